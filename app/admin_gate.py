@@ -1,0 +1,44 @@
+"""Keeps all that is no stream and no health check on an address of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from gateway_shim import contract
+from gateway_shim.contract import ErrorCode, Route
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ["AdminGate"]
+
+
+class AdminGate:
+    """A WSGI middleware: what arrived elsewhere than at the admin address is not found.
+
+    Streams do not come by here: the worker has taken them already.
+
+    Args:
+        application: what is guarded.
+        address: host and port of the admin address.
+    """
+
+    def __init__(self, application: WSGIApplication, address: tuple[str, int]) -> None:
+        self._application = application
+        self._address = (address[0], str(address[1]))
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request (PEP 3333)."""
+        # The listener's own address, which no client can choose.
+        arrived_at = (environ["SERVER_NAME"], environ["SERVER_PORT"])
+        route = contract.route(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        if arrived_at == self._address or route in (Route.HEALTH, Route.READY):
+            return self._application(environ, start_response)
+        body = contract.error_body(ErrorCode.NOT_FOUND, "Not found")
+        headers = [
+            ("Content-Type", contract.JSON_CONTENT_TYPE),
+            ("Content-Length", str(len(body))),
+        ]
+        start_response("404 Not Found", headers)
+        return [body]

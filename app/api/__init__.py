@@ -1,0 +1,1 @@
+"""The HTTP API, one blueprint a module. Views check and translate; services decide."""

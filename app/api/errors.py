@@ -1,0 +1,75 @@
+"""Every error as JSON: ``{"error": "a sentence for a person", "details"?: […]}``."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+
+from app.errors import AppError, validation_details
+
+__all__ = ["register_error_handlers"]
+
+logger = logging.getLogger(__name__)
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Have every error of an application, Flask's own included, answered as JSON."""
+    app.register_error_handler(AppError, _app_error)
+    app.register_error_handler(ValidationError, _validation_error)
+    app.register_error_handler(HTTPException, _http_exception)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _answer(status: int, message: str, details: list[Any] | None = None) -> Response:
+    body: dict[str, Any] = {"error": message}
+    if details is not None:
+        body["details"] = details
+    response = jsonify(body)
+    response.status_code = status
+    return response
+
+
+def _app_error(error: AppError) -> Response:
+    if error.status >= 500:
+        logger.warning("a request was refused", extra={**_where(), "error": error.message})
+    return _answer(error.status, error.message, error.details)
+
+
+def _validation_error(error: ValidationError) -> Response:
+    return _answer(400, "Invalid payload", validation_details(error))
+
+
+def _http_exception(error: HTTPException) -> Response | HTTPException:
+    if error.response is not None:
+        return error  # an answer that somebody made on purpose
+    response = _answer(error.code or 500, _sentence(error))
+    # Allow, Retry-After, WWW-Authenticate: what makes some statuses complete.
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers.add(name, value)
+    return response
+
+
+def _sentence(error: HTTPException) -> str:
+    if type(error) is NotFound:
+        return f"There is nothing at {request.path}"
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        return f"{request.method} is not allowed at {request.path}; allowed: {allowed}"
+    if isinstance(error, RequestEntityTooLarge) and request.max_content_length is not None:
+        return f"The body is larger than {request.max_content_length} bytes"
+    return error.description or error.name
+
+
+def _unexpected(error: Exception) -> Response:
+    # The last resort: the log has the traceback, the caller learns nothing of the inside.
+    logger.error("a request failed unexpectedly", exc_info=error, extra=_where())
+    return _answer(500, "Something went wrong on the server; its log says what")
+
+
+def _where() -> dict[str, str]:
+    return {"method": request.method, "path": request.path}

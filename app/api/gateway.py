@@ -1,0 +1,52 @@
+"""The gateway's own endpoints in the monolith: ``/internal/send``, and what is left of streams."""
+
+from __future__ import annotations
+
+from dependency_injector.wiring import Provide, inject
+from flask import Blueprint, Response, request
+
+from app.api.secret import require_secret
+from app.config import Settings
+from app.errors import AppError, NotFound
+from app.monolith import STREAM_PATH
+from app.services.container import ServiceContainer
+from gateway_shim import contract
+from gateway_shim.front import answer_send
+from gateway_shim.gateway import Gateway
+
+__all__ = ["blueprint"]
+
+blueprint = Blueprint("gateway", __name__)
+
+
+@blueprint.post("/internal/send")
+@inject
+def send(
+    settings: Settings = Provide[ServiceContainer.settings],
+    gateway: Gateway = Provide[ServiceContainer.gateway],
+) -> Response:
+    """Send to a stream by its token, as to any gateway; off unless SSE_INTERNAL_SEND=on."""
+    if settings.sse_internal_send == "off":
+        raise NotFound("POST /internal/send is off; SSE_INTERNAL_SEND=on turns it on")
+    require_secret(settings)
+    body = request.stream.read(contract.MAX_BODY_BYTES + 1)
+    status, answer = answer_send(gateway, request.content_type, body)
+    return Response(answer, status, content_type=contract.JSON_CONTENT_TYPE)
+
+
+@blueprint.get(STREAM_PATH)
+@inject
+def stream(settings: Settings = Provide[ServiceContainer.settings]) -> Response:
+    """Only reached where no stream can be had: the worker takes the others."""
+    if settings.sse_gateway_url is not None:
+        raise StreamsElsewhere(f"Streams are served by the gateway at {settings.sse_gateway_url}")
+    raise StreamsElsewhere(
+        "This server cannot hold streams: start it with `sse-monolith serve`, or with gunicorn"
+        " and gunicorn.conf.py"
+    )
+
+
+class StreamsElsewhere(AppError):
+    """A stream was asked for where there is none."""
+
+    status = 503

@@ -1,0 +1,20 @@
+"""``GET /metrics``: what Prometheus scrapes."""
+
+from __future__ import annotations
+
+from dependency_injector.wiring import Provide, inject
+from flask import Blueprint, Response
+
+from app.services.container import ServiceContainer
+from app.services.metrics_service import CONTENT_TYPE, MetricsService
+
+__all__ = ["blueprint"]
+
+blueprint = Blueprint("metrics", __name__)
+
+
+@blueprint.get("/metrics")
+@inject
+def metrics(service: MetricsService = Provide[ServiceContainer.metrics_service]) -> Response:
+    """Render every metric as text."""
+    return Response(service.render(), content_type=CONTENT_TYPE)

@@ -1,0 +1,32 @@
+"""``POST /api/sse/callback``: what a gateway outside this process calls."""
+
+from __future__ import annotations
+
+from dependency_injector.wiring import Provide, inject
+from flask import Blueprint, jsonify
+from flask.typing import ResponseReturnValue
+
+from app.api.json_body import read_json
+from app.api.secret import require_secret
+from app.config import Settings
+from app.services.callback_handler import CallbackHandler
+from app.services.container import ServiceContainer
+from gateway_shim.contract import status_phrase
+
+__all__ = ["blueprint"]
+
+blueprint = Blueprint("sse", __name__)
+
+
+@blueprint.post("/api/sse/callback")
+@inject
+def callback(
+    settings: Settings = Provide[ServiceContainer.settings],
+    handler: CallbackHandler = Provide[ServiceContainer.callback_handler],
+) -> ResponseReturnValue:
+    """Check the caller and the body, and let the handler answer."""
+    require_secret(settings)
+    answer = handler.handle(read_json())
+    response = jsonify(answer.body)
+    response.status = f"{answer.status} {answer.phrase or status_phrase(answer.status)}"
+    return response

@@ -1,0 +1,114 @@
+"""``/api/testing``: what browser tests use to make things happen. Only with FLASK_ENV=testing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TypeVar
+
+from dependency_injector.wiring import Provide, inject
+from flask import Blueprint, Response, jsonify
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel, ValidationError
+
+from app.api.json_body import read_json
+from app.config import Settings
+from app.errors import BadRequest, InvalidOperationException, NotFound, validation_details
+from app.schemas.testing_schema import DeploymentVersionRequest, TestingTaskRequest
+from app.services.container import ServiceContainer
+from app.services.task_registry import TaskRegistry
+from app.services.task_service import TaskService
+from app.services.version_service import VersionService
+from app.utils.log_broadcast import LogBroadcaster, LogSubscription, SubscriptionClosed
+from gateway_shim.wire import HEARTBEAT, Dialect, Event, encode
+
+__all__ = ["blueprint"]
+
+blueprint = Blueprint("testing", __name__)
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@blueprint.before_request
+@inject
+def only_in_testing(settings: Settings = Provide[ServiceContainer.settings]) -> None:
+    """Answer as if nothing were here, unless the process runs for tests."""
+    if not settings.is_testing:
+        raise NotFound("There is nothing here; the testing API exists with FLASK_ENV=testing only")
+
+
+@blueprint.post("/api/testing/deployments/version")
+@inject
+def announce_version(
+    service: VersionService = Provide[ServiceContainer.version_service],
+) -> ResponseReturnValue:
+    """Broadcast a version and keep it for one request id."""
+    wanted = _body(DeploymentVersionRequest)
+    if not service.queue_version_event(wanted.request_id, wanted.version, wanted.changelog):
+        raise InvalidOperationException("The server is shutting down; no version is announced")
+    return jsonify(status="queued", **wanted.model_dump(exclude_none=True)), 202
+
+
+@blueprint.post("/api/testing/tasks/start")
+@inject
+def start_task(
+    registry: TaskRegistry = Provide[ServiceContainer.task_registry],
+    service: TaskService = Provide[ServiceContainer.task_service],
+) -> ResponseReturnValue:
+    """Start a demonstration task."""
+    wanted = _body(TestingTaskRequest)
+    task, params = registry.create(wanted.task_type, wanted.params)
+    return jsonify(service.start_task(task, **params).model_dump(mode="json"))
+
+
+@blueprint.get("/api/testing/logs/stream")
+@inject
+def stream_logs(
+    settings: Settings = Provide[ServiceContainer.settings],
+    broadcaster: LogBroadcaster = Provide[ServiceContainer.log_broadcaster],
+) -> Response:
+    """Stream the application's log lines, from now on."""
+    subscription = broadcaster.subscribe()
+    response = Response(
+        _events(subscription, settings.heartbeat_interval_seconds),
+        mimetype="text/event-stream",
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )
+    # Not a finally of the generator's: that never runs for a client who left before the first
+    # byte, or who only asked for the headers.
+    response.call_on_close(subscription.close)
+    return response
+
+
+def _events(subscription: LogSubscription, heartbeat_seconds: float) -> Iterator[bytes]:
+    # At once, so that the client has the headers and knows that it listens.
+    yield HEARTBEAT.bare
+    dropped = 0
+    while True:
+        try:
+            line = subscription.take(heartbeat_seconds)
+        except SubscriptionClosed as closed:
+            yield _event("connection_close", json.dumps({"reason": closed.reason}))
+            return
+        if subscription.dropped > dropped:
+            yield _event("dropped", json.dumps({"lines": subscription.dropped - dropped}))
+            dropped = subscription.dropped
+        # The heartbeat is also how a client that is gone is noticed: writing to it fails.
+        yield HEARTBEAT.bare if line is None else _event("log", line)
+
+
+def _event(name: str, data: str) -> bytes:
+    return encode(Event(name, data), Dialect.NAMED)
+
+
+def _body(model: type[Model]) -> Model:
+    try:
+        return model.model_validate(read_json())
+    except ValidationError as exc:
+        fields = ", ".join(
+            name if field.is_required() else f"{name} (optional)"
+            for name, field in model.model_fields.items()
+        )
+        raise BadRequest(
+            f"Invalid payload; allowed is an object with {fields}", validation_details(exc)
+        ) from exc

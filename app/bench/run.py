@@ -1,0 +1,97 @@
+"""One run of the bench: measure, show, keep."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from app.bench.environment import require_linux
+from app.bench.errors import BenchFailed
+from app.bench.figures import Results
+from app.bench.plan import Plan, fit
+from app.bench.plot import check_plot, draw
+from app.bench.progress import Progress
+from app.bench.sections import connecting, fan_out, http_path, latency, recovery, stalled, tls
+from app.bench.stage import Stage
+from app.bench.table import render
+from gateway_shim.descriptors import raise_limit
+
+__all__ = ["SECTIONS", "run"]
+
+SECTIONS: dict[str, Callable[[Stage], None]] = {
+    "latency": latency.measure,
+    "fan-out": fan_out.measure,
+    "http": http_path.measure,
+    "connects": connecting.measure,
+    "slow-consumers": stalled.measure,
+    "recovery": recovery.measure,
+    "tls": tls.measure,
+}
+"""What can be measured."""
+
+
+def run(
+    wanted: Plan,
+    sections: Sequence[str],
+    gateway_command: str | None,
+    certificate: tuple[str, str] | None,
+    plot: Path | None,
+    json_file: Path | None,
+) -> Results:
+    """Measure, print the table, and write what was asked for.
+
+    Args:
+        wanted: how much is measured, if this machine allows it.
+        sections: names of :data:`SECTIONS`.
+        gateway_command: starts the gateway of the HTTP path; None: the shim.
+        certificate: certificate and key of the section tls, as file names.
+        plot: a picture to draw.
+        json_file: where all figures go.
+
+    Raises:
+        BenchFailed: something could not be measured; nothing is left running.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)  # what Ctrl-C does: every server is stopped
+    require_linux()
+    if plot is not None:
+        check_plot(plot)
+    if json_file is not None and not json_file.parent.is_dir():
+        raise BenchFailed(f"there is no folder {json_file.parent}")
+    plan, change = fit(wanted, raise_limit())
+    progress = Progress(len(sections), sys.stderr)
+    if change is not None:
+        sys.stderr.write(change + "\n")
+    results = Results(plan.judged)
+    stage = Stage(plan, results, progress.tell, gateway_command, certificate)
+    try:
+        for name in sections:
+            SECTIONS[name](stage)
+            progress.advance()
+    finally:
+        progress.clear()
+    sys.stdout.write(render(results) + "\n")
+    if json_file is not None:
+        document = {"machine": _machine(), **results.document()}
+        json_file.write_text(json.dumps(document, indent=2) + "\n")
+    if plot is not None:
+        draw(results, plot)
+    return results
+
+
+def _machine() -> dict[str, object]:
+    return {
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "architecture": platform.machine(),
+    }
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt

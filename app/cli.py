@@ -1,0 +1,44 @@
+"""The command ``sse-monolith``."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = {
+    "bench": "app.bench.command:bench_command",
+    "config": "app.commands.config:config_command",
+    "gateway": "gateway_shim.command:gateway_command",
+    "healthcheck": "app.commands.healthcheck:healthcheck_command",
+    "licenses": "app.commands.licenses:licenses_command",
+    "parity": "gateway_shim.parity.cli:parity",
+    "serve": "app.commands.serve:serve_command",
+    "version": "app.commands.version:version_command",
+    "watch": "app.watch:watch_command",
+}
+"""Each command's place.
+
+Only the one that runs is imported: it starts sooner, and what gevent must patch before anybody
+imports it, for ``serve``, is not imported for the sake of another command.
+"""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sse-monolith")
+def main() -> None:
+    """A Flask backend and its Server-Sent Events gateway in one process."""

@@ -1,0 +1,91 @@
+"""``sse-monolith config``: the effective settings, and where each comes from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import click
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
+
+from app.config import InvalidSettings, Settings, load_settings
+from app.utils.logging import make_redactor
+from gateway_shim.redaction import escape
+
+__all__ = ["Entry", "Source", "config_command", "effective"]
+
+
+class Source(StrEnum):
+    """Where a setting comes from."""
+
+    DEFAULT = "default"
+    ENVIRONMENT = "environment"
+    DOTENV = ".env"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One setting.
+
+    Args:
+        name: its name in the environment.
+        value: as JSON would have it; a secret is masked.
+        source: where it comes from.
+    """
+
+    name: str
+    value: Any
+    source: Source
+
+
+def effective(settings: Settings) -> list[Entry]:
+    """Every setting, in the order of the class.
+
+    Args:
+        settings: as they were read from the environment and ``.env`` just now.
+    """
+    # The very sources that Settings reads, so that this cannot tell another story.
+    environment = EnvSettingsSource(Settings)()
+    dotenv = DotEnvSettingsSource(Settings)()
+    redactor = make_redactor(settings)
+
+    def source(field: str) -> Source:
+        if field in environment:
+            return Source.ENVIRONMENT
+        return Source.DOTENV if field in dotenv else Source.DEFAULT
+
+    return [
+        Entry(
+            field.upper(),
+            None if value is None else redactor.field(field, value),
+            source(field),
+        )
+        for field in Settings.model_fields
+        for value in [getattr(settings, field)]
+    ]
+
+
+@click.command("config")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object instead of a table.")
+def config_command(as_json: bool) -> None:
+    """Print the settings in effect, secrets masked, and where each comes from."""
+    try:
+        entries = effective(load_settings())
+    except InvalidSettings as exc:
+        raise click.ClickException(str(exc)) from exc
+    if as_json:
+        shown = {e.name: {"value": e.value, "source": e.source} for e in entries}
+        click.echo(json.dumps(shown, indent=2))
+        return
+    rows = [(e.name, _shown(e.value), e.source) for e in entries]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for name, value, source in rows:
+        click.echo(f"{name:{widths[0]}}  {value:{widths[1]}}  {source}")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "(unset)"
+    return "(empty)" if value == "" else escape(str(value))

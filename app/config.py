@@ -1,0 +1,209 @@
+"""Every setting of the backend: its name, unit, default and limits, in one place.
+
+Settings come from the environment or from a ``.env`` file in the working directory
+(the environment wins). Nothing else in the package reads the environment.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gateway_shim.config import Cors
+from gateway_shim.errors import InvalidConfiguration
+
+__all__ = ["InvalidSettings", "Settings", "load_settings"]
+
+
+class InvalidSettings(InvalidConfiguration):
+    """The environment holds a value that no setting accepts; says which and why."""
+
+
+class Settings(BaseSettings):
+    """The backend's settings; each field's environment name is the field's in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        allow_inf_nan=False,
+    )
+
+    flask_env: Literal["production", "development", "testing"] = Field(
+        "development",
+        description="production: the callback needs its secret; testing: /api/testing exists",
+    )
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(5000, ge=1, le=65535, description="TCP port to listen on")
+
+    certfile: str | None = Field(None, description="TLS certificate chain, PEM; needs KEYFILE")
+    keyfile: str | None = Field(None, description="TLS private key, PEM; needs CERTFILE")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="the least important log line written"
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="text for people, json for machines"
+    )
+
+    sse_callback_secret: SecretStr | None = Field(
+        None, description="what ?secret= of the gateway's callback must be in production"
+    )
+    sse_gateway_url: str | None = Field(
+        None, description="base URL of a gateway to use instead of the one in this process"
+    )
+    sse_gateway_timeout_seconds: float = Field(
+        5.0, gt=0, description="time limit of one request to that gateway, seconds"
+    )
+    sse_gateway_concurrency: int = Field(
+        16, ge=1, le=1024, description="requests to that gateway side by side, per broadcast"
+    )
+    sse_internal_send: Literal["on", "off"] = Field(
+        "off", description="on: POST /internal/send is served by this process too"
+    )
+    sse_dialect: Literal["named", "envelope"] = Field("named", description="the wire dialect")
+    heartbeat_interval_seconds: int = Field(
+        15, ge=1, description="a comment on every stream this often, seconds"
+    )
+    sse_max_buffer_bytes: int = Field(
+        1024 * 1024, ge=1024, description="bytes a slow client may leave unread before it is cut"
+    )
+    sse_max_connections: int | None = Field(
+        None,
+        ge=1,
+        description="streams at a time; unset: as many as the limit on descriptors allows",
+    )
+    sse_max_connections_per_address: int | None = Field(
+        None, ge=1, description="streams at a time from one client address; unset: no limit"
+    )
+    sse_client_timeout_seconds: float = Field(
+        30.0, ge=4, description="a client whose network is gone is given up after this, seconds"
+    )
+    sse_authorize: str | None = Field(
+        None, description="package.module:function that says who may have a stream"
+    )
+    sse_drain_retry_seconds: float = Field(
+        10.0, gt=0, description="browsers come back spread over this long after a shutdown, seconds"
+    )
+    cors_origins: str = Field(
+        "", description="comma-separated origins that may read streams and answers, or *"
+    )
+    admin_bind: str | None = Field(
+        None, description="host:port for all that is no stream and no health check"
+    )
+
+    frontend_version_url: str | None = Field(
+        None, description="JSON document with the frontend's current version"
+    )
+    frontend_version_cache_seconds: float = Field(
+        5.0, ge=0, description="a fetched version is reused this long, seconds"
+    )
+
+    app_tasks: str = Field("", description="own tasks: package.module:ClassName, comma-separated")
+    app_tasks_path: str | None = Field(
+        None,
+        description="folder with the modules of app_tasks and sse_authorize;"
+        " unset: the binary looks into tasks beside itself",
+    )
+    task_files_root: str | None = Field(
+        None, description="the folder digest_tree may read; unset: the task is not offered"
+    )
+    task_max_workers: int = Field(4, ge=1, le=256, description="tasks that run at the same time")
+    task_timeout_seconds: float = Field(300.0, gt=0, description="time limit of one task, seconds")
+    task_cleanup_interval_seconds: float = Field(
+        600.0, gt=0, description="finished tasks are forgotten after this long, seconds"
+    )
+
+    graceful_shutdown_timeout: float = Field(
+        25.0, ge=0, description="running tasks may go on this long after SIGTERM, seconds"
+    )
+
+    @field_validator("sse_gateway_url", "frontend_version_url")
+    @classmethod
+    def _is_http_url(cls, value: str | None) -> str | None:
+        if value is not None and not _is_usable(value):
+            raise ValueError("must be a URL such as http://host:port or https://host")
+        return value
+
+    @field_validator("sse_gateway_url")
+    @classmethod
+    def _is_base_url(cls, value: str | None) -> str | None:
+        if value is not None and ("?" in value or "#" in value):
+            raise ValueError("must be a base URL, without a query: /internal/send is appended")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        try:
+            Cors.parse(value)
+        except InvalidConfiguration as exc:
+            raise ValueError(str(exc)) from exc
+        return value
+
+    @field_validator("admin_bind")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            host, _, port = value.rpartition(":")
+            if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+                raise ValueError("must be host:port, such as 127.0.0.1:5001")
+        return value
+
+    @property
+    def admin_address(self) -> tuple[str, int] | None:
+        """Host and port of ``admin_bind``; brackets around an IPv6 address taken off."""
+        if self.admin_bind is None:
+            return None
+        host, _, port = self.admin_bind.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def is_production(self) -> bool:
+        """Whether callbacks must carry the secret."""
+        return self.flask_env == "production"
+
+    @property
+    def is_testing(self) -> bool:
+        """Whether the testing API exists."""
+        return self.flask_env == "testing"
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment and ``.env``.
+
+    Raises:
+        InvalidSettings: a value is not acceptable, or production lacks its secret.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as exc:
+        lines = [
+            f"{'.'.join(str(part) for part in error['loc']).upper()}:"
+            f" {error['msg'].removeprefix('Value error, ')} (it is {error['input']!r})"
+            for error in exc.errors()
+        ]
+        raise InvalidSettings("; ".join(lines)) from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InvalidSettings(f".env cannot be read: {exc}") from exc
+    secret = settings.sse_callback_secret
+    if settings.is_production and (secret is None or not secret.get_secret_value()):
+        raise InvalidSettings(
+            "FLASK_ENV=production needs SSE_CALLBACK_SECRET: without it anyone could call back"
+        )
+    return settings
+
+
+def _is_usable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no port, half a bracket
+        return False
+    # What urlsplit drops without a word, a request would not.
+    printable = url.isprintable() and " " not in url
+    return parts.scheme in ("http", "https") and has_host and printable

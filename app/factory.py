@@ -1,0 +1,68 @@
+"""Builds the Flask application: wiring only."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app.admin_gate import AdminGate
+from app.api import gateway, health, metrics, sse, tasks, testing
+from app.api.cors import register_cors
+from app.api.errors import register_error_handlers
+from app.config import Settings, load_settings
+from app.monolith import Monolith
+from app.services.container import ServiceContainer
+from app.utils.logging import configure_logging
+from app.utils.user_modules import make_importable
+from gateway_shim.config import Cors
+from gateway_shim.runtime import EXTENSION
+
+__all__ = ["build"]
+
+_MODULES = (sse, tasks, health, metrics, gateway, testing)
+
+
+def build(settings: Settings | None = None) -> Flask:
+    """Make the application and everything it stands on.
+
+    Args:
+        settings: the settings; None: read from the environment.
+
+    Raises:
+        InvalidSettings: a setting cannot work; says which.
+    """
+    settings = settings or load_settings()
+    configure_logging(settings)
+    make_importable(settings.app_tasks_path)
+    container = ServiceContainer(settings=settings)
+    container.wire(modules=_MODULES)
+    serves_streams = settings.sse_gateway_url is None
+
+    app = Flask(__name__, static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    app.extensions["container"] = container
+    register_error_handlers(app)
+    register_cors(app, Cors.parse(settings.cors_origins))
+    for module in _MODULES:
+        app.register_blueprint(module.blueprint)
+
+    if serves_streams:
+        container.metrics_service().watch_gateway(lambda: container.gateway().stats)
+    # Made now, not at first use: they register themselves with others, and a task or a hook that
+    # cannot be imported must be known before the first request.
+    container.authorizer()
+    container.task_registry()
+    container.version_service()
+    container.task_service()
+    container.log_broadcaster()
+    # Last, because the shutdown goes in this order: the streams outlive what sends to them.
+    app.extensions[EXTENSION] = Monolith(
+        container.gateway(),
+        container.shutdown_coordinator(),
+        container.loop_monitor(),
+        serves_streams=serves_streams,
+    )
+    if settings.admin_address is not None:
+        app.wsgi_app = AdminGate(  # type: ignore[method-assign]  # Flask's documented place for it
+            app.wsgi_app, settings.admin_address
+        )
+    return app

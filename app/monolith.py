@@ -1,0 +1,68 @@
+"""What the worker needs of the backend: its gateway, its stream's path, its shutdown."""
+
+from __future__ import annotations
+
+from app.services.loop_monitor import LoopMonitor
+from app.utils.shutdown_coordinator import LifetimeEvent, ShutdownCoordinator
+from gateway_shim import contract
+from gateway_shim.contract import Route
+from gateway_shim.gateway import Gateway
+from gateway_shim.wire import Event
+
+__all__ = ["DRAIN_SECONDS", "STREAM_PATH", "Monolith"]
+
+STREAM_PATH = "/api/sse/stream"
+"""The one stream's path. Every other request is the Flask application's."""
+
+DRAIN_SECONDS = 5.0
+"""How long browsers may take to read their last bytes when the process ends."""
+
+_FAREWELL = Event("connection_close", '{"reason":"server_shutdown"}')
+
+
+class Monolith:
+    """The backend's :class:`~gateway_shim.runtime.Runtime`.
+
+    Args:
+        gateway: the gateway of this process.
+        shutdown_coordinator: runs the shutdown; the gateway is drained at its SHUTDOWN.
+        loop_monitor: measures the event loop's lag while the process serves.
+        serves_streams: False if the browsers' streams are another gateway's.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        shutdown_coordinator: ShutdownCoordinator,
+        loop_monitor: LoopMonitor,
+        *,
+        serves_streams: bool,
+    ) -> None:
+        self.gateway = gateway
+        self._loop_monitor = loop_monitor
+        self._coordinator = shutdown_coordinator
+        self._serves_streams = serves_streams
+        shutdown_coordinator.register_lifetime_notification(self._on_lifetime_event)
+
+    def route(self, method: str, target: str) -> Route:
+        """STREAM and STREAM_HEAD for the stream's own path, NOT_FOUND for what is Flask's."""
+        if self._serves_streams and contract.path_of(target) == STREAM_PATH:
+            return contract.route(method, target)
+        return Route.NOT_FOUND
+
+    def start(self) -> None:
+        """Start what runs beside the requests."""
+        self.gateway.start()
+        self._loop_monitor.start()
+
+    def shutdown(self) -> None:
+        """Run the whole shutdown; blocks until it is over."""
+        self._coordinator.shutdown()
+
+    def hurry(self) -> None:
+        """Wait for no running task any more."""
+        self._coordinator.hurry()
+
+    def _on_lifetime_event(self, event: LifetimeEvent) -> None:
+        if event is LifetimeEvent.SHUTDOWN:
+            self.gateway.drain(_FAREWELL, DRAIN_SECONDS)

@@ -1,0 +1,5 @@
+"""The pydantic payloads of the HTTP API."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -1,0 +1,1 @@
+"""The backend's services: what happened, and to whom it matters."""

@@ -1,0 +1,84 @@
+"""Who may have a stream: the hook that a deployment writes for itself.
+
+``SSE_AUTHORIZE=package.module:function`` names a function that sees each stream's request before
+it opens. docs/operations.md has a worked example that checks a signed cookie.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable, Mapping
+
+from app.config import InvalidSettings
+
+__all__ = ["Authorize", "Denied", "allow_all", "load_authorizer"]
+
+logger = logging.getLogger(__name__)
+
+Headers = Mapping[str, str | list[str]]
+
+Authorize = Callable[[str, str, Headers], None]
+"""Takes a stream's request id, its raw request target and its headers (names in lower case).
+Returns if the stream may open, raises :class:`Denied` if not. Must not block the event loop."""
+
+
+class Denied(Exception):
+    """A stream is refused.
+
+    Args:
+        status: the HTTP status that the browser gets; 400 to 599.
+        reason: a few words, shown as the reason phrase where the dialect shows one.
+    """
+
+    def __init__(self, status: int = 403, reason: str = "Forbidden") -> None:
+        if not 400 <= status <= 599:
+            raise ValueError(f"a refusal's status is 400 to 599, not {status}")
+        super().__init__(f"{status} {reason}")
+        self.status = status
+        # It ends up in a status line: nothing may be added to that.
+        self.reason = "".join(c if " " <= c <= "~" else "?" for c in reason)
+
+
+def allow_all(request_id: str, url: str, headers: Headers) -> None:
+    """Let every stream open: what holds without ``SSE_AUTHORIZE``."""
+
+
+def load_authorizer(path: str | None) -> Authorize:
+    """Import the hook.
+
+    Args:
+        path: ``package.module:function``; None: :func:`allow_all`.
+
+    Raises:
+        InvalidSettings: there is no such function; says why.
+    """
+    if path is None:
+        return allow_all
+    module_name, _, name = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except Exception as exc:
+        # Whatever a foreign module raises while it is imported, its name is what helps.
+        raise InvalidSettings(
+            f"SSE_AUTHORIZE: cannot import {path!r}, which should be package.module:function"
+            f" ({type(exc).__name__}: {exc})"
+        ) from exc
+    if not callable(found):
+        raise InvalidSettings(f"SSE_AUTHORIZE: {path} is no function")
+    return _fail_closed(found)
+
+
+def _fail_closed(hook: Authorize) -> Authorize:
+    """The hook, whose own mistakes refuse the stream: an open door would be the worse mistake."""
+
+    def authorize(request_id: str, url: str, headers: Headers) -> None:
+        try:
+            hook(request_id, url, headers)
+        except Denied:
+            raise
+        except Exception as exc:
+            logger.exception("the SSE_AUTHORIZE hook failed", extra={"request_id": request_id})
+            raise Denied(500, "Authorization failed") from exc
+
+    return authorize

@@ -1,0 +1,149 @@
+"""What the backend answers a gateway's callback; over HTTP and in this process the same."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import parse_qsl
+
+from pydantic import ValidationError
+
+from app.errors import validation_details
+from app.schemas.sse_gateway_schema import (
+    SSEGatewayConnectCallback,
+    SSEGatewayDisconnectCallback,
+    is_request_id,
+)
+from app.services.authorization import Authorize, Denied, allow_all
+
+__all__ = ["Answer", "CallbackHandler", "request_id_of"]
+
+logger = logging.getLogger(__name__)
+
+
+class Answer(NamedTuple):
+    """What a callback is answered.
+
+    Args:
+        status: the HTTP status.
+        body: the JSON body.
+        phrase: the reason phrase; None: the status's own.
+    """
+
+    status: int
+    body: dict[str, Any]
+    phrase: str | None = None
+
+
+_SHOWN_CHARACTERS = 40
+
+
+class _Connections(Protocol):
+    """What this handler needs of the ConnectionManager."""
+
+    def on_connect(self, request_id: str, token: str, url: str) -> None: ...
+
+    def on_disconnect(self, token: str) -> None: ...
+
+
+class CallbackHandler:
+    """Checks a callback and passes it on; knows nothing of HTTP but the status.
+
+    Args:
+        connection_manager: told of connects and disconnects.
+        authorize: says who may have a stream.
+    """
+
+    def __init__(self, connection_manager: _Connections, authorize: Authorize = allow_all) -> None:
+        self._connections = connection_manager
+        self._authorize = authorize
+
+    def handle(self, body: object) -> Answer:
+        """Answer a callback.
+
+        Args:
+            body: the parsed JSON body.
+
+        Returns:
+            200 and ``{}``, or 400 and an ``error`` that says what was wrong.
+        """
+        if not isinstance(body, Mapping):
+            return _refused("Unknown action: the body is no object")
+        action = body.get("action")
+        try:
+            if action == "connect":
+                connect = SSEGatewayConnectCallback.model_validate(body)
+                return self.handle_connect(
+                    connect.request.url, connect.token, connect.request.headers
+                )
+            if action == "disconnect":
+                disconnect = SSEGatewayDisconnectCallback.model_validate(body)
+                return self.handle_disconnect(disconnect.token, disconnect.reason)
+        except ValidationError as exc:
+            return _refused("Invalid payload", details=validation_details(exc))
+        return _refused(f"Unknown action: {_shown(action)}")
+
+    def handle_connect(
+        self, request_url: str, token: str, headers: Mapping[str, str | list[str]]
+    ) -> Answer:
+        """Answer a stream's connect; the observers have run when this returns.
+
+        Args:
+            request_url: the raw request target.
+            token: the stream's token.
+            headers: the request's headers, names in lower case.
+        """
+        request_id = request_id_of(request_url)
+        if not request_id:
+            return _refused("Missing request_id in URL", token=token)
+        if not is_request_id(request_id):
+            return _refused("Invalid request_id format", token=token)
+        try:
+            self._authorize(request_id, request_url, headers)
+        except Denied as denied:
+            extra = {"request_id": request_id, "status": denied.status, "reason": denied.reason}
+            logger.info("a stream was denied", extra=extra)
+            return Answer(denied.status, {"error": denied.reason}, denied.reason)
+        self._connections.on_connect(request_id, token, request_url)
+        return Answer(200, {})
+
+    def handle_disconnect(self, token: str, reason: str) -> Answer:
+        """Answer a stream's end; a token that nobody knows is no error.
+
+        Args:
+            token: the stream's token.
+            reason: why it ended.
+        """
+        logger.debug("a stream has ended", extra={"token": token, "reason": reason})
+        self._connections.on_disconnect(token)
+        return Answer(200, {})
+
+
+def request_id_of(request_url: str) -> str:
+    """The ``request_id`` of a raw request target's query: the first one, decoded; else empty."""
+    query = request_url.partition("#")[0].partition("?")[2]
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name == "request_id":
+            return value
+    return ""
+
+
+def _refused(error: str, *, token: str | None = None, details: object = None) -> Answer:
+    extra: dict[str, Any] = {"error": error}
+    if token is not None:
+        extra["token"] = token
+    body: dict[str, Any] = {"error": error}
+    if details is not None:
+        extra["details"] = body["details"] = details
+    logger.warning("a callback was refused", extra=extra)
+    return Answer(400, body)
+
+
+def _shown(action: object) -> str:
+    """An action as it can be shown to anyone: short, on one line, in JSON's own spelling."""
+    text = action if isinstance(action, str) else json.dumps(action)
+    if len(text) > _SHOWN_CHARACTERS:
+        text = text[:_SHOWN_CHARACTERS] + "…"
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,0 +1,196 @@
+"""Who is connected: request ids, their streams' tokens, and how events reach them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+import gevent
+
+from app.services.gateway_transport import GatewayTransport, TransportError
+from app.services.metrics_service import MetricsServiceProtocol
+from gateway_shim.wire import Event
+
+__all__ = ["ConnectionManager", "ServiceType"]
+
+logger = logging.getLogger(__name__)
+
+
+class ServiceType(StrEnum):
+    """Which service sends an event; a label of the metrics."""
+
+    TASK = "task"
+    VERSION = "version"
+
+
+class _Outcome(StrEnum):
+    """What became of an event; the metrics' ``status`` label."""
+
+    SUCCESS = "success"
+    NO_STREAM = "no_stream"
+    ERROR = "error"
+
+
+class ConnectionManager:
+    """Knows each request id's stream, and sends events to one or to all.
+
+    The same code over any gateway: in this process, or behind HTTP.
+
+    Args:
+        transport: how the gateway is reached.
+        metrics: where connections and sends are counted.
+    """
+
+    def __init__(self, transport: GatewayTransport, metrics: MetricsServiceProtocol) -> None:
+        self._transport = transport
+        self._metrics = metrics
+        # Both maps change together, under the lock; whatever follows from a change (closing,
+        # notifying, sending) happens after the lock is released.
+        self._lock = threading.Lock()
+        self._connections: dict[str, tuple[str, str]] = {}
+        self._token_to_request_id: dict[str, str] = {}
+        self._observers: list[Callable[[str], None]] = []
+
+    def on_connect(self, request_id: str, token: str, url: str) -> None:
+        """Register a stream, replace an earlier one of the same request id, tell the observers.
+
+        Args:
+            request_id: the browser's own id for its stream.
+            token: the gateway's name for it.
+            url: the request target it was opened with.
+        """
+        with self._lock:
+            earlier = self._connections.get(request_id)
+            if earlier is not None:
+                del self._token_to_request_id[earlier[0]]
+            other = self._token_to_request_id.get(token)
+            if other is not None:  # a token that was given out twice is the later one's
+                del self._connections[other]
+            self._connections[request_id] = (token, url)
+            self._token_to_request_id[token] = request_id
+            active = len(self._connections)
+            observers = list(self._observers)
+        self._metrics.connection_opened()
+        self._metrics.set_active_connections(active)
+        if earlier is not None and earlier[0] != token:
+            self._close_replaced(request_id, earlier[0])
+        for observer in observers:
+            self._notify(observer, request_id)
+
+    def _close_replaced(self, request_id: str, token: str) -> None:
+        extra = {"request_id": request_id, "token": token}
+        logger.info("stream replaced", extra=extra)
+        try:
+            self._transport.close(token)
+        except Exception as exc:  # noqa: BLE001 - must not cost the stream that has connected
+            # Best effort: it is unknown here already, so nothing more is sent to it.
+            logger.warning("the replaced stream could not be closed: %s", exc, extra=extra)
+
+    def _notify(self, observer: Callable[[str], None], request_id: str) -> None:
+        try:
+            observer(request_id)
+        except (Exception, gevent.Timeout):
+            # An observer is somebody else's code: its mistake must not cost the stream.
+            name = getattr(observer, "__qualname__", repr(observer))
+            logger.warning(
+                "connect observer %s failed",
+                name,
+                exc_info=True,
+                extra={"observer": name, "request_id": request_id},
+            )
+
+    def on_disconnect(self, token: str) -> None:
+        """Forget a stream; a token that is stale or unknown is ignored."""
+        with self._lock:
+            request_id = self._token_to_request_id.pop(token, None)
+            if request_id is None:
+                return
+            del self._connections[request_id]
+            active = len(self._connections)
+        self._metrics.connection_closed()
+        self._metrics.set_active_connections(active)
+
+    def register_on_connect(self, callback: Callable[[str], None]) -> None:
+        """Have ``callback(request_id)`` called on every connect, after those registered before."""
+        with self._lock:
+            self._observers.append(callback)
+
+    def has_connection(self, request_id: str) -> bool:
+        """Whether the request id has a stream."""
+        with self._lock:
+            return request_id in self._connections
+
+    def send_event(
+        self,
+        request_id: str | None,
+        event_data: dict[str, Any],
+        event_name: str,
+        service_type: ServiceType,
+    ) -> bool:
+        """Send an event to one stream, or to all. No retries.
+
+        Args:
+            request_id: whose stream; None: every stream.
+            event_data: the event's data, as JSON.
+            event_name: the event's name.
+            service_type: who sends it.
+
+        Returns:
+            Whether at least one stream took it; without streams False.
+        """
+        event = Event(event_name, json.dumps(event_data, ensure_ascii=False, separators=(",", ":")))
+        started = time.perf_counter()
+        if request_id is None:
+            outcome = self._broadcast(event, service_type)
+        else:
+            outcome = self._send(request_id, event, service_type)
+        self._metrics.event_sent(service_type.value, outcome.value, time.perf_counter() - started)
+        return outcome is _Outcome.SUCCESS
+
+    def _send(self, request_id: str, event: Event, service_type: ServiceType) -> _Outcome:
+        with self._lock:
+            current = self._connections.get(request_id)
+        if current is None:
+            return _Outcome.NO_STREAM
+        token = current[0]
+        extra = {"request_id": request_id, "event_name": event.name, "service": service_type.value}
+        try:
+            known = self._transport.send(token, event)
+        except TransportError as exc:
+            logger.warning("event not sent: %s", exc, extra=extra)
+            return _Outcome.ERROR
+        if known:
+            return _Outcome.SUCCESS
+        logger.info("the gateway does not know the stream any more", extra=extra)
+        self.on_disconnect(token)
+        return _Outcome.NO_STREAM
+
+    def _broadcast(self, event: Event, service_type: ServiceType) -> _Outcome:
+        with self._lock:
+            tokens = list(self._token_to_request_id)
+        if not tokens:
+            return _Outcome.NO_STREAM
+        started = time.perf_counter()
+        result = self._transport.broadcast(tokens, event)
+        for token in result.unknown:
+            self.on_disconnect(token)
+        seconds = time.perf_counter() - started
+        self._metrics.broadcast_finished(result.delivered, seconds)
+        logger.debug(
+            "event broadcast",
+            extra={
+                "event_name": event.name,
+                "service": service_type.value,
+                "streams": result.delivered,
+                "unknown": len(result.unknown),
+                "seconds": round(seconds, 6),
+            },
+        )
+        if result.delivered:
+            return _Outcome.SUCCESS
+        return _Outcome.NO_STREAM if len(result.unknown) == len(tokens) else _Outcome.ERROR

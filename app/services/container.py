@@ -1,0 +1,119 @@
+"""How the services are wired; every provider can be overridden in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dependency_injector import containers, providers
+
+from app.config import Settings
+from app.services.authorization import load_authorizer
+from app.services.callback_handler import CallbackHandler
+from app.services.connection_manager import ConnectionManager
+from app.services.gateway_transport import GatewayTransport, InProcessTransport
+from app.services.http_transport import HttpTransport
+from app.services.loop_monitor import LoopMonitor
+from app.services.metrics_service import MetricsService
+from app.services.task_registry import TaskRegistry
+from app.services.task_service import TaskService
+from app.services.version_service import VersionService
+from app.utils.log_broadcast import LogBroadcaster
+from app.utils.logging import make_formatter
+from app.utils.shutdown_coordinator import ShutdownCoordinator
+from gateway_shim.backend import InProcessBackend
+from gateway_shim.config import Cors, GatewayConfig
+from gateway_shim.contract import MAX_BODY_BYTES, CallbackAnswer
+from gateway_shim.descriptors import raise_limit, streams_allowed
+from gateway_shim.gateway import Gateway
+from gateway_shim.wire import Dialect
+
+__all__ = ["ServiceContainer"]
+
+
+def _gateway_config(settings: Settings) -> GatewayConfig:
+    return GatewayConfig(
+        dialect=Dialect(settings.sse_dialect),
+        heartbeat_interval=settings.heartbeat_interval_seconds,
+        max_buffer_bytes=settings.sse_max_buffer_bytes,
+        max_connections=settings.sse_max_connections or streams_allowed(raise_limit()),
+        max_connections_per_address=settings.sse_max_connections_per_address,
+        client_timeout=settings.sse_client_timeout_seconds,
+        drain_retry_seconds=settings.sse_drain_retry_seconds,
+        cors=Cors.parse(settings.cors_origins),
+    )
+
+
+def _backend(callback_handler: Callable[[], CallbackHandler]) -> InProcessBackend:
+    # The gateway calls the handler, whose ConnectionManager calls the gateway: the circle is
+    # closed at the first callback, not while it is being built.
+    def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
+        answer = callback_handler().handle(payload)
+        return CallbackAnswer(answer.status, answer.phrase)
+
+    return InProcessBackend(handle)
+
+
+def _transport(settings: Settings, gateway: Callable[[], Gateway]) -> GatewayTransport:
+    if settings.sse_gateway_url is None:
+        return InProcessTransport(gateway())
+    secret = settings.sse_callback_secret
+    return HttpTransport(
+        settings.sse_gateway_url,
+        time_limit=settings.sse_gateway_timeout_seconds,
+        concurrency=settings.sse_gateway_concurrency,
+        secret=secret.get_secret_value() if secret else None,
+    )
+
+
+def _max_event_bytes(settings: Settings) -> int:
+    """The largest event a task may cause, bytes, with room for its frame and JSON escapes."""
+    if settings.sse_gateway_url is not None:
+        return MAX_BODY_BYTES // 3  # what another gateway accepts, every quote escaped
+    # A stream must be able to hold several of the largest events before it counts as slow.
+    return min(256 * 1024, settings.sse_max_buffer_bytes // 4)
+
+
+class ServiceContainer(containers.DeclarativeContainer):
+    """One of each service for one application; ``settings`` must be given."""
+
+    settings = providers.Dependency(instance_of=Settings)
+
+    shutdown_coordinator = providers.Singleton(
+        ShutdownCoordinator, timeout=settings.provided.graceful_shutdown_timeout
+    )
+    metrics_service = providers.Singleton(MetricsService)
+    loop_monitor = providers.Singleton(LoopMonitor, metrics_service, shutdown_coordinator)
+    log_broadcaster = providers.Singleton(
+        LogBroadcaster,
+        formatter=providers.Callable(make_formatter, settings),
+        shutdown_coordinator=shutdown_coordinator,
+    )
+
+    authorizer = providers.Singleton(load_authorizer, settings.provided.sse_authorize)
+    callback_handler = providers.Singleton(CallbackHandler, authorize=authorizer)
+    gateway = providers.Singleton(
+        Gateway,
+        backend=providers.Callable(_backend, callback_handler.provider),
+        config=providers.Callable(_gateway_config, settings),
+    )
+    gateway_transport = providers.Singleton(_transport, settings, gateway.provider)
+    connection_manager = providers.Singleton(
+        ConnectionManager, transport=gateway_transport, metrics=metrics_service
+    )
+    callback_handler.add_kwargs(connection_manager=connection_manager)
+
+    version_service = providers.Singleton(
+        VersionService, connection_manager, shutdown_coordinator, settings
+    )
+    task_registry = providers.Singleton(TaskRegistry, settings)
+    task_service = providers.Singleton(
+        TaskService,
+        connection_manager,
+        metrics_service,
+        shutdown_coordinator,
+        max_workers=settings.provided.task_max_workers,
+        timeout_seconds=settings.provided.task_timeout_seconds,
+        cleanup_interval_seconds=settings.provided.task_cleanup_interval_seconds,
+        max_event_bytes=providers.Callable(_max_event_bytes, settings),
+    )

@@ -1,0 +1,191 @@
+"""Which version the frontend has: fetched once for everybody who asks at the same time."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn, Protocol
+from urllib.parse import urlsplit
+
+import gevent
+import requests
+
+from app.config import Settings
+from app.utils.version import application_version
+
+__all__ = [
+    "FetchFailed",
+    "FetchedVersion",
+    "OwnVersion",
+    "VersionSource",
+    "fetch_json",
+    "version_source",
+]
+
+logger = logging.getLogger(__name__)
+
+FETCH_SECONDS = 2.0
+"""The whole of a fetch, from looking up the name to the last byte."""
+
+MAX_DOCUMENT_BYTES = 64 * 1024
+
+FAILURE_CACHE_SECONDS = 5.0
+"""A failed fetch stands this long: else a dead URL would cost every connect its 2 s."""
+
+
+class VersionSource(Protocol):
+    """Knows the current version. May block cooperatively for some seconds; never raises."""
+
+    def current(self) -> dict[str, Any]:
+        """The data of a ``version`` event. Shared: the caller does not change it."""
+        ...
+
+
+class FetchFailed(Exception):
+    """The version document could not be had; the message is fit for any browser."""
+
+
+def version_source(settings: Settings) -> VersionSource:
+    """The source that the settings ask for: ``FRONTEND_VERSION_URL``, or the application itself."""
+    if settings.frontend_version_url is None:
+        return OwnVersion()
+    return FetchedVersion(settings.frontend_version_url, settings.frontend_version_cache_seconds)
+
+
+class OwnVersion:
+    """The application's own version."""
+
+    def __init__(self) -> None:
+        self._document = {"version": application_version()}
+
+    def current(self) -> dict[str, Any]:
+        """``{"version": …}``."""
+        return self._document
+
+
+class FetchedVersion:
+    """The JSON object at a URL, fetched when somebody asks and kept for a few seconds.
+
+    A thousand who ask at once cause one fetch and share its outcome. It runs in a greenlet of
+    its own: whoever asked first may leave without taking the others' answer with him.
+
+    Args:
+        url: where the document is.
+        cache_seconds: how long a fetched document is reused; with 0 only those who ask while
+            a fetch is under way share it.
+        fetch: gets a URL, returns the document, raises :class:`FetchFailed`.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        cache_seconds: float,
+        *,
+        fetch: Callable[[str], dict[str, Any]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = url
+        self._cache_seconds = cache_seconds
+        self._fetch = fetch or fetch_json
+        self._clock = clock
+        self._document: dict[str, Any] | None = None
+        self._good_until = 0.0
+        self._flight: gevent.Greenlet[[], dict[str, Any]] | None = None
+
+    def current(self) -> dict[str, Any]:
+        """The document, or ``{"version": "unknown", "error": …}``; waits for a fetch if it must."""
+        # All of this is atomic: nothing switches greenlets before get().
+        if self._document is not None and self._clock() < self._good_until:
+            return self._document
+        if self._flight is None:
+            self._flight = gevent.spawn(self._fly)
+        return self._flight.get()
+
+    def _fly(self) -> dict[str, Any]:
+        document, keep = self._outcome()
+        self._document = document
+        self._good_until = self._clock() + keep
+        self._flight = None
+        return document
+
+    def _outcome(self) -> tuple[dict[str, Any], float]:
+        """The document, and for how many seconds it stands."""
+        try:
+            return self._fetch(self._url), self._cache_seconds
+        except FetchFailed as exc:
+            reason = str(exc)
+            logger.warning(
+                "the frontend's version could not be fetched",
+                extra={"url": _without_secrets(self._url), "reason": reason},
+            )
+        except Exception:
+            # A library's surprise must reach neither the browser nor a connect that waits here.
+            reason = "the version could not be fetched"
+            logger.exception(reason, extra={"url": _without_secrets(self._url)})
+        return {"version": "unknown", "error": reason}, FAILURE_CACHE_SECONDS
+
+
+def fetch_json(url: str, *, seconds: float = FETCH_SECONDS) -> dict[str, Any]:
+    """Fetch a JSON object.
+
+    Args:
+        url: http or https; redirects are followed.
+        seconds: time limit of the whole, name lookup and a dripping body included.
+
+    Raises:
+        FetchFailed: it took too long, was refused, was too large, or is no JSON object.
+    """
+    try:
+        # requests' own time limits are per read; this one is for all of it.
+        with (
+            gevent.Timeout(seconds),
+            requests.Session() as session,
+            _get(session, url, seconds) as response,
+        ):
+            if not response.ok:
+                raise FetchFailed(f"the version document's server answered {response.status_code}")
+            body = _read(response)
+    except (gevent.Timeout, requests.Timeout) as exc:
+        raise FetchFailed(f"the version document did not come within {seconds:g} s") from exc
+    except requests.RequestException as exc:
+        # Not the exception's own text: it names hosts and URLs, and browsers get to read this.
+        raise FetchFailed("the version document's server could not be reached") from exc
+    return _object(body)
+
+
+def _get(session: requests.Session, url: str, seconds: float) -> requests.Response:
+    # Only the settings say where things are: no proxy and no .netrc from the environment.
+    session.trust_env = False
+    return session.get(url, timeout=seconds, stream=True, headers={"Accept": "application/json"})
+
+
+def _read(response: requests.Response) -> bytes:
+    body = bytearray()
+    for piece in response.iter_content(8 * 1024):
+        body += piece
+        if len(body) > MAX_DOCUMENT_BYTES:
+            raise FetchFailed(f"the version document is larger than {MAX_DOCUMENT_BYTES} bytes")
+    return bytes(body)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as exc:
+        raise FetchFailed("the version document is not JSON") from exc
+    if not isinstance(document, dict):
+        raise FetchFailed("the version document is not a JSON object")
+    return document
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _without_secrets(url: str) -> str:
+    """The URL without user name, password and query, for the log."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,0 +1,121 @@
+"""How a task ended, and the one function that runs it and finds out."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.schemas.task_schema import TaskStatus
+from app.services.base_task import BaseTask, TaskCancelled, TaskProgressHandle, printable
+
+__all__ = ["MAX_ERROR_TEXT", "Outcome", "cancelled", "execute", "failed", "timed_out"]
+
+MAX_ERROR_TEXT = 2000
+"""Characters of an error that are kept: it is broadcast to every browser."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a task ended.
+
+    Args:
+        status: one of the three terminal ones.
+        keeps_progress: whether progress that was reported but not sent yet is still sent.
+        result: the whole result as plain JSON data.
+        event_data: what of the result goes into its event.
+        omitted: the result's fields that were too large for the event, if any were.
+        error: for people, of a failed task.
+        exception: for the log, of a failed task.
+    """
+
+    status: TaskStatus
+    keeps_progress: bool = True
+    result: Any = None
+    event_data: Any = None
+    omitted: list[str] | None = None
+    error: str | None = None
+    exception: BaseException | None = None
+
+
+def cancelled() -> Outcome:
+    """Somebody told the task to stop."""
+    return Outcome(TaskStatus.CANCELLED, keeps_progress=False)
+
+
+def timed_out(seconds: float) -> Outcome:
+    """The task went past its time limit of so many seconds."""
+    return Outcome(TaskStatus.FAILED, keeps_progress=False, error=f"timed out after {seconds:g} s")
+
+
+def failed(exc: BaseException) -> Outcome:
+    """The task raised."""
+    # TracebackException survives an exception whose own __str__ raises.
+    error, name = str(traceback.TracebackException(type(exc), exc, None)), type(exc).__name__
+    if not error:
+        error = name
+    elif isinstance(exc, KeyError) or not isinstance(exc, Exception):
+        error = f"{name}: {error}"  # "'x'" or "1" alone would tell nobody anything
+    return Outcome(TaskStatus.FAILED, error=printable(error[:MAX_ERROR_TEXT]), exception=exc)
+
+
+def execute(
+    task: BaseTask,
+    progress_handle: TaskProgressHandle,
+    kwargs: Mapping[str, Any],
+    max_event_bytes: int,
+) -> Outcome:
+    """Run a task to its end; never raises. Called on whichever thread the task runs on.
+
+    Args:
+        task: what to run.
+        progress_handle: what it reports with.
+        kwargs: its parameters.
+        max_event_bytes: how large a result may be, as JSON, to go into the event whole.
+
+    Returns:
+        How it ended.
+    """
+    try:
+        progress_handle.raise_if_cancelled()
+        result = task.execute(progress_handle, **kwargs)
+        if not isinstance(result, BaseModel):
+            raise TypeError(
+                f"the task {task.name} must return a pydantic model,"
+                f" but returned {type(result).__name__}"
+            )
+        # Through JSON text, not model_dump: what comes out can be sent whatever is in it
+        # (NaN becomes null), and here, not in the middle of a broadcast, is where it may fail.
+        plain = json.loads(result.model_dump_json())
+        data, omitted = _fit(plain, max_event_bytes)
+    except TaskCancelled:
+        return cancelled()
+    except BaseException as exc:  # noqa: BLE001
+        # A task is foreign code: not even its SystemExit may end the server. The service logs it.
+        return failed(exc)
+    return Outcome(TaskStatus.COMPLETED, result=plain, event_data=data, omitted=omitted)
+
+
+def _fit(result: Any, limit: int) -> tuple[Any, list[str] | None]:
+    """Leave out the largest fields of a result until it fits; say which.
+
+    An event goes to every stream: one of several megabytes would be more than slow clients may
+    leave unread, and end them all.
+    """
+    if len(json.dumps(result)) <= limit:
+        return result, None
+    if not isinstance(result, dict):
+        return {}, ["result"]
+    sizes = {name: len(json.dumps({name: value})) for name, value in result.items()}
+    kept, omitted, total = dict(result), [], sum(sizes.values())
+    for name in sorted(sizes, key=lambda name: -sizes[name]):
+        if total <= limit:
+            break
+        total -= sizes[name]
+        del kept[name]
+        omitted.append(name)
+    return kept, omitted

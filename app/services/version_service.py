@@ -1,0 +1,125 @@
+"""Tells browsers which version of the frontend is current."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from app.config import Settings
+from app.services.connection_manager import ServiceType
+from app.services.frontend_version import VersionSource, version_source
+from app.utils.shutdown_coordinator import ShutdownCoordinator
+
+__all__ = ["MAX_PENDING", "VersionService"]
+
+logger = logging.getLogger(__name__)
+
+MAX_PENDING = 10_000
+"""Pending versions that are kept. Past that the one that was neither queued nor delivered for
+the longest time is forgotten; its browser then gets the current version, as any other."""
+
+EVENT_NAME = "version"
+
+
+class _Connections(Protocol):
+    """What this service needs of the ConnectionManager."""
+
+    def register_on_connect(self, callback: Callable[[str], None]) -> None: ...
+
+    def send_event(
+        self,
+        request_id: str | None,
+        event_data: dict[str, Any],
+        event_name: str,
+        service_type: ServiceType,
+    ) -> bool: ...
+
+
+class VersionService:
+    """Sends the event ``version``: to a stream when it connects, to all when one is queued.
+
+    Args:
+        connection_manager: whose connects are observed, and who sends.
+        shutdown_coordinator: says when no version event is to be sent any more.
+        settings: where the current version comes from, unless ``source`` is given.
+        source: where the current version comes from.
+    """
+
+    def __init__(
+        self,
+        connection_manager: _Connections,
+        shutdown_coordinator: ShutdownCoordinator,
+        settings: Settings,
+        *,
+        source: VersionSource | None = None,
+    ) -> None:
+        self._connections = connection_manager
+        self._coordinator = shutdown_coordinator
+        self._source = source or version_source(settings)
+        self._lock = threading.Lock()
+        self._pending: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        connection_manager.register_on_connect(self.on_connect)
+
+    def on_connect(self, request_id: str) -> None:
+        """Send a stream that connects its version; blocks while the current one is fetched.
+
+        Args:
+            request_id: whose stream; its pending version goes before the current one.
+        """
+        if self._coordinator.is_shutting_down():
+            return
+        event = self._pending_of(request_id)
+        if event is None:
+            current = self._source.current()
+            # One that was queued during a fetch is newer, and this stream has already got it.
+            event = self._pending_of(request_id) or current
+        self._send(request_id, event)
+
+    def queue_version_event(
+        self, request_id: str, version: str, changelog: str | None = None
+    ) -> bool:
+        """Broadcast a version, and keep it for the next connects of one request id.
+
+        Args:
+            request_id: whose pending version it becomes, in place of any earlier one.
+            version: the new version.
+            changelog: what is new, if that is known.
+
+        Returns:
+            Whether it was taken: False, and nothing sent or kept, once shutdown has begun.
+        """
+        if self._coordinator.is_shutting_down():
+            logger.info("a version came after the shutdown began", extra={"version": version})
+            return False
+        event = {"version": version}
+        if changelog is not None:
+            event["changelog"] = changelog
+        # Kept before it is sent: a stream that connects in between gets it twice, not never.
+        with self._lock:
+            self._pending[request_id] = event
+            self._pending.move_to_end(request_id)
+            if len(self._pending) > MAX_PENDING:
+                self._pending.popitem(last=False)
+        self._send(None, event)
+        return True
+
+    def _pending_of(self, request_id: str) -> dict[str, Any] | None:
+        with self._lock:
+            event = self._pending.get(request_id)
+            if event is not None:
+                self._pending.move_to_end(request_id)
+            return event
+
+    def _send(self, request_id: str | None, event: dict[str, Any]) -> None:
+        # Whatever goes wrong here, a pending version is still there: the next connect sends it.
+        extra = {"request_id": request_id, "version": event.get("version")}
+        try:
+            sent = self._connections.send_event(request_id, event, EVENT_NAME, ServiceType.VERSION)
+        except Exception:
+            logger.exception("sending the version event failed", extra=extra)
+            return
+        if not sent and request_id is not None:  # a broadcast to nobody is no failure
+            logger.error("the version event was not sent", extra=extra)

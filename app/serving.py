@@ -1,0 +1,72 @@
+"""How the backend is served: gunicorn's settings, for ``serve`` and for gunicorn.conf.py alike."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from gunicorn.arbiter import Arbiter
+
+from app.config import Settings
+from gateway_shim.server import base_options, check_certificate, prepare_arbiter
+
+__all__ = ["gunicorn_options"]
+
+# The same as app.monolith.DRAIN_SECONDS, which cannot be imported here: the arbiter reads this
+# module, and must not import what the worker has to import after gevent has patched it.
+_DRAIN_SECONDS = 5.0
+
+
+def gunicorn_options(settings: Settings) -> dict[str, Any]:
+    """gunicorn's settings by name.
+
+    Args:
+        settings: the backend's settings.
+
+    Raises:
+        InvalidConfiguration: the certificate cannot be used.
+    """
+    options = base_options(
+        settings.host,
+        settings.port,
+        drain_seconds=settings.graceful_shutdown_timeout + _DRAIN_SECONDS,
+    )
+
+    if settings.certfile is not None or settings.keyfile is not None:
+        check_certificate(settings.certfile, settings.keyfile)
+        options["certfile"] = settings.certfile
+        options["keyfile"] = settings.keyfile
+    scheme = "https" if settings.certfile else "http"
+
+    def announce(arbiter: Arbiter) -> None:
+        # What is listened on, not what was set: gunicorn's own --bind wins over the settings.
+        address = arbiter.LISTENERS[0].sock.getsockname()
+        if not isinstance(address, tuple):  # a Unix socket: whoever set that up knows its URL
+            return
+        name, port = address[:2]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name) or str(name)
+        base = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        # A full disk behind the output must not keep the server from serving.
+        with contextlib.suppress(OSError):
+            print(  # noqa: T201 - this is what the command is asked to say
+                f"\n  Open a stream    curl -N '{base}/api/sse/stream?request_id=me'"
+                f"\n  Start a task     curl {base}/api/tasks"
+                ' -H "Content-Type: application/json" -d \'{"task_type":"demo_task"}\''
+                f"\n  Watch            {_this_program()} watch {base}"
+                "\n  Stop             Ctrl-C\n",
+                flush=True,
+            )
+
+    if settings.admin_bind is not None:
+        options["bind"].append(settings.admin_bind)
+    options["on_starting"] = prepare_arbiter
+    options["when_ready"] = announce
+    return options
+
+
+def _this_program() -> str:
+    """How the person at the terminal has called this program, or could have."""
+    called = Path(sys.argv[0])
+    return sys.argv[0] if called.name == "sse-monolith" else "python -m app"

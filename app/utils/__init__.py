@@ -1,0 +1,1 @@
+"""What every part of the backend leans on: an orderly end, and logs."""

@@ -1,0 +1,35 @@
+"""The backend's log: the format and level that its settings ask for, its secrets masked."""
+
+from __future__ import annotations
+
+import logging
+from typing import TextIO
+
+from app.config import Settings
+from gateway_shim import log_format
+from gateway_shim.log_format import JsonFormatter, TextFormatter
+from gateway_shim.redaction import Redactor
+
+__all__ = ["configure_logging", "make_formatter", "make_redactor"]
+
+
+def make_redactor(settings: Settings) -> Redactor:
+    """A redactor that knows the settings' secrets."""
+    secret = settings.sse_callback_secret
+    return Redactor([secret.get_secret_value()] if secret is not None else [])
+
+
+def make_formatter(settings: Settings) -> logging.Formatter:
+    """The formatter that ``LOG_FORMAT`` asks for."""
+    kind = JsonFormatter if settings.log_format == "json" else TextFormatter
+    return kind(make_redactor(settings))
+
+
+def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
+    """Send the process's log lines to a stream; a second call replaces the first one's set-up.
+
+    Args:
+        settings: level and format.
+        stream: where to; standard error if not given.
+    """
+    log_format.install(make_formatter(settings), settings.log_level, stream)

@@ -1,0 +1,5 @@
+"""``python -m gateway_shim``: the gateway on a port of its own."""
+
+from gateway_shim.command import gateway_command
+
+gateway_command(prog_name="python -m gateway_shim")

@@ -1,0 +1,109 @@
+"""The command that runs the gateway on a port of its own, where Node's would run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from typing import Any
+
+import click
+
+from gateway_shim import log_format
+from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.log_format import TextFormatter
+from gateway_shim.server import GunicornServer, base_options, check_address
+
+__all__ = ["gateway_command"]
+
+logger = logging.getLogger(__name__)
+
+_DEFAULT_PORT = 3000
+_DEFAULT_HEARTBEAT_SECONDS = 15
+_DRAIN_SECONDS = 5.0
+
+
+@click.command()
+@click.option("--host", help="Address to listen on. [env: HOST; default: localhost]")
+@click.option("--port", help="TCP port. [env: PORT; default: 3000]")
+@click.option("--callback-url", help="Where connects and disconnects go. [env: CALLBACK_URL]")
+@click.option(
+    "--heartbeat-interval",
+    help="Seconds between comments. [env: HEARTBEAT_INTERVAL_SECONDS; default: 15]",
+)
+@click.option(
+    "--dialect",
+    type=click.Choice(["named", "envelope"]),
+    default=lambda: os.environ.get("SSE_DIALECT", "named"),
+    help="How named events are written. [env: SSE_DIALECT; default: named]",
+)
+def gateway_command(
+    host: str | None,
+    port: str | None,
+    callback_url: str | None,
+    heartbeat_interval: str | None,
+    dialect: str,
+) -> None:
+    """Run the SSE gateway on a port of its own.
+
+    It speaks the contract of the Node gateway, so it can be started wherever that one is:
+    by its environment alone, or with these options, which win.
+    """
+    log_format.install(TextFormatter(), "INFO", sys.stdout)
+    number = _port(port or os.environ.get("PORT"))
+    host = host or os.environ.get("HOST") or "localhost"
+    try:
+        check_address(host, number)
+    except InvalidConfiguration as exc:
+        raise click.ClickException(str(exc)) from exc
+    options = base_options(host, number, drain_seconds=_DRAIN_SECONDS)
+    heartbeat = _heartbeat(heartbeat_interval or os.environ.get("HEARTBEAT_INTERVAL_SECONDS"))
+    url = callback_url or os.environ.get("CALLBACK_URL") or None
+
+    def load() -> Any:
+        # In the worker, after gevent has patched it: requests must not be imported before.
+        from gateway_shim.standalone import make_front
+
+        return make_front(url, heartbeat, dialect, _DRAIN_SECONDS)
+
+    GunicornServer(load, options).run()
+
+
+def _port(text: str | None) -> int:
+    """Read PORT; anything but an integer in 1…65535 ends the program, as the contract says."""
+    port = _integer(text, _DEFAULT_PORT)
+    if port is None or not 1 <= port <= 65535:
+        logger.error("PORT must be an integer from 1 to 65535, but it is %r", text)
+        raise SystemExit(1)
+    return port
+
+
+def _heartbeat(text: str | None) -> int:
+    """Read HEARTBEAT_INTERVAL_SECONDS; anything but an integer from 1 on: logged, the default."""
+    seconds = _integer(text, _DEFAULT_HEARTBEAT_SECONDS)
+    if seconds is None or seconds < 1:
+        logger.error(
+            "HEARTBEAT_INTERVAL_SECONDS must be an integer from 1 on, but it is %r: using %d",
+            text,
+            _DEFAULT_HEARTBEAT_SECONDS,
+        )
+        return _DEFAULT_HEARTBEAT_SECONDS
+    return seconds
+
+
+def _integer(text: str | None, default: int) -> int | None:
+    """Read an integer as the Node gateway does, where ``0x10``, ``16.0`` and ``1.6e1`` are 16.
+
+    Returns:
+        The default for an empty text; None for what is no integer.
+    """
+    if not text:
+        return default
+    text = text.strip()
+    if re.fullmatch("0x[0-9a-f]+|0o[0-7]+|0b[01]+", text, re.IGNORECASE):
+        return int(text, 0)
+    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?", text, re.ASCII | re.IGNORECASE):
+        return None
+    number = float(text)
+    return int(number) if number.is_integer() else None

@@ -1,0 +1,78 @@
+"""What can be set on a gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway_shim.contract import CORS_HEADERS
+from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.wire import Dialect
+
+__all__ = ["Cors", "GatewayConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Which web origins may read streams and answers.
+
+    Args:
+        origins: origins such as ``https://app.example``; ``*`` for every one; none: closed.
+    """
+
+    origins: tuple[str, ...] = ("*",)
+
+    @classmethod
+    def parse(cls, text: str) -> Cors:
+        """Read a comma-separated list of origins.
+
+        Raises:
+            InvalidConfiguration: an entry is no origin.
+        """
+        origins = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
+        for origin in origins:
+            if origin != "*" and not origin.startswith(("http://", "https://")):
+                raise InvalidConfiguration(
+                    f"{origin!r} is no origin: write it as https://host[:port], or * for all"
+                )
+        return cls(origins)
+
+    def headers(
+        self, request_headers: Mapping[str, str | list[str]]
+    ) -> tuple[tuple[str, str], ...]:
+        """The CORS headers of an answer.
+
+        Args:
+            request_headers: the request's, names in lower case.
+        """
+        if "*" in self.origins:
+            return CORS_HEADERS
+        origin = request_headers.get("origin", "")
+        if not isinstance(origin, str) or origin not in self.origins:
+            return (("Vary", "Origin"),) if self.origins else ()
+        return (("Access-Control-Allow-Origin", origin), *CORS_HEADERS[1:], ("Vary", "Origin"))
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """A gateway's settings.
+
+    Args:
+        dialect: how named events are written.
+        heartbeat_interval: seconds between a stream's comments.
+        max_buffer_bytes: what a slow client may leave unread before its stream is ended.
+        max_connections: streams at a time; None: no limit.
+        max_connections_per_address: streams at a time from one address; None: no limit.
+        client_timeout: seconds after which a client whose network is gone is given up.
+        drain_retry_seconds: browsers come back spread over this long after a drain.
+        cors: which origins may read.
+    """
+
+    dialect: Dialect = Dialect.NAMED
+    heartbeat_interval: float = 15.0
+    max_buffer_bytes: int = 1024 * 1024
+    max_connections: int | None = None
+    max_connections_per_address: int | None = None
+    client_timeout: float = 30.0
+    drain_retry_seconds: float = 10.0
+    cors: Cors = field(default_factory=Cors)

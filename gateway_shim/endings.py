@@ -1,0 +1,78 @@
+"""Telling that streams have ended: one greenlet, in the order of the endings.
+
+Streams end in the hub's watcher callbacks, which must not block: a backend may take seconds, and
+a log line may wait for a handler's lock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+import gevent
+from gevent.event import Event as Signal
+
+from gateway_shim import contract
+from gateway_shim.backend import Backend
+from gateway_shim.contract import Action, Reason
+from gateway_shim.stats import GatewayStats
+from gateway_shim.stream import Stream
+
+__all__ = ["Endings"]
+
+logger = logging.getLogger(__name__)
+
+
+class Endings:
+    """The queue of disconnect callbacks.
+
+    Args:
+        backend: who is told.
+        stats: where callbacks that did not arrive are counted.
+    """
+
+    def __init__(self, backend: Backend, stats: GatewayStats) -> None:
+        self._backend = backend
+        self._stats = stats
+        self._waiting: deque[tuple[Stream, Reason]] = deque()
+        self._wake = Signal()
+        self._idle = Signal()
+        self._idle.set()
+
+    def add(self, stream: Stream, reason: Reason) -> None:
+        """Have the backend told about one stream's end. Never blocks."""
+        self._waiting.append((stream, reason))
+        self._idle.clear()
+        self._wake.set()
+
+    def run(self) -> None:
+        """Tell for ever; run it in a greenlet of its own."""
+        while True:
+            while self._waiting:
+                self._tell(*self._waiting.popleft())
+            self._wake.clear()
+            self._idle.set()
+            self._wake.wait()
+
+    def _tell(self, stream: Stream, reason: Reason) -> None:
+        address, request = contract.unpack_request(stream.request)
+        extra = {"token": stream.token, "url": request["url"], "address": address}
+        logger.info("stream ended", extra=extra | {"reason": reason.value})
+        payload = contract.callback_payload(Action.DISCONNECT, stream.token, request, reason)
+        try:
+            self._backend.disconnect(payload, self._count_failure)
+        except Exception:
+            # A backend must not raise; one that does must not keep the others from being told.
+            logger.exception("the backend could not be told", extra=extra)
+            self._count_failure()
+
+    def flush(self, seconds: float) -> None:
+        """Wait until the backend has been told everything, for at most ``seconds``."""
+        gevent.with_timeout(seconds, self._flush, seconds, timeout_value=None)
+
+    def _flush(self, seconds: float) -> None:
+        self._idle.wait()
+        self._backend.flush(seconds)
+
+    def _count_failure(self) -> None:
+        self._stats.callbacks_failed += 1

@@ -1,0 +1,71 @@
+"""The package's errors.
+
+::
+
+    GatewayError
+    ├── InvalidConfiguration   a setting that cannot work; ours to report, the operator's to mend
+    ├── InvalidTransition      a stream was told something its state does not allow; our misuse
+    ├── BadSend                a send that breaks the contract; the sender's fault
+    ├── UnknownToken           a send for a stream that is not (any more) there
+    └── WriteFailed            a send that its stream did not survive; the client's fault
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadSend",
+    "GatewayError",
+    "InvalidConfiguration",
+    "InvalidTransition",
+    "UnknownToken",
+    "WriteFailed",
+]
+
+
+class GatewayError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class InvalidConfiguration(GatewayError):
+    """A setting that cannot work; the message says which and what would."""
+
+
+class InvalidTransition(GatewayError):
+    """A stream was told something that its state does not allow; nothing was changed."""
+
+    def __init__(self, state: object, event: object) -> None:
+        super().__init__(f"a stream that is {state} cannot take {event}")
+        self.state = state
+        self.event = event
+
+
+class BadSend(GatewayError):
+    """A send that the contract refuses.
+
+    Args:
+        status: the HTTP status the sender gets.
+        code: the contract's error code.
+        message: the contract's error message.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+class UnknownToken(GatewayError):
+    """No stream has this token (any more)."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(f"no stream has the token {token}")
+        self.token = token
+
+
+class WriteFailed(GatewayError):
+    """The client of a stream is gone, or has left too much unread: the stream has ended."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(f"the stream with the token {token} could not be written to")
+        self.token = token

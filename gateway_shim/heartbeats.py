@@ -1,0 +1,72 @@
+"""Heartbeats: one greenlet and one queue for all streams.
+
+The interval is the same for every stream, so the order in which heartbeats are due is the order
+in which streams opened: a FIFO, and no timer per stream.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+import gevent
+
+from gateway_shim.sockets import Connection
+from gateway_shim.turns import let_others_run
+
+__all__ = ["TICK_SECONDS", "Heartbeats"]
+
+TICK_SECONDS = 0.05
+"""A heartbeat is at most this late: those due within one tick share one wake-up."""
+
+_YIELD_EVERY = 256
+
+
+class Heartbeats:
+    """Calls ``beat`` for every connection once an interval, counted from its own opening.
+
+    Args:
+        interval: seconds.
+        beat: writes a heartbeat; False when the connection needs no more of them.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        interval: float,
+        beat: Callable[[Connection], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._interval = interval
+        self._beat = beat
+        self._clock = clock
+        self._due: deque[Connection] = deque()
+
+    def add(self, connection: Connection) -> None:
+        """Start a connection's heartbeats: the first one is due in one interval."""
+        connection.heartbeat_at = self._clock() + self._interval
+        self._due.append(connection)
+
+    def run(self) -> None:
+        """Beat for ever; run it in a greenlet of its own."""
+        while True:
+            gevent.sleep(max(self.next_due() - self._clock(), TICK_SECONDS))
+            self.beat_due()
+
+    def next_due(self) -> float:
+        """When the next heartbeat is due, by the clock."""
+        return self._due[0].heartbeat_at if self._due else self._clock() + self._interval
+
+    def beat_due(self) -> None:
+        """Write every heartbeat that is due."""
+        now, written = self._clock(), 0
+        while self._due and self._due[0].heartbeat_at <= now:
+            connection = self._due.popleft()
+            if self._beat(connection):
+                # From when it was due, not from now: lateness does not add up.
+                connection.heartbeat_at += self._interval
+                self._due.append(connection)
+            written += 1
+            if written % _YIELD_EVERY == 0:
+                let_others_run()

@@ -1,0 +1,51 @@
+"""JSON as JavaScript's ``JSON.parse`` and ``JSON.stringify`` see it.
+
+Python's :mod:`json` accepts ``NaN`` and limits the digits of integers; a gateway must judge
+a text as every browser will. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+__all__ = ["is_json", "parse", "quote"]
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def parse(text: str) -> Any:
+    """Parse a JSON text (RFC 8259).
+
+    Numbers become floats: no caller here looks at one, and ``int`` refuses very long ones.
+
+    Raises:
+        ValueError: the text is not JSON, or is nested deeper than the interpreter can follow.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, parse_int=float)
+    except RecursionError as exc:
+        raise ValueError("nested too deeply") from exc
+
+
+def is_json(text: str) -> bool:
+    """Whether a browser's ``JSON.parse`` would take the text."""
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def quote(text: str) -> str:
+    """The text as a JSON string, byte for byte as ``JSON.stringify`` writes it.
+
+    A lone surrogate becomes its escape, so that the result can always be encoded as UTF-8.
+    """
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)

@@ -1,0 +1,38 @@
+"""The contract kit: what a gateway must do, played on any gateway, without a test runner.
+
+::
+
+    scenarios/, scenario     what is played, as data
+    stage, performance       playing it: client, probe (raw HTTP), stub_backend, launcher
+    runner, targets          many at a time, on gateways that are started or run already
+    observation, recording   what was seen, and what Node gateways showed
+    comparison, divergences,
+    verdict, report          same, expected divergence N, different
+    fuzz, cases, generation,
+    shrinking, reference     generated cases on two gateways
+
+The kit imports nothing of the gateway it judges, and neither gevent nor a test framework.
+"""
+
+from __future__ import annotations
+
+from gateway_shim.parity.launcher import GatewayFailed
+from gateway_shim.parity.recording import Recording, load
+from gateway_shim.parity.runner import Runner
+from gateway_shim.parity.scenarios import SCENARIOS
+from gateway_shim.parity.targets import Command, Url
+from gateway_shim.parity.verdict import Kind, Verdict, judge_pair, judge_run
+
+__all__ = [
+    "SCENARIOS",
+    "Command",
+    "GatewayFailed",
+    "Kind",
+    "Recording",
+    "Runner",
+    "Url",
+    "Verdict",
+    "judge_pair",
+    "judge_run",
+    "load",
+]

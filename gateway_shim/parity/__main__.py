@@ -1,0 +1,8 @@
+"""``python -m gateway_shim.parity``."""
+
+from __future__ import annotations
+
+from gateway_shim.parity.cli import main
+
+if __name__ == "__main__":
+    main()

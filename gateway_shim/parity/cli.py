@@ -1,0 +1,282 @@
+"""The command ``parity``: run, diff, record, fuzz."""
+
+from __future__ import annotations
+
+import fnmatch
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from gateway_shim.parity import fuzz, recording, report, verdict
+from gateway_shim.parity.cases import Case
+from gateway_shim.parity.crew import Crew
+from gateway_shim.parity.generation import generate
+from gateway_shim.parity.launcher import GatewayFailed
+from gateway_shim.parity.runner import Runner
+from gateway_shim.parity.scenario import Scenario
+from gateway_shim.parity.scenarios import SCENARIOS
+from gateway_shim.parity.targets import Command, Target, Url
+
+__all__ = ["main", "parity"]
+
+_DIALECT_VARIABLE = "SSE_DIALECT"
+
+_dialect = click.option(
+    "--dialect",
+    type=click.Choice(["named", "envelope"]),
+    help="Chooses the recording, and is given to CMD as SSE_DIALECT.",
+)
+_only = click.option("--only", metavar="PATTERN", help="Only scenarios such as 'send_*'.")
+_jobs = click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    help="Gateway processes side by side, besides those that a scenario needs for itself.",
+)
+_junit = click.option(
+    "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML there, too."
+)
+_verbose = click.option("-v", "--verbose", is_flag=True, help="A row for each case.")
+
+
+class Unusable(click.ClickException):
+    """Something makes a run impossible; exit status 2."""
+
+    exit_code = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def parity() -> None:
+    """Say where a gateway agrees with the recorded contract, and where it does not.
+
+    CMD is how a gateway is started, for example "node gateway/dist/index.js" or
+    "python -m gateway_shim". It gets PORT, CALLBACK_URL and HEARTBEAT_INTERVAL_SECONDS in its
+    environment, and is started several times. Exit status: 0 nothing is different, 1 something
+    is, 2 there is no gateway to speak of.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C: with every gateway stopped
+
+
+@parity.command()
+@click.option("--command", "command", metavar="CMD", help="Start this gateway.")
+@click.option("--url", help="Use this gateway, which runs already.")
+@click.option(
+    "--callback-port",
+    type=click.IntRange(1, 65535),
+    default=8765,
+    show_default=True,
+    help="With --url: where that gateway's CALLBACK_URL leads.",
+)
+@click.option("--against", metavar="RECORDING", help="node-2025-11, node-2026-05, or a file.")
+@click.option(
+    "--require-divergences",
+    is_flag=True,
+    help="A scenario that should diverge from a Node gateway must: for gateways of our own.",
+)
+@_dialect
+@_only
+@_jobs
+@_junit
+@_verbose
+def run(
+    command: str | None,
+    url: str | None,
+    callback_port: int,
+    against: str | None,
+    require_divergences: bool,
+    dialect: str | None,
+    only: str | None,
+    jobs: int,
+    junit: Path | None,
+    verbose: bool,
+) -> None:
+    """Compare a gateway with a recording."""
+    recorded = _load(against or recording.BUILT_IN[dialect or "named"])
+    if (command is None) == (url is None):
+        raise click.UsageError("give either --command or --url")
+    target: Target
+    if command is not None:
+        target = Command(command, _environment(dialect or recorded.dialect), jobs)
+    else:
+        target = Url(url or "", callback_port)
+    scenarios = _selected(only)
+    started = time.monotonic()
+    seen = _play([target], scenarios)[0]
+    verdicts = verdict.judge_run(scenarios, recorded, seen, require_divergences)
+    click.echo(f"gateway  {target.name}\nagainst  {recorded.name} (dialect {recorded.dialect})\n")
+    if url is not None:
+        click.echo(
+            "Scenarios that start a gateway of their own are not played with --url; the stub\n"
+            f"backend was http://127.0.0.1:{callback_port}/api/sse/callback?secret=s3cret\n"
+        )
+    _finish(verdicts, (recorded.name, "gateway"), time.monotonic() - started, junit, verbose)
+
+
+@parity.command()
+@click.option("--a", "a", metavar="CMD", required=True, help="One gateway.")
+@click.option("--b", "b", metavar="CMD", required=True, help="The other.")
+@_dialect
+@_only
+@_jobs
+@_junit
+@_verbose
+def diff(
+    a: str,
+    b: str,
+    dialect: str | None,
+    only: str | None,
+    jobs: int,
+    junit: Path | None,
+    verbose: bool,
+) -> None:
+    """Play the same scenarios on two gateways, side by side, and compare what they do."""
+    environment = _environment(dialect)
+    scenarios = _selected(only)
+    started = time.monotonic()
+    each = max(1, jobs // 2)
+    first, second = _play([Command(a, environment, each), Command(b, environment, each)], scenarios)
+    verdicts = verdict.judge_pair(scenarios, first, second)
+    click.echo(f"a  {a}\nb  {b}\n")
+    _finish(verdicts, ("a", "b"), time.monotonic() - started, junit, verbose)
+
+
+@parity.command()
+@click.option("--command", "command", metavar="CMD", required=True, help="Start this gateway.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The new file."
+)
+@_dialect
+@_only
+@_jobs
+def record(command: str, out: Path, dialect: str | None, only: str | None, jobs: int) -> None:
+    """Record what a gateway does, as a file for --against."""
+    scenarios = _selected(only)
+    seen = _play([Command(command, _environment(dialect), jobs)], scenarios)[0]
+    _write(out, recording.dump(scenarios, seen).encode())
+    click.echo(f"{len(seen)} scenarios recorded in {out}")
+
+
+@parity.command("fuzz")
+@click.option("--a", "a", metavar="CMD", required=True, help="One gateway.")
+@click.option("--b", "b", metavar="CMD", required=True, help="The other.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed: same cases.")
+@click.option("--cases", type=click.IntRange(1), default=200, show_default=True, help="How many.")
+@click.option("--replay", metavar="JSON", help="Play this one case instead.")
+@_dialect
+@_jobs
+def fuzz_command(
+    a: str, b: str, seed: int, cases: int, replay: str | None, dialect: str | None, jobs: int
+) -> None:
+    """Play generated cases on two gateways; shrink and print what differs."""
+    environment = _environment(dialect)
+    if replay is not None:
+        try:
+            todo = [Case.from_json(replay)]
+        except ValueError as exc:
+            raise Unusable(f"--replay: {exc}") from exc
+    else:
+        todo = generate(seed, cases)
+    started = time.monotonic()
+    bar = report.Progress(sys.stderr, len(todo))
+    fuzzer = fuzz.Fuzzer(Command(a, environment), Command(b, environment), jobs)
+    try:
+        outcome = fuzzer.run(todo, lambda: bar.step("cases"))
+    except GatewayFailed as exc:
+        bar.clear()
+        raise Unusable(str(exc)) from exc
+    bar.clear()
+    options = f" --dialect {dialect}" if dialect else ""
+    click.echo(fuzz.render(outcome, a, b, options))
+    click.echo(
+        f"{len(todo)} cases, seed {seed}: {outcome.counts()}; {time.monotonic() - started:.1f} s"
+    )
+    if outcome.found:
+        raise SystemExit(1)
+
+
+def main() -> None:
+    """Run the command."""
+    parity(prog_name="parity")
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _environment(dialect: str | None) -> tuple[tuple[str, str], ...]:
+    return () if dialect is None else ((_DIALECT_VARIABLE, dialect),)
+
+
+def _load(name: str) -> recording.Recording:
+    try:
+        return recording.load(name)
+    except recording.BadRecording as exc:
+        raise Unusable(str(exc)) from exc
+
+
+def _selected(only: str | None) -> Sequence[Scenario]:
+    chosen = [s for s in SCENARIOS if only is None or fnmatch.fnmatchcase(s.id, only)]
+    if not chosen:
+        raise Unusable(f"no scenario is called {only}")
+    return chosen
+
+
+def _play(targets: Sequence[Target], scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
+    """Play the scenarios on every target at the same time."""
+    bar = report.Progress(sys.stderr, len(scenarios) * len(targets))
+    seen: list[dict[str, Any]] = [{} for _ in targets]
+    failures: list[GatewayFailed] = []
+    runners = [Runner(target, bar.played) for target in targets]
+
+    def play(index: int) -> None:
+        try:
+            seen[index] = runners[index].run(scenarios)
+        except GatewayFailed as exc:
+            failures.append(exc)
+            for runner in runners:
+                runner.stop()
+
+    crew = Crew([partial(play, index) for index in range(len(targets))])
+    try:
+        crew.wait()
+    finally:
+        for runner in runners:
+            runner.stop()
+        crew.wait()
+        bar.clear()
+    if failures:
+        raise Unusable(str(failures[0]))
+    return seen
+
+
+def _finish(
+    verdicts: list[verdict.Verdict],
+    sides: tuple[str, str],
+    seconds: float,
+    junit: Path | None,
+    verbose: bool,
+) -> None:
+    click.echo(report.table(verdicts, *sides, verbose=verbose))
+    click.echo("")
+    click.echo(report.summary(verdicts, seconds))
+    if junit is not None:
+        _write(junit, report.junit(verdicts, "parity", seconds))
+    if any(found.kind is verdict.Kind.DIFFERENT for found in verdicts):
+        raise SystemExit(1)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as exc:
+        raise Unusable(f"{path} cannot be written: {exc}") from exc

@@ -1,0 +1,38 @@
+"""Threads that are started together and waited for, also by someone who was interrupted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+__all__ = ["Crew"]
+
+
+class Crew:
+    """Runs each task in a thread of its own.
+
+    Args:
+        tasks: what to run; they raise nothing.
+
+    Not ``Thread.join``: one that Ctrl-C has interrupted takes the thread for ended afterwards
+    (CPython 3.11), and what it was about to clean up would be left.
+    """
+
+    def __init__(self, tasks: Iterable[Callable[[], None]]) -> None:
+        self._done: list[threading.Event] = []
+        for task in tasks:
+            done = threading.Event()
+            self._done.append(done)
+            threading.Thread(target=self._run, args=(task, done), daemon=True).start()
+
+    def wait(self) -> None:
+        """Wait until all have ended; after an interruption it can be called again."""
+        for done in self._done:
+            done.wait()
+
+    @staticmethod
+    def _run(task: Callable[[], None], done: threading.Event) -> None:
+        try:
+            task()
+        finally:
+            done.set()

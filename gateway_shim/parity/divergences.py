@@ -1,0 +1,200 @@
+"""The eight places where our gateway is better than Node's on purpose, with its exact answers.
+
+A divergence excuses one answer in one scenario: the whole observation must be the recorded one
+with the given parts replaced. Anything else in it that differs stays a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway_shim.parity.comparison import ANY_TEXT
+
+__all__ = ["DIVERGENCES", "Divergence", "expectation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """One of the eight.
+
+    Args:
+        number: as in docs/contract.md.
+        title: what is different, in a line.
+    """
+
+    number: int
+    title: str
+
+
+DIVERGENCES: Mapping[int, Divergence] = {
+    number: Divergence(number, title)
+    for number, title in enumerate(
+        (
+            "errors are JSON, never an HTML page with a stack trace",
+            "no line end and no NUL in an event's name",
+            "data is split at CR LF, CR and LF",
+            "a buffered send without an event writes nothing",
+            "HEAD on a stream's path calls nobody",
+            "an envelope's payload is always JSON",
+            "a client that stops reading is cut off",
+            "SIGTERM ends every stream cleanly, and the process",
+        ),
+        start=1,
+    )
+}
+
+_JSON = {"content-type": "application/json; charset=utf-8"}
+_NOT_FOUND = '{"error":{"message":"$TEXT","code":"NOT_FOUND"}}'
+
+
+def _refused(status: int, code: str) -> dict[str, Any]:
+    error = {"error": {"message": ANY_TEXT, "code": code}}
+    return {"status": status, "headers": _JSON, "json": error}
+
+
+_BAD_JSON = {"answer": _refused(400, "INVALID_JSON")}
+_TOO_LARGE = {"answer": _refused(413, "PAYLOAD_TOO_LARGE")}
+_BAD_NAME = {"answer": _refused(400, "INVALID_EVENT_NAME_TYPE"), "bytes": ""}
+_NO_PAGE = {"head": {"headers": _JSON}, "body": _NOT_FOUND}
+_TOKEN_GONE = _refused(404, "TOKEN_NOT_FOUND")
+_CLEAN_EXIT = {"exit_code": 0, "seconds": 0}
+_TOLD = ["disconnect", "server_closed"]
+_AB = {"bytes": "data: a\ndata: b\n\n"}
+
+_Changes = Mapping[str, Any]
+
+_ALWAYS: Mapping[str, tuple[int, _Changes]] = {
+    **{
+        f"send_malformed_bodies/{case}": (1, _BAD_JSON)
+        for case in (
+            "bad_json",
+            "json_string",
+            "json_null",
+            "form",
+            "no_content_type",
+            "text_plain",
+            "vendor_json",
+        )
+    },
+    "send_malformed_bodies/101k": (1, _TOO_LARGE),
+    **{
+        f"other_methods/{request}": (1, _NO_PAGE)
+        for request in (
+            "POST /nope",
+            "POST /api/sse/stream",
+            "PUT /internal/send",
+            "DELETE /x",
+            "POST /healthz",
+        )
+    },
+    **{
+        f"methods/{request}": (1, _NO_PAGE)
+        for request in (
+            "POST /readyz",
+            "PATCH /internal/send",
+            "DELETE /internal/send",
+            "PUT /healthz",
+        )
+    },
+    "divergence_1/not_json": (1, _BAD_JSON),
+    "divergence_1/other_content_type": (1, _BAD_JSON),
+    "divergence_1/too_large": (1, _TOO_LARGE),
+    "divergence_1/PUT /anything": (1, _NO_PAGE),
+    "send_events/name_newline": (2, _BAD_NAME),
+    "divergence_2/line_feed": (2, _BAD_NAME),
+    "divergence_2/carriage_return": (2, _BAD_NAME),
+    "divergence_2/nul": (2, _BAD_NAME),
+    "send_events/crlf": (3, _AB),
+    "send_events/lone_cr": (3, _AB),
+    "divergence_3/mixed": (3, {"bytes": "data: a\ndata: b\ndata: c\ndata: d\ndata: \n\n"}),
+    "buffered_close_only": (4, {"bytes": ""}),
+    "divergence_5": (5, {"callbacks": ["connect"]}),
+    "head_on_stream_path": (5, {"callbacks": []}),
+    "divergence_7": (
+        7,
+        {
+            "ended": True,
+            "send_after": _TOKEN_GONE,
+            "callbacks": [["connect", None], ["disconnect", "error"]],
+        },
+    ),
+    "sigterm_with_open_stream": (8, {**_CLEAN_EXIT, "ended": "clean", "callbacks": [_TOLD]}),
+    "divergence_8": (
+        8,
+        {**_CLEAN_EXIT, "ended": ["clean", "clean"], "callbacks": [_TOLD, _TOLD]},
+    ),
+}
+
+_READY = "event: ready\ndata:\n\n"
+
+
+def _payload(payload: str) -> _Changes:
+    return {"bytes": f'data: {{"type":"n","payload":{payload}}}\n\n'}
+
+
+_BY_DIALECT: Mapping[str, Mapping[str, tuple[int, _Changes]]] = {
+    "named": {
+        "buffered_empty_send": (4, {"bytes": ""}),
+        "divergence_3/named": (3, {"bytes": 'event: n\ndata: "a"\ndata: \n\n'}),
+        "divergence_4/empty_between_events": (
+            4,
+            {"bytes": "event: a\ndata: 1\n\nevent: a\ndata: 2\n\n"},
+        ),
+        "divergence_4/close_after_event": (4, {"bytes": "event: a\ndata: 1\n\n"}),
+    },
+    "envelope": {
+        "buffered_empty_send": (4, {"bytes": _READY}),
+        "divergence_3/named": (
+            3,
+            {"bytes": 'data: {"type":"n","payload":"a"\ndata: }\n\n'},
+        ),
+        "divergence_4/empty_between_events": (
+            4,
+            {
+                "bytes": 'data: {"type":"a","payload":1}\n\n'
+                'data: {"type":"a","payload":2}\n\n' + _READY
+            },
+        ),
+        "divergence_4/close_after_event": (4, {"bytes": 'data: {"type":"a","payload":1}\n\n'}),
+        "send_events/named_empty_data": (6, _payload("null")),
+        "send_events/data_not_json_named": (6, _payload('"plain text"')),
+        "send_events/named_multiline": (6, _payload('"1\\n2"')),
+        "divergence_6/empty": (6, _payload("null")),
+        "divergence_6/text": (6, _payload('"say \\"hi\\""')),
+        "divergence_6/not_quite_json": (6, _payload('"NaN"')),
+        "divergence_6/newline_in_text": (6, _payload('"a\\nb"')),
+        "divergence_6/newline_in_json": (
+            6,
+            {"bytes": 'data: {"type":"n","payload":{"a":\ndata: 1}}\n\n'},
+        ),
+    },
+}
+
+
+def expectation(scenario_id: str, dialect: str, recorded: Any) -> tuple[int, Any] | None:
+    """What our gateway must show where it diverges from a recording.
+
+    Args:
+        scenario_id: name and case.
+        dialect: ``named`` or ``envelope``.
+        recorded: what a Node gateway showed.
+
+    Returns:
+        The divergence's number and the whole observation; None where there is no divergence.
+    """
+    found = _ALWAYS.get(scenario_id) or _BY_DIALECT[dialect].get(scenario_id)
+    if found is None or not isinstance(recorded, Mapping):
+        return None
+    number, changes = found
+    return number, _changed(recorded, changes)
+
+
+def _changed(recorded: Mapping[str, Any], changes: _Changes) -> dict[str, Any]:
+    """The recorded value with parts replaced; of ``head``, only the headers that are given."""
+    changed = {**recorded, **changes}
+    if "head" in changes:
+        head = recorded["head"]
+        changed["head"] = {**head, "headers": {**head["headers"], **changes["head"]["headers"]}}
+    return changed

@@ -1,0 +1,115 @@
+"""Recordings: what a gateway did, scenario by scenario, as a JSON file.
+
+``node-2025-11.json`` and ``node-2026-05.json`` are given and are kept as they are; the files
+``…-more.json`` beside them were recorded by this kit from the same two gateways, for the
+scenarios that the given ones do not have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from gateway_shim.parity.scenario import Scenario
+
+__all__ = ["BUILT_IN", "BadRecording", "Recording", "dialect_of", "dump", "load"]
+
+BUILT_IN = {"named": "node-2025-11", "envelope": "node-2026-05"}
+"""The recordings that come with the kit, by the dialect that they speak."""
+
+
+class BadRecording(Exception):
+    """There is no such recording, or it is none."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a gateway did.
+
+    Args:
+        name: what reports call it.
+        entries: for each scenario's id what was seen.
+    """
+
+    name: str
+    entries: Mapping[str, Any]
+
+    @property
+    def dialect(self) -> str:
+        """The dialect its gateway speaks."""
+        return dialect_of(self.entries)
+
+
+def dialect_of(entries: Mapping[str, Any]) -> str:
+    """``envelope`` if a fresh stream begins with a ready event, else ``named``."""
+    opened = entries.get("connect_ok")
+    body = opened.get("body", "") if isinstance(opened, Mapping) else ""
+    return "envelope" if "event: ready" in body else "named"
+
+
+def load(name: str) -> Recording:
+    """Read a recording.
+
+    Args:
+        name: one that comes with the kit, or a file's path.
+
+    Raises:
+        BadRecording: there is none, or it cannot be read.
+    """
+    if name in BUILT_IN.values():
+        folder = resources.files("gateway_shim.parity") / "recordings"
+        texts = [(folder / f"{name}{part}.json").read_text("utf-8") for part in ("", "-more")]
+    else:
+        try:
+            texts = [Path(name).read_text("utf-8")]
+        except (OSError, UnicodeDecodeError) as exc:
+            known = ", ".join(BUILT_IN.values())
+            raise BadRecording(f"no recording {name} ({exc}); there are {known}") from exc
+    entries: dict[str, Any] = {}
+    for text in texts:
+        try:
+            data = json.loads(text)
+        except ValueError as exc:
+            raise BadRecording(f"{name} is no recording: {exc}") from exc
+        if not isinstance(data, dict):
+            raise BadRecording(f"{name} is no recording: a JSON object is expected")
+        entries.update(_flat(data))
+    return Recording(name, entries)
+
+
+def dump(scenarios: Iterable[Scenario], seen: Mapping[str, Any]) -> str:
+    """Write what was seen as a recording's text; scenarios that were not played are left out."""
+    data: dict[str, Any] = {}
+    for scenario in scenarios:
+        if scenario.id not in seen:
+            continue
+        if scenario.case:
+            data.setdefault(scenario.name, []).append(seen[scenario.id])
+        else:
+            data[scenario.name] = seen[scenario.id]
+    return json.dumps(data, indent=1) + "\n"
+
+
+def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
+    flat = {}
+    for name, value in data.items():
+        cases = [_case(item) for item in value] if isinstance(value, list) else [None]
+        if None in cases:
+            flat[name] = value
+        else:
+            flat.update({f"{name}/{case}": item for case, item in zip(cases, value, strict=True)})
+    return flat
+
+
+def _case(item: Any) -> str | None:
+    """What tells an entry of a list from the others; None if it is no entry of such a list."""
+    if not isinstance(item, dict):
+        return None
+    if "callback_url" in item:
+        return str(item["path"])
+    case = item.get("case", item.get("request"))
+    return case if isinstance(case, str) else None

@@ -1,0 +1,130 @@
+"""``POST /internal/send``: what is sent to one stream, checked in the contract's order. Pure.
+
+Source: the gateway contract, section "POST /internal/send".
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from gateway_shim import json_text
+from gateway_shim.contract import MAX_BODY_BYTES, ErrorCode
+from gateway_shim.errors import BadSend
+from gateway_shim.wire import Event
+
+__all__ = ["SendRequest", "parse_send"]
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """A send that has passed every check.
+
+    Args:
+        token: which stream.
+        event: what to write, if anything.
+        close: whether the stream ends after it.
+    """
+
+    token: str
+    event: Event | None = None
+    close: bool = False
+
+
+_MISSING = object()
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_JSON_TYPE = re.compile(
+    rf'\s*application/json\s*((?:;\s*{_NAME}\s*=\s*(?:{_NAME}|"(?:[^"\\]|\\.)*")\s*)*)',
+    re.IGNORECASE,
+)
+_UNSAFE_IN_NAME = re.compile("[\r\n\0]")
+
+
+def parse_send(content_type: str | None, body: bytes) -> SendRequest:
+    """Check a send, in the contract's order.
+
+    Args:
+        content_type: the request's Content-Type.
+        body: its body, whole.
+
+    Raises:
+        BadSend: with the status, code and message that the sender gets.
+    """
+    if len(body) > MAX_BODY_BYTES:
+        raise BadSend(
+            413,
+            ErrorCode.PAYLOAD_TOO_LARGE,
+            f"Invalid request: the body is larger than {MAX_BODY_BYTES} bytes",
+        )
+    fields = _object(_json_body(content_type, body))
+    token = fields.get("token")
+    if not isinstance(token, str) or not token:
+        raise _invalid(ErrorCode.INVALID_TOKEN_MISSING, "token is required and must be a string")
+    event = fields.get("event", _MISSING)
+    parsed = None if event is _MISSING else _event(event)
+    close = fields.get("close", False)
+    if not isinstance(close, bool):
+        raise _invalid(ErrorCode.INVALID_CLOSE_TYPE, "close must be a boolean")
+    return SendRequest(token, parsed, close)
+
+
+def _event(value: object) -> Event:
+    if not isinstance(value, dict | list):
+        raise _invalid(ErrorCode.INVALID_EVENT_TYPE, "event must be an object")
+    fields = _object(value)
+    data = fields.get("data")
+    if not isinstance(data, str):
+        raise _invalid(
+            ErrorCode.INVALID_EVENT_DATA_MISSING, "event.data is required and must be a string"
+        )
+    name = fields.get("name", "")
+    if not isinstance(name, str):
+        raise _invalid(ErrorCode.INVALID_EVENT_NAME_TYPE, "event.name must be a string")
+    if _UNSAFE_IN_NAME.search(name):  # divergence 2
+        raise _invalid(
+            ErrorCode.INVALID_EVENT_NAME_TYPE, "event.name must not contain CR, LF or NUL"
+        )
+    return Event(name, data)
+
+
+def _object(value: object) -> dict[str, Any]:
+    """A JSON object's fields; an array is an object without any, as in JavaScript."""
+    return value if isinstance(value, dict) else {}
+
+
+def _json_body(content_type: str | None, body: bytes) -> object:
+    matched = _JSON_TYPE.fullmatch(content_type or "")
+    if matched is None:
+        raise _invalid(ErrorCode.INVALID_JSON, "the Content-Type must be application/json")
+    if not body:
+        return {}
+    try:
+        value = json_text.parse(_decode(body, matched[1]))
+    except ValueError as exc:
+        raise _invalid(ErrorCode.INVALID_JSON, f"the body is not JSON ({exc})") from exc
+    if not isinstance(value, dict | list):
+        raise _invalid(ErrorCode.INVALID_JSON, "the body must be a JSON object")
+    return value
+
+
+def _decode(body: bytes, parameters: str) -> str:
+    """Decode a body; bytes that are no text become U+FFFD, as the recordings show.
+
+    Raises:
+        ValueError: the charset is none of Unicode's.
+    """
+    found = re.search(r"charset\s*=\s*\"?([\w.:-]+)", parameters, re.IGNORECASE)
+    charset = found[1].lower() if found else "utf-8"
+    if not charset.startswith("utf-"):
+        raise ValueError(f"charset {charset} is not supported")
+    try:
+        codec = codecs.lookup(charset)
+    except LookupError as exc:
+        raise ValueError(f"charset {charset} is not supported") from exc
+    return codec.decode(body, "replace")[0].removeprefix("\ufeff")
+
+
+def _invalid(code: ErrorCode, message: str) -> BadSend:
+    return BadSend(400, code, f"Invalid request: {message}")

@@ -1,0 +1,236 @@
+"""gunicorn, started from Python: for the shim on a port and for the monolith."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.systemd import Notifier, listening_already
+
+__all__ = [
+    "GunicornServer",
+    "PropagatingLogger",
+    "base_options",
+    "check_address",
+    "check_certificate",
+    "hosts",
+    "prepare_arbiter",
+]
+
+
+logger = logging.getLogger(__name__)
+
+ONE_WORKER = "one worker only, because each would know its own streams and miss the others'"
+"""Why there is never a second worker."""
+
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - no name of a file; gunicorn makes one that is its own
+
+
+_STOPS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
+
+
+def base_options(host: str, port: int, *, drain_seconds: float) -> dict[str, Any]:
+    """The gunicorn settings that streams need, whatever the application.
+
+    Args:
+        host: address to listen on.
+        port: TCP port.
+        drain_seconds: how long the application's shutdown may take.
+    """
+    return {
+        "bind": [f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in hosts(host)],
+        "worker_class": "gateway_shim.worker.StreamWorker",
+        # The streams of one process are known to that process only.
+        "workers": 1,
+        # Requests being served at a time; streams do not count, they leave the pool.
+        "worker_connections": 2000,
+        "backlog": 4096,
+        # Under gevent this is no limit on streams: it says how long the hub may be blocked.
+        "timeout": 60,
+        # The arbiter kills when this is over, so a drain must end earlier.
+        "graceful_timeout": round(drain_seconds) + 10,
+        # Also the time limit for a request's head; 5 s as in Node's http module.
+        "keepalive": 5,
+        "max_requests": 0,
+        # The whole head is limited to 16 KiB (gateway_shim/server_request.py).
+        "limit_request_line": 8190,
+        "limit_request_fields": 1000,
+        "limit_request_field_size": 16 * 1024,
+        # A gateway forwards every header, also x_under_score; nothing here reads one of
+        # the WSGI names that two headers could share.
+        "header_map": "dangerous",
+        "control_socket_disable": True,
+        "worker_tmp_dir": _memory_folder(),
+        "logger_class": PropagatingLogger,
+        "on_starting": prepare_arbiter,
+        "worker_int": lambda worker: worker.finish(),
+    }
+
+
+def _memory_folder() -> str | None:
+    """Where the worker's sign of life goes: in memory, for a disk may be slow, or read-only."""
+    return _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK | os.X_OK) else None
+
+
+def hosts(host: str) -> list[str]:
+    """The addresses to listen on: ``localhost`` is both loopback addresses, where there are two.
+
+    A client that is told ``localhost`` may try either of them first.
+    """
+    if host != "localhost":
+        return [host]
+    return ["127.0.0.1", "::1"] if _can_bind("::1") else ["127.0.0.1"]
+
+
+def _can_bind(address: str) -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+def check_address(host: str, port: int) -> None:
+    """Find out before gunicorn does whether an address can be listened on.
+
+    gunicorn tries for five seconds and then says less. Sockets that systemd has handed over
+    listen already, wherever they do.
+
+    Raises:
+        InvalidConfiguration: it cannot; says why, and what to do.
+    """
+    if listening_already():
+        return
+    for name in hosts(host):
+        family = socket.AF_INET6 if ":" in name else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((name, port))
+            except OSError as exc:
+                hint = "; choose another with --port" if exc.errno == errno.EADDRINUSE else ""
+                raise InvalidConfiguration(
+                    f"cannot listen on {name}:{port}: {exc.strerror}{hint}"
+                ) from exc
+
+
+def check_certificate(certfile: str | None, keyfile: str | None) -> None:
+    """Find out at start, not at the first client, whether a certificate can be used.
+
+    Raises:
+        InvalidConfiguration: it cannot; says why.
+    """
+    if certfile is None or keyfile is None:
+        raise InvalidConfiguration("TLS needs both a certificate and a key")
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certfile, keyfile)
+    except OSError as exc:  # ssl.SSLError is one
+        raise InvalidConfiguration(f"cannot use {certfile} with {keyfile}: {exc}") from exc
+
+
+def prepare_arbiter(arbiter: Arbiter) -> None:
+    """Change some of the arbiter's signals; gunicorn's ``on_starting`` hook.
+
+    A second SIGTERM ends the shutdown sooner. While it waits for its workers the arbiter minds
+    SIGINT and SIGQUIT only, so a SIGTERM that arrives then is queued as a SIGQUIT.
+
+    One that arrives during a reload ends that sooner: the arbiter would first wait for the
+    replaced worker, and that one for its tasks.
+
+    SIGTTIN, which would add a worker, does nothing: its streams would miss every event.
+
+    Whom to tell how the service is, is the worker's from here on; only of the stop does the
+    arbiter tell, because a worker that ends may be about to be replaced.
+    """
+    notifier = Notifier.taken_from(os.environ)
+    setattr(arbiter.worker_class, "notifier", notifier)  # noqa: B010 - gunicorn's type lacks it
+    queue = arbiter.signal
+    stop = arbiter.stop
+    reload = arbiter.reload
+    stopping = reloading = False
+
+    def note_stop(graceful: bool = True) -> None:
+        nonlocal stopping
+        if not stopping:
+            notifier.stopping()
+        stopping = True
+        stop(graceful)
+
+    def note_reload() -> None:
+        nonlocal reloading
+        reloading = True
+        try:
+            reload()
+        finally:
+            reloading = False
+
+    def enqueue(sig: int, frame: FrameType | None) -> None:
+        if reloading and sig in _STOPS:
+            _hurry_replaced_workers(arbiter)
+        queue(signal.SIGQUIT if stopping and sig == signal.SIGTERM else sig, frame)
+
+    def refuse_worker() -> None:
+        logger.warning("SIGTTIN ignored: %s", ONE_WORKER)
+
+    # A hook has no other way in.
+    arbiter.stop = note_stop  # type: ignore[method-assign]
+    arbiter.reload = note_reload  # type: ignore[method-assign]
+    arbiter.signal = enqueue  # type: ignore[method-assign]
+    arbiter.handle_ttin = refuse_worker  # type: ignore[method-assign]
+
+
+def _hurry_replaced_workers(arbiter: Arbiter) -> None:
+    workers = list(arbiter.WORKERS.items())
+    newest = max((worker.age for _, worker in workers), default=0)
+    for pid, worker in workers:
+        if worker.age < newest:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGQUIT)
+
+
+class PropagatingLogger(Logger):
+    """gunicorn's log lines through the root logger, so that all lines have one format."""
+
+    def setup(self, cfg: Config) -> None:
+        """Set up gunicorn's loggers (called by gunicorn)."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+class GunicornServer(BaseApplication):
+    """A gunicorn that serves one application.
+
+    Args:
+        load: makes the WSGI application, in the worker's process.
+        options: gunicorn settings by name.
+    """
+
+    def __init__(self, load: Callable[[], Any], options: Mapping[str, Any]) -> None:
+        self._load = load
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Apply the settings."""
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Make the application."""
+        return self._load()

@@ -1,0 +1,60 @@
+"""gunicorn's request, as tolerant of repeated headers as the contract asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gunicorn.http.errors import InvalidSchemeHeaders
+from gunicorn.http.message import RFC9110_5_3_SINGLETON_FIELDS, Request
+
+__all__ = ["ServerRequest"]
+
+
+MAX_HEAD_BYTES = 16 * 1024
+"""The largest block of headers that is read, as in Node's http module; more is 431."""
+
+
+class ServerRequest(Request):
+    """A request of which the gateway can show the headers as Node's http module saw them."""
+
+    _expected_100_continue: bool
+
+    @property
+    def max_buffer_headers(self) -> int:
+        """The largest block of headers that is read, bytes."""
+        return MAX_HEAD_BYTES
+
+    @max_buffer_headers.setter
+    def max_buffer_headers(self, size: int) -> None:
+        # gunicorn multiplies its limits, which would be megabytes for every connection.
+        pass
+
+    def _apply_header_policy(
+        self, name: str, value: str, scheme_state: Any, seen: set[str], *args: Any, **kwargs: Any
+    ) -> tuple[str, str] | None:
+        # The contract: of a repeated host or content-type the first one wins. gunicorn answers
+        # 400, which would be a stream less than the gateway that we stand in for.
+        if name in RFC9110_5_3_SINGLETON_FIELDS and name in seen:
+            return None
+        try:
+            kept: tuple[str, str] | None = super()._apply_header_policy(  # type: ignore[misc]
+                name, value, scheme_state, seen, *args, **kwargs
+            )
+        except InvalidSchemeHeaders:
+            # The same of a proxy's X-Forwarded-Proto, said twice and differently: the first one
+            # has set the scheme, and the callback shows both.
+            return name, value
+        return kept
+
+    @property
+    def declared_length(self) -> int:
+        """The Content-Length, bytes; 0 if there is none."""
+        for name, value in self.headers:
+            if name == "CONTENT-LENGTH":
+                return int(value)  # gunicorn has checked that it is a number
+        return 0
+
+    def expects_continue(self) -> bool:
+        """Whether the client waits for ``100 Continue``; true once."""
+        expected, self._expected_100_continue = self._expected_100_continue, False
+        return expected

@@ -1,0 +1,33 @@
+"""Wiring of the gateway on a port of its own: gateway, HTTP backend, front."""
+
+from __future__ import annotations
+
+from gateway_shim.backend import Backend, NoBackend
+from gateway_shim.config import GatewayConfig
+from gateway_shim.descriptors import raise_limit, streams_allowed
+from gateway_shim.front import Front
+from gateway_shim.gateway import Gateway
+from gateway_shim.http_backend import HttpBackend
+from gateway_shim.wire import Dialect
+
+__all__ = ["make_front"]
+
+
+def make_front(
+    callback_url: str | None, heartbeat_interval: float, dialect: str, drain_seconds: float
+) -> Front:
+    """Make the WSGI application of a gateway.
+
+    Args:
+        callback_url: the backend; None: every stream is refused, and /readyz says so.
+        heartbeat_interval: seconds.
+        dialect: ``named`` or ``envelope``.
+        drain_seconds: how long clients may take when the gateway stops.
+    """
+    backend: Backend = HttpBackend(callback_url) if callback_url else NoBackend()
+    config = GatewayConfig(
+        dialect=Dialect(dialect),
+        heartbeat_interval=heartbeat_interval,
+        max_connections=streams_allowed(raise_limit()),
+    )
+    return Front(Gateway(backend, config), drain_seconds)

@@ -1,0 +1,293 @@
+"""The gunicorn worker class that hands streams to the gateway.
+
+gunicorn parses requests and serves everything that is no stream; a stream leaves its hands as
+soon as its request is read: the handler's greenlet, the parser and the environ go away, and the
+gateway keeps the socket.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+import gevent
+from gevent.event import Event as Signal
+from gevent.pool import Pool
+from gevent.server import StreamServer
+from gunicorn.errors import AppImportError
+from gunicorn.http.parser import RequestParser
+from gunicorn.sock import ssl_context
+from gunicorn.util import close_graceful
+from gunicorn.workers.ggevent import GeventWorker
+
+from gateway_shim import contract
+from gateway_shim.bad_request import bad_request
+from gateway_shim.contract import Refusal, Route, StreamRequest
+from gateway_shim.descriptors import raise_limit
+from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.generations import Generations
+from gateway_shim.request_body import read_body
+from gateway_shim.runtime import Runtime, runtime_of
+from gateway_shim.server import ONE_WORKER
+from gateway_shim.server_request import ServerRequest
+from gateway_shim.systemd import Notifier
+from gateway_shim.tcp import detect_dead_peers
+from gateway_shim.tls import TlsServer
+
+__all__ = ["StreamWorker"]
+
+_NOTIFY_SECONDS = 1.0
+
+_SWITCH_SECONDS = 0.0001
+"""How long a native thread may keep the interpreter while the hub wants it.
+
+Every ``send`` lets go of the interpreter, so beside a thread that computes in Python each send of
+a broadcast can cost this much. At Python's 5 ms, the last of 50 streams got its events 209 ms
+late at the 99th percentile; at 0.1 ms, 5 ms late (tests/live/test_event_loop.py, one run).
+"""
+
+_ACCEPTS_AT_ONCE = 16
+"""Connections accepted before others may run, so that a storm does not starve open streams."""
+
+_LAST_REQUESTS_SECONDS = 2.0
+"""How long requests that are being answered may go on after everything else has ended."""
+
+
+class StreamWorker(GeventWorker):
+    """A gevent worker whose application has a :class:`~gateway_shim.runtime.Runtime`."""
+
+    runtime: Runtime
+    notifier: ClassVar[Notifier] = Notifier()
+    """Whom to tell how the service is; set by the arbiter before it forks."""
+
+    _generations: ClassVar[Generations | None] = None
+
+    def __init__(self, age: int, *args: Any) -> None:
+        """Be made by the arbiter, which forks next.
+
+        Args:
+            age: the arbiter's count of its workers.
+            args: what else gunicorn's workers take.
+        """
+        super().__init__(age, *args)
+        if StreamWorker._generations is None:
+            StreamWorker._generations = Generations()
+        StreamWorker._generations.begin(age)
+
+    @staticmethod
+    def check_config(cfg: Any, _: Any) -> None:
+        """Refuse settings that would lose events (called by the arbiter at its start).
+
+        Raises:
+            SystemExit: with a line that says which, and why.
+        """
+        if cfg.workers != 1:
+            raise SystemExit(f"sse-monolith: --workers {cfg.workers}: {ONE_WORKER}")
+        if cfg.max_requests:
+            raise SystemExit(
+                f"sse-monolith: --max-requests {cfg.max_requests}: a worker that ends in between"
+                " ends its streams; leave it at 0"
+            )
+
+    def init_process(self) -> None:
+        """Prepare this process and serve until told to exit."""
+        RequestParser.mesg_class = ServerRequest
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        raise_limit()
+        self._wake: Signal | None = None
+        self._busy = 0
+        super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Load the application and find its runtime.
+
+        Raises:
+            AppImportError: a setting cannot work. gunicorn prints it as one line and ends.
+        """
+        try:
+            super().load_wsgi()
+            self.runtime = runtime_of(self.wsgi)
+        except InvalidConfiguration as exc:
+            raise AppImportError(f"sse-monolith: {exc}") from exc
+
+    # ------------------------------------------------------------------ requests
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+        """Serve one request; raising StopIteration ends gunicorn's part of the connection."""
+        route = self.runtime.route(req.method, req.uri)
+        if route is Route.STREAM:
+            return self._open_stream(req, sock, addr)
+        if route is Route.STREAM_HEAD:
+            # No chunked coding announced: there is no body to come.
+            sock.sendall(
+                self.runtime.gateway.stream_head(_stream_request(req, addr, bodiless=True))
+            )
+            return self._keep_alive(req)
+        refusal = read_body(req, sock)
+        if refusal is not None:
+            self._answer(sock, refusal, contract.join_headers(req.headers), close=True)
+            close_graceful(sock)
+            raise StopIteration
+        self._busy += 1
+        try:
+            return super().handle_request(listener_name, req, sock, addr)
+        finally:
+            self._busy -= 1
+
+    def _open_stream(self, req: Any, sock: Any, addr: Any) -> bool:
+        request = _stream_request(req, addr)
+        refusal = self.runtime.gateway.open(request, sock)
+        if refusal is None:
+            raise StopIteration
+        self._answer(sock, refusal, request.headers, close=req.should_close())
+        return self._keep_alive(req)
+
+    def _keep_alive(self, req: Any) -> bool:
+        if req.should_close() or not self.alive:
+            raise StopIteration
+        return True
+
+    def _answer(
+        self, sock: Any, refusal: Refusal, headers: Mapping[str, str | list[str]], *, close: bool
+    ) -> None:
+        """Answer instead of the application.
+
+        Args:
+            sock: the client's socket.
+            refusal: status and body.
+            headers: the request's, names in lower case.
+            close: whether the connection ends with it.
+        """
+        lines = [
+            ("Connection", "close" if close else "keep-alive"),
+            *refusal.headers,
+            *self.runtime.gateway.config.cors.headers(headers),
+        ]
+        body = refusal.body
+        if refusal.status == 304:  # ends with its head (RFC 9110, section 15.4.5)
+            body = b""
+        else:
+            lines.append(("Content-Type", contract.JSON_CONTENT_TYPE))
+            lines.append(("Content-Length", str(len(body))))
+        sock.sendall(contract.head(refusal.status, lines) + body)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer a request that could not be read, as JSON; never raises."""
+        refusal = bad_request(exc)
+        if refusal is None:
+            if not isinstance(exc, gevent.GreenletExit):  # told to end: that is no failure
+                super().handle_error(req, client, addr, exc)
+            return
+        self.log.warning(
+            "bad request",
+            extra={"address": _address(addr), "status": refusal.status, "error": str(exc)},
+        )
+        try:
+            self._answer(client, refusal, {}, close=True)
+            close_graceful(client)
+        except OSError as gone:
+            self.log.debug("the answer could not be sent: %s", gone)
+
+    # ------------------------------------------------------------------ life and death
+
+    def run(self) -> None:
+        """Serve, and drain once told to exit. Returns when nothing is left to do."""
+        self._wake = Signal()
+        self._gone = Signal()
+        servers = [self._server(listener) for listener in self.sockets]
+        self.runtime.start()
+        for listener, server in zip(self.sockets, servers, strict=True):
+            detect_dead_peers(listener, self.runtime.gateway.config.client_timeout)
+            server.max_accept = _ACCEPTS_AT_ONCE
+            server.start()
+        self.notifier.ready()
+        pause = self.notifier.interval(_NOTIFY_SECONDS)
+        while self.alive:
+            self.notify()
+            self._wake.wait(pause)
+        self._drain(servers)
+        self._gone.set()
+
+    def _server(self, listener: Any) -> StreamServer:
+        handle = partial(self.handle, listener)
+        if not self.cfg.is_ssl:
+            return StreamServer(listener, handle=handle, spawn=Pool(self.worker_connections))
+        # Over TLS a stream keeps its handler, so there must be room for all of them.
+        streams = self.runtime.gateway.config.max_connections or 0
+        pool = Pool(self.worker_connections + streams)
+        return TlsServer(listener, ssl_context(self.cfg), handle=handle, spawn=pool)
+
+    def _drain(self, servers: list[StreamServer]) -> None:
+        """Shut the application down while everything is still served, then stop serving."""
+        if self._generations is not None and self._generations.has_successor(self.age):
+            # It accepts from the same sockets, and what we accepted we would turn away. Without
+            # a successor it is better to answer that we end than not to answer.
+            for server in servers:
+                server.close()
+        shutdown = gevent.spawn(self.runtime.shutdown)
+        while not shutdown.ready():
+            self.notify()
+            shutdown.join(_NOTIFY_SECONDS / 2)
+        for server in servers:
+            server.close()
+        # gunicorn's own wait would count connections that are kept alive and idle.
+        deadline = time.monotonic() + _LAST_REQUESTS_SECONDS
+        while self._busy and time.monotonic() < deadline:
+            gevent.sleep(0.01)
+        for server in servers:
+            server.stop(timeout=0)
+        self.runtime.gateway.stop()
+
+    def notify(self) -> None:
+        """Tell the arbiter, and systemd, that this worker lives; exit if the arbiter is gone."""
+        self.tmp.notify()
+        if not self.alive:  # one that ends beside its successor must not speak for that one
+            return
+        self.notifier.alive()
+        if self.ppid != os.getppid():
+            self.log.info("Parent changed, shutting down: %s", self)
+            self._exit()
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """SIGTERM: drain. Once more: hurry."""
+        self._exit(hurry=not self.alive)
+
+    def handle_quit(self, sig: int, frame: object) -> None:
+        """SIGINT, SIGQUIT: drain without waiting for running tasks."""
+        self._exit(hurry=True)
+
+    def _exit(self, *, hurry: bool = False) -> None:
+        self.alive = False
+        if self._wake is None:  # told before it served anything
+            raise SystemExit(0)
+        # Signal handlers run wherever the interpreter happens to be: leave that place first.
+        gevent.spawn(self._exit_now, hurry)
+
+    def _exit_now(self, hurry: bool) -> None:
+        assert self._wake is not None  # noqa: S101 - seen by the caller
+        self._wake.set()
+        if hurry:
+            self.runtime.hurry()
+
+    def finish(self) -> None:
+        """Drain and wait for it: for gunicorn's reloader, which ends the process right after."""
+        self._exit()
+        self._gone.wait()
+
+
+def _stream_request(req: Any, addr: Any, *, bodiless: bool = False) -> StreamRequest:
+    return StreamRequest(
+        url=req.uri,
+        headers=contract.join_headers(req.headers),
+        http_1_0=bodiless or req.version < (1, 1),
+        address=_address(addr),
+    )
+
+
+def _address(addr: Any) -> str:
+    """The client's address; empty for a Unix socket's."""
+    return addr[0] if isinstance(addr, tuple) else ""

@@ -1,0 +1,50 @@
+"""Which web origins may read what Flask answers."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from werkzeug.datastructures import Headers
+
+from app.api.cors import register_cors
+from gateway_shim.config import Cors
+
+APP = "https://app.example"
+
+
+def ask(origins: str, origin: str | None, method: str = "GET") -> Headers:
+    """The headers of an answer to a request from an origin."""
+    app = Flask(__name__)
+    app.add_url_rule("/x", view_func=lambda: "x")
+    register_cors(app, Cors.parse(origins))
+    headers = {} if origin is None else {"Origin": origin}
+    return app.test_client().open("/x", method=method, headers=headers).headers
+
+
+def test_closed_by_default() -> None:
+    """Without CORS_ORIGINS no header lets anyone read."""
+    assert not [name for name, _ in ask("", APP) if name.startswith("Access-Control")]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", None, "null", APP + ".evil.example"])
+def test_other_origins_read_nothing(origin: str | None) -> None:
+    """An origin that is not listed gets no permission, and caches know why."""
+    headers = ask(APP, origin)
+    assert "Access-Control-Allow-Origin" not in headers
+    assert headers["Vary"] == "Origin"
+
+
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_listed_origin_may_read(method: str) -> None:
+    """A listed origin is named itself; DELETE is among the methods, as the tasks API has it."""
+    headers = ask(f"{APP}, https://b.example", APP, method)
+    assert headers["Access-Control-Allow-Origin"] == APP
+    assert headers["Access-Control-Allow-Methods"] == "GET, POST, DELETE, OPTIONS"
+    assert headers["Vary"] == "Origin"
+
+
+def test_everyone() -> None:
+    """A star lets every origin read."""
+    headers = ask("*", None)
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert headers["Access-Control-Allow-Methods"] == "GET, POST, DELETE, OPTIONS"

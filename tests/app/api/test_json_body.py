@@ -1,0 +1,65 @@
+"""The JSON body of the current request."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask, jsonify
+from flask.testing import FlaskClient
+
+from app.api.errors import register_error_handlers
+from app.api.json_body import MAX_BODY_BYTES, read_json
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    """A client of an application that answers with the body it got."""
+    app = Flask(__name__)
+    register_error_handlers(app)
+    app.post("/")(lambda: jsonify(body=read_json()))
+    return app.test_client()
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'{"a": [1, 2.5, "\xc3\xbc"]}', {"a": [1, 2.5, "ü"]}),
+        (b"\xef\xbb\xbf{}", {}),
+        (b" null\n", None),
+        (b'"a"', "a"),
+    ],
+)
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", None])
+def test_parses_json(
+    client: FlaskClient, body: bytes, value: object, content_type: str | None
+) -> None:
+    """Any JSON text in UTF-8 is taken, whatever the Content-Type says."""
+    answer = client.post("/", data=body, content_type=content_type)
+    assert (answer.status_code, answer.json) == (200, {"body": value})
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"", "Missing JSON body"),
+        (b" \r\n\t", "Missing JSON body"),
+        (b"{", "Invalid JSON"),
+        (b"{} {}", "Invalid JSON"),
+        (b"NaN", "Invalid JSON"),
+        (b'{"a": -Infinity}', "Invalid JSON"),
+        (b'"\xff"', "Invalid JSON"),
+        ("{}".encode("utf-16"), "Invalid JSON"),
+        (b"1" * 5000, "Invalid JSON"),
+        (b"[" * 100_000, "Invalid JSON"),
+    ],
+)
+def test_refuses_what_is_no_json(client: FlaskClient, body: bytes, error: str) -> None:
+    """A body that is missing and one that does not parse are told apart."""
+    answer = client.post("/", data=body)
+    assert (answer.status_code, answer.json) == (400, {"error": error})
+
+
+def test_refuses_what_is_too_large(client: FlaskClient) -> None:
+    """The bound is the last size that is read."""
+    fits, too_large = (b"1".rjust(size) for size in (MAX_BODY_BYTES, MAX_BODY_BYTES + 1))
+    assert client.post("/", data=fits).status_code == 200
+    assert client.post("/", data=too_large).status_code == 413

@@ -1,0 +1,193 @@
+"""``POST /api/sse/callback``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.app.api.conftest import MakeApp
+
+PATH = "/api/sse/callback"
+SECRET = "s3cret-ü/+"
+
+CONNECT = {
+    "action": "connect",
+    "token": "T",
+    "request": {"url": "/api/sse/stream?request_id=me", "headers": {}},
+}
+DISCONNECT = {**CONNECT, "action": "disconnect", "reason": "client_closed"}
+
+
+class Connections:
+    """Stands for the ConnectionManager."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, ...]] = []
+
+    def on_connect(self, request_id: str, token: str, url: str) -> None:
+        """Remember a connect."""
+        self.calls.append(("connect", request_id, token, url))
+
+    def on_disconnect(self, token: str) -> None:
+        """Remember a disconnect."""
+        self.calls.append(("disconnect", token))
+
+
+def post(app: Flask, json: object = CONNECT, path: str = PATH, **kwargs: Any) -> tuple[int, Any]:
+    """Post JSON; the answer's status and JSON body."""
+    answer = app.test_client().post(path, json=json, **kwargs)
+    assert answer.content_type == "application/json"
+    return answer.status_code, answer.json
+
+
+@pytest.fixture
+def connections() -> Connections:
+    """What the callbacks reach."""
+    return Connections()
+
+
+@pytest.fixture
+def app(make_app: MakeApp, connections: Connections) -> Flask:
+    """An application whose callbacks end at the fake."""
+    made = make_app()
+    made.extensions["container"].connection_manager.override(connections)
+    return made
+
+
+def test_connect_and_disconnect(app: Flask, connections: Connections) -> None:
+    """Both reach the ConnectionManager; the body of a 200 is exactly {}."""
+    answers = [app.test_client().post(PATH, json=body) for body in (CONNECT, DISCONNECT)]
+    assert [(answer.status_code, answer.data.strip()) for answer in answers] == [(200, b"{}")] * 2
+    assert connections.calls == [
+        ("connect", "me", "T", "/api/sse/stream?request_id=me"),
+        ("disconnect", "T"),
+    ]
+
+
+def test_the_real_connection_manager_is_told(make_app: MakeApp) -> None:
+    """Through the whole application: registered, then forgotten; an unknown token is ignored."""
+    app = make_app(sse_gateway_url="http://127.0.0.1:1")
+    manager = app.extensions["container"].connection_manager()
+    seen = []
+    for body in (CONNECT, DISCONNECT, DISCONNECT):
+        assert post(app, body) == (200, {})
+        seen.append(manager.has_connection("me"))
+    assert seen == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"", "Missing JSON body"),
+        (b"{", "Invalid JSON"),
+        (b"NaN", "Invalid JSON"),
+        (b"[]", "Unknown action: the body is no object"),
+        (b"null", "Unknown action: the body is no object"),
+        (b'{"action":"ping"}', "Unknown action: ping"),
+    ],
+)
+def test_bad_bodies(app: Flask, connections: Connections, body: bytes, error: str) -> None:
+    """Each kind of bad body has its own message, and tells nobody anything."""
+    answer = app.test_client().post(PATH, data=body, content_type="text/plain")
+    assert (answer.status_code, answer.json) == (400, {"error": error})
+    assert connections.calls == []
+
+
+def test_invalid_payload(app: Flask) -> None:
+    """A payload that fails its schema is refused with where and why."""
+    status, body = post(app, {**CONNECT, "token": ""})
+    assert (status, body["error"], body["details"][0]["loc"]) == (
+        400,
+        "Invalid payload",
+        ["token"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("/api/sse/stream", "Missing request_id in URL"),
+        ("/api/sse/stream?request_id=a:b", "Invalid request_id format"),
+    ],
+)
+def test_bad_request_ids(app: Flask, url: str, error: str) -> None:
+    """A connect needs a request id of the right form."""
+    body = {**CONNECT, "request": {"url": url, "headers": {}}}
+    assert post(app, body) == (400, {"error": error})
+
+
+def test_only_post(app: Flask) -> None:
+    """Other methods are refused as JSON."""
+    answer = app.test_client().get(PATH)
+    assert (answer.status_code, list(answer.json or {})) == (405, ["error"])
+
+
+@pytest.fixture
+def production(make_app: MakeApp) -> Flask:
+    """An application whose callbacks need the secret."""
+    app = make_app(flask_env="production", sse_callback_secret=SECRET)
+    app.extensions["container"].connection_manager.override(Connections())
+    return app
+
+
+QUERY = "?secret=s3cret-%C3%BC/%2B"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        (PATH + QUERY, {}),
+        (PATH + QUERY + "&secret=other", {}),
+        (PATH, {"X-SSE-Secret": SECRET.encode().decode("latin-1")}),
+        (PATH + "?secret=wrong", {"X-SSE-Secret": SECRET.encode().decode("latin-1")}),
+    ],
+)
+def test_the_secret_opens(production: Flask, path: str, headers: dict[str, str]) -> None:
+    """In the query, percent-encoded as UTF-8, or in the header."""
+    assert post(production, path=path, headers=headers) == (200, {})
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        (PATH, {}),
+        (PATH + "?secret=", {}),
+        (PATH + "?secret=wrong", {}),
+        (PATH + "?secret=s3cret", {}),
+        (PATH + "?secret=other&" + QUERY[1:], {}),
+        (PATH + "?secret=%FF", {}),
+        (PATH, {"X-SSE-Secret": "wrong\xff"}),
+        (PATH, {"Authorization": SECRET.encode().decode("latin-1")}),
+    ],
+)
+def test_without_the_secret_nothing_opens(
+    production: Flask, path: str, headers: dict[str, str]
+) -> None:
+    """Missing, empty, wrong, partial, not the first, not text: all the same."""
+    assert post(production, path=path, headers=headers) == (401, {"error": "Unauthorized"})
+
+
+def test_the_secret_is_asked_first(production: Flask) -> None:
+    """Who may not call learns nothing about bodies."""
+    answer = production.test_client().post(PATH, data=b"{")
+    assert (answer.status_code, answer.json) == (401, {"error": "Unauthorized"})
+
+
+@pytest.mark.parametrize("configured", [{}, {"sse_callback_secret": ""}])
+@pytest.mark.parametrize("path", [PATH, PATH + "?secret=", PATH + "?secret=None"])
+def test_production_without_a_secret_refuses_everybody(
+    make_app: MakeApp, configured: dict[str, Any], path: str
+) -> None:
+    """No configured secret is no open door, and neither is an empty one."""
+    app = make_app(flask_env="production", **configured)
+    assert post(app, path=path) == (401, {"error": "Unauthorized"})
+
+
+@pytest.mark.parametrize("flask_env", ["development", "testing"])
+def test_outside_production_no_secret_is_asked(make_app: MakeApp, flask_env: str) -> None:
+    """A wrong secret does not matter there."""
+    app = make_app(flask_env=flask_env, sse_callback_secret=SECRET)
+    app.extensions["container"].connection_manager.override(Connections())
+    assert post(app, path=PATH + "?secret=wrong") == (200, {})

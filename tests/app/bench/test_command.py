@@ -1,0 +1,97 @@
+"""The command's options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.bench import command, plan
+from app.bench import run as run_module
+from app.bench.errors import BenchFailed
+from app.bench.figures import Results
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What the command asked for; nothing is measured, and one goal is missed."""
+    noted: list[tuple[Any, ...]] = []
+
+    def run(*arguments: Any) -> Results:
+        noted.append(arguments)
+        results = Results(judged=True)
+        results.add("single_p50_ms", "p50", 99.0, "ms")
+        return results
+
+    monkeypatch.setattr(run_module, "run", run)
+    return noted
+
+
+def bench(*arguments: str) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(command.bench_command, arguments)
+
+
+def test_defaults(asked: list[tuple[Any, ...]]) -> None:
+    """All but TLS is measured with 5,000 streams; a missed goal is only shown."""
+    assert bench().exit_code == 0
+    sections = [name for name in command.SECTION_NAMES if name != "tls"]
+    assert asked == [(plan.full(5000, None), sections, None, None, None, None)]
+
+
+def test_certificate(asked: list[tuple[Any, ...]]) -> None:
+    """With a certificate TLS is measured too; half of one is none."""
+    bench("--certfile", "c.pem", "--keyfile", "k.pem")
+    assert asked[0][1:4] == (list(command.SECTION_NAMES), None, ("c.pem", "k.pem"))
+    bench("--certfile", "c.pem")
+    assert "tls" not in asked[1][1]
+    assert asked[1][3] is None
+
+
+def test_options(asked: list[tuple[Any, ...]]) -> None:
+    """Each option arrives; sections keep their order."""
+    result = bench(
+        *("--streams", "100", "--events", "9", "--only", "recovery", "--only", "http"),
+        *("--gateway-command", "node x", "--plot", "a.svg", "--json", "a.json"),
+    )
+    assert result.exit_code == 0
+    sections = ["http", "recovery"]
+    files = (Path("a.svg"), Path("a.json"))
+    assert asked == [(plan.full(100, 9), sections, "node x", None, *files)]
+
+
+def test_quick(asked: list[tuple[Any, ...]]) -> None:
+    """A short run is smaller, unless it is said how many streams."""
+    bench("--quick")
+    bench("--quick", "--streams", "50")
+    assert [arguments[0] for arguments in asked] == [plan.quick(None, None), plan.quick(50, None)]
+
+
+def test_strict(asked: list[tuple[Any, ...]]) -> None:
+    """With --strict a missed goal is the exit status."""
+    assert bench("--strict").exit_code == 1
+
+
+def test_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be measured is one line, and status 1."""
+
+    def run(*_: Any) -> Results:
+        raise BenchFailed("no luck")
+
+    monkeypatch.setattr(run_module, "run", run)
+    result = bench()
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "Error: no luck\n")
+
+
+def test_unknown_section() -> None:
+    """A section that there is not is refused, with those that there are."""
+    result = bench("--only", "nonsense")
+    assert result.exit_code == 2
+    assert all(name in result.stderr for name in command.SECTION_NAMES)
+
+
+def test_section_names() -> None:
+    """The names that the command offers are the sections that there are."""
+    assert list(run_module.SECTIONS) == list(command.SECTION_NAMES)

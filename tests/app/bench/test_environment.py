@@ -1,0 +1,45 @@
+"""What the bench's processes live in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from app.bench.environment import child_environment, kill, require_linux
+from app.bench.errors import BenchFailed
+
+
+def test_child_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's settings are not handed on; ours and everything else are."""
+    monkeypatch.setenv("SSE_DIALECT", "envelope")
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--workers 3")
+    monkeypatch.setenv("OTHER", "kept")
+    found = child_environment(PORT="7")
+    assert "SSE_DIALECT" not in found
+    assert "GUNICORN_CMD_ARGS" not in found
+    assert (found["OTHER"], found["PORT"]) == ("kept", "7")
+
+
+def test_require_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere it is said plainly that the bench cannot run."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    require_linux()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(BenchFailed, match="Linux only"):
+        require_linux()
+
+
+def test_kill() -> None:
+    """A process and what it has started are ended; doing it again is no error."""
+    process = subprocess.Popen(
+        ["sh", "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    kill(process)
+    kill(process)
+    assert process.returncode == -9
+    assert process.stdout.read() == b""  # nobody is left who could write
+    process.stdout.close()

@@ -1,0 +1,53 @@
+"""How much is measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.bench.errors import BenchFailed
+from app.bench.plan import fit, full, quick
+
+
+def test_full() -> None:
+    """The sizes are those that the goals name."""
+    plan = full(5000, None)
+    assert (plan.streams, plan.many, plan.few, plan.judged) == (5000, 10_000, 100, True)
+    assert plan.steps == [100, 1000, 2500, 5000, 10_000]
+    assert plan.idle_seconds % plan.heartbeat_seconds == 0
+
+
+def test_smaller_is_not_judged() -> None:
+    """The goals are about 5,000 streams; fewer are no proof."""
+    assert not full(1000, None).judged
+    assert not quick(None, None).judged
+    assert not quick(5000, None).judged
+
+
+def test_events() -> None:
+    """A burst has about as many deliveries whatever the streams, unless it was said how many."""
+    plan = full(5000, None)
+    assert [plan.events_for(streams) for streams in (100, 5000, 10_000)] == [2000, 40, 20]
+    assert full(5000, 7).events_for(100) == 7
+
+
+def test_fits() -> None:
+    """With descriptors enough nothing changes."""
+    plan = full(5000, None)
+    assert fit(plan, 20_000) == (plan, None)
+
+
+def test_reduced() -> None:
+    """With fewer it becomes smaller, is not judged, and says what would help."""
+    plan, message = fit(full(5000, None), 4096)
+    assert (plan.streams, plan.many, plan.steps) == (3796, 3796, [100, 1000, 2500, 3796])
+    assert not plan.judged
+    assert message == (
+        "a process may have 4,096 descriptors, so 10,000 streams become 3,796;"
+        " raise the limit with: ulimit -n 10300"
+    )
+
+
+def test_too_few() -> None:
+    """With next to none there is nothing to measure."""
+    with pytest.raises(BenchFailed, match="ulimit -n"):
+        fit(full(5000, None), 256)

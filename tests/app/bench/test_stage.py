@@ -1,0 +1,68 @@
+"""How a burst is timed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.bench.helper import Helper
+from app.bench.server import Monolith
+from app.bench.stage import Burst, open_streams, run_burst, timed
+
+SEEN = {"first_ns": 1_100_000_000, "last_ns": 3_000_000_000, "cpu_seconds": 0.95}
+
+
+class FakeCrowd(Helper):
+    """Clients that have seen what the test says."""
+
+    def __init__(self, answer: dict[str, float]) -> None:
+        self.answer = answer
+        self.asked: list[dict[str, Any]] = []
+
+    def begin(self, command: str, **arguments: Any) -> None:
+        """Note what is asked."""
+        self.asked.append({"command": command, **arguments})
+
+    def finish(self) -> Any:
+        """Answer."""
+        return self.answer
+
+
+class FakeMonolith(Monolith):
+    """A server whose burst began at second one."""
+
+    def __init__(self) -> None:
+        self.started: list[int] = []
+
+    def start_burst(self, events: int, *, pause: float = 0.0, result_bytes: int = 0) -> str:
+        """Note it."""
+        self.started.append(events)
+        return "t1"
+
+    def burst_result(self, task_id: str) -> dict[str, Any]:
+        """It is over."""
+        return {"started_ns": 1_000_000_000}
+
+
+def test_timed() -> None:
+    """The rate counts from the sender's start, the client's share from its own first read."""
+    assert timed(SEEN, 1_000_000_000, 2000) == Burst(1000.0, pytest.approx(0.5))
+
+
+def test_run_burst() -> None:
+    """task_started is waited for but is none of the deliveries; the task's end is one."""
+    server, crowd = FakeMonolith(), FakeCrowd(SEEN)
+    burst = run_burst(server, crowd, readers=10, events=3)
+    assert burst.per_second == 10 * 4 / 2
+    assert server.started == [3]
+    assert [asked["frames"] for asked in crowd.asked] == [50]
+
+
+def test_open_streams() -> None:
+    """It is said how long it took."""
+    crowd = FakeCrowd({"seconds": 2.5})
+    assert open_streams(crowd, 80, 7, stalled=True) == 2.5
+    assert [(asked["port"], asked["count"], asked["stalled"]) for asked in crowd.asked] == [
+        (80, 7, True)
+    ]

@@ -1,0 +1,1 @@
+"""The commands that have no package of their own."""

@@ -1,0 +1,93 @@
+"""app.commands.config: the settings in effect, and where they come from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.commands.config import Entry, Source, config_command, effective
+from app.config import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty working directory, and no setting of the developer's."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(config_command, arguments, prog_name="config")
+
+
+def entry(name: str) -> Entry:
+    """The one setting, as it is in effect."""
+    (found,) = [each for each in effective(load_settings()) if each.name == name]
+    return found
+
+
+def test_defaults() -> None:
+    """Every setting is there, in the class's order, as a default."""
+    found = effective(load_settings())
+    assert [each.name.lower() for each in found] == list(Settings.model_fields)
+    assert {each.source for each in found} == {Source.DEFAULT}
+    assert entry("PORT") == Entry("PORT", 5000, Source.DEFAULT)
+    assert entry("ADMIN_BIND") == Entry("ADMIN_BIND", None, Source.DEFAULT)
+
+
+def test_sources(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment wins over .env; what is empty there counts as unset."""
+    (folder / ".env").write_text("PORT=5001\nHOST=::1\nLOG_LEVEL=DEBUG\nNOT_OURS=1\n")
+    monkeypatch.setenv("port", "5002")
+    monkeypatch.setenv("LOG_LEVEL", "")
+    assert entry("PORT") == Entry("PORT", 5002, Source.ENVIRONMENT)
+    assert entry("HOST") == Entry("HOST", "::1", Source.DOTENV)
+    assert entry("LOG_LEVEL") == Entry("LOG_LEVEL", "DEBUG", Source.DOTENV)
+    assert entry("LOG_FORMAT") == Entry("LOG_FORMAT", "text", Source.DEFAULT)
+
+
+def test_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Masked, also where one is part of something else; set and unset can be told apart."""
+    assert entry("SSE_CALLBACK_SECRET").value is None
+    monkeypatch.setenv("SSE_CALLBACK_SECRET", "s3cret")
+    monkeypatch.setenv("SSE_GATEWAY_URL", "http://me:pass@gw.example/s3cret")
+    assert entry("SSE_CALLBACK_SECRET").value == "***"
+    assert entry("SSE_GATEWAY_URL").value == "http://***@gw.example/***"
+    for result in (run(), run("--json")):
+        assert "s3cret" not in result.output
+        assert "pass" not in result.output.replace("password", "")
+
+
+def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line each: name, value, source, in columns."""
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    lines = run().output.splitlines()
+    assert len(lines) == len(Settings.model_fields)
+    rows = [line.split() for line in lines]
+    assert ["HOST", "0.0.0.0", "environment"] in rows
+    assert ["CERTFILE", "(unset)", "default"] in rows
+    assert ["APP_TASKS", "(empty)", "default"] in rows
+    assert len({line.rindex(row[-1]) for line, row in zip(lines, rows, strict=True)}) == 1
+
+
+def test_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for machines, values as JSON has them."""
+    monkeypatch.setenv("TASK_TIMEOUT_SECONDS", "7.5")
+    shown = json.loads(run("--json").stdout)
+    assert list(shown) == [name.upper() for name in Settings.model_fields]
+    assert shown["TASK_TIMEOUT_SECONDS"] == {"value": 7.5, "source": "environment"}
+    assert shown["SSE_AUTHORIZE"] == {"value": None, "source": "default"}
+
+
+def test_a_setting_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status 1 and one line that names it."""
+    monkeypatch.setenv("PORT", "x")
+    result = run()
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: PORT: ")

@@ -1,0 +1,152 @@
+"""app.commands.healthcheck: whether a server answers."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+from click.testing import CliRunner, Result
+
+from app.commands.healthcheck import healthcheck_command, own_url, problem
+from app.config import Settings
+from tests.support.server import free_port
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+@contextmanager
+def answering(
+    answer: bytes, context: ssl.SSLContext | None = None
+) -> Iterator[tuple[int, list[bytes]]]:
+    """A server that gives one answer to one request; its port, and what it was asked."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            with client:
+                try:
+                    if context is not None:
+                        client = context.wrap_socket(client, server_side=True)
+                    asked.append(client.recv(4096).split(b"\r\n")[0])
+                    client.sendall(answer)
+                    client.close()
+                except OSError:
+                    pass  # the client did not like our certificate
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1], asked
+        thread.join(5)
+
+
+def run(*arguments: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(healthcheck_command, arguments, prog_name="healthcheck")
+
+
+@pytest.mark.parametrize(
+    ("host", "certfile", "url"),
+    [
+        ("127.0.0.1", None, "http://127.0.0.1:81/healthz"),
+        ("0.0.0.0", None, "http://127.0.0.1:81/healthz"),
+        ("::", None, "http://[::1]:81/healthz"),
+        ("localhost", "cert.pem", "https://localhost:81/healthz"),
+    ],
+)
+def test_own_url(host: str, certfile: str | None, url: str) -> None:
+    """Where a server with these settings is reached from its own machine."""
+    settings = Settings.model_construct(host=host, port=81, certfile=certfile)
+    assert own_url(settings) == url
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("", b"GET /healthz HTTP/1.1"),
+        ("/readyz", b"GET /readyz HTTP/1.1"),
+        ("/x?y=1", b"GET /x?y=1 HTTP/1.1"),
+    ],
+)
+def test_what_is_asked(path: str, line: bytes) -> None:
+    """The URL's own path, or /healthz."""
+    with answering(OK) as (port, asked):
+        assert problem(f"http://127.0.0.1:{port}{path}", 5, verify=True) is None
+    assert asked == [line]
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "answers 503"),
+        (b"SSH-2.0\r\n", "does not answer: SSH-2.0\r\n"),
+        (b"", "does not answer: Remote end closed connection without response"),
+    ],
+)
+def test_another_answer(answer: bytes, wrong: str) -> None:
+    """Anything but 200 is wrong, and said."""
+    with answering(answer) as (port, _):
+        assert problem(f"http://127.0.0.1:{port}", 5, verify=True) == wrong
+
+
+def test_silence() -> None:
+    """Not waited for any longer than was said."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        found = problem(f"http://127.0.0.1:{port}", 0.05, verify=True)
+    assert found == "does not answer within 0.05 s"
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "http://", "nonsense", "http://x:y", "http://[::1"])
+def test_no_url(url: str) -> None:
+    """Said, not raised."""
+    assert (problem(url, 1, verify=True) or "").startswith("is no http(s) URL")
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_a_certificate_of_nobody(verify: bool) -> None:
+    """Refused where it is looked at."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("gw.example").configure_cert(context)
+    with answering(OK, context) as (port, _):
+        found = problem(f"https://127.0.0.1:{port}", 5, verify=verify)
+    if verify:
+        assert found is not None
+        assert "certificate verify failed" in found
+    else:
+        assert found is None
+
+
+def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Status 0 and one line; the server of this environment unless another is named."""
+    monkeypatch.chdir(tmp_path)
+    with answering(OK) as (port, _):
+        monkeypatch.setenv("PORT", str(port))
+        monkeypatch.setenv("HOST", "0.0.0.0")
+        result = run()
+    assert (result.exit_code, result.output) == (0, f"ok: http://127.0.0.1:{port}/healthz\n")
+
+
+def test_nobody_there() -> None:
+    """Status 1 and one line."""
+    url = f"http://127.0.0.1:{free_port()}"
+    result = run("--url", url)
+    assert (result.exit_code, result.output) == (
+        1,
+        f"Error: {url} does not answer: Connection refused\n",
+    )
+
+
+def test_a_setting_that_cannot_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The setting's own line; with --url it does not matter."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "x")
+    assert run().output.startswith("Error: PORT: ")
+    with answering(OK) as (port, _):
+        assert run("--url", f"http://127.0.0.1:{port}").exit_code == 0

@@ -1,0 +1,39 @@
+"""app.commands.version: what runs here."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+
+from click.testing import CliRunner
+
+from app.build_info import BuildInfo
+from app.commands.version import lines, version_command
+
+BUILD = BuildInfo("c0ffee", "2026-01-02T03:04:05Z", "Packer 1", "2.31", "libx.so")
+
+
+def test_from_the_source() -> None:
+    """The versions that are installed, and that there was no build."""
+    assert lines(None) == [
+        ("sse-monolith", importlib.metadata.version("sse-monolith")),
+        ("python", platform.python_version()),
+        ("gevent", importlib.metadata.version("gevent")),
+        ("gunicorn", importlib.metadata.version("gunicorn")),
+        ("build", "none, it runs from its source"),
+    ]
+
+
+def test_in_the_binary() -> None:
+    """The build, and what the machine must have."""
+    assert lines(BUILD)[4:] == [
+        ("build", "commit c0ffee of 2026-01-02T03:04:05Z, Packer 1"),
+        ("needs", f"Linux {platform.machine()}, glibc 2.31 or later"),
+    ]
+
+
+def test_the_command() -> None:
+    """A line each, the texts below each other."""
+    result = CliRunner().invoke(version_command)
+    assert result.exit_code == 0
+    assert result.output.splitlines() == [f"{name:12}  {text}" for name, text in lines(None)]

@@ -1,0 +1,103 @@
+"""The hook that says who may have a stream."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import types
+from collections.abc import Mapping
+
+import pytest
+
+from app.config import InvalidSettings
+from app.services.authorization import Denied, allow_all, load_authorizer
+from app.services.callback_handler import Answer, CallbackHandler
+
+
+class Connections:
+    """Remembers who connected."""
+
+    def __init__(self) -> None:
+        self.connected: list[str] = []
+
+    def on_connect(self, request_id: str, token: str, url: str) -> None:
+        """Connect."""
+        self.connected.append(request_id)
+
+    def on_disconnect(self, token: str) -> None:
+        """Disconnect."""
+
+
+@pytest.fixture
+def hooks(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """An importable module named ``hooks``."""
+    module = types.ModuleType("hooks")
+    monkeypatch.setitem(sys.modules, "hooks", module)
+    return module
+
+
+def connect(headers: Mapping[str, str] | None = None) -> dict[str, object]:
+    """A connect callback of the request id ``me``."""
+    request = {"url": "/s?request_id=me", "headers": dict(headers or {})}
+    return {"action": "connect", "token": "T", "request": request}
+
+
+def test_everyone_without_a_hook() -> None:
+    """Without SSE_AUTHORIZE every stream may open."""
+    assert load_authorizer(None) is allow_all
+    allow_all("me", "/s", {})
+
+
+def test_hook_sees_the_request_and_may_allow(hooks: types.ModuleType) -> None:
+    """The hook gets request id, raw URL and headers; returning allows."""
+    seen = []
+    hooks.check = lambda *args: seen.append(args)
+    connections = Connections()
+    handler = CallbackHandler(connections, load_authorizer("hooks:check"))
+    assert handler.handle(connect({"cookie": "a=b"})) == Answer(200, {})
+    assert seen == [("me", "/s?request_id=me", {"cookie": "a=b"})]
+    assert connections.connected == ["me"]
+
+
+def test_hook_refuses_before_anyone_is_replaced(hooks: types.ModuleType) -> None:
+    """A denied stream gets the hook's status and reason, and touches no other stream."""
+
+    def deny(*_: object) -> None:
+        raise Denied(401, "Who\r\nare you")
+
+    hooks.check = deny
+    connections = Connections()
+    handler = CallbackHandler(connections, load_authorizer("hooks:check"))
+    reason = "Who??are you"
+    assert handler.handle(connect()) == Answer(401, {"error": reason}, reason)
+    assert connections.connected == []
+
+
+def test_hook_that_fails_keeps_the_door_shut(
+    hooks: types.ModuleType, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hook's own mistake refuses the stream with 500 and is logged with its traceback."""
+
+    def broken(*_: object) -> None:
+        raise KeyError("session")
+
+    hooks.check = broken
+    handler = CallbackHandler(Connections(), load_authorizer("hooks:check"))
+    with caplog.at_level(logging.ERROR):
+        assert handler.handle(connect()).status == 500
+    assert "KeyError" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["nowhere_at_all:check", "hooks:missing", "hooks", "hooks:text"])
+def test_wrong_hook_is_one_clear_line(hooks: types.ModuleType, path: str) -> None:
+    """A hook that is not there, or is no function, is said at start."""
+    hooks.text = "not callable"
+    with pytest.raises(InvalidSettings, match=r"^SSE_AUTHORIZE: "):
+        load_authorizer(path)
+
+
+@pytest.mark.parametrize("status", [200, 302, 399, 600])
+def test_denial_has_an_error_status(status: int) -> None:
+    """A refusal cannot claim success."""
+    with pytest.raises(ValueError, match="400 to 599"):
+        Denied(status)

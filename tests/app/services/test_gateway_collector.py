@@ -1,0 +1,46 @@
+"""A gateway's own counters as metrics."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from app.services.gateway_collector import GatewayCollector
+from gateway_shim.stats import GatewayStats
+
+
+def lines(collector: GatewayCollector) -> list[str]:
+    """The samples that a collector renders."""
+    registry = CollectorRegistry()
+    registry.register(collector)
+    text = generate_latest(registry).decode()
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+def test_every_counter_is_shown() -> None:
+    """Each of the gateway's numbers has a metric, the ends one for each reason."""
+    stats = GatewayStats(
+        bytes_buffered=1, refused=2, slow_consumers_ended=3, heartbeats=4, callbacks_failed=5
+    )
+    stats.closed["error"] = 6
+    assert lines(GatewayCollector(lambda: stats)) == [
+        "sse_gateway_bytes_buffered 1.0",
+        "sse_gateway_slow_consumers_total 3.0",
+        "sse_gateway_heartbeats_total 4.0",
+        "sse_gateway_callbacks_failed_total 5.0",
+        "sse_gateway_streams_refused_total 2.0",
+        'sse_gateway_streams_closed_total{reason="client_closed"} 0.0',
+        'sse_gateway_streams_closed_total{reason="error"} 6.0',
+        'sse_gateway_streams_closed_total{reason="server_closed"} 0.0',
+    ]
+
+
+def test_numbers_are_read_at_the_scrape() -> None:
+    """The collector holds no numbers of its own."""
+    stats = GatewayStats()
+    collector = GatewayCollector(lambda: stats)
+    before = lines(collector)[2]
+    stats.heartbeats += 1
+    assert (before, lines(collector)[2]) == (
+        "sse_gateway_heartbeats_total 0.0",
+        "sse_gateway_heartbeats_total 1.0",
+    )

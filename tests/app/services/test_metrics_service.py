@@ -1,0 +1,159 @@
+"""What an operator can see of the process."""
+
+from __future__ import annotations
+
+import inspect
+import platform
+from functools import partial
+from typing import Any
+
+import pytest
+
+from app.services.metrics_service import MetricsService, MetricsServiceProtocol, NullMetrics
+from app.utils.version import application_version
+from gateway_shim.stats import GatewayStats
+
+
+def values(metrics: MetricsService, prefix: str) -> dict[str, float]:
+    """Every sample that begins so, without histogram buckets and creation times."""
+    found = {}
+    for line in metrics.render().decode().splitlines():
+        name, _, value = line.rpartition(" ")
+        if name.startswith(prefix) and "_created" not in name and "_bucket" not in name:
+            found[name] = float(value)
+    return found
+
+
+@pytest.fixture
+def metrics() -> MetricsService:
+    """The service under test."""
+    return MetricsService("1.2.3")
+
+
+def test_connections_are_there_from_the_start(metrics: MetricsService) -> None:
+    """An alert on a rate needs the counters at 0 before the first connect."""
+    assert values(metrics, "sse_gateway_") == {
+        'sse_gateway_connections_total{action="connect"}': 0.0,
+        'sse_gateway_connections_total{action="disconnect"}': 0.0,
+        "sse_gateway_active_connections": 0.0,
+        "sse_gateway_broadcast_duration_seconds_count": 0.0,
+        "sse_gateway_broadcast_duration_seconds_sum": 0.0,
+        "sse_gateway_broadcast_deliveries_total": 0.0,
+    }
+
+
+def test_connections(metrics: MetricsService) -> None:
+    """Connects, disconnects, and how many there are now."""
+    metrics.connection_opened()
+    metrics.connection_opened()
+    metrics.connection_closed()
+    metrics.set_active_connections(1)
+    assert values(metrics, "sse_gateway_connections") == {
+        'sse_gateway_connections_total{action="connect"}': 2.0,
+        'sse_gateway_connections_total{action="disconnect"}': 1.0,
+    }
+    assert values(metrics, "sse_gateway_active") == {"sse_gateway_active_connections": 1.0}
+
+
+def test_sends(metrics: MetricsService) -> None:
+    """Sends by service and status, their time by service."""
+    metrics.event_sent("task", "success", 0.25)
+    metrics.event_sent("task", "error", 0.5)
+    metrics.event_sent("version", "success", 1.0)
+    assert values(metrics, "sse_gateway_events") == {
+        'sse_gateway_events_sent_total{service="task",status="success"}': 1.0,
+        'sse_gateway_events_sent_total{service="task",status="error"}': 1.0,
+        'sse_gateway_events_sent_total{service="version",status="success"}': 1.0,
+    }
+    assert values(metrics, "sse_gateway_send") == {
+        'sse_gateway_send_duration_seconds_count{service="task"}': 2.0,
+        'sse_gateway_send_duration_seconds_sum{service="task"}': 0.75,
+        'sse_gateway_send_duration_seconds_count{service="version"}': 1.0,
+        'sse_gateway_send_duration_seconds_sum{service="version"}': 1.0,
+    }
+
+
+def test_broadcasts(metrics: MetricsService) -> None:
+    """How long they took, and how many streams took them."""
+    metrics.broadcast_finished(5000, 0.05)
+    metrics.broadcast_finished(0, 0.0)
+    assert values(metrics, "sse_gateway_broadcast") == {
+        "sse_gateway_broadcast_duration_seconds_count": 2.0,
+        "sse_gateway_broadcast_duration_seconds_sum": 0.05,
+        "sse_gateway_broadcast_deliveries_total": 5000.0,
+    }
+
+
+def test_tasks(metrics: MetricsService) -> None:
+    """Tasks by type and end, their time, and how many run."""
+    metrics.task_finished("demo_task", "completed", 2.0)
+    metrics.task_finished("demo_task", "failed", 1.0)
+    metrics.tasks_active(3)
+    assert values(metrics, "task") == {
+        'tasks_total{status="completed",task_type="demo_task"}': 1.0,
+        'tasks_total{status="failed",task_type="demo_task"}': 1.0,
+        'task_duration_seconds_count{task_type="demo_task"}': 2.0,
+        'task_duration_seconds_sum{task_type="demo_task"}': 3.0,
+        "tasks_active": 3.0,
+    }
+
+
+def test_the_event_loop(metrics: MetricsService) -> None:
+    """Every measurement moves the gauge; only a real stall counts as blocked."""
+    seen = []
+    for seconds in (0.5, 0.009, 0.01):
+        metrics.loop_blocked(seconds)
+        seen.append(values(metrics, "event_loop"))
+    assert seen == [
+        {"event_loop_blocked_seconds_total": total, "event_loop_lag_seconds": lag}
+        for total, lag in ((0.5, 0.5), (0.5, 0.009), (0.51, 0.01))
+    ]
+
+
+def test_build_info(metrics: MetricsService) -> None:
+    """Which version runs, on which Python; by default the application's own."""
+    python = platform.python_version()
+    assert values(metrics, "build") == {f'build_info{{python="{python}",version="1.2.3"}}': 1.0}
+    own = f'build_info{{python="{python}",version="{application_version()}"}}'
+    assert values(MetricsService(), "build") == {own: 1.0}
+
+
+def test_the_process_is_shown(metrics: MetricsService) -> None:
+    """Memory and garbage collections come from prometheus-client's own collectors."""
+    assert "process_resident_memory_bytes" in values(metrics, "process_")
+    assert 'python_gc_collections_total{generation="0"}' in values(metrics, "python_gc_")
+
+
+def test_a_gateway_is_shown_once_watched(metrics: MetricsService) -> None:
+    """Without a gateway in the process its metrics are absent, not zero; a new one replaces it."""
+    seen = [values(metrics, "sse_gateway_heartbeats")]
+    for heartbeats in (1, 2):
+        metrics.watch_gateway(partial(GatewayStats, heartbeats=heartbeats))
+        seen.append(values(metrics, "sse_gateway_heartbeats"))
+    assert seen == [
+        {},
+        {"sse_gateway_heartbeats_total": 1.0},
+        {"sse_gateway_heartbeats_total": 2.0},
+    ]
+
+
+def test_two_services_share_nothing(metrics: MetricsService) -> None:
+    """Two applications in one process do not count each other's streams."""
+    other = MetricsService()
+    other.connection_opened()
+    assert values(metrics, 'sse_gateway_connections_total{action="connect"}') == {
+        'sse_gateway_connections_total{action="connect"}': 0.0
+    }
+
+
+@pytest.mark.parametrize("implementation", [MetricsService(), NullMetrics()])
+def test_every_implementation_takes_every_call(implementation: Any) -> None:
+    """The real one and the null one offer the protocol's methods and return nothing."""
+    arguments = {"count": 1, "service": "task", "status": "success", "seconds": 0.1}
+    arguments |= {"streams": 1, "task_type": "demo_task"}
+    for name, method in inspect.getmembers(MetricsServiceProtocol, inspect.isfunction):
+        if name.startswith("_"):
+            continue
+        parameters = list(inspect.signature(method).parameters)[1:]
+        call = getattr(implementation, name)
+        assert call(**{parameter: arguments[parameter] for parameter in parameters}) is None

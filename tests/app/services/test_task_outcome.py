@@ -1,0 +1,134 @@
+"""What a run of a task comes to, whatever it returns or raises."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, RootModel
+
+from app.schemas.task_schema import TaskStatus
+from app.services.base_task import TaskCancelled, TaskProgressHandle
+from app.services.task_outcome import (
+    MAX_ERROR_TEXT,
+    Outcome,
+    cancelled,
+    execute,
+    failed,
+    timed_out,
+)
+from tests.app.services.task_support import Call
+
+
+class Loose(BaseModel):
+    """A result that takes anything."""
+
+    small: int = 1
+    large: Any = None
+    larger: Any = None
+
+
+class Sink:
+    """Open, or closed."""
+
+    def __init__(self, closed=False):
+        self.closed = closed
+
+    def put(self, progress):
+        """Forget it."""
+
+
+def run(function, limit=1000, sink=None):
+    """Run a function as a task."""
+    return execute(Call(function), TaskProgressHandle(sink or Sink()), {}, limit)
+
+
+def test_a_result_is_kept_whole_and_sent_whole():
+    """An ordinary result is the same in both places."""
+    plain = {"small": 1, "large": [1], "larger": None}
+    assert run(lambda handle: Loose(large=[1])) == Outcome(
+        TaskStatus.COMPLETED, result=plain, event_data=plain
+    )
+
+
+def test_a_result_that_json_cannot_hold_is_made_to_fit_or_fails():
+    """NaN becomes null; what cannot be written fails the task, not the broadcast."""
+    assert run(lambda handle: Loose(large=math.nan)).result["large"] is None
+    for unfit in ("\ud800", object()):
+        outcome = run(lambda handle, unfit=unfit: Loose(large=unfit))
+        assert outcome.status is TaskStatus.FAILED
+        assert "serializ" in outcome.error
+
+
+def test_the_largest_fields_of_a_large_result_stay_out_of_its_event():
+    """As few as are needed; the whole result is kept."""
+    outcome = run(lambda handle: Loose(large="x" * 900, larger="y" * 2000))
+    assert outcome.event_data == {"small": 1, "large": "x" * 900}
+    assert outcome.omitted == ["larger"]
+    assert len(outcome.result["larger"]) == 2000
+    outcome = run(lambda handle: Loose(large="x" * 1500, larger="y" * 2000))
+    assert (outcome.event_data, outcome.omitted) == ({"small": 1}, ["larger", "large"])
+    assert len(json.dumps(outcome.event_data)) <= 1000
+
+
+def test_a_large_result_without_fields_stays_out_altogether():
+    """There is nothing to choose from."""
+    outcome = run(lambda handle: RootModel[list[int]](list(range(1000))))
+    assert (outcome.event_data, outcome.omitted) == ({}, ["result"])
+    assert outcome.result == list(range(1000))
+
+
+def test_fields_are_left_out_to_the_last():
+    """Even a limit that nothing meets is met."""
+    outcome = run(lambda handle: Loose(), limit=3)
+    assert (outcome.event_data, outcome.omitted) == ({}, ["larger", "large", "small"])
+
+
+def test_a_task_that_is_over_before_it_begins_does_nothing():
+    """As when its thread came free too late."""
+    worked = []
+    assert run(worked.append, sink=Sink(closed=True)) == cancelled()
+    assert worked == []
+
+
+def test_a_cancelled_task_is_cancelled():
+    """TaskCancelled is no failure."""
+
+    def work(handle):
+        raise TaskCancelled("stop")
+
+    assert run(work) == Outcome(TaskStatus.CANCELLED, keeps_progress=False)
+
+
+def test_a_time_limit_is_named_as_it_was_set():
+    """300.0 is 300 s, 0.5 is 0.5 s."""
+    assert timed_out(300.0).error == "timed out after 300 s"
+    assert timed_out(0.5) == Outcome(
+        TaskStatus.FAILED, keeps_progress=False, error="timed out after 0.5 s"
+    )
+
+
+def test_an_error_can_always_be_shown_and_sent():
+    """Too long, not encodable, or not even printable."""
+
+    class Mute(Exception):
+        def __str__(self):
+            raise ValueError
+
+    assert failed(ValueError("e" * (MAX_ERROR_TEXT + 1))).error == "e" * MAX_ERROR_TEXT
+    assert failed(ValueError("caf\udce9")).error == "caf\\udce9"
+    assert failed(Mute()).error == "<exception str() failed>"
+
+
+@pytest.mark.parametrize("exc", [ValueError("x"), SystemExit(1)])
+def test_the_exception_is_there_for_the_log(exc):
+    """With its traceback."""
+
+    def work(handle):
+        raise exc
+
+    outcome = run(work)
+    assert outcome.exception is exc
+    assert exc.__traceback__ is not None

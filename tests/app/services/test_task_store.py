@@ -1,0 +1,99 @@
+"""TaskStore: what is remembered, and for how long."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from datetime import UTC, datetime
+
+import gevent
+import pytest
+
+from app.errors import InvalidOperationException, NotFound
+from app.services.task_outcome import cancelled
+from app.services.task_record import TaskRecord
+from app.services.task_store import TaskStore
+from tests.app.services.task_support import Clock, Gate
+from tests.support.timing import wait_until
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def added(store, task_id, clock, *, finished):
+    """A task that the store knows."""
+    record = TaskRecord(task_id, Gate(), {}, NOW)
+    store.add(record)
+    if finished:
+        record.end(cancelled(), NOW, clock())
+        store.finished(record)
+    return record
+
+
+def test_finished_tasks_go_when_their_time_is_up():
+    """Not a moment earlier, and unfinished ones never."""
+    clock = Clock()
+    store = TaskStore(10.0, clock)
+    running = added(store, "running", clock, finished=False)
+    first = added(store, "first", clock, finished=True)
+    clock.now += 5.0
+    second = added(store, "second", clock, finished=True)
+    assert store.all() == [running, first, second]
+    clock.now += 5.0
+    with pytest.raises(NotFound, match=r"^There is no task first; .* forgotten after 10 s$"):
+        store.find("first")
+    assert store.find("second") is second
+    clock.now += 5.0
+    assert store.all() == [running]
+    store.close()
+
+
+def test_removing_is_for_finished_tasks():
+    """An unknown one is not found, an unfinished one is refused, a removed one is gone."""
+    clock = Clock()
+    store = TaskStore(10.0, clock)
+    added(store, "running", clock, finished=False)
+    added(store, "done", clock, finished=True)
+    with pytest.raises(InvalidOperationException, match=r"^Task running is pending; cancel it"):
+        store.remove("running")
+    store.remove("done")
+    with pytest.raises(NotFound):
+        store.remove("done")
+    clock.now += 20.0
+    assert [record.task_id for record in store.all()] == ["running"]
+    store.close()
+
+
+def test_memory_is_freed_when_nobody_asks():
+    """A timer forgets each finished task in turn, and then rests."""
+    clock = Clock()
+    store = TaskStore(0.02, clock)
+    references = [weakref.ref(added(store, str(n), clock, finished=True).task) for n in range(2)]
+    late = added(store, "late", clock, finished=False)
+    clock.now += 1.0
+    late.end(cancelled(), NOW, clock())
+    store.finished(late)
+    references.append(weakref.ref(late.task))
+    del late
+
+    def alive():
+        gc.collect()
+        return [reference() is not None for reference in references]
+
+    wait_until(lambda: alive() == [False, False, True], "the first two to be forgotten")
+    clock.now += 1.0
+    wait_until(lambda: alive() == [False] * 3, "the last to be forgotten")
+    assert store._sweeper is None
+
+
+def test_a_closed_store_has_no_timer():
+    """Neither the one that ran nor a new one; closing twice is closing."""
+    clock = Clock()
+    store = TaskStore(10.0, clock)
+    added(store, "one", clock, finished=True)
+    timer = store._sweeper
+    store.close()
+    store.close()
+    gevent.sleep(0)
+    assert timer.dead
+    added(store, "two", clock, finished=True)
+    assert store._sweeper is None

@@ -1,0 +1,225 @@
+"""Tells browsers which version is current."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.config import Settings
+from app.services import version_service
+from app.services.connection_manager import ServiceType
+from app.services.version_service import VersionService
+from app.utils.shutdown_coordinator import ShutdownCoordinator
+
+CURRENT = {"version": "current"}
+
+Sent = tuple[str | None, dict[str, Any], str, ServiceType]
+
+
+class Connections:
+    """Stands for the ConnectionManager: remembers what is sent."""
+
+    def __init__(self) -> None:
+        self.observers: list[Callable[[str], None]] = []
+        self.sent: list[Sent] = []
+        self.outcome: bool | Exception = True
+
+    def register_on_connect(self, callback: Callable[[str], None]) -> None:
+        """Remember an observer."""
+        self.observers.append(callback)
+
+    def send_event(
+        self,
+        request_id: str | None,
+        event_data: dict[str, Any],
+        event_name: str,
+        service_type: ServiceType,
+    ) -> bool:
+        """Remember an event, and do what the test set."""
+        self.sent.append((request_id, dict(event_data), event_name, service_type))
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    def connect(self, request_id: str) -> list[tuple[str | None, dict[str, Any]]]:
+        """Connect a stream; what is sent because of it."""
+        before = len(self.sent)
+        for observer in self.observers:
+            observer(request_id)
+        return [(to, data) for to, data, _, _ in self.sent[before:]]
+
+
+class Source:
+    """Knows the current version; what happens meanwhile can be set."""
+
+    def __init__(self) -> None:
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def current(self) -> dict[str, Any]:
+        """Let the meanwhile happen, then answer."""
+        self.meanwhile()
+        return CURRENT
+
+
+@pytest.fixture
+def connections() -> Connections:
+    """What the service sends through."""
+    return Connections()
+
+
+@pytest.fixture
+def coordinator() -> ShutdownCoordinator:
+    """Whose shutdown ends the events."""
+    return ShutdownCoordinator(0.0)
+
+
+@pytest.fixture
+def source() -> Source:
+    """Where the current version comes from."""
+    return Source()
+
+
+@pytest.fixture
+def service(
+    connections: Connections, coordinator: ShutdownCoordinator, source: Source
+) -> VersionService:
+    """The service under test."""
+    settings = Settings(_env_file=None)
+    return VersionService(connections, coordinator, settings, source=source)
+
+
+@pytest.mark.usefixtures("service")
+def test_a_connect_gets_the_current_version(connections: Connections) -> None:
+    """The one stream that connects gets one event, as service version."""
+    connections.connect("me")
+    assert connections.sent == [("me", CURRENT, "version", ServiceType.VERSION)]
+
+
+def test_without_a_source_the_settings_decide(
+    connections: Connections, coordinator: ShutdownCoordinator
+) -> None:
+    """With no URL configured a connect gets the application's own version."""
+    VersionService(connections, coordinator, Settings(_env_file=None))
+    ((to, data),) = connections.connect("me")
+    assert (to, list(data)) == ("me", ["version"])
+
+
+def test_a_queued_version_is_broadcast(service: VersionService, connections: Connections) -> None:
+    """Everybody connected gets it; the changelog only if there is one."""
+    assert service.queue_version_event("me", "2") is True
+    assert service.queue_version_event("me", "3", changelog="") is True
+    assert connections.sent == [
+        (None, {"version": "2"}, "version", ServiceType.VERSION),
+        (None, {"version": "3", "changelog": ""}, "version", ServiceType.VERSION),
+    ]
+
+
+def test_a_pending_version_persists(service: VersionService, connections: Connections) -> None:
+    """Being sent does not clear it: each connect of that request id gets it again."""
+    service.queue_version_event("me", "2", "new")
+    expected = [("me", {"version": "2", "changelog": "new"})]
+    assert [connections.connect("me") for _ in range(3)] == [expected] * 3
+
+
+def test_a_pending_version_is_one_request_ids(
+    service: VersionService, connections: Connections
+) -> None:
+    """Another request id gets the current version."""
+    service.queue_version_event("me", "2")
+    assert connections.connect("you") == [("you", CURRENT)]
+
+
+def test_the_last_pending_version_wins(service: VersionService, connections: Connections) -> None:
+    """A later one takes the earlier one's place, changelog and all."""
+    service.queue_version_event("me", "2", "old")
+    service.queue_version_event("me", "3")
+    assert connections.connect("me") == [("me", {"version": "3"})]
+
+
+def test_a_version_queued_during_the_fetch_goes_first(
+    service: VersionService, connections: Connections, source: Source
+) -> None:
+    """A connect that waits for a fetch does not send an older version after a newer one."""
+    source.meanwhile = lambda: service.queue_version_event("me", "2")
+    assert connections.connect("me") == [(None, {"version": "2"}), ("me", {"version": "2"})]
+
+
+def test_it_is_pending_before_it_is_broadcast(
+    service: VersionService, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that connects while the broadcast runs cannot miss it."""
+    seen: list[Any] = []
+
+    def send_event(to: str | None, data: dict[str, Any], *_: object) -> bool:
+        seen.append((to, data))
+        if to is None:
+            connections.observers[0]("me")
+        return True
+
+    monkeypatch.setattr(connections, "send_event", send_event)
+    service.queue_version_event("me", "2")
+    assert seen == [(None, {"version": "2"}), ("me", {"version": "2"})]
+
+
+def test_pending_versions_are_bounded(
+    service: VersionService, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that was neither queued nor delivered for the longest time is forgotten."""
+    monkeypatch.setattr(version_service, "MAX_PENDING", 3)
+    for request_id in ("a", "b", "c"):
+        service.queue_version_event(request_id, f"for {request_id}")
+    service.queue_version_event("a", "for a again")
+    connections.connect("b")
+    service.queue_version_event("d", "for d")
+    versions = {who: connections.connect(who)[0][1]["version"] for who in "abcd"}
+    assert versions == {"a": "for a again", "b": "for b", "c": "current", "d": "for d"}
+
+
+@pytest.mark.parametrize("outcome", [False, RuntimeError("gateway")])
+def test_a_failed_send_is_an_error_and_loses_nothing(
+    service: VersionService,
+    connections: Connections,
+    caplog: pytest.LogCaptureFixture,
+    outcome: bool | Exception,
+) -> None:
+    """The connect goes on, the log says whose event it was, the next connect gets the version."""
+    service.queue_version_event("me", "2")
+    connections.outcome = outcome
+    connections.connect("me")
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert [vars(record)["request_id"] for record in errors] == ["me"]
+    connections.outcome = True
+    assert connections.connect("me") == [("me", {"version": "2"})]
+
+
+def test_a_failed_broadcast_is_still_queued(
+    service: VersionService, connections: Connections, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who is not connected now gets it on connecting, so it was taken."""
+    connections.outcome = RuntimeError("gateway")
+    assert service.queue_version_event("me", "2") is True
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    connections.outcome = True
+    assert connections.connect("me") == [("me", {"version": "2"})]
+
+
+def test_a_broadcast_to_nobody_is_no_error(
+    service: VersionService, connections: Connections, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without streams there is nothing to complain about."""
+    connections.outcome = False
+    assert service.queue_version_event("me", "2") is True
+    assert caplog.records == []
+
+
+def test_no_version_events_once_shutdown_has_begun(
+    service: VersionService, connections: Connections, coordinator: ShutdownCoordinator
+) -> None:
+    """Neither queued ones nor those of connects."""
+    coordinator.shutdown()
+    assert service.queue_version_event("me", "2") is False
+    assert connections.connect("me") == []
+    assert connections.sent == []

@@ -1,0 +1,44 @@
+"""What is kept on the admin address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.admin_gate import AdminGate
+
+
+def ask(path: str, port: str, method: str = "GET") -> str:
+    """The status of an answer to a request that arrived at a port."""
+    statuses: list[str] = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b"let through"]
+
+    gate = AdminGate(application, ("127.0.0.1", 5001))
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": port,
+    }
+    body = b"".join(gate(environ, lambda status, headers: statuses.append(status)))
+    assert body in (b"let through", b'{"error":{"message":"Not found","code":"NOT_FOUND"}}')
+    return statuses[0]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/api/tasks", "/internal/send", "/"])
+def test_only_at_the_admin_address(path: str) -> None:
+    """The API and the metrics are found there and nowhere else."""
+    assert ask(path, "5001") == "200 OK"
+    assert ask(path, "5000") == "404 Not Found"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/HEALTHZ/"])
+def test_health_checks_everywhere(path: str) -> None:
+    """A load balancer asks at the address that it sends streams to."""
+    assert ask(path, "5000") == "200 OK"
+    assert ask(path, "5000", "HEAD") == "200 OK"
+    assert ask(path, "5000", "POST") == "404 Not Found"

@@ -1,0 +1,135 @@
+"""How the application is put together."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from dependency_injector import providers
+from flask import jsonify
+
+from app.config import InvalidSettings
+from app.monolith import STREAM_PATH, Monolith
+from app.utils.shutdown_coordinator import LifetimeEvent
+from gateway_shim.runtime import EXTENSION, runtime_of
+from tests.app.api.conftest import MakeApp
+
+
+def test_every_route(make_app: MakeApp) -> None:
+    """The whole HTTP API, and nothing that Flask adds by itself."""
+    rules = {
+        (rule.rule, method)
+        for rule in make_app().url_map.iter_rules()
+        for method in rule.methods or ()
+        if method not in ("HEAD", "OPTIONS")
+    }
+    assert rules >= {
+        ("/api/sse/callback", "POST"),
+        (STREAM_PATH, "GET"),
+        ("/internal/send", "POST"),
+        ("/api/tasks", "GET"),
+        ("/api/tasks", "POST"),
+        ("/api/tasks/<task_id>", "DELETE"),
+        ("/api/tasks/<task_id>/cancel", "POST"),
+        ("/api/tasks/<task_id>/status", "GET"),
+        ("/api/testing/deployments/version", "POST"),
+        ("/api/testing/logs/stream", "GET"),
+        ("/api/testing/tasks/start", "POST"),
+        ("/healthz", "GET"),
+        ("/readyz", "GET"),
+        ("/metrics", "GET"),
+    }
+    assert not any(path.startswith("/static") for path, _ in rules)
+
+
+def test_the_runtime(make_app: MakeApp) -> None:
+    """The worker finds the gateway, and it is the container's."""
+    app = make_app()
+    runtime = runtime_of(app)
+    assert isinstance(runtime, Monolith)
+    assert runtime.gateway is app.extensions["container"].gateway()
+
+
+def test_applications_share_no_service(make_app: MakeApp) -> None:
+    """Two of them in one process have each their own streams and their own numbers."""
+    one, two = (make_app().extensions["container"] for _ in range(2))
+    assert one.connection_manager() is not two.connection_manager()
+    two.metrics_service().connection_opened()
+    line = 'sse_gateway_connections_total{action="connect"} 1.0'
+    assert [line in each.metrics_service().render().decode() for each in (one, two)] == [
+        False,
+        True,
+    ]
+
+
+def test_settings_decide_where_streams_are(make_app: MakeApp) -> None:
+    """With a gateway elsewhere this one's counters would only mislead."""
+    name = "sse_gateway_slow_consumers"
+    here = make_app().test_client().get("/metrics").text
+    there = make_app(sse_gateway_url="http://127.0.0.1:1").test_client().get("/metrics").text
+    assert (name in here, name in there) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("app_tasks", "nowhere:Task"), ("sse_authorize", "nowhere:function")]
+)
+def test_what_cannot_be_imported_is_known_at_start(
+    make_app: MakeApp, name: str, value: str
+) -> None:
+    """Not at the first task or the first stream."""
+    with pytest.raises(InvalidSettings, match=rf"^{name.upper()}: .*nowhere"):
+        make_app(**{name: value})
+
+
+def test_the_version_is_observed_from_the_start(make_app: MakeApp) -> None:
+    """Nobody has to ask for the version service before a stream gets its version."""
+    manager = make_app().extensions["container"].connection_manager()
+    sent: list[str | None] = []
+    manager.send_event = lambda request_id, *_: sent.append(request_id) or True
+    manager.on_connect("me", "T", "/")
+    assert sent == ["me"]
+
+
+def test_the_order_of_the_end(make_app: MakeApp) -> None:
+    """At SHUTDOWN the tasks say their last words before the streams are drained."""
+    app = make_app(graceful_shutdown_timeout=0)
+    container = app.extensions["container"]
+    steps: list[str] = []
+    gateway = container.gateway()
+    gateway.drain = lambda *_: steps.append("drain")
+    service = container.task_service()
+    coordinator = container.shutdown_coordinator()
+    names = [getattr(callback, "__self__", None) for callback in coordinator._callbacks]
+    assert names.index(service) < names.index(app.extensions[EXTENSION])
+    coordinator.register_lifetime_notification(lambda event: steps.append(event.value))
+    coordinator.shutdown()
+    assert steps == [
+        LifetimeEvent.PREPARE_SHUTDOWN.value,
+        "drain",
+        LifetimeEvent.SHUTDOWN.value,
+        LifetimeEvent.AFTER_SHUTDOWN.value,
+    ]
+
+
+def test_the_log_is_set_up(make_app: MakeApp) -> None:
+    """Before anything else could write a line."""
+    make_app(log_level="ERROR")
+    assert logging.getLogger().level == logging.ERROR
+
+
+def test_fakes_reach_the_views(make_app: MakeApp) -> None:
+    """What a test puts into the container, a view uses."""
+
+    class Coordinator:
+        def is_shutting_down(self) -> bool:
+            return True
+
+    app = make_app()
+    app.extensions["container"].shutdown_coordinator.override(providers.Object(Coordinator()))
+    assert app.test_client().get("/readyz").status_code == 503
+
+
+def test_json_keeps_its_order(make_app: MakeApp) -> None:
+    """Answers read as they were written."""
+    with make_app().app_context():
+        assert jsonify(b=1, a=2).get_data() == b'{"b":1,"a":2}\n'

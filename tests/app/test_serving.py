@@ -1,0 +1,152 @@
+"""gunicorn's settings, for ``serve`` and for gunicorn.conf.py alike."""
+
+from __future__ import annotations
+
+import errno
+import runpy
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from gunicorn.config import Config
+
+from app.config import Settings
+from app.serving import gunicorn_options
+from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.server import prepare_arbiter
+from tests.app.api.conftest import MakeApp
+from tests.support.server import ROOT
+
+
+def options_of(**settings: Any) -> dict[str, Any]:
+    """The options for the given settings."""
+    return gunicorn_options(Settings(_env_file=None, **settings))
+
+
+def test_gunicorn_takes_every_option() -> None:
+    """By its own check of names and values."""
+    config = Config()
+    for name, value in options_of(graceful_shutdown_timeout=0.4).items():
+        config.set(name, value)
+    assert (config.workers, config.worker_class_str) == (1, "gateway_shim.worker.StreamWorker")
+
+
+@pytest.mark.parametrize(
+    ("settings", "bind"),
+    [
+        ({}, ["127.0.0.1:5000"]),
+        ({"host": "::", "port": 80}, ["[::]:80"]),
+        ({"admin_bind": "127.0.0.1:5001"}, ["127.0.0.1:5000", "127.0.0.1:5001"]),
+    ],
+)
+def test_where_to_listen(settings: dict[str, Any], bind: list[str]) -> None:
+    """Host and port, and the admin address if there is one."""
+    assert options_of(**settings)["bind"] == bind
+
+
+@pytest.mark.parametrize("timeout", [0.0, 0.4, 25.0, 600.0])
+def test_the_arbiter_is_more_patient_than_the_shutdown(timeout: float) -> None:
+    """It kills the worker when its own time is over: tasks and streams must have ended by then."""
+    assert options_of(graceful_shutdown_timeout=timeout)["graceful_timeout"] >= timeout + 5 + 5
+
+
+def test_a_second_signal_hurries() -> None:
+    """The hook that sees to it is in its place."""
+    assert options_of()["on_starting"] is prepare_arbiter
+
+
+def test_tls_needs_both_files() -> None:
+    """And files that can be used."""
+    assert "certfile" not in options_of()
+    for settings in ({"certfile": "c"}, {"keyfile": "k"}, {"certfile": "c", "keyfile": "k"}):
+        with pytest.raises(InvalidConfiguration):
+            options_of(**settings)
+
+
+class Listener:
+    """Stands for one of gunicorn's listeners."""
+
+    def __init__(self, address: object) -> None:
+        self.sock = self
+        self.getsockname: Callable[[], object] = lambda: address
+
+
+class Arbiter:
+    """Stands for gunicorn's arbiter, that listens at one address."""
+
+    def __init__(self, address: object) -> None:
+        self.LISTENERS = [Listener(address)]
+
+
+@pytest.mark.parametrize(
+    ("address", "base"),
+    [
+        (("127.0.0.1", 5000), "http://127.0.0.1:5000"),
+        (("0.0.0.0", 8080), "http://127.0.0.1:8080"),
+        (("::", 8080, 0, 0), "http://[::1]:8080"),
+        (("::1", 5000, 0, 0), "http://[::1]:5000"),
+        (("10.1.2.3", 80), "http://10.1.2.3:80"),
+    ],
+)
+def test_the_announcement(
+    capsys: pytest.CaptureFixture[str], address: tuple[Any, ...], base: str
+) -> None:
+    """What to type next, with an address that a client on this machine can use."""
+    options_of(port=1)["when_ready"](Arbiter(address))
+    assert capsys.readouterr().out == (
+        f"\n  Open a stream    curl -N '{base}/api/sse/stream?request_id=me'"
+        f"\n  Start a task     curl {base}/api/tasks"
+        ' -H "Content-Type: application/json" -d \'{"task_type":"demo_task"}\''
+        f"\n  Watch            python -m app watch {base}"
+        "\n  Stop             Ctrl-C\n\n"
+    )
+
+
+@pytest.mark.parametrize("program", ["sse-monolith", "/opt/bin/sse-monolith", "./sse-monolith"])
+def test_the_announcement_names_the_program_as_it_was_called(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """So that the line can be typed where the server was started."""
+    monkeypatch.setattr(sys, "argv", [program, "serve"])
+    options_of()["when_ready"](Arbiter(("127.0.0.1", 5000)))
+    assert f"  {program} watch http://127.0.0.1:5000\n" in capsys.readouterr().out
+
+
+def test_an_announcement_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk behind the output does not keep the server from serving."""
+
+    class Full:
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def flush(self) -> None:
+            """Nothing to do."""
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    options_of()["when_ready"](Arbiter(("127.0.0.1", 5000)))
+
+
+def test_no_announcement_for_a_unix_socket(capsys: pytest.CaptureFixture[str]) -> None:
+    """It has no URL."""
+    options_of()["when_ready"](Arbiter("/run/gunicorn.sock"))
+    assert capsys.readouterr().out == ""
+
+
+def test_the_configuration_file(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    """gunicorn.conf.py is these options, from the environment; a bad setting is one line."""
+    make_app()  # restores the log set-up afterwards
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    monkeypatch.setenv("PORT", str(port))
+    file = str(ROOT / "gunicorn.conf.py")
+    found = runpy.run_path(file)
+    assert found["bind"] == [f"127.0.0.1:{port}"]
+    assert {name for name in options_of() if name not in found} == set()
+    monkeypatch.setenv("PORT", "x")
+    with pytest.raises(SystemExit, match=r"^sse-monolith: PORT: .*\(it is 'x'\)$"):
+        runpy.run_path(file)

@@ -1,0 +1,1 @@
+"""Whether broadcasts stay at the kernel's cost: counts, and a short run of the bench."""

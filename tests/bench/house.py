@@ -1,0 +1,158 @@
+"""A ConnectionManager over a real Gateway with many streams, and counters all around it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from app.bench.browser import stream_request
+from app.services.callback_handler import CallbackHandler
+from app.services.connection_manager import ConnectionManager, ServiceType
+from app.services.gateway_transport import InProcessTransport
+from gateway_shim import wire
+from gateway_shim.backend import InProcessBackend
+from gateway_shim.config import GatewayConfig
+from gateway_shim.contract import CallbackAnswer, StreamRequest
+from gateway_shim.gateway import Gateway
+
+__all__ = ["CountingMetrics", "CountingSocket", "House", "browser_request"]
+
+
+class CountingSocket:
+    """In the place of a stream's socket: takes everything and counts its calls."""
+
+    def __init__(self, calls: Counter[str], real: Any) -> None:
+        self._calls = calls
+        self._real = real
+
+    def send(self, data: bytes) -> int:
+        """Take all of it."""
+        self._calls["send"] += 1
+        return len(data)
+
+    def close(self) -> None:
+        """Close the real one."""
+        self._real.close()
+
+    def __getattr__(self, name: str) -> Any:
+        """Count whatever else is asked of it, and pass it on."""
+        self._calls[name] += 1
+        return getattr(self._real, name)
+
+
+class CountingMetrics:
+    """Counts the calls of whatever method."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        """A method that counts its calls."""
+
+        def count(*_: object) -> None:
+            self.calls[name] += 1
+
+        return count
+
+
+class CountingHandler(logging.Handler):
+    """Counts records, the least important ones too."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count one."""
+        self.count += 1
+
+
+def browser_request(number: int) -> StreamRequest:
+    """The request of one browser, as the server's parser hands it over."""
+    first, *lines = stream_request(5000, number).decode().strip().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    url = first.split(" ")[1]
+    return StreamRequest(url, {name.lower(): text for name, text in headers.items()}, False, "::1")
+
+
+class House:
+    """A context manager: opens the streams, closes them at the end.
+
+    Args:
+        streams: how many.
+        gateway: makes the gateway; a worse one proves that a guard can fail.
+        manager: makes the connection manager.
+    """
+
+    def __init__(
+        self,
+        streams: int,
+        gateway: type[Gateway] = Gateway,
+        manager: type[ConnectionManager] = ConnectionManager,
+    ) -> None:
+        self.streams = streams
+        self.metrics = CountingMetrics()
+        self.gateway = gateway(InProcessBackend(self._handle), GatewayConfig())
+        self.manager = manager(InProcessTransport(self.gateway), self.metrics)
+        self._handler = CallbackHandler(self.manager)
+        self.calls: Counter[str] = Counter()
+        self._clients: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        """Open the streams."""
+        for number in range(self.streams):
+            ours, client = socket.socketpair()
+            self._clients.append(client)
+            assert self.gateway.open(browser_request(number), ours) is None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the streams."""
+        self.gateway.stop()
+        for client in self._clients:
+            client.close()
+
+    def count_calls(self) -> None:
+        """Count what is done with the sockets from now on, and let nothing reach them."""
+        for connection in self.gateway._streams.values():
+            connection._sock = CountingSocket(self.calls, connection._sock)  # type: ignore[assignment]
+
+    def broadcast(self) -> None:
+        """Send one progress event to all."""
+        data = {"event_type": "progress_update", "data": {"text": "x" * 100, "value": 0.5}}
+        assert self.manager.send_event(None, data, "task_event", ServiceType.TASK)
+
+    def _handle(self, payload: Mapping[str, Any]) -> CallbackAnswer:
+        return CallbackAnswer(self._handler.handle(payload)[0])
+
+
+def objects_of(run: Callable[[], object]) -> int:
+    """How many objects that the collector knows are left after a call, and were not before."""
+    gc.collect()
+    before = len(gc.get_objects())
+    run()
+    gc.collect()
+    return len(gc.get_objects()) - before
+
+
+def encodes(monkeypatch: Any) -> list[object]:
+    """Have every encoding of an event noted in the list that is returned."""
+    noted: list[object] = []
+    encode = wire.encode
+
+    def note(event: wire.Event, dialect: wire.Dialect) -> bytes:
+        noted.append(event)
+        return encode(event, dialect)
+
+    monkeypatch.setattr(wire, "encode", note)
+    return noted

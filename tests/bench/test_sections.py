@@ -1,0 +1,126 @@
+"""The bench itself, as short as can be: every section measures, and nothing is left running."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import trustme
+
+from app.bench.command import SECTION_NAMES
+from app.bench.figures import GOALS
+from tests.support.server import ROOT
+
+COMMAND = [sys.executable, "-m", "app", "bench", "--quick", "--streams", "20", "--events", "5"]
+
+FIGURES = {
+    "latency": {"single_p50_ms", "single_p99_ms", "single_max_ms"},
+    "fan-out": {
+        "limit_per_second",
+        "fan_out_per_second",
+        "fan_out_to_limit",
+        "broadcast_p50_ms",
+        "broadcast_p99_ms",
+        "broadcast_max_ms",
+        "client_cpu_percent",
+        "client_per_second",
+        "cost_few_us",
+        "cost_many_us",
+        "cost_many_to_few",
+        "limit_cost_many_to_few",
+        "back_to_back_many_to_few",
+        "limit_back_to_back_many_to_few",
+    },
+    "http": {"http_serial_per_second", "http_parallel_per_second"},
+    "connects": {"connects_per_second", "memory_per_stream_kib", "idle_cpu_percent"},
+    "slow-consumers": {"stalled_to_without", "stalled_buffered_kib"},
+    "recovery": {"recovery_seconds"},
+    "tls": {"tls_per_second", "tls_of_plain", "tls_memory_kib", "tls_connects_per_second"},
+}
+
+
+def environment() -> dict[str, str]:
+    """Of a process that can import the package from anywhere."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def certificate(folder: Path) -> list[str]:
+    """The options for a certificate of its own."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_pem.write_to_path(folder / "key.pem")
+    for pem in (*issued.cert_chain_pems, authority.cert_pem):
+        pem.write_to_path(folder / "cert.pem", append=True)
+    return ["--certfile", str(folder / "cert.pem"), "--keyfile", str(folder / "key.pem")]
+
+
+def test_tls_needs_a_certificate() -> None:
+    """Asked for without one, the section says what it needs."""
+    done = subprocess.run(
+        [*COMMAND, "--only", "tls"], env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "the section tls needs --certfile and --keyfile" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize("section", SECTION_NAMES)
+def test_section(section: str, tmp_path: Path) -> None:
+    """A section measures all of its figures, and each is a number that can be."""
+    file = tmp_path / "bench.json"
+    options = certificate(tmp_path) if section == "tls" else []
+    done = subprocess.run(
+        [*COMMAND, "--only", section, "--json", str(file), *options],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, "Error" in done.stderr) == (0, False), done.stderr
+    document = json.loads(file.read_text())
+    found = {figure["key"]: figure["value"] for figure in document["figures"]}
+    assert found.keys() == FIGURES[section]
+    assert all(0 <= value < 10**7 for value in found.values()), found
+    for figure in document["figures"]:
+        assert figure["text"] in done.stdout
+
+
+def test_all_goals_are_measured() -> None:
+    """Each goal is a figure of some section; the ratio to HTTP needs two of them."""
+    measured = set[str]().union(*FIGURES.values()) | {"fan_out_to_http"}
+    assert GOALS.keys() <= measured
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a run leaves no process behind."""
+    bench = subprocess.Popen(
+        [*COMMAND, "--only", "recovery"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert bench.stderr is not None
+    with bench.stderr:
+        assert "opening" in bench.stderr.readline()
+        children = children_of(bench.pid)
+        bench.send_signal(signal.SIGINT)
+        assert bench.stderr.read().strip().endswith("Aborted!")
+    assert bench.wait() == 1
+    assert len(children) == 2
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{child}").exists() for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

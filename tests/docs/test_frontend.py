@@ -1,0 +1,80 @@
+"""The examples of docs/frontend.md: the JSON is what the backend sends, the JavaScript works."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.event_lines import Message
+from app.schemas.task_schema import TaskEvent, TaskEventType
+from tests.support.server import ROOT
+from tests.support.timing import TIME_LIMIT
+
+TEXT = (ROOT / "docs" / "frontend.md").read_text(encoding="utf-8")
+DOCUMENTS: list[Any] = [
+    json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", TEXT, re.M | re.S)
+]
+SCRIPTS: dict[str, str] = dict(re.findall(r"^```js\n// (\S+)\n(.*?)^```$", TEXT, re.M | re.S))
+
+
+def test_task_events() -> None:
+    """There is an example of each kind of task event, as the backend would write it."""
+    events = [document for document in DOCUMENTS if "event_type" in document]
+    for event in events:
+        parsed = TaskEvent.model_validate(event)
+        exclude = None if parsed.omitted else {"omitted"}
+        assert parsed.model_dump(mode="json", exclude=exclude).keys() == event.keys()
+        assert Message("task_event", event).is_of_task("d846191f")
+    assert {event["event_type"] for event in events} == {str(kind) for kind in TaskEventType}
+
+
+def test_other_events() -> None:
+    """All other examples are of the two other events."""
+    others = [document for document in DOCUMENTS if "event_type" not in document]
+    assert [sorted(document) for document in others] == [
+        ["version"],
+        ["changelog", "version"],
+        ["error", "version"],
+        ["reason"],
+    ]
+
+
+def test_links() -> None:
+    """Each entry of the table of contents leads to a heading, and each heading has one."""
+    headings = [
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^## (.*)$", TEXT, re.M)
+    ]
+    assert re.findall(r"^- \[.*\]\(#(.*)\)$", TEXT, re.M) == headings
+
+
+def test_every_script_has_a_name() -> None:
+    """No JavaScript escapes the check below."""
+    assert len(re.findall(r"^```(js|javascript)\b", TEXT, re.M)) == len(SCRIPTS)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js runs the examples; there is none")
+def test_scripts_work(tmp_path: Path) -> None:
+    """The examples do in a browser made of fakes what the text says."""
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    for name, script in SCRIPTS.items():
+        (tmp_path / name).write_text(script, encoding="utf-8")
+    check = (Path(__file__).parent / "frontend_check.mjs").read_text(encoding="utf-8")
+    assert all(f'load("{name}")' in check for name in SCRIPTS)
+    (tmp_path / "check.mjs").write_text(check, encoding="utf-8")
+    run = subprocess.run(
+        ["node", "check.mjs"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=6 * TIME_LIMIT,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.count("ok ") == 8

@@ -1,0 +1,172 @@
+"""docs/operations.md and docs/alerts.yml: what they name exists, what they show works."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.services.metrics_service import MetricsService
+from gateway_shim.stats import GatewayStats
+from tests.live.actions import connect, start_task, task_story
+from tests.support.server import ROOT, GunicornServer
+from tests.support.stream import StreamRefused, open_stream
+
+TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+RULES: list[dict[str, Any]] = [
+    rule
+    for group in yaml.safe_load((ROOT / "docs" / "alerts.yml").read_text(encoding="utf-8"))[
+        "groups"
+    ]
+    for rule in group["rules"]
+]
+
+
+def section(name: str) -> str:
+    """The text below a heading."""
+    return TEXT.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+
+
+def exposed() -> tuple[set[str], set[str]]:
+    """The metrics that ``/metrics`` has, and the names of their samples."""
+    service = MetricsService()
+    service.watch_gateway(GatewayStats)
+    service.event_sent("task", "success", 0.1)
+    service.broadcast_finished(1, 0.1)
+    service.task_finished("t", "completed", 0.1)
+    service.connection_opened()
+    text = service.render().decode()
+    families = set(re.findall(r"^# TYPE (\S+) ", text, re.M))
+    samples = set(re.findall(r"^([a-z_]+)[{ ]", text, re.M))
+    return {name for name in families if not name.endswith("_created")}, samples
+
+
+def test_every_metric_is_explained_and_no_other() -> None:
+    """The table has a row for each metric, and each says what to do."""
+    rows = re.findall(r"^\| `([a-z_]+)` \| (.+) \| (.+) \|$", section("Metrics"), re.M)
+    assert sorted(name for name, _, _ in rows) == sorted(exposed()[0])
+    assert all(meaning and action for _, meaning, action in rows)
+
+
+def test_alerts_are_about_metrics_that_exist() -> None:
+    """Every name in an expression is a sample, a label or a function of Prometheus."""
+    samples = exposed()[1] | {"up"}
+    known = {"rate", "sum", "by", "and", "offset", "histogram_quantile"}
+    labels = {"status", "instance", "task_type", "job"}
+    for rule in RULES:
+        expression = re.sub(r'"[^"]*"', "", rule["expr"])
+        names = set(re.findall(r"(?<![\w.])[a-z_]+\b", expression)) - known - labels
+        assert names, rule["alert"]
+        assert names <= samples, rule["alert"]
+
+
+def test_alerts_are_whole() -> None:
+    """Each has a name of its own, a severity, and a sentence that says what to do."""
+    assert len({rule["alert"] for rule in RULES}) == len(RULES) == 11
+    for rule in RULES:
+        assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert set(rule["annotations"]) == {"summary", "description"}
+        assert rule["annotations"]["description"].endswith((".", "?", '".'))
+
+
+def test_log_messages_exist() -> None:
+    """Every message that the page tells to look for is in the source."""
+    source = "".join(
+        path.read_text(encoding="utf-8")
+        for package in ("app", "gateway_shim")
+        for path in (ROOT / package).rglob("*.py")
+    )
+    messages = re.findall(r"^\| `([^`]+)` \|", section("Logs"), re.M)
+    assert len(messages) == 5
+    assert [message for message in messages if f'"{message}' not in source] == []
+
+
+def test_links() -> None:
+    """Each entry of the table of contents leads to a heading, and each heading has one."""
+    headings = [
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^## (.*)$", TEXT, re.M)
+    ]
+    assert re.findall(r"^- \[.*\]\(#(.*)\)$", TEXT, re.M) == headings
+
+
+def test_settings_exist() -> None:
+    """Every setting that the page names is one."""
+    from app.config import Settings
+
+    known = {name.upper() for name in Settings.model_fields} | {
+        "STREAM_PASS_KEY",  # the example's own
+        "FAULT_TABLE",  # the tests' own
+        "TOO_MANY_CONNECTIONS",  # an error code
+    }
+    named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)\b", TEXT))
+    assert named - known == set()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+def test_systemd_units_are_valid(tmp_path: Path) -> None:
+    """systemd finds nothing to complain about in the units."""
+    units = re.findall(
+        r"^```ini\n# /etc/systemd/system/([\w.-]+).*?\n(.*?)^```$", TEXT, re.M | re.S
+    )
+    assert [name for name, _ in units] == ["sse-monolith.service", "sse-monolith.socket"]
+    for name, text in units:
+        # The command is not where the page puts it, and the user does not exist here.
+        text = re.sub(r"ExecStart=\S+", "ExecStart=/bin/true", text)
+        (tmp_path / name).write_text(text)
+    run = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / name) for name, _ in units)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    complaints = [line for line in run.stderr.splitlines() if "sse-monolith" in line]
+    assert complaints == []
+
+
+def test_the_authorisation_example(tmp_path: Path) -> None:
+    """Only the owner of a request id gets its stream; a thief does not throw the owner out."""
+    (module,) = re.findall(r"^```python\n# stream_pass.py\n(.*?)^```$", TEXT, re.M | re.S)
+    (tmp_path / "stream_pass.py").write_text(module)
+    env = {
+        "SSE_AUTHORIZE": "stream_pass:authorize",
+        "STREAM_PASS_KEY": "a key of this test",
+        "PYTHONPATH": f"{tmp_path}:{ROOT}",
+    }
+    names: dict[str, Any] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STREAM_PASS_KEY", env["STREAM_PASS_KEY"])
+        exec(module, names)
+        alices, bobs = names["issue"]("alice"), names["issue"]("bob")
+        patch.setenv("STREAM_PASS_KEY", "another key")
+        exec(module, names)
+        forged = names["issue"]("alice")
+
+    with GunicornServer(env=env) as server:
+
+        def refusal(request_id: str, *headers: tuple[str, str]) -> int:
+            with pytest.raises(StreamRefused) as refused:
+                open_stream(
+                    server.port, f"/api/sse/stream?request_id={request_id}", headers=headers
+                )
+            return refused.value.response.status
+
+        pass_of_alice = ("Cookie", f"theme=dark; stream_pass={alices}; other=1")
+        with connect(server, "alice", headers=[pass_of_alice]) as stream:
+            stream.wait_for("version")
+            assert refusal("alice") == 401
+            assert refusal("alice", ("Cookie", "theme=dark")) == 401
+            assert refusal("alice", ("Cookie", f"stream_pass={forged}")) == 401
+            assert refusal("alice", ("Cookie", f"stream_pass={alices[:-1]}")) == 401
+            assert refusal("alice", ("Cookie", 'stream_pass=; ;=;\x85="')) == 401
+            assert refusal("alice", ("Cookie", f"stream_pass={bobs}")) == 403
+            assert refusal("bob", pass_of_alice) == 403
+            task = start_task(server, "demo_task", steps=1, delay=0)
+            assert len(task_story(stream, task)) == 3
+        assert "hook failed" not in server.log

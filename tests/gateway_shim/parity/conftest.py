@@ -1,0 +1,36 @@
+"""What the kit's tests share: the shim as a command, and a stage with one that runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway_shim.parity.scenario import Process
+from gateway_shim.parity.stage import Stage
+from gateway_shim.parity.targets import Command
+
+ROOT = Path(__file__).parents[3]
+PATIENCE = 2.0
+
+
+def command(module: str, *arguments: str) -> Command:
+    """A Python module of this project as a gateway's command, with little patience."""
+    words = " ".join((f"'{sys.executable}'", "-m", module, *arguments))
+    environment = (("PYTHONPATH", str(ROOT)), ("SSE_DIALECT", "named"))
+    return Command(words, environment, stages_at_once=1, patience=PATIENCE)
+
+
+@pytest.fixture(scope="session")
+def shim() -> Command:
+    """The shim, to be started."""
+    return command("gateway_shim")
+
+
+@pytest.fixture(scope="session")
+def running_shim(shim: Command) -> Iterator[Stage]:
+    """A stage whose gateway is the shim."""
+    with shim.stage(Process()) as stage:
+        yield stage

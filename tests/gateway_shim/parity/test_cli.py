@@ -1,0 +1,158 @@
+"""The command: exit statuses, messages, and nothing left behind. In an unpatched process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+
+from gateway_shim.parity.cli import parity
+from gateway_shim.parity.recording import load
+from tests.gateway_shim.parity.conftest import ROOT
+
+_SHIM = shlex.join([sys.executable, "-m", "gateway_shim"])
+_MUTANT = shlex.join([sys.executable, "-m", "tests.gateway_shim.parity.mutants"])
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def _parity(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gateway_shim.parity", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=_ENVIRONMENT, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name", "numbers"),
+    [
+        ("named", "node-2025-11", "1, 2, 3, 4, 5, 7, 8"),
+        ("envelope", "node-2026-05", "1, 2, 3, 4, 5, 6, 7, 8"),
+    ],
+)
+def test_the_shim_differs_only_as_expected(
+    dialect: str, name: str, numbers: str, tmp_path: Path
+) -> None:
+    """Every scenario, in both dialects, with every divergence; the exit status is 0."""
+    junit = tmp_path / "junit.xml"
+    done = _parity(
+        "run", "--command", _SHIM, "--dialect", dialect, "--require-divergences",
+        "--junit", str(junit),
+    )  # fmt: skip
+    last = done.stdout.splitlines()[-1]
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert f"against  {name} (dialect {dialect})" in done.stdout
+    assert f"expected divergence ({numbers}), 0 different; " in last
+    root = ElementTree.parse(junit).getroot()
+    assert (root.get("tests"), root.get("failures")) == (str(len(load(name).entries)), "0")
+
+
+def test_a_fault_is_exit_status_1_with_a_readable_difference() -> None:
+    """What was expected and what came, below each other."""
+    done = _parity("run", "--command", f"{_MUTANT} wrong_error_code", "--only", "send_close")
+    assert done.returncode == 1
+    assert "send_close  different" in done.stdout
+    assert (
+        "different: send_close\n  at again.json.error.code\n"
+        '    node-2025-11  "TOKEN_NOT_FOUND"\n    gateway       "UNKNOWN_TOKEN"\n'
+    ) in done.stdout
+
+
+def test_two_gateways_are_compared() -> None:
+    """The same ones agree; a faulty one does not."""
+    same = _parity("diff", "--a", _SHIM, "--b", _SHIM, "--only", "send_events/*", "-v")
+    assert (same.returncode, "send_events/named " in same.stdout) == (0, True), same.stderr
+    assert "21 scenarios: 21 same, 0 expected divergence, 0 different" in same.stdout
+    mutant = f"{_MUTANT} lost_newline"
+    differs = _parity("diff", "--a", _SHIM, "--b", mutant, "--only", "send_events/colon")
+    assert (differs.returncode, '    a  "data: :x\\n\\n"' in differs.stdout) == (1, True)
+
+
+def test_a_recording_can_be_made_and_used(tmp_path: Path) -> None:
+    """The gateway it was made of is the same as it."""
+    out = tmp_path / "mine.json"
+    done = _parity("record", "--command", _SHIM, "--out", str(out), "--only", "connect_o*")
+    assert (done.returncode, done.stdout) == (0, f"1 scenarios recorded in {out}\n"), done.stderr
+    assert list(json.loads(out.read_text())) == ["connect_ok"]
+    again = _parity("run", "--command", _SHIM, "--against", str(out), "--only", "connect_[of]*")
+    assert again.returncode == 0
+    assert "connect_forwards_headers  not recorded" in again.stdout
+    assert "2 scenarios: 1 same, 0 expected divergence, 0 different, 1 not rec" in again.stdout
+
+
+def test_fuzzing_prints_what_can_be_replayed() -> None:
+    """The replay of the smallest case shows the same difference."""
+    mutant = f"{_MUTANT} splits_at_unicode_line_ends"
+    case = '[{"do":"Open","target":"/"},{"do":"Send","body":{"token":"$T","event":' \
+        '{"data":"\\u2028"}}},{"do":"Fence"}]'  # fmt: skip
+    done = _parity("fuzz", "--a", _SHIM, "--b", mutant, "--replay", case)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert f"--replay {shlex.quote(case)}" in done.stdout
+    assert "1 cases, seed 1: 0 same, 1 different; " in done.stdout
+    same = _parity("fuzz", "--a", _SHIM, "--b", _SHIM, "--cases", "5", "--seed", "4")
+    assert (same.returncode, "5 cases, seed 4: 5 same, 0 different; " in same.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run"], "give either --command or --url"),
+        (["run", "--command", "x", "--url", "y"], "give either --command or --url"),
+        (["run", "--command", "no-such-command"], "the command does not start"),
+        (["run", "--command", "false"], "the gateway ended (exit status 1) before it was ready"),
+        (["run", "--command", "x", "--against", "nowhere"], "no recording nowhere"),
+        (["run", "--command", "x", "--only", "nothing"], "no scenario is called nothing"),
+        (["run", "--url", "ftp://x"], "http://host:port is expected"),
+        (["fuzz", "--a", "x", "--b", "y", "--replay", "{"], "--replay: "),
+        (["fuzz", "--a", "no-such-command", "--b", "y"], "the command does not start"),
+        (["diff", "--a", "no-such-command", "--b", "no-such-command"], "does not start"),
+        (["record", "--command", "no-such-command", "--out", "x"], "does not start"),
+    ],
+)
+def test_what_cannot_be_run_is_exit_status_2(arguments: list[str], message: str) -> None:
+    """With a sentence and no traceback."""
+    done = CliRunner().invoke(parity, arguments)
+    assert (done.exit_code, message in done.output) == (2, True), done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_file_that_cannot_be_written_is_exit_status_2(tmp_path: Path) -> None:
+    """Said after the run."""
+    out = str(tmp_path / "no" / "file.json")
+    done = _parity("record", "--command", _SHIM, "--out", out, "--only", "close_only")
+    assert (done.returncode, "cannot be written" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_run_leaves_nothing(sent: signal.Signals, tmp_path: Path) -> None:
+    """No gateway and no file, whichever way it was interrupted."""
+    environment = {**_ENVIRONMENT, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "gateway_shim.parity", "run", "--command", _SHIM]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        deadline = time.monotonic() + 20
+        while len(list(tmp_path.glob("gateway-*.log"))) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(sent)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (1, b"\nAborted!\n")
+    assert list(tmp_path.iterdir()) == []
+    mine = f"TMPDIR={tmp_path}".encode()
+    left = []
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mine in entry.read_bytes():
+                left.append(entry)
+        except OSError:
+            continue  # gone, or somebody else's
+    assert left == []

@@ -1,0 +1,48 @@
+"""Threads that are waited for, also after an interruption."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+
+from gateway_shim.parity.crew import Crew
+from tests.gateway_shim.parity.conftest import ROOT
+
+
+def test_all_are_waited_for() -> None:
+    """After wait every task has run."""
+    ran: list[int] = []
+    crew = Crew([lambda: ran.append(1), lambda: ran.append(2)])
+    crew.wait()
+    crew.wait()
+    assert sorted(ran) == [1, 2]
+
+
+def test_tasks_run_at_the_same_time() -> None:
+    """Each has a thread of its own."""
+    met = threading.Barrier(2, timeout=10)
+    Crew([met.wait, met.wait]).wait()
+    assert not met.broken
+
+
+def test_waiting_goes_on_after_ctrl_c() -> None:
+    """An interrupted wait can be repeated, and then really waits."""
+    code = (
+        "import threading\n"
+        "from gateway_shim.parity.crew import Crew\n"
+        "go = threading.Event()\n"
+        "crew = Crew([lambda: (go.wait(10), print('cleaned up', flush=True))])\n"
+        "try:\n    print('ready', flush=True)\n    crew.wait()\n"
+        "except KeyboardInterrupt:\n    go.set()\n    crew.wait()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        ready = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    assert (ready, rest, process.returncode) == ("ready\n", "cleaned up\n", 0)

@@ -1,0 +1,52 @@
+"""The eight divergences: an exact answer each, and nothing else excused."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway_shim.parity.divergences import DIVERGENCES, expectation
+from gateway_shim.parity.recording import BUILT_IN, load
+
+
+def test_there_are_eight() -> None:
+    """Numbered as on the contract page."""
+    assert list(DIVERGENCES) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert all(key == value.number for key, value in DIVERGENCES.items())
+
+
+def test_only_the_given_parts_are_replaced() -> None:
+    """Everything else of the recorded observation is expected as it was."""
+    recorded = load("node-2025-11").entries["buffered_close_only"]
+    assert expectation("buffered_close_only", "named", recorded) == (4, {**recorded, "bytes": ""})
+
+
+def test_of_a_head_only_the_content_type_is_replaced() -> None:
+    """The CORS headers of a 404 stay expected."""
+    recorded = load("node-2025-11").entries["other_methods/DELETE /x"]
+    found = expectation("other_methods/DELETE /x", "named", recorded)
+    assert found is not None
+    head = recorded["head"]
+    kind = {"content-type": "application/json; charset=utf-8"}
+    assert found[1] == {
+        **recorded,
+        "head": {**head, "headers": {**head["headers"], **kind}},
+        "body": '{"error":{"message":"$TEXT","code":"NOT_FOUND"}}',
+    }
+
+
+@pytest.mark.parametrize(
+    ("scenario", "dialect"),
+    [("connect_ok", "named"), ("send_events/named_empty_data", "named"), ("nothing", "envelope")],
+)
+def test_nothing_else_is_excused(scenario: str, dialect: str) -> None:
+    """Also not what diverges in the other dialect only."""
+    assert expectation(scenario, dialect, {"bytes": ""}) is None
+
+
+@pytest.mark.parametrize("dialect", ["named", "envelope"])
+def test_every_expectation_belongs_to_a_recorded_scenario(dialect: str) -> None:
+    """None is misspelt: each number shows in its dialect's recording."""
+    entries = load(BUILT_IN[dialect]).entries
+    found = (expectation(name, dialect, recorded) for name, recorded in entries.items())
+    numbers = {ours[0] for ours in found if ours is not None}
+    assert numbers == ({1, 2, 3, 4, 5, 7, 8} if dialect == "named" else set(DIVERGENCES))

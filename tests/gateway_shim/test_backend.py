@@ -1,0 +1,78 @@
+"""gateway_shim.backend: no backend, and one in the same process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from gateway_shim.backend import Backend, InProcessBackend, NoBackend
+from gateway_shim.contract import CallbackAnswer, CallbackFailure
+
+PAYLOAD = {"action": "connect", "token": "t"}
+
+
+class Count:
+    """Counts its calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> None:
+        """One more."""
+        self.calls += 1
+
+
+def test_no_backend() -> None:
+    """Without a backend every stream is refused, and there is nothing to wait for."""
+    backend: Backend = NoBackend()
+    failed = Count()
+    assert backend.configured is False
+    assert backend.connect(PAYLOAD) is CallbackFailure.NOT_CONFIGURED
+    backend.disconnect(PAYLOAD, failed)
+    backend.flush(0)
+    assert failed.calls == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [CallbackAnswer(200), CallbackAnswer(204), CallbackAnswer(401, "No"), CallbackAnswer(500)],
+)
+def test_in_process(answer: CallbackAnswer) -> None:
+    """The function gets the payload as it is, and its answer is the answer."""
+    seen = []
+
+    def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
+        seen.append(payload)
+        return answer
+
+    backend: Backend = InProcessBackend(handle)
+    failed = Count()
+    assert backend.configured is True
+    assert backend.connect(PAYLOAD) is answer
+    backend.disconnect({"action": "disconnect"}, failed)
+    backend.flush(0)
+    assert seen == [PAYLOAD, {"action": "disconnect"}]
+    assert failed.calls == (0 if answer.status < 300 else 1)
+
+
+def test_in_process_raises(caplog: pytest.LogCaptureFixture) -> None:
+    """A backend that raises answers 500, and is logged with its traceback."""
+
+    def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
+        raise RuntimeError("a mistake")
+
+    backend = InProcessBackend(handle)
+    failed = Count()
+    assert backend.connect(PAYLOAD) == CallbackAnswer(500)
+    backend.disconnect({"action": "disconnect"}, failed)
+    assert failed.calls == 1
+    assert [
+        (record.levelno, record.message, getattr(record, "action", None), bool(record.exc_info))
+        for record in caplog.records
+    ] == [
+        (logging.ERROR, "the backend's callback failed", action, True)
+        for action in ("connect", "disconnect")
+    ]

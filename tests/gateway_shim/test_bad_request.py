@@ -1,0 +1,53 @@
+"""gateway_shim.bad_request: what is answered to a request that cannot be read."""
+
+from __future__ import annotations
+
+import json
+import ssl
+
+import gevent
+import pytest
+from gunicorn.http import errors
+
+from gateway_shim.bad_request import bad_request
+
+
+@pytest.mark.parametrize(
+    ("exc", "status", "message"),
+    [
+        (errors.InvalidRequestLine("<secret>"), 400, "Bad request: InvalidRequestLine"),
+        (errors.InvalidHeader("<secret>"), 400, "Bad request: InvalidHeader"),
+        (errors.InvalidChunkSize("<secret>"), 400, "Bad request: InvalidChunkSize"),
+        (errors.LimitRequestLine(9000, 8190), 414, "Bad request: LimitRequestLine"),
+        (errors.LimitRequestHeaders("<secret>"), 431, "Bad request: LimitRequestHeaders"),
+        (errors.ExpectationFailed("<secret>"), 417, "Bad request: ExpectationFailed"),
+        (
+            errors.UnsupportedTransferCoding("<secret>"),
+            501,
+            "Bad request: UnsupportedTransferCoding",
+        ),
+        (errors.ForbiddenProxyRequest("<secret>"), 403, "Bad request: ForbiddenProxyRequest"),
+        (ssl.SSLError("<secret>"), 400, "Bad request: no valid TLS"),
+    ],
+)
+def test_clients_fault(exc: Exception, status: int, message: str) -> None:
+    """The client is told what was wrong, with the status of its kind, and not what it sent."""
+    refusal = bad_request(exc)
+    assert refusal is not None
+    assert (refusal.status, refusal.in_stream, refusal.headers) == (status, None, ())
+    assert json.loads(refusal.body) == {"error": {"message": message, "code": "BAD_REQUEST"}}
+
+
+@pytest.mark.parametrize(
+    "exc",
+    [
+        errors.ConfigurationProblem("x"),
+        OSError(),
+        ValueError(),
+        gevent.GreenletExit(),
+        SystemExit(),
+    ],
+)
+def test_not_the_clients_fault(exc: BaseException) -> None:
+    """Anything else is no bad request."""
+    assert bad_request(exc) is None

@@ -1,0 +1,203 @@
+"""gateway_shim.command: the settings from environment and options, with gunicorn left out."""
+
+from __future__ import annotations
+
+import logging
+import runpy
+import socket
+import sys
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway_shim import command, log_format, standalone
+from gateway_shim.front import Front
+from gateway_shim.http_backend import HttpBackend
+from gateway_shim.wire import Dialect
+from tests.support.server import free_port
+
+
+class FakeServer:
+    """Where gunicorn would run."""
+
+    def __init__(self, load: Any, options: dict[str, Any]) -> None:
+        self.load, self.options = load, options
+        self.ran = False
+        STARTED.append(self)
+
+    def run(self) -> None:
+        """Serve; not here."""
+        self.ran = True
+
+
+STARTED: list[FakeServer] = []
+
+
+@pytest.fixture(autouse=True)
+def _no_gunicorn(monkeypatch: pytest.MonkeyPatch) -> None:
+    STARTED.clear()
+    monkeypatch.setattr(command, "GunicornServer", FakeServer)
+    monkeypatch.setattr(log_format, "install", lambda *_: None)
+    monkeypatch.setattr(standalone, "raise_limit", lambda: 10_000)
+    for name in ("PORT", "HOST", "CALLBACK_URL", "HEARTBEAT_INTERVAL_SECONDS", "SSE_DIALECT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(*arguments: str, **environment: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(command.gateway_command, arguments, env=environment)
+
+
+def started(result: Result) -> tuple[dict[str, Any], Front]:
+    """gunicorn's settings, and the application that the worker loads."""
+    assert result.exit_code == 0, result.output
+    (server,) = STARTED
+    assert server.ran
+    front = server.load()
+    assert isinstance(front, Front)
+    return server.options, front
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged as an error."""
+    return [record.message for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_environment_alone() -> None:
+    """It starts as the Node gateway does: by its environment."""
+    port = free_port()
+    options, front = started(
+        run(
+            PORT=str(port),
+            HOST="127.0.0.1",
+            CALLBACK_URL="http://127.0.0.1:1/x",
+            HEARTBEAT_INTERVAL_SECONDS="7",
+            SSE_DIALECT="envelope",
+        )
+    )
+    assert options["bind"] == [f"127.0.0.1:{port}"]
+    assert isinstance(front.gateway.backend, HttpBackend)
+    assert front.gateway.backend._url == "http://127.0.0.1:1/x"
+    assert front.gateway.config.heartbeat_interval == 7
+    assert front.gateway.config.dialect is Dialect.ENVELOPE
+
+
+def test_options_win() -> None:
+    """An option wins over the environment."""
+    port = free_port()
+    options, front = started(
+        run(
+            *("--port", str(port), "--host", "127.0.0.1", "--callback-url", "http://127.0.0.1:2/"),
+            *("--heartbeat-interval", "9", "--dialect", "named"),
+            PORT="1",
+            HOST="192.0.2.1",
+            CALLBACK_URL="http://127.0.0.1:1/",
+            HEARTBEAT_INTERVAL_SECONDS="7",
+            SSE_DIALECT="envelope",
+        )
+    )
+    assert options["bind"] == [f"127.0.0.1:{port}"]
+    assert isinstance(front.gateway.backend, HttpBackend)
+    assert front.gateway.backend._url == "http://127.0.0.1:2/"
+    assert front.gateway.config.heartbeat_interval == 9
+    assert front.gateway.config.dialect is Dialect.NAMED
+
+
+@pytest.mark.parametrize("empty", [{}, {"PORT": "", "CALLBACK_URL": "", "HOST": ""}])
+def test_defaults(empty: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told nothing, it listens on localhost:3000 and has no backend."""
+    checked = []
+    monkeypatch.setattr(command, "check_address", lambda *address: checked.append(address))
+    options, front = started(run(**empty))
+    assert checked == [("localhost", 3000)]
+    assert options["bind"][0] == "127.0.0.1:3000"
+    assert front.gateway.backend.configured is False
+    assert front.gateway.config.heartbeat_interval == 15
+    assert front.gateway.config.dialect is Dialect.NAMED
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [
+        ("1", 1),
+        ("65535", 65535),
+        (" 81 ", 81),
+        ("+81", 81),
+        ("0x51", 81),
+        ("81.0", 81),
+        ("8.1e1", 81),
+        ("0b11", 3),
+    ],
+)
+def test_port(text: str, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port is an integer in any of the ways in which JavaScript writes one."""
+    monkeypatch.setattr(command, "check_address", lambda *_: None)
+    options, _ = started(run(PORT=text, HOST="127.0.0.1"))
+    assert options["bind"] == [f"127.0.0.1:{port}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "abc",
+        "0",
+        "70000",
+        "65536",
+        "-1",
+        "8.5",
+        "8_0",
+        "3000x",
+        "0x",
+        "٣",
+        "1e999",
+        "nan",
+        "Infinity",
+        "-",
+        "9" * 5000,
+    ],
+)
+def test_bad_port(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What is no integer from 1 to 65535 is logged, and ends the program with status 1."""
+    result = run(PORT=text)
+    assert (result.exit_code, STARTED) == (1, [])
+    assert errors(caplog) == [f"PORT must be an integer from 1 to 65535, but it is {text!r}"]
+
+
+@pytest.mark.parametrize("text", ["abc", "0", "-5", "1.5", "1_0"])
+def test_bad_heartbeat(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A heartbeat interval that is no integer from 1 on is logged, and 15 used."""
+    options = run(PORT=str(free_port()), HOST="127.0.0.1", HEARTBEAT_INTERVAL_SECONDS=text)
+    _, front = started(options)
+    assert front.gateway.config.heartbeat_interval == 15
+    assert errors(caplog) == [
+        f"HEARTBEAT_INTERVAL_SECONDS must be an integer from 1 on, but it is {text!r}: using 15"
+    ]
+
+
+def test_bad_dialect() -> None:
+    """A dialect that there is not is refused with those that there are."""
+    result = run(SSE_DIALECT="morse")
+    assert (result.exit_code, STARTED) == (2, [])
+    assert "'named', 'envelope'" in result.output
+
+
+def test_taken_port() -> None:
+    """A port that is taken is one line, not a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        result = run("--host", "127.0.0.1", "--port", port)
+    assert (result.exit_code, STARTED) == (1, [])
+    assert result.output == (
+        f"Error: cannot listen on 127.0.0.1:{port}: Address already in use;"
+        " choose another with --port\n"
+    )
+
+
+def test_python_m(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """``python -m gateway_shim`` is the same command."""
+    monkeypatch.setattr(sys, "argv", ["gateway_shim", "--help"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("gateway_shim", run_name="__main__")
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("Usage: python -m gateway_shim [OPTIONS]\n")

@@ -1,0 +1,81 @@
+"""gateway_shim.config: which origins may read, and the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pytest
+
+from gateway_shim.config import Cors, GatewayConfig
+from gateway_shim.contract import CORS_HEADERS
+from gateway_shim.errors import InvalidConfiguration
+
+A, B = "https://a.example", "http://b.example:81"
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("*", ("*",)),
+        ("", ()),
+        (" , ", ()),
+        (A, (A,)),
+        (f" {A}/ ,{B},", (A, B)),
+        (f"*,{A}", ("*", A)),
+    ],
+)
+def test_parse(text: str, origins: tuple[str, ...]) -> None:
+    """Origins are separated by commas; white space and a slash at the end are no part of them."""
+    assert Cors.parse(text) == Cors(origins)
+
+
+@pytest.mark.parametrize("text", ["a.example", f"{A},null", "ftp://a", "**"])
+def test_parse_refuses(text: str) -> None:
+    """What is no origin is refused by name, with how to write it."""
+    with pytest.raises(InvalidConfiguration, match=r"is no origin: write it as https://"):
+        Cors.parse(text)
+
+
+@pytest.mark.parametrize("origins", [("*",), (A, "*")])
+def test_everybody(origins: tuple[str, ...]) -> None:
+    """A star answers everybody alike, as the recordings show."""
+    assert Cors(origins).headers({"origin": "https://x"}) == CORS_HEADERS
+    assert Cors(origins).headers({}) == CORS_HEADERS
+
+
+def test_allowed_origin() -> None:
+    """An origin of the list is named back, and caches are told that it matters."""
+    assert Cors((A, B)).headers({"origin": B}) == (
+        ("Access-Control-Allow-Origin", B),
+        ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
+        ("Access-Control-Allow-Headers", "Content-Type, Cache-Control"),
+        ("Vary", "Origin"),
+    )
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"origin": ""}, {"origin": f"{A}.evil"}, {"origin": "*"}, {"origin": [A]}]
+)
+def test_other_origins(headers: dict[str, str | list[str]]) -> None:
+    """Any other origin is not named; that the answer depends on it still is said."""
+    assert Cors((A,)).headers(headers) == (("Vary", "Origin"),)
+
+
+def test_nobody() -> None:
+    """With no origin at all there is nothing to say."""
+    assert Cors(()).headers({"origin": A}) == ()
+    assert Cors(()).headers({}) == ()
+
+
+def test_defaults() -> None:
+    """A gateway that is told nothing."""
+    assert asdict(GatewayConfig()) == {
+        "dialect": "named",
+        "heartbeat_interval": 15.0,
+        "max_buffer_bytes": 1024 * 1024,
+        "max_connections": None,
+        "max_connections_per_address": None,
+        "client_timeout": 30.0,
+        "drain_retry_seconds": 10.0,
+        "cors": {"origins": ("*",)},
+    }

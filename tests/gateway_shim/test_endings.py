@@ -1,0 +1,129 @@
+"""gateway_shim.endings: telling the backend, in order, without holding anybody up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+from gevent.event import Event as Signal
+
+from gateway_shim import contract
+from gateway_shim.contract import Reason, StreamRequest
+from gateway_shim.endings import Endings
+from gateway_shim.stats import GatewayStats
+from gateway_shim.stream import Stream
+from tests.gateway_shim.rig import FakeBackend, HubErrors, soon
+from tests.support.timing import TIME_LIMIT
+
+
+def stream(token: str) -> Stream:
+    """A stream with a token."""
+    request = contract.pack_request(StreamRequest("/u", {"host": "h"}, address="192.0.2.1"))
+    return Stream(token, request, chunked=True, limit=0)
+
+
+class Setup:
+    """Endings that run, and their backend."""
+
+    def __init__(self) -> None:
+        self.backend = FakeBackend()
+        self.stats = GatewayStats()
+        self.endings = Endings(self.backend, self.stats)
+
+    def add(self, token: str, reason: Reason = Reason.CLIENT_CLOSED) -> None:
+        """One more ending."""
+        self.endings.add(stream(token), reason)
+
+
+@pytest.fixture
+def setup() -> Iterator[Setup]:
+    """Endings that run."""
+    with HubErrors():
+        setup = Setup()
+        greenlet = gevent.spawn(setup.endings.run)
+        yield setup
+        greenlet.kill()
+
+
+def test_payload(setup: Setup) -> None:
+    """The backend is told the token, the reason and the request of the connect."""
+    setup.add("t", Reason.ERROR)
+    setup.endings.flush(TIME_LIMIT)
+    assert setup.backend.calls == [
+        {
+            "action": "disconnect",
+            "reason": "error",
+            "token": "t",
+            "request": {"url": "/u", "headers": {"host": "h"}},
+        }
+    ]
+    assert setup.stats.callbacks_failed == 0
+
+
+def test_order(setup: Setup) -> None:
+    """Endings are told in their order, those too that come while one is being told."""
+
+    def told(token: str) -> None:
+        if token == "a":
+            setup.add("c")
+        gevent.sleep(0)
+
+    setup.backend.told = told
+    setup.add("a")
+    setup.add("b")
+    setup.endings.flush(TIME_LIMIT)
+    assert list(setup.backend.reasons) == ["a", "b", "c"]
+
+
+def test_failures_are_counted(setup: Setup) -> None:
+    """Each callback that did not arrive counts, and the next one is tried all the same."""
+    setup.backend.disconnects_fail = True
+    setup.add("a")
+    setup.add("b")
+    setup.endings.flush(TIME_LIMIT)
+    assert setup.stats.callbacks_failed == 2
+
+
+def test_add_from_the_hub(setup: Setup) -> None:
+    """An ending may be added in the hub, where nothing may block."""
+    gevent.get_hub().loop.run_callback(setup.add, "t")
+    soon(lambda: setup.backend.reasons, "the backend to be told")
+    assert setup.backend.reasons == {"t": "client_closed"}
+
+
+def test_flush_of_nothing(setup: Setup) -> None:
+    """With nothing to tell, a flush only asks the backend, also before and after others."""
+    setup.endings.flush(0)
+    setup.add("t")
+    setup.endings.flush(TIME_LIMIT)
+    setup.endings.flush(0)
+    assert setup.backend.flushes == [0, TIME_LIMIT, 0]
+
+
+def test_flush_waits(setup: Setup) -> None:
+    """A flush ends when all has been told."""
+    gate = Signal()
+    setup.backend.told = lambda token: gate.wait()
+    setup.add("t")
+    flushing = gevent.spawn(setup.endings.flush, TIME_LIMIT)
+    gevent.sleep(0.01)
+    assert not flushing.ready()
+    gate.set()
+    flushing.get(timeout=TIME_LIMIT / 2)
+    assert list(setup.backend.reasons) == ["t"]
+
+
+@pytest.mark.parametrize("slow", ["telling", "flushing", "both"])
+def test_flush_has_one_time_limit(setup: Setup, slow: str) -> None:
+    """Telling and waiting for the answers share one time limit."""
+    never: Callable[[object], object] = lambda _: gevent.sleep(3600)  # noqa: E731 - two of them
+    if slow in ("telling", "both"):
+        setup.backend.told = (lambda _: gevent.sleep(0.1)) if slow == "both" else never
+    if slow in ("flushing", "both"):
+        setup.backend.flush = never  # type: ignore[method-assign]
+    setup.add("t")
+    started = time.monotonic()
+    setup.endings.flush(0.15)
+    assert 0.12 < time.monotonic() - started < 0.24

@@ -1,0 +1,124 @@
+"""What may not appear in a log."""
+
+from __future__ import annotations
+
+import enum
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretBytes, SecretStr
+
+from gateway_shim.redaction import Redactor, escape
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("plain ünïcode 漢字 👩‍💻 \\ \"'", "plain ünïcode 漢字 👩‍💻 \\ \"'"),
+        ("a\r\nb\tc", "a\\r\\nb\\tc"),
+        ("\x00\x1b[31m\x7f\x85", "\\u0000\\u001b[31m\\u007f\\u0085"),
+        ("\u2028\u2029\u202e\u2066", "\\u2028\\u2029\\u202e\\u2066"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_escape(text: str, escaped: str) -> None:
+    """Control characters become escapes; printable text of any script stays."""
+    assert escape(text) == escaped
+
+
+@given(st.text(st.characters()))
+def test_escaped_text_is_one_encodable_line(text: str) -> None:
+    """Whatever goes in, what comes out is one line for anyone, and can be written."""
+    shown = escape(text)
+    assert len(shown.splitlines()) <= 1
+    shown.encode()
+
+
+@given(st.text(st.characters()))
+def test_escapes_keep_json_valid(text: str) -> None:
+    """An escaped JSON document still holds the same text."""
+    assert json.loads(escape(json.dumps(text, ensure_ascii=False))) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("POST /api/sse/callback?secret=hunter2 200", "POST /api/sse/callback?secret=*** 200"),
+        ("/cb?a=1&secret=x,y'z(%20)&b=2", "/cb?a=1&secret=***&b=2"),
+        ("SSE_CALLBACK_SECRET=abc#d", "SSE_CALLBACK_SECRET=***#d"),
+        ('secret="a b" c', "secret=*** c"),
+        ('{"url":"/x?secret=abc"}', '{"url":"/x?secret=***"}'),
+        ("Authorization: Basic dXNlcg==\r\nHost: x", "Authorization: ***\r\nHost: x"),
+        ("cookie: a=b; c=d", "cookie: ***"),
+        ("Set-Cookie=sid=1", "Set-Cookie=***"),
+        ("{'Cookie': 'a=b', 'Host': 'x'}", "{'Cookie': ***, 'Host': 'x'}"),
+        ('{\\"authorization\\": \\"Basic x\\"}', '{\\"authorization\\": ***'),
+        ("(b'Authorization', b'Basic x')", "(b'Authorization', ***)"),
+        ("x-sse-secret: abc", "x-sse-secret: ***"),
+        ("with Bearer eyJhbGciOi.J9", "with Bearer ***"),
+        ("the bearer of news", "the bearer of news"),
+        ("no cookies were harmed", "no cookies were harmed"),
+        ("GET https://me:pw@host/x?q=a@b", "GET https://***@host/x?q=a@b"),
+        ("http://host/a@b", "http://host/a@b"),
+    ],
+)
+def test_masks_credentials_by_their_form(text: str, masked: str) -> None:
+    """Secrets in query strings, headers and URLs are masked; the rest stays readable."""
+    assert Redactor().text(text) == masked
+
+
+def test_masks_known_secrets_wherever_they_are() -> None:
+    """A configured secret is masked in any context, percent-encoded or not."""
+    redactor = Redactor(["p/s w", ""])
+    assert redactor.text("a p/s w, p%2Fs%20w, p/s%20w, p%2Fs+w b") == "a ***, ***, ***, *** b"
+
+
+class Colour(enum.StrEnum):
+    """An enum whose members are strings."""
+
+    RED = "red"
+
+
+class Unshowable:
+    """An object that cannot be shown."""
+
+    def __str__(self) -> str:
+        """Fail."""
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (None, None),
+        (True, True),
+        (3, 3),
+        (0.5, 0.5),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        ("a\nb", "a\nb"),
+        (Colour.RED, "red"),
+        (SecretStr("x"), "***"),
+        (SecretBytes(b"x"), "***"),
+        ({"url": "/?secret=x", 5: SecretStr("x")}, {"url": "/?secret=***", "5": "***"}),
+        ({"headers": {"Cookie": "a=b", "host": "h"}}, {"headers": {"Cookie": "***", "host": "h"}}),
+        ([1, ("a", frozenset({2}))], [1, ["a", [2]]]),
+        ([[[[[1]]]]], [[[["[1]"]]]]),
+        (ValueError("secret=x"), "secret=***"),
+        (Unshowable(), "<Unshowable that cannot be shown: ZeroDivisionError>"),
+    ],
+)
+def test_a_field_becomes_plain_data(value: object, plain: object) -> None:
+    """Any extra field can be written as JSON, and holds no secret."""
+    field = Redactor().field("name", value)
+    assert field == plain
+    assert type(field) is type(plain)
+    json.dumps(field, allow_nan=False)
+
+
+@pytest.mark.parametrize("name", ["secret", "sse_callback_secret", "Authorization", "password"])
+def test_a_field_named_after_a_secret_is_masked(name: str) -> None:
+    """Whatever a field that is called a secret holds, it is not shown."""
+    assert Redactor().field(name, ["x"]) == "***"

@@ -1,0 +1,297 @@
+"""gateway_shim.server: gunicorn's settings and what we change of gunicorn."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import trustme
+from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
+
+from gateway_shim import server
+from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.server import (
+    ONE_WORKER,
+    GunicornServer,
+    PropagatingLogger,
+    base_options,
+    check_address,
+    check_certificate,
+    hosts,
+    prepare_arbiter,
+)
+from tests.support.server import free_port
+
+has_ipv6 = pytest.mark.skipif(not server._can_bind("::1"), reason="no IPv6 on this machine")
+
+# ------------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(
+    ("host", "binds"),
+    [
+        ("127.0.0.1", ["127.0.0.1:81"]),
+        ("0.0.0.0", ["0.0.0.0:81"]),
+        ("::", ["[::]:81"]),
+        ("gw.example", ["gw.example:81"]),
+    ],
+)
+def test_bind(host: str, binds: list[str]) -> None:
+    """The address is written as gunicorn reads it."""
+    assert base_options(host, 81, drain_seconds=1)["bind"] == binds
+
+
+@pytest.mark.parametrize(("ipv6", "names"), [(True, ["127.0.0.1", "::1"]), (False, ["127.0.0.1"])])
+def test_localhost(ipv6: bool, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """``localhost`` is every loopback address that there is; any other name is only itself."""
+    monkeypatch.setattr(server, "_can_bind", lambda address: ipv6)
+    assert hosts("localhost") == names
+    assert hosts("127.0.0.1") == ["127.0.0.1"]
+
+
+def test_can_bind() -> None:
+    """An address of this machine can be bound, one of another cannot."""
+    assert server._can_bind("2001:db8::1") is False
+
+
+@pytest.mark.parametrize(("drain", "limit"), [(5.0, 15), (0.4, 10), (60.0, 70)])
+def test_what_streams_need(drain: float, limit: int) -> None:
+    """One process, no restarts, and more time to end than a drain takes."""
+    options = base_options("127.0.0.1", 81, drain_seconds=drain)
+    assert (options["workers"], options["max_requests"]) == (1, 0)
+    assert options["graceful_timeout"] == limit
+    assert options["worker_class"] == "gateway_shim.worker.StreamWorker"
+    assert options["control_socket_disable"] is True
+    assert options["header_map"] == "dangerous"
+
+
+def test_gunicorn_takes_the_settings() -> None:
+    """Every setting is one of gunicorn's, and the application is made when it is asked for."""
+    made = []
+
+    def load() -> str:
+        made.append(1)
+        return "application"
+
+    options = base_options("127.0.0.1", 81, drain_seconds=5)
+    running = GunicornServer(load, options)
+    assert made == []
+    for name in ("bind", "workers", "keepalive", "graceful_timeout", "control_socket_disable"):
+        assert running.cfg.settings[name].get() == options[name]
+    assert running.cfg.logger_class is PropagatingLogger
+    assert running.load() == "application"
+
+
+def test_reload_ends_a_worker_cleanly() -> None:
+    """The hook of gunicorn's reloader lets the worker drain."""
+    finished = []
+
+    class Worker:
+        def finish(self) -> None:
+            finished.append(1)
+
+    base_options("127.0.0.1", 81, drain_seconds=5)["worker_int"](Worker())
+    assert finished == [1]
+
+
+# ------------------------------------------------------------------------- addresses
+
+
+def test_free_address() -> None:
+    """An address that is free stays free."""
+    port = free_port()
+    check_address("127.0.0.1", port)
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
+@has_ipv6
+def test_free_ipv6_address() -> None:
+    """So does one of IPv6."""
+    check_address("::1", free_port())
+
+
+def test_taken_address() -> None:
+    """An address that is taken is said to be, with a way out."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(InvalidConfiguration) as caught:
+            check_address("127.0.0.1", port)
+    assert str(caught.value) == (
+        f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another with --port"
+    )
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_handed_over_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sockets that systemd has handed over are taken, and that is as it should be."""
+    monkeypatch.setattr(server, "listening_already", lambda: True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        check_address("127.0.0.1", listener.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [("192.0.2.1", "Cannot assign requested address"), ("2001:db8::1", ""), ("x" * 300, "")],
+)
+def test_address_that_is_not_ours(host: str, why: str) -> None:
+    """An address of another machine, or a name of none, cannot be listened on; why is said."""
+    with pytest.raises(InvalidConfiguration) as caught:
+        check_address(host, free_port())
+    message = str(caught.value)
+    assert message.startswith(f"cannot listen on {host}:")
+    assert why in message
+    assert "--port" not in message
+    assert "None" not in message
+    assert "Unknown error" not in message
+
+
+# ------------------------------------------------------------------------- the second signal
+
+
+class FakeArbiter:
+    """Of gunicorn's arbiter what the hook touches."""
+
+    def __init__(self) -> None:
+        self.queued: list[int] = []
+        self.stopped: list[bool] = []
+        self.workers = 1
+        self.worker_class = type("Worker", (), {})
+        self.WORKERS: dict[int, Any] = {}
+        self.during_reload: list[int] = []
+
+    def reload(self) -> None:
+        """Replace the worker; these signals arrive meanwhile."""
+        for sig in self.during_reload:
+            self.signal(sig, None)
+
+    def handle_ttin(self) -> None:
+        """Add a worker."""
+        self.workers += 1
+
+    def signal(self, sig: int, frame: object) -> None:
+        """Queue a signal."""
+        self.queued.append(sig)
+
+    def stop(self, graceful: bool = True) -> None:
+        """Stop the workers."""
+        self.stopped.append(graceful)
+
+
+def test_second_signal() -> None:
+    """A SIGTERM that comes while gunicorn stops is the SIGQUIT that it looks for; others stay."""
+    arbiter = FakeArbiter()
+    prepare_arbiter(cast(Arbiter, arbiter))
+    arbiter.signal(signal.SIGTERM, None)
+    arbiter.signal(signal.SIGHUP, None)
+    arbiter.stop()
+    arbiter.signal(signal.SIGTERM, None)
+    arbiter.signal(signal.SIGINT, None)
+    arbiter.signal(signal.SIGHUP, None)
+    arbiter.stop(False)
+    assert arbiter.stopped == [True, False]
+    assert arbiter.queued == [
+        signal.SIGTERM,
+        signal.SIGHUP,
+        signal.SIGQUIT,
+        signal.SIGINT,
+        signal.SIGHUP,
+    ]
+
+
+def test_stop_during_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the worker that was replaced is hurried, only then, and the signal stays queued."""
+    sent: list[tuple[int, int]] = []
+
+    def kill(pid: int, sig: int) -> None:
+        sent.append((pid, sig))
+        if pid == 11:
+            raise ProcessLookupError
+
+    monkeypatch.setattr(os, "kill", kill)
+    arbiter = FakeArbiter()
+    arbiter.WORKERS = {11: SimpleNamespace(age=1), 12: SimpleNamespace(age=2)}
+    prepare_arbiter(cast(Arbiter, arbiter))
+    arbiter.signal(signal.SIGTERM, None)
+    arbiter.during_reload = [signal.SIGHUP, signal.SIGTERM]
+    arbiter.reload()
+    arbiter.signal(signal.SIGTERM, None)
+    assert sent == [(11, signal.SIGQUIT)]
+    assert arbiter.queued == [signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGTERM]
+
+
+def test_no_second_worker(caplog: pytest.LogCaptureFixture) -> None:
+    """SIGTTIN adds no worker, and the log says why."""
+    arbiter = FakeArbiter()
+    prepare_arbiter(cast(Arbiter, arbiter))
+    arbiter.handle_ttin()
+    assert arbiter.workers == 1
+    assert [record.message for record in caplog.records] == [f"SIGTTIN ignored: {ONE_WORKER}"]
+
+
+# ------------------------------------------------------------------------- certificates
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[str, str]:
+    """The files of a certificate and its key."""
+    issued = trustme.CA().issue_cert("127.0.0.1")
+    certfile, keyfile = tmp_path / "cert.pem", tmp_path / "key.pem"
+    for pem in issued.cert_chain_pems:
+        pem.write_to_path(certfile, append=True)
+    issued.private_key_pem.write_to_path(keyfile)
+    return str(certfile), str(keyfile)
+
+
+def test_certificate(certificate: tuple[str, str]) -> None:
+    """A certificate and its key can be used."""
+    check_certificate(*certificate)
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_half_a_certificate(certificate: tuple[str, str], missing: int) -> None:
+    """A certificate without a key, or the other way round, cannot."""
+    files: list[str | None] = list(certificate)
+    files[missing] = None
+    with pytest.raises(InvalidConfiguration, match=r"^TLS needs both a certificate and a key$"):
+        check_certificate(*files)
+
+
+def test_bad_certificate(certificate: tuple[str, str], tmp_path: Path) -> None:
+    """Files that are not there, or are something else, are named."""
+    certfile, keyfile = certificate
+    for wrong in ((keyfile, certfile), (str(tmp_path / "none"), keyfile)):
+        with pytest.raises(InvalidConfiguration) as caught:
+            check_certificate(*wrong)
+        assert str(caught.value).startswith(f"cannot use {wrong[0]} with {wrong[1]}: ")
+
+
+# ------------------------------------------------------------------------- log lines
+
+
+@pytest.fixture
+def gunicorn_loggers() -> Iterator[None]:
+    """gunicorn's loggers are the interpreter's: they are put back as they were."""
+    loggers = [logging.getLogger("gunicorn.error"), logging.getLogger("gunicorn.access")]
+    before: list[Any] = [(item.handlers[:], item.level, item.propagate) for item in loggers]
+    yield
+    for item, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        item.handlers[:] = handlers
+        item.setLevel(level)
+        item.propagate = propagate
+
+
+def test_log_lines_propagate(gunicorn_loggers: None, caplog: pytest.LogCaptureFixture) -> None:
+    """gunicorn's lines go through the root logger, and nowhere else."""
+    logger = PropagatingLogger(Config())
+    logger.info("from gunicorn")
+    assert [record.message for record in caplog.records] == ["from gunicorn"]
+    assert logger.error_log.handlers == []

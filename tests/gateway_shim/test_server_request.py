@@ -1,0 +1,119 @@
+"""gateway_shim.server_request: requests as gunicorn parses them for us."""
+
+from __future__ import annotations
+
+import pytest
+from gunicorn.config import Config
+from gunicorn.http import errors
+from gunicorn.http.unreader import IterUnreader
+
+from gateway_shim import contract
+from gateway_shim.server import base_options
+from gateway_shim.server_request import MAX_HEAD_BYTES, ServerRequest
+
+
+def parse(
+    *lines: str,
+    body: bytes = b"",
+    start: str = "GET /a//b?c HTTP/1.1",
+    peer: str = "192.0.2.1",
+) -> ServerRequest:
+    """Parse a request with the gateway's own settings."""
+    config = Config()
+    for name, value in base_options("127.0.0.1", 1, drain_seconds=1).items():
+        config.set(name, value)
+    data = "\r\n".join([start, *lines, "", ""]).encode("latin-1") + body
+    pieces = (data[at : at + 1000] for at in range(0, len(data), 1000))
+    return ServerRequest(config, IterUnreader(pieces), (peer, 1))
+
+
+def test_headers_as_node_shows_them() -> None:
+    """Repeated headers reach the callback by Node's rules; gunicorn alone would answer 400."""
+    request = parse(
+        "Host: first",
+        "host: second",
+        "Content-Type: a/b",
+        "Content-Type: c/d",
+        "X-Dup: 1",
+        "X-Dup: 2",
+        "Cookie: a=b",
+        "cookie: c=d",
+        "User-Agent: u1",
+        "User-Agent: u2",
+        "x_under_score: kept",
+        "X-Latin: \xe9",
+        "X-Empty:",
+    )
+    assert request.uri == "/a//b?c"
+    assert contract.join_headers(request.headers) == {
+        "host": "first",
+        "content-type": "a/b",
+        "x-dup": "1, 2",
+        "cookie": "a=b; c=d",
+        "user-agent": "u1",
+        "x_under_score": "kept",
+        "x-latin": "\xe9",
+        "x-empty": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("lines", "length"),
+    [
+        ([], 0),
+        (["Content-Length: 0"], 0),
+        (["content-length: 12"], 12),
+        (["Transfer-Encoding: chunked"], 0),
+    ],
+)
+def test_declared_length(lines: list[str], length: int) -> None:
+    """The length of the body, if the client has said it."""
+    assert parse("Host: h", *lines, start="POST / HTTP/1.1").declared_length == length
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Content-Length: 1", "Content-Length: 1"],
+        ["Content-Length: 1", "Content-Length: 2"],
+        ["Content-Length: 1x"],
+        ["Content-Length: -1"],
+        ["Content-Length: 1", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+    ],
+)
+def test_what_could_smuggle_a_request_is_refused(lines: list[str]) -> None:
+    """No tolerance where a proxy in front might read the request differently."""
+    with pytest.raises(errors.ParseException):
+        parse("Host: h", *lines, start="POST / HTTP/1.1")
+
+
+def test_expects_continue() -> None:
+    """A client that waits to be told to go on is told so once."""
+    request = parse("Host: h", "Expect: 100-continue", "Content-Length: 1", start="POST / HTTP/1.1")
+    assert [request.expects_continue(), request.expects_continue()] == [True, False]
+    assert parse("Host: h").expects_continue() is False
+
+
+def test_head_is_bounded() -> None:
+    """The headers may take so many bytes together and no more, however gunicorn reckons."""
+    parse("Host: h", "X-Large: " + "x" * 8000, "X-More: " + "x" * 8000)
+    assert MAX_HEAD_BYTES == 16_384
+    with pytest.raises(errors.LimitRequestHeaders):
+        parse("Host: h", *(f"X-{number}: " + "x" * 4000 for number in range(5)))
+
+
+def test_request_line_is_bounded() -> None:
+    """A target that is too long is refused as such."""
+    parse("Host: h", start=f"GET /{'x' * 8000} HTTP/1.1")
+    with pytest.raises(errors.LimitRequestLine):
+        parse("Host: h", start=f"GET /{'x' * 9000} HTTP/1.1")
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "192.0.2.1"])
+def test_contradictory_schemes(peer: str) -> None:
+    """A proxy that names the scheme twice, and differently, is no reason to refuse a stream."""
+    lines = ["X-Forwarded-Proto: https", "X-Forwarded-Proto: http"]
+    request = parse("Host: h", *lines, peer=peer)
+    assert contract.join_headers(request.headers)["x-forwarded-proto"] == "https, http"
+    assert request.scheme == ("https" if peer == "127.0.0.1" else "http")

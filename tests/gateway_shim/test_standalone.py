@@ -1,0 +1,43 @@
+"""gateway_shim.standalone: how the gateway on a port of its own is put together."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway_shim import standalone
+from gateway_shim.backend import NoBackend
+from gateway_shim.config import GatewayConfig
+from gateway_shim.http_backend import HttpBackend
+from gateway_shim.standalone import make_front
+from gateway_shim.wire import Dialect
+
+
+@pytest.fixture(autouse=True)
+def _limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standalone, "raise_limit", lambda: 10_000)
+
+
+def test_with_a_backend() -> None:
+    """With a URL, callbacks go there; the rest is as it is told."""
+    front = make_front("http://127.0.0.1:1/callback", 7, "envelope", 3.0)
+    backend = front.gateway.backend
+    assert isinstance(backend, HttpBackend)
+    assert (backend.configured, backend._url) == (True, "http://127.0.0.1:1/callback")
+    assert front.gateway.config == GatewayConfig(
+        dialect=Dialect.ENVELOPE, heartbeat_interval=7, max_connections=10_000 - 256
+    )
+    assert front._drain_seconds == 3.0
+
+
+@pytest.mark.parametrize("url", [None, ""])
+def test_without_a_backend(url: str | None) -> None:
+    """Without one, every stream is refused."""
+    front = make_front(url, 15, "named", 5.0)
+    assert isinstance(front.gateway.backend, NoBackend)
+    assert front.gateway.config.dialect is Dialect.NAMED
+
+
+def test_unknown_dialect() -> None:
+    """A dialect that there is not is a mistake."""
+    with pytest.raises(ValueError, match="morse"):
+        make_front(None, 15, "morse", 5.0)

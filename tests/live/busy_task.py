@@ -1,0 +1,29 @@
+"""A user's task that computes in pure Python, for the tests of the event loop."""
+
+from __future__ import annotations
+
+import time
+
+from pydantic import BaseModel
+
+from app.services.base_task import BaseTask, TaskProgressHandle
+
+
+class Counted(BaseModel):
+    """How far it got."""
+
+    count: int
+
+
+class BusyTask(BaseTask):
+    """Counts for a while and lets nobody else have the interpreter if it can help it."""
+
+    cpu_bound = True
+
+    def execute(self, progress_handle: TaskProgressHandle, **kwargs: object) -> Counted:
+        """Count for two seconds."""
+        until, count = time.monotonic() + 2, 0
+        while time.monotonic() < until:
+            for _ in range(10_000):
+                count += 1
+        return Counted(count=count)

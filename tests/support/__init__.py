@@ -1,0 +1,1 @@
+"""What live tests are made of: a raw HTTP client, an SSE parser, servers in subprocesses."""
