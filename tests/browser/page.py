@@ -1,0 +1,85 @@
+"""Drives a page in Chromium; a program of its own, because Playwright needs an unpatched process.
+
+Reads commands as JSON lines from standard input, ``{"do": NAME, …}``, and answers each with a
+JSON line. The page comes from a port of its own, so that streams are cross-origin.
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import sys
+import threading
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+HTML = b"""<!doctype html><title>stream</title><script>
+const seen = [];
+let source = null;
+function openStream(url) {
+  source = new EventSource(url);
+  source.onopen = () => seen.push({kind: "open"});
+  source.onerror = () => seen.push({kind: "error", state: source.readyState});
+  for (const name of ["version", "task_event", "connection_close"])
+    source.addEventListener(name, event => seen.push({kind: name, data: event.data}));
+}
+</script>"""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves the page."""
+
+    def do_GET(self) -> None:
+        """Answer with the page, whatever the path."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(HTML)))
+        self.end_headers()
+        self.wfile.write(HTML)
+
+    def log_message(self, *args: Any) -> None:
+        """Say nothing: standard output is for answers."""
+
+
+def carry_out(page: Page, command: dict[str, Any]) -> Any:
+    """Do one thing in the page and return what it gives."""
+    what = command.pop("do")
+    if what == "open":
+        return page.evaluate("url => openStream(url)", command["url"])
+    if what == "wait":
+        # Until the page has seen so many entries of a kind.
+        expression = "([kind, count]) => seen.filter(e => e.kind === kind).length >= count"
+        arguments = [command["kind"], command["count"]]
+        page.wait_for_function(expression, arg=arguments, timeout=command["seconds"] * 1000)
+        return page.evaluate("() => seen")
+    raise ValueError(what)
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    origin = f"http://127.0.0.1:{server.server_port}"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=sys.argv[1], args=ARGUMENTS)
+        page = browser.new_page()
+        page.goto(origin)
+        print(json.dumps(origin), flush=True)
+        for line in sys.stdin:
+            print(json.dumps(carry_out(page, json.loads(line))), flush=True)
+        browser.close()
+    server.shutdown()
+
+
+main()

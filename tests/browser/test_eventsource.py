@@ -1,0 +1,110 @@
+"""A real browser's EventSource on the one stream."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.actions import start_task
+from tests.support.server import GunicornServer
+from tests.support.timing import TIME_LIMIT
+
+CHROMIUM = shutil.which("chromium")
+MISSING = [
+    name
+    for name, there in (
+        ("Debian's package chromium", CHROMIUM is not None),
+        ("the Python package playwright", importlib.util.find_spec("playwright") is not None),
+    )
+    if not there
+]
+pytestmark = pytest.mark.skipif(
+    bool(MISSING) and not os.environ.get("CI"), reason=f"needs {' and '.join(MISSING)}"
+)
+
+
+class Browser:
+    """A page in Chromium, driven by :mod:`tests.browser.page` in a process of its own."""
+
+    def __init__(self) -> None:
+        assert CHROMIUM is not None, "needs Debian's package chromium"
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("page.py")), CHROMIUM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.origin: str = self._answer()
+
+    def open_stream(self, url: str) -> None:
+        """Have the page open an EventSource."""
+        self._command({"do": "open", "url": url})
+
+    def wait(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
+        """Everything the page has seen, once it has seen so many entries of a kind."""
+        command = {"do": "wait", "kind": kind, "count": count, "seconds": 3 * TIME_LIMIT}
+        seen: list[dict[str, Any]] = self._command(command)
+        return seen
+
+    def close(self) -> None:
+        """Close the page and the browser."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        assert self._process.wait(TIME_LIMIT) == 0
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _command(self, command: dict[str, Any]) -> Any:
+        assert self._process.stdin is not None
+        print(json.dumps(command), file=self._process.stdin, flush=True)
+        return self._answer()
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the browser's process ended"
+        return json.loads(line)
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """A page in a browser."""
+    running = Browser()
+    yield running
+    running.close()
+
+
+def test_events_restart_and_reconnect(browser: Browser) -> None:
+    """Version, a task's events and the farewell arrive; the browser comes back by itself."""
+    env = {"CORS_ORIGINS": browser.origin, "SSE_DRAIN_RETRY_SECONDS": "0.1"}
+    with GunicornServer(env=env) as server:
+        browser.open_stream(f"{server.url}/api/sse/stream?request_id=browser")
+        seen = browser.wait("version")
+        assert [entry["kind"] for entry in seen] == ["open", "version"]
+        start_task(server, "demo_task", steps=3, delay=0)
+        seen = browser.wait("task_event", 5)
+        kinds = [json.loads(e["data"])["event_type"] for e in seen if e["kind"] == "task_event"]
+        assert kinds == ["task_started", *["progress_update"] * 3, "task_completed"]
+        port = server.port
+        assert server.terminate() == 0
+        seen = browser.wait("connection_close")
+        farewell = next(entry for entry in seen if entry["kind"] == "connection_close")
+        assert json.loads(farewell["data"]) == {"reason": "server_shutdown"}
+    with GunicornServer("--bind", f"127.0.0.1:{port}", env=env):
+        assert [e["kind"] for e in browser.wait("version", 2)].count("open") == 2
+
+
+def test_other_origins_read_nothing(browser: Browser) -> None:
+    """Without CORS_ORIGINS a page of another origin gets no stream."""
+    with GunicornServer() as server:
+        browser.open_stream(f"{server.url}/api/sse/stream?request_id=foreign")
+        assert {entry["kind"] for entry in browser.wait("error")} == {"error"}

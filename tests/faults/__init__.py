@@ -1,0 +1,1 @@
+"""What production does to a server: kills, deploys, dead networks, hostile clients."""

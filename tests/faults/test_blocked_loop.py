@@ -1,0 +1,33 @@
+"""The event loop is watched: who blocks it is named."""
+
+from __future__ import annotations
+
+from tests.faults.conftest import Tally
+from tests.live.actions import connect, metric, start_task, task_story
+from tests.support.server import GunicornServer
+from tests.support.timing import wait_until
+
+ENV = {"APP_TASKS": "tests.faults.busy_tasks:RudeTask,tests.faults.busy_tasks:PoliteTask"}
+
+
+def test_a_task_that_blocks_the_loop_is_named(tally: Tally) -> None:
+    """One warning with the stack that did it, and half a second in the metric; none if polite."""
+    with GunicornServer(env=ENV) as server, connect(server) as stream:
+        stream.wait_for("version")
+        before = metric(server, "event_loop_blocked_seconds_total")
+        polite = start_task(server, "polite_task")
+        assert task_story(stream, polite)[-1]["event_type"] == "task_completed"
+        assert "compute_for" not in server.log
+        rude = start_task(server, "rude_task")
+        assert task_story(stream, rude)[-1]["event_type"] == "task_completed"
+        wait_until(
+            lambda: metric(server, "event_loop_blocked_seconds_total") - before > 0.3,
+            "the metric to rise",
+        )
+        reports = server.log.split("the event loop is blocked")[1:]
+        named = [report for report in reports if "in compute_for" in report]
+        assert len(named) == 1
+        assert "busy_tasks.py" in named[0]
+        assert "WARNING app.services.loop_watch: " in server.log
+        assert server.terminate() == 0
+    tally("a task that blocks the event loop for 0.5 s", 4, 4, "nothing; everyone waited")

@@ -1,0 +1,184 @@
+"""Deploys and crashes under load: who loses what."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import gevent
+import pytest
+
+from tests.faults.conftest import Tally
+from tests.faults.crowd import Crowd
+from tests.faults.undisturbed import assert_whole
+from tests.live.actions import active_streams, connect, start_task
+from tests.support.http import Connection, request_bytes
+from tests.support.http_message import Ended
+from tests.support.server import GunicornServer
+from tests.support.stream import Stream
+from tests.support.timing import TIME_LIMIT, wait_until
+
+CLIENTS = 50
+ENV = {"FLASK_ENV": "testing", "SSE_DRAIN_RETRY_SECONDS": "0.5", "LOG_LEVEL": "DEBUG"}
+
+
+def assert_ended_well(stream: Stream) -> None:
+    """A retry, ``connection_close`` and a clean end."""
+    assert stream.ended is Ended.CLEAN
+    assert stream.events[-1].type == "connection_close"
+    assert json.loads(stream.events[-1].data) == {"reason": "server_shutdown"}
+    assert stream.retry is not None
+    assert 1000 <= stream.retry <= 1500
+
+
+def disconnects(server: GunicornServer) -> int:
+    """How many disconnects have reached the backend."""
+    return server.log.count("callback_handler: a stream has ended")
+
+
+def test_sigkill_of_the_worker(tally: Tally) -> None:
+    """Every client has everything up to the kill; then it comes back, and misses nothing more."""
+    with GunicornServer(env=ENV) as server, Crowd(server.port, CLIENTS) as crowd:
+        killed = start_task(server, "demo_task", steps=1000, delay=0.002)
+        first = crowd.clients[0]
+        wait_until(lambda: len(first.story(killed)) > 100, "a hundred events")
+        os.kill(server.worker_pid(), signal.SIGKILL)
+        crowd.wait_until(lambda client: client.is_open and len(client.lives) == 2, "be back")
+        lengths = []
+        for client in crowd.clients:
+            story = client.story(killed)
+            steps = [event["data"]["text"] for event in story[1:]]
+            assert steps == [f"Step {step} of 1000" for step in range(1, len(steps) + 1)]
+            lengths.append(len(story))
+        # The event that was on its way to one stream after the other when the worker was killed.
+        assert max(lengths) - min(lengths) <= 1
+        tally(
+            f"SIGKILL of the worker, {CLIENTS} streams",
+            max(lengths) * CLIENTS,
+            sum(lengths),
+            "the running task, and at most one event a stream",
+        )
+        after = start_task(server, "demo_task", steps=50, delay=0.002)
+        crowd.wait_for_tasks([after])
+        for story in crowd.stories(after):
+            assert_whole(story, 50)
+        assert active_streams(server) == CLIENTS
+
+
+def test_sigterm_under_load(tally: Tally) -> None:
+    """Four tasks run: all of their events arrive at all streams, then the end; status 0."""
+    with GunicornServer(env=ENV) as server, Crowd(server.port, CLIENTS) as crowd:
+        tasks = [start_task(server, "demo_task", steps=200, delay=0.005) for _ in range(4)]
+        wait_until(lambda: len(crowd.clients[0].story(tasks[-1])) > 20, "events of all tasks")
+        server.send_signal(signal.SIGTERM)
+        assert server.wait() == 0
+        crowd.wait_until(lambda client: not client.is_open, "have ended")
+        for client in crowd.clients:
+            assert_ended_well(client.lives[0])
+            for task in tasks:
+                assert_whole(client.story(task), 200)
+        assert disconnects(server) == CLIENTS
+        count = 4 * 202 * CLIENTS
+        tally(f"SIGTERM, 4 tasks running, {CLIENTS} streams", count, count, "nothing")
+
+
+def test_sighup_under_load(tally: Tally) -> None:
+    """The old worker's tasks end and its streams with them; meanwhile the new one serves."""
+    with GunicornServer(env=ENV) as server, Crowd(server.port, CLIENTS) as crowd:
+        old_worker = server.worker_pid()
+        tasks = [start_task(server, "demo_task", steps=150, delay=0.02) for _ in range(2)]
+        wait_until(lambda: crowd.clients[0].story(tasks[-1]), "the tasks to begin")
+        server.send_signal(signal.SIGHUP)
+        server.wait_for_log("shutdown begins")
+        # Whoever asks from now on is answered by the new worker, which does take tasks.
+        meanwhile = [start_task(server, "demo_task", steps=1, delay=0) for _ in range(20)]
+        assert len(set(meanwhile)) == 20
+        with connect(server) as newcomer:
+            newcomer.wait_for("version")
+            assert all(len(client.lives) == 1 for client in crowd.clients)
+            crowd.wait_until(lambda client: len(client.lives) == 2, "be back")
+            for client in crowd.clients:
+                assert_ended_well(client.lives[0])
+                for task in tasks:
+                    assert_whole(client.story(task), 150)
+            wait_until(lambda: disconnects(server) == CLIENTS, "all disconnects")
+            assert server.worker_pid() != old_worker
+            after = start_task(server, "demo_task", steps=50, delay=0.002)
+            crowd.wait_for_tasks([after])
+            for story in crowd.stories(after):
+                assert_whole(story, 50)
+            assert active_streams(server) == CLIENTS + 1
+            assert newcomer.poll().ended is None
+        count = (2 * 152 + 52) * CLIENTS
+        tally(f"SIGHUP, 2 tasks running, {CLIENTS} streams", count, count, "nothing")
+        assert "Traceback" not in server.log
+
+
+def test_reload_when_the_code_changes(tmp_path: Path, tally: Tally) -> None:
+    """With --reload a change ends the worker as SIGTERM does: the task first, then the streams."""
+    watched = tmp_path / "code.py"
+    watched.touch()
+    options = ("--reload", "--reload-engine", "poll", "--reload-extra-file", str(watched))
+    with GunicornServer(*options, env=ENV) as server, Crowd(server.port, 10) as crowd:
+        task = start_task(server, "demo_task", steps=100, delay=0.03)
+        wait_until(lambda: crowd.clients[0].story(task), "the task to begin")
+        gevent.sleep(1.1)  # the reloader has to have seen the file as it is
+        os.utime(watched, (2_000_000_000, 2_000_000_000))
+        crowd.wait_until(lambda client: len(client.lives) == 2, "be back")
+        for client in crowd.clients:
+            assert_ended_well(client.lives[0])
+            assert_whole(client.story(task), 100)
+        assert disconnects(server) == 10
+        assert "Traceback" not in server.log
+        tally("--reload, a task running, 10 streams", 1020, 1020, "nothing")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_second_signal_to_the_worker_hurries(number: signal.Signals) -> None:
+    """A worker that is told twice does not wait for its tasks: they are cancelled, and say so."""
+    with GunicornServer(env=ENV) as server, Crowd(server.port, 3) as crowd:
+        task = start_task(server, "demo_task", steps=1000, delay=0.1)
+        worker = server.worker_pid()
+        crowd.wait_until(lambda client: bool(client.story(task)), "see the task begin")
+        os.kill(worker, signal.SIGTERM)
+        server.wait_for_log("shutdown begins")
+        os.kill(worker, number)
+        crowd.wait_until(lambda client: len(client.lives) == 2, "be back")
+        for client in crowd.clients:
+            assert_ended_well(client.lives[0])
+            assert client.story(task)[-1]["event_type"] == "task_cancelled"
+
+
+def test_stop_while_a_worker_is_being_replaced() -> None:
+    """SIGTERM during a reload does not wait for the old worker's tasks: it hurries them."""
+    with GunicornServer(env=ENV) as server, Crowd(server.port, 3) as crowd:
+        task = start_task(server, "demo_task", steps=1000, delay=0.1)
+        crowd.wait_until(lambda client: bool(client.story(task)), "see the task begin")
+        server.send_signal(signal.SIGHUP)
+        server.wait_for_log("shutdown begins")
+        began = time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        assert server.wait() == 0
+        assert time.monotonic() - began < 5.0 * TIME_LIMIT / 10
+        for client in crowd.clients:
+            assert_ended_well(client.lives[0])
+            assert client.story(task)[-1]["event_type"] == "task_cancelled"
+
+
+def test_idle_kept_alive_connections_do_not_hold_the_end() -> None:
+    """Browsers' connections that wait for a next request do not delay the end."""
+    with GunicornServer() as server:
+        idle = [Connection(server.port) for _ in range(20)]
+        for connection in idle:
+            connection.send(request_bytes("GET", "/healthz"))
+            assert connection.read_response().status == 200
+        half = Connection(server.port)
+        half.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n")
+        began = time.monotonic()
+        assert server.terminate() == 0
+        assert time.monotonic() - began < 1.0 * TIME_LIMIT / 10
+        for connection in [*idle, half]:
+            connection.close()
