@@ -1,0 +1,50 @@
+"""Where the binary starts. Only for packaging: from the source it is ``python -m app``."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import runpy
+import signal
+import sys
+
+_OURS = ("app", "gateway_shim")
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def _restore_library_path() -> None:
+    """Give back LD_LIBRARY_PATH as the user set it.
+
+    The bootloader points it at the unpacked files. The loader has read it by now; a program that
+    a task starts must not find our libraries instead of its own.
+    """
+    original = os.environ.pop("LD_LIBRARY_PATH_ORIG", None)
+    if original is None:
+        os.environ.pop("LD_LIBRARY_PATH", None)
+    else:
+        os.environ["LD_LIBRARY_PATH"] = original
+
+
+def _stop_with_bootloader() -> None:
+    """Be told to stop if the process that the user started, our parent, is killed.
+
+    It passes every other signal on; after SIGKILL nobody would be left who knows of us.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _main() -> None:
+    _restore_library_path()
+    _stop_with_bootloader()
+    # What starts this program again may do it as from the source: sys.executable -m app ...
+    module = sys.argv[2] if sys.argv[1:2] == ["-m"] and len(sys.argv) > 2 else ""
+    if module.partition(".")[0] in _OURS:
+        del sys.argv[1:3]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        return
+    from app.cli import main
+
+    main(prog_name="sse-monolith")
+
+
+_main()

@@ -1,0 +1,128 @@
+"""What the binary says about itself: its build, and the licences of what is in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import PyInstaller
+from app import build_info, licenses
+from app.build_info import BuildInfo
+from app.licenses import Component
+
+__all__ = ["write_manifest"]
+
+Entry = tuple[str, str, str]
+"""As in PyInstaller's tables: where in the binary, which file, what kind."""
+
+_GLIBC = re.compile(r"\bGLIBC_(\d+)\.(\d+)(?:\.\d+)?\b")
+
+
+def write_manifest(binaries: Iterable[Entry], folder: Path) -> list[Entry]:
+    """Write the files that :mod:`app.build_info` and :mod:`app.licenses` read.
+
+    Args:
+        binaries: the libraries that will be in the binary.
+        folder: where to write.
+
+    Returns:
+        The files, for PyInstaller's table of data.
+    """
+    files = [Path(source) for _, source, _ in binaries]
+    texts = {
+        build_info.FILE_NAME: json.dumps(asdict(_build(files))),
+        licenses.FILE_NAME: licenses.dump([*licenses.installed(), *_others(files)]),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [(f"app/{name}", str(folder / name), "DATA") for name in texts]
+
+
+def _build(files: list[Path]) -> BuildInfo:
+    (major, minor), because = max((_glibc_needed(file), file.name) for file in files)
+    date = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)
+    return BuildInfo(
+        commit=os.environ["BUILD_COMMIT"],
+        date=date.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        builder=f"PyInstaller {PyInstaller.__version__}",
+        glibc=f"{major}.{minor}",
+        glibc_because=because,
+    )
+
+
+def _glibc_needed(file: Path) -> tuple[int, int]:
+    """The newest glibc whose symbols a library asks for."""
+    shown = subprocess.run(
+        ["readelf", "--version-info", "--wide", file], capture_output=True, text=True, check=True
+    ).stdout
+    return max(((int(a), int(b)) for a, b in _GLIBC.findall(shown)), default=(0, 0))
+
+
+def _others(files: list[Path]) -> list[Component]:
+    """What is in the binary and is no Python distribution."""
+    python = Path(sysconfig.get_path("stdlib")) / "LICENSE.txt"
+    packer = Path(PyInstaller.__file__).parent.parent
+    packer_text = next(packer.glob("pyinstaller-*.dist-info/**/COPYING*"), None)
+    found = [
+        Component(
+            "Python",
+            platform.python_version(),
+            "PSF-2.0",
+            python.read_text(encoding="utf-8") if python.exists() else "",
+        ),
+        Component(
+            "PyInstaller bootloader",
+            PyInstaller.__version__,
+            "GPL-2.0-or-later WITH Bootloader-exception",
+            packer_text.read_text(encoding="utf-8") if packer_text else "",
+        ),
+    ]
+    return found + _system_libraries(files)
+
+
+def _system_libraries(files: list[Path]) -> list[Component]:
+    """Libraries of this machine, such as OpenSSL's; Debian's packages bring their licences."""
+    prefixes = (sys.prefix, sys.base_prefix)
+    packages: dict[str, list[str]] = {}
+    for file in sorted(files):
+        if not str(file).startswith(prefixes):
+            packages.setdefault(_debian_package(file) or file.name, []).append(file.name)
+    return [
+        Component(package, _debian_version(package), "see its text", _debian_copyright(package))
+        for package in sorted(packages)
+    ]
+
+
+def _debian_package(file: Path) -> str | None:
+    if shutil.which("dpkg") is None:
+        return None
+    # The same file has two names where /lib is a link to /usr/lib, and dpkg knows one of them.
+    for name in (file, file.resolve(), Path(str(file).removeprefix("/usr"))):
+        found = subprocess.run(["dpkg", "-S", name], capture_output=True, text=True)
+        if found.returncode == 0:
+            return found.stdout.partition(":")[0]
+    return None
+
+
+def _debian_version(package: str) -> str:
+    if shutil.which("dpkg-query") is None:
+        return ""
+    found = subprocess.run(
+        ["dpkg-query", "--show", "--showformat=${Version}", package], capture_output=True, text=True
+    )
+    return found.stdout if found.returncode == 0 else ""
+
+
+def _debian_copyright(package: str) -> str:
+    file = Path("/usr/share/doc") / package / "copyright"
+    return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
