@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from gateway_shim.contract import CallbackAnswer, CallbackFailure
+from gateway_shim.callbacks import CallbackAnswer, CallbackFailure
 
 __all__ = ["Backend", "InProcessBackend", "NoBackend"]
 

@@ -12,9 +12,9 @@ from collections import deque
 import gevent
 from gevent.event import Event as Signal
 
-from gateway_shim import contract
+from gateway_shim import callbacks, stream_request
 from gateway_shim.backend import Backend
-from gateway_shim.contract import Action, Reason
+from gateway_shim.callbacks import Action, Reason
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream import Stream
 
@@ -55,10 +55,10 @@ class Endings:
             self._wake.wait()
 
     def _tell(self, stream: Stream, reason: Reason) -> None:
-        address, request = contract.unpack_request(stream.request)
+        address, request = stream_request.unpack_request(stream.request)
         extra = {"token": stream.token, "url": request["url"], "address": address}
         logger.info("stream ended", extra=extra | {"reason": reason.value})
-        payload = contract.callback_payload(Action.DISCONNECT, stream.token, request, reason)
+        payload = callbacks.payload(Action.DISCONNECT, stream.token, request, reason)
         try:
             self._backend.disconnect(payload, self._count_failure)
         except Exception:

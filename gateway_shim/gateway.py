@@ -20,24 +20,19 @@ from enum import StrEnum
 import gevent
 from gevent.lock import BoundedSemaphore
 
-from gateway_shim import contract, wire
+from gateway_shim import callbacks, contract, stream_request, wire
 from gateway_shim.admission import Admission
 from gateway_shim.backend import Backend
+from gateway_shim.callbacks import Action, CallbackAnswer, CallbackFailure, Reason
 from gateway_shim.config import GatewayConfig
-from gateway_shim.contract import (
-    Action,
-    CallbackAnswer,
-    CallbackFailure,
-    Reason,
-    Refusal,
-    StreamRequest,
-)
+from gateway_shim.contract import Refusal
 from gateway_shim.endings import Endings
 from gateway_shim.errors import UnknownToken, WriteFailed
 from gateway_shim.heartbeats import Heartbeats
 from gateway_shim.sockets import ClientGone, Connection
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream import OutboxFull, Stream, StreamEvent, StreamState
+from gateway_shim.stream_request import StreamRequest
 from gateway_shim.turns import let_others_run
 from gateway_shim.wire import Dialect, Event, Frame
 
@@ -143,7 +138,7 @@ class Gateway:
             return refusal
         stream = Stream(
             self._new_token(),
-            contract.pack_request(request),
+            stream_request.pack_request(request),
             chunked=not request.http_1_0,
             limit=self.config.max_buffer_bytes,
         )
@@ -153,7 +148,7 @@ class Gateway:
         self._admission.enter(request.address)
         try:
             answer = self.backend.connect(
-                contract.callback_payload(
+                callbacks.payload(
                     Action.CONNECT, stream.token, {"url": request.url, "headers": request.headers}
                 )
             )
@@ -162,7 +157,7 @@ class Gateway:
             raise
         if stream.state is StreamState.CLOSED:  # the client left meanwhile: nobody is told
             return None
-        refusal = contract.refusal(answer, self.config.dialect)
+        refusal = callbacks.refusal(answer, self.config.dialect)
         if refusal is not None:
             return self._refuse(connection, sock, request, answer, refusal)
         connection.take_over(sock)
@@ -382,7 +377,7 @@ class Gateway:
     def _remove(self, stream: Stream) -> None:
         del self._streams[stream.token]
         if self.config.max_connections_per_address is not None:  # else nobody asks who it was
-            self._admission.leave(contract.unpack_request(stream.request)[0])
+            self._admission.leave(stream_request.unpack_request(stream.request)[0])
 
     def client_gone(self, connection: Connection) -> None:
         """Told by the socket: the client hung up."""
@@ -446,7 +441,7 @@ def _last_bytes(stream: Stream) -> bytes:
 
 def _about(stream: Stream) -> dict[str, object]:
     """What a log line says of a stream."""
-    address, request = contract.unpack_request(stream.request)
+    address, request = stream_request.unpack_request(stream.request)
     return {"token": stream.token, "url": request["url"], "address": address}
 
 

@@ -14,12 +14,8 @@ import urllib3.exceptions
 from gevent.pool import Pool
 from requests.adapters import HTTPAdapter
 
-from gateway_shim.contract import (
-    CALLBACK_TIME_LIMIT_SECONDS,
-    CallbackAnswer,
-    CallbackFailure,
-    compact_json,
-)
+from gateway_shim.callbacks import CALLBACK_TIME_LIMIT_SECONDS, CallbackAnswer, CallbackFailure
+from gateway_shim.contract import compact_json
 
 __all__ = ["HttpBackend"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from gateway_shim.contract import Reason
+from gateway_shim.callbacks import Reason
 
 __all__ = ["GatewayStats"]
 

@@ -127,7 +127,7 @@ class Stream:
 
     Args:
         token: the stream's own name, made by the gateway.
-        request: its request in compact form (:func:`gateway_shim.contract.pack_request`).
+        request: its request in compact form (:func:`gateway_shim.stream_request.pack_request`).
         chunked: whether its body is chunked (HTTP/1.1) or bare (HTTP/1.0).
         limit: how many bytes it may hold back.
     """

@@ -24,9 +24,9 @@ from gunicorn.sock import ssl_context
 from gunicorn.util import close_graceful
 from gunicorn.workers.ggevent import GeventWorker
 
-from gateway_shim import contract
+from gateway_shim import contract, stream_request
 from gateway_shim.bad_request import bad_request
-from gateway_shim.contract import Refusal, Route, StreamRequest
+from gateway_shim.contract import Refusal, Route
 from gateway_shim.descriptors import raise_limit
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.generations import Generations
@@ -34,6 +34,7 @@ from gateway_shim.request_body import read_body
 from gateway_shim.runtime import Runtime, runtime_of
 from gateway_shim.server import ONE_WORKER
 from gateway_shim.server_request import ServerRequest
+from gateway_shim.stream_request import StreamRequest
 from gateway_shim.systemd import Notifier
 from gateway_shim.tcp import detect_dead_peers
 from gateway_shim.tls import TlsServer
@@ -129,7 +130,7 @@ class StreamWorker(GeventWorker):
             return self._keep_alive(req)
         refusal = read_body(req, sock)
         if refusal is not None:
-            self._answer(sock, refusal, contract.join_headers(req.headers), close=True)
+            self._answer(sock, refusal, stream_request.join_headers(req.headers), close=True)
             close_graceful(sock)
             raise StopIteration
         self._busy += 1
@@ -282,7 +283,7 @@ class StreamWorker(GeventWorker):
 def _stream_request(req: Any, addr: Any, *, bodiless: bool = False) -> StreamRequest:
     return StreamRequest(
         url=req.uri,
-        headers=contract.join_headers(req.headers),
+        headers=stream_request.join_headers(req.headers),
         http_1_0=bodiless or req.version < (1, 1),
         address=_address(addr),
     )

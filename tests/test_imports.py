@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-PURE = ("wire", "contract", "stream", "json_text")
+PURE = ("wire", "contract", "stream_request", "callbacks", "stream", "json_text")
 """The modules of the gateway that decide and do no I/O."""
 
 IMPURE = frozenset(

@@ -22,8 +22,9 @@ from app.utils.log_broadcast import LogBroadcaster
 from app.utils.logging import make_formatter
 from app.utils.shutdown_coordinator import ShutdownCoordinator
 from gateway_shim.backend import InProcessBackend
+from gateway_shim.callbacks import CallbackAnswer
 from gateway_shim.config import Cors, GatewayConfig
-from gateway_shim.contract import MAX_BODY_BYTES, CallbackAnswer
+from gateway_shim.contract import MAX_BODY_BYTES
 from gateway_shim.descriptors import raise_limit, streams_allowed
 from gateway_shim.gateway import Gateway
 from gateway_shim.wire import Dialect

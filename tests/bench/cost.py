@@ -23,9 +23,10 @@ import gevent  # noqa: E402
 from gevent.socket import socket as gevent_socket  # noqa: E402
 
 from gateway_shim.backend import InProcessBackend  # noqa: E402
+from gateway_shim.callbacks import CallbackAnswer  # noqa: E402
 from gateway_shim.config import GatewayConfig  # noqa: E402
-from gateway_shim.contract import CallbackAnswer, StreamRequest  # noqa: E402
 from gateway_shim.gateway import Gateway  # noqa: E402
+from gateway_shim.stream_request import StreamRequest  # noqa: E402
 from gateway_shim.turns import let_others_run  # noqa: E402
 from gateway_shim.wire import Dialect, Event, encode, frame  # noqa: E402
 

@@ -16,9 +16,10 @@ from app.services.connection_manager import ConnectionManager, ServiceType
 from app.services.gateway_transport import InProcessTransport
 from gateway_shim import wire
 from gateway_shim.backend import InProcessBackend
+from gateway_shim.callbacks import CallbackAnswer
 from gateway_shim.config import GatewayConfig
-from gateway_shim.contract import CallbackAnswer, StreamRequest
 from gateway_shim.gateway import Gateway
+from gateway_shim.stream_request import StreamRequest
 
 __all__ = ["CountingMetrics", "CountingSocket", "House", "browser_request"]
 

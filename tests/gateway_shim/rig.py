@@ -11,9 +11,11 @@ from typing import Any, Self, TypeVar
 
 import gevent
 
+from gateway_shim.callbacks import CallbackAnswer, CallbackFailure
 from gateway_shim.config import GatewayConfig
-from gateway_shim.contract import CallbackAnswer, CallbackFailure, Refusal, StreamRequest
+from gateway_shim.contract import Refusal
 from gateway_shim.gateway import Gateway
+from gateway_shim.stream_request import StreamRequest
 from gateway_shim.wire import Event
 from tests.support.http import Connection
 from tests.support.stream import Stream

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway_shim.backend import Backend, InProcessBackend, NoBackend
-from gateway_shim.contract import CallbackAnswer, CallbackFailure
+from gateway_shim.callbacks import CallbackAnswer, CallbackFailure
 
 PAYLOAD = {"action": "connect", "token": "t"}
 

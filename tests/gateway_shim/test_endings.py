@@ -9,18 +9,19 @@ import gevent
 import pytest
 from gevent.event import Event as Signal
 
-from gateway_shim import contract
-from gateway_shim.contract import Reason, StreamRequest
+from gateway_shim import stream_request
+from gateway_shim.callbacks import Reason
 from gateway_shim.endings import Endings
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream import Stream
+from gateway_shim.stream_request import StreamRequest
 from tests.gateway_shim.rig import FakeBackend, HubErrors, soon
 from tests.support.timing import TIME_LIMIT
 
 
 def stream(token: str) -> Stream:
     """A stream with a token."""
-    request = contract.pack_request(StreamRequest("/u", {"host": "h"}, address="192.0.2.1"))
+    request = stream_request.pack_request(StreamRequest("/u", {"host": "h"}, address="192.0.2.1"))
     return Stream(token, request, chunked=True, limit=0)
 
 

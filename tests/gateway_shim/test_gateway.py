@@ -12,10 +12,11 @@ from gevent.event import Event as Signal
 
 from gateway_shim import wire
 from gateway_shim.admission import RETRY_AFTER_SECONDS
+from gateway_shim.callbacks import CallbackAnswer, CallbackFailure
 from gateway_shim.config import Cors, GatewayConfig
-from gateway_shim.contract import CallbackAnswer, CallbackFailure, StreamRequest
 from gateway_shim.errors import UnknownToken, WriteFailed
 from gateway_shim.gateway import Gateway, SendStatus
+from gateway_shim.stream_request import StreamRequest
 from gateway_shim.wire import Dialect, Event
 from tests.gateway_shim.rig import FakeBackend, Rig, fill, tcp_pair
 from tests.support.http_message import Ended

@@ -8,7 +8,7 @@ import gevent
 import pytest
 from gevent.event import Event as Signal
 
-from gateway_shim.contract import CallbackAnswer
+from gateway_shim.callbacks import CallbackAnswer
 from gateway_shim.errors import UnknownToken
 from gateway_shim.wire import Dialect, Event
 from tests.gateway_shim.rig import FakeClock, Rig

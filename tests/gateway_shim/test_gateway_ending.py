@@ -10,7 +10,7 @@ import gevent
 import pytest
 from gevent.event import Event as Signal
 
-from gateway_shim.contract import CallbackAnswer
+from gateway_shim.callbacks import CallbackAnswer
 from gateway_shim.wire import Event
 from tests.gateway_shim.rig import Rig, tcp_pair
 from tests.support.http_message import Ended

@@ -13,7 +13,7 @@ import pytest
 from gevent.event import Event as Signal
 from gevent.libev.corecext import watcher
 
-from gateway_shim.contract import CallbackAnswer
+from gateway_shim.callbacks import CallbackAnswer
 from gateway_shim.errors import WriteFailed
 from gateway_shim.sockets import Connection
 from gateway_shim.stream import Stream

@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from gateway_shim import wire
-from gateway_shim.contract import CallbackAnswer
+from gateway_shim.callbacks import CallbackAnswer
 from gateway_shim.errors import UnknownToken, WriteFailed
 from gateway_shim.gateway import BroadcastResult, SendStatus
 from gateway_shim.turns import let_others_run

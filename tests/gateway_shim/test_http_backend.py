@@ -18,7 +18,7 @@ from gevent.event import Event as Signal
 from gevent.server import StreamServer
 
 from gateway_shim.backend import Backend
-from gateway_shim.contract import CallbackAnswer, CallbackFailure
+from gateway_shim.callbacks import CallbackAnswer, CallbackFailure
 from gateway_shim.http_backend import HttpBackend
 from tests.gateway_shim.rig import HubErrors
 from tests.support.server import free_port

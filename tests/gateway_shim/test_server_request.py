@@ -7,7 +7,7 @@ from gunicorn.config import Config
 from gunicorn.http import errors
 from gunicorn.http.unreader import IterUnreader
 
-from gateway_shim import contract
+from gateway_shim import stream_request
 from gateway_shim.server import base_options
 from gateway_shim.server_request import MAX_HEAD_BYTES, ServerRequest
 
@@ -45,7 +45,7 @@ def test_headers_as_node_shows_them() -> None:
         "X-Empty:",
     )
     assert request.uri == "/a//b?c"
-    assert contract.join_headers(request.headers) == {
+    assert stream_request.join_headers(request.headers) == {
         "host": "first",
         "content-type": "a/b",
         "x-dup": "1, 2",
@@ -115,5 +115,5 @@ def test_contradictory_schemes(peer: str) -> None:
     """A proxy that names the scheme twice, and differently, is no reason to refuse a stream."""
     lines = ["X-Forwarded-Proto: https", "X-Forwarded-Proto: http"]
     request = parse("Host: h", *lines, peer=peer)
-    assert contract.join_headers(request.headers)["x-forwarded-proto"] == "https, http"
+    assert stream_request.join_headers(request.headers)["x-forwarded-proto"] == "https, http"
     assert request.scheme == ("https" if peer == "127.0.0.1" else "http")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from gateway_shim.contract import Reason
+from gateway_shim.callbacks import Reason
 from gateway_shim.stats import GatewayStats
 
 

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from gateway_shim import tls
-from gateway_shim.contract import CallbackAnswer
+from gateway_shim.callbacks import CallbackAnswer
 from gateway_shim.tls import TlsServer, TlsSocket
 from gateway_shim.wire import Event
 from tests.gateway_shim.rig import HubErrors, Rig, Visit, tcp_pair

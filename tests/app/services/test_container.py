@@ -15,9 +15,10 @@ from app.services.authorization import allow_all
 from app.services.container import ServiceContainer
 from app.services.gateway_transport import InProcessTransport
 from app.services.http_transport import HttpTransport
+from gateway_shim import callbacks
 from gateway_shim.backend import InProcessBackend
+from gateway_shim.callbacks import Action, CallbackAnswer
 from gateway_shim.config import Cors
-from gateway_shim.contract import Action, CallbackAnswer, callback_payload
 from gateway_shim.wire import Dialect, Event
 from tests.app.services.http_gateway import HttpGateway
 
@@ -105,11 +106,11 @@ def test_a_callback_of_the_gateway_reaches_the_connection_manager(
     backend = container.gateway().backend
     assert isinstance(backend, InProcessBackend)
     request = {"url": "/api/sse/stream?request_id=me", "headers": {}}
-    answer = backend.connect(callback_payload(Action.CONNECT, "T", request))
+    answer = backend.connect(callbacks.payload(Action.CONNECT, "T", request))
     assert isinstance(answer, CallbackAnswer)
     assert answer.status == 200
     assert container.connection_manager().has_connection("me")
-    refused = backend.connect(callback_payload(Action.CONNECT, "T2", {**request, "url": "/"}))
+    refused = backend.connect(callbacks.payload(Action.CONNECT, "T2", {**request, "url": "/"}))
     assert isinstance(refused, CallbackAnswer)
     assert refused.status == 400
 

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import gateway_shim.worker
-from gateway_shim import contract, wire
-from gateway_shim.contract import Action, Reason, Route
+from gateway_shim import callbacks, contract, stream_request, wire
+from gateway_shim.callbacks import Action, Reason
+from gateway_shim.contract import Route
 from gateway_shim.wire import Frame
 
 MUTANTS: dict[str, Callable[[], None]] = {}
@@ -138,36 +139,36 @@ def buffered_says_ok() -> None:
 @mutant
 def wrong_disconnect_reason() -> None:
     """A client that left is said to have been closed."""
-    payload = contract.callback_payload
+    payload = callbacks.payload
 
     def wrong(action: Action, token: str, request: Any, reason: Reason | None = None) -> Any:
         return payload(action, token, request, reason and Reason.SERVER_CLOSED)
 
-    contract.callback_payload = wrong
+    callbacks.payload = wrong
 
 
 @mutant
 def headers_not_joined() -> None:
     """Of a repeated header the last one wins."""
-    contract.join_headers = lambda pairs: {name.lower(): value for name, value in pairs}
+    stream_request.join_headers = lambda pairs: {name.lower(): value for name, value in pairs}
 
 
 @mutant
 def url_normalised() -> None:
     """The backend is told a tidied request target."""
-    payload = contract.callback_payload
+    payload = callbacks.payload
 
     def tidy(action: Action, token: str, request: Any, reason: Reason | None = None) -> Any:
         url = re.sub("/+", "/", request["url"]).replace("/b/..", "")
         return payload(action, token, {**request, "url": url}, reason)
 
-    contract.callback_payload = tidy
+    callbacks.payload = tidy
 
 
 @mutant
 def only_200_accepts() -> None:
     """A backend that answers 201 refuses."""
-    from gateway_shim.contract import CallbackAnswer
+    from gateway_shim.callbacks import CallbackAnswer
 
     CallbackAnswer.accepted = property(lambda self: self.status == 200)  # type: ignore[assignment]
 
