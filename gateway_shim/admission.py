@@ -26,6 +26,11 @@ class Admission:
         self._addresses: Counter[str] = Counter()
         self.closed = False
 
+    @property
+    def counts_addresses(self) -> bool:
+        """Whether :meth:`enter` and :meth:`leave` need to know the address."""
+        return self._per_address is not None
+
     def close(self) -> None:
         """Admit nobody any more: the gateway is draining."""
         self.closed = True

@@ -13,14 +13,12 @@ from collections.abc import Callable
 import gevent
 
 from gateway_shim.sockets import Connection
-from gateway_shim.turns import let_others_run
+from gateway_shim.turns import YIELD_EVERY, let_others_run
 
 __all__ = ["TICK_SECONDS", "Heartbeats"]
 
 TICK_SECONDS = 0.05
 """A heartbeat is at most this late: those due within one tick share one wake-up."""
-
-_YIELD_EVERY = 256
 
 
 class Heartbeats:
@@ -68,5 +66,5 @@ class Heartbeats:
                 connection.heartbeat_at += self._interval
                 self._due.append(connection)
             written += 1
-            if written % _YIELD_EVERY == 0:
+            if written % YIELD_EVERY == 0:
                 let_others_run()

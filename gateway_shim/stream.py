@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum
 
+from gateway_shim import wire
 from gateway_shim.errors import InvalidTransition
 from gateway_shim.wire import Frame
 
@@ -167,6 +168,11 @@ class Stream:
     def bytes_of(self, frame: Frame) -> bytes:
         """The form of a frame that this stream's body needs."""
         return frame.chunked if self.chunked else frame.bare
+
+    @property
+    def last_bytes(self) -> bytes:
+        """What ends its body: the last chunk, or nothing but the connection's end."""
+        return wire.LAST_CHUNK if self.chunked else b""
 
     @property
     def overflowed(self) -> bool:

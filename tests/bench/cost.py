@@ -85,8 +85,8 @@ def main() -> None:
     streams = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
     gateway = Gateway(InProcessBackend(lambda _: CallbackAnswer(200)), GatewayConfig())
     reader = open_streams(gateway, streams)
-    tokens = list(gateway._streams)
-    connections = list(gateway._streams.values())
+    tokens = list(gateway._streams.by_token)
+    connections = list(gateway._streams.by_token.values())
     sockets = [connection._sock for connection in connections]
 
     def bare() -> None:

@@ -125,7 +125,7 @@ class House:
 
     def count_calls(self) -> None:
         """Count what is done with the sockets from now on, and let nothing reach them."""
-        for connection in self.gateway._streams.values():
+        for connection in self.gateway._streams.by_token.values():
             connection._sock = CountingSocket(self.calls, connection._sock)  # type: ignore[assignment]
 
     def broadcast(self) -> None:

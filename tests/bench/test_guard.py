@@ -122,7 +122,7 @@ class AsksEachSocket(Gateway):
 
     def broadcast(self, tokens: Sequence[str], event: Event) -> BroadcastResult:
         """Ask, and broadcast."""
-        for connection in self._streams.values():
+        for connection in self._streams.by_token.values():
             connection._sock.fileno()
         return super().broadcast(tokens, event)
 

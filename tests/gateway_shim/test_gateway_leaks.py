@@ -172,7 +172,7 @@ def test_nothing_is_left(live: Callable[[Rig], None], dialect: Dialect) -> None:
                 live(rig)
                 rig.visits.clear()
         assert rig.gateway.stats.active == 0
-        assert not rig.gateway._closing
+        assert not rig.gateway._streams.closing
         assert rig.gateway.stats.bytes_buffered == 0
 
 

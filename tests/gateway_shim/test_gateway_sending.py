@@ -95,7 +95,7 @@ def test_close_fails(rig: Rig) -> None:
     assert rig.gateway.send(token, close=True) is SendStatus.OK
     assert rig.wait_reason(token) == "server_closed"
     assert rig.gateway.stats.closed == {"client_closed": 0, "server_closed": 1, "error": 0}
-    assert not rig.gateway._closing
+    assert not rig.gateway._streams.closing
 
 
 @pytest.mark.parametrize("http_1_0", [False, True])
@@ -188,7 +188,7 @@ def test_close_of_a_full_stream() -> None:
         assert rig.wait_reason(token) == "server_closed"
         assert rig.gateway.stats.slow_consumers_ended == 0
         assert stream.wait_for_end() is Ended.CLEAN
-        wait_until(lambda: not rig.gateway._closing, "the last bytes to be gone")
+        wait_until(lambda: not rig.gateway._streams.closing, "the last bytes to be gone")
 
 
 # ------------------------------------------------------------------------- broadcasts

@@ -5,8 +5,11 @@ from __future__ import annotations
 import socket
 
 import gevent
+from gevent import monkey
 
 from gateway_shim.turns import let_others_run
+
+block = monkey.get_original("time", "sleep")
 
 
 def test_a_socket_is_looked_at_in_every_turn() -> None:
@@ -30,3 +33,18 @@ def test_others_have_their_turn() -> None:
     order.append("me")
     assert order == ["other", "me"]
     assert other.ready()
+
+
+def test_others_have_their_turn_however_long_the_list_was() -> None:
+    """It holds also where gevent, 5 ms into its list of the ready, leaves the rest for later.
+
+    It looks at the time after every fiftieth of the list, so each place around that is tried.
+    """
+    for others_before in range(40, 60):
+        order: list[str] = []
+        for _ in range(others_before):
+            gevent.sleep(0)
+        block(0.006)
+        gevent.spawn(order.append, "other")
+        let_others_run()
+        assert order == ["other"]

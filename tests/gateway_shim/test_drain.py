@@ -1,4 +1,4 @@
-"""gateway_shim.gateway: the end of all streams at once."""
+"""gateway_shim.drain, through a gateway: the end of all streams at once."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_deadline_cuts_the_stalled() -> None:
         clock.now += 0.2
         draining.get(timeout=TIME_LIMIT)
         assert rig.backend.reasons == {reading: "server_closed", stalled: "server_closed"}
-        assert (rig.gateway.stats.active, len(rig.gateway._closing)) == (0, 0)
+        assert (rig.gateway.stats.active, len(rig.gateway._streams.closing)) == (0, 0)
         assert slow.wait_for_end() is Ended.EOF
         with pytest.raises(UnknownToken):
             rig.gateway.send(connecting.token, Event(None, "x"))
@@ -239,7 +239,7 @@ def test_client_that_leaves_during_a_drain(rig: Rig) -> None:
     token, stream = rig.open()
     rig.gateway.send(token, Event(None, BIG))
     draining = gevent.spawn(rig.gateway.drain, FAREWELL, TIME_LIMIT)
-    wait_until(lambda: rig.gateway._closing, "the drain to begin")
+    wait_until(lambda: rig.gateway._streams.closing, "the drain to begin")
     stream.close()
     draining.get(timeout=TIME_LIMIT / 2)
     assert rig.backend.reasons == {token: "server_closed"}

@@ -1,4 +1,4 @@
-"""gateway_shim.gateway: how streams end, are kept alive, and are cut."""
+"""gateway_shim.streams, through a gateway: how streams end, are kept alive, and are cut."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def test_client_gone_while_closing(rig: Rig) -> None:
     token, stream = rig.open()
     rig.gateway.send(token, Event(None, BIG), close=True)
     assert rig.wait_reason(token) == "server_closed"
-    assert rig.gateway._closing
+    assert rig.gateway._streams.closing
     stream.close()
-    wait_until(lambda: not rig.gateway._closing, "the stream to be forgotten")
+    wait_until(lambda: not rig.gateway._streams.closing, "the stream to be forgotten")
     assert rig.backend.reasons == {token: "server_closed"}
     assert rig.gateway.stats.closed == {"client_closed": 0, "server_closed": 1, "error": 0}
 
@@ -170,8 +170,8 @@ def test_closing_stream_is_cut_at_its_heartbeat() -> None:
         token, stream = rig.open(send_buffer=4096)
         rig.stall(token)
         rig.gateway.close(token)
-        assert rig.gateway._closing
-        wait_until(lambda: not rig.gateway._closing, "the stream to be cut")
+        assert rig.gateway._streams.closing
+        wait_until(lambda: not rig.gateway._streams.closing, "the stream to be cut")
         assert stream.wait_for_end() is Ended.EOF
         assert rig.backend.reasons == {token: "server_closed"}
         stats = rig.gateway.stats
@@ -205,7 +205,7 @@ def test_stop_cuts_what_is_left() -> None:
 
         rig.gateway.stop()
         assert rig.gateway.stats.active == 0
-        assert not rig.gateway._closing
+        assert not rig.gateway._streams.closing
         assert stream.wait_for_end() is Ended.EOF
         assert slow.wait_for_end() is Ended.EOF
         gate.set()

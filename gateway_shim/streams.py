@@ -1,0 +1,179 @@
+"""The streams of one process: which there are, and how each of them ends."""
+
+from __future__ import annotations
+
+import logging
+
+from gateway_shim import wire
+from gateway_shim.admission import Admission
+from gateway_shim.callbacks import Reason
+from gateway_shim.endings import Endings
+from gateway_shim.sockets import ClientGone, Connection
+from gateway_shim.stats import GatewayStats
+from gateway_shim.stream import OutboxFull, Stream, StreamEvent, StreamState
+from gateway_shim.stream_request import unpack_request
+from gateway_shim.wire import Frame
+
+__all__ = ["Streams", "about"]
+
+logger = logging.getLogger(__name__)
+
+
+class Streams:
+    """Every stream that is connecting, open, or writing its last bytes.
+
+    It is the :class:`~gateway_shim.sockets.ConnectionOwner` of their connections, so most of it
+    is called in the hub, and nothing here blocks.
+
+    Args:
+        admission: where they are counted in and out.
+        endings: the backend is told of every end through it.
+        stats: the counters.
+
+    Attributes:
+        by_token: those that are connecting or open.
+        closing: those whose last bytes are on their way.
+    """
+
+    def __init__(self, admission: Admission, endings: Endings, stats: GatewayStats) -> None:
+        self.by_token: dict[str, Connection] = {}
+        self.closing: set[Connection] = set()
+        self._admission = admission
+        self._endings = endings
+        self._stats = stats
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that slow clients have not taken yet."""
+        return sum(connection.buffered for connection in self._everyone())
+
+    def add(self, connection: Connection, address: str) -> None:
+        """Know a stream from now on, by its token.
+
+        Args:
+            connection: the stream's.
+            address: the client's; counted against the limits.
+        """
+        self.by_token[connection.stream.token] = connection
+        self._admission.enter(address)
+
+    # ------------------------------------------------------------------ writing
+
+    def write(self, connection: Connection, frame: Frame) -> bool:
+        """Write to one stream, or keep it for when it opens; False if the stream had to end."""
+        try:
+            if connection.stream.state is StreamState.CONNECTING:
+                connection.stream.hold(frame, close=False)
+            else:
+                connection.send(frame)
+        except (ClientGone, OutboxFull) as exc:
+            self.fail(connection, exc)
+            return False
+        return True
+
+    def beat(self, connection: Connection) -> bool:
+        """Write a heartbeat, or see whether an ended stream's client has had time enough.
+
+        Returns:
+            Whether the next one is needed.
+        """
+        if connection.stream.state is StreamState.OPEN:
+            self._stats.heartbeats += 1
+            return self.write(connection, wire.HEARTBEAT)
+        if not connection.buffered:
+            return False
+        # Ended, and its last bytes are not read: it has one whole interval for that.
+        if connection.overdue:
+            self.lose(connection, Reason.ERROR)
+            return False
+        connection.overdue = True
+        return True
+
+    # ------------------------------------------------------------------ ending
+
+    def close(self, connection: Connection, goodbye: bytes = b"") -> None:
+        """End an open stream from our side: what was sent before still arrives.
+
+        Args:
+            connection: the stream's.
+            goodbye: its last events, if any, as its body needs them.
+        """
+        stream = connection.stream
+        stream.apply(StreamEvent.CLOSE)
+        self._end(stream, Reason.SERVER_CLOSED)
+        self.closing.add(connection)
+        try:
+            connection.finish(goodbye + stream.last_bytes)
+        except ClientGone:
+            self.lose(connection, Reason.ERROR)
+
+    def refuse(self, connection: Connection) -> None:
+        """Forget a stream that its backend does not want; its socket is the caller's to answer."""
+        connection.stream.apply(StreamEvent.REFUSE)
+        self._remove(connection.stream)
+        self._stats.refused += 1
+
+    def fail(self, connection: Connection, exc: ClientGone | OutboxFull) -> None:
+        """End a stream that could not be written to."""
+        stream = connection.stream
+        if stream.state is StreamState.CONNECTING:
+            return  # too much was held back; it ends once the backend has answered
+        self.lose(connection, Reason.ERROR)
+        if isinstance(exc, OutboxFull):
+            self._stats.slow_consumers_ended += 1
+            logger.warning("slow consumer ended", extra=about(stream))
+
+    def lose(self, connection: Connection, reason: Reason) -> None:
+        """End a stream whose client is gone, or must go. Allowed at any time, also twice."""
+        stream = connection.stream
+        was = stream.state
+        if was is not StreamState.CLOSED:
+            stream.apply(StreamEvent.LOSE)
+        connection.abort()
+        if was is StreamState.OPEN:
+            self._end(stream, reason)
+        elif was is StreamState.CONNECTING:
+            self._remove(stream)
+        else:
+            self.closing.discard(connection)
+
+    def cut(self) -> None:
+        """End whatever is left, at once."""
+        for connection in self._everyone():
+            self.lose(connection, Reason.ERROR)
+
+    def _everyone(self) -> list[Connection]:
+        return [*self.by_token.values(), *self.closing]
+
+    def _end(self, stream: Stream, reason: Reason) -> None:
+        """Forget an open stream: whoever sends to it now is told that its token is unknown."""
+        self._remove(stream)
+        self._stats.closed[reason] += 1
+        self._endings.add(stream, reason)
+
+    def _remove(self, stream: Stream) -> None:
+        del self.by_token[stream.token]
+        if self._admission.counts_addresses:  # else nobody asks who it was
+            self._admission.leave(unpack_request(stream.request)[0])
+
+    # ------------------------------------------------------------------ told by a socket
+
+    def client_gone(self, connection: Connection) -> None:
+        """The client hung up."""
+        self.lose(connection, Reason.CLIENT_CLOSED)
+
+    def write_failed(self, connection: Connection) -> None:
+        """Bytes that had waited could not be written."""
+        self.lose(connection, Reason.ERROR)
+
+    def flushed(self, connection: Connection) -> None:
+        """The last bytes of a stream are with the kernel."""
+        if connection.stream.state is StreamState.CLOSING:
+            connection.stream.apply(StreamEvent.FLUSHED)
+            self.closing.discard(connection)
+
+
+def about(stream: Stream) -> dict[str, object]:
+    """What a log line says of a stream."""
+    address, request = unpack_request(stream.request)
+    return {"token": stream.token, "url": request["url"], "address": address}
