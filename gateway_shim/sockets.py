@@ -59,6 +59,10 @@ class Connection:
         stream: the stream that it carries.
         sock: the server's socket, non-blocking underneath, as gevent's sockets are.
         owner: who is told what happens.
+
+    Attributes:
+        direct: where a chunked frame may be sent without asking anything else; None while the
+            stream is not open, has bytes waiting, or has a bare body.
     """
 
     __slots__ = (
@@ -69,6 +73,7 @@ class Connection:
         "_reader",
         "_sock",
         "_writer",
+        "direct",
         "heartbeat_at",
         "overdue",
         "stream",
@@ -78,6 +83,7 @@ class Connection:
         self.stream = stream
         self.heartbeat_at = 0.0
         self.overdue = False
+        self.direct: _socket.socket | TlsSocket | None = None
         self._owner = owner
         self._outbox: Outbox | None = None
         self._writer: Any = None
@@ -142,6 +148,12 @@ class Connection:
         """Bytes that the kernel has not taken yet."""
         return 0 if self._outbox is None else self._outbox.size
 
+    def open(self, first: bytes) -> None:
+        """Write a stream's first bytes, like :meth:`send`; it is open now."""
+        self.write(first)
+        if self._outbox is None:
+            self._clear_the_way()
+
     def send(self, frame: Frame) -> None:
         """Write a frame, after everything that was written before.
 
@@ -163,11 +175,24 @@ class Connection:
         except OSError as exc:
             raise ClientGone from exc
         if sent != len(data):
-            outbox = Outbox(self.stream.limit)
-            outbox.put(memoryview(data)[sent:], final=final)
-            self._outbox = outbox
-            self._writer = gevent.get_hub().loop.io(self._sock.fileno(), _WRITABLE)
-            self._writer.start(self._on_writable)
+            self.keep(data, sent, final=final)
+
+    def keep(self, data: bytes, sent: int, *, final: bool = False) -> None:
+        """Have what the kernel did not take of ``data`` wait; nothing else is waiting.
+
+        Raises:
+            OutboxFull: it is more than a client may leave unread.
+        """
+        outbox = Outbox(self.stream.limit)
+        outbox.put(memoryview(data)[sent:], final=final)
+        self._outbox = outbox
+        self.direct = None
+        self._writer = gevent.get_hub().loop.io(self._sock.fileno(), _WRITABLE)
+        self._writer.start(self._on_writable)
+
+    def _clear_the_way(self) -> None:
+        if self.stream.chunked:
+            self.direct = self._sock
 
     def _on_writable(self) -> None:
         outbox = self._outbox
@@ -185,6 +210,8 @@ class Connection:
             self._outbox = self._writer = None
             if self._closing:
                 self._hang_up()
+            else:
+                self._clear_the_way()
 
     # ------------------------------------------------------------------ ending
 
@@ -195,6 +222,7 @@ class Connection:
             ClientGone: the kernel refused them.
         """
         self._closing = True
+        self.direct = None
         if last:
             self.write(last, final=True)
         if self._outbox is None:
@@ -226,7 +254,7 @@ class Connection:
         if self._writer is not None:
             self._writer.stop()
             self._writer = None
-        self._outbox = None
+        self._outbox = self.direct = None
         if self._borrowed:
             self._sock.detach()
         else:

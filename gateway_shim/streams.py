@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from gateway_shim import wire
 from gateway_shim.admission import Admission
@@ -14,9 +16,24 @@ from gateway_shim.stream import OutboxFull, Stream, StreamEvent, StreamState
 from gateway_shim.stream_request import unpack_request
 from gateway_shim.wire import Frame
 
-__all__ = ["Streams", "about"]
+__all__ = ["Audience", "Streams", "about"]
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom a broadcast is for.
+
+    Args:
+        tokens: the tokens, as they were given.
+        connections: of the streams that they are the tokens of, in their order.
+        unknown: the tokens that no stream has.
+    """
+
+    tokens: Sequence[str]
+    connections: list[Connection]
+    unknown: list[str]
 
 
 class Streams:
@@ -38,6 +55,7 @@ class Streams:
     def __init__(self, admission: Admission, endings: Endings, stats: GatewayStats) -> None:
         self.by_token: dict[str, Connection] = {}
         self.closing: set[Connection] = set()
+        self._audience: Audience | None = None
         self._admission = admission
         self._endings = endings
         self._stats = stats
@@ -54,8 +72,28 @@ class Streams:
             connection: the stream's.
             address: the client's; counted against the limits.
         """
+        self._audience = None
         self.by_token[connection.stream.token] = connection
         self._admission.enter(address)
+
+    def audience(self, tokens: Sequence[str]) -> Audience:
+        """Look up the streams of a broadcast.
+
+        The same tuple is looked up once, as long as no stream comes or goes: the look-ups are
+        what a broadcast would spend most on, next to the kernel (docs/architecture.md).
+        """
+        known = self._audience
+        if known is not None and known.tokens is tokens:
+            return known
+        found = [(token, self.by_token.get(token)) for token in tokens]
+        known = Audience(
+            tokens,
+            [connection for _, connection in found if connection is not None],
+            [token for token, connection in found if connection is None],
+        )
+        if isinstance(tokens, tuple):  # nothing else is sure to stay what it was
+            self._audience = known
+        return known
 
     # ------------------------------------------------------------------ writing
 
@@ -70,6 +108,43 @@ class Streams:
             self.fail(connection, exc)
             return False
         return True
+
+    def write_all(self, connections: Sequence[Connection], frame: Frame, gone: list[str]) -> int:
+        """Write to many streams: the hot loop, each step of which is paid for every delivery.
+
+        Args:
+            connections: the streams'.
+            frame: what to write.
+            gone: where the tokens of those that have ended meanwhile are put.
+
+        Returns:
+            How many took it.
+        """
+        data, size = frame.chunked, len(frame.chunked)
+        taken = 0
+        for connection in connections:
+            sock = connection.direct
+            if sock is None:
+                taken += self._write_the_long_way(connection, frame, gone)
+                continue
+            try:
+                sent = sock.send(data)
+                if sent != size:
+                    connection.keep(data, sent)
+            except BlockingIOError:
+                taken += self.write(connection, frame)
+            except (OSError, OutboxFull) as exc:
+                self.fail(connection, exc)
+            else:
+                taken += 1
+        return taken
+
+    def _write_the_long_way(self, connection: Connection, frame: Frame, gone: list[str]) -> bool:
+        stream = connection.stream
+        if stream.state in (StreamState.CLOSING, StreamState.CLOSED):
+            gone.append(stream.token)
+            return False
+        return self.write(connection, frame)
 
     def beat(self, connection: Connection) -> bool:
         """Write a heartbeat, or see whether an ended stream's client has had time enough.
@@ -113,7 +188,7 @@ class Streams:
         self._remove(connection.stream)
         self._stats.refused += 1
 
-    def fail(self, connection: Connection, exc: ClientGone | OutboxFull) -> None:
+    def fail(self, connection: Connection, exc: Exception) -> None:
         """End a stream that could not be written to."""
         stream = connection.stream
         if stream.state is StreamState.CONNECTING:
@@ -152,6 +227,7 @@ class Streams:
         self._endings.add(stream, reason)
 
     def _remove(self, stream: Stream) -> None:
+        self._audience = None
         del self.by_token[stream.token]
         if self._admission.counts_addresses:  # else nobody asks who it was
             self._admission.leave(unpack_request(stream.request)[0])

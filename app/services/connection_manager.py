@@ -54,6 +54,7 @@ class ConnectionManager:
         self._lock = threading.Lock()
         self._connections: dict[str, tuple[str, str]] = {}
         self._token_to_request_id: dict[str, str] = {}
+        self._tokens: tuple[str, ...] | None = None  # of all, until one comes or goes
         self._observers: list[Callable[[str], None]] = []
 
     def on_connect(self, request_id: str, token: str, url: str) -> None:
@@ -65,6 +66,7 @@ class ConnectionManager:
             url: the request target it was opened with.
         """
         with self._lock:
+            self._tokens = None
             earlier = self._connections.get(request_id)
             if earlier is not None:
                 del self._token_to_request_id[earlier[0]]
@@ -110,6 +112,7 @@ class ConnectionManager:
             request_id = self._token_to_request_id.pop(token, None)
             if request_id is None:
                 return
+            self._tokens = None
             del self._connections[request_id]
             active = len(self._connections)
         self._metrics.connection_closed()
@@ -172,7 +175,9 @@ class ConnectionManager:
 
     def _broadcast(self, event: Event, service_type: ServiceType) -> _Outcome:
         with self._lock:
-            tokens = list(self._token_to_request_id)
+            if self._tokens is None:
+                self._tokens = tuple(self._token_to_request_id)
+            tokens = self._tokens
         if not tokens:
             return _Outcome.NO_STREAM
         started = time.perf_counter()

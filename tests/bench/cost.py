@@ -85,7 +85,7 @@ def main() -> None:
     streams = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
     gateway = Gateway(InProcessBackend(lambda _: CallbackAnswer(200)), GatewayConfig())
     reader = open_streams(gateway, streams)
-    tokens = list(gateway._streams.by_token)
+    tokens = tuple(gateway._streams.by_token)
     connections = list(gateway._streams.by_token.values())
     sockets = [connection._sock for connection in connections]
 
@@ -99,13 +99,13 @@ def main() -> None:
     def broadcast_into_nothing() -> None:
         nothing: Any = Nothing()
         for connection in connections:
-            connection._sock = nothing
+            connection.direct = nothing
         gevent.sleep(0.05)
         broadcast_started = time.perf_counter_ns()
         broadcast()
         spent.append((time.perf_counter_ns() - broadcast_started) / streams)
         for connection, sock in zip(connections, sockets, strict=True):
-            connection._sock = sock
+            connection.direct = sock
 
     def calls_of_nothing() -> None:
         nothing = Nothing()

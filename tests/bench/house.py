@@ -126,7 +126,8 @@ class House:
     def count_calls(self) -> None:
         """Count what is done with the sockets from now on, and let nothing reach them."""
         for connection in self.gateway._streams.by_token.values():
-            connection._sock = CountingSocket(self.calls, connection._sock)  # type: ignore[assignment]
+            counting: Any = CountingSocket(self.calls, connection._sock)
+            connection._sock = connection.direct = counting
 
     def broadcast(self) -> None:
         """Send one progress event to all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import gevent
+import pytest
 
 from gateway_shim.callbacks import CallbackAnswer, CallbackFailure
 from gateway_shim.config import GatewayConfig
@@ -22,6 +24,7 @@ from tests.support.stream import Stream
 from tests.support.timing import TIME_LIMIT, wait_until
 
 __all__ = [
+    "BIG",
     "FakeBackend",
     "FakeClock",
     "HubErrors",
@@ -30,10 +33,14 @@ __all__ = [
     "Visit",
     "fill",
     "tcp_pair",
+    "warnings_of",
 ]
 
 
 T = TypeVar("T")
+
+BIG = "x" * 300_000
+"""More than the kernel holds for a socket pair whose other end does not read."""
 
 
 class FakeClock:
@@ -189,6 +196,15 @@ def fill(sock: socket.socket) -> None:
     with contextlib.suppress(BlockingIOError):
         while True:
             sock.send(b"x" * 10_000)
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[tuple[str, Any]]:
+    """The gateway's warnings, and which token each is about."""
+    return [
+        (record.message, getattr(record, "token", None))
+        for record in caplog.records
+        if record.levelno >= logging.WARNING and record.name.startswith("gateway_shim")
+    ]
 
 
 class Rig:

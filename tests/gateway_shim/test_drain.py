@@ -11,13 +11,12 @@ from gevent.event import Event as Signal
 from gateway_shim.callbacks import CallbackAnswer
 from gateway_shim.errors import UnknownToken
 from gateway_shim.wire import Dialect, Event
-from tests.gateway_shim.rig import FakeClock, Rig
+from tests.gateway_shim.rig import BIG, FakeClock, Rig
 from tests.support.http_message import Ended
 from tests.support.sse_client import SSEEvent
 from tests.support.timing import TIME_LIMIT, wait_until
 
 FAREWELL = Event("connection_close", '{"reason":"x"}')
-BIG = "x" * 300_000
 
 
 def test_drain(rig: Rig) -> None:

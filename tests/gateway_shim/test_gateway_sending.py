@@ -1,4 +1,4 @@
-"""gateway_shim.gateway: sends and broadcasts, to clients that read and clients that do not."""
+"""gateway_shim.gateway: sends, to clients that read and clients that do not."""
 
 from __future__ import annotations
 
@@ -12,25 +12,12 @@ import pytest
 from gateway_shim import wire
 from gateway_shim.callbacks import CallbackAnswer
 from gateway_shim.errors import UnknownToken, WriteFailed
-from gateway_shim.gateway import BroadcastResult, SendStatus
-from gateway_shim.turns import let_others_run
+from gateway_shim.gateway import SendStatus
 from gateway_shim.wire import Event
-from tests.gateway_shim.rig import Rig
+from tests.gateway_shim.rig import BIG, Rig, warnings_of
 from tests.support.http_message import Ended
 from tests.support.sse_client import SSEEvent
 from tests.support.timing import wait_until
-
-BIG = "x" * 300_000
-"""More than the kernel holds for a socket pair whose other end does not read."""
-
-
-def warnings_of(caplog: pytest.LogCaptureFixture) -> list[tuple[str, Any]]:
-    """The gateway's warnings, and which token each is about."""
-    return [
-        (record.message, getattr(record, "token", None))
-        for record in caplog.records
-        if record.levelno >= logging.WARNING and record.name.startswith("gateway_shim")
-    ]
 
 
 def test_send(rig: Rig) -> None:
@@ -159,25 +146,6 @@ def test_one_event_beyond_the_bound() -> None:
         assert rig.gateway.stats.slow_consumers_ended == 1
 
 
-def test_slow_consumers_in_a_broadcast(caplog: pytest.LogCaptureFixture) -> None:
-    """A broadcast ends those that are too slow, and reaches the others."""
-    with Rig(max_buffer_bytes=1000) as rig:
-        (slow, _), (quick, stream) = rig.open(send_buffer=4096), rig.open()
-        results = []
-        for number in range(100):
-            results.append(rig.gateway.broadcast([slow, quick], Event(str(number), "x" * 200)))
-            stream.wait_for(str(number))
-        ended = results.index(BroadcastResult(1, ()))
-        assert results == (
-            [BroadcastResult(2, ())] * ended
-            + [BroadcastResult(1, ())]
-            + [BroadcastResult(1, (slow,))] * (99 - ended)
-        )
-        assert warnings_of(caplog) == [("slow consumer ended", slow)]
-        assert rig.gateway.stats.slow_consumers_ended == 1
-        assert rig.wait_reason(slow) == "error"
-
-
 def test_close_of_a_full_stream() -> None:
     """A stream that is as full as it may be still ends cleanly, and is no slow consumer."""
     with Rig(max_buffer_bytes=30) as rig:
@@ -189,106 +157,6 @@ def test_close_of_a_full_stream() -> None:
         assert rig.gateway.stats.slow_consumers_ended == 0
         assert stream.wait_for_end() is Ended.CLEAN
         wait_until(lambda: not rig.gateway._streams.closing, "the last bytes to be gone")
-
-
-# ------------------------------------------------------------------------- broadcasts
-
-
-def test_broadcast(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every stream gets the event, encoded once; tokens that are not there are reported."""
-    (a, one), (b, two) = rig.open(), rig.open(http_1_0=True)
-    encoded = []
-    encode = wire.encode
-
-    def counting(event: Event, dialect: wire.Dialect) -> bytes:
-        encoded.append(event)
-        return encode(event, dialect)
-
-    monkeypatch.setattr(wire, "encode", counting)
-    event = Event("n", "1")
-    result = rig.gateway.broadcast(["x", a, "y", b], event)
-    assert result == BroadcastResult(delivered=2, unknown=("x", "y"))
-    assert encoded == [event]
-    assert [stream.next_event() for stream in (one, two)] == [SSEEvent("n", "1")] * 2
-    assert (one.chunks, two.chunks) == ([b"event: n\ndata: 1\n\n"], [])
-    assert rig.gateway.stats.broadcasts == 1
-
-
-def test_broadcast_to_nobody(rig: Rig) -> None:
-    """A broadcast without tokens delivers nothing."""
-    assert rig.gateway.broadcast([], Event("n", "1")) == BroadcastResult(0, ())
-
-
-def test_broadcast_write_fails(rig: Rig) -> None:
-    """A stream whose write fails is not delivered to, and not unknown either: it has ended."""
-    token, stream = rig.open()
-    stream.connection.socket.shutdown(socket.SHUT_RDWR)
-    assert rig.gateway.broadcast([token], Event(None, "x")) == BroadcastResult(0, ())
-    assert rig.wait_reason(token) == "error"
-
-
-def test_broadcasts_take_turns(rig: Rig) -> None:
-    """Concurrent broadcasts arrive in one order everywhere, though each yields on the way."""
-    opened = [rig.open() for _ in range(10)]
-    tokens = [token for token, _ in opened]
-    # Unknown ones between them: enough of them for several yields.
-    crowd = [name for token in tokens for name in [token, *["nobody"] * 100]]
-
-    def broadcast(source: str, names: list[str]) -> None:
-        for number in range(5):
-            result = rig.gateway.broadcast(names, Event(source, str(number)))
-            assert result.delivered == 10
-            gevent.sleep(0)
-
-    # From both ends: without turns, the first stream would see another order than the last.
-    orders_of_tokens = [crowd, crowd[::-1], crowd]
-    senders = [gevent.spawn(broadcast, *pair) for pair in zip("abc", orders_of_tokens, strict=True)]
-    gevent.joinall(senders, raise_error=True)
-    rig.gateway.broadcast(tokens, Event("end", ""))
-    orders = [
-        [(event.type, event.data) for event in stream.collect_until("end")] for _, stream in opened
-    ]
-    assert all(order == orders[0] for order in orders)
-    for source in "abc":
-        mine = [data for name, data in orders[0] if name == source]
-        assert mine == ["0", "1", "2", "3", "4"]
-    assert rig.gateway.stats.broadcasts == 16
-
-
-def test_broadcast_lets_others_run(rig: Rig) -> None:
-    """A long broadcast does not hold the hub: others run before it is over."""
-    turns = []
-
-    def other() -> None:
-        while True:
-            turns.append(1)
-            let_others_run()
-
-    greenlet = gevent.spawn(other)
-    try:
-        rig.gateway.broadcast(["nobody"] * 2600, Event(None, ""))
-    finally:
-        greenlet.kill()
-    assert 8 <= len(turns) <= 15
-
-
-def test_stream_ends_during_a_broadcast(rig: Rig) -> None:
-    """A stream that is closed while a broadcast yields is unknown when its turn comes."""
-    token, stream = rig.open()
-    gevent.spawn(rig.gateway.close, token)
-    result = rig.gateway.broadcast(["nobody"] * 300 + [token], Event(None, "late"))
-    assert result.unknown[-1] == token
-    assert stream.wait_for_end() is Ended.CLEAN
-    assert stream.events == []
-
-
-def test_killed_broadcast_lets_the_next_one_go(rig: Rig) -> None:
-    """A broadcast that is killed on the way does not keep its turn."""
-    killed = gevent.spawn(rig.gateway.broadcast, ["nobody"] * 10_000, Event(None, ""))
-    gevent.sleep(0)
-    killed.kill()
-    token, _ = rig.open()
-    assert rig.gateway.broadcast([token], Event(None, "")).delivered == 1
 
 
 # ------------------------------------------------------------------------- while a log line waits

@@ -246,6 +246,47 @@ def test_outbox_keeps_the_order(taken: Setup) -> None:
     assert taken.connection._writer is None
 
 
+@pytest.mark.parametrize("chunked", [True, False])
+def test_direct(make: Callable[..., Setup], chunked: bool) -> None:
+    """The direct way is there while the stream is open and nothing waits, for a chunked body."""
+    setup = make(chunked=chunked)
+    connection = setup.connection
+    ways = [connection.direct]
+    setup.take_over()
+    ways.append(connection.direct)
+    connection.open(b"head")
+    ways.append(connection.direct)
+    connection.write(BIG)
+    ways.append(connection.direct)
+    received = b""
+    while len(received) < len(b"head" + BIG):
+        received += setup.client.receive(_deadline())
+    soon(lambda: connection.buffered == 0, "the outbox to be empty")
+    ways.append(connection.direct)
+    connection.finish(b"")
+    ways.append(connection.direct)
+    way = connection._sock if chunked else None
+    assert ways == [None, None, way, None, way, None]
+
+
+def test_direct_after_a_head_that_waits(taken: Setup) -> None:
+    """A stream whose first bytes wait has its direct way when they are gone."""
+    fill(taken.connection._sock)
+    taken.connection.open(b"head")
+    assert taken.connection.direct is None
+    received = b""
+    while not received.endswith(b"head"):
+        received += taken.client.receive(_deadline())
+    soon(lambda: taken.connection.direct, "the way to be clear")
+
+
+def test_direct_after_an_abort(taken: Setup) -> None:
+    """Nobody can write to a descriptor that may be another stream's."""
+    taken.connection.open(b"head")
+    taken.connection.abort()
+    assert taken.connection.direct is None
+
+
 def test_nothing_taken_at_all(taken: Setup) -> None:
     """A write of which the kernel takes nothing waits whole."""
     fill(taken.connection._sock)

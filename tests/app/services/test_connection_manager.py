@@ -116,6 +116,7 @@ def assert_consistent(manager: ConnectionManager) -> None:
     connections, tokens = maps(manager)
     assert tokens == {token: request_id for request_id, (token, _) in connections.items()}
     assert len(tokens) == len(connections)
+    assert manager._tokens in (None, tuple(tokens))
     assert not manager._lock.locked()
 
 
@@ -424,6 +425,27 @@ def test_broadcast_with_all_gone(manager: ConnectionManager, transport: Transpor
     transport.unknown = {"T1"}
     assert send(manager, None) is False
     assert maps(manager) == ({}, {})
+
+
+def test_the_tokens_of_a_broadcast_are_one_tuple(
+    manager: ConnectionManager, transport: Transport
+) -> None:
+    """As long as nobody comes or goes, broadcasts have the same tuple, which is looked up once."""
+    seen: list[Sequence[str]] = []
+    broadcast = transport.broadcast
+    transport.broadcast = lambda tokens, event: (seen.append(tokens), broadcast(tokens, event))[1]  # type: ignore[method-assign]
+    manager.on_connect("a", "T1", URL + "a")
+    send(manager, None)
+    send(manager, None)
+    assert seen[0] is seen[1]
+    manager.on_connect("b", "T2", URL + "b")
+    send(manager, None)
+    manager.on_disconnect("T1")
+    send(manager, None)
+    manager.on_disconnect("T1")
+    send(manager, None)
+    assert seen[1:] == [("T1",), ("T1", "T2"), ("T2",), ("T2",)]
+    assert seen[3] is seen[4], "a stale disconnect changes nothing"
 
 
 def test_broadcast_that_fails(manager: ConnectionManager, transport: Transport) -> None:
