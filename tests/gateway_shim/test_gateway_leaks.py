@@ -22,7 +22,7 @@ from tests.gateway_shim.rig import Rig, soon, tcp_pair
 from tests.support.http_message import Ended
 from tests.support.timing import wait_until
 
-ROUNDS = 200
+ROUNDS = 50
 
 
 def descriptors() -> int:

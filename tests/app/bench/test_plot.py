@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -37,9 +39,12 @@ def test_nothing_to_draw(tmp_path: Path) -> None:
         draw(Results(judged=True), tmp_path / "bench.svg")
 
 
+@pytest.mark.skipif(
+    importlib.util.find_spec("matplotlib") is None and not os.environ.get("CI"),
+    reason="matplotlib is not installed",
+)
 def test_draw(tmp_path: Path) -> None:
     """The picture has a panel for each curve, its text as text, and is small; it is stable."""
-    pytest.importorskip("matplotlib")
     results = Results(judged=True)
     for streams in (100, 10_000):
         results.add_point(
