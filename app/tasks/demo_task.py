@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,9 +30,11 @@ class DemoResult(BaseModel):
     """What it returns.
 
     Args:
+        status: ``success``; it cannot be anything else, but a page may want to see it.
         steps: how many steps it did.
     """
 
+    status: Literal["success"] = "success"
     steps: int
 
 
