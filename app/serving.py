@@ -10,7 +10,7 @@ from typing import Any
 from gunicorn.arbiter import Arbiter
 
 from app.config import Settings
-from gateway_shim.server import base_options, check_certificate, prepare_arbiter
+from gateway_shim.server import base_options, check_certificate
 
 __all__ = ["gunicorn_options"]
 
@@ -61,7 +61,6 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
 
     if settings.admin_bind is not None:
         options["bind"].append(settings.admin_bind)
-    options["on_starting"] = prepare_arbiter
     options["when_ready"] = announce
     return options
 

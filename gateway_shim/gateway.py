@@ -1,8 +1,8 @@
 """The gateway: who is connected, and how events reach them.
 
 One object, one process, one hub. Everything here runs in the hub's thread, so a method is
-atomic between its blocking calls, of which there are two: asking the backend, and a broadcast's
-yields.
+atomic between the calls that let others run: asking the backend, a broadcast's turns, parking, a
+drain, and any log line, whose handler may have to wait.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ class Gateway:
     # ------------------------------------------------------------------ sending
 
     def send(self, token: str, event: Event | None = None, *, close: bool = False) -> SendStatus:
-        """Send to one stream: the event first, then the close. Never blocks.
+        """Send to one stream: the event first, then the close. Does not wait for the client.
 
         Args:
             token: which stream.

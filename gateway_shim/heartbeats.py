@@ -18,7 +18,9 @@ from gateway_shim.turns import YIELD_EVERY, let_others_run
 __all__ = ["TICK_SECONDS", "Heartbeats"]
 
 TICK_SECONDS = 0.05
-"""A heartbeat is at most this late: those due within one tick share one wake-up."""
+"""Those due within one tick share one wake-up; a heartbeat is late by that, if the loop is not."""
+
+_FEWEST_SWEPT = 1024
 
 
 class Heartbeats:
@@ -40,11 +42,22 @@ class Heartbeats:
         self._beat = beat
         self._clock = clock
         self._due: deque[Connection] = deque()
+        self._sweep_at = _FEWEST_SWEPT
 
     def add(self, connection: Connection) -> None:
         """Start a connection's heartbeats: the first one is due in one interval."""
+        if len(self._due) >= self._sweep_at:
+            self._sweep()
         connection.heartbeat_at = self._clock() + self._interval
         self._due.append(connection)
+
+    def _sweep(self) -> None:
+        """Forget those that have ended. With a long interval they would be many before it is over.
+
+        Done when there are twice as many as after the last time, so that it costs each a constant.
+        """
+        self._due = deque(connection for connection in self._due if not connection.over)
+        self._sweep_at = 2 * len(self._due) + _FEWEST_SWEPT
 
     def run(self) -> None:
         """Beat for ever; run it in a greenlet of its own."""
@@ -62,8 +75,10 @@ class Heartbeats:
         while self._due and self._due[0].heartbeat_at <= now:
             connection = self._due.popleft()
             if self._beat(connection):
-                # From when it was due, not from now: lateness does not add up.
-                connection.heartbeat_at += self._interval
+                # From when it was due, not from now: lateness does not add up. What was missed
+                # while nothing ran (a stopped process, a paused machine) is not made up for.
+                missed = (now - connection.heartbeat_at) // self._interval
+                connection.heartbeat_at += self._interval * (1 + missed)
                 self._due.append(connection)
             written += 1
             if written % YIELD_EVERY == 0:

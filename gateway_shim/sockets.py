@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 import gevent
 
-from gateway_shim.stream import Outbox, Stream
+from gateway_shim.stream import Outbox, Stream, StreamState
+from gateway_shim.tcp import peer_has_left
 from gateway_shim.tls import TlsSocket
 from gateway_shim.wire import Frame
 
@@ -26,6 +27,7 @@ LINGER_SECONDS = 1.0
 
 _READABLE, _WRITABLE = 1, 2  # libev's EV_READ and EV_WRITE
 _DISCARD_BYTES = 65536
+_LOOK_SECONDS = 0.25
 
 
 class ClientGone(Exception):
@@ -63,6 +65,8 @@ class Connection:
     Attributes:
         direct: where a chunked frame may be sent without asking anything else; None while the
             stream is not open, has bytes waiting, or has a bare body.
+        heartbeat_at: when its next heartbeat is due; kept here for the heartbeats.
+        overdue: whether its last bytes were still waiting at a heartbeat; kept for them too.
     """
 
     __slots__ = (
@@ -103,6 +107,7 @@ class Connection:
             sock.detach()
         self._borrowed = False
         self._reader.stop()
+        self._stop_writer()
         self._reader.start(self._on_readable)
 
     def park(self) -> None:
@@ -124,6 +129,19 @@ class Connection:
         self._reader.stop()  # what was peeked at stays readable: it would wake us for ever
         if gone:
             self._owner.client_gone(self)
+        else:
+            self._writer = gevent.get_hub().loop.timer(_LOOK_SECONDS, _LOOK_SECONDS)
+            self._writer.start(self._look_behind_unread_bytes)
+
+    def _look_behind_unread_bytes(self) -> None:
+        """They stay for the server, so the end behind them cannot be read; the kernel knows it."""
+        try:
+            gone = peer_has_left(self._sock)
+        except OSError:  # a Unix socket, say: seen once the stream is open
+            self._stop_writer()
+            return
+        if gone:
+            self._owner.client_gone(self)
 
     def _on_readable(self) -> None:
         # Whatever a client sends after its request is nothing to a stream: it is read, so that
@@ -142,6 +160,11 @@ class Connection:
             self._owner.client_gone(self)
 
     # ------------------------------------------------------------------ writing
+
+    @property
+    def over(self) -> bool:
+        """Whether the stream has ended and its last bytes are gone."""
+        return self.stream.state is StreamState.CLOSED and self._outbox is None
 
     @property
     def buffered(self) -> int:
@@ -178,7 +201,14 @@ class Connection:
             self.keep(data, sent, final=final)
 
     def keep(self, data: bytes, sent: int, *, final: bool = False) -> None:
-        """Have what the kernel did not take of ``data`` wait; nothing else is waiting.
+        """Have what the kernel did not take of ``data`` wait.
+
+        Only for who has just sent to :attr:`direct`: what waits already would be forgotten.
+
+        Args:
+            data: what was to be sent.
+            sent: how many of its bytes the kernel took.
+            final: whether they are the stream's last ones, which always fit.
 
         Raises:
             OutboxFull: it is more than a client may leave unread.
@@ -206,8 +236,8 @@ class Connection:
             self._owner.write_failed(self)
             return
         if not outbox.size:
-            self._writer.stop()
-            self._outbox = self._writer = None
+            self._stop_writer()
+            self._outbox = None
             if self._closing:
                 self._hang_up()
             else:
@@ -251,14 +281,17 @@ class Connection:
         """
         # Watchers first: a closed descriptor's number may be another stream's at once.
         self._reader.stop()
-        if self._writer is not None:
-            self._writer.stop()
-            self._writer = None
+        self._stop_writer()
         self._outbox = self.direct = None
         if self._borrowed:
             self._sock.detach()
         else:
             self._sock.close()
+
+    def _stop_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.stop()
+            self._writer = None
 
 
 def _borrow(sock: socket.socket) -> _socket.socket | TlsSocket:

@@ -39,8 +39,9 @@ class Audience:
 class Streams:
     """Every stream that is connecting, open, or writing its last bytes.
 
-    It is the :class:`~gateway_shim.sockets.ConnectionOwner` of their connections, so most of it
-    is called in the hub, and nothing here blocks.
+    It is the :class:`~gateway_shim.sockets.ConnectionOwner` of their connections. What sockets
+    call is called in the hub and never blocks; whatever may log is for greenlets, since a log
+    line may wait for a handler's lock.
 
     Args:
         admission: where they are counted in and out.
@@ -188,8 +189,8 @@ class Streams:
         self._remove(connection.stream)
         self._stats.refused += 1
 
-    def fail(self, connection: Connection, exc: Exception) -> None:
-        """End a stream that could not be written to."""
+    def fail(self, connection: Connection, exc: OSError | ClientGone | OutboxFull) -> None:
+        """End a stream that could not be written to. Logs: not for the hub."""
         stream = connection.stream
         if stream.state is StreamState.CONNECTING:
             return  # too much was held back; it ends once the backend has answered

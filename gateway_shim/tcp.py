@@ -1,10 +1,21 @@
-"""TCP options of the sockets that streams are accepted from."""
+"""What TCP is asked for, and asked: options of listening sockets, states of connections."""
 
 from __future__ import annotations
 
 import socket
+from typing import Protocol
 
-__all__ = ["detect_dead_peers"]
+__all__ = ["detect_dead_peers", "peer_has_left"]
+
+_ESTABLISHED = 1  # of Linux' tcp_states.h
+
+
+class SupportsGetsockopt(Protocol):
+    """The part of a socket that is asked."""
+
+    def getsockopt(self, level: int, name: int, size: int, /) -> bytes:
+        """What the kernel says of an option."""
+        ...
 
 
 def detect_dead_peers(listener: socket.socket, seconds: float) -> None:
@@ -26,3 +37,16 @@ def detect_dead_peers(listener: socket.socket, seconds: float) -> None:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, probe)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+
+
+def peer_has_left(sock: SupportsGetsockopt) -> bool:
+    """Whether the other side has hung up, also where unread bytes hide it.
+
+    Args:
+        sock: a connected TCP socket.
+
+    Raises:
+        OSError: the kernel does not say, since it is not TCP.
+    """
+    # The state is the first byte of Linux' struct tcp_info.
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED

@@ -38,6 +38,10 @@ class TlsSocket:
         """The descriptor."""
         return self._plain.fileno()
 
+    def getsockopt(self, level: int, name: int, size: int, /) -> bytes:
+        """What the kernel says of the connection."""
+        return self._plain.getsockopt(level, name, size)
+
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Read; with a flag, such as MSG_PEEK, what is below TLS.
 

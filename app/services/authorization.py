@@ -10,6 +10,8 @@ import importlib
 import logging
 from collections.abc import Callable, Mapping
 
+import gevent
+
 from app.config import InvalidSettings
 
 __all__ = ["Authorize", "Denied", "allow_all", "load_authorizer"]
@@ -77,7 +79,7 @@ def _fail_closed(hook: Authorize) -> Authorize:
             hook(request_id, url, headers)
         except Denied:
             raise
-        except Exception as exc:
+        except (Exception, gevent.Timeout) as exc:  # the hook may set itself a time limit
             logger.exception("the SSE_AUTHORIZE hook failed", extra={"request_id": request_id})
             raise Denied(500, "Authorization failed") from exc
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import gevent
 from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
@@ -86,4 +87,5 @@ class NativeRunner:
                 extra={"abandoned": self._abandoned, "seconds": self._clock() - since},
             )
 
-        result.rawlink(ended)
+        # Not in the hub: a log line may have to wait for a handler's lock.
+        result.rawlink(lambda result: gevent.spawn(ended, result))

@@ -78,6 +78,24 @@ def test_order(setup: Setup) -> None:
     assert list(setup.backend.reasons) == ["a", "b", "c"]
 
 
+def test_many_let_others_run(setup: Setup) -> None:
+    """When very many end at once, others run in between."""
+    turns = []
+
+    def other() -> None:
+        while True:
+            turns.append(len(setup.backend.calls))
+            gevent.sleep(0)
+
+    for number in range(200):
+        setup.add(str(number))
+    greenlet = gevent.spawn(other)
+    setup.endings.flush(TIME_LIMIT)
+    greenlet.kill()
+    assert list(setup.backend.reasons) == [str(number) for number in range(200)]
+    assert len({turn for turn in turns if 0 < turn < 200}) >= 3
+
+
 def test_failures_are_counted(setup: Setup) -> None:
     """Each callback that did not arrive counts, and the next one is tried all the same."""
     setup.backend.disconnects_fail = True

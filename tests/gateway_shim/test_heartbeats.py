@@ -17,8 +17,9 @@ from tests.support.timing import wait_until
 class FakeConnection:
     """Where heartbeats keep when the next one is due."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, over: bool = False) -> None:
         self.name = name
+        self.over = over
         self.heartbeat_at = 0.0
 
 
@@ -37,9 +38,9 @@ class Beats:
         self.seen: list[tuple[str, float]] = []
         self.over: set[str] = set()
 
-    def add(self, name: str) -> None:
-        """Open a connection now."""
-        self.heartbeats.add(cast(Connection, FakeConnection(name)))
+    def add(self, name: str, *, over: bool = False) -> None:
+        """Open a connection now; it may have ended as soon."""
+        self.heartbeats.add(cast(Connection, FakeConnection(name, over)))
 
     def until(self, seconds: float) -> None:
         """Let the time pass, waking up when ``next_due`` says, as ``run`` does."""
@@ -87,6 +88,28 @@ def test_lateness_does_not_add_up() -> None:
         beats.clock.now = beats.start + late
         beats.heartbeats.beat_due()
     assert beats.heartbeats.next_due() == beats.start + 60
+
+
+def test_missed_heartbeats_are_not_made_up_for() -> None:
+    """After a pause of the whole process each connection gets one, and the next when it is due."""
+    beats = Beats()
+    beats.add("a")
+    beats.clock.now += 100
+    beats.heartbeats.beat_due()
+    assert beats.seen == [("a", 100)]
+    assert beats.heartbeats.next_due() == beats.start + 105
+
+
+def test_ended_connections_do_not_pile_up() -> None:
+    """With a long interval, those that have ended are forgotten long before it is over."""
+    beats = Beats(interval=3600)
+    beats.add("lives")
+    for _ in range(5000):
+        beats.add("ended", over=True)
+    beats.add("lives too")
+    assert len(beats.heartbeats._due) < 2100
+    beats.until(3600)
+    assert [name for name, _ in beats.seen if name != "ended"] == ["lives", "lives too"]
 
 
 def test_no_more() -> None:

@@ -146,12 +146,37 @@ def test_client_gone_while_borrowed(make: Callable[..., Setup], reset: bool) -> 
     assert setup.server.fileno() == setup.descriptor
 
 
+@pytest.mark.parametrize("reset", [False, True])
+def test_client_gone_behind_unread_bytes(make: Callable[..., Setup], reset: bool) -> None:
+    """A client that sent something and left is seen to be gone, and the bytes stay unread."""
+    setup = make(tcp_pair())
+    setup.client.send(b"x")
+    soon(lambda: not setup.connection._reader.active, "the bytes to be seen")
+    assert setup.owner.told == []
+    setup.client.reset() if reset else setup.client.close()
+    wait_until(lambda: setup.owner.told, "the owner to be told")
+    assert setup.owner.told == ["gone"]
+    assert setup.is_open()
+    assert setup.watchers() == []
+    if not reset:
+        assert setup.server.recv(10) == b"x"
+
+
+def test_nobody_looks_behind_unread_bytes_of_an_open_stream(make: Callable[..., Setup]) -> None:
+    """Taken over, the bytes are read, and the end with them."""
+    setup = make(tcp_pair())
+    setup.client.send(b"x")
+    soon(lambda: not setup.connection._reader.active, "the bytes to be seen")
+    setup.take_over()
+    assert len(setup.watchers()) == 1
+
+
 def test_unread_bytes_do_not_spin(setup: Setup) -> None:
-    """Bytes that must stay unread wake the hub once, not for ever."""
+    """Bytes that must stay unread wake the hub once; where only TCP can tell, it asks once."""
     setup.client.send(b"x")
     soon(lambda: not setup.connection._reader.active, "the bytes to be seen")
     setup.client.close()
-    gevent.sleep(0.02)
+    wait_until(lambda: not setup.watchers(), "the kernel to be asked")
     assert setup.owner.told == []
 
 

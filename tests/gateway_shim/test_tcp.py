@@ -1,12 +1,15 @@
-"""gateway_shim.tcp: what the kernel is told about clients that stopped answering."""
+"""gateway_shim.tcp: what the kernel is told about clients, and what it says of them."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 import pytest
 
-from gateway_shim.tcp import detect_dead_peers
+from gateway_shim.tcp import detect_dead_peers, peer_has_left
+from tests.gateway_shim.rig import SocketClient, tcp_pair
+from tests.support.timing import wait_until
 
 TCP = socket.IPPROTO_TCP
 
@@ -47,3 +50,22 @@ def test_not_tcp() -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         detect_dead_peers(listener, 30)
         assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
+
+
+@pytest.mark.parametrize("leave", [SocketClient.close, SocketClient.reset])
+def test_peer_has_left(leave: Callable[[SocketClient], None]) -> None:
+    """It is seen behind bytes that nobody has read, whichever way the peer leaves."""
+    client, server = tcp_pair()
+    with server:
+        peer = SocketClient(client)
+        peer.send(b"unread")
+        assert not peer_has_left(server)
+        leave(peer)
+        wait_until(lambda: peer_has_left(server), "the kernel to say so")
+
+
+def test_peer_of_another_socket() -> None:
+    """The kernel does not say it of a Unix socket."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, pytest.raises(OSError, match="not supported"):
+        peer_has_left(ours)

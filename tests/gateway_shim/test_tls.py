@@ -11,6 +11,7 @@ from typing import Any
 import gevent
 import pytest
 import trustme
+from gevent.event import Event as Signal
 
 from gateway_shim import tls
 from gateway_shim.callbacks import CallbackAnswer
@@ -119,14 +120,23 @@ def test_client_talks(pair: Pair) -> None:
         assert rig.wait_reason(visit.token) == "client_closed"
 
 
-def test_client_gone_during_the_callback(pair: Pair) -> None:
-    """A connection that ends while the backend is asked is seen below TLS."""
+@pytest.mark.parametrize("politely", [True, False])
+def test_client_gone_during_the_callback(pair: Pair, politely: bool) -> None:
+    """A connection that ends while the backend is asked is seen below TLS, goodbye or not."""
     with Rig() as rig:
-        rig.backend.during = lambda token: gevent.sleep(0.1)
+        gate = Signal()
+        rig.backend.during = lambda token: gate.wait()
         visit = rig.visit(pair=pair)
-        visit.client.reset()
+        if politely:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                pair[0].settimeout(0)
+                pair[0].unwrap()
+            visit.client.close()
+        else:
+            visit.client.reset()
         wait_until(lambda: rig.gateway.stats.active == 0, "the token to be gone")
         assert not visit.opening.ready()
+        gate.set()
         assert visit.outcome() is None
         assert rig.backend.reasons == {}
 

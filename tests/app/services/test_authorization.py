@@ -7,6 +7,7 @@ import sys
 import types
 from collections.abc import Mapping
 
+import gevent
 import pytest
 
 from app.config import InvalidSettings
@@ -86,6 +87,22 @@ def test_hook_that_fails_keeps_the_door_shut(
     with caplog.at_level(logging.ERROR):
         assert handler.handle(connect()).status == 500
     assert "KeyError" in caplog.text
+
+
+def test_hook_that_runs_out_of_time_keeps_the_door_shut(
+    hooks: types.ModuleType, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A time limit that a hook sets itself is no exception to it, though it is no Exception."""
+
+    def slow(*_: object) -> None:
+        with gevent.Timeout(0.001):
+            gevent.sleep(60)
+
+    hooks.check = slow
+    handler = CallbackHandler(Connections(), load_authorizer("hooks:check"))
+    with caplog.at_level(logging.ERROR):
+        assert handler.handle(connect()).status == 500
+    assert "the SSE_AUTHORIZE hook failed" in caplog.text
 
 
 @pytest.mark.parametrize("path", ["nowhere_at_all:check", "hooks:missing", "hooks", "hooks:text"])

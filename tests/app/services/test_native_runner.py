@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import textwrap
@@ -94,3 +95,36 @@ def test_a_runaway_thread_does_not_keep_the_process(ending):
         [sys.executable, "-c", script], timeout=TIME_LIMIT, capture_output=True, check=False
     )
     assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_its_log_lines_are_not_written_in_the_hub():
+    """A handler may have to wait for its lock, which a thread may hold; the hub cannot wait."""
+    seen = []
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            seen.append((record.getMessage(), gevent.getcurrent() is gevent.get_hub()))
+
+    logger, handler = logging.getLogger("app.services.native_runner"), Handler()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        runner, go_on = NativeRunner(slots=1), []
+
+        def runaway():
+            while not go_on:
+                native_sleep(0.001)
+
+        waiter = gevent.spawn(runner.run, runaway, lambda: None)
+        gevent.sleep(0.01)
+        waiter.kill()
+        go_on.append(True)
+        wait_until(lambda: runner.abandoned == 0, "the thread to end")
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    assert seen == [
+        ("a native thread was abandoned", False),
+        ("an abandoned native thread has ended", False),
+    ]
