@@ -81,7 +81,10 @@ class Settings(BaseSettings):
         None, ge=1, description="streams at a time from one client address; unset: no limit"
     )
     sse_client_timeout_seconds: float = Field(
-        30.0, ge=4, description="a client whose network is gone is given up after this, seconds"
+        30.0,
+        ge=4,
+        le=86_400,  # a day; the kernel's own bound is not much higher
+        description="a client whose network is gone is given up after this, seconds",
     )
     sse_authorize: str | None = Field(
         None, description="package.module:function that says who may have a stream"

@@ -57,6 +57,7 @@ def build(settings: Settings | None = None) -> Flask:
     # Last, because the shutdown goes in this order: the streams outlive what sends to them.
     app.extensions[EXTENSION] = Monolith(
         container.gateway(),
+        container.connection_manager().drain,
         container.shutdown_coordinator(),
         container.loop_monitor(),
         serves_streams=serves_streams,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from app.services.loop_monitor import LoopMonitor
 from app.utils.shutdown_coordinator import LifetimeEvent, ShutdownCoordinator
 from gateway_shim import contract
@@ -25,7 +27,8 @@ class Monolith:
 
     Args:
         gateway: the gateway of this process.
-        shutdown_coordinator: runs the shutdown; the gateway is drained at its SHUTDOWN.
+        drain: ends all streams, wherever their gateway is, with a last event within some seconds.
+        shutdown_coordinator: runs the shutdown; the streams are drained at its SHUTDOWN.
         loop_monitor: measures the event loop's lag while the process serves.
         serves_streams: False if the browsers' streams are another gateway's.
     """
@@ -33,12 +36,14 @@ class Monolith:
     def __init__(
         self,
         gateway: Gateway,
+        drain: Callable[[Event, float], None],
         shutdown_coordinator: ShutdownCoordinator,
         loop_monitor: LoopMonitor,
         *,
         serves_streams: bool,
     ) -> None:
         self.gateway = gateway
+        self._drain = drain
         self._loop_monitor = loop_monitor
         self._coordinator = shutdown_coordinator
         self._serves_streams = serves_streams
@@ -65,4 +70,4 @@ class Monolith:
 
     def _on_lifetime_event(self, event: LifetimeEvent) -> None:
         if event is LifetimeEvent.SHUTDOWN:
-            self.gateway.drain(_FAREWELL, DRAIN_SECONDS)
+            self._drain(_FAREWELL, DRAIN_SECONDS)

@@ -10,7 +10,13 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from gateway_shim.callbacks import CallbackAnswer, CallbackFailure
+import gevent
+
+from gateway_shim.callbacks import (
+    CALLBACK_TIME_LIMIT_SECONDS,
+    CallbackAnswer,
+    CallbackFailure,
+)
 
 __all__ = ["Backend", "InProcessBackend", "NoBackend"]
 
@@ -67,8 +73,17 @@ class InProcessBackend:
         self._handle = handle
 
     def connect(self, payload: Mapping[str, Any]) -> CallbackAnswer | CallbackFailure:
-        """Ask whether a stream may open; a backend that raises answers 500."""
-        return self._call(payload)
+        """Ask whether a stream may open, within the contract's time limit, as over HTTP.
+
+        A backend that raises answers 500. In a greenlet of its own, since a time limit raised in
+        the backend's could be taken for one of its own.
+        """
+        asking = gevent.spawn(self._call, payload)
+        try:
+            asking.join(CALLBACK_TIME_LIMIT_SECONDS)
+            return asking.get() if asking.ready() else CallbackFailure.TIMEOUT
+        finally:
+            asking.kill(block=False)
 
     def disconnect(self, payload: Mapping[str, Any], failed: Callable[[], None]) -> None:
         """Tell that a stream has ended."""
@@ -81,7 +96,7 @@ class InProcessBackend:
     def _call(self, payload: Mapping[str, Any]) -> CallbackAnswer:
         try:
             return self._handle(payload)
-        except Exception:
+        except (Exception, gevent.Timeout):
             # What HTTP's boundary would be: a backend's mistake must not end a gateway's greenlet.
             logger.exception("the backend's callback failed", extra={"action": payload["action"]})
             return CallbackAnswer(500)

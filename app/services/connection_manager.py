@@ -123,6 +123,17 @@ class ConnectionManager:
         with self._lock:
             self._observers.append(callback)
 
+    def drain(self, farewell: Event, seconds: float) -> None:
+        """End every stream with a last event.
+
+        Args:
+            farewell: the last event.
+            seconds: how long it may take.
+        """
+        with self._lock:
+            tokens = tuple(self._token_to_request_id)
+        self._transport.drain(tokens, farewell, seconds)
+
     def has_connection(self, request_id: str) -> bool:
         """Whether the request id has a stream."""
         with self._lock:

@@ -45,6 +45,16 @@ class GatewayTransport(Protocol):
         """
         ...
 
+    def drain(self, tokens: Sequence[str], farewell: Event, seconds: float) -> None:
+        """End all streams with a last event. Raises nothing.
+
+        Args:
+            tokens: every stream that is known of.
+            farewell: the last event.
+            seconds: how long it may take.
+        """
+        ...
+
 
 class InProcessTransport:
     """The gateway in this process, called directly.
@@ -78,3 +88,7 @@ class InProcessTransport:
             return
         except WriteFailed as exc:
             raise TransportError(str(exc)) from exc
+
+    def drain(self, tokens: Sequence[str], farewell: Event, seconds: float) -> None:
+        """End all streams, those too that are only connecting (:class:`GatewayTransport`)."""
+        self._gateway.drain(farewell, seconds)

@@ -11,10 +11,12 @@ events is held up once, not a hundred times.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import gevent
 from gevent.event import Event as Signal
@@ -91,7 +93,7 @@ class HttpTransport:
 
         Waits for nothing: who closes is a connect callback, and a gateway gives that 5 s.
         """
-        self._enqueue(token, _Cargo(None), _log_failed_close)
+        self._enqueue(token, _Cargo(None, close=True), _log_failed_close)
 
     def broadcast(self, tokens: Sequence[str], event: Event) -> BroadcastResult:
         """Send to many streams, and wait for the answers: at most one time limit for all."""
@@ -109,9 +111,26 @@ class HttpTransport:
             )
         return BroadcastResult(answers.delivered, tuple(answers.unknown))
 
-    def _wait_for(self, answers: _Answers) -> None:
+    def drain(self, tokens: Sequence[str], farewell: Event, seconds: float) -> None:
+        """End all streams with a last event (:class:`GatewayTransport`).
+
+        Without a ``retry:``, for which the contract's send has no field.
+        """
+        answers = _Answers(len(tokens))
+        cargo = _cargo(farewell, close=True)
+        for token in tokens:
+            self._enqueue(token, cargo, answers.put)
+        self._wait_for(answers, seconds)
+        if missing := len(tokens) - answers.delivered - len(answers.unknown):
+            logger.warning(
+                "the gateway has not ended every stream: %s",
+                answers.failure,
+                extra={"streams": len(tokens), "missing": missing},
+            )
+
+    def _wait_for(self, answers: _Answers, at_most: float = math.inf) -> None:
         started = self._clock()
-        seconds = self._time_limit
+        limit = seconds = min(self._time_limit, at_most)
         if self._silent:
             grace = min(_GRACE_SECONDS, seconds)
             if answers.wait(grace):
@@ -122,7 +141,7 @@ class HttpTransport:
             seconds -= grace
         if not answers.wait(seconds):
             self._silent = self._last_answer < started
-            answers.failure = TransportError(f"no answer within {self._time_limit:g} s")
+            answers.failure = TransportError(f"no answer within {limit:g} s")
 
     # ------------------------------------------------------------------ lanes
 
@@ -192,15 +211,16 @@ class HttpTransport:
 
 
 class _Cargo:
-    """What one or many sends carry: an event, or None for a close.
+    """What one or many sends carry: an event, if any, and then a close, if they end the stream.
 
     ``sends`` says how many of them wait.
     """
 
-    __slots__ = ("event", "sends", "size")
+    __slots__ = ("close", "event", "sends", "size")
 
-    def __init__(self, event: SSEGatewayEvent | None) -> None:
+    def __init__(self, event: SSEGatewayEvent | None, *, close: bool) -> None:
         self.event = event
+        self.close = close
         self.size = 0 if event is None else len(event.data)
         self.sends = 0
 
@@ -223,11 +243,13 @@ class _Send:
 
     def request(self) -> SSEGatewaySendRequest:
         """What is posted; made when it is, so that a waiting broadcast holds its data once."""
-        event = self.cargo.event
         # Nothing to validate: what is wrong with it is for the gateway to say.
-        if event is None:
-            return SSEGatewaySendRequest.model_construct(token=self.token, close=True)
-        return SSEGatewaySendRequest.model_construct(token=self.token, event=event)
+        fields: dict[str, Any] = {"token": self.token}
+        if self.cargo.event is not None:
+            fields["event"] = self.cargo.event
+        if self.cargo.close:
+            fields["close"] = True
+        return SSEGatewaySendRequest.model_construct(**fields)
 
 
 class _Answers:
@@ -257,8 +279,9 @@ class _Answers:
         return not self._missing or self._all.wait(seconds)
 
 
-def _cargo(event: Event) -> _Cargo:
-    return _Cargo(SSEGatewayEvent.model_construct(name=event.name or "", data=event.data))
+def _cargo(event: Event, *, close: bool = False) -> _Cargo:
+    sent = SSEGatewayEvent.model_construct(name=event.name or "", data=event.data)
+    return _Cargo(sent, close=close)
 
 
 def _log_failed_close(token: str, outcome: _Outcome) -> None:

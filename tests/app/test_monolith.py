@@ -33,7 +33,11 @@ def monolith_of(
 ) -> Monolith:
     """The runtime under test."""
     return Monolith(
-        gateway, coordinator or ShutdownCoordinator(0), gateway, serves_streams=serves_streams
+        gateway,
+        gateway.drain,
+        coordinator or ShutdownCoordinator(0),
+        gateway,
+        serves_streams=serves_streams,
     )
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import gevent
 import pytest
 
 from gateway_shim.backend import Backend, InProcessBackend, NoBackend
@@ -58,11 +59,12 @@ def test_in_process(answer: CallbackAnswer) -> None:
     assert failed.calls == (0 if answer.status < 300 else 1)
 
 
-def test_in_process_raises(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("mistake", [RuntimeError("a mistake"), gevent.Timeout(1)])
+def test_in_process_raises(mistake: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     """A backend that raises answers 500, and is logged with its traceback."""
 
     def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
-        raise RuntimeError("a mistake")
+        raise mistake
 
     backend = InProcessBackend(handle)
     failed = Count()
@@ -76,3 +78,40 @@ def test_in_process_raises(caplog: pytest.LogCaptureFixture) -> None:
         (logging.ERROR, "the backend's callback failed", action, True)
         for action in ("connect", "disconnect")
     ]
+
+
+def test_in_process_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backend that does not answer in time is given up, whatever it catches, and stopped."""
+    monkeypatch.setattr("gateway_shim.backend.CALLBACK_TIME_LIMIT_SECONDS", 0.01)
+    ended = Count()
+
+    def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
+        try:
+            gevent.sleep(60)
+        except (Exception, gevent.Timeout):
+            return CallbackAnswer(200)
+        finally:
+            ended()
+        return CallbackAnswer(200)
+
+    assert InProcessBackend(handle).connect(PAYLOAD) is CallbackFailure.TIMEOUT
+    gevent.sleep(0)
+    assert ended.calls == 1
+
+
+def test_in_process_is_left_alone() -> None:
+    """Who asks may be killed meanwhile; the backend's work is then stopped too."""
+    ended = Count()
+
+    def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
+        try:
+            gevent.sleep(60)
+        finally:
+            ended()
+        return CallbackAnswer(200)
+
+    asking = gevent.spawn(InProcessBackend(handle).connect, PAYLOAD)
+    gevent.sleep(0.01)
+    asking.kill()
+    gevent.sleep(0)
+    assert ended.calls == 1

@@ -30,6 +30,7 @@ class Transport:
         self.sent: list[tuple[str, Event]] = []
         self.broadcasts: list[tuple[list[str], Event]] = []
         self.closed: list[str] = []
+        self.drained: list[tuple[tuple[str, ...], Event, float]] = []
         self.unknown: set[str] = set()
         self.failing: set[str] = set()
         self.meanwhile: Callable[[], object] = lambda: None
@@ -49,6 +50,10 @@ class Transport:
         unknown = tuple(token for token in tokens if token in self.unknown)
         failing = [token for token in tokens if token in self.failing]
         return BroadcastResult(len(tokens) - len(unknown) - len(failing), unknown)
+
+    def drain(self, tokens: Sequence[str], farewell: Event, seconds: float) -> None:
+        """End all streams."""
+        self.drained.append((tuple(tokens), farewell, seconds))
 
     def close(self, token: str) -> None:
         """End a stream."""
@@ -425,6 +430,16 @@ def test_broadcast_with_all_gone(manager: ConnectionManager, transport: Transpor
     transport.unknown = {"T1"}
     assert send(manager, None) is False
     assert maps(manager) == ({}, {})
+
+
+def test_drain(manager: ConnectionManager, transport: Transport) -> None:
+    """Every stream that is known is ended; each is forgotten when the gateway says so."""
+    manager.on_connect("a", "T1", URL + "a")
+    manager.on_connect("b", "T2", URL + "b")
+    manager.drain(Event("bye", "1"), 5.0)
+    assert transport.drained == [(("T1", "T2"), Event("bye", "1"), 5.0)]
+    assert manager.has_connection("a")
+    assert_consistent(manager)
 
 
 def test_the_tokens_of_a_broadcast_are_one_tuple(

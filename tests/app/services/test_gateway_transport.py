@@ -41,6 +41,10 @@ class Gateway:
         """End a stream."""
         self._called("close", token)
 
+    def drain(self, farewell: Event, seconds: float) -> None:
+        """End all."""
+        self._called("drain", farewell, seconds)
+
     def _called(self, *call: object) -> None:
         self.calls.append(call)
         if self._failure is not None:
@@ -59,10 +63,12 @@ def test_every_call_is_one_call_of_the_gateways() -> None:
     assert transport.send("T1", EVENT) is True
     assert transport.broadcast(["T1", "T2"], EVENT) == BroadcastResult(1, ("T2",))
     transport.close("T1")
+    transport.drain(["T1"], EVENT, 5.0)
     assert gateway.calls == [
         ("send", "T1", EVENT),
         ("broadcast", ["T1", "T2"], EVENT),
         ("close", "T1"),
+        ("drain", EVENT, 5.0),
     ]
 
 

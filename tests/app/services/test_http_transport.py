@@ -201,6 +201,41 @@ def test_only_a_failed_close_is_logged(
     assert [record["token"] for record in records] == ["T"] * lines
 
 
+# ------------------------------------------------------------------ the end
+
+
+def test_drain(gateway: HttpGateway, transport: HttpTransport) -> None:
+    """Every stream gets the last event and its end in one send, after what was sent before."""
+    transport.broadcast(tokens(3), EVENT)
+    gateway.bodies.clear()
+    transport.drain(tokens(3), Event("bye", "1"), TIME_LIMIT)
+    assert sorted(gateway.sends, key=lambda send: send["token"]) == [
+        {"token": token, "event": {"name": "bye", "data": "1"}, "close": True}
+        for token in tokens(3)
+    ]
+    assert_idle(transport)
+
+
+def test_drain_of_nothing(transport: HttpTransport) -> None:
+    """Without streams it is over at once."""
+    transport.drain([], EVENT, TIME_LIMIT)
+
+
+def test_drain_at_a_hung_gateway(
+    gateway: HttpGateway, transport: HttpTransport, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It takes no longer than it is given, and says what was not ended; gone is ended."""
+    gateway.respond = lambda send: UNKNOWN if send["token"] == "T1" else Signal().wait()  # type: ignore[return-value]
+    with Stopwatch() as watch:
+        transport.drain(tokens(3), EVENT, LIMIT)
+    assert LIMIT * 0.9 < watch.seconds < LIMIT + TIME_LIMIT / 4
+    (record,) = caplog.records
+    assert (record.getMessage(), vars(record)["missing"]) == (
+        "the gateway has not ended every stream: no answer within 0.2 s",
+        2,
+    )
+
+
 # ------------------------------------------------------------------ broadcasts
 
 

@@ -1,0 +1,24 @@
+"""The backend ends: its streams end cleanly with it, wherever their gateway is."""
+
+from __future__ import annotations
+
+import contextlib
+
+from tests.integration.installation import Installation
+from tests.support.http_message import Ended
+
+
+def test_streams_end_with_the_backend(installation: Installation) -> None:
+    """A running task's last events arrive, then ``connection_close`` and a clean end."""
+    with contextlib.ExitStack() as stack:
+        browsers = [stack.enter_context(installation.connect()) for _ in range(20)]
+        installation.wait_for_active(20)
+        task_id = installation.start_task("demo_task", steps=3, delay=0.2)
+        browsers[0].wait_for("task_event")
+        assert installation.backend.terminate() == 0
+        for browser in browsers:
+            story = browser.task_story(task_id)
+            assert story[-1]["event_type"] == "task_completed"
+            assert browser.wait_for("connection_close") == {"reason": "server_shutdown"}
+            assert browser.stream.wait_for_end() is Ended.CLEAN
+            assert browser.messages[-1].name == "connection_close"
