@@ -88,7 +88,7 @@ def test_in_process_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
         try:
             gevent.sleep(60)
-        except (Exception, gevent.Timeout):
+        except (Exception, gevent.Timeout):  # noqa: BLE001 - on purpose
             return CallbackAnswer(200)
         finally:
             ended()
