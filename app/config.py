@@ -6,6 +6,7 @@ Settings come from the environment or from a ``.env`` file in the working direct
 
 from __future__ import annotations
 
+import socket
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -155,15 +156,19 @@ class Settings(BaseSettings):
             host, _, port = value.rpartition(":")
             if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
                 raise ValueError("must be host:port, such as 127.0.0.1:5001")
+            try:
+                _address_of(host.strip("[]"))
+            except OSError as exc:
+                raise ValueError(f"names no address: {exc}") from exc
         return value
 
     @property
     def admin_address(self) -> tuple[str, int] | None:
-        """Host and port of ``admin_bind``; brackets around an IPv6 address taken off."""
+        """Address and port of ``admin_bind``, as the listening socket will show them."""
         if self.admin_bind is None:
             return None
         host, _, port = self.admin_bind.rpartition(":")
-        return host.strip("[]"), int(port)
+        return _address_of(host.strip("[]")), int(port)
 
     @property
     def is_production(self) -> bool:
@@ -193,6 +198,8 @@ def load_settings() -> Settings:
         raise InvalidSettings("; ".join(lines)) from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise InvalidSettings(f".env cannot be read: {exc}") from exc
+    if settings.admin_bind is not None and _is_one_address(settings):
+        raise InvalidSettings(f"ADMIN_BIND: {settings.admin_bind} is where the streams are served")
     secret = settings.sse_callback_secret
     if settings.is_production and (secret is None or not secret.get_secret_value()):
         raise InvalidSettings(
@@ -210,3 +217,19 @@ def _is_usable(url: str) -> bool:
     # What urlsplit drops without a word, a request would not.
     printable = url.isprintable() and " " not in url
     return parts.scheme in ("http", "https") and has_host and printable
+
+
+def _is_one_address(settings: Settings) -> bool:
+    try:
+        return settings.admin_address == (_address_of(settings.host), settings.port)
+    except OSError:  # said when it is to be listened at
+        return False
+
+
+def _address_of(host: str) -> str:
+    """The IP address that a server listens at when told to listen at ``host``.
+
+    Raises:
+        OSError: there is none.
+    """
+    return host if ":" in host else socket.gethostbyname(host)

@@ -43,7 +43,8 @@ def build(settings: Settings | None = None) -> Flask:
     register_error_handlers(app)
     register_cors(app, Cors.parse(settings.cors_origins))
     for module in _MODULES:
-        app.register_blueprint(module.blueprint)
+        is_there = settings.is_testing or module is not testing
+        app.register_blueprint(module.blueprint if is_there else testing.absent)
 
     if serves_streams:
         container.metrics_service().watch_gateway(lambda: container.gateway().stats)

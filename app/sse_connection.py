@@ -107,7 +107,7 @@ class SSEConnection:
                     f"shows a certificate that is not valid: {_words(exc)}"
                 ) from exc
             raise StreamLost(_words(exc)) from exc
-        except requests.RequestException as exc:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as exc:
             raise StreamRefused(str(exc)) from exc
         _check(self._response)
 

@@ -131,6 +131,12 @@ def watch(
         for stream in (out, err):
             _discard(stream)
         return 0
+    except OSError as exc:  # a full disk behind the output
+        for stream in (out, err):
+            _discard(stream)
+        with contextlib.suppress(OSError):
+            _write(err, f"watch: cannot write: {exc.strerror}")
+        return 1
 
 
 def _follow(

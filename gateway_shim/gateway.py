@@ -146,6 +146,7 @@ class Gateway:
             self._streams.lose(connection, Reason.ERROR)
             raise
         if stream.state is StreamState.CLOSED:  # the client left meanwhile: nobody is told
+            logger.info("stream abandoned", extra=about(stream))
             return None
         refusal = callbacks.refusal(answer, self.config.dialect)
         if refusal is not None:

@@ -25,6 +25,11 @@ _QUOTED = r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # ?secret=… in a URL, SSE_CALLBACK_SECRET=… in an environment.
     (re.compile(rf"(secret=)(?:{_QUOTED}|[^&#\s\"]+)", re.IGNORECASE), rf"\1{MASK}"),
+    # What a page may put into its stream's URL, since EventSource sends no headers of its own.
+    (
+        re.compile(r"([?&](?:access_|id_)?(?:token|jwt|auth)=)[^&#\s\"]+", re.IGNORECASE),
+        rf"\1{MASK}",
+    ),
     # A header: as a line, in a dict's repr, as a pair. Unquoted, its value lasts to the line's end.
     (
         re.compile(

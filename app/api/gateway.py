@@ -38,6 +38,8 @@ def send(
 @inject
 def stream(settings: Settings = Provide[ServiceContainer.settings]) -> Response:
     """Only reached where no stream can be had: the worker takes the others."""
+    if contract.path_of(request.environ.get("RAW_URI", STREAM_PATH)) != STREAM_PATH:
+        raise NotFound(f"The stream's path is {STREAM_PATH}, without escapes")
     if settings.sse_gateway_url is not None:
         raise StreamsElsewhere(f"Streams are served by the gateway at {settings.sse_gateway_url}")
     raise StreamsElsewhere(

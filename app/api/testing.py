@@ -22,19 +22,19 @@ from app.services.version_service import VersionService
 from app.utils.log_broadcast import LogBroadcaster, LogSubscription, SubscriptionClosed
 from gateway_shim.wire import HEARTBEAT, Dialect, Event, encode
 
-__all__ = ["blueprint"]
+__all__ = ["absent", "blueprint"]
 
 blueprint = Blueprint("testing", __name__)
+absent = Blueprint("absent_testing", __name__)
+"""In the other's place where the process does not run for tests."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-@blueprint.before_request
-@inject
-def only_in_testing(settings: Settings = Provide[ServiceContainer.settings]) -> None:
-    """Answer as if nothing were here, unless the process runs for tests."""
-    if not settings.is_testing:
-        raise NotFound("There is nothing here; the testing API exists with FLASK_ENV=testing only")
+@absent.route("/api/testing/<path:_>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+def nothing_here(_: str) -> ResponseReturnValue:
+    """Whatever is asked: 404, and how it would be there."""
+    raise NotFound("There is nothing here; the testing API exists with FLASK_ENV=testing only")
 
 
 @blueprint.post("/api/testing/deployments/version")

@@ -74,6 +74,8 @@ def bench_command(
     from app.bench.errors import BenchFailed
 
     wanted = plan.quick(streams, events) if quick else plan.full(streams or _STREAMS, events)
+    if bool(certfile) != bool(keyfile):
+        raise click.UsageError("--certfile and --keyfile go together")
     certificate = (certfile, keyfile) if certfile and keyfile else None
     able = [name for name in SECTION_NAMES if name != "tls" or certificate]
     sections = [name for name in SECTION_NAMES if name in (only or able)]

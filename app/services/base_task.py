@@ -14,14 +14,15 @@ Name it in ``APP_TASKS`` and it can be started as ``count_words``.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol, get_type_hints
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 
 from app.errors import BadRequest, validation_details
 from app.schemas.task_schema import TaskProgress
@@ -137,7 +138,7 @@ class BaseTask(ABC):
             at its next call of the progress handle, so let it call one, or look at
             ``progress_handle.cancelled``, at least every second. It must not use greenlets.
         params_model: checks the params; its fields become the keyword arguments of
-            :meth:`execute`. None: the names alone are checked, against its signature.
+            :meth:`execute`. None: they are checked against its signature, names and annotations.
     """
 
     name: ClassVar[str]
@@ -190,21 +191,44 @@ class BaseTask(ABC):
 
     def _match_signature(self, params: Mapping[str, Any]) -> dict[str, Any]:
         signature = inspect.signature(self.execute)
+        allowed = [
+            f"{name} (required)" if parameter.default is parameter.empty else name
+            for name, parameter in list(signature.parameters.items())[1:]
+            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        ]
         try:
             signature.bind(None, **params)
         except TypeError as exc:
-            allowed = [
-                f"{name} (required)" if parameter.default is parameter.empty else name
-                for name, parameter in list(signature.parameters.items())[1:]
-                if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-            ]
             raise self._bad_params(allowed, [{"msg": str(exc)}]) from exc
-        return dict(params)
+        types, checked, faults = _annotations(self.execute), dict(params), []
+        for name in params.keys() & types.keys():
+            try:
+                checked[name] = types[name].validate_python(params[name])
+            except ValidationError as exc:
+                faults += [
+                    {**fault, "loc": [name, *fault["loc"]]} for fault in validation_details(exc)
+                ]
+        if faults:
+            raise self._bad_params(allowed, faults)
+        return checked
 
     def _bad_params(self, allowed: list[str], details: list[dict[str, Any]]) -> BadRequest:
         return BadRequest(
             f"Invalid params for {self.name}; allowed: {', '.join(allowed) or 'none'}", details
         )
+
+
+def _annotations(function: Callable[..., Any]) -> dict[str, TypeAdapter[Any]]:
+    """What checks each annotated parameter; none for what pydantic cannot check."""
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except NameError:  # names that only type checkers import
+        return {}
+    checks = {}
+    for name, hint in hints.items():
+        with contextlib.suppress(PydanticUserError):
+            checks[name] = TypeAdapter(hint)
+    return checks
 
 
 def printable(text: str) -> str:

@@ -20,7 +20,7 @@ class DemoParams(BaseModel):
         delay: how long each takes, seconds.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     steps: int = Field(default=5, ge=1, le=1000)
     delay: float = Field(default=0.2, ge=0.0, le=60.0)

@@ -31,7 +31,7 @@ class DigestParams(BaseModel):
         path: a directory, relative to ``TASK_FILES_ROOT``; ``.`` for all of it.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     path: str = Field(max_length=4096)
 

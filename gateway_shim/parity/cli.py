@@ -110,6 +110,8 @@ def run(
     else:
         target = Url(url or "", callback_port)
     scenarios = _selected(only)
+    if not any(scenario.id in recorded.entries for scenario in scenarios):
+        raise Unusable(f"{recorded.name} records none of these scenarios")
     started = time.monotonic()
     seen = _play([target], scenarios)[0]
     verdicts = verdict.judge_run(scenarios, recorded, seen, require_divergences)

@@ -54,7 +54,12 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
     "SSE_AUTHORIZE": (None, "a.b:c", "a.b:c", []),
     "SSE_DRAIN_RETRY_SECONDS": (10.0, "0.5", 0.5, [*FINITE, "0"]),
     "CORS_ORIGINS": ("", "https://a,https://b", "https://a,https://b", ["a", "*,b"]),
-    "ADMIN_BIND": (None, "[::1]:5001", "[::1]:5001", ["5001", ":5001", "h:", "h:x", "h:65536"]),
+    "ADMIN_BIND": (
+        None,
+        "[::1]:5001",
+        "[::1]:5001",
+        ["5001", ":5001", "h:", "h:x", "h:65536", "no-such-host.invalid:1"],
+    ),
     "FRONTEND_VERSION_URL": (None, "http://h/v.json?a=b", "http://h/v.json?a=b", URLS),
     "FRONTEND_VERSION_CACHE_SECONDS": (5.0, "0", 0.0, [*FINITE, "-1"]),
     "APP_TASKS": ("", "a.b:C", "a.b:C", []),
@@ -185,11 +190,28 @@ def test_what_an_environment_is(flask_env: Any, production: bool, testing: bool)
 
 @pytest.mark.parametrize(
     ("text", "address"),
-    [(None, None), ("h:80", ("h", 80)), ("[::1]:5001", ("::1", 5001)), ("h:0", ("h", 0))],
+    [
+        (None, None),
+        ("127.0.0.1:80", ("127.0.0.1", 80)),
+        ("localhost:5001", ("127.0.0.1", 5001)),
+        ("[::1]:5001", ("::1", 5001)),
+        ("0.0.0.0:0", ("0.0.0.0", 0)),
+    ],
 )
 def test_the_admin_address(text: str | None, address: tuple[str, int] | None) -> None:
-    """Host and port, an IPv6 address without its brackets."""
+    """What the listening socket will show: a name's address, IPv6 without its brackets."""
     assert Settings(_env_file=None, admin_bind=text).admin_address == address
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_the_admin_address_is_another_one(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """Streams and administration at one address would be no separation."""
+    for name, value in {"HOST": host, "PORT": "5001", "ADMIN_BIND": "127.0.0.1:5001"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings, match=r"^ADMIN_BIND: .* where the streams are served$"):
+        load_settings()
+    monkeypatch.setenv("HOST", "no-such-host.invalid")
+    assert load_settings().host == "no-such-host.invalid", "said when it is to be listened at"
 
 
 def test_settings_do_not_change() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -332,6 +333,31 @@ def test_reader_goes_away() -> None:
         assert watch(url, out=Closed(), err=err) == 0
         assert watch(url, out=io.StringIO(), err=Closed()) == 0
         hold.set()
+    assert err.getvalue().count("\n") == 1
+
+
+class Full(io.StringIO):
+    """An output on a full disk."""
+
+    def write(self, text: str) -> int:
+        """Fail as a file does there."""
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_the_output_is_full() -> None:
+    """Said in one line, as far as it can still be said."""
+    err = io.StringIO()
+    with ScriptedServer(*[sse_answer(VERSION)] * 2) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        assert watch(url, out=Full(), err=err) == 1
+        assert watch(url, out=io.StringIO(), err=Full()) == 1
+    assert err.getvalue().splitlines()[1:] == ["watch: cannot write: No space left on device"]
+
+
+def test_a_host_that_cannot_be_a_name() -> None:
+    """What urllib3 refuses by itself is refused in one line too."""
+    err = io.StringIO()
+    assert watch(f"http://{'a' * 70}.com", out=io.StringIO(), err=err) == 1
     assert err.getvalue().count("\n") == 1
 
 

@@ -47,6 +47,9 @@ def test_escapes_keep_json_valid(text: str) -> None:
     [
         ("POST /api/sse/callback?secret=hunter2 200", "POST /api/sse/callback?secret=*** 200"),
         ("/cb?a=1&secret=x,y'z(%20)&b=2", "/cb?a=1&secret=***&b=2"),
+        ("/s?token=ey.J&request_id=me", "/s?token=***&request_id=me"),
+        ("/s?a=1&Access_Token=x&jwt=y", "/s?a=1&Access_Token=***&jwt=***"),
+        ("stream opened token=t1 url=/s?a", "stream opened token=t1 url=/s?a"),
         ("SSE_CALLBACK_SECRET=abc#d", "SSE_CALLBACK_SECRET=***#d"),
         ('secret="a b" c', "secret=*** c"),
         ('{"url":"/x?secret=abc"}', '{"url":"/x?secret=***"}'),

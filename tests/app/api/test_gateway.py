@@ -244,6 +244,16 @@ def test_a_stream_of_another_gateway(make_app: MakeApp) -> None:
     )
 
 
+def test_an_escaped_path(make_app: MakeApp) -> None:
+    """The worker compares raw paths: an escaped one is none of its, and not found here."""
+    path = STREAM_PATH.replace("m", "%6d")
+    answer = make_app().test_client().get(path, environ_overrides={"RAW_URI": path + "?x"})
+    assert (answer.status_code, answer.json) == (
+        404,
+        {"error": f"The stream's path is {STREAM_PATH}, without escapes"},
+    )
+
+
 def test_a_stream_under_another_server(make_app: MakeApp) -> None:
     """503 that says how to start the server."""
     answer = make_app().test_client().get(STREAM_PATH)

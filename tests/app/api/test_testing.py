@@ -36,11 +36,13 @@ def test_outside_testing_there_is_nothing(make_app: MakeApp, flask_env: str) -> 
         client.post(VERSION),
         client.post(TASK, json={"task_type": "demo_task"}),
         client.get(LOGS),
+        client.get(TASK),
+        client.delete("/api/testing/no/such/thing"),
     ]
     error = "There is nothing here; the testing API exists with FLASK_ENV=testing only"
     assert [(answer.status_code, answer.json) for answer in answers] == [
         (404, {"error": error})
-    ] * 4
+    ] * 6
 
 
 # ------------------------------------------------------------------ versions

@@ -42,12 +42,13 @@ def test_defaults(asked: list[tuple[Any, ...]]) -> None:
 
 
 def test_certificate(asked: list[tuple[Any, ...]]) -> None:
-    """With a certificate TLS is measured too; half of one is none."""
+    """With a certificate TLS is measured too; half of one is a mistake."""
     bench("--certfile", "c.pem", "--keyfile", "k.pem")
     assert asked[0][1:4] == (list(command.SECTION_NAMES), None, ("c.pem", "k.pem"))
-    bench("--certfile", "c.pem")
-    assert "tls" not in asked[1][1]
-    assert asked[1][3] is None
+    for half in ("--certfile", "--keyfile"):
+        result = bench(half, "c.pem")
+        assert (result.exit_code, len(asked)) == (2, 1)
+        assert "go together" in result.output
 
 
 def test_options(asked: list[tuple[Any, ...]]) -> None:

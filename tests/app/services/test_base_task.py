@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
@@ -187,8 +188,39 @@ def test_params_that_do_not_fit_the_model_are_refused(params, details):
 
 
 def test_without_a_model_the_signature_decides():
-    """Names are checked, values are the task's own affair."""
+    """Names are checked, and values by their annotations, as pydantic does it."""
     assert Plain().validate_params({"source": 1}) == {"source": 1}
+
+    class Annotated(BaseTask):
+        def execute(self, progress_handle, n: int, mode: Literal["a", "b"] = "a", other=None):
+            raise NotImplementedError
+
+    assert Annotated().validate_params({"n": "2", "other": []}) == {"n": 2, "other": []}
+    with pytest.raises(BadRequest) as caught:
+        Annotated().validate_params({"n": "two", "mode": "c"})
+    assert caught.value.message == (
+        "Invalid params for annotated; allowed: n (required), mode, other"
+    )
+    assert {tuple(detail["loc"]) for detail in caught.value.details} == {("n",), ("mode",)}
+
+
+def test_annotations_that_pydantic_cannot_check_are_not_checked():
+    """Nor are those whose names only a type checker knows."""
+
+    class Odd(BaseTask):
+        def execute(self, progress_handle, thing: object.__class__, lock: type(iter([])) = None):
+            raise NotImplementedError
+
+    class Unknown(BaseTask):
+        def execute(self, progress_handle, thing: NotImported):  # noqa: F821
+            raise NotImplementedError
+
+    assert Odd().validate_params({"thing": int, "lock": 1}) == {"thing": int, "lock": 1}
+    assert Unknown().validate_params({"thing": 1}) == {"thing": 1}
+
+
+def test_a_missing_name_is_said():
+    """With what is allowed."""
     with pytest.raises(BadRequest) as caught:
         Plain().validate_params({"sauce": 1})
     assert caught.value.message == "Invalid params for plain; allowed: source (required), limit"
