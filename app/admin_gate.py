@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,12 @@ class AdminGate:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
-        # The listener's own address, which no client can choose.
+        # The listener's own address, which no client can choose; of a Unix socket's client
+        # gunicorn takes what its Host header says.
         arrived_at = (environ["SERVER_NAME"], environ["SERVER_PORT"])
+        connection = environ.get("gunicorn.socket")
+        if connection is not None and connection.family == socket.AF_UNIX:
+            arrived_at = ("", "")
         route = contract.route(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         if arrived_at == self._address or route in (Route.HEALTH, Route.READY):
             return self._application(environ, start_response)

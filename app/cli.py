@@ -10,6 +10,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
     "bench": "app.bench.command:bench_command",
+    "check": "app.commands.check:check_command",
     "config": "app.commands.config:config_command",
     "gateway": "gateway_shim.command:gateway_command",
     "healthcheck": "app.commands.healthcheck:healthcheck_command",

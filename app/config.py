@@ -6,6 +6,7 @@ Settings come from the environment or from a ``.env`` file in the working direct
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from typing import Literal
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway_shim.config import Cors
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.redaction import Redactor
 
 __all__ = ["InvalidSettings", "Settings", "load_settings"]
 
@@ -154,11 +156,11 @@ class Settings(BaseSettings):
     def _is_address(cls, value: str | None) -> str | None:
         if value is not None:
             host, _, port = value.rpartition(":")
-            if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            if not host or not (port.isascii() and port.isdigit() and 0 < int(port) <= 65535):
                 raise ValueError("must be host:port, such as 127.0.0.1:5001")
             try:
                 _address_of(host.strip("[]"))
-            except OSError as exc:
+            except (OSError, UnicodeError) as exc:
                 raise ValueError(f"names no address: {exc}") from exc
         return value
 
@@ -192,7 +194,8 @@ def load_settings() -> Settings:
     except ValidationError as exc:
         lines = [
             f"{'.'.join(str(part) for part in error['loc']).upper()}:"
-            f" {error['msg'].removeprefix('Value error, ')} (it is {error['input']!r})"
+            f" {error['msg'].removeprefix('Value error, ')}"
+            f" (it is {Redactor().text(repr(error['input']))})"
             for error in exc.errors()
         ]
         raise InvalidSettings("; ".join(lines)) from exc
@@ -201,7 +204,7 @@ def load_settings() -> Settings:
     if settings.admin_bind is not None and _is_one_address(settings):
         raise InvalidSettings(f"ADMIN_BIND: {settings.admin_bind} is where the streams are served")
     secret = settings.sse_callback_secret
-    if settings.is_production and (secret is None or not secret.get_secret_value()):
+    if settings.is_production and (secret is None or not secret.get_secret_value().strip()):
         raise InvalidSettings(
             "FLASK_ENV=production needs SSE_CALLBACK_SECRET: without it anyone could call back"
         )
@@ -222,7 +225,7 @@ def _is_usable(url: str) -> bool:
 def _is_one_address(settings: Settings) -> bool:
     try:
         return settings.admin_address == (_address_of(settings.host), settings.port)
-    except OSError:  # said when it is to be listened at
+    except (OSError, ValueError):  # said when it is to be listened at
         return False
 
 
@@ -231,5 +234,6 @@ def _address_of(host: str) -> str:
 
     Raises:
         OSError: there is none.
+        ValueError: it looks like an IPv6 address, and is none.
     """
-    return host if ":" in host else socket.gethostbyname(host)
+    return ipaddress.ip_address(host).compressed if ":" in host else socket.gethostbyname(host)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,15 @@ from typing import Any
 from gunicorn.arbiter import Arbiter
 
 from app.config import Settings
+from app.self_command import self_command
 from gateway_shim.server import base_options, check_certificate
 
-__all__ = ["gunicorn_options"]
+__all__ = ["CAN_START", "gunicorn_options", "why_not"]
+
+CAN_START = "a server can start with these settings"
+"""What ``sse-monolith check`` says if so."""
+
+_CHECK_SECONDS = 60.0
 
 # The same as app.monolith.DRAIN_SECONDS, which cannot be imported here: the arbiter reads this
 # module, and must not import what the worker has to import after gevent has patched it.
@@ -32,6 +39,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         settings.host,
         settings.port,
         drain_seconds=settings.graceful_shutdown_timeout + _DRAIN_SECONDS,
+        why_not=why_not,
     )
 
     if settings.certfile is not None or settings.keyfile is not None:
@@ -63,6 +71,32 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         options["bind"].append(settings.admin_bind)
     options["when_ready"] = announce
     return options
+
+
+def why_not() -> str | None:
+    """Why a worker could not start with the settings of now; None if it could.
+
+    Asked of a process of its own, which may import what the arbiter must not.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program
+            [*self_command(), "check"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=_CHECK_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        return f"the check did not work: {exc}"
+    lines = done.stdout.split("\n")
+    if CAN_START in lines:
+        return None
+    return next((line for line in reversed(lines) if line), "it says nothing").removeprefix(
+        "Error: "
+    )
 
 
 def _this_program() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,6 +11,12 @@ from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.wire import Dialect
 
 __all__ = ["Cors", "GatewayConfig"]
+
+
+# As browsers serialise one (RFC 6454, section 6.2).
+_ORIGIN = re.compile(
+    r"(?:http://(?!.*:80$)|https://(?!.*:443$))(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +38,10 @@ class Cors:
         """
         origins = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
         for origin in origins:
-            if origin != "*" and not origin.startswith(("http://", "https://")):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise InvalidConfiguration(
-                    f"{origin!r} is no origin: write it as https://host[:port], or * for all"
+                    f"{origin!r} is no origin as browsers send it: write https://host[:port] in"
+                    " small letters, without the scheme's own port, or * for all"
                 )
         return cls(origins)
 

@@ -8,6 +8,7 @@ drain, and any log line, whose handler may have to wait.
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import time
 import uuid
@@ -40,6 +41,8 @@ from gateway_shim.wire import Dialect, Event, Frame
 __all__ = ["BroadcastResult", "Gateway", "SendStatus"]
 
 logger = logging.getLogger(__name__)
+
+_LIMIT_LOG_SECONDS = 1.0
 
 
 class SendStatus(StrEnum):
@@ -91,6 +94,7 @@ class Gateway:
         self._endings = Endings(backend, self._stats)
         self._streams = Streams(self._admission, self._endings, self._stats)
         self._heartbeats = Heartbeats(config.heartbeat_interval, self._streams.beat, clock)
+        self._limit_logged_at = -math.inf
         self._broadcast_turn = BoundedSemaphore()
         self._greenlets: list[gevent.Greenlet[[], None]] = []
 
@@ -126,6 +130,7 @@ class Gateway:
         refusal = self._admission.refuse(len(self._streams.by_token), request.address)
         if refusal is not None:
             self._stats.refused += 1
+            self._log_limit(request, refusal)
             return refusal
         stream = Stream(
             self._new_token(),
@@ -157,6 +162,17 @@ class Gateway:
         logger.info("stream opened", extra=about(stream))
         connection.park()
         return None
+
+    def _log_limit(self, request: StreamRequest, refusal: Refusal) -> None:
+        """Once a second at most: a storm of clients must not become a storm of lines."""
+        now = self._clock()
+        if now < self._limit_logged_at + _LIMIT_LOG_SECONDS:
+            return
+        self._limit_logged_at = now
+        about_it = {"url": request.url, "address": request.address, "answer": refusal.status}
+        logger.warning(
+            "stream refused by a limit", extra=about_it | {"refused": self._stats.refused}
+        )
 
     def stream_head(self, request: StreamRequest) -> bytes:
         """Status line and headers of a stream's answer.

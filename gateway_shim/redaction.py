@@ -27,7 +27,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"(secret=)(?:{_QUOTED}|[^&#\s\"]+)", re.IGNORECASE), rf"\1{MASK}"),
     # What a page may put into its stream's URL, since EventSource sends no headers of its own.
     (
-        re.compile(r"([?&](?:access_|id_)?(?:token|jwt|auth)=)[^&#\s\"]+", re.IGNORECASE),
+        re.compile(
+            r"([?&](?:(?:access_|id_)?token|jwt|auth|api_?key|key|password|sig|signature)=)[^&#\s\"]+",
+            re.IGNORECASE,
+        ),
         rf"\1{MASK}",
     ),
     # A header: as a line, in a dict's repr, as a pair. Unquoted, its value lasts to the line's end.

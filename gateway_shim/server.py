@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -43,13 +43,16 @@ _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - no name of a file; gunicorn makes on
 _STOPS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 
 
-def base_options(host: str, port: int, *, drain_seconds: float) -> dict[str, Any]:
+def base_options(
+    host: str, port: int, *, drain_seconds: float, why_not: Callable[[], str | None] = lambda: None
+) -> dict[str, Any]:
     """The gunicorn settings that streams need, whatever the application.
 
     Args:
         host: address to listen on.
         port: TCP port.
         drain_seconds: how long the application's shutdown may take.
+        why_not: asked before a reload: why a new worker could not start; None if it could.
     """
     return {
         "bind": [f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in hosts(host)],
@@ -70,13 +73,13 @@ def base_options(host: str, port: int, *, drain_seconds: float) -> dict[str, Any
         "limit_request_line": 8190,
         "limit_request_fields": 1000,
         "limit_request_field_size": 16 * 1024,
-        # A gateway forwards every header, also x_under_score; nothing here reads one of
-        # the WSGI names that two headers could share.
+        # A gateway forwards every header, also x_under_score. Of the names that two headers could
+        # share in WSGI nothing here reads one but SCRIPT_NAME, which the worker takes out.
         "header_map": "dangerous",
         "control_socket_disable": True,
         "worker_tmp_dir": _memory_folder(),
         "logger_class": PropagatingLogger,
-        "on_starting": prepare_arbiter,
+        "on_starting": lambda arbiter: prepare_arbiter(arbiter, why_not),
         "worker_int": lambda worker: worker.finish(),
     }
 
@@ -138,12 +141,19 @@ def check_certificate(certfile: str | None, keyfile: str | None) -> None:
     if certfile is None or keyfile is None:
         raise InvalidConfiguration("TLS needs both a certificate and a key")
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certfile, keyfile)
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            certfile, keyfile, password=_no_password
+        )
     except OSError as exc:  # ssl.SSLError is one
         raise InvalidConfiguration(f"cannot use {certfile} with {keyfile}: {exc}") from exc
 
 
-def prepare_arbiter(arbiter: Arbiter) -> None:
+def _no_password() -> str:
+    """Instead of OpenSSL's question at the terminal."""
+    raise InvalidConfiguration("the key is encrypted; write it without a pass phrase")
+
+
+def prepare_arbiter(arbiter: Arbiter, why_not: Callable[[], str | None]) -> None:
     """Change some of the arbiter's signals; gunicorn's ``on_starting`` hook.
 
     A second SIGTERM ends the shutdown sooner. While it waits for its workers the arbiter minds
@@ -152,10 +162,17 @@ def prepare_arbiter(arbiter: Arbiter) -> None:
     One that arrives during a reload ends that sooner: the arbiter would first wait for the
     replaced worker, and that one for its tasks.
 
+    A reload that could not work is refused: the arbiter would end the worker that serves before
+    it knows whether another one can start, and then itself.
+
     SIGTTIN, which would add a worker, does nothing: its streams would miss every event.
 
     Whom to tell how the service is, is the worker's from here on; only of the stop does the
     arbiter tell, because a worker that ends may be about to be replaced.
+
+    Args:
+        arbiter: gunicorn's.
+        why_not: asked before a reload: why a new worker could not start; None if it could.
     """
     notifier = Notifier.taken_from(os.environ)
     setattr(arbiter.worker_class, "notifier", notifier)  # noqa: B010 - gunicorn's type lacks it
@@ -173,6 +190,11 @@ def prepare_arbiter(arbiter: Arbiter) -> None:
 
     def note_reload() -> None:
         nonlocal reloading
+        with _own_children():
+            problem = why_not()
+        if problem is not None:
+            logger.error("reload refused, the running worker goes on: %s", problem)
+            return
         reloading = True
         try:
             reload()
@@ -192,6 +214,17 @@ def prepare_arbiter(arbiter: Arbiter) -> None:
     arbiter.reload = note_reload  # type: ignore[method-assign]
     arbiter.signal = enqueue  # type: ignore[method-assign]
     arbiter.handle_ttin = refuse_worker  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def _own_children() -> Iterator[None]:
+    """Keep the arbiter from taking the end of another child for that of a worker."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+        signal.raise_signal(signal.SIGCHLD)  # a worker may have ended meanwhile
 
 
 def _hurry_replaced_workers(arbiter: Arbiter) -> None:

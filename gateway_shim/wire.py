@@ -31,6 +31,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 # The three line ends of the event stream format, and no other: str.splitlines() would also
 # break data at U+2028, U+0085 and \v, which browsers do not.
 _LINE_END = re.compile("\r\n|\r|\n")
+_NO_NAME = re.compile("[\r\n\0]")
 
 
 class Dialect(StrEnum):
@@ -45,13 +46,20 @@ class Event:
     """What a sender wants a browser to get.
 
     Args:
-        name: the event's type; None or empty for the default type ``message``. Holds no
-            CR, LF or NUL (:func:`gateway_shim.send_request.parse_send` sees to it).
+        name: the event's type; None or empty for the default type ``message``.
         data: the text; any line ends in it arrive as ``\\n``.
+
+    Raises:
+        ValueError: the name holds CR, LF or NUL, with which it could forge further lines.
     """
 
     name: str | None
     data: str
+
+    def __post_init__(self) -> None:
+        """Check the name."""
+        if self.name is not None and _NO_NAME.search(self.name):
+            raise ValueError(f"an event's name must not hold CR, LF or NUL: {self.name!r}")
 
 
 @dataclass(frozen=True, slots=True)

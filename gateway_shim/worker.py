@@ -133,6 +133,8 @@ class StreamWorker(GeventWorker):
             self._answer(sock, refusal, stream_request.join_headers(req.headers), close=True)
             close_graceful(sock)
             raise StopIteration
+        # gunicorn would let any client say where the application is mounted.
+        req.headers = [pair for pair in req.headers if pair[0] != "SCRIPT_NAME"]
         self._busy += 1
         try:
             return super().handle_request(listener_name, req, sock, addr)
@@ -224,15 +226,16 @@ class StreamWorker(GeventWorker):
 
     def _drain(self, servers: list[StreamServer]) -> None:
         """Shut the application down while everything is still served, then stop serving."""
-        if self._generations is not None and self._generations.has_successor(self.age):
+        if self._has_successor():
             # It accepts from the same sockets, and what we accepted we would turn away. Without
             # a successor it is better to answer that we end than not to answer.
             for server in servers:
                 server.close()
         shutdown = gevent.spawn(self.runtime.shutdown)
+        pause = self.notifier.interval(_NOTIFY_SECONDS / 2)
         while not shutdown.ready():
             self.notify()
-            shutdown.join(_NOTIFY_SECONDS / 2)
+            shutdown.join(pause)
         for server in servers:
             server.close()
         # gunicorn's own wait would count connections that are kept alive and idle.
@@ -243,13 +246,15 @@ class StreamWorker(GeventWorker):
             server.stop(timeout=0)
         self.runtime.gateway.stop()
 
+    def _has_successor(self) -> bool:
+        return self._generations is not None and self._generations.has_successor(self.age)
+
     def notify(self) -> None:
         """Tell the arbiter, and systemd, that this worker lives; exit if the arbiter is gone."""
         self.tmp.notify()
-        if not self.alive:  # one that ends beside its successor must not speak for that one
-            return
-        self.notifier.alive()
-        if self.ppid != os.getppid():
+        if not self._has_successor():  # beside it, one that ends must not speak for that one
+            self.notifier.alive()
+        if self.alive and self.ppid != os.getppid():
             self.log.info("Parent changed, shutting down: %s", self)
             self._exit()
 

@@ -49,7 +49,7 @@ def problem(url: str, seconds: float, *, verify: bool) -> str | None:
             )
         else:
             connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=seconds)
-    except (ValueError, http.client.InvalidURL) as exc:
+    except (ValueError, http.client.InvalidURL) as exc:  # UnicodeError is a ValueError
         return f"is no http(s) URL: {exc}"
     target = (parts.path or _PATH) + (f"?{parts.query}" if parts.query else "")
     try:
@@ -57,6 +57,8 @@ def problem(url: str, seconds: float, *, verify: bool) -> str | None:
         status = connection.getresponse().status
     except TimeoutError:
         return f"does not answer within {seconds:g} s"
+    except UnicodeError as exc:
+        return f"is no http(s) URL: {exc}"
     except (OSError, http.client.HTTPException) as exc:
         return f"does not answer: {getattr(exc, 'strerror', None) or str(exc) or repr(exc)}"
     finally:

@@ -7,6 +7,7 @@ it opens. docs/operations.md has a worked example that checks a signed cookie.
 from __future__ import annotations
 
 import importlib
+import inspect
 import logging
 from collections.abc import Callable, Mapping
 
@@ -34,7 +35,7 @@ class Denied(Exception):
     """
 
     def __init__(self, status: int = 403, reason: str = "Forbidden") -> None:
-        if not 400 <= status <= 599:
+        if not isinstance(status, int) or not 400 <= status <= 599:
             raise ValueError(f"a refusal's status is 400 to 599, not {status}")
         super().__init__(f"{status} {reason}")
         self.status = status
@@ -60,7 +61,7 @@ def load_authorizer(path: str | None) -> Authorize:
     module_name, _, name = path.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), name)
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         # Whatever a foreign module raises while it is imported, its name is what helps.
         raise InvalidSettings(
             f"SSE_AUTHORIZE: cannot import {path!r}, which should be package.module:function"
@@ -68,15 +69,19 @@ def load_authorizer(path: str | None) -> Authorize:
         ) from exc
     if not callable(found):
         raise InvalidSettings(f"SSE_AUTHORIZE: {path} is no function")
+    if inspect.iscoroutinefunction(found) or inspect.isgeneratorfunction(found):
+        raise InvalidSettings(f"SSE_AUTHORIZE: {path} must be a plain function, not async def")
     return _fail_closed(found)
 
 
-def _fail_closed(hook: Authorize) -> Authorize:
+def _fail_closed(hook: Callable[[str, str, Headers], object]) -> Authorize:
     """The hook, whose own mistakes refuse the stream: an open door would be the worse mistake."""
 
     def authorize(request_id: str, url: str, headers: Headers) -> None:
         try:
-            hook(request_id, url, headers)
+            verdict = hook(request_id, url, headers)
+            if verdict is not None and verdict is not True:
+                raise TypeError(f"it returned {verdict!r}; to refuse it must raise Denied")
         except Denied:
             raise
         except (Exception, gevent.Timeout) as exc:  # the hook may set itself a time limit

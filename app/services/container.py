@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -31,18 +32,31 @@ from gateway_shim.wire import Dialect
 
 __all__ = ["ServiceContainer"]
 
+logger = logging.getLogger(__name__)
+
 
 def _gateway_config(settings: Settings) -> GatewayConfig:
     return GatewayConfig(
         dialect=Dialect(settings.sse_dialect),
         heartbeat_interval=settings.heartbeat_interval_seconds,
         max_buffer_bytes=settings.sse_max_buffer_bytes,
-        max_connections=settings.sse_max_connections or streams_allowed(raise_limit()),
+        max_connections=_max_connections(settings.sse_max_connections),
         max_connections_per_address=settings.sse_max_connections_per_address,
         client_timeout=settings.sse_client_timeout_seconds,
         drain_retry_seconds=settings.sse_drain_retry_seconds,
         cors=Cors.parse(settings.cors_origins),
     )
+
+
+def _max_connections(wanted: int | None) -> int:
+    allowed = streams_allowed(raise_limit())
+    if wanted is not None and wanted > allowed:
+        logger.warning(
+            "SSE_MAX_CONNECTIONS is %d; the limit on descriptors allows %d streams, so many it is",
+            wanted,
+            allowed,
+        )
+    return allowed if wanted is None else min(wanted, allowed)
 
 
 def _backend(callback_handler: Callable[[], CallbackHandler]) -> InProcessBackend:

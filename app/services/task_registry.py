@@ -112,7 +112,7 @@ def _import_task(reference: str, source: str) -> type[BaseTask]:
         raise wrong("must look like package.module:ClassName")
     try:
         found: Any = import_module(module_name)
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         # Importing runs foreign code, which may raise anything; it is one clear line here.
         raise wrong(f"cannot be imported: {type(exc).__name__}: {exc}") from exc
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from app.admin_gate import AdminGate
 
 
-def ask(path: str, port: str, method: str = "GET") -> str:
+def ask(path: str, port: str, method: str = "GET", connection: socket.socket | None = None) -> str:
     """The status of an answer to a request that arrived at a port."""
     statuses: list[str] = []
 
@@ -18,12 +19,14 @@ def ask(path: str, port: str, method: str = "GET") -> str:
         return [b"let through"]
 
     gate = AdminGate(application, ("127.0.0.1", 5001))
-    environ = {
+    environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "PATH_INFO": path,
         "SERVER_NAME": "127.0.0.1",
         "SERVER_PORT": port,
     }
+    if connection is not None:
+        environ["gunicorn.socket"] = connection
     body = b"".join(gate(environ, lambda status, headers: statuses.append(status)))
     assert body in (b"let through", b'{"error":{"message":"Not found","code":"NOT_FOUND"}}')
     return statuses[0]
@@ -34,6 +37,17 @@ def test_only_at_the_admin_address(path: str) -> None:
     """The API and the metrics are found there and nowhere else."""
     assert ask(path, "5001") == "200 OK"
     assert ask(path, "5000") == "404 Not Found"
+
+
+@pytest.mark.parametrize(
+    ("family", "status"), [(socket.AF_INET, "200 OK"), (socket.AF_UNIX, "404 Not Found")]
+)
+def test_a_unix_socket_is_never_the_admin_address(
+    family: socket.AddressFamily, status: str
+) -> None:
+    """There the server's name is what the client's Host header says."""
+    with socket.socket(family) as connection:
+        assert ask("/metrics", "5001", connection=connection) == status
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/HEALTHZ/"])

@@ -58,7 +58,16 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
         None,
         "[::1]:5001",
         "[::1]:5001",
-        ["5001", ":5001", "h:", "h:x", "h:65536", "no-such-host.invalid:1"],
+        [
+            "5001",
+            ":5001",
+            "h:",
+            "h:x",
+            "h:65536",
+            "no-such-host.invalid:1",
+            "127.0.0.1:0",
+            "[::g]:1",
+        ],
     ),
     "FRONTEND_VERSION_URL": (None, "http://h/v.json?a=b", "http://h/v.json?a=b", URLS),
     "FRONTEND_VERSION_CACHE_SECONDS": (5.0, "0", 0.0, [*FINITE, "-1"]),
@@ -159,7 +168,7 @@ def test_an_env_file_that_cannot_be_read(tmp_path: Path) -> None:
         load_settings()
 
 
-@pytest.mark.parametrize("secret", [None, ""])
+@pytest.mark.parametrize("secret", [None, "", " "])
 def test_production_needs_its_secret(secret: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Said at start, not when the first callback is refused."""
     monkeypatch.setenv("FLASK_ENV", "production")
@@ -195,7 +204,8 @@ def test_what_an_environment_is(flask_env: Any, production: bool, testing: bool)
         ("127.0.0.1:80", ("127.0.0.1", 80)),
         ("localhost:5001", ("127.0.0.1", 5001)),
         ("[::1]:5001", ("::1", 5001)),
-        ("0.0.0.0:0", ("0.0.0.0", 0)),
+        ("0.0.0.0:1", ("0.0.0.0", 1)),
+        ("[0:0:0:0:0:0:0:1]:5001", ("::1", 5001)),
     ],
 )
 def test_the_admin_address(text: str | None, address: tuple[str, int] | None) -> None:
@@ -218,3 +228,11 @@ def test_settings_do_not_change() -> None:
     """They are read once; whoever has them can rely on them."""
     with pytest.raises(ValidationError):
         Settings(_env_file=None).port = 1  # type: ignore[misc]
+
+
+def test_a_password_in_a_bad_value_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line that refuses a URL does not tell its password."""
+    monkeypatch.setenv("SSE_GATEWAY_URL", "http://user:hunter2@host/?a")
+    with pytest.raises(InvalidSettings, match=r"^SSE_GATEWAY_URL: .*http://\*\*\*@host") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)

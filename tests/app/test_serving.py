@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
+from app import serving
 from app.config import Settings
 from app.serving import gunicorn_options
+from gateway_shim import server
 from gateway_shim.errors import InvalidConfiguration
-from gateway_shim.server import prepare_arbiter
 from tests.app.api.conftest import MakeApp
 from tests.support.server import ROOT
 
@@ -52,9 +53,12 @@ def test_the_arbiter_is_more_patient_than_the_shutdown(timeout: float) -> None:
     assert options_of(graceful_shutdown_timeout=timeout)["graceful_timeout"] >= timeout + 5 + 5
 
 
-def test_a_second_signal_hurries() -> None:
-    """The hook that sees to it is in its place."""
-    assert options_of()["on_starting"] is prepare_arbiter
+def test_the_arbiter_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook that sees to its signals is in its place, and asks before a reload."""
+    prepared: list[tuple[object, object]] = []
+    monkeypatch.setattr(server, "prepare_arbiter", lambda *given: prepared.append(given))
+    options_of()["on_starting"]("the arbiter")
+    assert prepared == [("the arbiter", serving.why_not)]
 
 
 def test_tls_needs_both_files() -> None:

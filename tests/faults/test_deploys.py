@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -14,10 +15,10 @@ import pytest
 from tests.faults.conftest import Tally
 from tests.faults.crowd import Crowd
 from tests.faults.undisturbed import assert_whole
-from tests.live.actions import active_streams, connect, start_task
+from tests.live.actions import active_streams, connect, start_task, task_story
 from tests.support.http import Connection, request_bytes
 from tests.support.http_message import Ended
-from tests.support.server import GunicornServer
+from tests.support.server import GunicornServer, Server
 from tests.support.stream import Stream
 from tests.support.timing import TIME_LIMIT, wait_until
 
@@ -114,6 +115,26 @@ def test_sighup_under_load(tally: Tally) -> None:
             assert newcomer.poll().ended is None
         count = (2 * 152 + 52) * CLIENTS
         tally(f"SIGHUP, 2 tasks running, {CLIENTS} streams", count, count, "nothing")
+        assert "Traceback" not in server.log
+
+
+def test_sighup_with_a_bad_setting(tmp_path: Path) -> None:
+    """It is refused with the reason: the task goes on, and so do the streams."""
+    (tmp_path / ".env").write_text("")
+    env = {"FLASK_ENV": "testing"}
+    command = [sys.executable, "-m", "app", "serve", "--port", "{port}"]
+    with Server(command, env=env, cwd=tmp_path) as server, connect(server) as stream:
+        worker = server.worker_pid()
+        task = start_task(server, "demo_task", steps=20, delay=0.05)
+        (tmp_path / ".env").write_text("TASK_MAX_WORKERS=abc\n")
+        server.send_signal(signal.SIGHUP)
+        server.wait_for_log("reload refused, the running worker goes on: TASK_MAX_WORKERS: ")
+        assert_whole(task_story(stream, task), 20)
+        assert server.worker_pid() == worker
+        (tmp_path / ".env").write_text("TASK_MAX_WORKERS=2\n")
+        server.send_signal(signal.SIGHUP)
+        stream.wait_for("connection_close")
+        wait_until(lambda: server.worker_pid() != worker, "the next worker")
         assert "Traceback" not in server.log
 
 

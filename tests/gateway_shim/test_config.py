@@ -29,10 +29,28 @@ def test_parse(text: str, origins: tuple[str, ...]) -> None:
     assert Cors.parse(text) == Cors(origins)
 
 
-@pytest.mark.parametrize("text", ["a.example", f"{A},null", "ftp://a", "**"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.example",
+        f"{A},null",
+        "ftp://a",
+        "**",
+        "https://a https://b",
+        "https://a/path",
+        "https://A.example",
+        "https://a:443",
+        "http://a:80",
+        "https://u:p@a",
+        "https://a:port",
+        "https://",
+    ],
+)
 def test_parse_refuses(text: str) -> None:
     """What is no origin is refused by name, with how to write it."""
-    with pytest.raises(InvalidConfiguration, match=r"is no origin: write it as https://"):
+    with pytest.raises(
+        InvalidConfiguration, match=r"is no origin as browsers send it: write https://"
+    ):
         Cors.parse(text)
 
 

@@ -34,6 +34,8 @@ def test_drain(rig: Rig) -> None:
         ]
         assert stream.retry is not None
         assert 1000 <= stream.retry <= 11_000
+        goodbye = b'retry: %d\n\nevent: connection_close\ndata: {"reason":"x"}\n\n' % stream.retry
+        assert stream.raw.endswith(goodbye), "the retry first: the page may close at the event"
         with pytest.raises(UnknownToken):
             rig.gateway.send(token, Event(None, "late"))
     stats = rig.gateway.stats

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 from typing import Any
@@ -18,7 +19,7 @@ from gateway_shim.errors import UnknownToken, WriteFailed
 from gateway_shim.gateway import Gateway, SendStatus
 from gateway_shim.stream_request import StreamRequest
 from gateway_shim.wire import Dialect, Event
-from tests.gateway_shim.rig import FakeBackend, Rig, fill, tcp_pair
+from tests.gateway_shim.rig import FakeBackend, FakeClock, Rig, fill, tcp_pair
 from tests.support.http_message import Ended
 from tests.support.sse_client import SSEEvent
 from tests.support.timing import wait_until
@@ -253,6 +254,39 @@ def test_limits(config: dict[str, Any], message: str) -> None:
         rig.open(address="192.0.2.1")
         stats = rig.gateway.stats
         assert (stats.active, stats.opened, stats.refused) == (1, 2, 1)
+
+
+def test_limits_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Who is turned away is in the log, in one line a second however many they are."""
+    clock = FakeClock()
+    with Rig(clock=clock, max_connections=1) as rig:
+        rig.open()
+        for _ in range(3):
+            assert rig.visit("/two").outcome() is not None
+        clock.now += 1
+        assert rig.visit("/three", address="192.0.2.9").outcome() is not None
+    lines = [vars(r) for r in caplog.records if r.message == "stream refused by a limit"]
+    assert [(line["url"], line["address"], line["answer"], line["refused"]) for line in lines] == [
+        ("/two", "192.0.2.1", 503, 1),
+        ("/three", "192.0.2.9", 503, 4),
+    ]
+
+
+def test_a_client_that_leaves_meanwhile_is_logged(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its backend was asked, and will not be told of an end: the log is."""
+    caplog.set_level(logging.INFO)
+    gate = Signal()
+    rig.backend.during = lambda token: gate.wait()
+    visit = rig.visit("/left")
+    visit.client.close()
+    wait_until(lambda: rig.gateway.stats.active == 0, "the client's going to be seen")
+    gate.set()
+    assert visit.outcome() is None
+    assert [(r.message, vars(r)["url"], vars(r)["token"]) for r in caplog.records] == [
+        ("stream abandoned", "/left", visit.token)
+    ]
 
 
 def test_limit_counts_the_connecting() -> None:

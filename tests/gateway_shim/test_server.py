@@ -6,6 +6,9 @@ import logging
 import os
 import signal
 import socket
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -189,7 +192,7 @@ class FakeArbiter:
 def test_second_signal() -> None:
     """A SIGTERM that comes while gunicorn stops is the SIGQUIT that it looks for; others stay."""
     arbiter = FakeArbiter()
-    prepare_arbiter(cast(Arbiter, arbiter))
+    prepare_arbiter(cast(Arbiter, arbiter), lambda: None)
     arbiter.signal(signal.SIGTERM, None)
     arbiter.signal(signal.SIGHUP, None)
     arbiter.stop()
@@ -219,7 +222,7 @@ def test_stop_during_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "kill", kill)
     arbiter = FakeArbiter()
     arbiter.WORKERS = {11: SimpleNamespace(age=1), 12: SimpleNamespace(age=2)}
-    prepare_arbiter(cast(Arbiter, arbiter))
+    prepare_arbiter(cast(Arbiter, arbiter), lambda: None)
     arbiter.signal(signal.SIGTERM, None)
     arbiter.during_reload = [signal.SIGHUP, signal.SIGTERM]
     arbiter.reload()
@@ -228,10 +231,53 @@ def test_stop_during_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
     assert arbiter.queued == [signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGTERM]
 
 
+def test_a_reload_that_could_not_work(caplog: pytest.LogCaptureFixture) -> None:
+    """It is refused with the reason, and the worker that serves is not touched."""
+    arbiter, answers = FakeArbiter(), ["X: no good", None]
+    arbiter.WORKERS = {11: SimpleNamespace(age=1)}
+    arbiter.during_reload = [signal.SIGHUP]
+    prepare_arbiter(cast(Arbiter, arbiter), lambda: answers.pop(0))
+    arbiter.reload()
+    assert arbiter.queued == []
+    arbiter.reload()
+    assert arbiter.queued == [signal.SIGHUP]
+    assert [record.message for record in caplog.records] == [
+        "reload refused, the running worker goes on: X: no good"
+    ]
+
+
+def test_whose_child_it_is() -> None:
+    """The arbiter hears of no child while it asks, and looks for its own afterwards."""
+    script = textwrap.dedent(
+        """
+        import signal
+        from types import SimpleNamespace
+        from gateway_shim.server import prepare_arbiter
+
+        signal.signal(signal.SIGCHLD, lambda *_: print("a child has ended"))
+
+        def why_not():
+            signal.raise_signal(signal.SIGCHLD)
+            print("asked")
+
+        arbiter = SimpleNamespace(
+            worker_class=type("Worker", (), {}), stop=None, signal=None, reload=lambda: None
+        )
+        prepare_arbiter(arbiter, why_not)
+        arbiter.reload()
+        """
+    )
+    # Not here: gevent has patched this process, and what ends a child comes another way.
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["asked", "a child has ended"]
+
+
 def test_no_second_worker(caplog: pytest.LogCaptureFixture) -> None:
     """SIGTTIN adds no worker, and the log says why."""
     arbiter = FakeArbiter()
-    prepare_arbiter(cast(Arbiter, arbiter))
+    prepare_arbiter(cast(Arbiter, arbiter), lambda: None)
     arbiter.handle_ttin()
     assert arbiter.workers == 1
     assert [record.message for record in caplog.records] == [f"SIGTTIN ignored: {ONE_WORKER}"]
@@ -272,6 +318,16 @@ def test_bad_certificate(certificate: tuple[str, str], tmp_path: Path) -> None:
         with pytest.raises(InvalidConfiguration) as caught:
             check_certificate(*wrong)
         assert str(caught.value).startswith(f"cannot use {wrong[0]} with {wrong[1]}: ")
+
+
+def test_encrypted_key(certificate: tuple[str, str], tmp_path: Path) -> None:
+    """Nobody is asked for a pass phrase: a server has no terminal."""
+    locked = tmp_path / "locked.pem"
+    command = ["openssl", "pkey", "-aes256", "-passout", "pass:secret", "-out", str(locked)]
+    with open(certificate[1], "rb") as key:
+        subprocess.run(command, stdin=key, check=True, capture_output=True)
+    with pytest.raises(InvalidConfiguration, match=r"^the key is encrypted"):
+        check_certificate(certificate[0], str(locked))
 
 
 # ------------------------------------------------------------------------- log lines

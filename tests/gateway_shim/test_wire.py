@@ -221,3 +221,10 @@ def test_retry() -> None:
     parser = SSEParser()
     assert parser.feed(wire.retry(1500)) == []
     assert parser.retry == 1500
+
+
+@pytest.mark.parametrize("name", ["a\nevent: b", "a\rdata: c", "a\0", "\r\n"])
+def test_a_name_cannot_forge_a_line(name: str) -> None:
+    """Whoever makes the event, not only who sends it over HTTP."""
+    with pytest.raises(ValueError, match="must not hold CR, LF or NUL"):
+        Event(name, "x")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.actions import connect
+from tests.live.actions import connect, start_task
 from tests.support.http import request
 from tests.support.server import Server, ServeServer
 from tests.support.systemd import FakeManager, socket_activated
@@ -41,7 +41,8 @@ def test_a_life(tmp_path: Path) -> None:
             stream.wait_for("connection_close")
         assert set(manager.told_until("STOPPING=1")) <= {FED, "STOPPING=1"}
         assert server.wait() == 0
-        assert manager.told(0.01) is None
+        while (told := manager.told(0.01)) is not None:
+            assert told == FED
         assert "was not told" not in server.log
 
 
@@ -70,6 +71,19 @@ def test_the_watchdog_starves_when_the_loop_is_blocked(tmp_path: Path) -> None:
                 assert manager.told() == FED
                 client.settimeout(TIME_LIMIT)
                 assert client.recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_worker_that_drains_is_fed_on(tmp_path: Path) -> None:
+    """SIGTERM to the worker: while it waits for a task, and nobody follows yet, it is alive."""
+    with FakeManager(tmp_path) as manager, ServeServer(env=watched(manager)) as server:
+        manager.told_until("READY=1")
+        start_task(server, "demo_task", steps=1, delay=6 * WATCHDOG_SECONDS)
+        os.kill(server.worker_pid(), signal.SIGTERM)
+        fed = 0
+        while (told := manager.told(WATCHDOG_SECONDS)) == FED:
+            fed += 1
+        assert fed >= 8, "systemd would have killed it"
+        assert told in ("READY=1", None)  # None: the next one is still starting
 
 
 def test_a_replaced_worker_says_nothing_more(tmp_path: Path) -> None:

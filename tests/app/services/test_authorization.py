@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import gevent
 import pytest
@@ -105,6 +106,49 @@ def test_hook_that_runs_out_of_time_keeps_the_door_shut(
     assert "the SSE_AUTHORIZE hook failed" in caplog.text
 
 
+@pytest.mark.parametrize("verdict", [False, "no", 0, object()])
+def test_hook_that_answers_otherwise_keeps_the_door_shut(
+    hooks: types.ModuleType, caplog: pytest.LogCaptureFixture, verdict: object
+) -> None:
+    """Whoever returns False means to refuse: said in the log, and refused."""
+    hooks.check = lambda *_: verdict
+    handler = CallbackHandler(Connections(), load_authorizer("hooks:check"))
+    assert handler.handle(connect()).status == 500
+    assert "to refuse it must raise Denied" in caplog.text
+
+
+def test_hook_that_says_yes(hooks: types.ModuleType) -> None:
+    """True is allowed for those who want to say it."""
+    hooks.check = lambda *_: True
+    handler = CallbackHandler(Connections(), load_authorizer("hooks:check"))
+    assert handler.handle(connect()).status == 200
+
+
+def test_hook_that_would_never_run_is_said_at_start(hooks: types.ModuleType) -> None:
+    """A coroutine's or a generator's body runs only for who awaits or iterates it."""
+
+    async def coroutine(*_: object) -> None:
+        raise Denied
+
+    def generator(*_: object) -> Iterator[None]:
+        yield None
+
+    for function in (coroutine, generator):
+        hooks.check = function
+        with pytest.raises(InvalidSettings, match="must be a plain function"):
+            load_authorizer("hooks:check")
+
+
+def test_hook_whose_module_exits_is_said_at_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It would end the worker without a word, again and again."""
+    (tmp_path / "exits_at_import.py").write_text("raise SystemExit('no')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(InvalidSettings, match=r"SystemExit: no"):
+        load_authorizer("exits_at_import:check")
+
+
 @pytest.mark.parametrize("path", ["nowhere_at_all:check", "hooks:missing", "hooks", "hooks:text"])
 def test_wrong_hook_is_one_clear_line(hooks: types.ModuleType, path: str) -> None:
     """A hook that is not there, or is no function, is said at start."""
@@ -113,7 +157,7 @@ def test_wrong_hook_is_one_clear_line(hooks: types.ModuleType, path: str) -> Non
         load_authorizer(path)
 
 
-@pytest.mark.parametrize("status", [200, 302, 399, 600])
+@pytest.mark.parametrize("status", [200, 302, 399, 600, 450.5])
 def test_denial_has_an_error_status(status: int) -> None:
     """A refusal cannot claim success."""
     with pytest.raises(ValueError, match="400 to 599"):

@@ -151,6 +151,28 @@ def test_the_gateways_configuration() -> None:
     ) == (Dialect.ENVELOPE, 7, 2048, 11, 3, 8, 1.5, Cors(("https://a", "https://b")))
 
 
+def test_more_connections_than_descriptors(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The reserve for everything else is kept, and it is said."""
+    monkeypatch.setattr("app.services.container.streams_allowed", lambda limit: 150)
+    assert container_of(sse_max_connections=1000).gateway().config.max_connections == 150
+    assert "allows 150 streams" in caplog.text
+    assert container_of(sse_max_connections=150).gateway().config.max_connections == 150
+    assert container_of().gateway().config.max_connections == 150
+    assert len(caplog.records) == 1
+
+
+def test_the_task_services_settings() -> None:
+    """Each arrives where it is obeyed."""
+    service = container_of(
+        task_max_workers=7, task_timeout_seconds=8, task_cleanup_interval_seconds=9
+    ).task_service()
+    assert service._native._threads == 2 * 7
+    assert service._timeout_seconds == 8
+    assert service._store._keep_seconds == 9
+
+
 def test_the_transport_without_a_gateway_url(container: ServiceContainer) -> None:
     """The gateway of this process."""
     assert isinstance(container.gateway_transport(), InProcessTransport)

@@ -1,0 +1,32 @@
+"""``sse-monolith check``: whether a server could start, before one is asked to."""
+
+from __future__ import annotations
+
+import click
+
+from app.config import load_settings
+from app.serving import CAN_START, gunicorn_options
+from gateway_shim.errors import InvalidConfiguration
+
+__all__ = ["check_command"]
+
+
+@click.command("check")
+def check_command() -> None:
+    """Find out whether a server could start with these settings.
+
+    Reads the settings and the certificate, imports the tasks and the hook, and listens nowhere.
+    A server asks so itself before it reloads. Exit status 0 if it could, else 1 and why not.
+    """
+    # As in the worker: before anything of the application is imported.
+    from gevent import monkey
+
+    monkey.patch_all()
+    from app import create_app
+
+    try:
+        gunicorn_options(load_settings())
+        create_app()
+    except InvalidConfiguration as exc:
+        raise click.ClickException(str(exc)) from exc
+    click.echo(CAN_START)

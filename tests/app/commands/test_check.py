@@ -1,0 +1,55 @@
+"""app.commands.check: whether a server could start. In processes of its own: it sets up logging."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app import serving
+from app.self_command import self_command
+
+ROOT = Path(serving.__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of a developer's ``.env``."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+def test_it_could() -> None:
+    """One line, status 0; and so the server says nothing against it."""
+    done = subprocess.run([*self_command(), "check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, serving.CAN_START + "\n", "")
+    assert serving.why_not() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TASK_MAX_WORKERS", "abc"),
+        ("APP_TASKS", "no_such_module:Task"),
+        ("SSE_AUTHORIZE", "no_such_module:hook"),
+    ],
+)
+def test_it_could_not(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """Whatever a worker would stumble over, in one line."""
+    monkeypatch.setenv(name, value)
+    assert str(serving.why_not()).startswith(f"{name}: ")
+
+
+def test_status_and_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status 1; the certificate is looked at too."""
+    monkeypatch.setenv("CERTFILE", "no.pem")
+    done = subprocess.run([*self_command(), "check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: TLS needs both a certificate and a key\n"
+
+
+def test_it_cannot_even_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the answer is no."""
+    monkeypatch.setattr(serving, "self_command", lambda: ["/nowhere/at/all"])
+    assert str(serving.why_not()).startswith("the check did not work: ")
