@@ -15,10 +15,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+import gevent
 import PyInstaller
 from app import build_info, licenses
 from app.build_info import BuildInfo
 from app.licenses import Component
+from gevent.libev.corecext import get_version as libev_version
 
 __all__ = ["write_manifest"]
 
@@ -87,7 +89,22 @@ def _others(files: list[Path]) -> list[Component]:
             packer_text.read_text(encoding="utf-8") if packer_text else "",
         ),
     ]
-    return found + _system_libraries(files)
+    return found + _inside_gevent(files) + _system_libraries(files)
+
+
+def _inside_gevent(files: list[Path]) -> list[Component]:
+    """Libraries that gevent's wheel has compiled in, without their licences."""
+    texts = Path(__file__).parent / "licenses"
+    libev = libev_version().removeprefix("libev-")
+    inside = {
+        "corecext": ("libev", libev, "BSD-2-Clause OR GPL-2.0-or-later"),
+        "cares": ("c-ares", f"as in gevent {gevent.__version__}", "MIT"),
+    }
+    return [
+        Component(name, version, licence, (texts / f"{name}.txt").read_text(encoding="utf-8"))
+        for extension, (name, version, licence) in inside.items()
+        if any(file.name.startswith(f"{extension}.") for file in files)
+    ]
 
 
 def _system_libraries(files: list[Path]) -> list[Component]:

@@ -61,7 +61,7 @@ def test_licenses(binary: Path) -> None:
     """Python, the bootloader, the libraries and every distribution, each with its text."""
     ran = run([binary, "licenses"])
     assert (ran.returncode, ran.stderr) == (0, "")
-    for name in ("gevent", "gunicorn", "Flask", "pydantic_core", "Python", "PyInstaller"):
+    for name in ("gevent", "gunicorn", "Flask", "pydantic_core", "Python", "PyInstaller", "libev"):
         assert re.search(rf"^{name}[ \w]* \d\S*: \S", ran.stdout, re.MULTILINE), name
     assert "PYTHON SOFTWARE FOUNDATION LICENSE" in ran.stdout
     assert "It brings no licence text" not in ran.stdout
