@@ -4,7 +4,27 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import pytest  # noqa: E402 - see above
+from collections.abc import Iterator  # noqa: E402 - see above
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+
+_MEASURED = {"app", "bench", "gateway_shim", "live"}
+"""The folders whose tests' child processes are measured for coverage, too.
+
+That makes a child start half as slow again. The others' children run what these run already.
+"""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _children_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Start the children of the other folders' tests without coverage."""
+    folder = Path(request.node.path).relative_to(Path(__file__).parent).parent.as_posix()
+    measured = folder.partition("/")[0] in _MEASURED and folder != "gateway_shim/parity"
+    with pytest.MonkeyPatch.context() as patch:
+        if not measured:
+            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
