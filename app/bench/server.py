@@ -129,11 +129,12 @@ class Server:
             connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
-        certfile = self._settings.get("CERTFILE")
-        if certfile is None:
+        if "CERTFILE" not in self._settings:
             return http.client.HTTPConnection("127.0.0.1", self.port, timeout=_REQUEST_SECONDS)
-        context = ssl.create_default_context(cafile=certfile)
+        # Any chain will do: it is our own server on loopback, and not its name that is measured.
+        context = ssl.create_default_context()
         context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
         return http.client.HTTPSConnection(
             "127.0.0.1", self.port, timeout=_REQUEST_SECONDS, context=context
         )

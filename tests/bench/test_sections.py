@@ -51,11 +51,10 @@ def environment() -> dict[str, str]:
 
 
 def certificate(folder: Path) -> list[str]:
-    """The options for a certificate of its own."""
-    authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
+    """The options for a certificate of its own, of an authority that nobody knows."""
+    issued = trustme.CA().issue_cert("127.0.0.1")
     issued.private_key_pem.write_to_path(folder / "key.pem")
-    for pem in (*issued.cert_chain_pems, authority.cert_pem):
+    for pem in issued.cert_chain_pems:
         pem.write_to_path(folder / "cert.pem", append=True)
     return ["--certfile", str(folder / "cert.pem"), "--keyfile", str(folder / "key.pem")]
 

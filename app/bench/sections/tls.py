@@ -35,9 +35,7 @@ def measure(stage: Stage) -> None:
         Helper(CROWD) as plain_crowd,
     ):
         before = resident_bytes(server.worker)
-        opened = crowd.call(
-            "open", port=server.port, count=streams, certfile=certfile, seconds=SECONDS
-        )
+        opened = crowd.call("open", port=server.port, count=streams, seconds=SECONDS)
         memory = (resident_bytes(server.worker) - before) / streams
         open_streams(plain_crowd, plain_server.port, streams)
         for _ in range(stage.plan.repetitions):

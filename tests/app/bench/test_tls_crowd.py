@@ -46,11 +46,9 @@ def script() -> Script:
 
 @pytest.fixture
 def certfile(tmp_path: Path) -> Path:
-    """A certificate with its key and the authority behind it, in one file."""
-    authority = trustme.CA()
-    issued = authority.issue_cert("localhost")
+    """A certificate with its key, in one file, of an authority that nobody knows."""
+    issued = trustme.CA().issue_cert("localhost")
     issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "all.pem")
-    authority.cert_pem.write_to_path(tmp_path / "all.pem", append=True)
     return tmp_path / "all.pem"
 
 
@@ -73,37 +71,37 @@ def crowd() -> Iterator[Helper]:
         yield crowd
 
 
-def connect(crowd: Helper, port: int, count: int, certfile: Path) -> None:
+def connect(crowd: Helper, port: int, count: int) -> None:
     """Open streams."""
-    crowd.call("open", port=port, count=count, certfile=str(certfile), seconds=TIME_LIMIT)
+    crowd.call("open", port=port, count=count, seconds=TIME_LIMIT)
 
 
-def test_counts_events(crowd: Helper, port: int, script: Script, certfile: Path) -> None:
+def test_counts_events(crowd: Helper, port: int, script: Script) -> None:
     """Every event of every stream is counted once, also one that is cut in two."""
-    connect(crowd, port, 3, certfile)
+    connect(crowd, port, 3)
     script.rest = [b"data: 1\n\ndata: 2\n", b"\ndata: 3\n\n"]
     script.go.set()
     seen = crowd.call("read", frames=9, seconds=TIME_LIMIT)
     assert seen["last_ns"] > seen["first_ns"]
 
 
-def test_refused(crowd: Helper, port: int, script: Script, certfile: Path) -> None:
+def test_refused(crowd: Helper, port: int, script: Script) -> None:
     """A stream that is refused is said to be."""
     script.first = b"HTTP/1.1 503 No\r\n\r\n"
     with pytest.raises(BenchFailed, match=r"a stream was refused: b'HTTP/1\.1 503 No"):
-        connect(crowd, port, 1, certfile)
+        connect(crowd, port, 1)
 
 
-def test_too_few(crowd: Helper, port: int, certfile: Path) -> None:
+def test_too_few(crowd: Helper, port: int) -> None:
     """Events that do not come are missed."""
-    connect(crowd, port, 1, certfile)
+    connect(crowd, port, 1)
     with pytest.raises(BenchFailed, match=r"0 of 1 events had arrived after 0\.05 s"):
         crowd.call("read", frames=1, seconds=0.05)
 
 
-def test_ended(crowd: Helper, port: int, script: Script, certfile: Path) -> None:
+def test_ended(crowd: Helper, port: int, script: Script) -> None:
     """A server that ends a stream is found out."""
-    connect(crowd, port, 1, certfile)
+    connect(crowd, port, 1)
     script.ends = True
     script.go.set()
     with pytest.raises(BenchFailed, match="the server ended a stream"):
