@@ -18,7 +18,7 @@ from gateway_shim.callbacks import (
     CallbackFailure,
 )
 
-__all__ = ["Backend", "InProcessBackend", "NoBackend"]
+__all__ = ["Backend", "CallbackTimeout", "InProcessBackend", "NoBackend"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,10 @@ class Backend(Protocol):
     def flush(self, seconds: float) -> None:
         """Wait until every disconnect that was told has arrived or failed."""
         ...
+
+
+class CallbackTimeout(gevent.Timeout):
+    """A backend in this process has not answered a callback within the contract's time limit."""
 
 
 class NoBackend:
@@ -73,17 +77,16 @@ class InProcessBackend:
         self._handle = handle
 
     def connect(self, payload: Mapping[str, Any]) -> CallbackAnswer | CallbackFailure:
-        """Ask whether a stream may open, within the contract's time limit, as over HTTP.
+        """Ask whether a stream may open; a backend that raises answers 500.
 
-        A backend that raises answers 500. In a greenlet of its own, since a time limit raised in
-        the backend's could be taken for one of its own.
+        It is interrupted by :class:`CallbackTimeout` at the contract's time limit, as it would
+        not be waited for over HTTP. One that catches that may still answer.
         """
-        asking = gevent.spawn(self._call, payload)
         try:
-            asking.join(CALLBACK_TIME_LIMIT_SECONDS)
-            return asking.get() if asking.ready() else CallbackFailure.TIMEOUT
-        finally:
-            asking.kill(block=False)
+            with CallbackTimeout(CALLBACK_TIME_LIMIT_SECONDS):
+                return self._call(payload)
+        except CallbackTimeout:
+            return CallbackFailure.TIMEOUT
 
     def disconnect(self, payload: Mapping[str, Any], failed: Callable[[], None]) -> None:
         """Tell that a stream has ended."""
@@ -96,6 +99,8 @@ class InProcessBackend:
     def _call(self, payload: Mapping[str, Any]) -> CallbackAnswer:
         try:
             return self._handle(payload)
+        except CallbackTimeout:
+            raise
         except (Exception, gevent.Timeout):
             # What HTTP's boundary would be: a backend's mistake must not end a gateway's greenlet.
             logger.exception("the backend's callback failed", extra={"action": payload["action"]})

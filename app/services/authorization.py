@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 import gevent
 
 from app.config import InvalidSettings
+from gateway_shim.backend import CallbackTimeout
 
 __all__ = ["Authorize", "Denied", "allow_all", "load_authorizer"]
 
@@ -82,7 +83,7 @@ def _fail_closed(hook: Callable[[str, str, Headers], object]) -> Authorize:
             verdict = hook(request_id, url, headers)
             if verdict is not None and verdict is not True:
                 raise TypeError(f"it returned {verdict!r}; to refuse it must raise Denied")
-        except Denied:
+        except (Denied, CallbackTimeout):
             raise
         except (Exception, gevent.Timeout) as exc:  # the hook may set itself a time limit
             logger.exception("the SSE_AUTHORIZE hook failed", extra={"request_id": request_id})

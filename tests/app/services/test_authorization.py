@@ -14,6 +14,7 @@ import pytest
 from app.config import InvalidSettings
 from app.services.authorization import Denied, allow_all, load_authorizer
 from app.services.callback_handler import Answer, CallbackHandler
+from gateway_shim.backend import CallbackTimeout
 
 
 class Connections:
@@ -104,6 +105,18 @@ def test_hook_that_runs_out_of_time_keeps_the_door_shut(
     with caplog.at_level(logging.ERROR):
         assert handler.handle(connect()).status == 500
     assert "the SSE_AUTHORIZE hook failed" in caplog.text
+
+
+def test_the_contracts_time_limit_is_not_the_hooks(hooks: types.ModuleType) -> None:
+    """A hook that takes too long is no hook that failed: the gateway answers 504."""
+
+    def slow(*_: object) -> None:
+        gevent.sleep(60)
+
+    hooks.check = slow
+    handler = CallbackHandler(Connections(), load_authorizer("hooks:check"))
+    with pytest.raises(CallbackTimeout), CallbackTimeout(0.01):
+        handler.handle(connect())
 
 
 @pytest.mark.parametrize("verdict", [False, "no", 0, object()])
