@@ -256,7 +256,7 @@ def calls_for_one_more(gateway: type[Gateway]) -> float:
 
 def test_no_python_call_per_delivery() -> None:
     """A delivery calls no Python function; the few there are belong to the yields on the way."""
-    assert 0 < calls_for_one_more(Gateway) < 0.1
+    assert 0 < calls_for_one_more(Gateway) < 0.5
 
 
 def test_more_python_calls_are_seen() -> None:
