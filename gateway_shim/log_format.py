@@ -1,6 +1,7 @@
 """How log lines look: text for people, JSON for machines. No secret, no forged line.
 
-Fields given as ``extra={…}`` are shown in both.
+Fields given as ``extra={…}`` are shown in both. Every record becomes a line, whatever objects are
+in it: a value that cannot be shown is replaced by a text that says so, and a long one is cut.
 """
 
 from __future__ import annotations
@@ -8,15 +9,26 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
+import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from gateway_shim.line_handler import LineHandler
 from gateway_shim.redaction import Redactor, escape
+from gateway_shim.safe_text import class_name, describe, text_of
 
-__all__ = ["JsonFormatter", "TextFormatter", "install"]
+__all__ = ["MAX_TRACEBACK_CHARACTERS", "JsonFormatter", "TextFormatter", "install"]
 
 HANDLER_NAME = "sse-monolith"
 """The name of the one handler that :func:`install` manages."""
+
+MAX_TRACEBACK_CHARACTERS = 1024 * 1024
+"""Characters that are kept of a traceback: all of one at Python's recursion limit."""
+
+_MAX_CAUSES = 20
+"""Exceptions that are named of a chain whose tracebacks cannot be rendered."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -26,36 +38,55 @@ _INDENT = "    "
 
 
 class _Formatter(logging.Formatter):
-    """What both formats need: a record's parts, masked."""
+    """What both formats need: a record's parts, masked. Rendering a record never raises."""
 
     def __init__(self, redactor: Redactor | None = None) -> None:
         super().__init__()
         self._redactor = redactor or Redactor()
 
-    def _message(self, record: logging.LogRecord) -> str:
+    def format(self, record: logging.LogRecord) -> str:
+        """Render a record."""
         try:
-            message = record.getMessage()
-        except Exception as exc:  # noqa: BLE001 - a wrong log call must not lose the line
-            message = f"{record.msg!s} (arguments do not fit: {type(exc).__name__})"
-        return self._redactor.text(message)
+            return self._render(record)
+        except BaseException as exc:  # noqa: BLE001 - a lost line would be worse than a poor one
+            return self._render(_poor_copy(record, exc))
 
-    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        return {
-            name: self._redactor.field(name, value)
-            for name, value in vars(record).items()
+    def _render(self, record: logging.LogRecord) -> str:
+        raise NotImplementedError
+
+    def _message_and_fields(self, record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
+        fields = {
+            text_of(name): self._redactor.field(name, value)
+            for name, value in list(vars(record).items())
             if name not in _STANDARD
         }
+        try:
+            message = text_of(record.getMessage())
+        except BaseException as exc:  # noqa: BLE001 - a wrong log call must not lose the line
+            message = text_of(record.msg)
+            if record.args:
+                message += f" (arguments do not fit: {class_name(exc)})"
+                fields["arguments"] = self._redactor.field("arguments", record.args)
+        return self._redactor.text(message), fields
 
     def _trace(self, record: logging.LogRecord) -> str:
-        """The traceback and the stack, as many lines as they have; empty if there are none."""
+        """Return the traceback and the stack, as many lines as they have; empty without any."""
         parts = []
         if record.exc_info and record.exc_info[0] is not None:
-            parts.append(self.formatException(record.exc_info))
+            parts.append(self._traceback(record.exc_info))
         elif record.exc_text:  # the record came from another process or handler
-            parts.append(record.exc_text)
+            parts.append(text_of(record.exc_text))
         if record.stack_info:
-            parts.append(record.stack_info)
-        return self._redactor.text("\n".join(parts))
+            parts.append(text_of(record.stack_info))
+        return self._redactor.text("\n".join(parts), MAX_TRACEBACK_CHARACTERS)
+
+    def _traceback(self, exc_info: Any) -> str:
+        try:
+            return self.formatException(exc_info)
+        except BaseException:  # noqa: BLE001 - an exception can refuse to say even its class's name
+            frames = "".join(traceback.format_tb(exc_info[2]))
+            causes = "\nwhile handling ".join(describe(exc) for exc in _chain(exc_info[1]))
+            return f"Traceback (most recent call last):\n{frames}{causes}"
 
 
 class TextFormatter(_Formatter):
@@ -64,15 +95,13 @@ class TextFormatter(_Formatter):
     A traceback follows on lines of its own, each indented: no line of it can pass for a record.
     """
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Render a record."""
+    def _render(self, record: logging.LogRecord) -> str:
+        message, values = self._message_and_fields(record)
         line = (
-            f"{_timestamp(record)} {record.levelname} {escape(record.name)}:"
-            f" {escape(self._message(record))}"
+            f"{_timestamp(record)} {escape(text_of(record.levelname))}"
+            f" {escape(text_of(record.name))}: {escape(message)}"
         )
-        fields = " ".join(
-            f"{escape(name)}={_text_value(value)}" for name, value in self._fields(record).items()
-        )
+        fields = " ".join(f"{escape(name)}={_text_value(value)}" for name, value in values.items())
         if fields:
             line += f"  {fields}"
         trace = self._trace(record)
@@ -88,15 +117,14 @@ class JsonFormatter(_Formatter):
     underscore in front.
     """
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Render a record."""
+    def _render(self, record: logging.LogRecord) -> str:
+        message, fields = self._message_and_fields(record)
         document: dict[str, Any] = {
             "time": _timestamp(record),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": self._message(record),
+            "level": text_of(record.levelname),
+            "logger": text_of(record.name),
+            "message": message,
         }
-        fields = self._fields(record)
         for name, value in fields.items():
             document[f"_{name}" if name in document or name == "exception" else name] = value
         trace = self._trace(record)
@@ -117,16 +145,34 @@ def install(formatter: logging.Formatter, level: str, stream: TextIO | None = No
     for handler in [handler for handler in root.handlers if handler.name == HANDLER_NAME]:
         root.removeHandler(handler)
         handler.close()
-    handler = logging.StreamHandler(stream)
+    handler = LineHandler(stream)
     handler.name = HANDLER_NAME
     handler.setFormatter(formatter)
     root.addHandler(handler)
     root.setLevel(level)
 
 
+def _poor_copy(record: logging.LogRecord, exc: BaseException) -> logging.LogRecord:
+    """Return a record with the message of one that cannot be rendered, and the reason."""
+    kept = {name: text_of(getattr(record, name, "")) for name in ("name", "levelname", "msg")}
+    return logging.makeLogRecord({**kept, "not_shown_because": describe(exc)})
+
+
 def _timestamp(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
+    try:
+        moment = datetime.fromtimestamp(record.created, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):  # a record that somebody has made up
+        moment = datetime.fromtimestamp(time.time(), UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _chain(exc: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those that led to it."""
+    for _ in range(_MAX_CAUSES):
+        if exc is None:
+            return
+        yield exc
+        exc = exc.__context__ if exc.__cause__ is None else exc.__cause__
 
 
 def _text_value(value: object) -> str:

@@ -1,4 +1,8 @@
-"""What may not appear in a log: secrets, and characters that would forge a line."""
+"""What may not appear in a log: secrets, characters that would forge a line, texts without end.
+
+A log call may be handed any object. Whatever that object does when it is looked at, the methods
+of :class:`Redactor` return.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,24 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-__all__ = ["MASK", "Redactor", "escape"]
+from gateway_shim.safe_text import not_shown, text_of
+
+__all__ = ["MASK", "MAX_CHARACTERS", "MAX_ITEMS", "Redactor", "escape"]
 
 MASK = "***"
 """What stands in a log where a secret was."""
+
+MAX_CHARACTERS = 64 * 1024
+"""Characters that are kept of a text, and of all texts in one field."""
+
+MAX_ITEMS = 1000
+"""Items that are kept of all collections in one field."""
+
+_MORE = "…"
+"""What stands for the items that are left out."""
+
+_MAX_INTEGER_BITS = 2000
+"""An integer of more bits is shown as hexadecimal text: ``str`` and ``json`` may refuse it."""
 
 # C0 and C1 controls, the line ends that only Unicode knows, what turns the direction of text
 # (a terminal would show another line than was written), and lone surrogates (not encodable).
@@ -20,30 +38,43 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 _SENSITIVE = r"(?:(?:proxy-)?authorization|(?:set-)?cookie|x-sse-secret|x-api-key|password|passwd)"
 _SENSITIVE_FIELD = re.compile(_SENSITIVE + r"|.*(?:secret|password|api_key)", re.IGNORECASE)
-_QUOTED = r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
 
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # ?secret=… in a URL, SSE_CALLBACK_SECRET=… in an environment.
-    (re.compile(rf"(secret=)(?:{_QUOTED}|[^&#\s\"]+)", re.IGNORECASE), rf"\1{MASK}"),
-    # What a page may put into its stream's URL, since EventSource sends no headers of its own.
-    (
-        re.compile(
-            r"([?&](?:(?:access_|id_)?token|jwt|auth|api_?key|key|password|sig|signature)=)[^&#\s\"]+",
-            re.IGNORECASE,
+
+def _patterns(end: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Return what secrets look like, and what to write instead.
+
+    Args:
+        end: what may stand in the place of a closing quote or ``@``: nothing, or the end of a
+            text that was cut.
+    """
+    quoted = rf"\"(?:\\.|[^\"\\])*(?:\"{end})|'(?:\\.|[^'\\])*(?:'{end})"
+    return (
+        # ?secret=… in a URL, SSE_CALLBACK_SECRET=… in an environment.
+        (re.compile(rf"(secret=)(?:{quoted}|[^&#\s\"]+)", re.IGNORECASE), rf"\1{MASK}"),
+        # What a page may put into its stream's URL, since EventSource sends no headers of its own.
+        (
+            re.compile(
+                r"([?&](?:(?:access_|id_)?token|jwt|auth|api_?key|key|password|sig|signature)=)[^&#\s\"]+",
+                re.IGNORECASE,
+            ),
+            rf"\1{MASK}",
         ),
-        rf"\1{MASK}",
-    ),
-    # A header: as a line, in a dict's repr, as a pair. Unquoted, its value lasts to the line's end.
-    (
-        re.compile(
-            rf"\b({_SENSITIVE}(?:\\*[\"']\s*[:,]|\s*[:=])\s*)b?(?:{_QUOTED}|[^\r\n]+)",
-            re.IGNORECASE,
+        # A header: as a line, in a dict's repr, as a pair. Unquoted, its value lasts to the line's
+        # end.
+        (
+            re.compile(
+                rf"\b({_SENSITIVE}(?:\\*[\"']\s*[:,]|\s*[:=])\s*)b?(?:{quoted}|[^\r\n]+)",
+                re.IGNORECASE,
+            ),
+            rf"\1{MASK}",
         ),
-        rf"\1{MASK}",
-    ),
-    (re.compile(r"\b(bearer\s+)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1{MASK}"),
-    (re.compile(r"(?<=://)[^/\s@\"'?#]+(?=@)"), MASK),
-)
+        (re.compile(r"\b(bearer\s+)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1{MASK}"),
+        (re.compile(rf"(?<=://)[^/\s@\"'?#]+(?=@{end})"), MASK),
+    )
+
+
+_PATTERNS = _patterns("")
+_PATTERNS_OF_A_CUT_TEXT = _patterns(r"|\\?\Z")
 
 _DEPTH = 4
 
@@ -76,49 +107,103 @@ class Redactor:
         }
         # The longest first: a form may hold another one.
         ordered = sorted(forms, key=lambda form: (-len(form), form))
+        self._longest = len(ordered[0]) if ordered else 0
         self._literal = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
-    def text(self, text: str) -> str:
-        """The text with every secret masked: known ones, credentials in URLs and headers."""
-        if self._literal is not None:
-            text = self._literal.sub(MASK, text)
-        for pattern, replacement in _PATTERNS:
-            text = pattern.sub(replacement, text)
-        return text
+    def text(self, text: str, limit: int = MAX_CHARACTERS) -> str:
+        """Return the text with every secret masked: known ones, credentials in URLs and headers.
 
-    def field(self, name: str, value: object) -> Any:
-        """A log record's extra field as plain data for JSON, secrets masked.
+        Args:
+            text: any text.
+            limit: characters of it that are looked at; the rest is left out, and counted.
+        """
+        cut = len(text) > limit
+        shown = text[:limit] if cut else text
+        if self._literal is not None:
+            shown = self._literal.sub(MASK, shown)
+        for pattern, replacement in _PATTERNS_OF_A_CUT_TEXT if cut else _PATTERNS:
+            shown = pattern.sub(replacement, shown)
+        if cut:
+            # Without the last characters: they may be the beginning of a known secret.
+            shown = f"{shown[: max(0, len(shown) - self._longest)]}… ({len(text)} characters)"
+        return shown
+
+    def field(self, name: object, value: object) -> Any:
+        """Return a log record's extra field as plain data for JSON, secrets masked.
 
         Args:
             name: the field's name; one that names a secret has its whole value masked.
-            value: anything.
+            value: anything. Long texts and large collections are cut.
         """
-        return self._field(name, value, _DEPTH)
+        return self._field(text_of(name), value, _DEPTH, _Room())
 
-    def _field(self, name: str, value: object, depth: int) -> Any:
-        return MASK if _SENSITIVE_FIELD.fullmatch(name) else self._plain(value, depth)
+    def _field(self, name: str, value: object, depth: int, room: _Room) -> Any:
+        return MASK if _SENSITIVE_FIELD.fullmatch(name) else self._plain(value, depth, room)
 
-    def _plain(self, value: object, depth: int) -> Any:
-        if value is None or isinstance(value, bool | int):
+    def _plain(self, value: object, depth: int, room: _Room) -> Any:
+        try:
+            return self._convert(value, depth, room)
+        except BaseException as exc:  # noqa: BLE001 - foreign code; a log line must not fail for it
+            return not_shown(value, exc)
+
+    def _convert(self, value: Any, depth: int, room: _Room) -> Any:
+        # The class is asked, not the instance: isinstance() would call a foreign __class__.
+        kind = type(value)
+        if value is None or kind is bool:
             return value
-        if isinstance(value, float):
-            return value if math.isfinite(value) else str(value)
-        if isinstance(value, str):
-            return self.text(str(value))  # str(): an enum's member becomes its text
+        if issubclass(kind, int):
+            number = int.__int__(value)
+            small = number.bit_length() <= _MAX_INTEGER_BITS
+            return number if small else self._fitting(hex(number), room)
+        if issubclass(kind, float):
+            return float.__float__(value) if math.isfinite(value) else float.__repr__(value)
+        if issubclass(kind, str):
+            return self._fitting(text_of(value), room)  # an enum's member becomes its text
+        if issubclass(kind, bytes | bytearray):
+            return self._fitting(repr(value[: room.characters + 1]), room)
         if hasattr(value, "get_secret_value"):  # pydantic's SecretStr and SecretBytes
             return MASK
-        if depth and isinstance(value, Mapping):
-            return {
-                self.text(name): self._field(name, item, depth - 1)
-                for name, item in ((_shown(key), item) for key, item in value.items())
-            }
-        if depth and isinstance(value, list | tuple | set | frozenset):
-            return [self._plain(item, depth - 1) for item in value]
-        return self.text(_shown(value))
+        if depth and issubclass(kind, Mapping):
+            return self._mapping(value, depth - 1, room)
+        if depth and issubclass(kind, list | tuple | set | frozenset):
+            return self._sequence(value, depth - 1, room)
+        return self._fitting(text_of(value), room)
+
+    def _mapping(self, value: Mapping[Any, Any], depth: int, room: _Room) -> dict[str, Any]:
+        plain: dict[str, Any] = {}
+        for key, item in value.items():
+            if not room.take_item():
+                plain[_MORE] = _MORE
+                break
+            name = text_of(key)
+            plain[self._fitting(name, room)] = self._field(name, item, depth, room)
+        return plain
+
+    def _sequence(self, value: Iterable[Any], depth: int, room: _Room) -> list[Any]:
+        plain: list[Any] = []
+        for item in value:
+            if not room.take_item():
+                plain.append(_MORE)
+                break
+            plain.append(self._plain(item, depth, room))
+        return plain
+
+    def _fitting(self, text: str, room: _Room) -> str:
+        shown = self.text(text, room.characters)
+        room.characters = max(0, room.characters - len(text))
+        return shown
 
 
-def _shown(value: object) -> str:
-    try:
-        return str(value)
-    except Exception as exc:  # noqa: BLE001 - foreign __str__; a log line must not fail for it
-        return f"<{type(value).__name__} that cannot be shown: {type(exc).__name__}>"
+class _Room:
+    """What one field may still show: items of collections, and characters."""
+
+    __slots__ = ("characters", "items")
+
+    def __init__(self) -> None:
+        self.characters = MAX_CHARACTERS
+        self.items = MAX_ITEMS
+
+    def take_item(self) -> bool:
+        """Count one item more; return False if there is no room for it."""
+        self.items -= 1
+        return self.items >= 0

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from gateway_shim.line_handler import LineHandler
 from gateway_shim.log_format import JsonFormatter, TextFormatter
+from tests.support.hostile import HidesClass, Nameless, Unshowable, raising_str
 
 
 def record(message: object = "hello", *args: object, **extra: object) -> logging.LogRecord:
@@ -119,4 +123,170 @@ def test_no_traceback_where_there_was_no_exception() -> None:
 def test_a_wrong_log_call_keeps_its_line() -> None:
     """Arguments that do not fit the message are somebody's mistake, but no reason to lose it."""
     line = TextFormatter().format(record("only %d", "text"))
-    assert line.endswith("app.x: only %d (arguments do not fit: TypeError)")
+    assert line.endswith('app.x: only %d (arguments do not fit: TypeError)  arguments=["text"]')
+
+
+# ------------------------------------------------------------------ every record becomes a line
+
+FORMATTERS = [TextFormatter(), JsonFormatter()]
+LONG = 10**5000
+"""More digits than ``str`` converts."""
+
+
+class Fields(dict[str, object]):
+    """A mapping that cannot be looked through."""
+
+    def items(self) -> Any:
+        """Fail."""
+        raise RuntimeError
+
+
+def circle() -> list[object]:
+    """A list that holds itself."""
+    made: list[object] = []
+    made.append(made)
+    return made
+
+
+HOSTILE: dict[str, Callable[[], object]] = {
+    "long integer": lambda: LONG,
+    "long integer, nested": lambda: {"a": [LONG, {LONG: -LONG}]},
+    "class that refuses its name": lambda: Nameless("x"),
+    "no text": Unshowable,
+    "text raises SystemExit": lambda: raising_str(SystemExit),
+    "text raises KeyboardInterrupt": lambda: raising_str(KeyboardInterrupt),
+    "no class": lambda: HidesClass("x"),
+    "no items": lambda: Fields(a=1),
+    "in a list": lambda: [Unshowable(), Nameless("x"), HidesClass("x"), Fields()],
+    "recursive": circle,
+    "deep": lambda: json.loads("[" * 900 + "]" * 900),
+    "not a number": lambda: [float("nan"), float("-inf"), {"x": float("inf")}],
+    "bytes": lambda: [b"\xff\x00", bytearray(b"x")],
+    "sets": lambda: {frozenset({1}), "a", None},
+    "lone surrogates": lambda: {"\ud800": "\udfff"},
+    "keys of all kinds": lambda: {None: 1, 2: 2, (3,): 3, b"4": 4, 1.5: 5, Unshowable(): 6},
+    "long text": lambda: "x" * 10_000_000,
+    "many items": lambda: list(range(1_000_000)),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("formatter", FORMATTERS)
+def test_any_object_can_be_logged(formatter: logging.Formatter, kind: str) -> None:
+    """As field, as argument, as message, as both: one line that can be written and is not long."""
+    value = HOSTILE[kind]()
+    for made in (
+        record("hello", before=1, value=value, after=2),
+        record("%s and %d", value, value, before=1),
+        record("%s", value, before=1),
+        record(value, before=1),
+    ):
+        line = formatter.format(made)
+        assert len(line.splitlines()) == 1
+        assert len(line.encode()) < 1_000_000
+        assert "before" in line
+        if isinstance(formatter, JsonFormatter):
+            assert {"time", "level", "logger", "message", "before"} <= json.loads(line).keys()
+
+
+def test_a_long_integer_is_shown_in_hexadecimal() -> None:
+    """Every digit is there; the other fields are, too."""
+    document = json.loads(JsonFormatter().format(record(n=LONG, m=-LONG, small=2**64)))
+    assert (int(document["n"], 16), int(document["m"], 16)) == (LONG, -LONG)
+    assert document["small"] == 2**64
+    assert hex(LONG) in TextFormatter().format(record("%s", LONG))
+
+
+@pytest.mark.parametrize("formatter", FORMATTERS)
+def test_names_of_fields_of_any_kind(formatter: logging.Formatter) -> None:
+    """``extra`` may hold keys that are no strings."""
+    made = record()
+    vars(made).update({5: "five"})  # type: ignore[dict-item]
+    assert "five" in formatter.format(made)
+
+
+@pytest.mark.parametrize("formatter", FORMATTERS)
+@pytest.mark.parametrize("created", [None, 1e300, float("nan"), -1e18])
+def test_a_record_with_an_impossible_time(formatter: logging.Formatter, created: Any) -> None:
+    """It gets the time of now."""
+    made = record()
+    made.created = created
+    assert "hello" in formatter.format(made)
+
+
+@pytest.mark.parametrize("formatter", FORMATTERS)
+@pytest.mark.parametrize(
+    ("make", "shown"),
+    [
+        (lambda: Nameless("why"), "Nameless: why"),
+        (Unshowable, "Unshowable"),
+        (lambda: HidesClass("why"), "HidesClass: why"),
+        (lambda: raising_str(SystemExit), "Raising: <exception str() failed>"),
+    ],
+)
+def test_a_traceback_of_an_exception_that_cannot_be_shown(
+    formatter: logging.Formatter, make: Callable[[], Exception], shown: str
+) -> None:
+    """The frames are there, and as much of the exception as can be had."""
+    try:
+        try:
+            raise ValueError("the cause")
+        except ValueError as cause:
+            raise make() from cause
+    except Exception:  # noqa: BLE001 - whatever was made
+        made = record("failed", exc_info=sys.exc_info())
+    line = formatter.format(made)
+    assert "failed" in line
+    assert "Traceback (most recent call last):" in line
+    assert "in test_a_traceback_of_an_exception_that_cannot_be_shown" in line
+    assert shown in line
+    assert "ValueError: the cause" in line
+
+
+def test_a_traceback_at_the_recursion_limit_is_whole() -> None:
+    """Its last line, which names the exception, is not cut off."""
+
+    def there(n: int) -> int:
+        return back(n + 1)
+
+    def back(n: int) -> int:
+        return there(n + 1)
+
+    try:
+        there(0)
+    except RecursionError:
+        made = record("failed", exc_info=sys.exc_info())
+    assert "RecursionError" in TextFormatter().format(made).splitlines()[-1]
+
+
+@pytest.mark.parametrize("formatter", FORMATTERS)
+def test_a_record_that_breaks_the_formatter_is_still_a_line(formatter: logging.Formatter) -> None:
+    """The last resort keeps the message, the level, the logger and says what happened."""
+    made = record()
+    made.exc_info = 5  # type: ignore[assignment]
+    line = formatter.format(made)
+    assert all(part in line for part in ("hello", "INFO", "app.x", "not_shown_because"))
+
+
+def test_a_text_that_logs_itself_ends() -> None:
+    """An object whose text logs the object does not keep the process busy for ever."""
+    logger = logging.getLogger("tests.loop")
+    calls = 0
+
+    class Loop:
+        def __str__(self) -> str:
+            nonlocal calls
+            calls += 1
+            logger.warning("%s", self)
+            return "loop"
+
+    handler = LineHandler(io.StringIO())
+    handler.setFormatter(TextFormatter())
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        logger.warning("%s", Loop())
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True
+    assert 0 < calls < 10_000

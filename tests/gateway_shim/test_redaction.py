@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretBytes, SecretStr
 
-from gateway_shim.redaction import Redactor, escape
+from gateway_shim.redaction import MAX_CHARACTERS, MAX_ITEMS, Redactor, escape
 
 
 @pytest.mark.parametrize(
@@ -125,3 +125,60 @@ def test_a_field_becomes_plain_data(value: object, plain: object) -> None:
 def test_a_field_named_after_a_secret_is_masked(name: str) -> None:
     """Whatever a field that is called a secret holds, it is not shown."""
     assert Redactor().field(name, ["x"]) == "***"
+
+
+@pytest.mark.parametrize(
+    ("before", "secret"),
+    [
+        ("it is ", "hunter2hunter2"),
+        ("it is ", "p/s w hunter2"),
+        ("?secret=", "hunter2"),
+        ('secret="', "hunter2 hunter2"),
+        ('secret="', "hunter2\\\\hunter2"),
+        ("Authorization: ", "Basic hunter2"),
+        ("{'Cookie': 'a=", "hunter2 hunter2'"),
+        ("https://me:", "hunter2@host"),
+    ],
+)
+def test_a_cut_through_a_secret_shows_no_part_of_it(before: str, secret: str) -> None:
+    """Wherever a text that is too long is cut, what is left of the secret is masked."""
+    redactor = Redactor(["hunter2hunter2", "p/s w hunter2"])
+    for kept in range(len(secret) + 1):
+        whole = before + secret + "." * 1000
+        shown = redactor.text(whole, len(before) + kept)
+        assert "hun" not in shown
+        assert shown.endswith(f"… ({len(whole)} characters)")
+
+
+def test_a_long_text_is_cut() -> None:
+    """Its beginning and its length are shown, in a field of any shape."""
+    whole = "x" * (MAX_CHARACTERS + 1)
+    assert Redactor().text(whole) == "x" * MAX_CHARACTERS + "… (65537 characters)"
+    assert Redactor().text(whole[1:]) == whole[1:]
+    shown = Redactor().field("f", [whole, "short", {"a": whole}])
+    assert len(json.dumps(shown)) < MAX_CHARACTERS + 200
+
+
+def test_a_large_collection_is_cut() -> None:
+    """All collections in a field share one bound."""
+    shown = Redactor().field("f", range(1))
+    assert shown == "range(0, 1)"
+    shown = Redactor().field("f", list(range(5000)))
+    assert shown == [*range(MAX_ITEMS), "…"]
+    shown = Redactor().field("f", {n: [n] * 9 for n in range(5000)})
+    assert len(shown) == MAX_ITEMS // 10 + 1
+    assert list(shown)[-1] == "…"
+
+
+def test_what_cannot_be_shown_costs_only_itself() -> None:
+    """Its neighbours in a collection are shown."""
+    field = Redactor().field("f", {"a": 1, "b": [Mute(), 2], "c": 3})
+    assert field == {"a": 1, "b": ["<Mute that cannot be shown: LookupError>", 2], "c": 3}
+
+
+class Mute:
+    """An object that fails at whatever it is asked."""
+
+    def __getattribute__(self, name: str) -> object:
+        """Fail."""
+        raise LookupError
