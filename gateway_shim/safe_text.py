@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["class_name", "describe", "not_shown", "text_of"]
+__all__ = ["class_name", "describe", "function_name", "not_shown", "text_of"]
 
 # Reads the name from the class itself: cls.__name__ would ask the metaclass first.
 _read_name: Any = type.__dict__["__name__"].__get__
@@ -34,6 +34,15 @@ def text_of(value: object) -> str:
         if issubclass(type(value), int):
             return hex(int.__int__(value))  # type: ignore[arg-type]
         return not_shown(value, exc)
+
+
+def function_name(function: object) -> str:
+    """Return the qualified name of a function, or the text of a callable that has none."""
+    try:
+        name = getattr(function, "__qualname__", None)
+    except BaseException:  # noqa: BLE001 - as in text_of
+        name = None
+    return text_of(function if name is None else name)
 
 
 def not_shown(value: object, exc: BaseException) -> str:

@@ -15,6 +15,7 @@ import gevent
 
 from app.config import InvalidSettings
 from gateway_shim.backend import CallbackTimeout
+from gateway_shim.safe_text import describe, text_of
 
 __all__ = ["Authorize", "Denied", "allow_all", "load_authorizer"]
 
@@ -66,7 +67,7 @@ def load_authorizer(path: str | None) -> Authorize:
         # Whatever a foreign module raises while it is imported, its name is what helps.
         raise InvalidSettings(
             f"SSE_AUTHORIZE: cannot import {path!r}, which should be package.module:function"
-            f" ({type(exc).__name__}: {exc})"
+            f" ({describe(exc)})"
         ) from exc
     if not callable(found):
         raise InvalidSettings(f"SSE_AUTHORIZE: {path} is no function")
@@ -82,7 +83,7 @@ def _fail_closed(hook: Callable[[str, str, Headers], object]) -> Authorize:
         try:
             verdict = hook(request_id, url, headers)
             if verdict is not None and verdict is not True:
-                raise TypeError(f"it returned {verdict!r}; to refuse it must raise Denied")
+                raise TypeError(f"it returned {text_of(verdict)}; to refuse it must raise Denied")
         except (Denied, CallbackTimeout):
             raise
         except (Exception, gevent.Timeout) as exc:  # the hook may set itself a time limit

@@ -26,6 +26,7 @@ from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 
 from app.errors import BadRequest, validation_details
 from app.schemas.task_schema import TaskProgress
+from gateway_shim.safe_text import class_name, text_of
 
 __all__ = [
     "MAX_PROGRESS_TEXT",
@@ -108,9 +109,9 @@ class TaskProgressHandle:
             TaskCancelled: the task is to stop; let it pass.
         """
         if not isinstance(text, str):
-            raise TypeError(f"a progress text is a str, not {type(text).__name__}")
+            raise TypeError(f"a progress text is a str, not {class_name(text)}")
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"a progress value is a number, not {type(value).__name__}")
+            raise TypeError(f"a progress value is a number, not {class_name(value)}")
         if math.isnan(value):
             raise ValueError("a progress value is 0.0 to 1.0, not NaN")
         progress = TaskProgress(
@@ -199,7 +200,7 @@ class BaseTask(ABC):
         try:
             signature.bind(None, **params)
         except TypeError as exc:
-            raise self._bad_params(allowed, [{"msg": str(exc)}]) from exc
+            raise self._bad_params(allowed, [{"msg": text_of(exc)}]) from exc
         types, checked, faults = _annotations(self.execute), dict(params), []
         for name in params.keys() & types.keys():
             try:

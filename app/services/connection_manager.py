@@ -14,6 +14,7 @@ import gevent
 
 from app.services.gateway_transport import GatewayTransport, TransportError
 from app.services.metrics_service import MetricsServiceProtocol
+from gateway_shim.safe_text import function_name
 from gateway_shim.wire import Event
 
 __all__ = ["ConnectionManager", "ServiceType"]
@@ -98,7 +99,7 @@ class ConnectionManager:
             observer(request_id)
         except (Exception, gevent.Timeout):
             # An observer is somebody else's code: its mistake must not cost the stream.
-            name = getattr(observer, "__qualname__", repr(observer))
+            name = function_name(observer)
             logger.warning(
                 "connect observer %s failed",
                 name,

@@ -15,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from app.schemas.sse_gateway_schema import SSEGatewaySendRequest
 from app.services.gateway_transport import TransportError
 from gateway_shim.contract import compact_json
+from gateway_shim.safe_text import class_name, text_of
 
 __all__ = ["GatewayPost", "NoAnswer"]
 
@@ -72,12 +73,12 @@ class GatewayPost:
             self._session.close()
             raise NoAnswer(f"the gateway did not answer within {self._time_limit:g} s") from exc
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as exc:
-            raise TransportError(f"the gateway cannot be reached: {exc}") from exc
+            raise TransportError(f"the gateway cannot be reached: {text_of(exc)}") from exc
         except Exception as exc:
             # The gateway's bytes went through several libraries: what a surprise of theirs may
             # cost is this send, not the greenlet that all streams' sends depend on.
             logger.exception("a send to the gateway failed unexpectedly")
-            raise TransportError(f"the send failed: {type(exc).__name__}") from exc
+            raise TransportError(f"the send failed: {class_name(exc)}") from exc
 
     def _status_of(self, body: bytes) -> int:
         # requests limits each read, not the whole exchange: an answer that trickles would

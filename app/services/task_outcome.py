@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from pydantic import BaseModel
 
 from app.schemas.task_schema import TaskStatus
 from app.services.base_task import BaseTask, TaskCancelled, TaskProgressHandle, printable
+from gateway_shim.safe_text import class_name, describe, text_of
 
 __all__ = ["MAX_ERROR_TEXT", "Outcome", "cancelled", "execute", "failed", "timed_out"]
 
@@ -53,13 +53,13 @@ def timed_out(seconds: float) -> Outcome:
 
 
 def failed(exc: BaseException) -> Outcome:
-    """The task raised."""
-    # TracebackException survives an exception whose own __str__ raises.
-    error, name = str(traceback.TracebackException(type(exc), exc, None)), type(exc).__name__
-    if not error:
-        error = name
-    elif isinstance(exc, KeyError) or not isinstance(exc, Exception):
-        error = f"{name}: {error}"  # "'x'" or "1" alone would tell nobody anything
+    """The task raised; never raises itself, whatever the exception's class does."""
+    # The class is asked, not the instance: isinstance() would call a foreign __class__.
+    kind = type(exc)
+    if issubclass(kind, KeyError) or not issubclass(kind, Exception):
+        error = describe(exc)  # "'x'" or "1" alone would tell nobody anything
+    else:
+        error = text_of(exc) or class_name(exc)
     return Outcome(TaskStatus.FAILED, error=printable(error[:MAX_ERROR_TEXT]), exception=exc)
 
 
@@ -86,7 +86,7 @@ def execute(
         if not isinstance(result, BaseModel):
             raise TypeError(
                 f"the task {task.name} must return a pydantic model,"
-                f" but returned {type(result).__name__}"
+                f" but returned {class_name(result)}"
             )
         # Through JSON text, not model_dump: what comes out can be sent whatever is in it
         # (NaN becomes null), and here, not in the middle of a broadcast, is where it may fail.

@@ -15,6 +15,7 @@ from app.tasks.confined_path import ConfinedFolder, NotConfined
 from app.tasks.demo_task import DemoTask
 from app.tasks.digest_tree import DigestTree
 from app.tasks.failing_task import FailingTask
+from gateway_shim.safe_text import describe, text_of
 
 __all__ = ["ENTRY_POINT_GROUP", "TaskRegistry"]
 
@@ -114,7 +115,7 @@ def _import_task(reference: str, source: str) -> type[BaseTask]:
         found: Any = import_module(module_name)
     except (Exception, SystemExit) as exc:
         # Importing runs foreign code, which may raise anything; it is one clear line here.
-        raise wrong(f"cannot be imported: {type(exc).__name__}: {exc}") from exc
+        raise wrong(f"cannot be imported: {describe(exc)}") from exc
     try:
         for part in class_name.split("."):
             found = getattr(found, part)
@@ -128,5 +129,5 @@ def _import_task(reference: str, source: str) -> type[BaseTask]:
     try:
         inspect.signature(found).bind()
     except TypeError as exc:
-        raise wrong(f"must be constructible without arguments: {exc}") from exc
+        raise wrong(f"must be constructible without arguments: {text_of(exc)}") from exc
     return found

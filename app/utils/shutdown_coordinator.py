@@ -16,6 +16,8 @@ from enum import StrEnum
 import gevent
 from gevent.event import Event
 
+from gateway_shim.safe_text import function_name
+
 __all__ = ["LifetimeEvent", "ShutdownCoordinator"]
 
 logger = logging.getLogger(__name__)
@@ -110,7 +112,7 @@ class ShutdownCoordinator:
                 # Whoever fails here must not keep the others from ending properly.
                 logger.exception(
                     "a shutdown callback failed",
-                    extra={"lifetime_event": event.value, "callback": _name_of(callback)},
+                    extra={"lifetime_event": event.value, "callback": function_name(callback)},
                 )
 
     def _wait_for_waiters(self) -> None:
@@ -146,7 +148,3 @@ class ShutdownCoordinator:
                     extra={"waiter": running[greenlet], "hurried": self._hurried},
                 )
                 greenlet.kill(block=False)
-
-
-def _name_of(callback: Callable[..., object]) -> str:
-    return getattr(callback, "__qualname__", None) or repr(callback)

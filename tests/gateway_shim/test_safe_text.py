@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway_shim.safe_text import class_name, describe, text_of
+from gateway_shim.safe_text import class_name, describe, function_name, text_of
 from tests.support.hostile import HidesClass, Nameless, Unshowable, raising_str
 
 
@@ -59,6 +59,19 @@ def test_a_str_that_returns_no_string() -> None:
             return 5  # type: ignore[return-value]
 
     assert text_of(Wrong()) == "<Wrong that cannot be shown: TypeError>"
+
+
+def test_an_integer_of_too_many_digits() -> None:
+    """It is written in the base that has no limit."""
+    assert int(text_of(10**5000), 16) == 10**5000
+    assert text_of(-(10**5000)).startswith("-0x")
+
+
+def test_functions_are_named() -> None:
+    """By the qualified name, or by the text of what has none; whatever the object does."""
+    assert function_name(test_functions_are_named) == "test_functions_are_named"
+    assert function_name(5) == "5"
+    assert function_name(Unshowable()).startswith("<Unshowable that cannot be shown")
 
 
 def test_the_text_is_an_exact_str() -> None:

@@ -302,6 +302,27 @@ def test_an_observer_without_a_name(
     assert "failing_observer" in record.getMessage()
 
 
+def test_an_observer_that_cannot_be_named(
+    manager: ConnectionManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It costs neither the stream nor the observers after it."""
+
+    class Observer:
+        def __call__(self, request_id: str) -> None:
+            raise ValueError
+
+        def __repr__(self) -> str:
+            raise ZeroDivisionError
+
+    told: list[str] = []
+    manager.register_on_connect(Observer())
+    manager.register_on_connect(told.append)
+    manager.on_connect("me", "T1", URL)
+    assert (told, manager.has_connection("me")) == (["me"], True)
+    (record,) = caplog.records
+    assert "<Observer that cannot be shown: ZeroDivisionError>" in record.getMessage()
+
+
 def test_an_observer_registered_during_a_notification(manager: ConnectionManager) -> None:
     """It is called from the next connect on."""
     calls: list[str] = []

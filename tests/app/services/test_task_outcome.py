@@ -20,6 +20,7 @@ from app.services.task_outcome import (
     timed_out,
 )
 from tests.app.services.task_support import Call
+from tests.support.hostile import HidesClass, Nameless, Unshowable, raising_str
 
 
 class Loose(BaseModel):
@@ -113,13 +114,39 @@ def test_a_time_limit_is_named_as_it_was_set():
 def test_an_error_can_always_be_shown_and_sent():
     """Too long, not encodable, or not even printable."""
 
-    class Mute(Exception):
-        def __str__(self):
-            raise ValueError
-
     assert failed(ValueError("e" * (MAX_ERROR_TEXT + 1))).error == "e" * MAX_ERROR_TEXT
     assert failed(ValueError("caf\udce9")).error == "caf\\udce9"
-    assert failed(Mute()).error == "<exception str() failed>"
+    assert failed(KeyError("x")).error == "KeyError: 'x'"
+    assert failed(SystemExit()).error == "SystemExit"
+
+
+HOSTILE = [
+    (lambda: Nameless("why"), "why"),
+    (lambda: Nameless(), "Nameless"),
+    (lambda: HidesClass("why"), "why"),
+    (Unshowable, "<Unshowable that cannot be shown: ZeroDivisionError>"),
+    (lambda: raising_str(SystemExit), "<Raising that cannot be shown: SystemExit>"),
+    (lambda: raising_str(KeyboardInterrupt), "<Raising that cannot be shown: KeyboardInterrupt>"),
+    (lambda: ValueError(10**5000), "<ValueError that cannot be shown: ValueError>"),
+]
+
+
+@pytest.mark.parametrize(("make", "error"), HOSTILE)
+def test_an_exception_that_cannot_be_shown_is_still_a_failure(make, error):
+    """Its class may refuse to say its name, and its text may raise anything."""
+    exc = make()
+
+    def work(handle):
+        raise exc
+
+    assert failed(exc) == Outcome(TaskStatus.FAILED, error=error, exception=exc)
+    assert run(work) == failed(exc)
+
+
+def test_a_result_whose_class_refuses_its_name_is_a_failure():
+    """It is no model; the message names its class all the same."""
+    error = run(lambda handle: Nameless("x")).error
+    assert error.endswith("must return a pydantic model, but returned Nameless")
 
 
 @pytest.mark.parametrize("exc", [ValueError("x"), SystemExit(1)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import itertools
 import logging
 import threading
@@ -21,7 +22,10 @@ from app.schemas.task_schema import TaskStartResponse, TaskStatus
 from app.services import task_body
 from app.services.base_task import TaskCancelled
 from app.utils.shutdown_coordinator import LifetimeEvent
+from gateway_shim.line_handler import LineHandler
+from gateway_shim.log_format import TextFormatter
 from tests.app.services.task_support import ENVELOPE, Call, Clock, Done, Gate, House, NativeCall
+from tests.support.hostile import HidesClass, Nameless, Unshowable, raising_str
 from tests.support.timing import TIME_LIMIT, wait_until
 
 TERMINAL = {"task_completed", "task_failed", "task_cancelled"}
@@ -39,6 +43,38 @@ def assert_one_end(house: House, task_id: str, *ends: str) -> None:
 
 
 # ---- one task
+
+
+@both_kinds
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Nameless("x"),
+        lambda: HidesClass("x"),
+        Unshowable,
+        lambda: raising_str(SystemExit),
+    ],
+)
+def test_a_failure_that_cannot_be_shown_ends_its_task(kind, make, monkeypatch):
+    """One terminal event, and the slot is free, whatever the exception's class does."""
+    # The formatter of pytest cannot show these exceptions; the one of the product can.
+    stream = io.StringIO()
+    handler = LineHandler(stream)
+    handler.setFormatter(TextFormatter())
+    logger = logging.getLogger("app.services.task_service")
+    monkeypatch.setattr(logger, "propagate", False)
+    monkeypatch.setattr(logger, "handlers", [handler])
+    house = House(max_workers=1)
+
+    def work(handle):
+        raise make()
+
+    house.service.start_task(kind(work))
+    house.service.start_task(Call(lambda handle: Done()))
+    house.settle()
+    assert_one_end(house, "t1", "task_failed")
+    assert_one_end(house, "t2", "task_completed")
+    assert "WARNING app.services.task_service: a task is over" in stream.getvalue()
 
 
 @both_kinds
