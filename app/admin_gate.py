@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["AdminGate"]
 
 
+_HEALTH_FOLDER = "/health/"
+
+
 class AdminGate:
     """A WSGI middleware: what arrived elsewhere than at the admin address is not found.
 
@@ -37,7 +40,10 @@ class AdminGate:
         connection = environ.get("gunicorn.socket")
         if connection is not None and connection.family == socket.AF_UNIX:
             arrived_at = ("", "")
-        route = contract.route(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        path = environ["PATH_INFO"]
+        if path.lower().startswith(_HEALTH_FOLDER):  # both health checks have a second path there
+            path = path[len(_HEALTH_FOLDER) - 1 :]
+        route = contract.route(environ["REQUEST_METHOD"], path)
         if arrived_at == self._address or route in (Route.HEALTH, Route.READY):
             return self._application(environ, start_response)
         body = contract.error_body(ErrorCode.NOT_FOUND, "Not found")

@@ -12,6 +12,7 @@ from app.config import Settings
 from app.services.authorization import load_authorizer
 from app.services.callback_handler import CallbackHandler
 from app.services.connection_manager import ConnectionManager
+from app.services.gateway_readiness import gateway_readiness
 from app.services.gateway_transport import GatewayTransport, InProcessTransport
 from app.services.http_transport import HttpTransport
 from app.services.loop_monitor import LoopMonitor
@@ -112,6 +113,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         backend=providers.Callable(_backend, callback_handler.provider),
         config=providers.Callable(_gateway_config, settings),
     )
+    gateway_readiness = providers.Singleton(gateway_readiness, settings)
     gateway_transport = providers.Singleton(_transport, settings, gateway.provider)
     connection_manager = providers.Singleton(
         ConnectionManager, transport=gateway_transport, metrics=metrics_service

@@ -32,7 +32,21 @@ def ask(path: str, port: str, method: str = "GET", connection: socket.socket | N
     return statuses[0]
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/api/tasks", "/internal/send", "/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/metrics",
+        "/api/tasks",
+        "/internal/send",
+        "/",
+        "/health",
+        "/health/",
+        "/health/metrics",
+        "/health/../metrics",
+        "/health/health/healthz",
+        "/healthz/metrics",
+    ],
+)
 def test_only_at_the_admin_address(path: str) -> None:
     """The API and the metrics are found there and nowhere else."""
     assert ask(path, "5001") == "200 OK"
@@ -50,7 +64,9 @@ def test_a_unix_socket_is_never_the_admin_address(
         assert ask("/metrics", "5001", connection=connection) == status
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/HEALTHZ/"])
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/HEALTHZ/", "/health/healthz", "/health/readyz"]
+)
 def test_health_checks_everywhere(path: str) -> None:
     """A load balancer asks at the address that it sends streams to."""
     assert ask(path, "5000") == "200 OK"

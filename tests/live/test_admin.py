@@ -15,7 +15,9 @@ def test_two_addresses() -> None:
             assert request(admin, "GET", path).status == 200
             assert request(server.port, "GET", path).status == 404
         for port in (admin, server.port):
-            assert request(port, "GET", "/healthz").status == 200
+            for path in ("/healthz", "/readyz", "/health/healthz", "/health/readyz"):
+                assert request(port, "GET", path).status == 200
+                assert request(port, "HEAD", path).status == 200
         with connect(server) as stream:
             stream.wait_for("version")
 

@@ -44,10 +44,12 @@ class HttpGateway:
         bodies: the body of every request, as it came.
         connections: how many connections were made.
         most_at_once: how many requests were being answered at a time, at most.
+        readiness: what every GET is answered; a probe is no send, and is counted nowhere.
     """
 
     def __init__(self, respond: Respond = lambda send: OK) -> None:
         self.respond = respond
+        self.readiness = http_answer(200, b'{"status":"ready","configured":true}')
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
         self.connections = 0
@@ -115,6 +117,9 @@ class HttpGateway:
                     return
                 held += more
             head, _, held = held.partition(b"\r\n\r\n")
+            if head.startswith(b"GET "):
+                connection.sendall(self.readiness)
+                continue
             length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
             while len(held) < length:
                 held += connection.recv(65536)

@@ -45,6 +45,7 @@ def test_the_services() -> None:
         "callback_handler",
         "connection_manager",
         "gateway",
+        "gateway_readiness",
         "gateway_transport",
         "log_broadcaster",
         "loop_monitor",
