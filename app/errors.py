@@ -7,7 +7,8 @@
     ├── Unauthorized                401  the caller did not show the secret
     ├── NotFound                    404  there is nothing under that name
     ├── InvalidOperationException   409  it exists, but its state does not allow this
-    └── TooBusy                     503  a limit is reached; later it would work
+    ├── TooBusy                     503  a limit is reached; later it would work
+    └── Unavailable                 503  what this needs does not work now; later it would
 
 A message is for the person who made the call: it says what is allowed. Nothing here knows
 Flask; :mod:`app.api.errors` turns these into answers.
@@ -27,6 +28,7 @@ __all__ = [
     "NotFound",
     "TooBusy",
     "Unauthorized",
+    "Unavailable",
     "validation_details",
 ]
 
@@ -73,6 +75,12 @@ class InvalidOperationException(AppError):
 
 class TooBusy(AppError):
     """A limit is reached; the same call would work later."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class Unavailable(AppError):
+    """Something that the call needs, such as the gateway, does not work at the moment."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 

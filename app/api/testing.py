@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import Enum
 from typing import TypeVar
 
 from dependency_injector.wiring import Provide, inject
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from app.api.json_body import read_json
 from app.config import Settings
-from app.errors import BadRequest, InvalidOperationException, NotFound, validation_details
-from app.schemas.testing_schema import DeploymentVersionRequest, TestingTaskRequest
+from app.errors import (
+    BadRequest,
+    InvalidOperationException,
+    NotFound,
+    Unavailable,
+    validation_details,
+)
+from app.schemas.testing_schema import (
+    DeploymentVersionRequest,
+    DeploymentVersionResponse,
+    TestingEventRequest,
+    TestingEventResponse,
+    TestingTaskRequest,
+)
+from app.services.connection_manager import ConnectionManager, ServiceType
 from app.services.container import ServiceContainer
+from app.services.task_events import EVENT_NAME, task_event
 from app.services.task_registry import TaskRegistry
 from app.services.task_service import TaskService
-from app.services.version_service import VersionService
+from app.services.version_service import Announcement, VersionService
 from app.utils.log_broadcast import LogBroadcaster, LogSubscription, SubscriptionClosed
 from gateway_shim.wire import HEARTBEAT, Dialect, Event, encode
 
@@ -42,11 +59,36 @@ def nothing_here(_: str) -> ResponseReturnValue:
 def announce_version(
     service: VersionService = Provide[ServiceContainer.version_service],
 ) -> ResponseReturnValue:
-    """Broadcast a version and keep it for one request id."""
+    """Broadcast a version and keep it for one request id: 202, and whether that one got it."""
     wanted = _body(DeploymentVersionRequest)
-    if not service.queue_version_event(wanted.request_id, wanted.version, wanted.changelog):
+    outcome = service.announce(wanted.request_id, wanted.version, wanted.changelog)
+    if outcome is Announcement.REFUSED:
         raise InvalidOperationException("The server is shutting down; no version is announced")
-    return jsonify(status="queued", **wanted.model_dump(exclude_none=True)), 202
+    response = DeploymentVersionResponse(
+        request_id=wanted.request_id,
+        delivered=outcome is Announcement.DELIVERED,
+        status=outcome.value,
+    )
+    return jsonify(response.model_dump()), 202
+
+
+@blueprint.post("/api/testing/sse/task-event")
+@inject
+def send_task_event(
+    connections: ConnectionManager = Provide[ServiceContainer.connection_manager],
+) -> ResponseReturnValue:
+    """Send a ``task_event`` to one stream: 200 once it took the event, 400 if there is none."""
+    wanted = _body(TestingEventRequest)
+    event = task_event(wanted.task_id, wanted.event_type, wanted.data, datetime.now(UTC))
+    if not connections.send_event(wanted.request_id, event, EVENT_NAME, ServiceType.TASK):
+        if connections.has_connection(wanted.request_id):
+            raise Unavailable("The gateway did not take the event; the log says why")
+        raise BadRequest(
+            f"No stream is connected with request_id {wanted.request_id};"
+            " open GET /api/sse/stream?request_id=… first"
+        )
+    response = TestingEventResponse(**wanted.model_dump(exclude={"data"}))
+    return jsonify(response.model_dump(mode="json"))
 
 
 @blueprint.post("/api/testing/tasks/start")
@@ -105,10 +147,15 @@ def _body(model: type[Model]) -> Model:
     try:
         return model.model_validate(read_json())
     except ValidationError as exc:
-        fields = ", ".join(
-            name if field.is_required() else f"{name} (optional)"
-            for name, field in model.model_fields.items()
-        )
+        fields = ", ".join(_field(name, field) for name, field in model.model_fields.items())
         raise BadRequest(
             f"Invalid payload; allowed is an object with {fields}", validation_details(exc)
         ) from exc
+
+
+def _field(name: str, field: FieldInfo) -> str:
+    """Return how a field is named to a caller who got it wrong."""
+    kind = field.annotation
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return f"{name} (one of {', '.join(member.value for member in kind)})"
+    return name if field.is_required() else f"{name} (optional)"

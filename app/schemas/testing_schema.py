@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
 from app.schemas.sse_gateway_schema import RequestId
+from app.schemas.task_schema import TaskEventType
 
-__all__ = ["DeploymentVersionRequest", "TestingTaskRequest"]
+__all__ = [
+    "DeploymentVersionRequest",
+    "DeploymentVersionResponse",
+    "TestingEventRequest",
+    "TestingEventResponse",
+    "TestingTaskRequest",
+]
+
+
+def _check_sendable(data: Any) -> Any:
+    try:
+        to_json(data)
+    except ValueError as exc:
+        raise ValueError(
+            "cannot be sent as an event: it is nested too deeply or holds half a surrogate pair"
+        ) from exc
+    return data
 
 
 class DeploymentVersionRequest(BaseModel):
@@ -27,11 +45,63 @@ class DeploymentVersionRequest(BaseModel):
     changelog: Annotated[str, Field(max_length=20_000)] | None = None
 
 
+class DeploymentVersionResponse(BaseModel):
+    """What became of an announced version.
+
+    Args:
+        request_id: whose pending version it is.
+        delivered: whether that request id has a stream, which got it.
+        status: ``delivered``, or ``queued`` for the request id's next connect.
+    """
+
+    request_id: str
+    delivered: bool
+    status: Literal["delivered", "queued"]
+
+
+class TestingEventRequest(BaseModel):
+    """A ``task_event`` to send to one stream. There need not be such a task.
+
+    Args:
+        request_id: whose stream.
+        task_id: the task that the event is about.
+        event_type: what is said to have happened.
+        data: the event's data, any JSON.
+    """
+
+    __test__ = False  # pytest would take it for a test by its name
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    request_id: RequestId
+    task_id: Annotated[str, Field(min_length=1, max_length=200)]
+    event_type: Annotated[TaskEventType, Field(strict=False)]
+    data: Annotated[Any, AfterValidator(_check_sendable)] = Field(default_factory=dict)
+
+
+class TestingEventResponse(BaseModel):
+    """The answer to an event that was sent.
+
+    Args:
+        request_id: whose stream took it.
+        task_id: as in the request.
+        event_type: as in the request.
+        delivered: always true; what was not delivered is answered with an error.
+    """
+
+    __test__ = False  # pytest would take it for a test by its name
+
+    request_id: str
+    task_id: str
+    event_type: TaskEventType
+    delivered: Literal[True] = True
+
+
 class TestingTaskRequest(BaseModel):
     """A demonstration task to start.
 
     Args:
-        task_type: which.
+        task_type: which; the one that succeeds unless said otherwise.
         params: its parameters.
     """
 
@@ -39,5 +109,5 @@ class TestingTaskRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    task_type: Literal["demo_task", "failing_task"]
+    task_type: Literal["demo_task", "failing_task"] = "demo_task"
     params: dict[str, Any] = Field(default_factory=dict)

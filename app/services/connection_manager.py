@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 
 import gevent
 
 from app.services.gateway_transport import GatewayTransport, TransportError
 from app.services.metrics_service import MetricsServiceProtocol
-from gateway_shim.safe_text import function_name
+from gateway_shim.safe_text import function_name, text_of
 from gateway_shim.wire import Event
 
 __all__ = ["ConnectionManager", "ServiceType"]
@@ -27,6 +27,11 @@ class ServiceType(StrEnum):
 
     TASK = "task"
     VERSION = "version"
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        allowed = ", ".join(member.value for member in cls)
+        raise ValueError(f"service_type is {text_of(value)}; allowed: {allowed}")
 
 
 class _Outcome(StrEnum):
@@ -145,7 +150,7 @@ class ConnectionManager:
         request_id: str | None,
         event_data: dict[str, Any],
         event_name: str,
-        service_type: ServiceType,
+        service_type: ServiceType | str,
     ) -> bool:
         """Send an event to one stream, or to all. No retries.
 
@@ -153,11 +158,16 @@ class ConnectionManager:
             request_id: whose stream; None: every stream.
             event_data: the event's data, as JSON.
             event_name: the event's name.
-            service_type: who sends it.
+            service_type: who sends it: a :class:`ServiceType` or its bare string.
 
         Returns:
             Whether at least one stream took it; without streams False.
+
+        Raises:
+            ValueError: the service type is none of those; nothing was sent.
         """
+        if not isinstance(service_type, ServiceType):
+            service_type = ServiceType(service_type)
         event = Event(event_name, json.dumps(event_data, ensure_ascii=False, separators=(",", ":")))
         started = time.perf_counter()
         if request_id is None:

@@ -11,7 +11,7 @@ from app.schemas.task_schema import TaskEvent, TaskEventType, TaskProgress, Task
 from app.services.connection_manager import ServiceType
 from app.services.task_outcome import Outcome
 
-__all__ = ["EVENT_NAME", "EventSender", "TaskEvents"]
+__all__ = ["EVENT_NAME", "EventSender", "TaskEvents", "task_event"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +23,28 @@ _TERMINAL = {
     TaskStatus.FAILED: TaskEventType.TASK_FAILED,
     TaskStatus.CANCELLED: TaskEventType.TASK_CANCELLED,
 }
+
+
+def task_event(
+    task_id: str,
+    event_type: TaskEventType,
+    data: Any,
+    now: datetime,
+    omitted: list[str] | None = None,
+) -> dict[str, Any]:
+    """Return the payload of one ``task_event``, as every browser gets it.
+
+    Args:
+        task_id: the task.
+        event_type: what happened to it.
+        data: the rest, as JSON data.
+        now: the time of day, UTC.
+        omitted: the fields of a result that were left out of ``data``, if any were.
+    """
+    event = TaskEvent(
+        event_type=event_type, task_id=task_id, timestamp=now, data=data, omitted=omitted
+    )
+    return event.model_dump(mode="json", exclude=None if omitted else {"omitted"})
 
 
 class EventSender(Protocol):
@@ -78,14 +100,7 @@ class TaskEvents:
         data: Any,
         omitted: list[str] | None = None,
     ) -> None:
-        event = TaskEvent(
-            event_type=event_type,
-            task_id=task_id,
-            timestamp=self._now(),
-            data=data,
-            omitted=omitted,
-        )
-        payload = event.model_dump(mode="json", exclude=None if omitted else {"omitted"})
+        payload = task_event(task_id, event_type, data, self._now(), omitted)
         try:
             self._sender.send_event(None, payload, EVENT_NAME, ServiceType.TASK)
         except Exception:

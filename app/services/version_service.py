@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any, Protocol
 
 from app.config import Settings
@@ -13,7 +14,7 @@ from app.services.connection_manager import ServiceType
 from app.services.frontend_version import VersionSource, version_source
 from app.utils.shutdown_coordinator import ShutdownCoordinator
 
-__all__ = ["MAX_PENDING", "VersionService"]
+__all__ = ["MAX_PENDING", "Announcement", "VersionService"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +25,21 @@ the longest time is forgotten; its browser then gets the current version, as any
 EVENT_NAME = "version"
 
 
+class Announcement(StrEnum):
+    """What became of a version that was to be announced."""
+
+    DELIVERED = "delivered"
+    """Broadcast, and the request id has a stream; kept for its later connects."""
+    QUEUED = "queued"
+    """Broadcast, but the request id has no stream, or nothing could be sent; kept for it."""
+    REFUSED = "refused"
+    """Neither sent nor kept: the shutdown has begun."""
+
+
 class _Connections(Protocol):
     """What this service needs of the ConnectionManager."""
+
+    def has_connection(self, request_id: str) -> bool: ...
 
     def register_on_connect(self, callback: Callable[[str], None]) -> None: ...
 
@@ -91,9 +105,19 @@ class VersionService:
         Returns:
             Whether it was taken: False, and nothing sent or kept, once shutdown has begun.
         """
+        return self.announce(request_id, version, changelog) is not Announcement.REFUSED
+
+    def announce(self, request_id: str, version: str, changelog: str | None = None) -> Announcement:
+        """Do the same, and say whether the request id's stream has got the version already.
+
+        Args:
+            request_id: whose pending version it becomes, in place of any earlier one.
+            version: the new version.
+            changelog: what is new, if that is known.
+        """
         if self._coordinator.is_shutting_down():
             logger.info("a version came after the shutdown began", extra={"version": version})
-            return False
+            return Announcement.REFUSED
         event = {"version": version}
         if changelog is not None:
             event["changelog"] = changelog
@@ -103,8 +127,11 @@ class VersionService:
             self._pending.move_to_end(request_id)
             if len(self._pending) > MAX_PENDING:
                 self._pending.popitem(last=False)
-        self._send(None, event)
-        return True
+        sent = self._send(None, event)
+        # Asked afterwards: a stream that the gateway no longer knew is forgotten by now, and one
+        # that has connected meanwhile got the version on its connect.
+        reached = sent and self._connections.has_connection(request_id)
+        return Announcement.DELIVERED if reached else Announcement.QUEUED
 
     def _pending_of(self, request_id: str) -> dict[str, Any] | None:
         with self._lock:
@@ -113,13 +140,14 @@ class VersionService:
                 self._pending.move_to_end(request_id)
             return event
 
-    def _send(self, request_id: str | None, event: dict[str, Any]) -> None:
+    def _send(self, request_id: str | None, event: dict[str, Any]) -> bool:
         # Whatever goes wrong here, a pending version is still there: the next connect sends it.
         extra = {"request_id": request_id, "version": event.get("version")}
         try:
             sent = self._connections.send_event(request_id, event, EVENT_NAME, ServiceType.VERSION)
         except Exception:
             logger.exception("sending the version event failed", extra=extra)
-            return
+            return False
         if not sent and request_id is not None:  # a broadcast to nobody is no failure
             logger.error("the version event was not sent", extra=extra)
+        return sent

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.services.base_task import BaseTask, TaskProgressHandle
+from app.tasks.task_result import TaskResult
 
 __all__ = ["DemoParams", "DemoResult", "DemoTask"]
 
@@ -26,7 +27,7 @@ class DemoParams(BaseModel):
     delay: float = Field(default=0.2, ge=0.0, le=60.0)
 
 
-class DemoResult(BaseModel):
+class DemoResult(TaskResult):
     """What it returns.
 
     Args:

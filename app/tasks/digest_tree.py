@@ -14,6 +14,7 @@ from app.errors import BadRequest
 from app.services.base_task import BaseTask, TaskProgressHandle
 from app.tasks.confined_path import ConfinedFolder, NotConfined
 from app.tasks.file_tree import FoundFile, reason_of, scan
+from app.tasks.task_result import TaskResult
 
 __all__ = ["DigestParams", "DigestTree", "DigestTreeResult"]
 
@@ -36,7 +37,7 @@ class DigestParams(BaseModel):
     path: str = Field(max_length=4096)
 
 
-class DigestTreeResult(BaseModel):
+class DigestTreeResult(TaskResult):
     """What it returns. Paths are relative to the directory that was asked for.
 
     A name that is not UTF-8 is shown with its bytes as ``\\xNN``.

@@ -52,11 +52,16 @@ class Installation:
         """Start a task and return its id."""
         return start_task(self.backend, task_type, **params)
 
-    def announce(self, request_id: str, version: str, **more: str) -> None:
-        """Queue a version for a request id."""
+    def announce(self, request_id: str, version: str, **more: str) -> Any:
+        """Queue a version for a request id, and return what the answer says."""
         body = {"request_id": request_id, "version": version, **more}
-        path = "/api/testing/deployments/version"
-        assert request(self.backend.port, "POST", path, json_body=body).status == 202
+        answer = self.ask_testing("deployments/version", body)
+        assert answer.status == 202
+        return answer.json()
+
+    def ask_testing(self, name: str, body: object) -> Response:
+        """Post to the testing API."""
+        return request(self.backend.port, "POST", f"/api/testing/{name}", json_body=body)
 
     def callback(self, action: str, token: str, request_id: str = "", **more: Any) -> Response:
         """Call back as a gateway does."""

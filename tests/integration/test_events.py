@@ -13,6 +13,7 @@ from gateway_shim.wire import Dialect
 from tests.integration.browser import Browser
 from tests.integration.installation import Installation
 from tests.live.actions import metric
+from tests.support.http import request
 from tests.support.http_message import Ended
 from tests.support.stream import StreamRefused
 from tests.support.timing import wait_until
@@ -45,7 +46,8 @@ def test_pending_version(installation: Installation) -> None:
     request_id = str(uuid.uuid4())
     with installation.connect() as other:
         other.wait_for("version")
-        installation.announce(request_id, **version)
+        said = installation.announce(request_id, **version)
+        assert said == {"request_id": request_id, "delivered": False, "status": "queued"}
         assert other.wait_for("version") == version
     for _ in range(2):
         with installation.connect(request_id) as browser:
@@ -59,7 +61,8 @@ def test_the_last_pending_version_wins(installation: Installation) -> None:
     request_id = str(uuid.uuid4())
     with installation.connect(request_id) as browser:
         browser.wait_for("version")
-        installation.announce(request_id, "1")
+        said = installation.announce(request_id, "1")
+        assert said == {"request_id": request_id, "delivered": True, "status": "delivered"}
         installation.announce(request_id, "2", changelog="new")
         assert [browser.wait_for("version") for _ in range(2)] == [
             {"version": "1"},
@@ -70,6 +73,32 @@ def test_the_last_pending_version_wins(installation: Installation) -> None:
 
 
 # ------------------------------------------------------------------ tasks
+
+
+def test_a_task_event_for_one_stream(installation: Installation) -> None:
+    """The testing API sends it to that stream and to no other; without a stream it says so."""
+    with installation.connect() as browser, installation.connect() as other:
+        for each in (browser, other):
+            each.wait_for("version")
+        event = {"task_id": "t1", "event_type": "progress_update"}
+        body = {"request_id": browser.request_id, **event, "data": {"text": "é", "value": 0.5}}
+        answer = installation.ask_testing("sse/task-event", body)
+        said = {"request_id": browser.request_id, **event, "delivered": True}
+        assert (answer.status, answer.json()) == (200, said)
+        seen = browser.wait_for("task_event")
+        assert seen.pop("timestamp")
+        assert seen == {**event, "data": body["data"]}
+        installation.announce("nobody", "2")
+        assert other.next().name == "version"
+    answer = installation.ask_testing("sse/task-event", {**body, "request_id": "nobody"})
+    assert answer.status == 400
+    assert "nobody" in answer.json()["error"]
+
+
+def test_ready(installation: Installation) -> None:
+    """The backend is ready once its gateway is, wherever that runs."""
+    for path in ("/readyz", "/health/readyz"):
+        assert request(installation.backend.port, "GET", path).status == 200
 
 
 def test_task_progress(installation: Installation) -> None:

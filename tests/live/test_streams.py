@@ -173,7 +173,8 @@ def test_pending_version_is_sent_on_connect(server: GunicornServer) -> None:
     with connect(server) as other:
         other.wait_for("version")
         answer = request(server.port, "POST", "/api/testing/deployments/version", json_body=queue)
-        assert answer.head.status == 202
+        said = {"request_id": "pending", "delivered": False, "status": "queued"}
+        assert (answer.head.status, json.loads(answer.body)) == (202, said)
         expected = {"version": "9.9.9", "changelog": "new"}
         assert json.loads(other.wait_for("version").data) == expected
     for _ in range(2):

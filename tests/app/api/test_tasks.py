@@ -61,7 +61,7 @@ def test_a_task_is_started_and_shown(client, house):
         "status": "completed",
         "progress": {"text": "Step 2 of 2", "value": 1.0},
         "error": None,
-        "result": {"status": "success", "steps": 2},
+        "result": {"success": True, "error_message": None, "status": "success", "steps": 2},
     }
     listed = client.get("/api/tasks").get_json()
     assert listed["task_types"] == ["demo_task", "digest_tree", "failing_task"]

@@ -11,12 +11,15 @@ import gevent
 import pytest
 from flask import Flask
 
+from app.schemas.task_schema import TaskEvent, TaskEventType
+from app.services.version_service import Announcement
 from app.utils.log_broadcast import CAPACITY
 from tests.app.api.conftest import MakeApp
 
 VERSION = "/api/testing/deployments/version"
 TASK = "/api/testing/tasks/start"
 LOGS = "/api/testing/logs/stream"
+EVENT = "/api/testing/sse/task-event"
 
 logger = logging.getLogger("app.somewhere")
 
@@ -35,6 +38,7 @@ def test_outside_testing_there_is_nothing(make_app: MakeApp, flask_env: str) -> 
         client.post(VERSION, json={"request_id": "me", "version": "2"}),
         client.post(VERSION),
         client.post(TASK, json={"task_type": "demo_task"}),
+        client.post(EVENT, json={"request_id": "me"}),
         client.get(LOGS),
         client.get(TASK),
         client.delete("/api/testing/no/such/thing"),
@@ -42,7 +46,7 @@ def test_outside_testing_there_is_nothing(make_app: MakeApp, flask_env: str) -> 
     error = "There is nothing here; the testing API exists with FLASK_ENV=testing only"
     assert [(answer.status_code, answer.json) for answer in answers] == [
         (404, {"error": error})
-    ] * 6
+    ] * 7
 
 
 # ------------------------------------------------------------------ versions
@@ -51,32 +55,35 @@ def test_outside_testing_there_is_nothing(make_app: MakeApp, flask_env: str) -> 
 class Versions:
     """Stands for the VersionService."""
 
-    def __init__(self, takes: bool) -> None:
-        self.takes = takes
+    def __init__(self, outcome: Announcement) -> None:
+        self.outcome = outcome
         self.queued: list[tuple[str, str, str | None]] = []
 
-    def queue_version_event(
-        self, request_id: str, version: str, changelog: str | None = None
-    ) -> bool:
+    def announce(self, request_id: str, version: str, changelog: str | None = None) -> Announcement:
         """Remember a version."""
         self.queued.append((request_id, version, changelog))
-        return self.takes
+        return self.outcome
 
 
 @pytest.mark.parametrize("changelog", [{}, {"changelog": "new"}])
-def test_announces_a_version(app: Flask, changelog: dict[str, str]) -> None:
-    """The version is queued, and the answer repeats what was."""
-    versions = Versions(takes=True)
+@pytest.mark.parametrize("delivered", [True, False])
+def test_announces_a_version(app: Flask, changelog: dict[str, str], delivered: bool) -> None:
+    """The answer says whether the request id's stream has got it, or will when it connects."""
+    status = "delivered" if delivered else "queued"
+    versions = Versions(Announcement(status))
     app.extensions["container"].version_service.override(versions)
     body = {"request_id": "me", "version": "2", **changelog}
     answer = app.test_client().post(VERSION, json=body)
-    assert (answer.status_code, answer.json) == (202, {"status": "queued", **body})
+    assert (answer.status_code, answer.json) == (
+        202,
+        {"request_id": "me", "delivered": delivered, "status": status},
+    )
     assert versions.queued == [("me", "2", changelog.get("changelog"))]
 
 
 def test_no_version_during_shutdown(app: Flask) -> None:
     """The refusal is an error, not a lie."""
-    app.extensions["container"].version_service.override(Versions(takes=False))
+    app.extensions["container"].version_service.override(Versions(Announcement.REFUSED))
     answer = app.test_client().post(VERSION, json={"request_id": "me", "version": "2"})
     assert (answer.status_code, answer.json) == (
         409,
@@ -96,13 +103,13 @@ def test_no_version_during_shutdown(app: Flask) -> None:
         (
             TASK,
             {"task_type": "digest_tree"},
-            "Invalid payload; allowed is an object with task_type, params (optional)",
+            "Invalid payload; allowed is an object with task_type (optional), params (optional)",
             ["task_type"],
         ),
         (
             TASK,
             [],
-            "Invalid payload; allowed is an object with task_type, params (optional)",
+            "Invalid payload; allowed is an object with task_type (optional), params (optional)",
             [],
         ),
     ],
@@ -115,7 +122,7 @@ def test_bad_payloads(app: Flask, path: str, body: object, error: str, loc: list
     assert [detail["loc"] for detail in said["details"]] == [loc]
 
 
-@pytest.mark.parametrize("path", [VERSION, TASK])
+@pytest.mark.parametrize("path", [VERSION, TASK, EVENT])
 @pytest.mark.parametrize(("body", "error"), [(b"", "Missing JSON body"), (b"{", "Invalid JSON")])
 def test_no_json(app: Flask, path: str, body: bytes, error: str) -> None:
     """As everywhere."""
@@ -141,10 +148,108 @@ def test_starts_a_task(app: Flask, task_type: str, status: str) -> None:
     assert service.get_task_status(said["task_id"]).status == status
 
 
+def test_an_empty_object_starts_the_demonstration(app: Flask) -> None:
+    """The frontend's tests do not care which task runs."""
+    answer = app.test_client().post(TASK, json={})
+    said: Any = answer.json
+    assert (answer.status_code, list(said)) == (200, ["task_id", "status"])
+    service = app.extensions["container"].task_service()
+    assert service.get_task_status(said["task_id"]).task_type == "demo_task"
+    service.cancel_task(said["task_id"])
+
+
 def test_bad_params_of_a_task(app: Flask) -> None:
     """The task's own check answers."""
     answer = app.test_client().post(TASK, json={"task_type": "demo_task", "params": {"x": 1}})
     assert (answer.status_code, "error" in (answer.json or {})) == (400, True)
+
+
+# ------------------------------------------------------------------ task events
+
+
+class Sends:
+    """Stands for a ConnectionManager of which only some request ids have a stream."""
+
+    def __init__(self) -> None:
+        self.connected = {"me"}
+        self.takes = True
+        self.sent: list[tuple[Any, ...]] = []
+
+    def has_connection(self, request_id: str) -> bool:
+        """Say what the test set."""
+        return request_id in self.connected
+
+    def send_event(self, request_id: str, *event: Any) -> bool:
+        """Remember an event, if there is a stream for it."""
+        self.sent.append((request_id, *event))
+        return self.takes and request_id in self.connected
+
+
+@pytest.fixture
+def sends(app: Flask) -> Sends:
+    """What the application sends with."""
+    made = Sends()
+    app.extensions["container"].connection_manager.override(made)
+    return made
+
+
+def task_event(**changes: object) -> dict[str, object]:
+    """The body of a request for an event."""
+    return {"request_id": "me", "task_id": "t1", "event_type": "progress_update", **changes}
+
+
+@pytest.mark.parametrize("event_type", list(TaskEventType))
+def test_sends_a_task_event_to_one_stream(app: Flask, sends: Sends, event_type: str) -> None:
+    """In exactly the shape in which a task's own events are broadcast."""
+    body = task_event(event_type=event_type, data={"text": "half", "value": 0.5})
+    answer = app.test_client().post(EVENT, json=body)
+    said = {"request_id": "me", "task_id": "t1", "event_type": event_type, "delivered": True}
+    assert (answer.status_code, answer.json) == (200, said)
+    ((request_id, payload, name, service_type),) = sends.sent
+    assert (request_id, name, service_type) == ("me", "task_event", "task")
+    assert list(payload) == ["event_type", "task_id", "timestamp", "data"]
+    assert TaskEvent.model_validate(payload).timestamp.tzinfo is not None
+    del payload["timestamp"]
+    assert payload == {"event_type": event_type, "task_id": "t1", "data": body["data"]}
+
+
+def test_an_event_without_data(app: Flask, sends: Sends) -> None:
+    """It has an empty object, as ``task_cancelled`` has."""
+    assert app.test_client().post(EVENT, json=task_event()).status_code == 200
+    assert sends.sent[0][1]["data"] == {}
+
+
+def test_an_event_for_a_request_id_without_a_stream(app: Flask, sends: Sends) -> None:
+    """The test that asked has a mistake, and is told which."""
+    answer = app.test_client().post(EVENT, json=task_event(request_id="you"))
+    said: Any = answer.json
+    assert answer.status_code == 400
+    assert said["error"].startswith("No stream is connected with request_id you; open GET /api/sse")
+
+
+def test_an_event_that_the_gateway_does_not_take(app: Flask, sends: Sends) -> None:
+    """The stream is there, so the request was right; it is not said to be delivered."""
+    sends.takes = False
+    answer = app.test_client().post(EVENT, json=task_event())
+    assert (answer.status_code, answer.json) == (
+        503,
+        {"error": "The gateway did not take the event; the log says why"},
+    )
+
+
+@pytest.mark.parametrize("event_type", ["task_begun", "", None, 5])
+def test_an_event_type_that_is_none(app: Flask, sends: Sends, event_type: object) -> None:
+    """The message names those that there are, and nothing is sent."""
+    answer = app.test_client().post(EVENT, json=task_event(event_type=event_type))
+    said: Any = answer.json
+    assert (answer.status_code, said["error"]) == (
+        400,
+        "Invalid payload; allowed is an object with request_id, task_id, event_type (one of"
+        " task_started, progress_update, task_completed, task_failed, task_cancelled),"
+        " data (optional)",
+    )
+    assert [detail["loc"] for detail in said["details"]] == [["event_type"]]
+    assert sends.sent == []
 
 
 # ------------------------------------------------------------------ logs

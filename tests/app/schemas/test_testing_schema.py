@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from app.schemas.testing_schema import DeploymentVersionRequest, TestingTaskRequest
+from app.schemas.testing_schema import (
+    DeploymentVersionRequest,
+    TestingEventRequest,
+    TestingTaskRequest,
+)
 
 
 def fault(model: type[BaseModel], body: dict[str, Any]) -> tuple[Any, ...]:
@@ -44,8 +49,9 @@ def test_no_version(changes: dict[str, Any], loc: tuple[str, ...]) -> None:
 
 
 def test_a_task() -> None:
-    """Parameters are optional."""
-    assert TestingTaskRequest.model_validate({"task_type": "demo_task"}).params == {}
+    """Both fields are optional; the task that succeeds is the default."""
+    assert TestingTaskRequest.model_validate({"task_type": "failing_task"}).params == {}
+    assert TestingTaskRequest.model_validate({}).task_type == "demo_task"
 
 
 @pytest.mark.parametrize(
@@ -59,3 +65,35 @@ def test_a_task() -> None:
 def test_no_task(changes: dict[str, Any], loc: tuple[str, ...]) -> None:
     """Only the two demonstration tasks, with an object of parameters."""
     assert fault(TestingTaskRequest, {"task_type": "failing_task", **changes}) == loc
+
+
+EVENT = {"request_id": "me", "task_id": "t1", "event_type": "task_started"}
+
+
+def test_an_event() -> None:
+    """Its data is optional, and any JSON."""
+    assert TestingEventRequest.model_validate(EVENT).data == {}
+    for data in (None, 5, "x", [1], {"text": "half", "value": 0.5}):
+        assert TestingEventRequest.model_validate({**EVENT, "data": data}).data == data
+
+
+@pytest.mark.parametrize(
+    ("changes", "loc"),
+    [
+        ({"request_id": "a:b"}, ("request_id",)),
+        ({"task_id": ""}, ("task_id",)),
+        ({"task_id": "x" * 201}, ("task_id",)),
+        ({"task_id": "\ud800"}, ("task_id",)),
+        ({"task_id": 5}, ("task_id",)),
+        ({"event_type": "task_begun"}, ("event_type",)),
+        ({"event_type": None}, ("event_type",)),
+        ({"event_type": []}, ("event_type",)),
+        ({"data": "\ud800"}, ("data",)),
+        ({"data": {"\udfff": 1}}, ("data",)),
+        ({"data": json.loads("[" * 500 + "]" * 500)}, ("data",)),
+        ({"text": "x"}, ("text",)),
+    ],
+)
+def test_no_event(changes: dict[str, Any], loc: tuple[str, ...]) -> None:
+    """A misspelt or mistyped field is a fault, and data that could not be sent."""
+    assert fault(TestingEventRequest, {**EVENT, **changes}) == loc

@@ -587,6 +587,29 @@ def test_service_types() -> None:
     assert [str(service) for service in ServiceType] == ["task", "version"]
 
 
+@pytest.mark.parametrize("request_id", ["me", None])
+@pytest.mark.parametrize("service_type", ["task", "version"])
+def test_a_service_type_may_be_its_bare_string(
+    manager: ConnectionManager, metrics: Metrics, request_id: str | None, service_type: str
+) -> None:
+    """It is sent and counted as the member is."""
+    manager.on_connect("me", "T1", URL)
+    assert manager.send_event(request_id, {}, "x", service_type)
+    assert metrics.calls[-1] == ("sent", service_type, "success")
+
+
+@pytest.mark.parametrize("service_type", ["tasks", "", "TASK", None, 5, []])
+def test_an_unknown_service_type(
+    manager: ConnectionManager, transport: Transport, service_type: Any
+) -> None:
+    """The caller's mistake is named, with what is allowed, and nothing was sent."""
+    manager.on_connect("me", "T1", URL)
+    transport.broadcasts.clear()
+    with pytest.raises(ValueError, match=r"service_type is .*; allowed: task, version$"):
+        manager.send_event(None, {}, "x", service_type)
+    assert transport.broadcasts == []
+
+
 # ------------------------------------------------------------------ always consistent
 
 

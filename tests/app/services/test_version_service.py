@@ -11,7 +11,7 @@ import pytest
 from app.config import Settings
 from app.services import version_service
 from app.services.connection_manager import ServiceType
-from app.services.version_service import VersionService
+from app.services.version_service import Announcement, VersionService
 from app.utils.shutdown_coordinator import ShutdownCoordinator
 
 CURRENT = {"version": "current"}
@@ -26,6 +26,7 @@ class Connections:
         self.observers: list[Callable[[str], None]] = []
         self.sent: list[Sent] = []
         self.outcome: bool | Exception = True
+        self.connected: set[str] = set()
 
     def register_on_connect(self, callback: Callable[[str], None]) -> None:
         """Remember an observer."""
@@ -43,6 +44,10 @@ class Connections:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
+
+    def has_connection(self, request_id: str) -> bool:
+        """Say what the test set."""
+        return request_id in self.connected
 
     def connect(self, request_id: str) -> list[tuple[str | None, dict[str, Any]]]:
         """Connect a stream; what is sent because of it."""
@@ -215,11 +220,36 @@ def test_a_broadcast_to_nobody_is_no_error(
     assert caplog.records == []
 
 
+@pytest.mark.parametrize(
+    ("connected", "outcome", "announcement"),
+    [
+        ({"me"}, True, Announcement.DELIVERED),
+        ({"you"}, True, Announcement.QUEUED),
+        (set(), False, Announcement.QUEUED),
+        ({"me"}, False, Announcement.QUEUED),
+        ({"me"}, RuntimeError("gateway"), Announcement.QUEUED),
+    ],
+)
+def test_an_announcement_says_whether_its_stream_has_got_it(
+    service: VersionService,
+    connections: Connections,
+    connected: set[str],
+    outcome: bool | Exception,
+    announcement: Announcement,
+) -> None:
+    """Delivered means that the request id has a stream and that the broadcast was taken."""
+    connections.connected, connections.outcome = connected, outcome
+    assert service.announce("me", "2") is announcement
+    connections.outcome = True
+    assert connections.connect("me") == [("me", {"version": "2"})]
+
+
 def test_no_version_events_once_shutdown_has_begun(
     service: VersionService, connections: Connections, coordinator: ShutdownCoordinator
 ) -> None:
     """Neither queued ones nor those of connects."""
     coordinator.shutdown()
     assert service.queue_version_event("me", "2") is False
+    assert service.announce("me", "2") is Announcement.REFUSED
     assert connections.connect("me") == []
     assert connections.sent == []

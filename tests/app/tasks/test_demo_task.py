@@ -17,7 +17,12 @@ def test_it_counts_its_steps():
     params = task.validate_params({"steps": 4, "delay": 0})
     result = task.execute(TaskProgressHandle(sink), **params)
     assert result == DemoResult(steps=4)
-    assert result.model_dump() == {"status": "success", "steps": 4}
+    assert result.model_dump() == {
+        "success": True,
+        "error_message": None,
+        "status": "success",
+        "steps": 4,
+    }
     assert sink.items == [(f"Step {n} of 4", n / 4) for n in (1, 2, 3, 4)]
 
 

@@ -51,6 +51,8 @@ def test_an_empty_directory_has_no_digests(tmp_path):
     """And the task is done at once."""
     sink = Sink()
     assert run(tmp_path, sink=sink).model_dump() == {
+        "success": True,
+        "error_message": None,
         "files": {},
         "file_count": 0,
         "total_bytes": 0,
