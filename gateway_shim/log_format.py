@@ -24,8 +24,8 @@ __all__ = ["MAX_TRACEBACK_CHARACTERS", "JsonFormatter", "TextFormatter", "instal
 HANDLER_NAME = "sse-monolith"
 """The name of the one handler that :func:`install` manages."""
 
-MAX_TRACEBACK_CHARACTERS = 1024 * 1024
-"""Characters that are kept of a traceback: all of one at Python's recursion limit."""
+MAX_TRACEBACK_CHARACTERS = 256 * 1024
+"""Characters that are kept of a traceback: about all of one at Python's recursion limit."""
 
 _MAX_CAUSES = 20
 """Exceptions that are named of a chain whose tracebacks cannot be rendered."""
@@ -78,7 +78,12 @@ class _Formatter(logging.Formatter):
             parts.append(text_of(record.exc_text))
         if record.stack_info:
             parts.append(text_of(record.stack_info))
-        return self._redactor.text("\n".join(parts), MAX_TRACEBACK_CHARACTERS)
+        trace = "\n".join(parts)
+        shown = self._redactor.text(trace, MAX_TRACEBACK_CHARACTERS)
+        if len(trace) > MAX_TRACEBACK_CHARACTERS and record.exc_info and record.exc_info[1]:
+            # The last line says what was raised, and was cut off.
+            shown += "\n" + self._redactor.text(describe(record.exc_info[1]))
+        return shown
 
     def _traceback(self, exc_info: Any) -> str:
         try:

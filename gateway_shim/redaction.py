@@ -19,8 +19,9 @@ __all__ = ["MASK", "MAX_CHARACTERS", "MAX_ITEMS", "Redactor", "escape"]
 MASK = "***"
 """What stands in a log where a secret was."""
 
-MAX_CHARACTERS = 64 * 1024
-"""Characters that are kept of a text, and of all texts in one field."""
+MAX_CHARACTERS = 32 * 1024
+"""Characters that are kept of a text, and of all texts in one field. To look for secrets in that
+many takes some milliseconds, in which no stream gets anything."""
 
 MAX_ITEMS = 1000
 """Items that are kept of all collections in one field."""

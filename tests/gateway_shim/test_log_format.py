@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway_shim.line_handler import LineHandler
-from gateway_shim.log_format import JsonFormatter, TextFormatter
+from gateway_shim.log_format import MAX_TRACEBACK_CHARACTERS, JsonFormatter, TextFormatter
 from tests.support.hostile import HidesClass, Nameless, Unshowable, raising_str
 
 
@@ -257,6 +257,25 @@ def test_a_traceback_at_the_recursion_limit_is_whole() -> None:
     except RecursionError:
         made = record("failed", exc_info=sys.exc_info())
     assert "RecursionError" in TextFormatter().format(made).splitlines()[-1]
+
+
+@pytest.mark.parametrize("formatter", FORMATTERS)
+def test_a_traceback_that_is_too_long_ends_with_what_was_raised(
+    formatter: logging.Formatter,
+) -> None:
+    """Its beginning, the count, and the exception, whose own text is cut too."""
+    try:
+        try:
+            raise KeyError("k" * MAX_TRACEBACK_CHARACTERS)
+        except KeyError as cause:
+            raise ValueError("last") from cause
+    except ValueError:
+        made = record("failed", exc_info=sys.exc_info())
+    line = formatter.format(made)
+    assert len(line) < MAX_TRACEBACK_CHARACTERS + 1000
+    assert "KeyError: 'kkk" in line
+    assert " characters)" in line
+    assert line.rstrip('"}').endswith("ValueError: last")
 
 
 @pytest.mark.parametrize("formatter", FORMATTERS)

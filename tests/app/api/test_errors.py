@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import logging
+
 import pytest
 from flask import Flask, Response, abort, redirect, request
 from pydantic import BaseModel
@@ -9,6 +12,9 @@ from werkzeug.exceptions import TooManyRequests
 
 from app.api.errors import register_error_handlers
 from app.errors import BadRequest, InvalidOperationException, TooBusy
+from gateway_shim.line_handler import LineHandler
+from gateway_shim.log_format import TextFormatter
+from tests.support.hostile import Nameless, Unshowable
 
 
 class Model(BaseModel):
@@ -129,6 +135,32 @@ def test_redirects_and_answers_on_purpose_pass(app):
     assert client.get("/moved").status_code == 308
     answers = [client.get(path) for path in ("/on-purpose", "/on-purpose-too")]
     assert [(a.status_code, a.text) for a in answers] == [(418, "as it is"), (429, "as it is too")]
+
+
+@pytest.mark.parametrize("path", ["/nameless", "/unshowable"])
+def test_an_error_that_cannot_be_shown_is_a_crash_like_any_other(app, path, monkeypatch):
+    """Whatever its class does, the answer is JSON and the log has a line."""
+    # The formatter of pytest cannot show these exceptions; the one of the product can.
+    stream = io.StringIO()
+    handler = LineHandler(stream)
+    handler.setFormatter(TextFormatter())
+    logger = logging.getLogger("app.api.errors")
+    monkeypatch.setattr(logger, "propagate", False)
+    monkeypatch.setattr(logger, "handlers", [handler])
+    kind = {"/nameless": Nameless, "/unshowable": Unshowable}[path]
+
+    @app.get(path)
+    def view():
+        raise kind("x")
+
+    answer = app.test_client().get(path)
+    assert (answer.status_code, answer.get_json()) == (
+        500,
+        {"error": "Something went wrong on the server; its log says what"},
+    )
+    first, *trace = stream.getvalue().splitlines()
+    assert f"a request failed unexpectedly  method=GET path={path}" in first
+    assert trace
 
 
 def test_a_crash_is_logged_with_its_traceback(app, caplog):
