@@ -1,4 +1,7 @@
-"""Writes log lines to a stream. A stream that is full, closed or narrow costs lines, no more."""
+"""Writes log lines to a stream.
+
+If the stream is full or closed, lines are lost and nothing else happens.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ class LineHandler(logging.StreamHandler[TextIO]):
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Say on standard error that a line is lost, unless standard error is what failed."""
+        """Report a lost line on standard error, unless standard error is the stream that failed."""
         if self.stream is sys.stderr or sys.stderr is None:
             return
         problem = describe(sys.exc_info()[1] or ValueError("unknown"))

@@ -48,8 +48,8 @@ class _Formatter(logging.Formatter):
         """Render a record."""
         try:
             return self._render(record)
-        except BaseException as exc:  # noqa: BLE001 - a lost line would be worse than a poor one
-            return self._render(_poor_copy(record, exc))
+        except BaseException as exc:  # noqa: BLE001 - the line must not be lost
+            return self._render(_plain_copy(record, exc))
 
     def _render(self, record: logging.LogRecord) -> str:
         raise NotImplementedError
@@ -157,8 +157,8 @@ def install(formatter: logging.Formatter, level: str, stream: TextIO | None = No
     root.setLevel(level)
 
 
-def _poor_copy(record: logging.LogRecord, exc: BaseException) -> logging.LogRecord:
-    """Return a record with the message of one that cannot be rendered, and the reason."""
+def _plain_copy(record: logging.LogRecord, exc: BaseException) -> logging.LogRecord:
+    """Return a record with the message of ``record``, and why ``record`` was not rendered."""
     kept = {name: text_of(getattr(record, name, "")) for name in ("name", "levelname", "msg")}
     return logging.makeLogRecord({**kept, "not_shown_because": describe(exc)})
 

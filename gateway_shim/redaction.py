@@ -1,4 +1,4 @@
-"""What may not appear in a log: secrets, characters that would forge a line, texts without end.
+"""What may not appear in a log: secrets, characters that forge a line, very long texts.
 
 A log call may be handed any object. Whatever that object does when it is looked at, the methods
 of :class:`Redactor` return.

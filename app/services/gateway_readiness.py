@@ -43,7 +43,7 @@ class GatewayReadiness(Protocol):
 
 
 def gateway_readiness(settings: Settings) -> GatewayReadiness:
-    """Return what watches the gateway of the settings: ``SSE_GATEWAY_URL``'s, or the own one."""
+    """Return what knows the readiness of the gateway that the settings name."""
     if settings.sse_gateway_url is None:
         return OwnGateway()
     return RemoteGateway(settings.sse_gateway_url)

@@ -108,7 +108,7 @@ class VersionService:
         return self.announce(request_id, version, changelog) is not Announcement.REFUSED
 
     def announce(self, request_id: str, version: str, changelog: str | None = None) -> Announcement:
-        """Do the same, and say whether the request id's stream has got the version already.
+        """Do as :meth:`queue_version_event`, and return whether the stream got the version.
 
         Args:
             request_id: whose pending version it becomes, in place of any earlier one.

@@ -1,4 +1,4 @@
-"""Texts of objects that do not want to be shown."""
+"""Texts of objects whose own methods fail."""
 
 from __future__ import annotations
 
