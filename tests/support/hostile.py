@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import os
+from typing import Any
 
 __all__ = ["HidesClass", "Nameless", "Unshowable", "raising_str"]
 
@@ -32,12 +33,22 @@ class Unshowable(Exception):
 
 
 class HidesClass(Exception):
-    """An exception that breaks ``isinstance``, which asks for ``__class__``."""
+    """An exception that breaks ``isinstance``, which asks for ``__class__``.
+
+    It does so only during the test that has made it: other tests go through all objects that
+    are still in memory.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self._test = os.environ.get("PYTEST_CURRENT_TEST")
 
     @property
-    def __class__(self) -> NoReturn:  # type: ignore[override]
+    def __class__(self) -> type:  # type: ignore[override]
         """Fail."""
-        raise ZeroDivisionError
+        if self._test == os.environ.get("PYTEST_CURRENT_TEST"):
+            raise ZeroDivisionError
+        return type(self)
 
 
 def raising_str(kind: type[BaseException]) -> Exception:
