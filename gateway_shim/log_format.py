@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import time
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -167,7 +166,7 @@ def _timestamp(record: logging.LogRecord) -> str:
     try:
         moment = datetime.fromtimestamp(record.created, UTC)
     except (TypeError, ValueError, OverflowError, OSError):  # a record that somebody has made up
-        moment = datetime.fromtimestamp(time.time(), UTC)
+        moment = datetime.now(UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
