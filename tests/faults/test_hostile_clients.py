@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -56,7 +55,6 @@ def test_whoever_is_slow_is_cut_off(server: GunicornServer, stack: ExitStack, ta
     dribbling = [stack.enter_context(Connection(server.port)) for _ in range(50)]
     bodies = [stack.enter_context(Connection(server.port)) for _ in range(20)]
     with undisturbed(server, steps=500, seconds=5):
-        began = time.monotonic()
         for connection in silent[:50]:
             connection.send(b"GET /api/sse/stream?request_id=a HTTP/1.1\r\nHost")
         for connection in bodies:
@@ -71,10 +69,10 @@ def test_whoever_is_slow_is_cut_off(server: GunicornServer, stack: ExitStack, ta
             except OSError:
                 return
 
+        # Left alone, each of them would go on for four minutes.
         writers = [gevent.spawn(dribble, connection) for connection in dribbling]
         gevent.joinall(writers, timeout=TIME_LIMIT, raise_error=True)
         assert all(writer.ready() for writer in writers)
-        assert time.monotonic() - began < 8.0 * TIME_LIMIT / 10
         for connection in silent:
             connection.wait_closed()
         answers = Counter(code_of(connection.read_response("POST")) for connection in bodies)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 
 from gateway_shim.systemd import Notifier, listening_already
+from tests.support.timing import TIME_LIMIT, Stopwatch
 
 
 @pytest.mark.parametrize(
@@ -76,7 +79,7 @@ def service(tmp_path: Path) -> Iterator[socket.socket]:
     """The socket that a service manager listens on."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
-        listener.settimeout(5)
+        listener.settimeout(TIME_LIMIT)
         yield listener
 
 
@@ -106,7 +109,7 @@ def test_an_abstract_address() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         name = f"sse-monolith-test-{os.getpid()}"
         listener.bind(f"\0{name}")
-        listener.settimeout(5)
+        listener.settimeout(TIME_LIMIT)
         Notifier(f"@{name}").ready()
         assert listener.recv(100) == b"READY=1\nSTATUS=Serving"
 
@@ -126,3 +129,43 @@ def test_a_service_manager_that_is_gone(tmp_path: Path, caplog: pytest.LogCaptur
     assert [r.getMessage() for r in caplog.records] == [
         "systemd was not told READY=1: [Errno 2] No such file or directory"
     ]
+
+
+def fill(service: socket.socket) -> int:
+    """Send until the manager's queue is full; how many messages it holds."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.connect(service.getsockname())
+        sender.setblocking(False)
+        count = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sender.send(b"other")
+                count += 1
+        return count
+
+
+@pytest.mark.parametrize("tell", ["ready", "stopping", "alive"])
+def test_a_full_queue_is_waited_for(
+    service: socket.socket, tell: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A busy manager reads late: the message waits for room, and others run meanwhile."""
+    count = fill(service)
+    telling = gevent.spawn(getattr(Notifier(service.getsockname(), 3600.0), tell))
+    gevent.sleep(0.01)
+    assert not telling.ready()
+    told = [service.recv(100) for _ in range(count + 1)]
+    telling.get(timeout=TIME_LIMIT)
+    assert told[:-1] == [b"other"] * count
+    assert told[-1] != b"other"
+    assert caplog.records == []
+
+
+def test_a_queue_that_stays_full(service: socket.socket, caplog: pytest.LogCaptureFixture) -> None:
+    """The wait ends when the watchdog has to be fed again; then a warning, and life goes on."""
+    fill(service)
+    notifier = Notifier(service.getsockname(), 0.2)
+    with Stopwatch() as watch:
+        notifier.alive()
+    assert 0.04 < watch.seconds < 0.5
+    (record,) = caplog.records
+    assert record.getMessage() == "systemd was not told WATCHDOG=1: timed out"

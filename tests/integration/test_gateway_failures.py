@@ -9,7 +9,6 @@ import json
 import os
 import shlex
 import signal
-import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -26,11 +25,11 @@ from tests.support.http import request
 from tests.support.http_message import Ended
 from tests.support.server import GunicornServer, Server
 from tests.support.stream import StreamRefused
-from tests.support.timing import TIME_LIMIT, wait_until
+from tests.support.timing import TIME_LIMIT, Stopwatch, wait_until
 
 LIMIT = 0.3
-SLACK = 0.6 * TIME_LIMIT / 10
-"""Seconds that a busy machine may add to anything."""
+SLACK = 0.6
+"""Seconds that anything may take besides, waits for a processor not counted."""
 
 SETTINGS = {"SSE_GATEWAY_TIMEOUT_SECONDS": str(LIMIT), "GRACEFUL_SHUTDOWN_TIMEOUT": "5"}
 
@@ -68,9 +67,10 @@ class Scene:
         """Have streams connect, as the gateway's callbacks; the seconds that each took."""
         seconds = []
         for _ in range(count):
-            token, started = f"token-{uuid.uuid4()}", time.monotonic()
-            answer = self.installation.callback("connect", token, str(uuid.uuid4()))
-            seconds.append(time.monotonic() - started)
+            token = f"token-{uuid.uuid4()}"
+            with self.stopwatch() as watch:
+                answer = self.installation.callback("connect", token, str(uuid.uuid4()))
+            seconds.append(watch.seconds)
             assert (answer.status, answer.json()) == (200, {})
             self.tokens.append(token)
         return seconds
@@ -82,15 +82,20 @@ class Scene:
 
     def run_task(self, steps: int) -> float:
         """Run a task, and wait until its last event was sent; the seconds that it took."""
-        started, before = time.monotonic(), self._sent_at_all()
-        task_id = self.installation.start_task("demo_task", steps=steps, delay=0)
-        wait_until(
-            lambda: self._sent_at_all() == before + steps + 2, "all of the task's events to be sent"
-        )
-        seconds = time.monotonic() - started
+        before = self._sent_at_all()
+        with self.stopwatch() as watch:
+            task_id = self.installation.start_task("demo_task", steps=steps, delay=0)
+            wait_until(
+                lambda: self._sent_at_all() == before + steps + 2,
+                "all of the task's events to be sent",
+            )
         answer = request(self.backend.port, "GET", f"/api/tasks/{task_id}/status")
         assert answer.json()["status"] == "completed"
-        return seconds
+        return watch.seconds
+
+    def stopwatch(self) -> Stopwatch:
+        """Measure what the backend does, and this process, which is the gateway."""
+        return Stopwatch(self.backend.worker_pid())
 
     def _sent_at_all(self) -> float:
         return sum(self.sent(status) for status in ("success", "error", "no_stream"))
@@ -216,9 +221,9 @@ def test_silence_stops_nothing_else(scene: Scene) -> None:
     slowest = 0.0
     while not waiting.ready():
         for path in ("/healthz", "/readyz", "/metrics", "/api/tasks"):
-            started = time.monotonic()
-            assert request(scene.backend.port, "GET", path).status == 200
-            slowest = max(slowest, time.monotonic() - started)
+            with scene.stopwatch() as watch:
+                assert request(scene.backend.port, "GET", path).status == 200
+            slowest = max(slowest, watch.seconds)
     assert slowest < SLACK
     waiting.get()
 
@@ -229,11 +234,10 @@ def test_replacement_does_not_wait_for_the_close(scene: Scene) -> None:
     for _ in range(2):
         token = f"token-{uuid.uuid4()}"
         scene.tokens.append(token)
-        started = time.monotonic()
-        assert scene.installation.callback("connect", token, request_id).status == 200
-        seconds = time.monotonic() - started
+        with scene.stopwatch() as watch:
+            assert scene.installation.callback("connect", token, request_id).status == 200
         scene.gateway.respond = hang
-    assert seconds < LIMIT + SLACK
+    assert watch.seconds < LIMIT + SLACK
     assert scene.installation.active == 1
 
 
@@ -264,14 +268,12 @@ def test_a_shutdown_does_not_wait_for_a_silent_gateway(gateway: HttpGateway) -> 
     """SIGTERM with a task in the middle of a send: it ends in time, with status 0."""
     env = {"FLASK_ENV": "testing", "SSE_CALLBACK_SECRET": SECRET, "SSE_GATEWAY_URL": gateway.url}
     gateway.respond = lambda send: OK
-    with GunicornServer(env=SETTINGS | env) as server:
+    with GunicornServer(env=SETTINGS | env | {"GRACEFUL_SHUTDOWN_TIMEOUT": "3600"}) as server:
         scene = Scene(gateway, server)
         scene.connect(5)
         gateway.respond = hang
         scene.installation.start_task("demo_task", steps=5, delay=0.05)
-        started = time.monotonic()
         assert server.terminate() == 0
-        assert time.monotonic() - started < 5
         assert "Traceback" not in server.log
 
 

@@ -11,8 +11,17 @@ from tests.support.http import request
 from tests.support.server import Server
 from tests.support.sse_client import SSEEvent
 from tests.support.stream import Stream, open_stream
+from tests.support.timing import Stopwatch
 
-__all__ = ["active_streams", "connect", "metric", "start_task", "task_events", "task_story"]
+__all__ = [
+    "active_streams",
+    "connect",
+    "metric",
+    "seconds_to_end",
+    "start_task",
+    "task_events",
+    "task_story",
+]
 
 
 def connect(server: Server, request_id: str | None = None, **options: Any) -> Stream:
@@ -66,3 +75,10 @@ def metric(server: Server, name: str) -> float:
     found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
     assert found, f"no metric {name} in\n{text}"
     return float(found[1])
+
+
+def seconds_to_end(server: Server) -> float:
+    """Send SIGTERM; how long the server takes to end, with status 0."""
+    with Stopwatch() as watch:
+        assert server.terminate() == 0
+    return watch.elapsed

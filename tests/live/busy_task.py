@@ -21,9 +21,9 @@ class BusyTask(BaseTask):
     cpu_bound = True
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: object) -> Counted:
-        """Count for two seconds."""
-        until, count = time.monotonic() + 2, 0
-        while time.monotonic() < until:
+        """Count until it has had a processor for two seconds."""
+        until, count = time.thread_time() + 2, 0
+        while time.thread_time() < until:
             for _ in range(10_000):
                 count += 1
         return Counted(count=count)

@@ -1,10 +1,20 @@
-"""Waiting for a condition."""
+"""Waiting for a condition, and the stopwatch."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from tests.support.timing import TimeLimitPassed, wait_until
+from tests.support.timing import Stopwatch, TimeLimitPassed, wait_until
+
+BURNED = 0.2
+"""Seconds of a processor."""
 
 
 def test_returns_first_true_answer() -> None:
@@ -25,3 +35,54 @@ def test_description_is_made_at_the_end() -> None:
     looks: list[int] = []
     with pytest.raises(TimeLimitPassed, match=r"two looks, had [1-9]"):
         wait_until(lambda: looks.append(1), lambda: f"two looks, had {len(looks)}", limit=0.02)
+
+
+@pytest.fixture
+def spinning() -> Iterator[int]:
+    """A process that computes on the processor that this one is bound to, too; its pid."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})  # children inherit it
+    process = subprocess.Popen(
+        [sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        process.stdout.readline()
+        yield process.pid
+    finally:
+        os.sched_setaffinity(0, allowed)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def burn() -> None:
+    """Compute for a while."""
+    end = time.process_time() + BURNED
+    while time.process_time() < end:
+        pass
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="this kernel does not count the waits"
+)
+def test_the_stopwatch_does_not_count_waits_for_a_processor(spinning: int) -> None:
+    """Beside a busy neighbor, work takes twice as long, and measures no longer than alone."""
+    with Stopwatch() as watch:
+        burn()
+    assert watch.elapsed > 1.4 * BURNED
+    assert 0.9 * BURNED < watch.seconds < 1.3 * BURNED
+
+
+def test_the_stopwatch_counts_sleep() -> None:
+    """A wait for anything but a processor counts."""
+    with Stopwatch() as watch:
+        time.sleep(0.05)
+    assert 0.04 < watch.seconds <= watch.elapsed
+
+
+def test_the_stopwatch_survives_a_process_that_is_gone() -> None:
+    """Then nothing is taken off for that process."""
+    with Stopwatch(2**22 + 1) as watch:
+        pass
+    assert watch.seconds <= watch.elapsed

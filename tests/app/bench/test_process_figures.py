@@ -9,6 +9,7 @@ import time
 import pytest
 
 from app.bench.process_figures import cpu_seconds, only_child, resident_bytes
+from tests.support.timing import TIME_LIMIT
 
 
 def test_resident_bytes() -> None:
@@ -33,7 +34,7 @@ def test_only_child() -> None:
     try:
         assert shell.stdout is not None
         shell.stdout.readline()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + TIME_LIMIT
         while (child := only_child(shell.pid)) is None and time.monotonic() < deadline:
             time.sleep(0.005)
         assert child is not None

@@ -18,7 +18,7 @@ from app.services.gateway_transport import BroadcastResult, TransportError
 from app.services.http_transport import HttpTransport
 from gateway_shim.wire import Event
 from tests.app.services.http_gateway import OK, HttpGateway, http_answer
-from tests.support.timing import TIME_LIMIT, wait_until
+from tests.support.timing import TIME_LIMIT, Stopwatch, wait_until
 
 LIMIT = 0.2
 EVENT = Event("n", "d")
@@ -70,19 +70,6 @@ def tokens(count: int) -> list[str]:
     return [f"T{number}" for number in range(count)]
 
 
-class Stopwatch:
-    """Measures a block, seconds."""
-
-    def __enter__(self) -> Stopwatch:
-        """Start."""
-        self._started = time.monotonic()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop."""
-        self.seconds = time.monotonic() - self._started
-
-
 # ------------------------------------------------------------------ one stream
 
 
@@ -127,9 +114,8 @@ def test_refused_and_back_again(gateway: HttpGateway, transport: HttpTransport) 
     """A gateway that restarts: errors at once while it is away, then as before."""
     assert transport.send("T", EVENT) is True
     gateway.stop()
-    with Stopwatch() as watch, pytest.raises(TransportError):
+    with pytest.raises(TransportError, match=r"^the gateway cannot be reached"):
         transport.send("T", EVENT)
-    assert watch.seconds < TIME_LIMIT / 10
     gateway.start()
     assert transport.send("T", EVENT) is True
     assert_idle(transport)
@@ -141,7 +127,8 @@ def test_a_hung_gateway_costs_one_time_limit(gateway: HttpGateway, hasty: HttpTr
     with Stopwatch() as watch:
         sends = [gevent.spawn(hasty.send, "T", EVENT) for _ in range(5)]
         gevent.joinall(sends)
-    assert LIMIT * 0.9 < watch.seconds < 2 * LIMIT * TIME_LIMIT / 10
+    assert watch.elapsed > LIMIT * 0.9
+    assert watch.seconds < 3 * LIMIT  # one after the other they would take five
     assert [type(send.exception) for send in sends] == [TransportError] * 5
     assert_idle(hasty)
 
@@ -180,9 +167,10 @@ def test_close(gateway: HttpGateway, transport: HttpTransport) -> None:
 def test_close_waits_for_nothing(gateway: HttpGateway, hasty: HttpTransport) -> None:
     """Who closes is a connect callback: the gateway's silence is not to hold it up."""
     gateway.respond = lambda send: Signal().wait()  # type: ignore[return-value]
-    with Stopwatch() as watch:
-        hasty.close("T")
-    assert watch.seconds < LIMIT / 4
+    others: list[str] = []
+    gevent.spawn(others.append, "ran")
+    hasty.close("T")
+    assert others == []  # nobody else got a turn: the call did not wait
 
 
 @pytest.mark.parametrize(("status", "lines"), [(200, 0), (404, 0), (500, 1)])
@@ -228,7 +216,7 @@ def test_drain_at_a_hung_gateway(
     gateway.respond = lambda send: UNKNOWN if send["token"] == "T1" else Signal().wait()  # type: ignore[return-value]
     with Stopwatch() as watch:
         transport.drain(tokens(3), EVENT, LIMIT)
-    assert LIMIT * 0.9 < watch.seconds < LIMIT + TIME_LIMIT / 4
+    assert LIMIT * 0.9 < watch.elapsed < TIME_LIMIT
     (record,) = caplog.records
     assert (record.getMessage(), vars(record)["missing"]) == (
         "the gateway has not ended every stream: no answer within 0.2 s",
@@ -303,7 +291,8 @@ def test_a_hung_gateway_costs_a_broadcast_one_time_limit(
     gateway.respond = lambda send: go.wait() and OK  # type: ignore[return-value]
     with Stopwatch() as watch:
         assert hasty.broadcast(tokens(500), EVENT) == BroadcastResult(0, ())
-    assert LIMIT * 0.9 < watch.seconds < 2 * LIMIT * TIME_LIMIT / 10
+    assert watch.elapsed > LIMIT * 0.9
+    assert watch.seconds < 5 * LIMIT  # sixteen at a time would take thirty-two
     assert_idle(hasty)
     go.set()
     assert hasty.broadcast(tokens(50), EVENT) == BroadcastResult(50, ())
@@ -317,7 +306,7 @@ def test_broadcasts_at_a_hung_gateway_do_not_wait_for_each_other(
     with Stopwatch() as watch:
         broadcasts = [gevent.spawn(hasty.broadcast, tokens(100), EVENT) for _ in range(10)]
         gevent.joinall(broadcasts)
-    assert watch.seconds < 2 * LIMIT * TIME_LIMIT / 10
+    assert watch.seconds < 5 * LIMIT  # one after the other they would take ten
     assert [broadcast.value for broadcast in broadcasts] == [BroadcastResult(0, ())] * 10
     assert_idle(hasty)
 
@@ -336,7 +325,7 @@ def test_a_gateway_that_has_been_silent_is_not_waited_for(
             assert hasty.broadcast(["T", "U"], Event("n", str(number))).delivered == 0
             with pytest.raises(TransportError, match=r"^the gateway does not answer$"):
                 hasty.send("V", EVENT)
-    assert watch.seconds < 2 * LIMIT * TIME_LIMIT / 10
+    assert watch.seconds < 5 * LIMIT  # twenty waits; each for the whole limit would take twenty
     go.set()
     assert_idle(hasty)
 
@@ -393,13 +382,10 @@ def test_a_slow_gateway_gets_everything_in_order(
         return OK
 
     gateway.respond = respond
-    with Stopwatch() as watch:
-        broadcasts = [
-            gevent.spawn(hasty.broadcast, tokens(80), Event("n", str(number)))
-            for number in range(4)
-        ]
-        gevent.joinall(broadcasts, raise_error=True)
-    assert watch.seconds < 2 * LIMIT * TIME_LIMIT / 10
+    broadcasts = [
+        gevent.spawn(hasty.broadcast, tokens(80), Event("n", str(number))) for number in range(4)
+    ]
+    gevent.joinall(broadcasts, raise_error=True)
     assert sum(broadcast.value.delivered for broadcast in broadcasts) < 320
     assert_idle(hasty)
     assert [gateway.data_of(token) for token in tokens(80)] == [["0", "1", "2", "3"]] * 80
@@ -591,9 +577,12 @@ def test_nothing_happens_before_the_first_send(gateway: HttpGateway) -> None:
 def test_ten_thousand_streams(gateway: HttpGateway, transport: HttpTransport) -> None:
     """Queueing a broadcast for that many does not hold up the event loop for long."""
     gateway.respond = lambda send: Signal().wait()  # type: ignore[return-value]
-    with Stopwatch() as watch:
-        broadcast = gevent.spawn(transport.broadcast, tokens(10_000), EVENT)
-        gevent.sleep(0)
-        gevent.sleep(0)
-    assert watch.seconds < 0.5 * TIME_LIMIT / 10
-    broadcast.kill()
+    costs = []
+    for count in (1_000, 10_000):
+        before = time.process_time()
+        broadcast = gevent.spawn(transport.broadcast, tokens(count), EVENT)
+        wait_until(lambda count=count: transport._queued >= count, "all to be queued")  # type: ignore[misc]
+        costs.append(time.process_time() - before)
+        broadcast.kill()
+    wait_until(lambda: gateway.most_at_once == 16, "every sender to be connected")
+    assert costs[1] < 40 * costs[0]  # ten times as many; each looking at the others: a hundred

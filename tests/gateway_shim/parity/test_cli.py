@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from gateway_shim.parity.cli import parity
 from gateway_shim.parity.recording import load
 from tests.gateway_shim.parity.conftest import ROOT
+from tests.support.timing import TIME_LIMIT
 
 _SHIM = shlex.join([sys.executable, "-m", "gateway_shim"])
 _MUTANT = shlex.join([sys.executable, "-m", "tests.gateway_shim.parity.mutants"])
@@ -139,12 +140,12 @@ def test_an_interrupted_run_leaves_nothing(sent: signal.Signals, tmp_path: Path)
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + TIME_LIMIT
         while len(list(tmp_path.glob("gateway-*.log"))) < 3:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(sent)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=TIME_LIMIT)
     assert (process.returncode, errors) == (1, b"\nAborted!\n")
     assert list(tmp_path.iterdir()) == []
     mine = f"TMPDIR={tmp_path}".encode()
