@@ -10,6 +10,8 @@ from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 
+from tests.support.parts import require, summary  # noqa: E402
+
 # A shell starts a background job with SIGINT and SIGQUIT ignored, and nohup ignores SIGHUP. The
 # processes that tests start would inherit that, and never see the signals that tests send.
 for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
@@ -32,6 +34,31 @@ def _children_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
         if not measured:
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
         yield
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker for tests that need a real part."""
+    config.addinivalue_line(
+        "markers",
+        "needs(*parts): a part of tests/support/parts.py; without it the test is skipped,"
+        " or fails where CI is set",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)  # before fixtures, which may need the part already
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose parts are not there, except in CI."""
+    require(name for marker in item.iter_markers("needs") for name in marker.args)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line each what was skipped, and what installs it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = [str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped]
+    if reasons:
+        terminalreporter.section("not tested here")
+        for line in summary(reasons):
+            terminalreporter.write_line(line)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,7 +7,6 @@ import json
 import re
 import shlex
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -20,21 +19,15 @@ from app.bench.environment import child_environment, kill
 from app.bench.errors import BenchFailed
 from app.bench.process_figures import only_child
 from app.self_command import self_command
+from gateway_shim.parity.ports import free_port
 
-__all__ = ["Monolith", "Server", "free_port", "gateway"]
+__all__ = ["Monolith", "Server", "gateway"]
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 15.0
 _REQUEST_SECONDS = 60.0
 _POLL_SECONDS = 0.01
 _NO_LIMIT = "3600"
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Server:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import shlex
 import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Mapping
 
+from gateway_shim.parity.ports import free_port
 from gateway_shim.parity.probe import Connection, NotHttp, request_bytes
 
-__all__ = ["GatewayFailed", "GatewayProcess", "free_port"]
+__all__ = ["GatewayFailed", "GatewayProcess"]
 
 READY_SECONDS = 15.0
 """How long a gateway may take until ``/healthz`` answers."""
@@ -27,12 +26,6 @@ _GRACE_SECONDS = 0.5
 _STOP_SECONDS = 3.0
 _LAST_LINES = 15
 _POLL_SECONDS = 0.02
-
-# Below the range from which the kernel takes ports for outgoing connections: a port from that
-# range that is free now may be somebody's outgoing connection when the gateway binds it.
-_PORTS = range(20000, 32000)
-_taken: set[int] = set()
-_taken_lock = threading.Lock()
 
 
 class GatewayFailed(Exception):
@@ -54,24 +47,6 @@ class GatewayFailed(Exception):
         self.what = what
         self.command = command
         self.output = output
-
-
-def free_port() -> int:
-    """A TCP port of the loopback that is free, and that no later call returns again."""
-    chooser = random.SystemRandom()
-    while True:
-        port = chooser.choice(_PORTS)
-        with _taken_lock:
-            if port in _taken:
-                continue
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
-            _taken.add(port)
-            return port
 
 
 class GatewayProcess:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from gateway_shim.parity.launcher import GatewayFailed, GatewayProcess, free_port
+from gateway_shim.parity.launcher import GatewayFailed, GatewayProcess
+from gateway_shim.parity.ports import free_port
 from gateway_shim.parity.probe import PATIENCE
 from gateway_shim.parity.scenario import Process
 from gateway_shim.parity.stage import Stage

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,28 +12,18 @@ from typing import Any
 import pytest
 
 from tests.live.actions import start_task
+from tests.support.parts import CHROMIUM
 from tests.support.server import GunicornServer
 from tests.support.timing import TIME_LIMIT
 
-CHROMIUM = shutil.which("chromium")
-MISSING = [
-    name
-    for name, there in (
-        ("Debian's package chromium", CHROMIUM is not None),
-        ("the Python package playwright", importlib.util.find_spec("playwright") is not None),
-    )
-    if not there
-]
-pytestmark = pytest.mark.skipif(
-    bool(MISSING) and not os.environ.get("CI"), reason=f"needs {' and '.join(MISSING)}"
-)
+pytestmark = pytest.mark.needs("chromium", "playwright")
 
 
 class Browser:
     """A page in Chromium, driven by :mod:`tests.browser.page` in a process of its own."""
 
     def __init__(self) -> None:
-        assert CHROMIUM is not None, "needs Debian's package chromium"
+        assert CHROMIUM is not None
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("page.py")), CHROMIUM],
             stdin=subprocess.PIPE,

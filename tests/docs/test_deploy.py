@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,10 +11,9 @@ import pytest
 from tests.support.server import ROOT
 
 
+@pytest.mark.needs("systemd-analyze")
 def test_unit_files(tmp_path: Path) -> None:
     """As systemd-analyze sees it; the binary stands at another place here."""
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("there is no systemd-analyze on this machine")
     text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     found = re.findall(r"system/(sse-monolith\.\w+)`.*?```ini\n(.*?)```", text, re.DOTALL)
     assert [name for name, _ in found] == ["sse-monolith.socket", "sse-monolith.service"]

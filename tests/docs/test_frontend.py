@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,7 @@ def test_every_script_has_a_name() -> None:
     assert len(re.findall(r"^```(js|javascript)\b", TEXT, re.M)) == len(SCRIPTS)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js runs the examples; there is none")
+@pytest.mark.needs("node")
 def test_scripts_work(tmp_path: Path) -> None:
     """The examples do in a browser made of fakes what the text says."""
     (tmp_path / "package.json").write_text('{"type": "module"}')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -109,7 +108,7 @@ def test_settings_exist() -> None:
     assert named - known == set()
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+@pytest.mark.needs("systemd-analyze")
 def test_systemd_units_are_valid(tmp_path: Path) -> None:
     """systemd finds nothing to complain about in the units."""
     units = re.findall(

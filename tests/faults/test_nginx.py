@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import ssl
 import subprocess
@@ -21,16 +20,14 @@ from tests.faults.undisturbed import assert_whole
 from tests.live.actions import active_streams, connect, start_task, task_story
 from tests.support.http import Connection, request_bytes
 from tests.support.http_message import Response
+from tests.support.parts import NGINX
 from tests.support.server import ROOT, GunicornServer, free_port
 from tests.support.stream import Stream
 from tests.support.timing import TIME_LIMIT, wait_until
 
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
-pytestmark = pytest.mark.skipif(
-    NGINX is None and not os.environ.get("CI"), reason="nginx is not installed"
-)
+pytestmark = pytest.mark.needs("nginx")
 
 AUTHORITY = trustme.CA()
 CLIENT = ssl.create_default_context()

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from app.config import Settings
+from gateway_shim.parity.ports import free_port
 from tests.support.http import BrokenHTTP, request
 from tests.support.processes import only_descendant
 from tests.support.timing import TIME_LIMIT, TimeLimitPassed, wait_until
@@ -43,13 +44,6 @@ _NOT_INHERITED = {name.upper() for name in Settings.model_fields} | {
 
 class ServerFailed(AssertionError):
     """A server did not start, or did not stop; shows its last output lines."""
-
-
-def free_port() -> int:
-    """A loopback port that no one listens on at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Server:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from app.bench.helper import Helper
-from app.bench.server import Monolith, free_port, gateway
+from app.bench.server import Monolith, gateway
 from app.bench.stage import CROWD, Stage, open_streams, run_burst
+from gateway_shim.parity.ports import free_port
 
 __all__ = ["measure"]
 

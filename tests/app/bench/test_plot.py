@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import sys
 from pathlib import Path
 
@@ -39,10 +37,7 @@ def test_nothing_to_draw(tmp_path: Path) -> None:
         draw(Results(judged=True), tmp_path / "bench.svg")
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("matplotlib") is None and not os.environ.get("CI"),
-    reason="matplotlib is not installed",
-)
+@pytest.mark.needs("matplotlib")
 def test_draw(tmp_path: Path) -> None:
     """The picture has a panel for each curve, its text as text, and is small; it is stable."""
     results = Results(judged=True)

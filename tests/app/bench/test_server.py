@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from app.bench.errors import BenchFailed
-from app.bench.server import Monolith, Server, free_port, gateway
+from app.bench.server import Monolith, Server, gateway
+from gateway_shim.parity.ports import free_port
 
 ANSWERS = """
 import http.server, os, sys

@@ -88,7 +88,9 @@ def test_any_bytes_can_be_posted(running_shim: Stage) -> None:
 def test_a_slow_callback_is_measured(running_shim: Stage) -> None:
     """About as long as expected, or how long it was."""
     steps = (Open(reply=Reply(delay=0.2)),)
-    assert _play(running_shim, ["$about:1", "$about:5"], *steps) == ["about 1", "0.2"]
+    about, measured = _play(running_shim, ["$about:1", "$about:60"], *steps)
+    assert about == "about 1"
+    assert 0.2 <= float(measured) < 1
 
 
 def test_heartbeats_are_measured_in_intervals(shim: Command) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway_shim.parity.launcher import GatewayFailed, free_port
+from gateway_shim.parity.launcher import GatewayFailed
+from gateway_shim.parity.ports import free_port
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.steps import End, Open, Request
 from gateway_shim.parity.stub_backend import StubBackend

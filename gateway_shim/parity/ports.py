@@ -1,0 +1,86 @@
+"""TCP ports for servers that are about to start, each given out once."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import threading
+
+__all__ = ["free_port"]
+
+# Below the range from which the system takes ports for outgoing connections: one of those would
+# be free now and in use when the server starts.
+_BLOCKS = range(10_000, 32_000, 100)
+_BLOCK_SIZE = 100
+
+
+class _Ports:
+    """The ports of this process: blocks of them that no other process has.
+
+    A block is held by a Unix socket with a name in the abstract namespace. The kernel gives each
+    name once in a network namespace, and takes it back when the process ends, however it ends. So
+    runs side by side never get the same port, and nothing is left to clean up.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._chooser = random.SystemRandom()
+        self._process = 0
+        self._holders: list[socket.socket] = []
+        self._left: list[int] = []
+
+    def next(self) -> int:
+        """One more port that this process has not returned before.
+
+        Raises:
+            OSError: other processes have all blocks.
+        """
+        with self._lock:
+            if self._process != os.getpid():
+                # The first call, or one in a forked child, whose parent has these blocks too.
+                self._process, self._left = os.getpid(), []
+            if not self._left:
+                self._left = self._new_block()
+            return self._left.pop()
+
+    def _new_block(self) -> list[int]:
+        for first in self._chooser.sample(_BLOCKS, len(_BLOCKS)):
+            holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            try:
+                holder.bind(f"\0sse-monolith-ports-{first}")
+            except OSError:  # another process has this block
+                holder.close()
+                continue
+            self._holders.append(holder)
+            return self._chooser.sample(range(first, first + _BLOCK_SIZE), _BLOCK_SIZE)
+        raise OSError("no port is left for a server: other processes have taken all of them")
+
+
+_ports = _Ports()
+
+
+def free_port() -> int:
+    """Choose a loopback TCP port that is free, and that nobody else is given.
+
+    Returns:
+        The port. No other call returns it, in this process or in another one, as long as this
+        process lives.
+
+    Raises:
+        OSError: other processes have taken all ports.
+    """
+    while True:
+        port = _ports.next()
+        if _is_free(port):
+            return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
