@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DEFAULT_LIMIT", "EventTooLarge", "SSEDecoder", "ServerEvent"]
+__all__ = ["DEFAULT_LIMIT", "MAX_RETRY_MS", "EventTooLarge", "SSEDecoder", "ServerEvent"]
 
 DEFAULT_LIMIT = 16 * 1024 * 1024
 """Bytes of one event: far above what a server sends, far below what hurts."""
 
+MAX_RETRY_MS = 2**31 - 1
+"""The longest ``retry:``, 24.8 days; a longer one counts as this one, as in browsers' timers."""
+
 _BOM = b"\xef\xbb\xbf"
-_MAX_RETRY_DIGITS = 9
 
 
 class EventTooLarge(Exception):
@@ -45,7 +47,8 @@ class SSEDecoder:
 
     Attributes:
         last_id: what to send as ``Last-Event-ID`` when connecting again; may be empty.
-        retry_ms: how long to wait before that, milliseconds, or None if nothing was said.
+        retry_ms: how long to wait before that, milliseconds, at most ``MAX_RETRY_MS``; None if
+            nothing was said.
     """
 
     def __init__(self, *, last_id: str = "", limit: int = DEFAULT_LIMIT) -> None:
@@ -113,9 +116,7 @@ class SSEDecoder:
             case "id" if "\0" not in value:
                 self._id = value
             case "retry" if value.isascii() and value.isdigit():
-                # More digits than this are centuries; whoever waits caps it anyway.
-                if len(value) <= _MAX_RETRY_DIGITS:
-                    self.retry_ms = int(value)
+                self.retry_ms = _milliseconds(value)
         # Only data adds up: of everything else the last value is kept, and comments not at all.
         self._held -= len(line)
         return None
@@ -125,3 +126,11 @@ class SSEDecoder:
         self._name, self._data, self._held = "", [], 0
         self.last_id = self._id
         return ServerEvent(name or "message", "\n".join(data), self.last_id) if data else None
+
+
+def _milliseconds(digits: str) -> int:
+    """The number, or the largest one; ``int`` refuses thousands of digits."""
+    significant = digits.lstrip("0") or "0"
+    if len(significant) > len(str(MAX_RETRY_MS)):
+        return MAX_RETRY_MS
+    return min(int(significant), MAX_RETRY_MS)

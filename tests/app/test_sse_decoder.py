@@ -73,9 +73,29 @@ def test_last_id_goes_on() -> None:
     assert decoder.feed(b"data: a\n\n") == [ServerEvent("message", "a", "7")]
 
 
-def test_retry_beyond_any_wait_is_ignored() -> None:
-    """A number of thousands of digits is no time to wait."""
-    assert decode([b"retry: 5\nretry: " + b"9" * 5000 + b"\n\n"])[1].retry_ms == 5
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [
+        (b"2147483647", 2_147_483_647),
+        (b"2147483648", 2_147_483_647),
+        (b"9999999999", 2_147_483_647),
+        (b"9" * 5000, 2_147_483_647),
+        (b"0" * 5000 + b"7", 7),
+        (b"0" * 5000, 0),
+        (b"12345678901 ", 5),
+        (b"+1", 5),
+        (b"-1", 5),
+        (b"1.5", 5),
+        (b"1e3", 5),
+        (b"0x10", 5),
+        (b"\xd9\xa1", 5),
+        (b"\xc2\xb2", 5),
+        (b"", 5),
+    ],
+)
+def test_retry(text: bytes, milliseconds: int) -> None:
+    """Digits of ASCII and nothing else are a time; a very long one is the longest there is."""
+    assert decode([b"retry: 5\nretry: " + text + b"\n\n"])[1].retry_ms == milliseconds
 
 
 @pytest.mark.parametrize(
