@@ -9,17 +9,22 @@ The errors that end a connection::
 
 from __future__ import annotations
 
-import http.client
 import json
-import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
-import requests
-import urllib3
-
+from app.retry_after import retry_after_seconds
 from app.sse_decoder import EventTooLarge, ServerEvent, SSEDecoder
+from gateway_shim.errors import (
+    AnswerTimeout,
+    BadCertificate,
+    BadRedirect,
+    BadURL,
+    RequestFailed,
+)
+from gateway_shim.http_client import MAX_REDIRECTS, HttpAnswer, HttpClient
 
 __all__ = ["SSEConnection", "StreamError", "StreamLost", "StreamRefused"]
 
@@ -39,7 +44,16 @@ class StreamRefused(StreamError):
 
 
 class StreamLost(StreamError):
-    """The server cannot be reached, failed, or went away."""
+    """The server cannot be reached, failed, or went away.
+
+    Args:
+        why: in words for a person.
+        retry_after: how long the answer asks to wait with its ``Retry-After``, seconds, or None.
+    """
+
+    def __init__(self, why: str, *, retry_after: float | None = None) -> None:
+        super().__init__(why)
+        self.retry_after = retry_after
 
 
 class SSEConnection:
@@ -50,19 +64,23 @@ class SSEConnection:
     Args:
         url: an absolute http or https URL.
         idle_seconds: a stream on which nothing came for so long, not even a heartbeat, is lost.
+        now: seconds since the epoch.
 
     Attributes:
         retry_seconds: how long the server wants clients to wait before they connect again, or
             None if it has not said.
     """
 
-    def __init__(self, url: str, *, idle_seconds: float) -> None:
+    def __init__(
+        self, url: str, *, idle_seconds: float, now: Callable[[], float] = time.time
+    ) -> None:
         self.url = url
         self.retry_seconds: float | None = None
         self._idle_seconds = idle_seconds
+        self._now = now
         self._last_id = ""
-        self._session = requests.Session()
-        self._response: requests.Response | None = None
+        self._client = HttpClient(redirects=MAX_REDIRECTS, environment=True)
+        self._answer: HttpAnswer | None = None
 
     def __enter__(self) -> Self:
         """Use as a context manager: closed at the end."""
@@ -76,7 +94,7 @@ class SSEConnection:
     ) -> None:
         """Close."""
         self._hang_up()
-        self._session.close()
+        self._client.close()
 
     def open(self) -> None:
         """Connect, or connect again. Call :meth:`events` next.
@@ -95,21 +113,20 @@ class SSEConnection:
         if last_id := self._last_id.strip():
             headers["Last-Event-ID"] = last_id.encode().decode("latin-1")
         try:
-            self._response = self._session.get(
+            self._answer = self._client.request(
+                "GET",
                 self.url,
                 headers=headers,
-                stream=True,
-                timeout=(_CONNECT_SECONDS, self._idle_seconds),
+                connect_seconds=_CONNECT_SECONDS,
+                seconds=self._idle_seconds,
             )
-        except (requests.ConnectionError, requests.Timeout) as exc:
-            if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(exc)):
-                raise StreamRefused(
-                    f"shows a certificate that is not valid: {_words(exc)}"
-                ) from exc
-            raise StreamLost(_words(exc)) from exc
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as exc:
+        except BadCertificate as exc:
+            raise StreamRefused(f"shows a certificate that is not valid: {exc}") from exc
+        except (BadURL, BadRedirect) as exc:
             raise StreamRefused(str(exc)) from exc
-        _check(self._response)
+        except RequestFailed as exc:
+            raise StreamLost(str(exc)) from exc
+        _check(self._answer, self._now())
 
     def events(self) -> Iterator[ServerEvent]:
         """Every event as soon as its last byte is here, until the server ends the stream.
@@ -117,10 +134,10 @@ class SSEConnection:
         Raises:
             StreamLost: the stream broke, or was never open.
         """
-        if self._response is None:
+        if self._answer is None:
             raise StreamLost("not connected")
         decoder = SSEDecoder(last_id=self._last_id)
-        while data := self._read(self._response):
+        while data := self._read(self._answer):
             try:
                 events = decoder.feed(data)
             except EventTooLarge as exc:
@@ -130,67 +147,43 @@ class SSEConnection:
                 self.retry_seconds = decoder.retry_ms / 1000
             yield from events
 
-    def _read(self, response: requests.Response) -> bytes:
+    def _read(self, answer: HttpAnswer) -> bytes:
         try:
-            # read1 returns what is there; read, and requests' own iterators, wait for more.
-            data: bytes = response.raw.read1(_READ_BYTES, decode_content=True)
-        except urllib3.exceptions.ReadTimeoutError as exc:
+            return answer.read_some(_READ_BYTES)
+        except AnswerTimeout as exc:
             raise StreamLost(
                 f"nothing came for {self._idle_seconds:g} s, not even a heartbeat"
             ) from exc
-        except (urllib3.exceptions.HTTPError, OSError) as exc:
-            raise StreamLost(f"the connection broke: {_words(exc)}") from exc
-        return data
+        except RequestFailed as exc:
+            raise StreamLost(f"the connection broke: {exc}") from exc
 
     def _hang_up(self) -> None:
-        if self._response is not None:
-            self._response.close()
-            self._response = None
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None
 
 
-def _check(response: requests.Response) -> None:
+def _check(answer: HttpAnswer, now: float) -> None:
     """Raise unless the answer is an event stream."""
-    status = response.status_code
+    status = answer.status
     if status == 200:
-        media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if media_type == "text/event-stream":
             return
         raise StreamRefused(f"answered {media_type or 'something'}, which is no event stream")
-    what = f"answered {status} {response.reason}".rstrip() + _reason_in(response)
+    what = f"answered {status} {answer.reason}".rstrip() + _reason_in(answer)
     if status >= 500 or status in _HEALING:
-        raise StreamLost(what)
+        raise StreamLost(what, retry_after=retry_after_seconds(answer.headers, now))
     raise StreamRefused(what)
 
 
-def _reason_in(response: requests.Response) -> str:
+def _reason_in(answer: HttpAnswer) -> str:
     """What a JSON error says, in the backend's form or in the gateway's."""
     try:
-        error = json.loads(response.raw.read(_ERROR_BYTES, decode_content=True))["error"]
+        error = json.loads(answer.read(_ERROR_BYTES))["error"]
         text = error["message"] if isinstance(error, dict) else error
-    except (urllib3.exceptions.HTTPError, OSError):
+    except RequestFailed:
         return ""  # The connection broke; the status has to do.
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""  # The body is something else.
     return f": {text}"
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, the one that led to it, and so on."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _words(error: BaseException) -> str:
-    """What really happened, in words for a person: libraries wrap it several times over."""
-    for cause in _chain(error):
-        match cause:
-            case OSError(strerror=str() as words):
-                return words
-            case TimeoutError():
-                return "no answer in time"
-            case http.client.IncompleteRead():
-                return "it was cut off in the middle"
-            case http.client.HTTPException():
-                return str(cause)
-    return str(error)

@@ -54,7 +54,9 @@ def stream_url(url: str, request_id: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
 
 
-def pause_seconds(failures: int, retry: float | None, chance: float) -> float:
+def pause_seconds(
+    failures: int, retry: float | None, chance: float, retry_after: float | None = None
+) -> float:
     """How long to wait before connecting again.
 
     It doubles with every failure, and half of it again is left to chance, so that the clients
@@ -64,10 +66,14 @@ def pause_seconds(failures: int, retry: float | None, chance: float) -> float:
         failures: attempts that failed since there was a stream last.
         retry: what the server asked for, seconds; it is never undercut.
         chance: 0.0 to 1.0.
+        retry_after: what its last answer asked for, seconds; it is never undercut either. Of
+            both, no more counts than five minutes.
     """
     base = _RETRY_SECONDS if retry is None else retry
     base = min(max(base, _SHORTEST_RETRY_SECONDS), _LONGEST_RETRY_SECONDS)
     grown = min(base * 2.0 ** min(failures, 16), max(base, _LONGEST_GROWN_PAUSE_SECONDS))
+    if retry_after is not None:
+        grown = max(grown, min(retry_after, _LONGEST_RETRY_SECONDS))
     return grown * (1 + chance / 2)
 
 
@@ -119,7 +125,7 @@ def watch(
         # that runs is another one, ``serve``.
         from app.sse_connection import SSEConnection, StreamRefused
 
-        with SSEConnection(target, idle_seconds=idle_seconds) as connection:
+        with SSEConnection(target, idle_seconds=idle_seconds, now=now) as connection:
             try:
                 _follow(connection, show, err, sleep, chance)
             except StreamRefused as exc:
@@ -155,16 +161,17 @@ def _follow(
 
     failures = 0
     while True:
+        retry_after = None
         try:
             connection.open()
         except StreamLost as exc:
             failures += 1
-            why = str(exc)
+            why, retry_after = str(exc), exc.retry_after
         else:
             failures = 0
             _write(err, f"watch: connected to {_shown(connection.url)}")
             why = _show_stream(connection, show)
-        pause = pause_seconds(failures, connection.retry_seconds, chance())
+        pause = pause_seconds(failures, connection.retry_seconds, chance(), retry_after)
         _write(err, f"watch: {printable(why)}; connecting again in {pause:.1f} s")
         sleep(pause)
 

@@ -94,7 +94,12 @@ class CallbackFailure(Enum):
 
 
 def refusal(outcome: CallbackAnswer | CallbackFailure, dialect: Dialect) -> Refusal | None:
-    """Translate a callback's outcome; "A stream's life", step 3. None: the stream opens."""
+    """Translate a callback's outcome; "A stream's life", step 3. None: the stream opens.
+
+    A status that no HTTP answer ends with means that the backend is not available (divergence 9).
+    """
+    if isinstance(outcome, CallbackAnswer) and not 200 <= outcome.status <= 599:
+        outcome = CallbackFailure.UNAVAILABLE
     if isinstance(outcome, CallbackFailure):
         status, code, message = outcome.value
         return Refusal(status, error_body(code, message))

@@ -7,16 +7,26 @@
     ├── InvalidTransition      a stream was told something its state does not allow; our misuse
     ├── BadSend                a send that breaks the contract; the sender's fault
     ├── UnknownToken           a send for a stream that is not (any more) there
-    └── WriteFailed            a send that its stream did not survive; the client's fault
+    ├── WriteFailed            a send that its stream did not survive; the client's fault
+    └── RequestFailed          another server that we asked gave no usable answer
+        ├── BadURL             what was to be asked is not an http(s) URL; our settings' fault
+        ├── BadRedirect        a redirect leads nowhere
+        ├── BadCertificate     the certificate is not valid for the URL
+        └── AnswerTimeout      the answer did not come in time
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "AnswerTimeout",
+    "BadCertificate",
+    "BadRedirect",
     "BadSend",
+    "BadURL",
     "GatewayError",
     "InvalidConfiguration",
     "InvalidTransition",
+    "RequestFailed",
     "UnknownToken",
     "WriteFailed",
 ]
@@ -69,3 +79,23 @@ class WriteFailed(GatewayError):
     def __init__(self, token: str) -> None:
         super().__init__(f"the stream with the token {token} could not be written to")
         self.token = token
+
+
+class RequestFailed(GatewayError):
+    """Another server could not be asked, or gave no answer that is one; says what happened."""
+
+
+class BadURL(RequestFailed):
+    """What was to be asked is not an http(s) URL."""
+
+
+class BadRedirect(RequestFailed):
+    """A redirect leads to what is not an http(s) URL, or there were too many of them."""
+
+
+class BadCertificate(RequestFailed):
+    """The server's certificate is not valid for the URL."""
+
+
+class AnswerTimeout(RequestFailed):
+    """The answer, or more of its body, did not come in time."""

@@ -5,24 +5,22 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import gevent
-import requests
-import urllib3.exceptions
 from gevent.pool import Pool
-from requests.adapters import HTTPAdapter
 
 from gateway_shim.callbacks import CALLBACK_TIME_LIMIT_SECONDS, CallbackAnswer, CallbackFailure
 from gateway_shim.contract import compact_json
+from gateway_shim.errors import AnswerTimeout, RequestFailed
+from gateway_shim.http_client import MAX_REDIRECTS, HttpClient
 
 __all__ = ["HttpBackend"]
 
 logger = logging.getLogger(__name__)
 
 _DISCONNECTS_AT_ONCE = 32
-_BODY_BYTES_READ = 65536
+_CONNECTIONS = 256
 
 
 class HttpBackend:
@@ -38,13 +36,8 @@ class HttpBackend:
     def __init__(self, url: str, time_limit: float = CALLBACK_TIME_LIMIT_SECONDS) -> None:
         self._url = url
         self._time_limit = time_limit
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxy, no .netrc: a callback goes where it is told
-        # One client's cookie must not travel with the next one's callback.
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=256)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        # Redirects are followed, as the Node gateways do: the last status counts.
+        self._client = HttpClient(connections=_CONNECTIONS, redirects=MAX_REDIRECTS)
         self._disconnects = Pool(_DISCONNECTS_AT_ONCE)
 
     def connect(self, payload: Mapping[str, Any]) -> CallbackAnswer | CallbackFailure:
@@ -67,26 +60,24 @@ class HttpBackend:
     def _post(self, payload: Mapping[str, Any]) -> CallbackAnswer | CallbackFailure:
         extra = {"action": payload["action"], "token": payload["token"]}
         try:
-            # requests limits each read, not the whole call: a backend that trickles would hang it.
+            # The client limits each step; a backend that redirects slowly would hang it.
             with gevent.Timeout(self._time_limit):
-                answer = self._session.post(
+                answer = self._client.request(
+                    "POST",
                     self._url,
-                    data=compact_json(payload),
+                    body=compact_json(payload),
                     headers={"Content-Type": "application/json"},
-                    timeout=self._time_limit,
-                    stream=True,
-                    allow_redirects=True,  # as the Node gateways do: the last status counts
+                    seconds=self._time_limit,
                 )
-                # Read, so that the connection can be used again; only the status counts, so a
-                # body that breaks off, or does not end in time, changes nothing.
-                with answer, contextlib.suppress(urllib3.exceptions.HTTPError, gevent.Timeout):
-                    answer.raw.read(_BODY_BYTES_READ)
-        except (gevent.Timeout, requests.Timeout):
+                # Only the status counts: a body that does not end in time changes nothing.
+                with answer, contextlib.suppress(gevent.Timeout):
+                    answer.discard()
+        except (gevent.Timeout, AnswerTimeout):
             logger.warning("the callback was not answered in time", extra=extra)
             return CallbackFailure.TIMEOUT
-        except (requests.RequestException, OSError, ValueError) as exc:
+        except RequestFailed as exc:
             logger.warning("the callback failed: %s", exc, extra=extra)
             return CallbackFailure.UNAVAILABLE
-        if not 200 <= answer.status_code < 300:
-            logger.warning("the callback answered %s", answer.status_code, extra=extra)
-        return CallbackAnswer(answer.status_code, answer.reason or "")
+        if not 200 <= answer.status < 300:
+            logger.warning("the callback answered %s", answer.status, extra=extra)
+        return CallbackAnswer(answer.status, answer.reason)

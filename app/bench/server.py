@@ -19,6 +19,7 @@ from app.bench.environment import child_environment, kill
 from app.bench.errors import BenchFailed
 from app.bench.process_figures import only_child
 from app.self_command import self_command
+from gateway_shim.http_answer import FinalResponse
 from gateway_shim.parity.ports import free_port
 
 __all__ = ["Monolith", "Server", "gateway"]
@@ -113,6 +114,7 @@ class Server:
             Status and body of the answer.
         """
         connection = self._connection()
+        connection.response_class = FinalResponse
         headers = {} if body is None else {"Content-Type": "application/json"}
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
@@ -140,8 +142,8 @@ class Server:
             try:
                 if self.request("GET", self._ready_path)[0] == 200:
                     return
-            except OSError:
-                pass  # it does not listen yet
+            except (OSError, http.client.HTTPException):
+                pass  # it does not listen yet, or does not speak HTTP
             time.sleep(_POLL_SECONDS)
         raise self._failure(f"does not answer {self._ready_path} on port {self.port}")
 

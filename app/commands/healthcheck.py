@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from app.config import InvalidSettings, Settings, load_settings
+from gateway_shim.http_answer import FinalResponse
 
 __all__ = ["healthcheck_command", "own_url", "problem"]
 
@@ -51,6 +52,7 @@ def problem(url: str, seconds: float, *, verify: bool) -> str | None:
             connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=seconds)
     except (ValueError, http.client.InvalidURL) as exc:  # UnicodeError is a ValueError
         return f"is no http(s) URL: {exc}"
+    connection.response_class = FinalResponse
     target = (parts.path or _PATH) + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request("GET", target, headers={"Connection": "close"})

@@ -10,10 +10,11 @@ from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 import gevent
-import requests
 
 from app.config import Settings
 from app.utils.version import application_version
+from gateway_shim.errors import AnswerTimeout, RequestFailed
+from gateway_shim.http_client import MAX_REDIRECTS, HttpAnswer, HttpClient
 
 __all__ = [
     "FetchFailed",
@@ -139,36 +140,30 @@ def fetch_json(url: str, *, seconds: float = FETCH_SECONDS) -> dict[str, Any]:
         FetchFailed: it took too long, was refused, was too large, or is no JSON object.
     """
     try:
-        # requests' own time limits are per read; this one is for all of it.
+        # The client limits each step; this limit is for all of them.
         with (
             gevent.Timeout(seconds),
-            requests.Session() as session,
-            _get(session, url, seconds) as response,
+            HttpClient(redirects=MAX_REDIRECTS) as client,
+            client.request(
+                "GET", url, headers={"Accept": "application/json"}, seconds=seconds
+            ) as answer,
         ):
-            if not response.ok:
-                raise FetchFailed(f"the version document's server answered {response.status_code}")
-            body = _read(response)
-    except (gevent.Timeout, requests.Timeout) as exc:
+            if answer.status >= 400:
+                raise FetchFailed(f"the version document's server answered {answer.status}")
+            body = _read(answer)
+    except (gevent.Timeout, AnswerTimeout) as exc:
         raise FetchFailed(f"the version document did not come within {seconds:g} s") from exc
-    except requests.RequestException as exc:
+    except RequestFailed as exc:
         # Not the exception's own text: it names hosts and URLs, and browsers get to read this.
         raise FetchFailed("the version document's server could not be reached") from exc
     return _object(body)
 
 
-def _get(session: requests.Session, url: str, seconds: float) -> requests.Response:
-    # Only the settings say where things are: no proxy and no .netrc from the environment.
-    session.trust_env = False
-    return session.get(url, timeout=seconds, stream=True, headers={"Accept": "application/json"})
-
-
-def _read(response: requests.Response) -> bytes:
-    body = bytearray()
-    for piece in response.iter_content(8 * 1024):
-        body += piece
-        if len(body) > MAX_DOCUMENT_BYTES:
-            raise FetchFailed(f"the version document is larger than {MAX_DOCUMENT_BYTES} bytes")
-    return bytes(body)
+def _read(answer: HttpAnswer) -> bytes:
+    body = answer.read(MAX_DOCUMENT_BYTES + 1)
+    if len(body) > MAX_DOCUMENT_BYTES:
+        raise FetchFailed(f"the version document is larger than {MAX_DOCUMENT_BYTES} bytes")
+    return body
 
 
 def _object(body: bytes) -> dict[str, Any]:

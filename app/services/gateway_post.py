@@ -5,23 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from http.cookiejar import DefaultCookiePolicy
 
 import gevent
-import requests
-import urllib3.exceptions
-from requests.adapters import HTTPAdapter
 
 from app.schemas.sse_gateway_schema import SSEGatewaySendRequest
 from app.services.gateway_transport import TransportError
 from gateway_shim.contract import compact_json
-from gateway_shim.safe_text import class_name, text_of
+from gateway_shim.errors import AnswerTimeout, RequestFailed
+from gateway_shim.http_client import HttpClient
+from gateway_shim.safe_text import class_name
 
 __all__ = ["GatewayPost", "NoAnswer"]
 
 logger = logging.getLogger(__name__)
-
-_BODY_BYTES_READ = 65536
 
 
 class NoAnswer(TransportError):
@@ -43,16 +39,11 @@ class GatewayPost:
     ) -> None:
         self._url = base_url.rstrip("/") + "/internal/send"
         self._time_limit = time_limit
-        self._session = _Session()
-        self._session.trust_env = False  # no proxy, no .netrc: the gateway is where it is
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers["Content-Type"] = "application/json"
+        self._client = HttpClient(connections=connections)
+        self._headers: dict[str, str | bytes] = {"Content-Type": "application/json"}
         if secret is not None:
             # As bytes: a text would be sent as latin-1, which not every secret can be.
-            self._session.headers["X-SSE-Secret"] = secret.encode()
-        for scheme in ("http://", "https://"):
-            adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
-            self._session.mount(scheme, adapter)
+            self._headers["X-SSE-Secret"] = secret.encode()
 
     def __call__(self, send: SSEGatewaySendRequest) -> int:
         """Post one send.
@@ -66,14 +57,14 @@ class GatewayPost:
         """
         try:
             return self._status_of(_json(send))
-        except (gevent.Timeout, requests.Timeout) as exc:
+        except (gevent.Timeout, AnswerTimeout) as exc:
             # A gateway that is merely paused still holds what was posted. Were the stream's next
             # send to go on another connection that is open already, it might be read first; on a
             # new one, it comes after.
-            self._session.close()
+            self._client.close()
             raise NoAnswer(f"the gateway did not answer within {self._time_limit:g} s") from exc
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as exc:
-            raise TransportError(f"the gateway cannot be reached: {text_of(exc)}") from exc
+        except RequestFailed as exc:
+            raise TransportError(f"the gateway cannot be reached: {exc}") from exc
         except Exception as exc:
             # The gateway's bytes went through several libraries: what a surprise of theirs may
             # cost is this send, not the greenlet that all streams' sends depend on.
@@ -81,29 +72,15 @@ class GatewayPost:
             raise TransportError(f"the send failed: {class_name(exc)}") from exc
 
     def _status_of(self, body: bytes) -> int:
-        # requests limits each read, not the whole exchange: an answer that trickles would
-        # hold a sender for ever.
+        # The client limits each step; sending, and a body that trickles, would hold a sender.
         with gevent.Timeout(self._time_limit):
-            answer = self._session.post(
-                self._url,
-                data=body,
-                timeout=self._time_limit,
-                stream=True,
-                allow_redirects=False,
+            answer = self._client.request(
+                "POST", self._url, body=body, headers=self._headers, seconds=self._time_limit
             )
-            # Read, so that the connection can be used again, but not to the end of a body that
-            # has none.
-            with answer, contextlib.suppress(urllib3.exceptions.HTTPError, gevent.Timeout):
-                answer.raw.read(_BODY_BYTES_READ)
-            return answer.status_code
-
-
-class _Session(requests.Session):
-    """A session to which a redirect is an answer like any other."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        # Even where none is followed, requests would read a redirect's body, however long.
-        return None
+            # Only the status counts: a body that does not end in time changes nothing.
+            with answer, contextlib.suppress(gevent.Timeout):
+                answer.discard()
+            return answer.status
 
 
 def _json(send: SSEGatewaySendRequest) -> bytes:

@@ -20,6 +20,7 @@ PATIENCE = 5.0
 
 _READ_SIZE = 65536
 _MAX_HEAD_BYTES = 65536
+_SWITCHING_PROTOCOLS = 101
 
 
 class NotHttp(Exception):
@@ -154,7 +155,7 @@ class Connection:
         self._socket.sendall(request)
 
     def read_head(self, seconds: float = PATIENCE) -> Head:
-        """Read the answer's head.
+        """Read the final answer's head; interim answers (RFC 9110, section 15.2) are skipped.
 
         Raises:
             TimeoutError: it did not come in time.
@@ -164,6 +165,16 @@ class Connection:
         if self.head is not None:
             return self.head
         deadline = time.monotonic() + seconds
+        head = self._next_head(deadline, seconds)
+        while 100 <= head.status < 200 and head.status != _SWITCHING_PROTOCOLS:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no final answer within {seconds:g} s")
+            head = self._next_head(deadline, seconds)
+        self.head = head
+        self._decode()
+        return head
+
+    def _next_head(self, deadline: float, seconds: float) -> Head:
         while b"\r\n\r\n" not in self._pending:
             if not self._pending.startswith(b"HTTP/1."[: len(self._pending)]):
                 raise NotHttp(bytes(self._pending))
@@ -177,9 +188,7 @@ class Connection:
                 raise ConnectionError(f"the connection ended ({self.ended}) without an answer")
         raw, _, rest = bytes(self._pending).partition(b"\r\n\r\n")
         self._pending[:] = rest
-        self.head = Head.parse(raw + b"\r\n\r\n")
-        self._decode()
-        return self.head
+        return Head.parse(raw + b"\r\n\r\n")
 
     def read_until(self, enough: Callable[[bytes], bool], seconds: float = PATIENCE) -> bool:
         """Read the body until it is enough, or has ended, or time is up.

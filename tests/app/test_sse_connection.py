@@ -7,14 +7,15 @@ import itertools
 import socket
 import ssl
 import threading
-from typing import NoReturn
 
 import pytest
-import requests
+import trustme
+from gevent.pywsgi import WSGIServer
 
 from app.sse_connection import SSEConnection, StreamLost, StreamRefused
 from app.sse_decoder import ServerEvent
 from tests.support.http import Head
+from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
 from tests.support.scripted import SSE_HEAD, ScriptedServer, answer, chunk, sse_answer
 from tests.support.server import free_port
 from tests.support.timing import TIME_LIMIT
@@ -151,7 +152,7 @@ def test_silence() -> None:
     assert (len(events), why) == (1, "nothing came for 0.05 s, not even a heartbeat")
 
 
-def test_no_answer() -> None:
+def test_silent_server() -> None:
     """A server that takes the connection and says nothing is given up as well."""
     hold = threading.Event()
     with (
@@ -194,7 +195,7 @@ def test_endless_event() -> None:
         (b"204 No Content", b"", "answered 204 No Content"),
         (b"200 OK", b"<html>", "answered something, which is no event stream"),
         (b"200 OK\r\nContent-Type: text/html", b"", "answered text/html, which is no event stream"),
-        (b"302 Found\r\nLocation: fish://x", b"", "No connection adapters were found"),
+        (b"302 Found\r\nLocation: fish://x", b"", "a redirect leads to 'fish://x'"),
     ],
 )
 def test_refused(head: bytes, body: bytes, words: str) -> None:
@@ -269,22 +270,124 @@ def test_body_that_is_not_what_its_headers_say() -> None:
     assert "gzip" in why
 
 
-def test_certificate_that_is_not_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificate_that_is_not_valid() -> None:
     """A certificate will be as invalid the next time, so there is no next time."""
-
-    def get(*args: object, **options: object) -> NoReturn:
-        cause = ssl.SSLCertVerificationError(1, "certificate verify failed")
-        raise requests.exceptions.SSLError("wrapped") from cause
-
-    monkeypatch.setattr(requests.Session, "get", get)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    server = WSGIServer(
+        ("127.0.0.1", 0), lambda *_: [], log=None, error_log=None, ssl_context=context
+    )
+    server.start()
+    url = f"https://127.0.0.1:{server.server_port}/"
     with (
-        connection_to(1) as connection,
-        pytest.raises(
-            StreamRefused,
-            match=r"^shows a certificate that is not valid: certificate verify failed$",
-        ),
+        SSEConnection(url, idle_seconds=TIME_LIMIT) as connection,
+        pytest.raises(StreamRefused, match=r"^shows a certificate that is not valid: .*verify"),
     ):
         connection.open()
+    server.stop(timeout=0)
+
+
+@pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
+def test_interim_answers_are_skipped(interim: bytes) -> None:
+    """The stream is the final answer."""
+    script = answer(interim + SSE_HEAD, chunk(EVENT), chunk(b""))
+    with ScriptedServer(script) as server, connection_to(server.port) as connection:
+        connection.open()
+        assert read_to_end(connection) == ([ServerEvent("a", "1", "")], "")
+
+
+@pytest.mark.parametrize("received", NO_ANSWERS.values(), ids=NO_ANSWERS)
+def test_no_answer(received: bytes) -> None:
+    """What no client can use is a server that failed: it may be there again in a moment."""
+    with (
+        ScriptedServer(answer(received)) as server,
+        connection_to(server.port) as connection,
+        pytest.raises(StreamLost) as raised,
+    ):
+        connection.open()
+    assert str(raised.value).isprintable()
+
+
+def test_interim_answers_without_an_end() -> None:
+    """They are given up like silence."""
+    with (
+        ScriptedServer(pour_interim) as server,
+        connection_to(server.port) as connection,
+        pytest.raises(StreamLost, match="more than 100 interim answers"),
+    ):
+        connection.open()
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        (b"http://[bad", "a redirect leads to 'http://[bad', which is not an http(s) URL"),
+        (b"ftp://x/", "a redirect leads to 'ftp://x/', which is not an http(s) URL"),
+        (b"/again", "more than 20 redirects"),
+    ],
+)
+def test_a_redirect_to_nowhere(location: bytes, words: str) -> None:
+    """It is refused in one line: the next answer would be the same."""
+    raw = b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
+    with (
+        ScriptedServer(*[answer(raw)] * 30) as server,
+        connection_to(server.port) as connection,
+        pytest.raises(StreamRefused) as raised,
+    ):
+        connection.open()
+    assert str(raised.value) == words
+
+
+def test_a_redirect_is_followed() -> None:
+    """The stream may have moved; the last id goes along."""
+    raw = b"HTTP/1.1 302 Found\r\nLocation: /t\r\nContent-Length: 0\r\n\r\n"
+    with (
+        ScriptedServer(sse_answer(b"id: 7\n\n"), answer(raw), sse_answer(EVENT)) as server,
+        connection_to(server.port) as connection,
+    ):
+        for _ in range(2):
+            connection.open()
+            events, _ = read_to_end(connection)
+    assert (events, headers(server.requests[2]).get("Last-Event-ID")) == (
+        [ServerEvent("a", "1", "7")],
+        "7",
+    )
+
+
+def test_no_cookie_travels() -> None:
+    """What one answer sets is not sent with the next request; a malformed one is not read."""
+    head = SSE_HEAD.replace(b"\r\n\r\n", b"\r\nSet-Cookie: a=b\r\n" + BAD_SET_COOKIE + b"\r\n")
+    with (
+        ScriptedServer(answer(head, chunk(b"")), sse_answer(EVENT)) as server,
+        connection_to(server.port) as connection,
+    ):
+        for _ in range(2):
+            connection.open()
+            read_to_end(connection)
+    assert b"cookie" not in server.requests[1].lower()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (b"7", 7.0),
+        (b"Thu, 01 Jan 1970 00:02:00 GMT", 20.0),
+        (b"soon", None),
+    ],
+)
+def test_retry_after(status: int, value: bytes, seconds: float | None) -> None:
+    """What an answer that says "later" asks for is on the error."""
+    raw = b"HTTP/1.1 %d Hm\r\nRetry-After: %b\r\nContent-Length: 0\r\n\r\n" % (status, value)
+    with (
+        ScriptedServer(answer(raw)) as server,
+        SSEConnection(
+            f"http://127.0.0.1:{server.port}/", idle_seconds=TIME_LIMIT, now=lambda: 100.0
+        ) as connection,
+        pytest.raises(StreamLost) as raised,
+    ):
+        connection.open()
+    assert raised.value.retry_after == seconds
 
 
 def test_events_before_open() -> None:

@@ -189,6 +189,50 @@ def test_server_says_when_to_come_back() -> None:
     )
 
 
+@pytest.mark.parametrize(("digits", "pause"), [("300000", 300.0), ("9999999999", 300.0)])
+def test_a_retry_of_many_digits_is_a_long_one(digits: str, pause: float) -> None:
+    """A server that asks for years is not come back to sooner than one that asks for minutes."""
+    assert Watched(sse_answer(f"retry: {digits}\n\n".encode())).pauses == [pause]
+
+
+@pytest.mark.parametrize(
+    ("value", "pause"),
+    [
+        (b"7", 7.0),
+        (b"0", 2.0),
+        (b"1", 2.0),
+        (b"99999999999", 300.0),
+        (b"Thu, 01 Jan 1970 00:00:09 GMT", 9.0),
+        (b"Thu, 01 Jan 1970 00:00:00 GMT", 2.0),
+        (b"tomorrow", 2.0),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after(status: int, value: bytes, pause: float) -> None:
+    """An answer may say how long to stay away; never longer than five minutes."""
+    raw = b"HTTP/1.1 %d Hm\r\nRetry-After: %b\r\nContent-Length: 0\r\n\r\n" % (status, value)
+    watched = Watched(answer(raw), answer(raw.replace(b"Retry-After", b"X")), pauses=2)
+    assert watched.pauses == [pause, 4.0]
+
+
+@pytest.mark.parametrize("location", [b"http://[bad", b"ftp://x/", b"/again"])
+def test_a_redirect_to_nowhere(location: bytes) -> None:
+    """One line, no traceback, and status 1."""
+    raw = b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
+    watched = Watched(*[answer(raw)] * 30)
+    assert (watched.status, watched.pauses, len(watched.said)) == (1, [], 1)
+
+
+def test_a_status_that_is_none() -> None:
+    """It is waited for a better one."""
+    raw = b"HTTP/1.1 600 Odd\r\nContent-Length: 0\r\n\r\n"
+    watched = Watched(answer(raw))
+    assert watched.said == [
+        "watch: the server answered with the status 600; a final answer has one from 200 to 599; "
+        "connecting again in 2.0 s"
+    ]
+
+
 def test_nobody_listens() -> None:
     """A server that is not there yet is waited for."""
     err = io.StringIO()

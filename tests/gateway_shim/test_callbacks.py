@@ -74,6 +74,10 @@ REFUSALS = [
         for failure, status, code, message in (
             (CallbackFailure.TIMEOUT, 504, "GATEWAY_TIMEOUT", "Gateway timeout"),
             (CallbackFailure.UNAVAILABLE, 503, "BACKEND_UNAVAILABLE", "Backend unavailable"),
+            *(
+                (CallbackAnswer(odd), 503, "BACKEND_UNAVAILABLE", "Backend unavailable")
+                for odd in (0, 99, 100, 101, 103, 199, 600, 999, 1000)
+            ),
             (
                 CallbackFailure.NOT_CONFIGURED,
                 503,

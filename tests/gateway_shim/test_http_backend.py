@@ -21,6 +21,7 @@ from gateway_shim.backend import Backend
 from gateway_shim.callbacks import CallbackAnswer, CallbackFailure
 from gateway_shim.http_backend import HttpBackend
 from tests.gateway_shim.rig import HubErrors
+from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
 from tests.support.server import free_port
 from tests.support.timing import TIME_LIMIT, wait_until
 
@@ -118,7 +119,7 @@ def server() -> Iterator[CallbackServer]:
 def backend(server: CallbackServer) -> Iterator[HttpBackend]:
     """Callbacks to it; they must not fail in the hub."""
     backend = HttpBackend(server.url, SHORT)
-    with HubErrors(), backend._session:
+    with HubErrors(), backend._client:
         yield backend
 
 
@@ -161,7 +162,7 @@ def test_environment_is_ignored(server: CallbackServer, monkeypatch: pytest.Monk
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     backend = HttpBackend(server.url, SHORT)
-    with backend._session:
+    with backend._client:
         assert backend.connect(CONNECT) == CallbackAnswer(200, "OK")
 
 
@@ -222,6 +223,91 @@ def test_redirect_is_followed(
     server.answer = lambda sock: sock.sendall(answers.pop(0))
     assert backend.connect(CONNECT) == CallbackAnswer(403, "No")
     assert server.requests[1][0][0] == f"{method} /moved?secret=s HTTP/1.1"
+
+
+@pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
+@pytest.mark.parametrize("status", [200, 403])
+def test_interim_answers_are_skipped(
+    server: CallbackServer, backend: HttpBackend, interim: bytes, status: int
+) -> None:
+    """The status is that of the final answer, and the connection is used again."""
+    server.answer = says(interim + b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status)
+    for _ in range(2):
+        assert backend.connect(CONNECT) == CallbackAnswer(status, "X")
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("received", NO_ANSWERS.values(), ids=NO_ANSWERS)
+def test_no_answer(
+    server: CallbackServer,
+    backend: HttpBackend,
+    received: bytes,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A status that no answer ends with is none: it never reaches a browser."""
+
+    def talk(sock: socket.socket) -> bool:
+        sock.sendall(received)
+        return True
+
+    server.answer = talk
+    assert backend.connect(CONNECT) is CallbackFailure.UNAVAILABLE
+    ((message, _, _),) = logged(caplog)
+    assert message.startswith("the callback failed: ")
+    assert message.isprintable()
+    assert len(caplog.records) == 1
+
+
+def test_interim_answers_without_an_end(server: CallbackServer, backend: HttpBackend) -> None:
+    """Fast ones are given up for their number, slow ones after the time limit."""
+    server.answer = pour_interim
+    assert backend.connect(CONNECT) is CallbackFailure.UNAVAILABLE
+
+    def drip(sock: socket.socket) -> None:
+        while True:
+            sock.sendall(INTERIM["102"])
+            gevent.sleep(SHORT / 10)
+
+    server.answer = drip
+    assert backend.connect(CONNECT) is CallbackFailure.TIMEOUT
+
+
+@pytest.mark.parametrize("location", ["http://[bad", "ftp://x/", "http://h:99999/", "//["])
+def test_redirect_to_garbage_is_a_failure(
+    server: CallbackServer,
+    backend: HttpBackend,
+    location: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A target that is no URL means, in one line, that the backend is not available."""
+    head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    server.answer = says(head.encode())
+    assert backend.connect(CONNECT) is CallbackFailure.UNAVAILABLE
+    ((message, _, _),) = logged(caplog)
+    assert message.startswith("the callback failed: a redirect leads to ")
+    assert len(server.requests) == 1
+
+
+def test_slow_redirects_share_the_time_limit(server: CallbackServer, backend: HttpBackend) -> None:
+    """Each is in time; all of them together are not."""
+    head = f"HTTP/1.1 307 Moved\r\nLocation: {server.url}\r\nContent-Length: 0\r\n\r\n"
+
+    def redirect(sock: socket.socket) -> None:
+        gevent.sleep(SHORT / 3)
+        sock.sendall(head.encode())
+
+    server.answer = redirect
+    assert backend.connect(CONNECT) is CallbackFailure.TIMEOUT
+    assert len(server.requests) < 10
+
+
+def test_malformed_cookie_is_not_read(
+    server: CallbackServer, backend: HttpBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A cookie jar would warn of it, with a traceback."""
+    server.answer = says(b"HTTP/1.1 200 OK\r\n" + BAD_SET_COOKIE + b"Content-Length: 0\r\n\r\n")
+    assert backend.connect(CONNECT) == CallbackAnswer(200, "OK")
+    assert caplog.records == []
 
 
 def test_redirect_to_nowhere_is_an_answer(server: CallbackServer, backend: HttpBackend) -> None:

@@ -132,7 +132,7 @@ class Connection:
             TimeLimitPassed: it did not end.
         """
         head = self.read_head()
-        while head.status == 100:
+        while 100 <= head.status < 200 and head.status != 101:  # interim (RFC 9110, 15.2)
             head = self.read_head()
         body = Body.of(head, method)
         payload, ended = self.read_body(body)

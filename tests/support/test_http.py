@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.http import BrokenHTTP, Connection, Ended, Head, request, request_bytes
 from tests.support.http_message import Body
+from tests.support.odd_answers import INTERIM
 from tests.support.scripted import ScriptedServer, answer, chunk
 from tests.support.timing import TimeLimitPassed
 
@@ -68,9 +69,9 @@ def test_reset_inside_body() -> None:
 
 
 def test_two_answers_on_one_connection() -> None:
-    """Bytes that follow an answer are the beginning of the next one."""
+    """Interim answers are skipped; bytes that follow the final one begin the next answer."""
     with (
-        ScriptedServer(answer(b"HTTP/1.1 100 Continue\r\n\r\n" + OK + OK)) as server,
+        ScriptedServer(answer(INTERIM["several"] + OK + OK)) as server,
         Connection(server.port) as connection,
     ):
         connection.send(request_bytes("GET", "/"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from click.testing import CliRunner, Result
 
 from app.commands.healthcheck import healthcheck_command, own_url, problem
 from app.config import Settings
+from tests.support.odd_answers import INTERIM, NO_ANSWERS
+from tests.support.scripted import ScriptedServer
 from tests.support.server import free_port
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -85,7 +88,7 @@ def test_what_is_asked(path: str, line: bytes) -> None:
     ("answer", "wrong"),
     [
         (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "answers 503"),
-        (b"SSH-2.0\r\n", "does not answer: SSH-2.0\r\n"),
+        (b"SSH-2.0\r\n", "does not answer: the server's answer is not HTTP/1: 'SSH-2.0'"),
         (b"", "does not answer: Remote end closed connection without response"),
     ],
 )
@@ -93,6 +96,44 @@ def test_another_answer(answer: bytes, wrong: str) -> None:
     """Anything but 200 is wrong, and said."""
     with answering(answer) as (port, _):
         assert problem(f"http://127.0.0.1:{port}", 5, verify=True) == wrong
+
+
+@pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
+def test_interim_answers_are_skipped(interim: bytes) -> None:
+    """The answer is the final one, good or bad."""
+    for final, found in ((OK, None), (b"HTTP/1.1 503 No\r\n\r\n", "answers 503")):
+        with answering(interim + final) as (port, _):
+            assert problem(f"http://127.0.0.1:{port}", 5, verify=True) == found
+
+
+@pytest.mark.parametrize("received", NO_ANSWERS.values(), ids=NO_ANSWERS)
+def test_no_answer(received: bytes) -> None:
+    """What no client can use is no answer, and said in one line."""
+    with answering(received) as (port, _):
+        found = problem(f"http://127.0.0.1:{port}", 5, verify=True) or ""
+    assert found.startswith("does not answer: ")
+    assert found.isprintable()
+
+
+@pytest.mark.parametrize("location", [b"/x", b"http://[bad"])
+def test_a_redirect_is_another_answer(location: bytes) -> None:
+    """It is not followed: the server that was asked is not the one that is well."""
+    head = b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\n\r\n"
+    with answering(head) as (port, _):
+        assert problem(f"http://127.0.0.1:{port}", 5, verify=True) == "answers 302"
+
+
+def test_interim_answers_without_an_end() -> None:
+    """Slow ones are not waited for any longer than silence."""
+
+    def drip(connection: socket.socket) -> None:
+        while True:
+            connection.sendall(INTERIM["102"])
+            time.sleep(0.01)
+
+    with ScriptedServer(drip) as server:
+        found = problem(f"http://127.0.0.1:{server.port}", 0.2, verify=True)
+    assert found == "does not answer within 0.2 s"
 
 
 def test_silence() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import gevent
 import pytest
-import requests
 from gevent.event import AsyncResult, Event
 from gevent.pywsgi import WSGIServer
 
@@ -23,6 +22,9 @@ from app.services.frontend_version import (
     version_source,
 )
 from app.utils.version import application_version
+from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS
+from tests.support.scripted import ScriptedServer
+from tests.support.scripted import answer as answer_bytes
 
 URL = "https://me:pw@host.example/version.json?key=k"
 
@@ -285,8 +287,60 @@ def test_the_environment_is_not_asked(
     assert fetch_json(serve(answer("200 OK", b"{}"))) == {}
 
 
-def test_a_url_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What requests refuses itself is a failure like any other."""
-    with pytest.raises(FetchFailed) as caught:
-        fetch_json("http://[broken")
-    assert isinstance(caught.value.__cause__, requests.RequestException)
+@pytest.mark.parametrize("url", ["http://[broken", "http://\0/", f"http://{'a' * 70}.example/"])
+def test_a_url_that_is_none(url: str) -> None:
+    """A failure like any other."""
+    with pytest.raises(FetchFailed, match="could not be reached"):
+        fetch_json(url)
+
+
+GOOD = b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"version":"2"}'
+
+
+@pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
+def test_interim_answers_are_skipped(interim: bytes) -> None:
+    """The document is that of the final answer."""
+    with ScriptedServer(answer_bytes(interim + GOOD)) as server:
+        assert fetch_json(f"http://127.0.0.1:{server.port}/") == {"version": "2"}
+
+
+@pytest.mark.parametrize("received", NO_ANSWERS.values(), ids=NO_ANSWERS)
+def test_no_answer(received: bytes) -> None:
+    """What no client can use is a server that was not reached."""
+    with (
+        ScriptedServer(answer_bytes(received)) as server,
+        pytest.raises(FetchFailed, match="could not be reached"),
+    ):
+        fetch_json(f"http://127.0.0.1:{server.port}/")
+
+
+@pytest.mark.parametrize("location", ["http://[bad", "http://h:x/", "ftp://h/", "\xff"])
+def test_a_redirect_to_nowhere(
+    serve: Callable[[Application], str], location: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A failure with a plain reason; not one that a library raised unforeseen."""
+    url = serve(answer("302 Found", Location=location))
+    version = FetchedVersion(url, 0.0).current()
+    assert version == {
+        "version": "unknown",
+        "error": "the version document's server could not be reached",
+    }
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_a_malformed_cookie_is_not_read() -> None:
+    """A cookie jar would warn of it, with a traceback."""
+    head = GOOD.replace(b"OK\r\n", b"OK\r\n" + BAD_SET_COOKIE)
+    with ScriptedServer(answer_bytes(head)) as server:
+        assert fetch_json(f"http://127.0.0.1:{server.port}/") == {"version": "2"}
+
+
+@pytest.mark.parametrize("body", [b"5\r\nab", b"zz\r\n"])
+def test_a_body_that_breaks(body: bytes) -> None:
+    """A document that is cut off is none, and no surprise either."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with (
+        ScriptedServer(answer_bytes(head + body)) as server,
+        pytest.raises(FetchFailed, match="could not be reached"),
+    ):
+        fetch_json(f"http://127.0.0.1:{server.port}/")

@@ -15,6 +15,7 @@ from app.schemas.sse_gateway_schema import SSEGatewayEvent, SSEGatewaySendReques
 from app.services.gateway_post import GatewayPost, NoAnswer
 from app.services.gateway_transport import TransportError
 from tests.app.services.http_gateway import OK, HttpGateway, http_answer
+from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
 from tests.support.scripted import Script, ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
 
@@ -140,9 +141,34 @@ def test_cookies_are_not_kept(gateway: HttpGateway) -> None:
     assert b"cookie" not in gateway.heads[1].lower()
 
 
+def test_a_malformed_cookie_is_not_read(caplog: pytest.LogCaptureFixture) -> None:
+    """A cookie jar would warn of it, with a traceback."""
+    head = b"HTTP/1.1 200 OK\r\n" + BAD_SET_COOKIE + b"Content-Length: 0\r\n\r\n"
+    with ScriptedServer(answer(head)) as server:
+        assert make_post(server.port)(SEND) == 200
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
+def test_interim_answers_are_skipped(interim: bytes) -> None:
+    """The status is that of the final answer."""
+    with ScriptedServer(answer(interim + http_answer(404))) as server:
+        assert make_post(server.port)(SEND) == 404
+
+
+@pytest.mark.parametrize("received", NO_ANSWERS.values(), ids=NO_ANSWERS)
+def test_no_answer(received: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """A status that no answer ends with, and what is no HTTP, is an error and not a status."""
+    with ScriptedServer(answer(received)) as server, pytest.raises(TransportError) as raised:
+        make_post(server.port)(SEND)
+    assert not isinstance(raised.value, NoAnswer)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 @pytest.mark.parametrize(
     "script",
     [
+        pour_interim,
         answer(),
         answer(reset=True),
         answer(b"\0\xff garbage \r\n\r\n"),
@@ -276,7 +302,7 @@ def test_a_surprise_is_logged_and_translated(
     def surprise(*_: object, **__: object) -> None:
         raise RuntimeError("surprise")
 
-    monkeypatch.setattr(post._session, "post", surprise)
+    monkeypatch.setattr(post._client, "request", surprise)
     with pytest.raises(TransportError, match=r"^the send failed: RuntimeError$"):
         post(SEND)
     (record,) = caplog.records

@@ -546,16 +546,16 @@ def test_a_sender_survives_any_surprise(
     gateway: HttpGateway, transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A library that raises what nobody expects costs one send, not the streams' senders."""
-    session = transport._post._session
-    post = session.post
+    client = transport._post._client
+    request = client.request
     surprises = [RuntimeError("surprise"), MemoryError(), UnicodeError("x"), OverflowError()]
 
     def surprise(*args: Any, **kwargs: Any) -> Any:
         if surprises:
             raise surprises.pop()
-        return post(*args, **kwargs)
+        return request(*args, **kwargs)
 
-    monkeypatch.setattr(session, "post", surprise)
+    monkeypatch.setattr(client, "request", surprise)
     assert transport.broadcast(tokens(10), EVENT) == BroadcastResult(6, ())
     assert transport.broadcast(tokens(10), EVENT) == BroadcastResult(10, ())
     assert_idle(transport)

@@ -1,0 +1,73 @@
+"""gateway_shim.http_session: requests, with our answers and without its redirects."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from gateway_shim.http_session import HttpSession
+from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM
+from tests.support.scripted import ScriptedServer, answer
+from tests.support.timing import TIME_LIMIT
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def session() -> HttpSession:
+    """The object under test."""
+    return HttpSession(connections=1, environment=False)
+
+
+def test_answers_are_final_ones() -> None:
+    """What comes before the final answer is skipped."""
+    with ScriptedServer(answer(INTERIM["103_with_headers"] + OK)) as server, session() as http:
+        response = http.get(f"http://127.0.0.1:{server.port}/", timeout=TIME_LIMIT)
+    assert (response.status_code, response.content) == (200, b"{}")
+
+
+def test_an_answer_of_a_proxy_is_a_final_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections to a proxy read their answers the same way."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with ScriptedServer(answer(INTERIM["103_with_headers"] + OK)) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        with HttpSession(connections=1, environment=True) as http:
+            response = http.get("http://gw.example/", timeout=TIME_LIMIT)
+    assert response.status_code == 200
+    assert proxy.requests[0].startswith(b"GET http://gw.example/ HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("location", [b"/next", b"http://[", b"\xff\xfe"])
+def test_a_redirect_is_an_answer(location: bytes) -> None:
+    """Its target is not even looked at."""
+    head = b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
+    with ScriptedServer(answer(head)) as server, session() as http:
+        response = http.get(f"http://127.0.0.1:{server.port}/", timeout=TIME_LIMIT)
+    assert (response.status_code, len(server.requests)) == (302, 1)
+
+
+def test_no_cookie_jar_is_asked() -> None:
+    """A cookie is not kept, and one that breaks the jar breaks nothing."""
+    head = OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: a=b\r\n" + BAD_SET_COOKIE + b"\r\n")
+    with ScriptedServer(answer(head)) as server, session() as http:
+        response = http.get(f"http://127.0.0.1:{server.port}/", timeout=TIME_LIMIT)
+        assert (len(response.cookies), len(http.cookies)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("target", "elsewhere"),
+    [
+        ("http://h/y", False),
+        ("https://h/y", False),
+        ("http://h:81/y", True),
+        ("http://other/y", True),
+    ],
+)
+def test_elsewhere(target: str, elsewhere: bool) -> None:
+    """Credentials stay with their host; the change from http to https is allowed."""
+    assert session().is_elsewhere("http://h/x", target) is elsewhere
+
+
+def test_it_is_a_session_of_requests() -> None:
+    """Everything else is as requests does it."""
+    assert isinstance(session(), requests.Session)
