@@ -1,4 +1,4 @@
-"""The eight places where our gateway is better than Node's on purpose, with its exact answers.
+"""The nine places where our gateway is better than Node's on purpose, with its exact answers.
 
 A divergence excuses one answer in one scenario: the whole observation must be the recorded one
 with the given parts replaced. Anything else in it that differs stays a difference.
@@ -17,7 +17,7 @@ __all__ = ["DIVERGENCES", "Divergence", "expectation"]
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """One of the eight.
+    """One of the nine.
 
     Args:
         number: as in docs/contract.md.
@@ -40,6 +40,7 @@ DIVERGENCES: Mapping[int, Divergence] = {
             "an envelope's payload is always JSON",
             "a client that stops reading is cut off",
             "SIGTERM ends every stream cleanly, and the process",
+            "a backend's answer is its final one, with a status from 200 to 599",
         ),
         start=1,
     )
@@ -57,6 +58,19 @@ def _refused(status: int, code: str) -> dict[str, Any]:
 _BAD_JSON = {"answer": _refused(400, "INVALID_JSON")}
 _TOO_LARGE = {"answer": _refused(413, "PAYLOAD_TOO_LARGE")}
 _BAD_NAME = {"answer": _refused(400, "INVALID_EVENT_NAME_TYPE"), "bytes": ""}
+_UNAVAILABLE = {
+    "head": {"status": 503},
+    "body": '{"error":{"message":"$TEXT","code":"BACKEND_UNAVAILABLE"}}',
+}
+_STREAM = {
+    "status": 200,
+    "headers": {
+        "content-type": "text/event-stream",
+        "cache-control": "no-cache",
+        "x-accel-buffering": "no",
+        "transfer-encoding": "chunked",
+    },
+}
 _NO_PAGE = {"head": {"headers": _JSON}, "body": _NOT_FOUND}
 _TOKEN_GONE = _refused(404, "TOKEN_NOT_FOUND")
 _CLEAN_EXIT = {"exit_code": 0, "seconds": 0}
@@ -125,6 +139,9 @@ _ALWAYS: Mapping[str, tuple[int, _Changes]] = {
         8,
         {**_CLEAN_EXIT, "ended": ["clean", "clean"], "callbacks": [_TOLD, _TOLD]},
     ),
+    "divergence_9/600": (9, _UNAVAILABLE),
+    "divergence_9/999": (9, _UNAVAILABLE),
+    "divergence_9/100_then_200": (9, {"head": _STREAM}),
 }
 
 _READY = "event: ready\ndata:\n\n"
@@ -192,9 +209,10 @@ def expectation(scenario_id: str, dialect: str, recorded: Any) -> tuple[int, Any
 
 
 def _changed(recorded: Mapping[str, Any], changes: _Changes) -> dict[str, Any]:
-    """The recorded value with parts replaced; of ``head``, only the headers that are given."""
+    """The recorded value with parts replaced; of ``head``, only what is given."""
     changed = {**recorded, **changes}
     if "head" in changes:
-        head = recorded["head"]
-        changed["head"] = {**head, "headers": {**head["headers"], **changes["head"]["headers"]}}
+        head, new = recorded["head"], changes["head"]
+        headers = {**head["headers"], **new.get("headers", {})}
+        changed["head"] = {**head, **new, "headers": headers}
     return changed

@@ -248,6 +248,7 @@ def _step(item: Any) -> Step:
     if "reply" in values:
         reply = {key: value for key, value in values["reply"].items() if key != "do"}
         reply["sends"] = tuple(reply.get("sends", ()))
+        reply["interim"] = tuple(reply.get("interim", ()))
         reply["fate"] = Fate(reply.get("fate", "answer"))
         values["reply"] = Reply(**reply)
     if "sends" in values:

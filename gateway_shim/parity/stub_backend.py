@@ -40,6 +40,7 @@ class Reply:
         body: the body, which no gateway may look at.
         sends: bodies of sends made before it answers, ``$T`` being the stream's token.
         delay: seconds to wait before the answer.
+        interim: statuses of interim answers (1xx) that come before it.
         fate: whether it answers at all.
     """
 
@@ -48,6 +49,7 @@ class Reply:
     body: str = "{}"
     sends: tuple[Any, ...] = ()
     delay: float = 0.0
+    interim: tuple[int, ...] = ()
     fate: Fate = Fate.ANSWER
 
 
@@ -250,6 +252,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.close_connection = True
             return
+        for status in reply.interim:
+            self.send_response_only(status)
+            self.send_header("Link", "</style.css>; rel=preload")
+            self.end_headers()
         self.send_response(reply.status, reply.reason or None)
         content = b"" if reply.status in (204, 304) else reply.body.encode()
         if reply.status not in (204, 304):

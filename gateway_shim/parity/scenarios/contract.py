@@ -108,6 +108,10 @@ CONTRACT = (
     _callback("403_own_reason", Reply(403, 'Say "please"'), End()),
     _callback("reset", Reply(fate=Fate.RESET), End()),
     _callback("slow", Reply(delay=0.3)),
+    _callback("102_then_200", Reply(interim=(102,))),
+    _callback("103_then_200", Reply(interim=(103,))),
+    _callback("103_then_403", Reply(403, interim=(103,)), End()),
+    _callback("101", Reply(101), End()),
     Scenario(
         "connect_callback_unknown_host",
         (Open(), End()),

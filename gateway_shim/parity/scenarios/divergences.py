@@ -21,6 +21,8 @@ from gateway_shim.parity.stub_backend import Reply
 
 __all__ = ["DIVERGING"]
 
+_HEAD = {"head": "$head:s", "callbacks": "$actions"}
+
 
 def _sent(number: int, case: str, item: dict[str, Any]) -> Scenario:
     return Scenario(
@@ -38,6 +40,15 @@ def _during(case: str, *sends: Any, ends: bool = False) -> Scenario:
         (Open(reply=Reply(sends=sends)), *last),
         {"case": case, "bytes": "$body:s", "ended": "$ended:s"},
         case=case,
+    )
+
+
+def _answered(status: int) -> Scenario:
+    return Scenario(
+        "divergence_9",
+        (Open(reply=Reply(status, "Odd")), End()),
+        {"case": str(status), **_HEAD, "body": "$body:s", "ended": "$ended:s"},
+        case=str(status),
     )
 
 
@@ -113,5 +124,14 @@ DIVERGING = (
         process=Process(),
         seconds=10.0,
     ),
+    _answered(600),
+    _answered(999),
+    # One opens a stream and the other does not: there is no end to wait for.
+    Scenario(
+        "divergence_9",
+        (Open(reply=Reply(interim=(100,))),),
+        {"case": "100_then_200", **_HEAD},
+        case="100_then_200",
+    ),
 )
-"""The eight divergences."""
+"""The nine divergences."""

@@ -174,6 +174,16 @@ def only_200_accepts() -> None:
 
 
 @mutant
+def interim_is_final() -> None:
+    """The backend's first answer counts, if it is only an interim one."""
+    from http.client import HTTPResponse
+
+    from gateway_shim.http_answer import FinalResponse
+
+    FinalResponse._read_status = HTTPResponse._read_status  # type: ignore[attr-defined,method-assign]
+
+
+@mutant
 def no_cors() -> None:
     """The answers of no endpoint carry CORS headers."""
     from gateway_shim.config import Cors

@@ -1,4 +1,4 @@
-"""The eight divergences: an exact answer each, and nothing else excused."""
+"""The nine divergences: an exact answer each, and nothing else excused."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from gateway_shim.parity.divergences import DIVERGENCES, expectation
 from gateway_shim.parity.recording import BUILT_IN, load
 
 
-def test_there_are_eight() -> None:
+def test_there_are_nine() -> None:
     """Numbered as on the contract page."""
-    assert list(DIVERGENCES) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert list(DIVERGENCES) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
     assert all(key == value.number for key, value in DIVERGENCES.items())
 
 
@@ -34,6 +34,16 @@ def test_of_a_head_only_the_content_type_is_replaced() -> None:
     }
 
 
+@pytest.mark.parametrize("dialect", ["named", "envelope"])
+def test_of_a_status_above_599_the_answer_is_replaced(dialect: str) -> None:
+    """What the client gets is that of a backend that is not available."""
+    entries = load(BUILT_IN[dialect]).entries
+    recorded, reset = entries["divergence_9/600"], entries["callback_answers/reset"]
+    body = '{"error":{"message":"$TEXT","code":"BACKEND_UNAVAILABLE"}}'
+    found = expectation("divergence_9/600", dialect, recorded)
+    assert found == (9, {**reset, "case": "600", "body": body})
+
+
 @pytest.mark.parametrize(
     ("scenario", "dialect"),
     [("connect_ok", "named"), ("send_events/named_empty_data", "named"), ("nothing", "envelope")],
@@ -49,4 +59,4 @@ def test_every_expectation_belongs_to_a_recorded_scenario(dialect: str) -> None:
     entries = load(BUILT_IN[dialect]).entries
     found = (expectation(name, dialect, recorded) for name, recorded in entries.items())
     numbers = {ours[0] for ours in found if ours is not None}
-    assert numbers == ({1, 2, 3, 4, 5, 7, 8} if dialect == "named" else set(DIVERGENCES))
+    assert numbers == ({1, 2, 3, 4, 5, 7, 8, 9} if dialect == "named" else set(DIVERGENCES))

@@ -16,6 +16,7 @@ _QUICK = frozenset(
     {
         "buffered_close_only",
         "buffered_fifo",
+        "callback_answers/103_then_200",
         "client_disconnects",
         "close_only",
         "connect_callback_answers_201",
@@ -36,9 +37,14 @@ _QUICK = frozenset(
 
 _TELLING: Mapping[str, set[str]] = {
     "none": set(),
-    "wrong_header": {"connect_callback_answers_201", "head_on_stream_path"},
+    "wrong_header": {
+        "callback_answers/103_then_200",
+        "connect_callback_answers_201",
+        "head_on_stream_path",
+    },
     "lost_newline": {
         "buffered_fifo",
+        "callback_answers/103_then_200",
         "connect_callback_answers_201",
         "events/no_line_ends",
         "send_events/lone_cr",
@@ -56,6 +62,7 @@ _TELLING: Mapping[str, set[str]] = {
         "buffered_fifo",
         "client_disconnects",
         "close_only",
+        "callback_answers/103_then_200",
         "connect_callback_answers_201",
         "connect_forwards_headers",
     },
@@ -75,7 +82,9 @@ _TELLING: Mapping[str, set[str]] = {
     "headers_not_joined": {"connect_forwards_headers"},
     "url_normalised": {"connect_paths//a//b/../c?"},
     "only_200_accepts": {"connect_callback_answers_201"},
+    "interim_is_final": {"callback_answers/103_then_200"},
     "no_cors": {
+        "callback_answers/103_then_200",
         "connect_callback_answers_201",
         "head_on_stream_path",
         "other_methods/GET /HEALTHZ",

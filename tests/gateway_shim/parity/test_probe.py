@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 
 from gateway_shim.parity.probe import Connection, Ended, Head, NotHttp, request_bytes
 from tests.gateway_shim.parity.wire_server import answering
+from tests.support.odd_answers import INTERIM
+from tests.support.scripted import ScriptedServer
 
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -37,6 +40,40 @@ def test_a_head_is_parsed_and_its_bytes_are_kept() -> None:
         raw, "HTTP/1.1", 404, "Not Found", (("X-A", "1"), ("Server", "x"), ("x-a", "2"))
     )
     assert (head, head.get("X-a"), head.get("y")) == (expected, "1, 2", None)
+
+
+@pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
+def test_interim_answers_are_skipped(interim: bytes) -> None:
+    """The head is that of the final answer, whatever the network makes of its bytes."""
+    raw = interim + b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\n{}"
+    with answering(raw[:20], raw[20:]) as port:
+        connection = _read(port)
+    assert (connection.head and connection.head.status, connection.body) == (403, b"{}")
+
+
+def test_switching_protocols_is_an_answer() -> None:
+    """A gateway that gives it must not be taken for one that gives none."""
+    with answering(b"HTTP/1.1 101 Switching\r\n\r\n") as port:
+        head = _read(port).head
+    assert head is not None
+    assert head.status == 101
+
+
+def test_interim_answers_without_an_end() -> None:
+    """They are given up after the time limit."""
+    over = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        while not over.wait(0.01):
+            connection.sendall(INTERIM["102"])
+
+    with ScriptedServer(drip) as server:
+        connection = Connection("127.0.0.1", server.port)
+        connection.write(request_bytes("GET", "/"))
+        with pytest.raises(TimeoutError, match=r"within 0\.1 s"):
+            connection.read_head(0.1)
+        over.set()
+        connection.close()
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from gateway_shim.parity.stub_backend import Callback, Fate, Reply, Session, StubBackend
+from tests.support.http import Connection, request_bytes
 
 _CONNECT = {"action": "connect", "token": "t1"}
 
@@ -46,6 +49,17 @@ def test_the_answer_is_as_scripted_once(backend: StubBackend, status: int, body:
     first, second = _post(backend, _CONNECT), _post(backend, _CONNECT)
     assert (first.status_code, first.reason, first.text) == (status, "My Reason", body)
     assert (second.status_code, second.reason, second.text) == (200, "OK", "{}")
+
+
+def test_interim_answers_come_before_the_answer(backend: StubBackend) -> None:
+    """On the wire, each with a header of its own."""
+    backend.begin(lambda body: None).expect(Reply(204, interim=(102, 103)))
+    body = json.dumps(_CONNECT).encode()
+    with Connection(urlsplit(backend.url).port or 0) as connection:
+        connection.send(request_bytes("POST", "/", [("Connection", "close")], body))
+        heads = [connection.read_head() for _ in range(3)]
+    assert [head.status for head in heads] == [102, 103, 204]
+    assert [head.get("Link") is not None for head in heads] == [True, True, False]
 
 
 def test_sends_happen_before_the_answer_with_the_token(backend: StubBackend) -> None:
