@@ -7,15 +7,18 @@ the final answer, and the final one as the next request's. A status above 599 is
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import re
 import socket
 import time
+from email.errors import (
+    FirstHeaderLineIsContinuationDefect,
+    MisplacedEnvelopeHeaderDefect,
+    MissingHeaderBodySeparatorDefect,
+)
 from typing import Any, cast
-
-from urllib3.exceptions import HeaderParsingError
-from urllib3.util.response import assert_header_parsing
 
 __all__ = ["MAX_HEAD_BYTES", "MAX_INTERIM_ANSWERS", "BadAnswer", "FinalResponse"]
 
@@ -30,6 +33,11 @@ _SHOWN_BYTES = 100
 _START = b"HTTP/"
 _STATUS_LINE = re.compile(rb"(HTTP/(?:0\.9|1\.[0-9]))[ \t]+([0-9]{3})(?:[ \t]+(.*?))?\r?\n")
 _SWITCHING_PROTOCOLS = 101
+_BROKEN_LINE = (
+    FirstHeaderLineIsContinuationDefect,
+    MisplacedEnvelopeHeaderDefect,
+    MissingHeaderBodySeparatorDefect,
+)
 
 
 class BadAnswer(http.client.HTTPException):
@@ -64,15 +72,21 @@ class FinalResponse(http.client.HTTPResponse):
         if self.headers is not None:  # as in http.client: a second call does nothing
             return
         super().begin()
-        try:
-            assert_header_parsing(self.headers)
-        except HeaderParsingError as exc:
-            # Every header after the broken line is lost, its Content-Length perhaps: to read on
-            # would be to guess where the body ends.
-            raise BadAnswer("the answer has a line among its headers that is none") from exc
+        self._check_headers()
         del self.headers["Set-Cookie"]
         del self.headers["Set-Cookie2"]
         self._reader.end_head()
+
+    def _check_headers(self) -> None:
+        """Refuse headers that were not read to their end.
+
+        http.client stops at a broken line, or at a lone CR, and so loses what follows, a
+        Content-Length perhaps: to read on would be to guess where the body ends. urllib3 would log
+        a traceback.
+        """
+        broken = any(isinstance(defect, _BROKEN_LINE) for defect in self.headers.defects)
+        if broken or (not self.headers.is_multipart() and self.headers.get_payload()):
+            raise BadAnswer("the server's answer has a malformed line among its headers")
 
     def _read_status(self) -> tuple[str, int, str]:
         """Read the status line of the final answer; http.client calls this in :meth:`begin`."""
@@ -162,5 +176,8 @@ class _HeadReader(io.RawIOBase):
 
     def close(self) -> None:
         """Close the socket's file; the socket itself is its owner's."""
+        # Behind the answer of a proxy's CONNECT, whose head is never ended, goes a TLS handshake.
+        with contextlib.suppress(OSError):  # The socket may be closed already.
+            self.end_head()
         self._raw.close()
         super().close()

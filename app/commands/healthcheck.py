@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from app.config import InvalidSettings, Settings, load_settings
-from gateway_shim.http_answer import FinalResponse
+from gateway_shim.http_answer import BadAnswer, FinalResponse
 
 __all__ = ["healthcheck_command", "own_url", "problem"]
 
@@ -29,7 +29,7 @@ def problem(url: str, seconds: float, *, verify: bool) -> str | None:
 
     Args:
         url: http or https; without a path ``/healthz`` is meant.
-        seconds: how long each step of it may take.
+        seconds: how long connecting may take, and then the head of the answer.
         verify: whether an https server must show a certificate that is valid for the URL.
 
     Returns:
@@ -61,6 +61,8 @@ def problem(url: str, seconds: float, *, verify: bool) -> str | None:
         return f"does not answer within {seconds:g} s"
     except UnicodeError as exc:
         return f"is no http(s) URL: {exc}"
+    except BadAnswer as exc:
+        return f"gives no valid answer: {exc}"
     except (OSError, http.client.HTTPException) as exc:
         return f"does not answer: {getattr(exc, 'strerror', None) or str(exc) or repr(exc)}"
     finally:

@@ -64,7 +64,7 @@ class GatewayPost:
             self._client.close()
             raise NoAnswer(f"the gateway did not answer within {self._time_limit:g} s") from exc
         except RequestFailed as exc:
-            raise TransportError(f"the gateway cannot be reached: {exc}") from exc
+            raise TransportError(f"no answer from the gateway: {exc}") from exc
         except Exception as exc:
             # The gateway's bytes went through several libraries: what a surprise of theirs may
             # cost is this send, not the greenlet that all streams' sends depend on.

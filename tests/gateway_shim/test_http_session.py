@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+
 import pytest
 import requests
+import trustme
 
 from gateway_shim.http_session import HttpSession
 from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM
@@ -35,6 +39,32 @@ def test_an_answer_of_a_proxy_is_a_final_one(monkeypatch: pytest.MonkeyPatch) ->
             response = http.get("http://gw.example/", timeout=TIME_LIMIT)
     assert response.status_code == 200
     assert proxy.requests[0].startswith(b"GET http://gw.example/ HTTP/1.1\r\n")
+
+
+def test_a_tunnel_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So do the proxy that is asked for a tunnel, and the server at its other end."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("gw.example").configure_cert(context)
+    asked = []
+
+    def tunnel(connection: socket.socket) -> None:
+        connection.sendall(INTERIM["102"] + b"HTTP/1.1 200 Connected\r\n\r\n")
+        with context.wrap_socket(connection, server_side=True) as inside:
+            asked.append(inside.recv(65536))
+            inside.sendall(INTERIM["103_with_headers"] + OK)
+            inside.recv(1)
+
+    with ScriptedServer(tunnel) as proxy, authority.cert_pem.tempfile() as bundle:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+        with HttpSession(connections=1, environment=True) as http:
+            response = http.get("https://gw.example/x", timeout=TIME_LIMIT)
+    assert (response.status_code, response.content) == (200, b"{}")
+    assert proxy.requests[0].startswith(b"CONNECT gw.example:443 HTTP/1.")
+    assert asked[0].startswith(b"GET /x HTTP/1.1\r\n")
 
 
 @pytest.mark.parametrize("location", [b"/next", b"http://[", b"\xff\xfe"])

@@ -35,6 +35,8 @@ NO_ANSWERS = {
     "cut_status_line": b"HTTP/1.1 200 O",
     "http_2": b"HTTP/2 200 OK\r\nContent-Length: 0\r\n\r\n",
     "header_without_colon": b"HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 2\r\n\r\n{}",
+    "header_of_blanks": b"HTTP/1.1 200 OK\r\n folded\r\nContent-Length: 2\r\n\r\n{}",
+    "lone_cr_in_a_header": b"HTTP/1.1 200 OK\r\nX: a\r\rContent-Length: 2\r\n\r\n{}",
     "no_http": b"\x00\x01 garbage\r\n\r\n",
     "nothing": b"",
 }

@@ -16,6 +16,8 @@ import http.server, os, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = (os.environ["CALLBACK_URL"] + " " + " ".join(sys.argv[1:])).encode()
+        self.send_response_only(103)
+        self.end_headers()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -50,7 +52,10 @@ def test_does_not_start() -> None:
 
 
 def test_other_gateway() -> None:
-    """Another gateway's command gets the port and the callback, in its words and environment."""
+    """Another gateway's command gets the port and the callback, in its words and environment.
+
+    Whatever comes before its answers is skipped.
+    """
     port = free_port()
     command = f"{sys.executable} -c '{ANSWERS}' {{port}} {{callback_url}}"
     with gateway(command, port, "http://b/c") as server:
