@@ -104,7 +104,7 @@ def test_any_other_answer_is_an_error(
 def test_garbage_is_an_error(gateway: HttpGateway, transport: HttpTransport, reply: bytes) -> None:
     """And the next send is a new try."""
     gateway.respond = lambda send: reply
-    with pytest.raises(TransportError, match=r"^no answer from the gateway: Connection refused"):
+    with pytest.raises(TransportError, match=r"^no answer from the gateway: "):
         transport.send("T", EVENT)
     gateway.respond = lambda send: OK
     assert transport.send("T", EVENT) is True
