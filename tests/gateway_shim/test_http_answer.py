@@ -6,6 +6,7 @@ import http.client
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -153,18 +154,27 @@ def test_heads_that_are_too_large() -> None:
         ask(answer(large * 10))
 
 
-def test_a_slow_body_has_the_limit_for_each_read() -> None:
+def test_a_slow_body_has_the_limit_for_each_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the head, the time limit is again that of each read, as for an event stream."""
-    pieces = 12
+    hold = threading.Event()
 
     def script(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % pieces)
-        for _ in range(pieces):
-            time.sleep(SHORT / 6)
-            connection.sendall(b"x")
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{")
+        hold.wait(TIME_LIMIT)
+        connection.sendall(b"}")
 
-    (response,) = ask(script, seconds=SHORT)
-    assert response.status == 200
+    with ScriptedServer(script) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIME_LIMIT)
+        connection.response_class = FinalResponse
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        assert connection.sock.gettimeout() == TIME_LIMIT
+        # An hour later the head would be too late.
+        later = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600)
+        monkeypatch.setattr("gateway_shim.http_answer.time", later)
+        hold.set()
+        assert response.read() == b"{}"
+        connection.close()
 
 
 def test_cookies_are_removed() -> None:

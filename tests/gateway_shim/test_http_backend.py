@@ -123,6 +123,14 @@ def backend(server: CallbackServer) -> Iterator[HttpBackend]:
         yield backend
 
 
+@pytest.fixture
+def patient(server: CallbackServer) -> Iterator[HttpBackend]:
+    """Callbacks with a time limit that no answer here comes near to."""
+    backend = HttpBackend(server.url, TIME_LIMIT)
+    with backend._client:
+        yield backend
+
+
 class Count:
     """Counts its calls."""
 
@@ -228,19 +236,19 @@ def test_redirect_is_followed(
 @pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
 @pytest.mark.parametrize("status", [200, 403])
 def test_interim_answers_are_skipped(
-    server: CallbackServer, backend: HttpBackend, interim: bytes, status: int
+    server: CallbackServer, patient: HttpBackend, interim: bytes, status: int
 ) -> None:
     """The status is that of the final answer, and the connection is used again."""
     server.answer = says(interim + b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status)
     for _ in range(2):
-        assert backend.connect(CONNECT) == CallbackAnswer(status, "X")
+        assert patient.connect(CONNECT) == CallbackAnswer(status, "X")
     assert server.connections == 1
 
 
 @pytest.mark.parametrize("received", NO_ANSWERS.values(), ids=NO_ANSWERS)
 def test_no_answer(
     server: CallbackServer,
-    backend: HttpBackend,
+    patient: HttpBackend,
     received: bytes,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -251,17 +259,19 @@ def test_no_answer(
         return True
 
     server.answer = talk
-    assert backend.connect(CONNECT) is CallbackFailure.UNAVAILABLE
+    assert patient.connect(CONNECT) is CallbackFailure.UNAVAILABLE
     ((message, _, _),) = logged(caplog)
     assert message.startswith("the callback failed: ")
     assert message.isprintable()
     assert len(caplog.records) == 1
 
 
-def test_interim_answers_without_an_end(server: CallbackServer, backend: HttpBackend) -> None:
+def test_interim_answers_without_an_end(
+    server: CallbackServer, backend: HttpBackend, patient: HttpBackend
+) -> None:
     """Fast ones are given up for their number, slow ones after the time limit."""
     server.answer = pour_interim
-    assert backend.connect(CONNECT) is CallbackFailure.UNAVAILABLE
+    assert patient.connect(CONNECT) is CallbackFailure.UNAVAILABLE
 
     def drip(sock: socket.socket) -> None:
         while True:
@@ -275,14 +285,14 @@ def test_interim_answers_without_an_end(server: CallbackServer, backend: HttpBac
 @pytest.mark.parametrize("location", ["http://[bad", "ftp://x/", "http://h:99999/", "//["])
 def test_redirect_to_garbage_is_a_failure(
     server: CallbackServer,
-    backend: HttpBackend,
+    patient: HttpBackend,
     location: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A target that is no URL means, in one line, that the backend is not available."""
     head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
     server.answer = says(head.encode())
-    assert backend.connect(CONNECT) is CallbackFailure.UNAVAILABLE
+    assert patient.connect(CONNECT) is CallbackFailure.UNAVAILABLE
     ((message, _, _),) = logged(caplog)
     assert message.startswith("the callback failed: a redirect leads to ")
     assert len(server.requests) == 1
@@ -302,11 +312,11 @@ def test_slow_redirects_share_the_time_limit(server: CallbackServer, backend: Ht
 
 
 def test_malformed_cookie_is_not_read(
-    server: CallbackServer, backend: HttpBackend, caplog: pytest.LogCaptureFixture
+    server: CallbackServer, patient: HttpBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A cookie jar would warn of it, with a traceback."""
     server.answer = says(b"HTTP/1.1 200 OK\r\n" + BAD_SET_COOKIE + b"Content-Length: 0\r\n\r\n")
-    assert backend.connect(CONNECT) == CallbackAnswer(200, "OK")
+    assert patient.connect(CONNECT) == CallbackAnswer(200, "OK")
     assert caplog.records == []
 
 

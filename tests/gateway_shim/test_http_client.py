@@ -323,7 +323,7 @@ def test_a_body_that_does_not_come() -> None:
     hold = threading.Event()
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
     with ScriptedServer(answer(head, hold=hold)) as server, HttpClient() as client:
-        with client.request("GET", f"http://127.0.0.1:{server.port}/", seconds=SHORT) as got:
+        with client.request("GET", f"http://127.0.0.1:{server.port}/", seconds=1.0) as got:
             for read in (got.read, got.read_some):
                 with pytest.raises(RequestFailed):
                     read(10)
