@@ -117,17 +117,17 @@ def server() -> Iterator[CallbackServer]:
 
 @pytest.fixture
 def backend(server: CallbackServer) -> Iterator[HttpBackend]:
-    """Callbacks to it; they must not fail in the hub."""
-    backend = HttpBackend(server.url, SHORT)
+    """Callbacks to it, with a time limit that no test waits for; they must not fail in the hub."""
+    backend = HttpBackend(server.url, TIME_LIMIT)
     with HubErrors(), backend._client:
         yield backend
 
 
 @pytest.fixture
-def patient(server: CallbackServer) -> Iterator[HttpBackend]:
-    """Callbacks with a time limit that no answer here comes near to."""
-    backend = HttpBackend(server.url, TIME_LIMIT)
-    with backend._client:
+def hasty(server: CallbackServer) -> Iterator[HttpBackend]:
+    """Callbacks to it with a short time limit, for tests of that limit."""
+    backend = HttpBackend(server.url, SHORT)
+    with HubErrors(), backend._client:
         yield backend
 
 
@@ -169,7 +169,7 @@ def test_environment_is_ignored(server: CallbackServer, monkeypatch: pytest.Monk
     """No proxy and no credentials of the environment get between gateway and backend."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
-    backend = HttpBackend(server.url, SHORT)
+    backend = HttpBackend(server.url, TIME_LIMIT)
     with backend._client:
         assert backend.connect(CONNECT) == CallbackAnswer(200, "OK")
 
@@ -236,19 +236,19 @@ def test_redirect_is_followed(
 @pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
 @pytest.mark.parametrize("status", [200, 403])
 def test_interim_answers_are_skipped(
-    server: CallbackServer, patient: HttpBackend, interim: bytes, status: int
+    server: CallbackServer, backend: HttpBackend, interim: bytes, status: int
 ) -> None:
     """The status is that of the final answer, and the connection is used again."""
     server.answer = says(interim + b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status)
     for _ in range(2):
-        assert patient.connect(CONNECT) == CallbackAnswer(status, "X")
+        assert backend.connect(CONNECT) == CallbackAnswer(status, "X")
     assert server.connections == 1
 
 
 @pytest.mark.parametrize("received", NO_ANSWERS.values(), ids=NO_ANSWERS)
 def test_no_answer(
     server: CallbackServer,
-    patient: HttpBackend,
+    backend: HttpBackend,
     received: bytes,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -259,19 +259,21 @@ def test_no_answer(
         return True
 
     server.answer = talk
-    assert patient.connect(CONNECT) is CallbackFailure.UNAVAILABLE
+    assert backend.connect(CONNECT) is CallbackFailure.UNAVAILABLE
     ((message, _, _),) = logged(caplog)
     assert message.startswith("the callback failed: ")
     assert message.isprintable()
     assert len(caplog.records) == 1
 
 
-def test_interim_answers_without_an_end(
-    server: CallbackServer, backend: HttpBackend, patient: HttpBackend
-) -> None:
-    """Fast ones are given up for their number, slow ones after the time limit."""
+def test_many_interim_answers_without_an_end(server: CallbackServer, backend: HttpBackend) -> None:
+    """They are given up for their number."""
     server.answer = pour_interim
-    assert patient.connect(CONNECT) is CallbackFailure.UNAVAILABLE
+    assert backend.connect(CONNECT) is CallbackFailure.UNAVAILABLE
+
+
+def test_slow_interim_answers_without_an_end(server: CallbackServer, hasty: HttpBackend) -> None:
+    """They are given up after the time limit."""
 
     def drip(sock: socket.socket) -> None:
         while True:
@@ -279,26 +281,26 @@ def test_interim_answers_without_an_end(
             gevent.sleep(SHORT / 10)
 
     server.answer = drip
-    assert backend.connect(CONNECT) is CallbackFailure.TIMEOUT
+    assert hasty.connect(CONNECT) is CallbackFailure.TIMEOUT
 
 
 @pytest.mark.parametrize("location", ["http://[bad", "ftp://x/", "http://h:99999/", "//["])
 def test_redirect_to_garbage_is_a_failure(
     server: CallbackServer,
-    patient: HttpBackend,
+    backend: HttpBackend,
     location: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A target that is no URL means, in one line, that the backend is not available."""
     head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
     server.answer = says(head.encode())
-    assert patient.connect(CONNECT) is CallbackFailure.UNAVAILABLE
+    assert backend.connect(CONNECT) is CallbackFailure.UNAVAILABLE
     ((message, _, _),) = logged(caplog)
     assert message.startswith("the callback failed: a redirect leads to ")
     assert len(server.requests) == 1
 
 
-def test_slow_redirects_share_the_time_limit(server: CallbackServer, backend: HttpBackend) -> None:
+def test_slow_redirects_share_the_time_limit(server: CallbackServer, hasty: HttpBackend) -> None:
     """Each is in time; all of them together are not."""
     head = f"HTTP/1.1 307 Moved\r\nLocation: {server.url}\r\nContent-Length: 0\r\n\r\n"
 
@@ -307,16 +309,16 @@ def test_slow_redirects_share_the_time_limit(server: CallbackServer, backend: Ht
         sock.sendall(head.encode())
 
     server.answer = redirect
-    assert backend.connect(CONNECT) is CallbackFailure.TIMEOUT
+    assert hasty.connect(CONNECT) is CallbackFailure.TIMEOUT
     assert len(server.requests) < 10
 
 
 def test_malformed_cookie_is_not_read(
-    server: CallbackServer, patient: HttpBackend, caplog: pytest.LogCaptureFixture
+    server: CallbackServer, backend: HttpBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A cookie jar would warn of it, with a traceback."""
     server.answer = says(b"HTTP/1.1 200 OK\r\n" + BAD_SET_COOKIE + b"Content-Length: 0\r\n\r\n")
-    assert patient.connect(CONNECT) == CallbackAnswer(200, "OK")
+    assert backend.connect(CONNECT) == CallbackAnswer(200, "OK")
     assert caplog.records == []
 
 
@@ -360,7 +362,7 @@ def test_only_the_status_counts(
 
 
 @pytest.mark.parametrize("start", [OK[:-2], b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"])
-def test_body_that_trickles(server: CallbackServer, backend: HttpBackend, start: bytes) -> None:
+def test_body_that_trickles(server: CallbackServer, hasty: HttpBackend, start: bytes) -> None:
     """A body that does not end in time changes nothing either: the status was there."""
 
     def trickle(sock: socket.socket) -> None:
@@ -371,7 +373,7 @@ def test_body_that_trickles(server: CallbackServer, backend: HttpBackend, start:
 
     server.answer = trickle
     started = time.monotonic()
-    assert backend.connect(CONNECT) == CallbackAnswer(200, "OK")
+    assert hasty.connect(CONNECT) == CallbackAnswer(200, "OK")
     assert time.monotonic() - started < TIME_LIMIT / 2
 
 
@@ -379,17 +381,17 @@ def test_body_that_trickles(server: CallbackServer, backend: HttpBackend, start:
 
 
 def test_no_answer_in_time(
-    server: CallbackServer, backend: HttpBackend, caplog: pytest.LogCaptureFixture
+    server: CallbackServer, hasty: HttpBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A backend that says nothing is given up after the time limit."""
     server.answer = lambda sock: gevent.sleep(3600)
     started = time.monotonic()
-    assert backend.connect(CONNECT) is CallbackFailure.TIMEOUT
+    assert hasty.connect(CONNECT) is CallbackFailure.TIMEOUT
     assert SHORT * 0.9 < time.monotonic() - started < TIME_LIMIT / 2
     assert logged(caplog) == [("the callback was not answered in time", "connect", "t")]
 
 
-def test_head_that_trickles(server: CallbackServer, backend: HttpBackend) -> None:
+def test_head_that_trickles(server: CallbackServer, hasty: HttpBackend) -> None:
     """The limit is for the whole answer's head, not for each read of it."""
 
     def trickle(sock: socket.socket) -> None:
@@ -399,10 +401,10 @@ def test_head_that_trickles(server: CallbackServer, backend: HttpBackend) -> Non
 
     server.answer = trickle
     started = time.monotonic()
-    assert backend.connect(CONNECT) is CallbackFailure.TIMEOUT
+    assert hasty.connect(CONNECT) is CallbackFailure.TIMEOUT
     assert time.monotonic() - started < TIME_LIMIT / 2
     server.answer = says(OK)
-    assert backend.connect(CONNECT) == CallbackAnswer(200, "OK")
+    assert hasty.connect(CONNECT) == CallbackAnswer(200, "OK")
 
 
 def test_default_time_limit() -> None:
@@ -412,7 +414,7 @@ def test_default_time_limit() -> None:
 
 def test_refused(caplog: pytest.LogCaptureFixture) -> None:
     """A backend that is not there is unavailable, and the log says why."""
-    backend = HttpBackend(f"http://127.0.0.1:{free_port()}/", SHORT)
+    backend = HttpBackend(f"http://127.0.0.1:{free_port()}/", TIME_LIMIT)
     assert backend.connect(CONNECT) is CallbackFailure.UNAVAILABLE
     ((message, action, token),) = logged(caplog)
     assert message.startswith("the callback failed: ")
@@ -460,7 +462,7 @@ def test_garbage(server: CallbackServer, backend: HttpBackend, garbage: bytes) -
 )
 def test_url_that_cannot_work(url: str) -> None:
     """With a URL that is none, the backend is unavailable."""
-    assert HttpBackend(url, SHORT).connect(CONNECT) is CallbackFailure.UNAVAILABLE
+    assert HttpBackend(url, TIME_LIMIT).connect(CONNECT) is CallbackFailure.UNAVAILABLE
 
 
 def test_refusals_are_logged(
@@ -558,12 +560,12 @@ def test_disconnect(server: CallbackServer, backend: HttpBackend) -> None:
         lambda sock: gevent.sleep(3600),
     ],
 )
-def test_disconnect_fails(server: CallbackServer, backend: HttpBackend, answer: Answer) -> None:
+def test_disconnect_fails(server: CallbackServer, hasty: HttpBackend, answer: Answer) -> None:
     """A disconnect that does not arrive, or is not accepted, is tried once, and counted."""
     server.answer = answer
     failed = Count()
-    backend.disconnect(DISCONNECT, failed)
-    backend.flush(TIME_LIMIT)
+    hasty.disconnect(DISCONNECT, failed)
+    hasty.flush(TIME_LIMIT)
     assert (failed.calls, len(server.requests)) == (1, 1)
 
 
