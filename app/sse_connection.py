@@ -123,7 +123,7 @@ class SSEConnection:
         except BadCertificate as exc:
             raise StreamRefused(f"shows a certificate that is not valid: {exc}") from exc
         except (BadURL, BadRedirect) as exc:
-            raise StreamRefused(str(exc)) from exc
+            raise StreamRefused(f"cannot be asked: {exc}") from exc
         except RequestFailed as exc:
             raise StreamLost(str(exc)) from exc
         _check(self._answer, self._now())

@@ -195,7 +195,11 @@ def test_endless_event() -> None:
         (b"204 No Content", b"", "answered 204 No Content"),
         (b"200 OK", b"<html>", "answered something, which is no event stream"),
         (b"200 OK\r\nContent-Type: text/html", b"", "answered text/html, which is no event stream"),
-        (b"302 Found\r\nLocation: fish://x", b"", "a redirect leads to 'fish://x'"),
+        (
+            b"302 Found\r\nLocation: fish://x",
+            b"",
+            "cannot be asked: a redirect leads to 'fish://x'",
+        ),
     ],
 )
 def test_refused(head: bytes, body: bytes, words: str) -> None:
@@ -335,7 +339,7 @@ def test_a_redirect_to_nowhere(location: bytes, words: str) -> None:
         pytest.raises(StreamRefused) as raised,
     ):
         connection.open()
-    assert str(raised.value) == words
+    assert str(raised.value) == f"cannot be asked: {words}"
 
 
 def test_a_redirect_is_followed() -> None:
