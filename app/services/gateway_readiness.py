@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from http.cookiejar import DefaultCookiePolicy
 from typing import Protocol
 
 import gevent
-import requests
 
 from app.config import Settings
+from gateway_shim.errors import AnswerTimeout, RequestFailed
+from gateway_shim.http_client import HttpClient
 from gateway_shim.redaction import Redactor
 from gateway_shim.safe_text import describe
 
@@ -126,17 +126,17 @@ def probe(url: str, *, seconds: float = ASK_SECONDS) -> str | None:
         None if it answered with a status from 200 to 299, else what happened, in one sentence.
     """
     try:
-        # requests' own time limits are per read; this one is for all of it.
-        with gevent.Timeout(seconds), requests.Session() as session:
-            session.trust_env = False  # no proxy, no .netrc: the gateway is where it is
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            with session.get(url, timeout=seconds, stream=True, allow_redirects=False) as answer:
-                # A status below 200 announces an answer, and is none.
-                if 200 <= answer.status_code <= 299:
-                    return None
-                return f"The gateway is not ready: it answered {answer.status_code} to GET /readyz"
-    except (gevent.Timeout, requests.Timeout):
+        # The client limits each step; this limits all of them, the name's look-up included.
+        with (
+            gevent.Timeout(seconds),
+            HttpClient() as client,
+            client.request("GET", url, seconds=seconds) as answer,
+        ):
+            if 200 <= answer.status <= 299:
+                return None
+            return f"The gateway is not ready: it answered {answer.status} to GET /readyz"
+    except (gevent.Timeout, AnswerTimeout):
         return f"The gateway did not answer GET /readyz within {seconds:g} s"
-    except (requests.RequestException, OSError, ValueError):
+    except RequestFailed:
         # Not the exception's text: it names hosts and ports, and anybody may read /readyz.
         return "The gateway cannot be reached"

@@ -27,7 +27,7 @@ class _Ports:
         self._lock = threading.Lock()
         self._chooser = random.SystemRandom()
         self._process = 0
-        self._holders: list[socket.socket] = []
+        self._holders: list[int] = []
         self._left: list[int] = []
 
     def next(self) -> int:
@@ -52,7 +52,7 @@ class _Ports:
             except OSError:  # another process has this block
                 holder.close()
                 continue
-            self._holders.append(holder)
+            self._holders.append(holder.detach())  # a bare descriptor: open until the end
             return self._chooser.sample(range(first, first + _BLOCK_SIZE), _BLOCK_SIZE)
         raise OSError("no port is left for a server: other processes have taken all of them")
 

@@ -174,6 +174,8 @@ def test_a_gateway_that_is_ready(serve: Serve) -> None:
     assert probe(serve(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")) is None
     assert probe(serve(b"HTTP/1.1 204 No Content\r\n\r\n")) is None
     assert probe(serve(b"HTTP/1.1 200 OK\r\n\r\nxxx")) is None
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    assert probe(serve(hints + b"HTTP/1.1 204 No Content\r\n\r\n")) is None
 
 
 @pytest.mark.parametrize("status", [302, 404, 500, 503])

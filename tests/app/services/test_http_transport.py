@@ -114,7 +114,7 @@ def test_refused_and_back_again(gateway: HttpGateway, transport: HttpTransport) 
     """A gateway that restarts: errors at once while it is away, then as before."""
     assert transport.send("T", EVENT) is True
     gateway.stop()
-    with pytest.raises(TransportError, match=r"^the gateway cannot be reached"):
+    with pytest.raises(TransportError, match=r"Connection refused"):
         transport.send("T", EVENT)
     gateway.start()
     assert transport.send("T", EVENT) is True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -34,7 +35,7 @@ def two_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(ports, "_ports", own)
     yield
     for holder in own._holders:
-        holder.close()
+        os.close(holder)
 
 
 def test_ports_are_free_and_never_the_same() -> None:
@@ -73,7 +74,7 @@ def test_processes_side_by_side_get_different_ports() -> None:
         other.wait(TIME_LIMIT)
     assert third.next() // 100 == min(theirs) // 100
     for holder in third._holders:
-        holder.close()
+        os.close(holder)
 
 
 @pytest.mark.usefixtures("two_blocks")
