@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import os
 import random
 import socket
@@ -13,6 +14,7 @@ __all__ = ["free_port"]
 # be free now and in use when the server starts.
 _BLOCKS = range(10_000, 32_000, 100)
 _BLOCK_SIZE = 100
+_NAMES = "sse-monolith-ports"
 
 
 class _Ports:
@@ -46,9 +48,9 @@ class _Ports:
 
     def _new_block(self) -> list[int]:
         for first in self._chooser.sample(_BLOCKS, len(_BLOCKS)):
-            holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            holder = _socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # never gevent's
             try:
-                holder.bind(f"\0sse-monolith-ports-{first}")
+                holder.bind(f"\0{_NAMES}-{first}")
             except OSError:  # another process has this block
                 holder.close()
                 continue

@@ -12,16 +12,20 @@ import pytest
 
 from gateway_shim.parity import ports
 from gateway_shim.parity.ports import free_port
+from gateway_shim.turns import let_others_run
 from tests.support.server import ROOT
 from tests.support.timing import TIME_LIMIT
 
 FIRST = 31_000
-"""The only two blocks of ports that these tests use."""
+"""The first of the only two blocks of ports that these tests use."""
+
+NAMES = f"sse-monolith-test-{os.getpid()}"
+"""What their holders are called: no other process takes these blocks under these names."""
 
 TAKER = f"""
 import sys
 from gateway_shim.parity import ports
-ports._BLOCKS = range({FIRST}, {FIRST} + 200, 100)
+ports._BLOCKS, ports._NAMES = range({FIRST}, {FIRST} + 200, 100), "{NAMES}"
 print(*[ports.free_port() for _ in range(5)], flush=True)
 sys.stdin.read()
 """
@@ -31,11 +35,18 @@ sys.stdin.read()
 def two_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """There are only two hundred ports, and this process has none of them yet."""
     monkeypatch.setattr(ports, "_BLOCKS", range(FIRST, FIRST + 200, 100))
+    monkeypatch.setattr(ports, "_NAMES", NAMES)
     own = ports._Ports()
     monkeypatch.setattr(ports, "_ports", own)
     yield
-    for holder in own._holders:
+    give_back(own)
+
+
+def give_back(taken: ports._Ports) -> None:
+    """Let others have the ports, as at the end of the process."""
+    for holder in taken._holders:
         os.close(holder)
+    let_others_run()  # gevent closes a descriptor once the event loop has forgotten it
 
 
 def test_ports_are_free_and_never_the_same() -> None:
@@ -73,8 +84,7 @@ def test_processes_side_by_side_get_different_ports() -> None:
         other.kill()
         other.wait(TIME_LIMIT)
     assert third.next() // 100 == min(theirs) // 100
-    for holder in third._holders:
-        os.close(holder)
+    give_back(third)
 
 
 @pytest.mark.usefixtures("two_blocks")
