@@ -18,7 +18,13 @@ from gateway_shim.line_handler import LineHandler
 from gateway_shim.redaction import Redactor, escape
 from gateway_shim.safe_text import class_name, describe, text_of
 
-__all__ = ["MAX_TRACEBACK_CHARACTERS", "JsonFormatter", "TextFormatter", "install"]
+__all__ = [
+    "MAX_TRACEBACK_CHARACTERS",
+    "JsonFormatter",
+    "TextFormatter",
+    "install",
+    "installed_formatter",
+]
 
 HANDLER_NAME = "sse-monolith"
 """The name of the one handler that :func:`install` manages."""
@@ -160,6 +166,18 @@ def _plain_copy(record: logging.LogRecord, exc: BaseException) -> logging.LogRec
     """Return a record with the message of ``record``, and why ``record`` was not rendered."""
     kept = {name: text_of(getattr(record, name, "")) for name in ("name", "levelname", "msg")}
     return logging.makeLogRecord({**kept, "not_shown_because": describe(exc)})
+
+
+def installed_formatter() -> logging.Formatter | None:
+    """Return the formatter that :func:`install` has given to the process's log.
+
+    Returns:
+        The formatter; None if :func:`install` was not called in this process.
+    """
+    for handler in logging.getLogger().handlers:
+        if handler.name == HANDLER_NAME:
+            return handler.formatter
+    return None
 
 
 def _timestamp(record: logging.LogRecord) -> str:

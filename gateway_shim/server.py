@@ -15,15 +15,14 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from gunicorn.config import Config
-from gunicorn.glogging import Logger
 
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.refused_options import ONE_WORKER, refused_options
+from gateway_shim.server_log import PropagatingLogger
 from gateway_shim.systemd import Notifier, listening_already
 
 __all__ = [
     "GunicornServer",
-    "PropagatingLogger",
     "base_options",
     "check_address",
     "check_certificate",
@@ -33,9 +32,6 @@ __all__ = [
 
 
 logger = logging.getLogger(__name__)
-
-ONE_WORKER = "one worker only, because each would know its own streams and miss the others'"
-"""Why there is never a second worker."""
 
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - no name of a file; gunicorn makes one that is its own
 
@@ -165,7 +161,8 @@ def prepare_arbiter(arbiter: Arbiter, why_not: Callable[[], str | None]) -> None
     A reload that could not work is refused: the arbiter would end the worker that serves before
     it knows whether another one can start, and then itself.
 
-    SIGTTIN, which would add a worker, does nothing: its streams would miss every event.
+    SIGTTIN, which would add a worker, does nothing: its streams would miss every event. Options
+    that the start refuses are set back at a reload, with a line in the log.
 
     Whom to tell how the service is, is the worker's from here on; only of the stop does the
     arbiter tell, because a worker that ends may be about to be replaced.
@@ -179,6 +176,7 @@ def prepare_arbiter(arbiter: Arbiter, why_not: Callable[[], str | None]) -> None
     queue = arbiter.signal
     stop = arbiter.stop
     reload = arbiter.reload
+    setup = arbiter.setup
     stopping = reloading = False
 
     def note_stop(graceful: bool = True) -> None:
@@ -201,6 +199,13 @@ def prepare_arbiter(arbiter: Arbiter, why_not: Callable[[], str | None]) -> None
         finally:
             reloading = False
 
+    def note_setup(app: BaseApplication) -> None:
+        # Only reloads come here: the first set-up was before the hook, and check_config sees it.
+        for refused in refused_options(app.cfg):
+            logger.error("ignored: %s", refused.message)
+            app.cfg.set(refused.name, refused.safe_value)
+        setup(app)
+
     def enqueue(sig: int, frame: FrameType | None) -> None:
         if reloading and sig in _STOPS:
             _hurry_replaced_workers(arbiter)
@@ -212,6 +217,7 @@ def prepare_arbiter(arbiter: Arbiter, why_not: Callable[[], str | None]) -> None
     # A hook has no other way in.
     arbiter.stop = note_stop  # type: ignore[method-assign]
     arbiter.reload = note_reload  # type: ignore[method-assign]
+    arbiter.setup = note_setup  # type: ignore[method-assign]
     arbiter.signal = enqueue  # type: ignore[method-assign]
     arbiter.handle_ttin = refuse_worker  # type: ignore[method-assign]
 
@@ -234,16 +240,6 @@ def _hurry_replaced_workers(arbiter: Arbiter) -> None:
         if worker.age < newest:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGQUIT)
-
-
-class PropagatingLogger(Logger):
-    """gunicorn's log lines through the root logger, so that all lines have one format."""
-
-    def setup(self, cfg: Config) -> None:
-        """Set up gunicorn's loggers (called by gunicorn)."""
-        super().setup(cfg)
-        self.error_log.handlers.clear()
-        self.error_log.propagate = True
 
 
 class GunicornServer(BaseApplication):

@@ -30,9 +30,9 @@ from gateway_shim.contract import Refusal, Route
 from gateway_shim.descriptors import raise_limit
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.generations import Generations
+from gateway_shim.refused_options import refused_options
 from gateway_shim.request_body import read_body
 from gateway_shim.runtime import Runtime, runtime_of
-from gateway_shim.server import ONE_WORKER
 from gateway_shim.server_request import ServerRequest
 from gateway_shim.stream_request import StreamRequest
 from gateway_shim.systemd import Notifier
@@ -86,13 +86,8 @@ class StreamWorker(GeventWorker):
         Raises:
             SystemExit: with a line that says which, and why.
         """
-        if cfg.workers != 1:
-            raise SystemExit(f"sse-monolith: --workers {cfg.workers}: {ONE_WORKER}")
-        if cfg.max_requests:
-            raise SystemExit(
-                f"sse-monolith: --max-requests {cfg.max_requests}: a worker that ends in between"
-                " ends its streams; leave it at 0"
-            )
+        for refused in refused_options(cfg):
+            raise SystemExit(f"sse-monolith: {refused.message}")
 
     def init_process(self) -> None:
         """Prepare this process and serve until told to exit."""

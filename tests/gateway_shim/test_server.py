@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,16 +19,16 @@ from gunicorn.config import Config
 
 from gateway_shim import server
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.refused_options import ONE_WORKER
 from gateway_shim.server import (
-    ONE_WORKER,
     GunicornServer,
-    PropagatingLogger,
     base_options,
     check_address,
     check_certificate,
     hosts,
     prepare_arbiter,
 )
+from gateway_shim.server_log import PropagatingLogger
 from tests.support.server import free_port
 
 has_ipv6 = pytest.mark.skipif(not server._can_bind("::1"), reason="no IPv6 on this machine")
@@ -170,6 +168,12 @@ class FakeArbiter:
         self.worker_class = type("Worker", (), {})
         self.WORKERS: dict[int, Any] = {}
         self.during_reload: list[int] = []
+        self.options_at_setup: list[tuple[int, int, bool]] = []
+
+    def setup(self, app: Any) -> None:
+        """Take the options that were loaded."""
+        cfg = app.cfg
+        self.options_at_setup.append((cfg.workers, cfg.max_requests, cfg.preload_app))
 
     def reload(self) -> None:
         """Replace the worker; these signals arrive meanwhile."""
@@ -246,6 +250,18 @@ def test_a_reload_that_could_not_work(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
+def test_a_reload_with_options_that_would_lose_events(caplog: pytest.LogCaptureFixture) -> None:
+    """gunicorn does not ask the worker class again; each is set back, with a line in the log."""
+    arbiter, cfg = FakeArbiter(), Config()
+    for name, value in {"workers": 2, "max_requests": 5, "preload_app": True}.items():
+        cfg.set(name, value)
+    prepare_arbiter(cast(Arbiter, arbiter), lambda: None)
+    arbiter.setup(SimpleNamespace(cfg=cfg))
+    assert arbiter.options_at_setup == [(1, 0, False)]
+    ignored = [record.message.split()[1] for record in caplog.records]
+    assert ignored == ["--workers", "--max-requests", "--preload:"]
+
+
 def test_whose_child_it_is() -> None:
     """The arbiter hears of no child while it asks, and looks for its own afterwards."""
     script = textwrap.dedent(
@@ -261,7 +277,8 @@ def test_whose_child_it_is() -> None:
             print("asked")
 
         arbiter = SimpleNamespace(
-            worker_class=type("Worker", (), {}), stop=None, signal=None, reload=lambda: None
+            worker_class=type("Worker", (), {}),
+            **{"stop": None, "signal": None, "setup": None, "reload": lambda: None},
         )
         prepare_arbiter(arbiter, why_not)
         arbiter.reload()
@@ -328,26 +345,3 @@ def test_encrypted_key(certificate: tuple[str, str], tmp_path: Path) -> None:
         subprocess.run(command, stdin=key, check=True, capture_output=True)
     with pytest.raises(InvalidConfiguration, match=r"^the key is encrypted"):
         check_certificate(certificate[0], str(locked))
-
-
-# ------------------------------------------------------------------------- log lines
-
-
-@pytest.fixture
-def gunicorn_loggers() -> Iterator[None]:
-    """gunicorn's loggers are the interpreter's: they are put back as they were."""
-    loggers = [logging.getLogger("gunicorn.error"), logging.getLogger("gunicorn.access")]
-    before: list[Any] = [(item.handlers[:], item.level, item.propagate) for item in loggers]
-    yield
-    for item, (handlers, level, propagate) in zip(loggers, before, strict=True):
-        item.handlers[:] = handlers
-        item.setLevel(level)
-        item.propagate = propagate
-
-
-def test_log_lines_propagate(gunicorn_loggers: None, caplog: pytest.LogCaptureFixture) -> None:
-    """gunicorn's lines go through the root logger, and nowhere else."""
-    logger = PropagatingLogger(Config())
-    logger.info("from gunicorn")
-    assert [record.message for record in caplog.records] == ["from gunicorn"]
-    assert logger.error_log.handlers == []

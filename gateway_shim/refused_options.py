@@ -1,0 +1,51 @@
+"""The gunicorn options that would lose events, and why each is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["ONE_WORKER", "RefusedOption", "refused_options"]
+
+ONE_WORKER = "one worker only, because each would know its own streams and miss the others'"
+"""Why there is never a second worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedOption:
+    """A gunicorn option whose value cannot be accepted.
+
+    Args:
+        name: gunicorn's name of the setting.
+        safe_value: the value to use instead, where the server must go on.
+        message: the option, its value and the reason, in one line.
+    """
+
+    name: str
+    safe_value: Any
+    message: str
+
+
+def refused_options(cfg: Any) -> Iterator[RefusedOption]:
+    """Find the options that would lose events.
+
+    Args:
+        cfg: gunicorn's configuration.
+    """
+    if cfg.workers != 1:
+        yield RefusedOption("workers", 1, f"--workers {cfg.workers}: {ONE_WORKER}")
+    if cfg.max_requests:
+        yield RefusedOption(
+            "max_requests",
+            0,
+            f"--max-requests {cfg.max_requests}: a worker that ends in between ends its streams;"
+            " leave it at 0",
+        )
+    if cfg.preload_app:
+        yield RefusedOption(
+            "preload_app",
+            False,
+            "--preload: the application must be made in the worker, after gevent has patched it;"
+            " leave it out",
+        )

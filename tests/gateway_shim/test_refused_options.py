@@ -1,0 +1,41 @@
+"""gateway_shim.refused_options: gunicorn options that would lose events."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from gunicorn.config import Config
+
+from gateway_shim.refused_options import ONE_WORKER, refused_options
+
+
+def configuration(**options: Any) -> Config:
+    """gunicorn's configuration with these options."""
+    config = Config()
+    for name, value in options.items():
+        config.set(name, value)
+    return config
+
+
+def test_what_is_accepted() -> None:
+    """One worker that lives as long as the server and makes its application itself."""
+    assert list(refused_options(configuration(workers=1))) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"workers": 2}, f"--workers 2: {ONE_WORKER}"),
+        ({"workers": 1, "max_requests": 5}, "--max-requests 5: .*leave it at 0"),
+        ({"workers": 1, "preload_app": True}, "--preload: .*leave it out"),
+    ],
+)
+def test_what_is_refused(options: dict[str, Any], message: str) -> None:
+    """The message names the option; with the safe value it is accepted."""
+    config = configuration(**options)
+    (refused,) = refused_options(config)
+    assert re.fullmatch(message, refused.message)
+    config.set(refused.name, refused.safe_value)
+    assert list(refused_options(config)) == []
