@@ -8,10 +8,10 @@ from app.admin_gate import AdminGate
 from app.api import gateway, health, metrics, sse, tasks, testing
 from app.api.cors import register_cors
 from app.api.errors import register_error_handlers
+from app.api.injection import CONTAINER
 from app.config import Settings, load_settings
 from app.monolith import Monolith
 from app.services.container import ServiceContainer
-from app.utils.logging import configure_logging
 from app.utils.user_modules import make_importable
 from gateway_shim.config import Cors
 from gateway_shim.runtime import EXTENSION
@@ -24,6 +24,9 @@ _MODULES = (sse, tasks, health, metrics, gateway, testing)
 def build(settings: Settings | None = None) -> Flask:
     """Make the application and everything it stands on.
 
+    Several applications in one process share nothing but the process itself: its log, whose set-up
+    is left as it is, and its imported modules.
+
     Args:
         settings: the settings; None: read from the environment.
 
@@ -31,15 +34,13 @@ def build(settings: Settings | None = None) -> Flask:
         InvalidSettings: a setting cannot work; says which.
     """
     settings = settings or load_settings()
-    configure_logging(settings)
     make_importable(settings.app_tasks_path)
     container = ServiceContainer(settings=settings)
-    container.wire(modules=_MODULES)
     serves_streams = settings.sse_gateway_url is None
 
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
-    app.extensions["container"] = container
+    app.extensions[CONTAINER] = container
     register_error_handlers(app)
     register_cors(app, Cors.parse(settings.cors_origins))
     for module in _MODULES:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dependency_injector.wiring import Provide, inject
+from dependency_injector.wiring import Provide
 from flask import Blueprint, Response, request
 
+from app.api.injection import inject
 from app.api.secret import require_secret
 from app.config import Settings
 from app.errors import AppError, NotFound

@@ -5,10 +5,11 @@ Both exist below ``/health`` too, where the original backend has them.
 
 from __future__ import annotations
 
-from dependency_injector.wiring import Provide, inject
+from dependency_injector.wiring import Provide
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from app.api.injection import inject
 from app.services.container import ServiceContainer
 from app.services.gateway_readiness import GatewayReadiness
 from app.utils.shutdown_coordinator import ShutdownCoordinator

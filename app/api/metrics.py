@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dependency_injector.wiring import Provide, inject
+from dependency_injector.wiring import Provide
 from flask import Blueprint, Response
 
+from app.api.injection import inject
 from app.services.container import ServiceContainer
 from app.services.metrics_service import CONTENT_TYPE, MetricsService
 

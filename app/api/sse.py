@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dependency_injector.wiring import Provide, inject
+from dependency_injector.wiring import Provide
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from app.api.injection import inject
 from app.api.json_body import read_json
 from app.api.secret import require_secret
 from app.config import Settings

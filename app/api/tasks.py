@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dependency_injector.wiring import Provide, inject
+from dependency_injector.wiring import Provide
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
+from app.api.injection import inject
 from app.api.json_body import read_json
 from app.errors import BadRequest, validation_details
 from app.schemas.task_schema import TaskListResponse, TaskStartRequest

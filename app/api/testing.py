@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TypeVar
 
-from dependency_injector.wiring import Provide, inject
+from dependency_injector.wiring import Provide
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from app.api.injection import inject
 from app.api.json_body import read_json
 from app.config import Settings
 from app.errors import (

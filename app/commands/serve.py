@@ -45,6 +45,9 @@ def serve_command(
     def load() -> Any:
         from app import create_app
 
-        return create_app()
+        # Anew in each worker: a reload may find another level or format in .env.
+        current = load_settings()
+        configure_logging(current)
+        return create_app(current)
 
     GunicornServer(load, options | {"reload": reload}).run()

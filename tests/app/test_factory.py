@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 from dependency_injector import providers
 from flask import jsonify
@@ -65,6 +63,20 @@ def test_applications_share_no_service(make_app: MakeApp) -> None:
     ]
 
 
+def test_the_end_of_one_application_is_not_the_others(make_app: MakeApp) -> None:
+    """Each application answers with its own services, whichever was made first."""
+    one, two = make_app(), make_app(flask_env="production", sse_callback_secret="s3cret")
+    two.extensions["container"].shutdown_coordinator().shutdown()
+    ready = {name: app.test_client().get("/readyz") for name, app in (("1", one), ("2", two))}
+    assert {name: answer.status_code for name, answer in ready.items()} == {"1": 200, "2": 503}
+    one.extensions["container"].metrics_service().connection_opened()
+    line = 'sse_gateway_connections_total{action="connect"} 1.0'
+    assert [line in app.test_client().get("/metrics").text for app in (one, two)] == [True, False]
+    callback = {"action": "disconnect", "token": "t", "reason": "x", "request": {"url": "/"}}
+    answers = [app.test_client().post("/api/sse/callback", json=callback) for app in (one, two)]
+    assert [answer.status_code == 401 for answer in answers] == [False, True]
+
+
 def test_settings_decide_where_streams_are(make_app: MakeApp) -> None:
     """With a gateway elsewhere this one's counters would only mislead."""
     name = "sse_gateway_slow_consumers"
@@ -112,12 +124,6 @@ def test_the_order_of_the_end(make_app: MakeApp) -> None:
         LifetimeEvent.SHUTDOWN.value,
         LifetimeEvent.AFTER_SHUTDOWN.value,
     ]
-
-
-def test_the_log_is_set_up(make_app: MakeApp) -> None:
-    """Before anything else could write a line."""
-    make_app(log_level="ERROR")
-    assert logging.getLogger().level == logging.ERROR
 
 
 def test_fakes_reach_the_views(make_app: MakeApp) -> None:

@@ -13,7 +13,6 @@ import app as package
 from app import create_app
 from app.config import InvalidSettings, Settings
 from gateway_shim.runtime import EXTENSION
-from tests.app.api.conftest import MakeApp
 
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
@@ -24,29 +23,35 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_with_settings(make_app: MakeApp) -> None:
+def test_with_settings() -> None:
     """The application that the settings ask for, streams included."""
-    make_app()  # restores the log set-up afterwards
     made = create_app(Settings(_env_file=None, flask_env="testing"))
     assert isinstance(made, Flask)
     assert made.extensions[EXTENSION].gateway is made.extensions["container"].gateway()
     assert made.extensions["container"].settings().is_testing
-    made.extensions["container"].unwire()
 
 
-def test_from_the_environment(
-    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, tmp_path: object
-) -> None:
+def test_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     """Without settings they are read."""
-    make_app()
     monkeypatch.chdir(str(tmp_path))
     monkeypatch.setenv("HEARTBEAT_INTERVAL_SECONDS", "7")
     made = create_app()
     assert made.extensions["container"].settings().heartbeat_interval_seconds == 7
-    made.extensions["container"].unwire()
     monkeypatch.setenv("HEARTBEAT_INTERVAL_SECONDS", "never")
     with pytest.raises(InvalidSettings, match="HEARTBEAT_INTERVAL_SECONDS"):
         create_app()
+
+
+def test_the_log_is_not_touched() -> None:
+    """An embedding program's level and handlers stay; without any, there are none afterwards."""
+    program = (
+        "from gevent import monkey; monkey.patch_all();"
+        "import logging; from app import create_app; from app.config import Settings;"
+        "root = logging.getLogger(); root.setLevel('ERROR');"
+        "create_app(Settings(_env_file=None, log_level='DEBUG'));"
+        "print(root.level == logging.ERROR, root.handlers)"
+    )
+    assert run(program).stdout == "True []\n"
 
 
 def test_nothing_happens_at_import() -> None:

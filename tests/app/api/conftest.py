@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,19 +15,10 @@ MakeApp = Callable[..., Flask]
 
 
 @pytest.fixture
-def make_app() -> Iterator[MakeApp]:
-    """Make applications with the given settings; afterwards the process is as it was."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    apps: list[Flask] = []
+def make_app() -> MakeApp:
+    """Make applications with the given settings."""
 
     def make(**settings: Any) -> Flask:
-        app = build(Settings(_env_file=None, **settings))
-        apps.append(app)
-        return app
+        return build(Settings(_env_file=None, **settings))
 
-    yield make
-    for app in apps:
-        app.extensions["container"].unwire()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    return make

@@ -8,6 +8,7 @@ from flask import Flask
 
 from app.api import tasks
 from app.api.errors import register_error_handlers
+from app.api.injection import CONTAINER
 from app.config import Settings
 from app.services.container import ServiceContainer
 from tests.app.services.task_support import Gate, House
@@ -27,12 +28,11 @@ def client(house, tmp_path):
     settings = Settings(_env_file=None, task_files_root=str(tmp_path))
     container = ServiceContainer(settings=settings)
     container.task_service.override(providers.Object(house.service))
-    container.wire(modules=[tasks])
     app = Flask("small")
+    app.extensions[CONTAINER] = container
     register_error_handlers(app)
     app.register_blueprint(tasks.blueprint)
-    yield app.test_client()
-    container.unwire()
+    return app.test_client()
 
 
 def start(client, task_type="demo_task", **params):

@@ -336,8 +336,11 @@ def test_a_reader_that_is_too_slow_is_told(stream: Any) -> None:
     assert messages == ["2", "3"]
 
 
-def test_shutdown_ends_the_stream(app: Flask, stream: Any) -> None:
+def test_shutdown_ends_the_stream(
+    app: Flask, stream: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     """The last lines, then connection_close, then a clean end."""
+    caplog.set_level(logging.INFO)
     pieces = iter(stream.response)
     next(pieces)
     reader = gevent.spawn(list, pieces)
