@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from gateway_shim import log_format
+from gateway_shim.addresses import InvalidAddress, is_http_url, listening_host
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.log_format import TextFormatter
 from gateway_shim.server import GunicornServer, base_options, check_address
@@ -35,7 +36,7 @@ _DRAIN_SECONDS = 5.0
 @click.option(
     "--dialect",
     type=click.Choice(["named", "envelope"]),
-    default=lambda: os.environ.get("SSE_DIALECT", "named"),
+    default=lambda: os.environ.get("SSE_DIALECT") or "named",
     help="How named events are written. [env: SSE_DIALECT; default: named]",
 )
 def gateway_command(
@@ -52,14 +53,14 @@ def gateway_command(
     """
     log_format.install(TextFormatter(), "INFO", sys.stdout)
     number = _port(port or os.environ.get("PORT"))
-    host = host or os.environ.get("HOST") or "localhost"
+    host = _host(host or os.environ.get("HOST") or "localhost")
     try:
         check_address(host, number)
     except InvalidConfiguration as exc:
         raise click.ClickException(str(exc)) from exc
     options = base_options(host, number, drain_seconds=_DRAIN_SECONDS)
     heartbeat = _heartbeat(heartbeat_interval or os.environ.get("HEARTBEAT_INTERVAL_SECONDS"))
-    url = callback_url or os.environ.get("CALLBACK_URL") or None
+    url = _callback_url(callback_url or os.environ.get("CALLBACK_URL"))
 
     def load() -> Any:
         # In the worker, after gevent has patched it: requests must not be imported before.
@@ -77,6 +78,29 @@ def _port(text: str | None) -> int:
         logger.error("PORT must be an integer from 1 to 65535, but it is %r", text)
         raise SystemExit(1)
     return port
+
+
+def _host(text: str) -> str:
+    """Read HOST; what is neither a name nor an address ends the program."""
+    try:
+        return listening_host(text)
+    except InvalidAddress as exc:
+        logger.error("HOST %s, but it is %r", exc, text)
+        raise SystemExit(1) from exc
+
+
+def _callback_url(text: str | None) -> str | None:
+    """Read CALLBACK_URL; what no request can be sent to ends the program.
+
+    The Node gateway says that it is ready with any text, and then refuses every stream.
+    """
+    if not text:
+        return None
+    url = text.strip()  # as the Node gateway's URL parser does
+    if not is_http_url(url):
+        logger.error("CALLBACK_URL must be a URL such as http://host:port/path, but it is %r", text)
+        raise SystemExit(1)
+    return url
 
 
 def _heartbeat(text: str | None) -> int:

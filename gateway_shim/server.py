@@ -16,6 +16,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
+from gateway_shim.addresses import bind_text
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.refused_options import ONE_WORKER, refused_options
 from gateway_shim.server_log import PropagatingLogger
@@ -51,7 +52,7 @@ def base_options(
         why_not: asked before a reload: why a new worker could not start; None if it could.
     """
     return {
-        "bind": [f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in hosts(host)],
+        "bind": [bind_text(name, port) for name in hosts(host)],
         "worker_class": "gateway_shim.worker.StreamWorker",
         # The streams of one process are known to that process only.
         "workers": 1,
@@ -104,11 +105,16 @@ def _can_bind(address: str) -> bool:
     return True
 
 
-def check_address(host: str, port: int) -> None:
+def check_address(host: str, port: int, setting: str = "--port") -> None:
     """Find out before gunicorn does whether an address can be listened on.
 
     gunicorn tries for five seconds and then says less. Sockets that systemd has handed over
     listen already, wherever they do.
+
+    Args:
+        host: address to listen on.
+        port: TCP port.
+        setting: what to change if somebody else listens there.
 
     Raises:
         InvalidConfiguration: it cannot; says why, and what to do.
@@ -122,9 +128,9 @@ def check_address(host: str, port: int) -> None:
             try:
                 probe.bind((name, port))
             except OSError as exc:
-                hint = "; choose another with --port" if exc.errno == errno.EADDRINUSE else ""
+                hint = f"; choose another with {setting}" if exc.errno == errno.EADDRINUSE else ""
                 raise InvalidConfiguration(
-                    f"cannot listen on {name}:{port}: {exc.strerror}{hint}"
+                    f"cannot listen on {bind_text(name, port)}: {exc.strerror}{hint}"
                 ) from exc
 
 

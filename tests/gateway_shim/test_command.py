@@ -104,7 +104,9 @@ def test_options_win() -> None:
     assert front.gateway.config.dialect is Dialect.NAMED
 
 
-@pytest.mark.parametrize("empty", [{}, {"PORT": "", "CALLBACK_URL": "", "HOST": ""}])
+@pytest.mark.parametrize(
+    "empty", [{}, {"PORT": "", "CALLBACK_URL": "", "HOST": "", "SSE_DIALECT": ""}]
+)
 def test_defaults(empty: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Told nothing, it listens on localhost:3000 and has no backend."""
     checked = []
@@ -173,6 +175,62 @@ def test_bad_heartbeat(text: str, caplog: pytest.LogCaptureFixture) -> None:
     assert errors(caplog) == [
         f"HEARTBEAT_INTERVAL_SECONDS must be an integer from 1 on, but it is {text!r}: using 15"
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "foo",
+        "ftp://x",
+        "http://[::1",
+        "http://h:99999/",
+        "http://h:x/",
+        "http:///cb",
+        "//h/cb",
+        "http://a b/",
+        " ",
+    ],
+)
+def test_bad_callback_url(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What no request can be sent to is logged, and ends the program: it is never ready."""
+    for result in (run(CALLBACK_URL=text), run("--callback-url", text)):
+        assert (result.exit_code, STARTED) == (1, [])
+    expected = f"CALLBACK_URL must be a URL such as http://host:port/path, but it is {text!r}"
+    assert errors(caplog) == [expected] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        (" http://127.0.0.1:1/cb ", "http://127.0.0.1:1/cb"),
+        ("http://us%20er:p@127.0.0.1:1/cb", "http://us%20er:p@127.0.0.1:1/cb"),
+        ("http://127.0.0.1:1/c b?x=y z#f", "http://127.0.0.1:1/c b?x=y z#f"),
+        ("HTTPS://[::1]:1", "HTTPS://[::1]:1"),
+    ],
+)
+def test_callback_url(text: str, url: str) -> None:
+    """Whatever a request can be sent to; spaces around it are not part of it, as in Node."""
+    port = str(free_port())
+    _, front = started(run(PORT=port, HOST="127.0.0.1", CALLBACK_URL=text))
+    assert isinstance(front.gateway.backend, HttpBackend)
+    assert front.gateway.backend._url == url
+
+
+@pytest.mark.parametrize("text", ["unix:/run/x.sock", "127.0.0.1:3000", "http://h", "a b"])
+def test_bad_host(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What cannot be listened at is logged, and ends the program."""
+    result = run(HOST=text)
+    assert (result.exit_code, STARTED) == (1, [])
+    (message,) = errors(caplog)
+    assert message.startswith("HOST must be a host name or an IP address")
+    assert message.endswith(f", but it is {text!r}")
+
+
+def test_host_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a URL."""
+    monkeypatch.setattr(command, "check_address", lambda *_: None)
+    options, _ = started(run("--host", "[::1]", "--port", "81"))
+    assert options["bind"] == ["[::1]:81"]
 
 
 def test_bad_dialect() -> None:

@@ -18,6 +18,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 
 from gateway_shim import server
+from gateway_shim.addresses import bind_text
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.refused_options import ONE_WORKER
 from gateway_shim.server import (
@@ -148,7 +149,7 @@ def test_address_that_is_not_ours(host: str, why: str) -> None:
     with pytest.raises(InvalidConfiguration) as caught:
         check_address(host, free_port())
     message = str(caught.value)
-    assert message.startswith(f"cannot listen on {host}:")
+    assert message.startswith(f"cannot listen on {bind_text(host, 1).removesuffix('1')}")
     assert why in message
     assert "--port" not in message
     assert "None" not in message
