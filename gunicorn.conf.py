@@ -4,15 +4,16 @@ They come from the backend's own settings (HOST, PORT, GRACEFUL_SHUTDOWN_TIMEOUT
 is for stands in gateway_shim/server.py.
 """
 
-from app.config import load_settings
+from app.config import read_settings
 from app.serving import gunicorn_options
-from app.utils.logging import configure_logging
+from app.utils.logging import configure_logging, log_warnings
 from gateway_shim.errors import InvalidConfiguration
 
 try:
-    _settings = load_settings()
-    globals().update(gunicorn_options(_settings))
+    _loaded = read_settings()
+    globals().update(gunicorn_options(_loaded.settings))
 except InvalidConfiguration as exc:
     raise SystemExit(f"sse-monolith: {exc}") from None
 
-configure_logging(_settings)
+configure_logging(_loaded.settings)
+log_warnings(_loaded.sources)

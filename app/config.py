@@ -1,24 +1,33 @@
 """Every setting of the backend: its name, unit, default and limits, in one place.
 
 Settings come from the environment or from a ``.env`` file in the working directory
-(the environment wins). Nothing else in the package reads the environment.
+(the environment wins; an empty value counts as none). Nothing else in the package reads the
+environment.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import socket
-from typing import Literal
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.dotenv_file import InvalidDotenv
+from app.setting_sources import AmbiguousSetting, SettingSources, read_sources
+from gateway_shim.addresses import is_http_url, listening_host, split_bind
 from gateway_shim.config import Cors
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.redaction import Redactor
 
-__all__ = ["InvalidSettings", "Settings", "load_settings"]
+__all__ = [
+    "InvalidSettings",
+    "LoadedSettings",
+    "Settings",
+    "load_settings",
+    "read_settings",
+]
 
 
 class InvalidSettings(InvalidConfiguration):
@@ -28,8 +37,9 @@ class InvalidSettings(InvalidConfiguration):
 class Settings(BaseSettings):
     """The backend's settings; each field's environment name is the field's in capitals."""
 
+    # No env_file: read_settings reads it, because pydantic-settings drops a line that it cannot
+    # read, and interpolates values, also those of secrets.
     model_config = SettingsConfigDict(
-        env_file=".env",
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -128,10 +138,15 @@ class Settings(BaseSettings):
         25.0, ge=0, description="running tasks may go on this long after SIGTERM, seconds"
     )
 
+    @field_validator("host")
+    @classmethod
+    def _is_host(cls, value: str) -> str:
+        return listening_host(value)
+
     @field_validator("sse_gateway_url", "frontend_version_url")
     @classmethod
     def _is_http_url(cls, value: str | None) -> str | None:
-        if value is not None and not _is_usable(value):
+        if value is not None and (" " in value or not is_http_url(value)):
             raise ValueError("must be a URL such as http://host:port or https://host")
         return value
 
@@ -155,11 +170,9 @@ class Settings(BaseSettings):
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:
         if value is not None:
-            host, _, port = value.rpartition(":")
-            if not host or not (port.isascii() and port.isdigit() and 0 < int(port) <= 65535):
-                raise ValueError("must be host:port, such as 127.0.0.1:5001")
+            host, _ = split_bind(value)
             try:
-                _address_of(host.strip("[]"))
+                _address_of(host)
             except (OSError, UnicodeError) as exc:
                 raise ValueError(f"names no address: {exc}") from exc
         return value
@@ -169,8 +182,8 @@ class Settings(BaseSettings):
         """Address and port of ``admin_bind``, as the listening socket will show them."""
         if self.admin_bind is None:
             return None
-        host, _, port = self.admin_bind.rpartition(":")
-        return _address_of(host.strip("[]")), int(port)
+        host, port = split_bind(self.admin_bind)
+        return _address_of(host), port
 
     @property
     def is_production(self) -> bool:
@@ -183,24 +196,60 @@ class Settings(BaseSettings):
         return self.flask_env == "testing"
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """The settings, and where they come from.
+
+    Args:
+        settings: the settings.
+        sources: where each comes from, and what looks like a misspelt setting.
+    """
+
+    settings: Settings
+    sources: SettingSources
+
+
 def load_settings() -> Settings:
     """Read the settings from the environment and ``.env``.
 
     Raises:
-        InvalidSettings: a value is not acceptable, or production lacks its secret.
+        InvalidSettings: as :func:`read_settings`.
+    """
+    return read_settings().settings
+
+
+def read_settings() -> LoadedSettings:
+    """Read the settings from the environment and ``.env``, and remember which is from where.
+
+    Raises:
+        InvalidSettings: a value is not acceptable, a line of ``.env`` cannot be read, a setting is
+            set twice, or production lacks its secret.
     """
     try:
-        settings = Settings()
+        sources = read_sources(Settings.model_fields.keys())
+    except (InvalidDotenv, AmbiguousSetting) as exc:
+        raise InvalidSettings(str(exc)) from exc
+    from_dotenv: dict[str, Any] = {name: each.value for name, each in sources.dotenv.items()}
+    try:
+        settings = Settings(**from_dotenv)
     except ValidationError as exc:
-        lines = [
-            f"{'.'.join(str(part) for part in error['loc']).upper()}:"
-            f" {error['msg'].removeprefix('Value error, ')}"
-            f" (it is {Redactor().text(repr(error['input']))})"
-            for error in exc.errors()
-        ]
-        raise InvalidSettings("; ".join(lines)) from exc
-    except (OSError, UnicodeDecodeError) as exc:
-        raise InvalidSettings(f".env cannot be read: {exc}") from exc
+        raise InvalidSettings("; ".join(_problems(exc, sources))) from exc
+    _check_together(settings)
+    return LoadedSettings(settings, sources)
+
+
+def _problems(exc: ValidationError, sources: SettingSources) -> list[str]:
+    lines = []
+    for error in exc.errors():
+        name = ".".join(str(part) for part in error["loc"])
+        reason = error["msg"].removeprefix("Value error, ")
+        value = Redactor().text(repr(error["input"]))
+        place = sources.place_of(name)
+        lines.append(f"{name.upper()}: {reason} (it is {value}{f', in {place}' if place else ''})")
+    return lines
+
+
+def _check_together(settings: Settings) -> None:
     if settings.admin_bind is not None and _is_one_address(settings):
         raise InvalidSettings(f"ADMIN_BIND: {settings.admin_bind} is where the streams are served")
     secret = settings.sse_callback_secret
@@ -208,25 +257,28 @@ def load_settings() -> Settings:
         raise InvalidSettings(
             "FLASK_ENV=production needs SSE_CALLBACK_SECRET: without it anyone could call back"
         )
-    return settings
-
-
-def _is_usable(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        has_host = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no port, half a bracket
-        return False
-    # What urlsplit drops without a word, a request would not.
-    printable = url.isprintable() and " " not in url
-    return parts.scheme in ("http", "https") and has_host and printable
 
 
 def _is_one_address(settings: Settings) -> bool:
-    try:
-        return settings.admin_address == (_address_of(settings.host), settings.port)
-    except (OSError, ValueError):  # said when it is to be listened at
+    """Whether the administration would listen at an address that the streams have already."""
+    admin = settings.admin_address
+    if admin is None or admin[1] != settings.port:
         return False
+    try:
+        taken = {_address_of(settings.host)}
+    except OSError:  # said when it is to be listened at
+        return False
+    if settings.host == "localhost":
+        taken.add("::1")
+    return any(_is_taken_by(admin[0], address) for address in taken)
+
+
+def _is_taken_by(address: str, other: str) -> bool:
+    both = (address, other)
+    # On Linux a socket at "::" takes the port for IPv4 as well.
+    return (
+        address == other or "::" in both or ("0.0.0.0" in both and not any(":" in a for a in both))
+    )
 
 
 def _address_of(host: str) -> str:
@@ -234,6 +286,5 @@ def _address_of(host: str) -> str:
 
     Raises:
         OSError: there is none.
-        ValueError: it looks like an IPv6 address, and is none.
     """
-    return ipaddress.ip_address(host).compressed if ":" in host else socket.gethostbyname(host)
+    return host if ":" in host else socket.gethostbyname(host)

@@ -12,6 +12,7 @@ from gunicorn.arbiter import Arbiter
 
 from app.config import Settings
 from app.self_command import self_command
+from gateway_shim.addresses import bind_text
 from gateway_shim.server import base_options, check_certificate
 
 __all__ = ["CAN_START", "gunicorn_options", "why_not"]
@@ -67,8 +68,8 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
                 flush=True,
             )
 
-    if settings.admin_bind is not None:
-        options["bind"].append(settings.admin_bind)
+    if settings.admin_address is not None:
+        options["bind"].append(bind_text(*settings.admin_address))
     options["when_ready"] = announce
     return options
 

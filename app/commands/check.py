@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from app.config import load_settings
+from app.config import read_settings
 from app.serving import CAN_START, gunicorn_options
 from gateway_shim.errors import InvalidConfiguration
 
@@ -25,8 +25,11 @@ def check_command() -> None:
     from app import create_app
 
     try:
-        gunicorn_options(load_settings())
-        create_app()
+        loaded = read_settings()
+        for warning in loaded.sources.warnings:
+            click.echo(f"Warning: {warning}", err=True)
+        gunicorn_options(loaded.settings)
+        create_app(loaded.settings)
     except InvalidConfiguration as exc:
         raise click.ClickException(str(exc)) from exc
     click.echo(CAN_START)

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import click
-from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
-from app.config import InvalidSettings, Settings, load_settings
+from app.config import InvalidSettings, LoadedSettings, Settings, read_settings
+from app.setting_sources import Source
 from app.utils.logging import make_redactor
 from gateway_shim.redaction import escape
 
-__all__ = ["Entry", "Source", "config_command", "effective"]
-
-
-class Source(StrEnum):
-    """Where a setting comes from."""
-
-    DEFAULT = "default"
-    ENVIRONMENT = "environment"
-    DOTENV = ".env"
+__all__ = ["Entry", "config_command", "effective"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +31,21 @@ class Entry:
     source: Source
 
 
-def effective(settings: Settings) -> list[Entry]:
+def effective(loaded: LoadedSettings) -> list[Entry]:
     """Every setting, in the order of the class.
 
     Args:
-        settings: as they were read from the environment and ``.env`` just now.
+        loaded: the settings as they were read from the environment and ``.env``.
     """
-    # The very sources that Settings reads, so that this cannot tell another story.
-    environment = EnvSettingsSource(Settings)()
-    dotenv = DotEnvSettingsSource(Settings)()
-    redactor = make_redactor(settings)
-
-    def source(field: str) -> Source:
-        if field in environment:
-            return Source.ENVIRONMENT
-        return Source.DOTENV if field in dotenv else Source.DEFAULT
-
+    redactor = make_redactor(loaded.settings)
     return [
         Entry(
             field.upper(),
             None if value is None else redactor.field(field, value),
-            source(field),
+            loaded.sources.source_of(field),
         )
         for field in Settings.model_fields
-        for value in [getattr(settings, field)]
+        for value in [getattr(loaded.settings, field)]
     ]
 
 
@@ -72,9 +54,12 @@ def effective(settings: Settings) -> list[Entry]:
 def config_command(as_json: bool) -> None:
     """Print the settings in effect, secrets masked, and where each comes from."""
     try:
-        entries = effective(load_settings())
+        loaded = read_settings()
     except InvalidSettings as exc:
         raise click.ClickException(str(exc)) from exc
+    for warning in loaded.sources.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    entries = effective(loaded)
     if as_json:
         shown = {e.name: {"value": e.value, "source": e.source} for e in entries}
         click.echo(json.dumps(shown, indent=2))

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from app.config import load_settings
+from app.config import load_settings, read_settings
 from app.serving import gunicorn_options
-from app.utils.logging import configure_logging
+from app.utils.logging import configure_logging, log_warnings
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.server import GunicornServer, check_address
 
@@ -36,7 +36,7 @@ def serve_command(
         settings = load_settings()
         check_address(settings.host, settings.port)
         if settings.admin_address is not None:
-            check_address(*settings.admin_address)
+            check_address(*settings.admin_address, setting="ADMIN_BIND")
         options = gunicorn_options(settings)
     except InvalidConfiguration as exc:
         raise click.ClickException(str(exc)) from exc
@@ -46,8 +46,9 @@ def serve_command(
         from app import create_app
 
         # Anew in each worker: a reload may find another level or format in .env.
-        current = load_settings()
-        configure_logging(current)
-        return create_app(current)
+        loaded = read_settings()
+        configure_logging(loaded.settings)
+        log_warnings(loaded.sources)
+        return create_app(loaded.settings)
 
     GunicornServer(load, options | {"reload": reload}).run()

@@ -6,11 +6,14 @@ import logging
 from typing import TextIO
 
 from app.config import Settings
+from app.setting_sources import SettingSources
 from gateway_shim import log_format
 from gateway_shim.log_format import JsonFormatter, TextFormatter
 from gateway_shim.redaction import Redactor
 
-__all__ = ["configure_logging", "make_formatter", "make_redactor"]
+__all__ = ["configure_logging", "log_warnings", "make_formatter", "make_redactor"]
+
+logger = logging.getLogger(__name__)
 
 
 def make_redactor(settings: Settings) -> Redactor:
@@ -33,3 +36,9 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         stream: where to; standard error if not given.
     """
     log_format.install(make_formatter(settings), settings.log_level, stream)
+
+
+def log_warnings(sources: SettingSources) -> None:
+    """Log what looks like a misspelt setting; call :func:`configure_logging` before."""
+    for warning in sources.warnings:
+        logger.warning("%s", warning)

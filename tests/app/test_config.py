@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from app.config import InvalidSettings, Settings, load_settings
+from app.config import InvalidSettings, Settings, load_settings, read_settings
+from app.setting_sources import Source
 from gateway_shim.errors import InvalidConfiguration
 from tests.support.server import free_port
 
@@ -26,10 +27,18 @@ URLS = [
     "http://[::1",
     "http://a b",
     "http://host\n",
+    "http://a..b",
+    "http://[::1]x",
+    "http://h\\path",
 ]
 FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
     "FLASK_ENV": ("development", "testing", "testing", ["Production", "prod", "test"]),
-    "HOST": ("127.0.0.1", "::", "::", []),
+    "HOST": (
+        "127.0.0.1",
+        "[::1]",
+        "::1",
+        ["unix:/run/x.sock", "/run/x.sock", "127.0.0.1:80", "[::1]:80", "http://h", "a b", "[::1"],
+    ),
     "PORT": (5000, "65535", 65535, [*NUMBER[1:], "0", "65536", "-1", "80.5"]),
     "CERTFILE": (None, "/c.pem", "/c.pem", []),
     "KEYFILE": (None, "/k.pem", "/k.pem", []),
@@ -67,6 +76,9 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
             "no-such-host.invalid:1",
             "127.0.0.1:0",
             "[::g]:1",
+            "::1:6261",
+            "unix:/run/x.sock",
+            "http://h:1",
         ],
     ),
     "FRONTEND_VERSION_URL": (None, "http://h/v.json?a=b", "http://h/v.json?a=b", URLS),
@@ -168,6 +180,50 @@ def test_an_env_file_that_cannot_be_read(tmp_path: Path) -> None:
         load_settings()
 
 
+def test_a_line_of_the_env_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """Refused with file and line: the door would be open, and everything would look well."""
+    (tmp_path / ".env").write_text("PORT=1\nSSE_AUTHORIZE: a.b:c\n")
+    with pytest.raises(InvalidSettings, match=r"^\.env line 2: SSE_AUTHORIZE "):
+        load_settings()
+
+
+def test_a_bad_value_of_the_env_file(tmp_path: Path) -> None:
+    """The message says where it is."""
+    (tmp_path / ".env").write_text("# comment\nHEARTBEAT_INTERVAL_SECONDS=often\n")
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings()
+    assert str(caught.value).startswith("HEARTBEAT_INTERVAL_SECONDS: ")
+    assert str(caught.value).endswith(" (it is 'often', in .env line 2)")
+
+
+def test_nothing_is_interpolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret is what is written, in the file and in the environment."""
+    monkeypatch.setenv("HOME", "/root")
+    (tmp_path / ".env").write_text('SSE_CALLBACK_SECRET="a${HOME}b$HOME"\nHOST=::1\n')
+    secret = load_settings().sse_callback_secret
+    assert secret is not None
+    assert secret.get_secret_value() == "a${HOME}b$HOME"
+
+
+def test_one_setting_twice_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could say which of them holds."""
+    monkeypatch.setenv("ADMIN_BIND", "127.0.0.1:1")
+    monkeypatch.setenv("admin_bind", "127.0.0.1:2")
+    with pytest.raises(InvalidSettings, match=r"^ADMIN_BIND and admin_bind "):
+        load_settings()
+
+
+def test_where_each_setting_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sources are those of the very settings, and know what looks misspelt."""
+    (tmp_path / ".env").write_text("PORT=5001\nSSE_AUTHORISE=a.b:c\n")
+    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
+    loaded = read_settings()
+    assert (loaded.settings.port, loaded.settings.log_level) == (5001, "DEBUG")
+    assert loaded.sources.source_of("port") is Source.DOTENV
+    assert loaded.sources.source_of("log_level") is Source.ENVIRONMENT
+    assert len(loaded.sources.warnings) == 1
+
+
 @pytest.mark.parametrize("secret", [None, "", " "])
 def test_production_needs_its_secret(secret: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Said at start, not when the first callback is refused."""
@@ -213,15 +269,45 @@ def test_the_admin_address(text: str | None, address: tuple[str, int] | None) ->
     assert Settings(_env_file=None, admin_bind=text).admin_address == address
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_the_admin_address_is_another_one(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "admin"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("localhost", "127.0.0.1"),
+        ("localhost", "[::1]"),
+        ("[::1]", "[0:0::1]"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("127.0.0.1", "0.0.0.0"),
+        ("::", "127.0.0.1"),
+        ("::1", "[::]"),
+    ],
+)
+def test_the_admin_address_is_another_one(
+    monkeypatch: pytest.MonkeyPatch, host: str, admin: str
+) -> None:
     """Streams and administration at one address would be no separation."""
-    for name, value in {"HOST": host, "PORT": "5001", "ADMIN_BIND": "127.0.0.1:5001"}.items():
+    for name, value in {"HOST": host, "PORT": "5001", "ADMIN_BIND": f"{admin}:5001"}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings, match=r"^ADMIN_BIND: .* where the streams are served$"):
         load_settings()
     monkeypatch.setenv("HOST", "no-such-host.invalid")
     assert load_settings().host == "no-such-host.invalid", "said when it is to be listened at"
+
+
+@pytest.mark.parametrize(
+    ("host", "admin"),
+    [
+        ("0.0.0.0", "127.0.0.1:5002"),
+        ("0.0.0.0", "[::1]:5001"),
+        ("::1", "0.0.0.0:5001"),
+        ("127.0.0.2", "127.0.0.1:5001"),
+    ],
+)
+def test_the_same_port_elsewhere(monkeypatch: pytest.MonkeyPatch, host: str, admin: str) -> None:
+    """Two addresses that can be listened at side by side."""
+    for name, value in {"HOST": host, "PORT": "5001", "ADMIN_BIND": admin}.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().admin_bind == admin
 
 
 def test_settings_do_not_change() -> None:

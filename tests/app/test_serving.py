@@ -17,7 +17,6 @@ from app.config import Settings
 from app.serving import gunicorn_options
 from gateway_shim import server
 from gateway_shim.errors import InvalidConfiguration
-from tests.app.api.conftest import MakeApp
 from tests.support.server import ROOT
 
 
@@ -39,7 +38,9 @@ def test_gunicorn_takes_every_option() -> None:
     [
         ({}, ["127.0.0.1:5000"]),
         ({"host": "::", "port": 80}, ["[::]:80"]),
+        ({"host": "[::1]"}, ["[::1]:5000"]),
         ({"admin_bind": "127.0.0.1:5001"}, ["127.0.0.1:5000", "127.0.0.1:5001"]),
+        ({"admin_bind": "[0:0::1]:6261"}, ["127.0.0.1:5000", "[::1]:6261"]),
     ],
 )
 def test_where_to_listen(settings: dict[str, Any], bind: list[str]) -> None:
@@ -139,10 +140,9 @@ def test_no_announcement_for_a_unix_socket(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_configuration_file(
-    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    log_set_up: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     """gunicorn.conf.py is these options, from the environment; a bad setting is one line."""
-    make_app()  # restores the log set-up afterwards
     monkeypatch.chdir(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]

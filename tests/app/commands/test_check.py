@@ -41,6 +41,25 @@ def test_it_could_not(monkeypatch: pytest.MonkeyPatch, name: str, value: str) ->
     assert str(serving.why_not()).startswith(f"{name}: ")
 
 
+def test_a_line_of_the_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """Whoever reloads keeps the running worker: the check says no."""
+    (tmp_path / ".env").write_text('\nSSE_AUTHORIZE="a.b:c\nPORT=1\n')
+    assert serving.why_not() == (
+        ".env line 2: the quote of SSE_AUTHORIZE is not closed, or something follows after it"
+    )
+
+
+def test_a_misspelt_setting(tmp_path: Path) -> None:
+    """A warning, and the server could start all the same."""
+    (tmp_path / ".env").write_text("ADMIN_BINDS=127.0.0.1:1\n")
+    done = subprocess.run([*self_command(), "check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, serving.CAN_START + "\n")
+    assert done.stderr == (
+        "Warning: ADMIN_BINDS in .env line 1 is not a setting; did you mean ADMIN_BIND?\n"
+    )
+    assert serving.why_not() is None
+
+
 def test_status_and_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Status 1; the certificate is looked at too."""
     monkeypatch.setenv("CERTFILE", "no.pem")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from app.commands.config import Entry, Source, config_command, effective
-from app.config import Settings, load_settings
+from app.commands.config import Entry, config_command, effective
+from app.config import Settings, read_settings
+from app.setting_sources import Source
 
 
 @pytest.fixture(autouse=True)
@@ -28,13 +29,13 @@ def run(*arguments: str) -> Result:
 
 def entry(name: str) -> Entry:
     """The one setting, as it is in effect."""
-    (found,) = [each for each in effective(load_settings()) if each.name == name]
+    (found,) = [each for each in effective(read_settings()) if each.name == name]
     return found
 
 
 def test_defaults() -> None:
     """Every setting is there, in the class's order, as a default."""
-    found = effective(load_settings())
+    found = effective(read_settings())
     assert [each.name.lower() for each in found] == list(Settings.model_fields)
     assert {each.source for each in found} == {Source.DEFAULT}
     assert entry("PORT") == Entry("PORT", 5000, Source.DEFAULT)
@@ -91,3 +92,25 @@ def test_a_setting_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run()
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: PORT: ")
+
+
+def test_a_line_of_the_file_that_cannot_be_read(folder: Path) -> None:
+    """Status 1 and one line that says where; nothing of the value is shown."""
+    (folder / ".env").write_text("PORT=5001\nSSE_CALLBACK_SECRET: hunter2\n")
+    result = run()
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "Error: .env line 2: SSE_CALLBACK_SECRET must be written with an equal sign:"
+        " SSE_CALLBACK_SECRET=value\n"
+    )
+
+
+def test_a_misspelt_setting(folder: Path) -> None:
+    """A warning beside the table, and none in it: scripts read that."""
+    (folder / ".env").write_text("SSE_AUTHORISE=a.b:c\n")
+    result = run("--json")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "Warning: SSE_AUTHORISE in .env line 1 is not a setting; did you mean SSE_AUTHORIZE?\n"
+    )
+    assert json.loads(result.stdout)["SSE_AUTHORIZE"]["source"] == "default"

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from app.config import Settings
-from app.utils.logging import configure_logging, make_formatter, make_redactor
+from app.setting_sources import SettingSources
+from app.utils.logging import configure_logging, log_warnings, make_formatter, make_redactor
 from gateway_shim.log_format import JsonFormatter, TextFormatter
 
 
@@ -110,3 +111,12 @@ def test_configure_writes_to_standard_error_by_default(
     logging.getLogger("app.x").info("hello")
     captured = capsys.readouterr()
     assert (captured.out, captured.err.endswith(" INFO app.x: hello\n")) == ("", True)
+
+
+def test_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    """A line for each name that looks like a misspelt setting."""
+    log_warnings(SettingSources(frozenset(), {}, ("X is not 100 % right", "Y neither")))
+    assert [record.getMessage() for record in caplog.records] == [
+        "X is not 100 % right",
+        "Y neither",
+    ]
