@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
+
+from gateway_shim.output import guarded_output
 
 __all__ = ["COMMANDS", "main"]
 
@@ -28,6 +31,10 @@ imports it, for ``serve``, is not imported for the sake of another command.
 
 
 class _Commands(click.Group):
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with guarded_output():  # for all commands, their help included
+            return super().main(*args, **kwargs)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 

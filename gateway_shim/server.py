@@ -18,6 +18,7 @@ from gunicorn.arbiter import Arbiter
 
 from gateway_shim.addresses import bind_text
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.output import drop_unwritten_output
 from gateway_shim.refused_options import ONE_WORKER, refused_options
 from gateway_shim.server_log import PropagatingLogger
 from gateway_shim.systemd import Notifier, listening_already
@@ -78,6 +79,8 @@ def base_options(
         "logger_class": PropagatingLogger,
         "on_starting": lambda arbiter: prepare_arbiter(arbiter, why_not),
         "worker_int": lambda worker: worker.finish(),
+        "worker_exit": lambda _arbiter, _worker: drop_unwritten_output(),
+        "on_exit": lambda _arbiter: drop_unwritten_output(),
     }
 
 

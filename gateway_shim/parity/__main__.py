@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from gateway_shim.output import guarded_output
 from gateway_shim.parity.cli import main
 
 if __name__ == "__main__":
-    main()
+    with guarded_output():
+        main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -65,6 +66,56 @@ def taken() -> Iterator[int]:
     """A port that somebody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
+
+
+# ------------------------------------------------------------------ a full disk, a bad file
+
+PRINTING = (
+    "config",
+    "config --json",
+    "version",
+    "licenses --short",
+    "check",
+    "--help",
+    "--version",
+    "serve --help",
+    "parity --help",
+    "bench --help",
+)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this machine")
+@pytest.mark.parametrize("arguments", PRINTING)
+def test_output_to_a_full_disk(arguments: str) -> None:
+    """Whatever a command prints: one line on standard error, status 1, never a traceback."""
+    command = f"{sys.executable} -m app {arguments} >/dev/full"
+    ended = run(["sh", "-c", command], PYTHONUNBUFFERED="")
+    assert (ended.status, ended.output) == (
+        1,
+        "Error: cannot write the output: No space left on device\n",
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this machine")
+@pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["serve", "gunicorn"])
+def test_a_server_ends_cleanly_on_a_full_disk(command: list[str]) -> None:
+    """Outputs that hold what they cannot write do not make the end a failure."""
+    quoted = " ".join(f"'{part}'" for part in command)
+    shell = ["sh", "-c", f"exec {quoted} >/dev/full 2>&1"]
+    with Server(shell, env={"PYTHONUNBUFFERED": ""}) as server:
+        assert server.terminate() == 0
+
+
+@pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["serve", "gunicorn"])
+def test_a_line_of_the_env_file_that_cannot_be_read(command: list[str], tmp_path: Path) -> None:
+    """Refused at start, with file and line, and without the value."""
+    (tmp_path / ".env").write_text("LOG_LEVEL=INFO\nSSE_CALLBACK_SECRET: hunter2\n")
+    shell = f"cd '{tmp_path}' && exec " + " ".join(f"'{part}'" for part in command)
+    config = shell.replace("'gunicorn.conf.py'", f"'{ROOT / 'gunicorn.conf.py'}'")
+    ended = run(["sh", "-c", config], PYTHONPATH=str(ROOT))
+    assert_refused(ended, r"\.env line 2: SSE_CALLBACK_SECRET must be written with an equal sign")
+    assert len(ended.output.splitlines()) == 1
+    assert "hunter2" not in ended.output
 
 
 # ------------------------------------------------------------------ serve
@@ -180,3 +231,61 @@ def test_gunicorn_takes_its_own_options() -> None:
     """What is given on gunicorn's command line wins over the file."""
     with GunicornServer("--log-level", "warning") as server:
         assert "Booting worker" not in server.log
+
+
+def test_gunicorn_with_an_error_log_file(tmp_path: Path) -> None:
+    """gunicorn's lines and the application's are in the file, in one format."""
+    path = tmp_path / "error.log"
+    with GunicornServer("--error-logfile", str(path), env={"LOG_FORMAT": "json"}) as server:
+        assert server.terminate() == 0
+        assert "Booting worker" not in server.log
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    messages = {(line["logger"], line["message"].partition(" with")[0]) for line in lines}
+    assert ("gunicorn.error", "Booting worker") in messages
+    assert ("app.utils.shutdown_coordinator", "shutdown is complete") in messages
+
+
+def test_gunicorn_with_a_preloaded_application() -> None:
+    """Refused as a second worker is."""
+    assert_refused(run([*GUNICORN, "--preload"]), "sse-monolith: --preload: .* leave it out")
+
+
+def test_a_server_in_a_program_without_a_log(tmp_path: Path) -> None:
+    """``base_options`` alone: the server of an embedding program says that it starts."""
+    program = """
+import sys
+from gateway_shim.server import GunicornServer, base_options
+
+def load():
+    from app import create_app
+    return create_app()
+
+GunicornServer(load, base_options("127.0.0.1", int(sys.argv[1]), drain_seconds=1)).run()
+"""
+    with Server([sys.executable, "-c", program, "{port}"], cwd=tmp_path) as server:
+        assert "Listening at: http://127.0.0.1" in server.log
+
+
+# ------------------------------------------------------------------ the gateway
+
+
+@pytest.mark.parametrize("url", ["foo", "ftp://x", "http://[::1"])
+def test_a_gateway_with_a_callback_url_that_is_none(url: str) -> None:
+    """Refused at start; it never says that it is ready."""
+    ended = run([sys.executable, "-m", "gateway_shim"], CALLBACK_URL=url, HOST="127.0.0.1")
+    assert_refused(ended, rf"ERROR gateway_shim.command: CALLBACK_URL .* '{re.escape(url)}'\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("HOST", "unix:/run/x.sock", "gunicorn with --bind unix:/path"),
+        ("HOST", "127.0.0.1:80", "without scheme and port"),
+        ("ADMIN_BIND", "::1:6261", r"write \[::1\]:6261"),
+    ],
+)
+@pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["serve", "gunicorn"])
+def test_an_address_that_is_none(command: list[str], name: str, value: str, advice: str) -> None:
+    """The line names the variable, its value, and what to write."""
+    ended = run(command, **{name: value})
+    assert_refused(ended, rf"{name}: .*{advice}.*\(it is '{re.escape(value)}'\)")
