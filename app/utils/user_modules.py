@@ -12,6 +12,9 @@ __all__ = ["make_importable"]
 
 _BESIDE_BINARY = "tasks"
 
+_folders: list[Path] = []
+"""The folders of all applications of this process, which has one ``sys.path``."""
+
 
 def make_importable(path: str | None) -> None:
     """Have Python look for modules in a folder, too; a second call changes nothing.
@@ -20,7 +23,8 @@ def make_importable(path: str | None) -> None:
         path: the folder; None: ``tasks`` beside the binary, if this is the binary and it exists.
 
     Raises:
-        InvalidSettings: there is no such folder.
+        InvalidSettings: there is no such folder; or another application of this process has a
+            folder with a module of the same name, and would share that module.
     """
     if path is not None:
         folder = Path(path).absolute()
@@ -30,6 +34,21 @@ def make_importable(path: str | None) -> None:
         folder = Path(sys.executable).parent / _BESIDE_BINARY
         if not (is_binary() and folder.is_dir()):
             return
+    if str(folder) in sys.path:
+        return
+    for other in _folders:
+        shared = _modules(folder) & _modules(other) if str(other) in sys.path else None
+        if shared:
+            raise InvalidSettings(
+                f"APP_TASKS_PATH: {folder} and {other} both hold a module {min(shared)}; one"
+                " process can have only one of them, so rename it"
+            )
+    _folders.append(folder)
     # Last, so that no file in it can stand in for a module of ours or of Python's.
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
+    sys.path.append(str(folder))
+
+
+def _modules(folder: Path) -> set[str]:
+    """The names of the modules and packages that a folder holds."""
+    files = {path.stem for path in folder.glob("*.py")}
+    return files | {path.parent.name for path in folder.glob("*/__init__.py")}

@@ -65,3 +65,26 @@ def test_unset_in_the_binary(
     monkeypatch.setattr(sys, "executable", str(tmp_path / "sse-monolith"))
     make_importable(None)
     assert sys.path == [*before, *([str(tmp_path / "tasks")] if exists else [])]
+
+
+@pytest.mark.parametrize("name", ["mine.py", "mine/__init__.py"])
+def test_two_applications_with_a_module_of_the_same_name(
+    tmp_path: Path, before: list[str], name: str
+) -> None:
+    """The second one would get the first one's tasks, or its hook: refused, until renamed."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder, file in ((one, "mine.py"), (two, name)):
+        (folder / file).parent.mkdir(parents=True)
+        (folder / file).touch()
+    (two / "other.py").touch()
+    make_importable(str(one))
+    with pytest.raises(InvalidSettings) as caught:
+        make_importable(str(two))
+    assert str(caught.value) == (
+        f"APP_TASKS_PATH: {two} and {one} both hold a module mine; one process can have only one"
+        " of them, so rename it"
+    )
+    assert sys.path == [*before, str(one)]
+    (two / name).rename(two / "renamed.py")
+    make_importable(str(two))
+    assert sys.path == [*before, str(one), str(two)]
