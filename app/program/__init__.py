@@ -1,0 +1,1 @@
+"""What the one-file binary is made of, and how it keeps running without those files."""
