@@ -18,7 +18,9 @@ from gunicorn.arbiter import Arbiter
 
 from gateway_shim.addresses import bind_text
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.orphans import adopt_orphans
 from gateway_shim.output import drop_unwritten_output
+from gateway_shim.program_files import ProgramFiles
 from gateway_shim.refused_options import ONE_WORKER, refused_options
 from gateway_shim.server_log import PropagatingLogger
 from gateway_shim.systemd import Notifier, listening_already
@@ -77,7 +79,7 @@ def base_options(
         "control_socket_disable": True,
         "worker_tmp_dir": _memory_folder(),
         "logger_class": PropagatingLogger,
-        "on_starting": lambda arbiter: prepare_arbiter(arbiter, why_not),
+        "on_starting": lambda arbiter: _begin(arbiter, why_not),
         "worker_int": lambda worker: worker.finish(),
         "worker_exit": lambda _arbiter, _worker: drop_unwritten_output(),
         "on_exit": lambda _arbiter: drop_unwritten_output(),
@@ -158,8 +160,13 @@ def _no_password() -> str:
     raise InvalidConfiguration("the key is encrypted; write it without a pass phrase")
 
 
+def _begin(arbiter: Arbiter, why_not: Callable[[], str | None]) -> None:
+    adopt_orphans()
+    prepare_arbiter(arbiter, why_not)
+
+
 def prepare_arbiter(arbiter: Arbiter, why_not: Callable[[], str | None]) -> None:
-    """Change some of the arbiter's signals; gunicorn's ``on_starting`` hook.
+    """Change some of the arbiter's signals; called by gunicorn's ``on_starting`` hook.
 
     A second SIGTERM ends the shutdown sooner. While it waits for its workers the arbiter minds
     SIGINT and SIGQUIT only, so a SIGTERM that arrives then is queued as a SIGQUIT.
@@ -168,7 +175,8 @@ def prepare_arbiter(arbiter: Arbiter, why_not: Callable[[], str | None]) -> None
     replaced worker, and that one for its tasks.
 
     A reload that could not work is refused: the arbiter would end the worker that serves before
-    it knows whether another one can start, and then itself.
+    it knows whether another one can start, and then itself. So is one after the program's files
+    have changed: the next worker would be a mix of what is loaded and what is there now.
 
     SIGTTIN, which would add a worker, does nothing: its streams would miss every event. Options
     that the start refuses are set back at a reload, with a line in the log.
@@ -180,6 +188,7 @@ def prepare_arbiter(arbiter: Arbiter, why_not: Callable[[], str | None]) -> None
         arbiter: gunicorn's.
         why_not: asked before a reload: why a new worker could not start; None if it could.
     """
+    program = ProgramFiles.of_this_process()
     notifier = Notifier.taken_from(os.environ)
     setattr(arbiter.worker_class, "notifier", notifier)  # noqa: B010 - gunicorn's type lacks it
     queue = arbiter.signal
@@ -197,8 +206,10 @@ def prepare_arbiter(arbiter: Arbiter, why_not: Callable[[], str | None]) -> None
 
     def note_reload() -> None:
         nonlocal reloading
-        with _own_children():
-            problem = why_not()
+        problem = program.change()
+        if problem is None:
+            with _own_children():
+                problem = why_not()
         if problem is not None:
             logger.error("reload refused, the running worker goes on: %s", problem)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from importlib.metadata import Distribution
-from importlib.metadata import SimplePath as _SimplePath
+from typing import Any
 
 __all__ = ["HeldDistribution"]
 
@@ -24,7 +24,7 @@ class HeldDistribution(Distribution):
         """Return a metadata file's text; None: there is no such file."""
         return self._texts.get(os.fspath(filename))
 
-    def locate_file(self, path: str | os.PathLike[str]) -> _SimplePath:
+    def locate_file(self, path: str | os.PathLike[str]) -> Any:
         """Refuse: a distribution in the binary has no files of its own.
 
         Raises:

@@ -56,10 +56,11 @@ def test_the_arbiter_is_more_patient_than_the_shutdown(timeout: float) -> None:
 
 def test_the_arbiter_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     """The hook that sees to its signals is in its place, and asks before a reload."""
-    prepared: list[tuple[object, object]] = []
+    prepared: list[tuple[object, ...]] = []
+    monkeypatch.setattr(server, "adopt_orphans", lambda: prepared.append(()))
     monkeypatch.setattr(server, "prepare_arbiter", lambda *given: prepared.append(given))
     options_of()["on_starting"]("the arbiter")
-    assert prepared == [("the arbiter", serving.why_not)]
+    assert prepared == [(), ("the arbiter", serving.why_not)]
 
 
 def test_tls_needs_both_files() -> None:

@@ -1,0 +1,80 @@
+"""Whether the files that this program was started from are still the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from typing import Self
+
+__all__ = ["ProgramFiles"]
+
+_RUNNING_FILE = "/proc/self/exe"
+
+_Stamp = tuple[int, int, int, int]
+"""Device, inode, size in bytes, and time of change in nanoseconds."""
+
+
+class ProgramFiles:
+    """The files that a running program has loaded, as they were when it started.
+
+    A worker is forked from the arbiter. It has everything that the arbiter had loaded by then, and
+    loads the rest from files: after an update that would be a mix of two versions.
+
+    Args:
+        stamps: what each file was when it was loaded, by path.
+    """
+
+    def __init__(self, stamps: Mapping[str, _Stamp]) -> None:
+        self._stamps = stamps
+
+    @classmethod
+    def of_this_process(cls) -> Self:
+        """Note the files of this process: the binary's one file, or those of its modules.
+
+        Python's own modules are left out: an update of the system may change them, and that is no
+        update of this program.
+        """
+        return cls(_binary() if getattr(sys, "frozen", False) else _modules())
+
+    def change(self) -> str | None:
+        """Say what has changed since then and what to do; None: nothing has."""
+        for path, before in self._stamps.items():
+            now = _stamp(path)
+            if now is None:
+                return f"{path} was removed; install it again, then restart the service"
+            if now != before:
+                return f"{path} was replaced; restart the service to run the new version"
+        return None
+
+
+def _binary() -> dict[str, _Stamp]:
+    """The binary under its own name, and under the one that it was called by: maybe a link."""
+    # What runs, not what has the name by now, where the system tells.
+    running = _stamp(_RUNNING_FILE) or _stamp(sys.executable)
+    if running is None:
+        return {}
+    called = shutil.which(sys.argv[0])
+    if called is None or _stamp(called) != running:
+        return {sys.executable: running}
+    return {sys.executable: running, os.path.abspath(called): running}
+
+
+def _modules() -> dict[str, _Stamp]:
+    stamps = {}
+    for name, module in list(sys.modules.items()):
+        # Not with getattr: some modules answer that with an import.
+        path = getattr(module, "__dict__", {}).get("__file__")
+        own = name.partition(".")[0] not in sys.stdlib_module_names and name != "__main__"
+        if own and path is not None and (stamp := _stamp(path)) is not None:
+            stamps[os.path.abspath(path)] = stamp
+    return stamps
+
+
+def _stamp(path: str) -> _Stamp | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

@@ -1,0 +1,83 @@
+"""The processes around the binary: the first one of a container, orphans, multiprocessing."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.binary.machine import BinaryServer, run
+from tests.live.actions import connect
+from tests.live.orphans import assert_orphans_are_reaped
+from tests.support.first_process import FirstProcess
+from tests.support.http_message import Ended
+from tests.support.server import ROOT
+from tests.support.timing import wait_until
+
+STATUSES = [0, 3, 4]
+
+FLAGS = ["-B", "-S", "-I"]
+"""The ones of the Python in the binary; multiprocessing hands them on."""
+
+PARENT = """
+import math, multiprocessing, sys
+
+sys.frozen = True  # what it starts is not a Python
+multiprocessing.set_executable(sys.argv[1])
+for method in ("spawn", "forkserver"):
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        print(method, pool.map(math.sqrt, [4, 9]), flush=True)
+        pool.close()
+        pool.join()
+"""
+"""Does what :mod:`multiprocessing` does in the binary, in a process that gevent has not patched."""
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """A task that leaves processes behind, and a shell for it."""
+    return {
+        "APP_TASKS": "orphan_task:OrphanTask",
+        "APP_TASKS_PATH": str(ROOT / "tests" / "live"),
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "TMPDIR": str(tmp_path),
+    }
+
+
+def test_orphans(binary: Path, tmp_path: Path, env: dict[str, str]) -> None:
+    """They become gunicorn's, below the process that was started."""
+    with BinaryServer([binary], env=env, cwd=tmp_path) as server:
+        assert_orphans_are_reaped(server, tmp_path, STATUSES)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_as_the_first_process(
+    binary: Path, tmp_path: Path, env: dict[str, str], number: signal.Signals, as_root: None
+) -> None:
+    """What unpacks the binary is the first process of a container: it passes signals on."""
+    env |= {"FLASK_ENV": "testing"}
+    with FirstProcess([str(binary), "serve"], env=env, cwd=tmp_path) as server:
+        server.env["PORT"] = str(server.port)
+        assert_orphans_are_reaped(server, tmp_path, STATUSES)
+        first = server.worker_pid()
+        server.send_signal(signal.SIGHUP)
+        wait_until(lambda: not Path(f"/proc/{first}").exists(), "the first worker to end")
+        with connect(server) as stream:
+            stream.wait_for("version")
+            server.send_signal(number)
+            assert stream.wait_for_end() is Ended.CLEAN
+            data = [json.loads(event.data) for event in stream.events]
+            assert {"reason": "server_shutdown"} in data
+        assert server.wait() == 0
+
+
+def test_multiprocessing(binary: Path, tmp_path: Path) -> None:
+    """A process that it starts is the binary itself: it does its work and is no second server."""
+    ran = run(
+        [sys.executable, *FLAGS, "-c", PARENT, binary], env={"TMPDIR": str(tmp_path)}, cwd=tmp_path
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout == "spawn [2.0, 3.0]\nforkserver [2.0, 3.0]\n"
