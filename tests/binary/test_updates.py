@@ -103,9 +103,10 @@ def clean(program: Path, unpacked: Path) -> None:
 def take_over(program: Path, unpacked: Path) -> None:
     """Somebody else makes the folder again, with modules that the program tries to import."""
     folder = only_folder(unpacked)
+    (extensions,) = folder.glob("python3.*/lib-dynload")
     shutil.rmtree(folder)
     text = FOREIGN_MODULE.format(marker=str(unpacked.parent / "foreign code has run"))
-    for place in (folder, folder / "python3.11/lib-dynload", folder / "urllib3"):
+    for place in (folder, extensions, folder / "urllib3"):
         place.mkdir(parents=True, exist_ok=True)
         for name in ("brotli", "brotlicffi", "zstandard", "chardet", "simplejson", "_sqlite3"):
             (place / f"{name}.py").write_text(text)
