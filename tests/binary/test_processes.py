@@ -15,7 +15,7 @@ from tests.live.orphans import assert_orphans_are_reaped
 from tests.support.first_process import FirstProcess
 from tests.support.http_message import Ended
 from tests.support.server import ROOT
-from tests.support.timing import wait_until
+from tests.support.timing import TIME_LIMIT, wait_until
 
 STATUSES = [0, 3, 4]
 
@@ -64,7 +64,12 @@ def test_as_the_first_process(
         assert_orphans_are_reaped(server, tmp_path, STATUSES)
         first = server.worker_pid()
         server.send_signal(signal.SIGHUP)
-        wait_until(lambda: not Path(f"/proc/{first}").exists(), "the first worker to end")
+        # The check before a reload starts the program once more.
+        wait_until(
+            lambda: not Path(f"/proc/{first}").exists(),
+            "the first worker to end",
+            limit=3 * TIME_LIMIT,
+        )
         with connect(server) as stream:
             stream.wait_for("version")
             server.send_signal(number)

@@ -16,7 +16,7 @@ from tests.binary.machine import BinaryServer
 from tests.live.actions import connect, start_task, task_story
 from tests.support.http import BrokenHTTP, request
 from tests.support.stream import Stream
-from tests.support.timing import wait_until
+from tests.support.timing import TIME_LIMIT, wait_until
 
 LATE_TASK = '''
 from pydantic import BaseModel
@@ -146,7 +146,12 @@ def test_it_goes_on(
         first = server.worker_pid()
         server.send_signal(signal.SIGHUP)
         if refusal is None:
-            wait_until(lambda: not Path(f"/proc/{first}").exists(), "the first worker to end")
+            # The check before a reload starts the program once more.
+            wait_until(
+                lambda: not Path(f"/proc/{first}").exists(),
+                "the first worker to end",
+                limit=3 * TIME_LIMIT,
+            )
         else:
             server.wait_for_log(refusal)
             assert server.worker_pid() == first
