@@ -53,6 +53,14 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(5000, ge=1, le=65535, description="TCP port to listen on")
 
+    keep_alive_seconds: int = Field(
+        150,
+        ge=1,
+        le=86_400,
+        description="a connection may be idle this long between two requests, seconds; longer than"
+        " a proxy keeps it",
+    )
+
     certfile: str | None = Field(None, description="TLS certificate chain, PEM; needs KEYFILE")
     keyfile: str | None = Field(None, description="TLS private key, PEM; needs CERTFILE")
 

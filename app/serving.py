@@ -40,6 +40,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         settings.host,
         settings.port,
         drain_seconds=settings.graceful_shutdown_timeout + _DRAIN_SECONDS,
+        keep_alive_seconds=settings.keep_alive_seconds,
         why_not=why_not,
     )
 

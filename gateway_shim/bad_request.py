@@ -7,6 +7,7 @@ from ssl import SSLError
 from gunicorn.http import errors
 
 from gateway_shim.contract import ErrorCode, Refusal, error_body
+from gateway_shim.server_request import MissingHost
 
 __all__ = ["bad_request"]
 
@@ -31,6 +32,9 @@ def bad_request(exc: BaseException) -> Refusal | None:
     """
     if isinstance(exc, SSLError):
         return Refusal(400, error_body(ErrorCode.BAD_REQUEST, "Bad request: no valid TLS"))
+    if isinstance(exc, MissingHost):
+        message = "Bad request: HTTP/1.1 needs a Host header"
+        return Refusal(400, error_body(ErrorCode.BAD_REQUEST, message))
     if not isinstance(exc, errors.ParseException) or isinstance(exc, errors.ConfigurationProblem):
         return None
     # The message is ours: gunicorn's repeats what the client sent.

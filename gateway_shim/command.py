@@ -14,7 +14,12 @@ from gateway_shim import log_format
 from gateway_shim.addresses import InvalidAddress, is_http_url, listening_host
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.log_format import TextFormatter
-from gateway_shim.server import GunicornServer, base_options, check_address
+from gateway_shim.server import (
+    KEEP_ALIVE_SECONDS,
+    GunicornServer,
+    base_options,
+    check_address,
+)
 
 __all__ = ["gateway_command"]
 
@@ -34,6 +39,11 @@ _DRAIN_SECONDS = 5.0
     help="Seconds between comments. [env: HEARTBEAT_INTERVAL_SECONDS; default: 15]",
 )
 @click.option(
+    "--keep-alive",
+    help="Seconds that a connection may be idle between two requests."
+    f" [env: KEEP_ALIVE_SECONDS; default: {KEEP_ALIVE_SECONDS}]",
+)
+@click.option(
     "--dialect",
     type=click.Choice(["named", "envelope"]),
     default=lambda: os.environ.get("SSE_DIALECT") or "named",
@@ -44,6 +54,7 @@ def gateway_command(
     port: str | None,
     callback_url: str | None,
     heartbeat_interval: str | None,
+    keep_alive: str | None,
     dialect: str,
 ) -> None:
     """Run the SSE gateway on a port of its own.
@@ -58,8 +69,15 @@ def gateway_command(
         check_address(host, number)
     except InvalidConfiguration as exc:
         raise click.ClickException(str(exc)) from exc
-    options = base_options(host, number, drain_seconds=_DRAIN_SECONDS)
-    heartbeat = _heartbeat(heartbeat_interval or os.environ.get("HEARTBEAT_INTERVAL_SECONDS"))
+    heartbeat = _seconds(
+        "HEARTBEAT_INTERVAL_SECONDS", heartbeat_interval, _DEFAULT_HEARTBEAT_SECONDS
+    )
+    options = base_options(
+        host,
+        number,
+        drain_seconds=_DRAIN_SECONDS,
+        keep_alive_seconds=_seconds("KEEP_ALIVE_SECONDS", keep_alive, KEEP_ALIVE_SECONDS),
+    )
     url = _callback_url(callback_url or os.environ.get("CALLBACK_URL"))
 
     def load() -> Any:
@@ -103,16 +121,19 @@ def _callback_url(text: str | None) -> str | None:
     return url
 
 
-def _heartbeat(text: str | None) -> int:
-    """Read HEARTBEAT_INTERVAL_SECONDS; anything but an integer from 1 on: logged, the default."""
-    seconds = _integer(text, _DEFAULT_HEARTBEAT_SECONDS)
+def _seconds(name: str, option: str | None, default: int) -> int:
+    """Read a number of seconds; anything but an integer from 1 on: logged, the default.
+
+    Args:
+        name: of the environment variable.
+        option: the command line's value, which wins.
+        default: seconds.
+    """
+    text = option or os.environ.get(name)
+    seconds = _integer(text, default)
     if seconds is None or seconds < 1:
-        logger.error(
-            "HEARTBEAT_INTERVAL_SECONDS must be an integer from 1 on, but it is %r: using %d",
-            text,
-            _DEFAULT_HEARTBEAT_SECONDS,
-        )
-        return _DEFAULT_HEARTBEAT_SECONDS
+        logger.error("%s must be an integer from 1 on, but it is %r: using %d", name, text, default)
+        return default
     return seconds
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "head",
     "path_of",
     "readiness",
+    "refusal_bytes",
     "route",
     "status_phrase",
 ]
@@ -77,6 +78,7 @@ class ErrorCode(StrEnum):
     # Ours: the recorded gateways have no such limits, and answer bad requests without a body.
     BAD_REQUEST = "BAD_REQUEST"
     REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
+    UNSUPPORTED_ENCODING = "UNSUPPORTED_ENCODING"
     TOO_MANY_CONNECTIONS = "TOO_MANY_CONNECTIONS"
     SHUTTING_DOWN = "SHUTTING_DOWN"
 
@@ -169,6 +171,24 @@ def head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
     lines = [f"HTTP/1.1 {status} {status_phrase(status)}"]
     lines += [f"{name}: {value}" for name, value in headers]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def refusal_bytes(
+    refusal: Refusal, headers: Iterable[tuple[str, str]] = (), *, close: bool
+) -> bytes:
+    """The whole answer to a request that is refused.
+
+    Args:
+        refusal: status, body and headers.
+        headers: further headers, such as those of CORS.
+        close: whether the connection ends with the answer.
+    """
+    lines = [("Connection", "close" if close else "keep-alive"), *refusal.headers, *headers]
+    if refusal.status == 304:  # ends with its head (RFC 9110, section 15.4.5)
+        return head(304, lines)
+    lines.append(("Content-Type", JSON_CONTENT_TYPE))
+    lines.append(("Content-Length", str(len(refusal.body))))
+    return head(refusal.status, lines) + refusal.body
 
 
 def readiness(configured: bool, dialect: Dialect) -> tuple[int, dict[str, Any]]:

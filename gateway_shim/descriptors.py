@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 
-__all__ = ["RESERVED", "raise_limit", "streams_allowed"]
+__all__ = ["RESERVED", "idle_allowed", "raise_limit", "streams_allowed"]
 
 RESERVED = 256
 """Descriptors kept for everything that is no stream: requests, files, the event loop."""
@@ -30,3 +30,17 @@ def streams_allowed(limit: int) -> int:
         limit: of the whole process.
     """
     return max(limit - RESERVED, limit // 2)
+
+
+def idle_allowed(limit: int, streams: int) -> int:
+    """How many connections may be kept open without a request, so that others find descriptors.
+
+    They may have every descriptor that streams could have and do not have now, and at least half
+    of those that no stream may have.
+
+    Args:
+        limit: of the whole process.
+        streams: the streams that are open now.
+    """
+    most_streams = streams_allowed(limit)
+    return max(most_streams - streams, (limit - most_streams) // 2)

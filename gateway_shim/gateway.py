@@ -108,6 +108,11 @@ class Gateway:
         self._streams.cut()
 
     @property
+    def active(self) -> int:
+        """The number of streams that are connecting or open."""
+        return len(self._streams.by_token)
+
+    @property
     def stats(self) -> GatewayStats:
         """The counters, brought up to date."""
         self._stats.active = len(self._streams.by_token)

@@ -35,6 +35,12 @@ def refused_options(cfg: Any) -> Iterator[RefusedOption]:
     """
     if cfg.workers != 1:
         yield RefusedOption("workers", 1, f"--workers {cfg.workers}: {ONE_WORKER}")
+    if not cfg.keepalive:
+        yield RefusedOption(
+            "keepalive",
+            1,
+            "--keep-alive 0: a request's head would have no time limit; use at least 1 (seconds)",
+        )
     if cfg.max_requests:
         yield RefusedOption(
             "max_requests",

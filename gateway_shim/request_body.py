@@ -9,7 +9,7 @@ import gevent
 
 from gateway_shim.contract import MAX_REQUEST_BYTES, ErrorCode, Refusal, error_body
 
-__all__ = ["BODY_SECONDS", "read_body"]
+__all__ = ["BODY_SECONDS", "drop_body", "read_body"]
 
 BODY_SECONDS = 10.0
 """How long a client may take to send a body."""
@@ -56,3 +56,19 @@ def read_body(req: Any, sock: Any) -> Refusal | None:
         return Refusal(400, error_body(ErrorCode.BAD_REQUEST, "Bad request: the body broke off"))
     req.body = io.BytesIO(body)
     return None
+
+
+def drop_body(req: Any, sock: Any) -> bool:
+    """Read what is left of a body that nobody has asked for, so that the next request can follow.
+
+    Args:
+        req: gunicorn's request, which has been answered.
+        sock: the client's socket.
+
+    Returns:
+        False if the next request cannot be found: the body is too large, too slow or not all
+        there, or the client may not send it, because the answer came first.
+    """
+    if isinstance(req.body, io.BytesIO):
+        return True
+    return not req.expects_continue() and read_body(req, sock) is None

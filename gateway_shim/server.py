@@ -26,6 +26,7 @@ from gateway_shim.server_log import PropagatingLogger
 from gateway_shim.systemd import Notifier, listening_already
 
 __all__ = [
+    "KEEP_ALIVE_SECONDS",
     "GunicornServer",
     "base_options",
     "check_address",
@@ -37,6 +38,14 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+KEEP_ALIVE_SECONDS = 150
+"""How long a connection may be idle between two requests.
+
+Longer than a proxy keeps an idle connection to its backend, so that the proxy is the one that
+closes: nginx and AWS's load balancer 60 s, Traefik 90 s, Caddy 120 s. With Node's 5 s, a request
+that meets the closing connection is answered 502, and a 502 ends an EventSource for good.
+"""
+
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - no name of a file; gunicorn makes one that is its own
 
 
@@ -44,7 +53,12 @@ _STOPS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 
 
 def base_options(
-    host: str, port: int, *, drain_seconds: float, why_not: Callable[[], str | None] = lambda: None
+    host: str,
+    port: int,
+    *,
+    drain_seconds: float,
+    keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
+    why_not: Callable[[], str | None] = lambda: None,
 ) -> dict[str, Any]:
     """The gunicorn settings that streams need, whatever the application.
 
@@ -52,6 +66,7 @@ def base_options(
         host: address to listen on.
         port: TCP port.
         drain_seconds: how long the application's shutdown may take.
+        keep_alive_seconds: how long a connection may be idle between two requests.
         why_not: asked before a reload: why a new worker could not start; None if it could.
     """
     return {
@@ -66,8 +81,8 @@ def base_options(
         "timeout": 60,
         # The arbiter kills when this is over, so a drain must end earlier.
         "graceful_timeout": round(drain_seconds) + 10,
-        # Also the time limit for a request's head; 5 s as in Node's http module.
-        "keepalive": 5,
+        # The time between two requests only; a head's own limit is in gateway_shim/keep_alive.py.
+        "keepalive": keep_alive_seconds,
         "max_requests": 0,
         # The whole head is limited to 16 KiB (gateway_shim/server_request.py).
         "limit_request_line": 8190,

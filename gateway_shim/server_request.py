@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from gunicorn.http.errors import InvalidSchemeHeaders
+from gunicorn.http.errors import InvalidHeader, InvalidSchemeHeaders
 from gunicorn.http.message import RFC9110_5_3_SINGLETON_FIELDS, Request
 
-__all__ = ["ServerRequest"]
+from gateway_shim import stream_request
+from gateway_shim.stream_request import StreamRequest
 
+__all__ = ["MissingHost", "ServerRequest", "address_of", "stream_request_of"]
 
 MAX_HEAD_BYTES = 16 * 1024
 """The largest block of headers that is read, as in Node's http module; more is 431."""
+
+
+class MissingHost(InvalidHeader):
+    """A request of HTTP/1.1 without a Host header (RFC 9112, section 3.2)."""
+
+    def __init__(self) -> None:
+        super().__init__("Host")
 
 
 class ServerRequest(Request):
@@ -28,6 +37,18 @@ class ServerRequest(Request):
     def max_buffer_headers(self, size: int) -> None:
         # gunicorn multiplies its limits, which would be megabytes for every connection.
         pass
+
+    def parse(self, unreader: Any) -> Any:
+        """Read a head (called by gunicorn).
+
+        Raises:
+            ParseException: the head is malformed, or a Host is missing.
+        """
+        rest = super().parse(unreader)
+        modern = self.version is not None and self.version >= (1, 1)
+        if modern and all(name != "HOST" for name, _ in self.headers):
+            raise MissingHost
+        return rest
 
     def _apply_header_policy(
         self, name: str, value: str, scheme_state: Any, seen: set[str], *args: Any, **kwargs: Any
@@ -58,3 +79,24 @@ class ServerRequest(Request):
         """Whether the client waits for ``100 Continue``; true once."""
         expected, self._expected_100_continue = self._expected_100_continue, False
         return expected
+
+
+def stream_request_of(req: Any, addr: Any, *, bodiless: bool = False) -> StreamRequest:
+    """A request as the gateway takes it.
+
+    Args:
+        req: gunicorn's request.
+        addr: the client's address, as sockets give it.
+        bodiless: whether the answer has no body.
+    """
+    return StreamRequest(
+        url=req.uri,
+        headers=stream_request.join_headers(req.headers),
+        http_1_0=bodiless or req.version < (1, 1),
+        address=address_of(addr),
+    )
+
+
+def address_of(addr: Any) -> str:
+    """The client's address; empty for a Unix socket's."""
+    return addr[0] if isinstance(addr, tuple) else ""

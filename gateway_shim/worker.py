@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -27,14 +26,14 @@ from gunicorn.workers.ggevent import GeventWorker
 from gateway_shim import contract, stream_request
 from gateway_shim.bad_request import bad_request
 from gateway_shim.contract import Refusal, Route
-from gateway_shim.descriptors import raise_limit
+from gateway_shim.descriptors import idle_allowed, raise_limit
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.generations import Generations
+from gateway_shim.keep_alive import HEAD_SECONDS, KeptConnections
 from gateway_shim.refused_options import refused_options
-from gateway_shim.request_body import read_body
+from gateway_shim.request_body import drop_body, read_body
 from gateway_shim.runtime import Runtime, runtime_of
-from gateway_shim.server_request import ServerRequest
-from gateway_shim.stream_request import StreamRequest
+from gateway_shim.server_request import ServerRequest, address_of, stream_request_of
 from gateway_shim.systemd import Notifier
 from gateway_shim.tcp import detect_dead_peers
 from gateway_shim.tls import TlsServer
@@ -93,7 +92,13 @@ class StreamWorker(GeventWorker):
         """Prepare this process and serve until told to exit."""
         RequestParser.mesg_class = ServerRequest
         sys.setswitchinterval(_SWITCH_SECONDS)
-        raise_limit()
+        limit = raise_limit()
+
+        def idle_limit() -> int:
+            allowed = idle_allowed(limit, self.runtime.gateway.active)
+            return min(self.worker_connections // 2, allowed)
+
+        self._kept = KeptConnections(self.cfg.keepalive, idle_limit)
         self._wake: Signal | None = None
         self._busy = 0
         super().init_process()
@@ -112,6 +117,16 @@ class StreamWorker(GeventWorker):
 
     # ------------------------------------------------------------------ requests
 
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve one connection (called in a greenlet of its own)."""
+        self._kept.make_room()
+        super().handle(listener, client, addr)
+
+    def timeout_ctx(self) -> Any:
+        """Limit the time for a request's head; the time between two requests does not count."""
+        # False: ends the block without an exception, which the type of gevent's stub lacks.
+        return gevent.Timeout(HEAD_SECONDS, False)  # type: ignore[arg-type]
+
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         """Serve one request; raising StopIteration ends gunicorn's part of the connection."""
         route = self.runtime.route(req.method, req.uri)
@@ -119,59 +134,44 @@ class StreamWorker(GeventWorker):
             return self._open_stream(req, sock, addr)
         if route is Route.STREAM_HEAD:
             # No chunked coding announced: there is no body to come.
-            sock.sendall(
-                self.runtime.gateway.stream_head(_stream_request(req, addr, bodiless=True))
-            )
-            return self._keep_alive(req)
+            request = stream_request_of(req, addr, bodiless=True)
+            sock.sendall(self.runtime.gateway.stream_head(request))
+            return self._keep_alive(req, sock)
         refusal = read_body(req, sock)
         if refusal is not None:
-            self._answer(sock, refusal, stream_request.join_headers(req.headers), close=True)
+            self._answer(sock, refusal, req, close=True)
             close_graceful(sock)
             raise StopIteration
         # gunicorn would let any client say where the application is mounted.
         req.headers = [pair for pair in req.headers if pair[0] != "SCRIPT_NAME"]
         self._busy += 1
         try:
-            return super().handle_request(listener_name, req, sock, addr)
+            super().handle_request(listener_name, req, sock, addr)
         finally:
             self._busy -= 1
+        return self._keep_alive(req, sock)
 
     def _open_stream(self, req: Any, sock: Any, addr: Any) -> bool:
-        request = _stream_request(req, addr)
+        request = stream_request_of(req, addr)
         refusal = self.runtime.gateway.open(request, sock)
         if refusal is None:
             raise StopIteration
-        self._answer(sock, refusal, request.headers, close=req.should_close())
-        return self._keep_alive(req)
+        self._answer(sock, refusal, req, close=req.should_close() or not self.alive)
+        return self._keep_alive(req, sock)
 
-    def _keep_alive(self, req: Any) -> bool:
-        if req.should_close() or not self.alive:
+    def _keep_alive(self, req: Any, sock: Any) -> bool:
+        """Wait for the connection's next request, or end the connection."""
+        if req.should_close() or not self.alive or not drop_body(req, sock):
+            raise StopIteration
+        if not self._kept.wait(req.unreader, sock):
             raise StopIteration
         return True
 
-    def _answer(
-        self, sock: Any, refusal: Refusal, headers: Mapping[str, str | list[str]], *, close: bool
-    ) -> None:
-        """Answer instead of the application.
-
-        Args:
-            sock: the client's socket.
-            refusal: status and body.
-            headers: the request's, names in lower case.
-            close: whether the connection ends with it.
-        """
-        lines = [
-            ("Connection", "close" if close else "keep-alive"),
-            *refusal.headers,
-            *self.runtime.gateway.config.cors.headers(headers),
-        ]
-        body = refusal.body
-        if refusal.status == 304:  # ends with its head (RFC 9110, section 15.4.5)
-            body = b""
-        else:
-            lines.append(("Content-Type", contract.JSON_CONTENT_TYPE))
-            lines.append(("Content-Length", str(len(body))))
-        sock.sendall(contract.head(refusal.status, lines) + body)
+    def _answer(self, sock: Any, refusal: Refusal, req: Any | None, *, close: bool) -> None:
+        """Answer instead of the application; ``req`` is None if it could not be read."""
+        headers = {} if req is None else stream_request.join_headers(req.headers)
+        cors = self.runtime.gateway.config.cors.headers(headers)
+        sock.sendall(contract.refusal_bytes(refusal, cors, close=close))
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be read, as JSON; never raises."""
@@ -182,10 +182,10 @@ class StreamWorker(GeventWorker):
             return
         self.log.warning(
             "bad request",
-            extra={"address": _address(addr), "status": refusal.status, "error": str(exc)},
+            extra={"address": address_of(addr), "status": refusal.status, "error": str(exc)},
         )
         try:
-            self._answer(client, refusal, {}, close=True)
+            self._answer(client, refusal, None, close=True)
             close_graceful(client)
         except OSError as gone:
             self.log.debug("the answer could not be sent: %s", gone)
@@ -213,10 +213,13 @@ class StreamWorker(GeventWorker):
     def _server(self, listener: Any) -> StreamServer:
         handle = partial(self.handle, listener)
         if not self.cfg.is_ssl:
-            return StreamServer(listener, handle=handle, spawn=Pool(self.worker_connections))
+            pool = Pool(self.worker_connections)
+            self._kept.watch(pool)
+            return StreamServer(listener, handle=handle, spawn=pool)
         # Over TLS a stream keeps its handler, so there must be room for all of them.
         streams = self.runtime.gateway.config.max_connections or 0
         pool = Pool(self.worker_connections + streams)
+        self._kept.watch(pool)
         return TlsServer(listener, ssl_context(self.cfg), handle=handle, spawn=pool)
 
     def _drain(self, servers: list[StreamServer]) -> None:
@@ -226,6 +229,9 @@ class StreamWorker(GeventWorker):
             # a successor it is better to answer that we end than not to answer.
             for server in servers:
                 server.close()
+        # A client that waits between two requests sends the next one over another connection,
+        # and gets it answered: by the successor, or by us, with Connection: close.
+        self._kept.close()
         shutdown = gevent.spawn(self.runtime.shutdown)
         pause = self.notifier.interval(_NOTIFY_SECONDS / 2)
         while not shutdown.ready():
@@ -278,17 +284,3 @@ class StreamWorker(GeventWorker):
         """Drain and wait for it: for gunicorn's reloader, which ends the process right after."""
         self._exit()
         self._gone.wait()
-
-
-def _stream_request(req: Any, addr: Any, *, bodiless: bool = False) -> StreamRequest:
-    return StreamRequest(
-        url=req.uri,
-        headers=stream_request.join_headers(req.headers),
-        http_1_0=bodiless or req.version < (1, 1),
-        address=_address(addr),
-    )
-
-
-def _address(addr: Any) -> str:
-    """The client's address; empty for a Unix socket's."""
-    return addr[0] if isinstance(addr, tuple) else ""

@@ -40,6 +40,7 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
         ["unix:/run/x.sock", "/run/x.sock", "127.0.0.1:80", "[::1]:80", "http://h", "a b", "[::1"],
     ),
     "PORT": (5000, "65535", 65535, [*NUMBER[1:], "0", "65536", "-1", "80.5"]),
+    "KEEP_ALIVE_SECONDS": (150, "86400", 86400, [*NUMBER[1:], "0", "1.5", "86401"]),
     "CERTFILE": (None, "/c.pem", "/c.pem", []),
     "KEYFILE": (None, "/k.pem", "/k.pem", []),
     "LOG_LEVEL": ("INFO", "WARNING", "WARNING", ["info", "TRACE"]),

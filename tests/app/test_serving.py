@@ -48,6 +48,13 @@ def test_where_to_listen(settings: dict[str, Any], bind: list[str]) -> None:
     assert options_of(**settings)["bind"] == bind
 
 
+def test_idle_connections() -> None:
+    """An idle connection outlives what common proxies keep; the setting says how long."""
+    assert options_of()["keepalive"] == Settings(_env_file=None).keep_alive_seconds == 150
+    assert server.KEEP_ALIVE_SECONDS == 150
+    assert options_of(keep_alive_seconds=700)["keepalive"] == 700
+
+
 @pytest.mark.parametrize("timeout", [0.0, 0.4, 25.0, 600.0])
 def test_the_arbiter_is_more_patient_than_the_shutdown(timeout: float) -> None:
     """It kills the worker when its own time is over: tasks and streams must have ended by then."""

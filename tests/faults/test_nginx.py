@@ -16,6 +16,7 @@ import pytest
 import trustme
 
 from tests.faults.conftest import Tally
+from tests.faults.slow_link import SlowLink
 from tests.faults.undisturbed import assert_whole
 from tests.live.actions import active_streams, connect, start_task, task_story
 from tests.support.http import Connection, request_bytes
@@ -91,8 +92,14 @@ class Proxy:
 
 
 @contextmanager
-def nginx(folder: Path, backend: int) -> Iterator[Proxy]:
-    """Run nginx with the page's configuration; only ports and paths are others."""
+def nginx(folder: Path, backend: int, idle: str = "") -> Iterator[Proxy]:
+    """Run nginx with the page's configuration; only ports and paths are others.
+
+    Args:
+        folder: for its files.
+        backend: the port of the backend.
+        idle: how long it keeps an idle connection to the backend, if not the page's 60 s.
+    """
     assert NGINX is not None
     port = free_port()
     certificate = AUTHORITY.issue_cert("app.example")
@@ -108,6 +115,9 @@ def nginx(folder: Path, backend: int) -> Iterator[Proxy]:
     ):
         assert site.count(old) == 1
         site = site.replace(old, new)
+    if idle:
+        assert site.count("keepalive_timeout 60s;") == 1
+        site = site.replace("keepalive_timeout 60s;", f"keepalive_timeout {idle};")
     user = "user root;" if os.geteuid() == 0 else ""
     (folder / "conf").write_text(AROUND.format(folder=folder, site=site, user=user))
     process = subprocess.Popen(
@@ -183,3 +193,39 @@ def test_streams_per_browser_address_are_limited(tmp_path: Path) -> None:
         streams.append(proxy.open_stream("again"))
         for stream in streams:
             stream.close()
+
+
+def post_task(proxy: Proxy) -> int:
+    """The status of a request that nginx does not repeat, because it is not idempotent."""
+    params = {"steps": 1, "delay": 0}
+    return proxy.ask("POST", "/api/tasks", task_type="demo_task", params=params).status
+
+
+def test_a_request_after_a_pause_meets_no_closed_connection(tmp_path: Path) -> None:
+    """nginx closes idle connections, and the server does not: no request is answered 502."""
+    with (
+        GunicornServer() as server,
+        SlowLink(server.port) as link,
+        nginx(tmp_path, link.port, idle="7s") as proxy,
+    ):
+        assert post_task(proxy) == 202
+        before = link.accepted
+        assert link.wait_closed(3 * TIME_LIMIT) == "proxy"
+        assert post_task(proxy) == 202
+        assert link.accepted == before + 1
+        stream = proxy.open_stream("after-a-pause")
+        stream.wait_for("version")
+        stream.close()
+
+
+def test_a_server_that_closes_first_is_a_502(tmp_path: Path) -> None:
+    """What the setting is for: the request that meets the closing connection is lost."""
+    with (
+        GunicornServer(env={"KEEP_ALIVE_SECONDS": "1"}) as server,
+        SlowLink(server.port) as link,
+        nginx(tmp_path, link.port) as proxy,
+    ):
+        assert post_task(proxy) == 202
+        assert link.wait_closed() == "backend"
+        assert post_task(proxy) == 502
+        assert post_task(proxy) == 202

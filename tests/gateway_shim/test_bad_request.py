@@ -10,6 +10,7 @@ import pytest
 from gunicorn.http import errors
 
 from gateway_shim.bad_request import bad_request
+from gateway_shim.server_request import MissingHost
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,7 @@ from gateway_shim.bad_request import bad_request
         (errors.InvalidRequestLine("<secret>"), 400, "Bad request: InvalidRequestLine"),
         (errors.InvalidHeader("<secret>"), 400, "Bad request: InvalidHeader"),
         (errors.InvalidChunkSize("<secret>"), 400, "Bad request: InvalidChunkSize"),
+        (MissingHost(), 400, "Bad request: HTTP/1.1 needs a Host header"),
         (errors.LimitRequestLine(9000, 8190), 414, "Bad request: LimitRequestLine"),
         (errors.LimitRequestHeaders("<secret>"), 431, "Bad request: LimitRequestHeaders"),
         (errors.ExpectationFailed("<secret>"), 417, "Bad request: ExpectationFailed"),

@@ -40,7 +40,10 @@ def _no_gunicorn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "GunicornServer", FakeServer)
     monkeypatch.setattr(log_format, "install", lambda *_: None)
     monkeypatch.setattr(standalone, "raise_limit", lambda: 10_000)
-    for name in ("PORT", "HOST", "CALLBACK_URL", "HEARTBEAT_INTERVAL_SECONDS", "SSE_DIALECT"):
+    for name in (
+        *("PORT", "HOST", "CALLBACK_URL", "HEARTBEAT_INTERVAL_SECONDS", "SSE_DIALECT"),
+        "KEEP_ALIVE_SECONDS",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -231,6 +234,29 @@ def test_host_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "check_address", lambda *_: None)
     options, _ = started(run("--host", "[::1]", "--port", "81"))
     assert options["bind"] == ["[::1]:81"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "seconds"),
+    [
+        ([], {}, 150),
+        ([], {"KEEP_ALIVE_SECONDS": "70"}, 70),
+        (["--keep-alive", "80"], {"KEEP_ALIVE_SECONDS": "70"}, 80),
+    ],
+)
+def test_keep_alive(arguments: list[str], environment: dict[str, str], seconds: int) -> None:
+    """How long an idle connection is kept: longer than proxies do, unless something else is set."""
+    options, _ = started(run("--port", str(free_port()), *arguments, **environment))
+    assert options["keepalive"] == seconds
+
+
+def test_bad_keep_alive(caplog: pytest.LogCaptureFixture) -> None:
+    """A number of seconds that is not an integer from 1 on is logged, and 150 used."""
+    options, _ = started(run(PORT=str(free_port()), HOST="127.0.0.1", KEEP_ALIVE_SECONDS="0"))
+    assert options["keepalive"] == 150
+    assert errors(caplog) == [
+        "KEEP_ALIVE_SECONDS must be an integer from 1 on, but it is '0': using 150"
+    ]
 
 
 def test_bad_dialect() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway_shim import contract
-from gateway_shim.contract import Route
+from gateway_shim.contract import Refusal, Route
 from gateway_shim.wire import Dialect
 
 NAMED, ENVELOPE = Dialect.NAMED, Dialect.ENVELOPE
@@ -153,3 +153,21 @@ def test_fixed_headers() -> None:
         "X-Accel-Buffering": "no",
     }
     assert contract.JSON_CONTENT_TYPE == "application/json; charset=utf-8"
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_refusal_bytes(close: bool) -> None:
+    """A refusal is a whole answer, and says whether the connection goes on."""
+    refusal = Refusal(429, b"{}", headers=(("Retry-After", "5"),))
+    assert contract.refusal_bytes(refusal, [("Vary", "Origin")], close=close) == (
+        b"HTTP/1.1 429 Too Many Requests\r\n"
+        b"Connection: %b\r\nRetry-After: 5\r\nVary: Origin\r\n"
+        b"Content-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n{}"
+    ) % (b"close" if close else b"keep-alive")
+
+
+def test_refusal_without_body() -> None:
+    """304 ends with its head."""
+    assert contract.refusal_bytes(Refusal(304, b"{}"), close=False) == (
+        b"HTTP/1.1 304 Not Modified\r\nConnection: keep-alive\r\n\r\n"
+    )

@@ -50,3 +50,12 @@ def test_raise_limit(
 def test_streams_allowed(limit: int, streams: int) -> None:
     """Some descriptors are kept for everything else, half of them if there are few."""
     assert descriptors.streams_allowed(limit) == streams
+
+
+@pytest.mark.parametrize(
+    ("limit", "streams", "idle"),
+    [(65_536, 0, 65_280), (65_536, 60_000, 5_280), (1024, 768, 128), (300, 150, 75), (10, 0, 5)],
+)
+def test_idle_allowed(limit: int, streams: int, idle: int) -> None:
+    """Idle connections may use what streams leave, and half of what is kept for the rest."""
+    assert descriptors.idle_allowed(limit, streams) == idle

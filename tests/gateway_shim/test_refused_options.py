@@ -28,6 +28,7 @@ def test_what_is_accepted() -> None:
     ("options", "message"),
     [
         ({"workers": 2}, f"--workers 2: {ONE_WORKER}"),
+        ({"workers": 1, "keepalive": 0}, "--keep-alive 0: .*use at least 1 .*"),
         ({"workers": 1, "max_requests": 5}, "--max-requests 5: .*leave it at 0"),
         ({"workers": 1, "preload_app": True}, "--preload: .*leave it out"),
     ],

@@ -15,7 +15,7 @@ from gunicorn.http.unreader import SocketUnreader
 
 from gateway_shim import request_body
 from gateway_shim.contract import MAX_REQUEST_BYTES, Refusal
-from gateway_shim.request_body import read_body
+from gateway_shim.request_body import drop_body, read_body
 from gateway_shim.server_request import ServerRequest
 from tests.support.timing import TIME_LIMIT
 
@@ -156,3 +156,32 @@ def test_no_continue_for_what_is_too_large(clients: list[Client]) -> None:
     assert error(client.read())[0] == 413
     client.server.shutdown(socket.SHUT_WR)
     assert client.socket.recv(100) == b""
+
+
+@pytest.mark.parametrize(
+    ("lines", "sent", "dropped"),
+    [
+        ([], b"", True),
+        ([LENGTH.format(3)], b"abc", True),
+        ([CHUNKED], b"1\r\na\r\n0\r\n\r\n", True),
+        ([LENGTH.format(MAX_REQUEST_BYTES + 1)], b"", False),
+        ([LENGTH.format(3), "Expect: 100-continue"], b"", False),
+    ],
+    ids=["none", "length", "chunked", "too large", "not sent"],
+)
+def test_drop_body(clients: list[Client], lines: list[str], sent: bytes, dropped: bool) -> None:
+    """A body that nobody wants is read away, where the next request can then be found."""
+    client = Client(*lines, body=sent + b"GET /next")
+    clients.append(client)
+    assert drop_body(client.request, client.server) is dropped
+    if dropped:
+        assert client.request.unreader.read() == b"GET /next"
+
+
+def test_drop_body_that_was_read(clients: list[Client]) -> None:
+    """A body that the application has had is not read again."""
+    client = Client(LENGTH.format(3), body=b"abc")
+    clients.append(client)
+    assert client.read() is None
+    client.request.body.read()
+    assert drop_body(client.request, client.server) is True

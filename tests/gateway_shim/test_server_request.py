@@ -9,7 +9,13 @@ from gunicorn.http.unreader import IterUnreader
 
 from gateway_shim import stream_request
 from gateway_shim.server import base_options
-from gateway_shim.server_request import MAX_HEAD_BYTES, ServerRequest
+from gateway_shim.server_request import (
+    MAX_HEAD_BYTES,
+    MissingHost,
+    ServerRequest,
+    address_of,
+    stream_request_of,
+)
 
 
 def parse(
@@ -117,3 +123,31 @@ def test_contradictory_schemes(peer: str) -> None:
     request = parse("Host: h", *lines, peer=peer)
     assert stream_request.join_headers(request.headers)["x-forwarded-proto"] == "https, http"
     assert request.scheme == ("https" if peer == "127.0.0.1" else "http")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+def test_missing_host(method: str) -> None:
+    """HTTP/1.1 needs a Host, whatever is asked for; HTTP/1.0 does not know it."""
+    with pytest.raises(MissingHost):
+        parse("X-Host: h", start=f"{method} /x HTTP/1.1")
+    with pytest.raises(MissingHost):
+        parse("X: y", start=f"{method} http://h/x HTTP/1.1")
+    assert parse(start=f"{method} /x HTTP/1.0").version == (1, 0)
+    # A target without a host has an empty one (RFC 9112, section 3.2).
+    assert parse("host:", start=f"{method} /x HTTP/1.1").headers == [("HOST", "")]
+
+
+def test_stream_request_of() -> None:
+    """The gateway gets target, headers, framing and address of a request."""
+    request = parse("Host: h", "X: y")
+    stream = stream_request_of(request, ("192.0.2.1", 5))
+    assert (stream.url, stream.headers) == ("/a//b?c", {"host": "h", "x": "y"})
+    assert (stream.http_1_0, stream.address) == (False, "192.0.2.1")
+    assert stream_request_of(request, None, bodiless=True).http_1_0 is True
+    assert stream_request_of(parse(start="GET / HTTP/1.0"), None).http_1_0 is True
+
+
+def test_address_of() -> None:
+    """Only IP sockets have an address."""
+    assert address_of(("::1", 5, 0, 0)) == "::1"
+    assert address_of("") == address_of(None) == ""

@@ -1,0 +1,211 @@
+"""gateway_shim.keep_alive: how long and how many connections are idle, and how they end."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import pytest
+from gevent.event import Event as Signal
+from gevent.pool import Pool
+from gunicorn.http.unreader import SocketUnreader
+
+from gateway_shim import keep_alive
+from gateway_shim.keep_alive import KeptConnections
+from tests.gateway_shim.rig import tcp_pair
+from tests.support.timing import TIME_LIMIT, wait_until
+
+
+class Idle:
+    """A connection whose handler waits for the next request.
+
+    Args:
+        kept: where it waits.
+        pool: the pool of its handler.
+    """
+
+    def __init__(self, kept: KeptConnections, pool: Pool | None = None) -> None:
+        self.client, self.server = tcp_pair()
+        self.unreader = SocketUnreader(self.server)
+        spawn = gevent.spawn if pool is None else pool.spawn
+        self.handler = spawn(kept.wait, self.unreader, self.server)
+        wait_until(
+            lambda: self.handler in kept._idle or self.handler.ready(), "the handler to wait"
+        )
+
+    def outcome(self) -> bool:
+        """What the waiting came to."""
+        result: bool = self.handler.get(timeout=TIME_LIMIT)
+        return result
+
+    def close(self) -> None:
+        """Close both ends."""
+        self.handler.kill()
+        self.client.close()
+        self.server.close()
+
+
+@pytest.fixture
+def connections() -> Iterator[list[Idle]]:
+    """Connections that are closed at the end."""
+    with contextlib.ExitStack() as stack:
+        made: list[Idle] = []
+        stack.callback(lambda: [idle.close() for idle in made])
+        yield made
+
+
+def kept_for(seconds: float = 3600, limit: int = 100) -> KeptConnections:
+    """Connections that may be idle so long and so many."""
+    return KeptConnections(seconds, lambda: limit)
+
+
+def test_next_request(connections: list[Idle]) -> None:
+    """The next request ends the waiting, and its bytes are there for the parser."""
+    kept = kept_for()
+    idle = Idle(kept)
+    connections.append(idle)
+    assert not idle.handler.ready()
+    idle.client.sendall(b"GET / HTTP/1.1\r\n")
+    assert idle.outcome() is True
+    assert idle.unreader.read() == b"GET / HTTP/1.1\r\n"
+    assert len(kept) == 0
+
+
+def test_request_that_was_read_already(connections: list[Idle]) -> None:
+    """What the client sent together with the request before is no idle time."""
+    kept = kept_for()
+    client, server = tcp_pair()
+    unreader = SocketUnreader(server)
+    unreader.unread(b"GET /second")
+    assert kept.wait(unreader, server) is True
+    assert unreader.read() == b"GET /second"
+    client.close()
+    server.close()
+
+
+def test_client_hangs_up(connections: list[Idle]) -> None:
+    """A client that leaves ends the connection."""
+    idle = Idle(kept_for())
+    connections.append(idle)
+    idle.client.close()
+    assert idle.outcome() is False
+
+
+def test_client_resets(connections: list[Idle]) -> None:
+    """A connection that breaks is the caller's to report."""
+    idle = Idle(kept_for())
+    connections.append(idle)
+    idle.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    idle.client.close()
+    with pytest.raises(ConnectionResetError):
+        idle.outcome()
+
+
+def test_idle_too_long(connections: list[Idle]) -> None:
+    """After the time the connection ends."""
+    kept = kept_for(seconds=0.01)
+    idle = Idle(kept)
+    connections.append(idle)
+    assert idle.outcome() is False
+    assert len(kept) == 0
+
+
+def test_request_in_the_last_moment(
+    connections: list[Idle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that arrives while the time runs out is served."""
+
+    class Late(SocketUnreader):
+        def read(self, size: int | None = None, read_ahead: int | None = None) -> Any:
+            # The loop was busy: when the handler runs again, both have happened.
+            client.sendall(b"GET")
+            gevent.sleep(TIME_LIMIT)
+
+    client, server = tcp_pair()
+    unreader = Late(server)
+    assert kept_for(seconds=0.01).wait(unreader, server) is True
+    assert SocketUnreader.read(unreader) == b"GET"
+    assert server.gettimeout() is None
+    client.close()
+    server.close()
+
+
+def test_another_time_limit_is_not_ours() -> None:
+    """A time limit that somebody else has set goes on to them."""
+    client, server = tcp_pair()
+    with pytest.raises(gevent.Timeout), gevent.Timeout(0.01):
+        kept_for().wait(SocketUnreader(server), server)
+    client.close()
+    server.close()
+
+
+def test_too_many(connections: list[Idle]) -> None:
+    """The one that has been idle longest makes room, and hears no data as its end."""
+    kept = kept_for(limit=2)
+    connections += [Idle(kept) for _ in range(4)]
+    assert [idle.outcome() for idle in connections[:2]] == [False, False]
+    assert [idle.handler.ready() for idle in connections[2:]] == [False, False]
+    assert len(kept) == 2
+
+
+def test_one_with_a_request_is_not_closed(connections: list[Idle]) -> None:
+    """A connection on which a request has arrived is not idle: the next one is closed."""
+    kept = kept_for(limit=2)
+    connections += [Idle(kept) for _ in range(2)]
+    connections[0].client.sendall(b"GET")
+    # No switch to the hub in between, so the first handler still waits.
+    kept._limit = lambda: 1
+    kept.make_room()
+    assert connections[1].outcome() is False
+    assert connections[0].outcome() is True
+    assert connections[0].unreader.read() == b"GET"
+
+
+def test_pool_runs_out(connections: list[Idle]) -> None:
+    """A tenth of a listener's handlers is kept free of idle connections; another's are not."""
+    kept = kept_for()
+    crowded, quiet = Pool(20), Pool(20)
+    kept.watch(crowded)
+    kept.watch(quiet)
+    connections.append(Idle(kept, quiet))
+    connections += [Idle(kept, crowded) for _ in range(18)]
+    assert len(kept) == 19
+    busy = Signal()
+    crowded.spawn(busy.wait)
+    kept.make_room()
+    assert connections[1].outcome() is False
+    assert [idle.handler.ready() for idle in connections] == [False, True, *[False] * 17]
+    busy.set()
+
+
+def test_close(connections: list[Idle]) -> None:
+    """At the end all idle connections are closed, and none becomes idle any more."""
+    kept = kept_for()
+    connections += [Idle(kept) for _ in range(3)]
+    connections[1].client.sendall(b"GET")
+    kept.close()
+    assert [idle.outcome() for idle in connections] == [False, True, False]
+    connections.append(Idle(kept))
+    assert connections[-1].outcome() is False
+
+
+def test_others_run_between_two_requests() -> None:
+    """A client that has sent a thousand requests at once does not keep others waiting."""
+    kept = kept_for()
+    client, server = tcp_pair()
+    unreader = SocketUnreader(server)
+    client.sendall(b"x" * 1000)
+    ran = []
+    gevent.spawn(ran.append, 1)
+    assert kept.wait(unreader, server) is True
+    assert ran == [1]
+    client.close()
+    server.close()
+
+
+def test_the_limit_of_a_head_is_that_of_node() -> None:
+    """The time for a head does not grow with the idle time."""
+    assert keep_alive.HEAD_SECONDS == 5.0
