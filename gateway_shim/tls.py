@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _socket
 import contextlib
+import logging
 import ssl
 from typing import Any
 
@@ -15,7 +16,12 @@ import gevent
 from gevent.event import Event as Signal
 from gevent.server import StreamServer
 
+from gateway_shim.plain_http import PlainHttp
+from gateway_shim.server_request import address_of
+
 __all__ = ["HANDSHAKE_SECONDS", "TlsServer", "TlsSocket"]
+
+logger = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 10.0
 """How long a client may take for the TLS handshake."""
@@ -109,15 +115,24 @@ class TlsServer(StreamServer):
 
     def __init__(self, listener: Any, context: ssl.SSLContext, **options: Any) -> None:
         self._context = context
+        self._plain_http = PlainHttp()
         super().__init__(listener, ssl_context=context, **options)
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
         """Serve one client (called by gevent in a greenlet of its own)."""
+        sock = None
         try:
             with gevent.Timeout(HANDSHAKE_SECONDS, TimeoutError("TLS handshake")):
-                sock = self._context.wrap_socket(client_socket, server_side=True)
-        except OSError:  # no TLS, a certificate that the client does not trust, too slow
+                if not self._plain_http.is_spoken(client_socket):
+                    sock = self._context.wrap_socket(client_socket, server_side=True)
+        except OSError as exc:  # no TLS, a certificate that the client does not trust, too slow
+            logger.debug(
+                "no TLS session", extra={"address": address_of(address), "error": str(exc)}
+            )
             client_socket.close()
+            return None
+        if sock is None:
+            self._plain_http.refuse(client_socket, address)
             return None
         try:
             return self.handle(sock, address)

@@ -18,6 +18,7 @@ from gateway_shim.callbacks import CallbackAnswer
 from gateway_shim.tls import TlsServer, TlsSocket
 from gateway_shim.wire import Event
 from tests.gateway_shim.rig import HubErrors, Rig, Visit, tcp_pair
+from tests.support.http import Connection
 from tests.support.http_message import Ended
 from tests.support.stream import Stream
 from tests.support.timing import TIME_LIMIT, wait_until
@@ -216,13 +217,23 @@ def test_server(port: int, contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> N
 
 
 def test_no_tls(port: int, contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    """One that does not is hung up on, and the next one is served."""
+    """One that speaks neither TLS nor HTTP is hung up on, and the next one is served."""
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.settimeout(TIME_LIMIT)
-        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        client.sendall(b"\0\1\2 no TLS")
         with contextlib.suppress(ConnectionResetError):
             while client.recv(100):
                 pass
+    test_server(port, contexts)
+
+
+def test_plain_http(port: int, contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    """One that speaks plain HTTP is told so in HTTP, and the next one is served."""
+    with Connection(port) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = client.read_response()
+        assert (answer.status, answer.json()["error"]["code"]) == (400, "BAD_REQUEST")
+        assert client.wait_closed() is Ended.EOF
     test_server(port, contexts)
 
 

@@ -128,9 +128,25 @@ def test_client_that_stops_reading_over_tls(server: Server) -> None:
 
 
 def test_no_tls_spoken(server: Server) -> None:
-    """A client that speaks plain HTTP, or nothing sensible, costs nobody anything."""
+    """A client that speaks nothing sensible costs nobody anything."""
     with Connection(server.port) as connection:
-        connection.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.send(b"\0\1\2\3")
         assert connection.wait_closed() in (Ended.EOF, Ended.RESET, Ended.CLEAN)
     assert ask(server, "GET", "/healthz").status == 200
+    assert "Traceback" not in server.log
+
+
+def test_plain_http_is_answered_in_words(server: Server) -> None:
+    """Whoever forgets the s of https is told so, and the operator sees one line of a hundred."""
+    for number in range(100):
+        with Connection(server.port) as connection:
+            target = "/healthz" if number % 2 else "/api/sse/stream?request_id=plain"
+            connection.send(request_bytes("GET", target))
+            answer = connection.read_response()
+            assert (answer.status, answer.head.get("Connection")) == (400, "close")
+            assert "https://" in answer.json()["error"]["message"]
+            assert connection.wait_closed() is Ended.EOF
+    assert ask(server, "GET", "/healthz").status == 200
+    # A machine that needs more than ten seconds for this writes another line.
+    assert 1 <= server.log.count("plain HTTP at the TLS port was refused") <= 10
     assert "Traceback" not in server.log

@@ -1,0 +1,81 @@
+"""Clients that speak plain HTTP at a port that expects TLS: an answer in words, and a log line."""
+
+from __future__ import annotations
+
+import logging
+import math
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn.util import close_graceful
+
+from gateway_shim import contract
+from gateway_shim.contract import ErrorCode, Refusal
+from gateway_shim.server_request import address_of
+
+__all__ = ["PlainHttp"]
+
+logger = logging.getLogger(__name__)
+
+_LOG_SECONDS = 10.0
+"""One log line in this time at most, because a storm of clients must not be a storm of lines."""
+
+_ANSWER = contract.refusal_bytes(
+    Refusal(
+        400,
+        contract.error_body(
+            ErrorCode.BAD_REQUEST,
+            "Bad request: this port speaks HTTPS only; use a URL that begins with https://",
+        ),
+    ),
+    close=True,
+)
+
+
+class PlainHttp:
+    """Recognizes plain HTTP by its first byte, and refuses it.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._logged_at = -math.inf
+        self._refused = 0
+
+    def is_spoken(self, sock: Any) -> bool:
+        """Wait for a client's first byte, and leave it where it is.
+
+        A method is made of letters, and no TLS record begins with one (RFC 8446, section 5.1).
+
+        Raises:
+            OSError: the connection is broken.
+        """
+        first: bytes = sock.recv(1, socket.MSG_PEEK)
+        return first.isalpha()
+
+    def refuse(self, sock: Any, address: Any) -> None:
+        """Answer 400, and close the connection. Takes two seconds at most.
+
+        Args:
+            sock: the client's socket.
+            address: the client's address, as sockets give it.
+        """
+        self._refused += 1
+        now = self._clock()
+        if now - self._logged_at >= _LOG_SECONDS:
+            self._logged_at = now
+            logger.warning(
+                "plain HTTP at the TLS port was refused; the client must use https://",
+                extra={"address": address_of(address), "refused": self._refused},
+            )
+        try:
+            sock.sendall(_ANSWER)
+        except OSError as gone:
+            logger.debug("the answer could not be sent: %s", gone)
+        # Not closed at once: bytes that nobody has read would reset the connection, and the
+        # client would not see the answer.
+        close_graceful(sock)
