@@ -18,19 +18,22 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 Answer = tuple[int, bytes]
 
 
-def answer_send(gateway: Gateway, content_type: str | None, body: bytes) -> Answer:
+def answer_send(
+    gateway: Gateway, content_type: str | None, body: bytes, content_encoding: str | None = None
+) -> Answer:
     """Carry out a ``POST /internal/send``.
 
     Args:
         gateway: whose streams are sent to.
         content_type: the request's Content-Type.
         body: its body; one byte more than the limit is enough to be refused.
+        content_encoding: its Content-Encoding.
 
     Returns:
         Status and JSON body of the answer.
     """
     try:
-        send = parse_send(content_type, body)
+        send = parse_send(content_type, body, content_encoding)
         status = gateway.send(send.token, send.event, close=send.close)
     except BadSend as exc:
         return exc.status, contract.error_body(exc.code, exc.message)
@@ -86,7 +89,8 @@ class Front:
             return status, contract.compact_json(body)
         if route is Route.SEND:
             body_bytes = environ["wsgi.input"].read(contract.MAX_BODY_BYTES + 1)
-            return answer_send(self.gateway, environ.get("CONTENT_TYPE"), body_bytes)
+            coding = environ.get("HTTP_CONTENT_ENCODING")
+            return answer_send(self.gateway, environ.get("CONTENT_TYPE"), body_bytes, coding)
         return 404, contract.error_body(ErrorCode.NOT_FOUND, "Not found")
 
     def _answer(

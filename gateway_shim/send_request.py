@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from gateway_shim import json_text
+from gateway_shim import content_coding, json_text
 from gateway_shim.contract import MAX_BODY_BYTES, ErrorCode
 from gateway_shim.errors import BadSend
 from gateway_shim.wire import Event
@@ -42,23 +42,23 @@ _JSON_TYPE = re.compile(
 _UNSAFE_IN_NAME = re.compile("[\r\n\0]")
 
 
-def parse_send(content_type: str | None, body: bytes) -> SendRequest:
+def parse_send(
+    content_type: str | None, body: bytes, content_encoding: str | None = None
+) -> SendRequest:
     """Check a send, in the contract's order.
 
     Args:
         content_type: the request's Content-Type.
         body: its body, whole.
+        content_encoding: the request's Content-Encoding. The limit on the size of a body holds
+            for a compressed body before and after it is decompressed.
 
     Raises:
         BadSend: with the status, code and message that the sender gets.
     """
     if len(body) > MAX_BODY_BYTES:
-        raise BadSend(
-            413,
-            ErrorCode.PAYLOAD_TOO_LARGE,
-            f"Invalid request: the body is larger than {MAX_BODY_BYTES} bytes",
-        )
-    fields = _object(_json_body(content_type, body))
+        raise _too_large(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    fields = _object(_json_body(content_type, body, content_encoding))
     token = fields.get("token")
     if not isinstance(token, str) or not token:
         raise _invalid(ErrorCode.INVALID_TOKEN_MISSING, "token is required and must be a string")
@@ -94,10 +94,11 @@ def _object(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _json_body(content_type: str | None, body: bytes) -> object:
+def _json_body(content_type: str | None, body: bytes, content_encoding: str | None) -> object:
     matched = _JSON_TYPE.fullmatch(content_type or "")
     if matched is None:
         raise _invalid(ErrorCode.INVALID_JSON, "the Content-Type must be application/json")
+    body = _decompressed(body, content_encoding)
     if not body:
         return {}
     try:
@@ -107,6 +108,18 @@ def _json_body(content_type: str | None, body: bytes) -> object:
     if not isinstance(value, dict | list):
         raise _invalid(ErrorCode.INVALID_JSON, "the body must be a JSON object")
     return value
+
+
+def _decompressed(body: bytes, content_encoding: str | None) -> bytes:
+    try:
+        return content_coding.decode(content_encoding, body, MAX_BODY_BYTES)
+    except content_coding.UnknownCoding as exc:
+        message = f"Invalid request: {exc}"
+        raise BadSend(415, ErrorCode.UNSUPPORTED_ENCODING, message) from exc
+    except content_coding.BrokenCoding as exc:
+        raise _invalid(ErrorCode.INVALID_JSON, str(exc)) from exc
+    except content_coding.TooLarge as exc:
+        raise _too_large(str(exc)) from exc
 
 
 def _decode(body: bytes, parameters: str) -> str:
@@ -128,3 +141,7 @@ def _decode(body: bytes, parameters: str) -> str:
 
 def _invalid(code: ErrorCode, message: str) -> BadSend:
     return BadSend(400, code, f"Invalid request: {message}")
+
+
+def _too_large(message: str) -> BadSend:
+    return BadSend(413, ErrorCode.PAYLOAD_TOO_LARGE, f"Invalid request: {message}")

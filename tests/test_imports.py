@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-PURE = ("wire", "contract", "stream_request", "callbacks", "stream", "json_text")
+PURE = (
+    *("wire", "contract", "stream_request", "callbacks", "stream", "json_text"),
+    *("content_coding", "send_request"),
+)
 """The modules of the gateway that decide and do no I/O."""
 
 IMPURE = frozenset(

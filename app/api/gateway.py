@@ -31,7 +31,8 @@ def send(
         raise NotFound("POST /internal/send is off; SSE_INTERNAL_SEND=on turns it on")
     require_secret(settings)
     body = request.stream.read(contract.MAX_BODY_BYTES + 1)
-    status, answer = answer_send(gateway, request.content_type, body)
+    coding = request.headers.get("Content-Encoding")
+    status, answer = answer_send(gateway, request.content_type, body, coding)
     return Response(answer, status, content_type=contract.JSON_CONTENT_TYPE)
 
 

@@ -6,8 +6,10 @@ import json
 from typing import NoReturn
 
 from flask import request
+from werkzeug.exceptions import UnsupportedMediaType
 
 from app.errors import BadRequest
+from gateway_shim.content_coding import is_identity
 
 __all__ = ["MAX_BODY_BYTES", "read_json"]
 
@@ -20,8 +22,14 @@ def read_json() -> object:
 
     Raises:
         BadRequest: there is no body, or it is not JSON (RFC 8259: ``NaN`` is not).
+        UnsupportedMediaType: it is compressed.
         RequestEntityTooLarge: it is larger than :data:`MAX_BODY_BYTES`.
     """
+    coding = request.headers.get("Content-Encoding")
+    if not is_identity(coding):
+        raise UnsupportedMediaType(
+            f"The body's Content-Encoding is {coding!r}; send the body uncompressed"
+        )
     request.max_content_length = MAX_BODY_BYTES
     body = request.get_data(cache=False)
     if not body.strip():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import socket
+import zlib
 from typing import Any
 
 import gevent
@@ -218,6 +220,23 @@ def test_large_send(rig: Rig, size: int, status: int) -> None:
     assert json.loads(answer.body)["error"]["code"] == (
         "TOKEN_NOT_FOUND" if status == 404 else "PAYLOAD_TOO_LARGE"
     )
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "expected"),
+    [
+        ("gzip", gzip.compress(b'{"token":"t"}'), (404, "TOKEN_NOT_FOUND")),
+        ("DEFLATE", zlib.compress(b'{"token":"t"}'), (404, "TOKEN_NOT_FOUND")),
+        ("identity", b'{"token":"t"}', (404, "TOKEN_NOT_FOUND")),
+        ("x-gzip", gzip.compress(b'{"token":"t"}'), (415, "UNSUPPORTED_ENCODING")),
+        ("gzip", b'{"token":"t"}', (400, "INVALID_JSON")),
+        ("gzip", gzip.compress(b" " * 10_000_000), (413, "PAYLOAD_TOO_LARGE")),
+    ],
+)
+def test_compressed_send(rig: Rig, coding: str, body: bytes, expected: tuple[int, str]) -> None:
+    """A body may be compressed; what comes out has the same limit."""
+    answer = ask(rig, "POST", "/internal/send", body, HTTP_CONTENT_ENCODING=coding)
+    assert (int(answer.status[:3]), answer.error()[0]) == expected
 
 
 def test_answer_send_without_content_type(rig: Rig) -> None:

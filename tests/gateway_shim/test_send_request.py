@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 from typing import Any
 
@@ -243,3 +244,23 @@ def test_what_is_taken_is_well_formed(fields: Any) -> None:
     if send.event is not None:
         assert not set(send.event.name or "") & set("\r\n\0")
         assert send.event.data == fields["event"]["data"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "coding", "body", "expected"),
+    [
+        ("text/plain", "x", b"{}", (400, "INVALID_JSON")),
+        (JSON, "x", b"{]", (415, "UNSUPPORTED_ENCODING")),
+        (JSON, "gzip", b"", (400, "INVALID_JSON")),
+        (JSON, "gzip", gzip.compress(b"{]"), (400, "INVALID_JSON")),
+        (JSON, "gzip", gzip.compress(b""), (400, "INVALID_TOKEN_MISSING")),
+        (JSON, "gzip", gzip.compress(b"{}" + b" " * 102_398), (400, "INVALID_TOKEN_MISSING")),
+        (JSON, "gzip", gzip.compress(b"{}" + b" " * 102_399), (413, "PAYLOAD_TOO_LARGE")),
+        (JSON, "gzip", b"x" * 102_401, (413, "PAYLOAD_TOO_LARGE")),
+    ],
+)
+def test_compressed(content_type: str, coding: str, body: bytes, expected: tuple[int, str]) -> None:
+    """The type is checked before the coding, the coding before the text; the size always."""
+    with pytest.raises(BadSend) as caught:
+        parse_send(content_type, body, coding)
+    assert (caught.value.status, caught.value.code) == expected

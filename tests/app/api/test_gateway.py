@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -259,3 +260,15 @@ def test_a_stream_under_another_server(make_app: MakeApp) -> None:
     answer = make_app().test_client().get(STREAM_PATH)
     body: Any = answer.json
     assert (answer.status_code, "sse-monolith serve" in body["error"]) == (503, True)
+
+
+def test_compressed_send(app: Flask, gateway: Gateway) -> None:
+    """A compressed body is taken as any gateway takes it; an unknown coding is 415."""
+    body = gzip.compress(b'{"token":"T","event":{"data":"x"}}')
+    answer = post(app, body, headers={"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+    assert gateway.sends == [("T", Event("", "x"), False)]
+    answer = post(app, body, headers={"Content-Encoding": "br"})
+    assert error(answer)[:2] == (415, "UNSUPPORTED_ENCODING")
+    answer = post(app, body)
+    assert error(answer)[:2] == (400, "INVALID_JSON")

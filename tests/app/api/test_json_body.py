@@ -63,3 +63,19 @@ def test_refuses_what_is_too_large(client: FlaskClient) -> None:
     fits, too_large = (b"1".rjust(size) for size in (MAX_BODY_BYTES, MAX_BODY_BYTES + 1))
     assert client.post("/", data=fits).status_code == 200
     assert client.post("/", data=too_large).status_code == 413
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "gzip, identity", "x"])
+def test_compressed(client: FlaskClient, coding: str) -> None:
+    """A compressed body is refused as such, not as a body that is not JSON."""
+    answer = client.post("/", data=b"\x1f\x8b", headers={"Content-Encoding": coding})
+    assert answer.status_code == 415
+    message = f"The body's Content-Encoding is {coding!r}; send the body uncompressed"
+    assert answer.json == {"error": message}
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "Identity"])
+def test_not_compressed(client: FlaskClient, coding: str) -> None:
+    """A body that says it is as it is needs nothing."""
+    answer = client.post("/", data=b"{}", headers={"Content-Encoding": coding})
+    assert (answer.status_code, answer.json) == (200, {"body": {}})
