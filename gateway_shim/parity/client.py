@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 from gateway_shim.parity.probe import PATIENCE, Connection, request_bytes
@@ -10,6 +13,12 @@ from gateway_shim.parity.probe import PATIENCE, Connection, request_bytes
 __all__ = ["HOST_HEADER", "Client"]
 
 HOST_HEADER = ("Host", "gw.example")
+
+_PACK: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+}
 
 
 class Client:
@@ -54,16 +63,28 @@ class Client:
         connection.close()
         return connection
 
-    def post(self, raw: bytes, content_type: str | None) -> Connection:
+    def post(self, raw: bytes, content_type: str | None, coding: str = "") -> Connection:
         """``POST /internal/send`` of any bytes; raises as :meth:`exchange` does."""
         headers = () if content_type is None else (("Content-Type", content_type),)
+        if coding:
+            headers = (*headers, ("Content-Encoding", coding))
         return self.exchange("POST", "/internal/send", headers, raw)
 
-    def send(self, body: Any, token: str | None) -> Connection:
-        """``POST /internal/send`` of a JSON body, ``$T`` being the token."""
+    def send(
+        self, body: Any, token: str | None, *, coding: str = "", packing: str = ""
+    ) -> Connection:
+        """``POST /internal/send`` of a JSON body, ``$T`` being the token.
+
+        Args:
+            body: the body.
+            token: the stream's token.
+            coding: the Content-Encoding; empty for none.
+            packing: how the body is compressed, ``gzip`` or ``deflate``; empty for not at all.
+        """
         if isinstance(body, dict) and body.get("token") == "$T":
             body = {**body, "token": token}
-        return self.post(json.dumps(body).encode(), "application/json")
+        raw = _PACK[packing](json.dumps(body).encode())
+        return self.post(raw, "application/json", coding)
 
     def close_all(self) -> None:
         """Close every connection; safe to call twice."""

@@ -56,6 +56,7 @@ def _refused(status: int, code: str) -> dict[str, Any]:
 
 
 _BAD_JSON = {"answer": _refused(400, "INVALID_JSON")}
+_BAD_CODING = {"answer": _refused(415, "UNSUPPORTED_ENCODING")}
 _TOO_LARGE = {"answer": _refused(413, "PAYLOAD_TOO_LARGE")}
 _BAD_NAME = {"answer": _refused(400, "INVALID_EVENT_NAME_TYPE"), "bytes": ""}
 _UNAVAILABLE = {
@@ -93,6 +94,10 @@ _ALWAYS: Mapping[str, tuple[int, _Changes]] = {
         )
     },
     "send_malformed_bodies/101k": (1, _TOO_LARGE),
+    "send_compressed/gzip_but_plain": (1, _BAD_JSON),
+    "send_compressed/gzip_bomb": (1, _TOO_LARGE),
+    "send_compressed/x_gzip": (1, _BAD_CODING),
+    "send_compressed/unknown": (1, _BAD_CODING),
     **{
         f"other_methods/{request}": (1, _NO_PAGE)
         for request in (

@@ -26,6 +26,7 @@ from gateway_shim.parity.steps import (
     Release,
     Request,
     Send,
+    SendCompressed,
     Step,
     Terminate,
 )
@@ -55,6 +56,9 @@ def perform(stage: Stage, step: Step) -> None:
             _open(stage, step)
         case Send(body, name, stream):
             stage.answers[name] = stage.send(body, stream)
+        case SendCompressed(body, coding, packing, name, stream):
+            token = stage.tokens.get(stream)
+            stage.answers[name] = stage.client.send(body, token, coding=coding, packing=packing)
         case Post(raw, content_type, name):
             stage.answers[name] = stage.client.post(raw.encode("latin-1"), content_type)
         case Request(method, target, headers, body, name):

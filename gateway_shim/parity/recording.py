@@ -3,7 +3,8 @@
 ``node-2025-11.json`` and ``node-2026-05.json`` are given and are kept as they are; the files
 ``…-more.json`` beside them were recorded by this kit from the same two gateways, for the
 scenarios that the given ones do not have. Seven of their entries, about interim answers and odd
-statuses of the backend, were written from a log of the same gateways' answers to other clients.
+statuses of the backend, and ``send_compressed`` were written from a log of the same gateways'
+answers to other clients.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ __all__ = [
     "Release",
     "Request",
     "Send",
+    "SendCompressed",
     "Step",
     "Terminate",
     "steps_from_json",
@@ -70,6 +71,25 @@ class Send:
     """``POST /internal/send`` of a JSON body; ``$T`` is the stream's token."""
 
     body: Any
+    name: str = "answer"
+    stream: str = "s"
+
+
+@dataclass(frozen=True, slots=True)
+class SendCompressed:
+    """A :class:`Send` with a Content-Encoding.
+
+    Args:
+        body: the JSON body; ``$T`` is the stream's token.
+        coding: the Content-Encoding.
+        packing: how the body is compressed, ``gzip``, ``deflate`` or not at all.
+        name: what the scenario calls the answer.
+        stream: which stream.
+    """
+
+    body: Any
+    coding: str
+    packing: str = ""
     name: str = "answer"
     stream: str = "s"
 
@@ -204,8 +224,8 @@ class Exit:
 
 
 Step = (
-    Open | Send | Post | Request | Fence | End | Drop | AwaitCallback | Release | OnDisconnect
-    | Gone | Pause | Burst | Heartbeats | Overflow | Terminate | Exit
+    Open | Send | SendCompressed | Post | Request | Fence | End | Drop | AwaitCallback
+    | Release | OnDisconnect | Gone | Pause | Burst | Heartbeats | Overflow | Terminate | Exit
 )  # fmt: skip
 
 STEPS: dict[str, type[Any]] = {step.__name__: step for step in Step.__args__}

@@ -12,6 +12,7 @@ from gateway_shim.parity.steps import (
     Open,
     Post,
     Send,
+    SendCompressed,
 )
 
 __all__ = ["SENDS"]
@@ -90,6 +91,16 @@ _BODIES: tuple[tuple[str, str, str | None], ...] = (
     ("101k", _sized(102_401), _JSON),
 )
 
+_CODINGS: tuple[tuple[str, str, str, str], ...] = (
+    ("gzip", "gzip", "gzip", "x"),
+    ("gzip_upper", "GZIP", "gzip", "x"),
+    ("deflate", "deflate", "deflate", "x"),
+    ("gzip_but_plain", "gzip", "", "x"),
+    ("gzip_bomb", "gzip", "gzip", "x" * 1_000_000),
+    ("x_gzip", "x-gzip", "gzip", "x"),
+    ("unknown", "foo", "", "x"),
+)
+
 SENDS = (
     *(
         Scenario(
@@ -117,6 +128,20 @@ SENDS = (
             case=case,
         )
         for case, raw, content_type in _BODIES
+    ),
+    *(
+        Scenario(
+            "send_compressed",
+            (
+                Open(),
+                Fence(forget=True),
+                SendCompressed({"token": "$T", "event": {"data": data}}, coding, packing),
+                Fence(),
+            ),
+            {"case": case, "answer": "$answer:answer", "bytes": "$body:s"},
+            case=case,
+        )
+        for case, coding, packing, data in _CODINGS
     ),
     Scenario(
         "send_close",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gateway_shim.worker
-from gateway_shim import callbacks, contract, stream_request, wire
+from gateway_shim import callbacks, content_coding, contract, stream_request, wire
 from gateway_shim.callbacks import Action, Reason
 from gateway_shim.contract import Route
 from gateway_shim.wire import Frame
@@ -39,6 +39,12 @@ def wrong_header() -> None:
         (name, "no-store" if name == "Cache-Control" else value)
         for name, value in contract.STREAM_HEADERS
     )
+
+
+@mutant
+def ignores_content_encoding() -> None:
+    """A compressed body is taken as it is."""
+    content_coding.decode = lambda coding, body, limit: body
 
 
 @mutant

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import zlib
 
 import pytest
 
@@ -30,6 +31,8 @@ def _request(act: str) -> bytes:
     client = Client("127.0.0.1", server.getsockname()[1])
     if act == "send":
         client.send({"token": "$T", "close": True}, "t1")
+    elif act == "compressed":
+        client.send({"token": "$T"}, "t1", coding="GZIP", packing="deflate")
     elif act == "post":
         client.post(b"raw", None)
     else:
@@ -47,6 +50,13 @@ def test_a_send_is_json_with_the_streams_token() -> None:
         b"POST /internal/send HTTP/1.1\r\nHost: gw.example\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
     )
+
+
+def test_a_send_can_be_compressed() -> None:
+    """The coding that is said and the one that is used are two things."""
+    head, _, body = _request("compressed").partition(b"\r\n\r\n")
+    assert b"\r\nContent-Encoding: GZIP\r\n" in head
+    assert json.loads(zlib.decompress(body)) == {"token": "t1"}
 
 
 def test_a_post_has_any_body_and_perhaps_no_type() -> None:
