@@ -12,6 +12,7 @@ from gateway_shim.wire import Dialect
 
 __all__ = ["Cors", "GatewayConfig"]
 
+_CONTRACT = dict(CORS_HEADERS)
 
 # As browsers serialise one (RFC 6454, section 6.2).
 _ORIGIN = re.compile(
@@ -21,17 +22,24 @@ _ORIGIN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Cors:
-    """Which web origins may read streams and answers.
+    """Which web origins may read streams and answers. The defaults are those of the contract.
 
     Args:
         origins: origins such as ``https://app.example``; ``*`` for every one; none: closed.
+        methods: the methods that pages may use.
+        request_headers: the headers that pages may set.
     """
 
     origins: tuple[str, ...] = ("*",)
+    methods: str = _CONTRACT["Access-Control-Allow-Methods"]
+    request_headers: str = _CONTRACT["Access-Control-Allow-Headers"]
 
     @classmethod
     def parse(cls, text: str) -> Cors:
-        """Read a comma-separated list of origins.
+        """Read a backend's comma-separated list of origins.
+
+        A backend allows more than the contract: its API has DELETE, and clients that read streams
+        with ``fetch`` set Last-Event-ID and Authorization themselves.
 
         Raises:
             InvalidConfiguration: an entry is no origin.
@@ -43,22 +51,38 @@ class Cors:
                     f"{origin!r} is no origin as browsers send it: write https://host[:port] in"
                     " small letters, without the scheme's own port, or * for all"
                 )
-        return cls(origins)
+        return cls(
+            origins,
+            "GET, POST, DELETE, OPTIONS",
+            f"{cls().request_headers}, Last-Event-ID, Authorization",
+        )
 
     def headers(
         self, request_headers: Mapping[str, str | list[str]]
     ) -> tuple[tuple[str, str], ...]:
         """The CORS headers of an answer.
 
+        A listed origin may send cookies. Where every origin may read, none may: the browser would
+        refuse the answer (Fetch standard, section "CORS protocol and credentials").
+
         Args:
             request_headers: the request's, names in lower case.
         """
+        allowed = (
+            ("Access-Control-Allow-Methods", self.methods),
+            ("Access-Control-Allow-Headers", self.request_headers),
+        )
         if "*" in self.origins:
-            return CORS_HEADERS
+            return (("Access-Control-Allow-Origin", "*"), *allowed)
         origin = request_headers.get("origin", "")
         if not isinstance(origin, str) or origin not in self.origins:
             return (("Vary", "Origin"),) if self.origins else ()
-        return (("Access-Control-Allow-Origin", origin), *CORS_HEADERS[1:], ("Vary", "Origin"))
+        return (
+            ("Access-Control-Allow-Origin", origin),
+            *allowed,
+            ("Access-Control-Allow-Credentials", "true"),
+            ("Vary", "Origin"),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,6 @@ from gateway_shim.config import Cors
 
 __all__ = ["register_cors"]
 
-_METHODS = "GET, POST, DELETE, OPTIONS"
-
 
 def register_cors(app: Flask, cors: Cors) -> None:
     """Add CORS headers to an application's answers, preflights included.
@@ -23,6 +21,4 @@ def register_cors(app: Flask, cors: Cors) -> None:
     def add_headers(response: Response) -> Response:
         for name, value in cors.headers({"origin": request.headers.get("Origin", "")}):
             response.headers.add(name, value)
-        if "Access-Control-Allow-Methods" in response.headers:
-            response.headers["Access-Control-Allow-Methods"] = _METHODS
         return response

@@ -27,12 +27,20 @@ ARGUMENTS = [
 HTML = b"""<!doctype html><title>stream</title><script>
 const seen = [];
 let source = null;
-function openStream(url) {
-  source = new EventSource(url);
+function openStream([url, credentials]) {
+  source = new EventSource(url, {withCredentials: credentials});
   source.onopen = () => seen.push({kind: "open"});
   source.onerror = () => seen.push({kind: "error", state: source.readyState});
   for (const name of ["version", "task_event", "connection_close"])
     source.addEventListener(name, event => seen.push({kind: name, data: event.data}));
+}
+async function readAnswer([url, headers]) {
+  // One read only: an event stream does not end.
+  const stop = new AbortController();
+  const answer = await fetch(url, {headers, credentials: "include", signal: stop.signal});
+  const {value} = await answer.body.getReader().read();
+  stop.abort();
+  return [answer.status, new TextDecoder().decode(value)];
 }
 </script>"""
 
@@ -56,7 +64,11 @@ def carry_out(page: Page, command: dict[str, Any]) -> Any:
     """Do one thing in the page and return what it gives."""
     what = command.pop("do")
     if what == "open":
-        return page.evaluate("url => openStream(url)", command["url"])
+        return page.evaluate("openStream", [command["url"], command["credentials"]])
+    if what == "cookie":
+        return page.evaluate("cookie => { document.cookie = cookie; }", command["cookie"])
+    if what == "fetch":
+        return page.evaluate("readAnswer", [command["url"], command["headers"]])
     if what == "wait":
         # Until the page has seen so many entries of a kind.
         expression = "([kind, count]) => seen.filter(e => e.kind === kind).length >= count"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.live.actions import start_task
 from tests.support.parts import CHROMIUM
-from tests.support.server import GunicornServer
+from tests.support.server import ROOT, GunicornServer
 from tests.support.timing import TIME_LIMIT
 
 pytestmark = pytest.mark.needs("chromium", "playwright")
@@ -32,9 +32,18 @@ class Browser:
         )
         self.origin: str = self._answer()
 
-    def open_stream(self, url: str) -> None:
-        """Have the page open an EventSource."""
-        self._command({"do": "open", "url": url})
+    def open_stream(self, url: str, *, credentials: bool = False) -> None:
+        """Have the page open an EventSource, with or without its cookies."""
+        self._command({"do": "open", "url": url, "credentials": credentials})
+
+    def set_cookie(self, cookie: str) -> None:
+        """Set a cookie, which all ports of the address get."""
+        self._command({"do": "cookie", "cookie": cookie})
+
+    def fetch(self, url: str, headers: dict[str, str]) -> tuple[int, str]:
+        """Have the page fetch: status, and the first bytes of the body."""
+        status, text = self._command({"do": "fetch", "url": url, "headers": headers})
+        return status, text
 
     def wait(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
         """Everything the page has seen, once it has seen so many entries of a kind."""
@@ -95,3 +104,23 @@ def test_other_origins_read_nothing(browser: Browser) -> None:
     with GunicornServer() as server:
         browser.open_stream(f"{server.url}/api/sse/stream?request_id=foreign")
         assert {entry["kind"] for entry in browser.wait("error")} == {"error"}
+
+
+def test_cookies_of_a_listed_origin(browser: Browser) -> None:
+    """A listed origin opens its stream with cookies, or with fetch and headers of its own."""
+    env = {
+        "CORS_ORIGINS": browser.origin,
+        "SSE_AUTHORIZE": "tests.browser.cookie_pass:authorize",
+        "PYTHONPATH": str(ROOT),
+    }
+    with GunicornServer(env=env) as server:
+        stream = f"{server.url}/api/sse/stream?request_id="
+        status, text = browser.fetch(f"{stream}denied", {})
+        assert (status, "BACKEND_FORBIDDEN" in text) == (403, True)
+        status, text = browser.fetch(
+            f"{stream}fetched", {"Authorization": "good", "Last-Event-ID": "5"}
+        )
+        assert (status, text.startswith("event: version\n")) == (200, True)
+        browser.set_cookie("pass=good")
+        browser.open_stream(f"{stream}cookie", credentials=True)
+        assert [entry["kind"] for entry in browser.wait("version")] == ["open", "version"]

@@ -26,7 +26,11 @@ A, B = "https://a.example", "http://b.example:81"
 )
 def test_parse(text: str, origins: tuple[str, ...]) -> None:
     """Origins are separated by commas; white space and a slash at the end are no part of them."""
-    assert Cors.parse(text) == Cors(origins)
+    cors = Cors.parse(text)
+    assert cors.origins == origins
+    # What the backend's API and clients that use fetch need beyond the contract.
+    assert cors.methods == "GET, POST, DELETE, OPTIONS"
+    assert cors.request_headers == "Content-Type, Cache-Control, Last-Event-ID, Authorization"
 
 
 @pytest.mark.parametrize(
@@ -56,17 +60,18 @@ def test_parse_refuses(text: str) -> None:
 
 @pytest.mark.parametrize("origins", [("*",), (A, "*")])
 def test_everybody(origins: tuple[str, ...]) -> None:
-    """A star answers everybody alike, as the recordings show."""
+    """A star answers everybody alike, as the recordings show, and lets nobody send cookies."""
     assert Cors(origins).headers({"origin": "https://x"}) == CORS_HEADERS
     assert Cors(origins).headers({}) == CORS_HEADERS
 
 
 def test_allowed_origin() -> None:
-    """An origin of the list is named back, and caches are told that it matters."""
+    """An origin of the list is named back, may send cookies, and caches know that it matters."""
     assert Cors((A, B)).headers({"origin": B}) == (
         ("Access-Control-Allow-Origin", B),
         ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
         ("Access-Control-Allow-Headers", "Content-Type, Cache-Control"),
+        ("Access-Control-Allow-Credentials", "true"),
         ("Vary", "Origin"),
     )
 
@@ -95,5 +100,18 @@ def test_defaults() -> None:
         "max_connections_per_address": None,
         "client_timeout": 30.0,
         "drain_retry_seconds": 10.0,
-        "cors": {"origins": ("*",)},
+        "cors": {
+            "origins": ("*",),
+            "methods": "GET, POST, OPTIONS",
+            "request_headers": "Content-Type, Cache-Control",
+        },
+    }
+
+
+def test_every_origin_of_a_backend() -> None:
+    """A backend's star allows the same methods and headers as a list, but no cookies."""
+    assert dict(Cors.parse("*").headers({"origin": A})) == {
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
+        "Access-Control-Allow-Headers": "Content-Type, Cache-Control, Last-Event-ID, Authorization",
     }

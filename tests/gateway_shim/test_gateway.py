@@ -92,6 +92,7 @@ def test_cors_of_one_origin() -> None:
             *STREAM_HEADERS[:4],
             ("Access-Control-Allow-Origin", "https://a.example"),
             *STREAM_HEADERS[5:],
+            ("Access-Control-Allow-Credentials", "true"),
             ("Vary", "Origin"),
             CHUNKED,
         ]

@@ -7,9 +7,11 @@ from flask import Flask
 from werkzeug.datastructures import Headers
 
 from app.api.cors import register_cors
+from app.api.errors import register_error_handlers
 from gateway_shim.config import Cors
 
 APP = "https://app.example"
+HEADERS = "Content-Type, Cache-Control, Last-Event-ID, Authorization"
 
 
 def ask(origins: str, origin: str | None, method: str = "GET") -> Headers:
@@ -36,15 +38,31 @@ def test_other_origins_read_nothing(origin: str | None) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
 def test_listed_origin_may_read(method: str) -> None:
-    """A listed origin is named itself; DELETE is among the methods, as the tasks API has it."""
+    """A listed origin is named itself, and may send cookies; the tasks API has DELETE."""
     headers = ask(f"{APP}, https://b.example", APP, method)
     assert headers["Access-Control-Allow-Origin"] == APP
     assert headers["Access-Control-Allow-Methods"] == "GET, POST, DELETE, OPTIONS"
+    assert headers["Access-Control-Allow-Headers"] == HEADERS
+    assert headers["Access-Control-Allow-Credentials"] == "true"
     assert headers["Vary"] == "Origin"
 
 
 def test_everyone() -> None:
-    """A star lets every origin read."""
+    """A star lets every origin read, without cookies."""
     headers = ask("*", None)
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert headers["Access-Control-Allow-Methods"] == "GET, POST, DELETE, OPTIONS"
+    assert headers["Access-Control-Allow-Headers"] == HEADERS
+    assert "Access-Control-Allow-Credentials" not in headers
+    assert "Vary" not in headers
+
+
+def test_errors_can_be_read() -> None:
+    """A listed origin can read why something failed, too."""
+    app = Flask(__name__)
+    register_error_handlers(app)
+    register_cors(app, Cors.parse(APP))
+    answer = app.test_client().delete("/nowhere", headers={"Origin": APP})
+    assert answer.status_code == 404
+    assert answer.headers["Access-Control-Allow-Origin"] == APP
+    assert answer.headers["Access-Control-Allow-Credentials"] == "true"
