@@ -15,11 +15,13 @@ from __future__ import annotations
 import _socket
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
 import gevent
 from gevent.pool import Pool
+from gevent.socket import wait_read
 
 __all__ = ["HEAD_SECONDS", "KeptConnections"]
 
@@ -77,19 +79,7 @@ class KeptConnections:
         gevent.sleep(0)
         if self._closed:
             return False
-        handler = gevent.getcurrent()
-        self._idle[handler] = sock
-        self.make_room()
-        timer = gevent.Timeout.start_new(self._seconds)
-        try:
-            data = unreader.read()
-        except gevent.Timeout as exc:
-            if exc is not timer:
-                raise
-            data = _receive_now(sock)
-        finally:
-            timer.close()
-            self._idle.pop(handler, None)
+        data = unreader.take_buffered() or self._wait(sock)
         unreader.unread(data)
         return bool(data)
 
@@ -107,6 +97,27 @@ class KeptConnections:
         for handler in list(self._idle):
             self._close(handler)
 
+    def _wait(self, sock: Any) -> bytes:
+        """Wait for the next bytes of a connection; none if it is to be closed."""
+        handler = gevent.getcurrent()
+        self._idle[handler] = sock
+        self.make_room()
+        timer = gevent.Timeout.start_new(self._seconds)
+        try:
+            if not _pending(sock):
+                wait_read(sock.fileno())
+            if handler not in self._idle:  # woken by _close
+                return b""
+            data: bytes = sock.recv(_RECEIVE_BYTES)
+        except gevent.Timeout as exc:
+            if exc is not timer:
+                raise
+            data = _receive_now(sock)
+        finally:
+            timer.close()
+            self._idle.pop(handler, None)
+        return data
+
     def _close_longest(self, pool: Pool | None = None) -> None:
         for handler in list(self._idle):
             if (pool is None or handler in pool) and self._close(handler):
@@ -115,10 +126,10 @@ class KeptConnections:
     def _close(self, handler: Any) -> bool:
         """End one handler's waiting, unless a request has arrived.
 
-        The handler reads the end of the connection, as if the client had hung up. Throwing an
-        exception into the handler would not do: it could hit it after it has read a request.
+        The descriptor becomes readable, as if the client had hung up. Throwing an exception into
+        the handler would not do: it could hit the handler after it has read a request.
         """
-        # Another object for the descriptor: it looks below TLS, and it does not end the session.
+        # Another object for the descriptor: it works below TLS, so that the session sees nothing.
         plain = _socket.socket(fileno=self._idle[handler].fileno())
         try:
             plain.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
@@ -132,6 +143,11 @@ class KeptConnections:
         finally:
             plain.detach()
         return False
+
+
+def _pending(sock: Any) -> bool:
+    """Whether a TLS session holds bytes that the descriptor does not show any more."""
+    return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
 
 
 def _receive_now(sock: Any) -> bytes:

@@ -73,6 +73,11 @@ def test_unknown(coding: str) -> None:
         ("deflate", RAW_DEFLATE),
         ("deflate", zlib.compress(TEXT) + zlib.compress(TEXT)),
     ],
+    ids=[
+        *("gzip empty", "gzip plain", "gzip zlib", "gzip cut", "gzip checksum", "gzip more"),
+        *("gzip second cut", "gzip many", "deflate empty", "deflate gzip", "deflate raw"),
+        "deflate twice",
+    ],
 )
 def test_broken(coding: str, body: bytes) -> None:
     """A body that is not what it says, breaks off or goes on is refused."""
@@ -81,7 +86,9 @@ def test_broken(coding: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [gzip.compress(TEXT), gzip.compress(TEXT[:5]) + gzip.compress(TEXT)]
+    "body",
+    [gzip.compress(TEXT), gzip.compress(TEXT[:5]) + gzip.compress(TEXT)],
+    ids=["one member", "two"],
 )
 def test_limit(body: bytes) -> None:
     """The limit holds for all that comes out together."""

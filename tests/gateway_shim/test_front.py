@@ -232,6 +232,7 @@ def test_large_send(rig: Rig, size: int, status: int) -> None:
         ("gzip", b'{"token":"t"}', (400, "INVALID_JSON")),
         ("gzip", gzip.compress(b" " * 10_000_000), (413, "PAYLOAD_TOO_LARGE")),
     ],
+    ids=["gzip", "deflate", "identity", "unknown", "broken", "bomb"],
 )
 def test_compressed_send(rig: Rig, coding: str, body: bytes, expected: tuple[int, str]) -> None:
     """A body may be compressed; what comes out has the same limit."""

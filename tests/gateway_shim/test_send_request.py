@@ -258,6 +258,7 @@ def test_what_is_taken_is_well_formed(fields: Any) -> None:
         (JSON, "gzip", gzip.compress(b"{}" + b" " * 102_399), (413, "PAYLOAD_TOO_LARGE")),
         (JSON, "gzip", b"x" * 102_401, (413, "PAYLOAD_TOO_LARGE")),
     ],
+    ids=["type", "coding", "nothing", "no JSON", "empty", "largest", "too large", "sent too large"],
 )
 def test_compressed(content_type: str, coding: str, body: bytes, expected: tuple[int, str]) -> None:
     """The type is checked before the coding, the coding before the text; the size always."""

@@ -150,3 +150,37 @@ def test_plain_http_is_answered_in_words(server: Server) -> None:
     # A machine that needs more than ten seconds for this writes another line.
     assert 1 <= server.log.count("plain HTTP at the TLS port was refused") <= 10
     assert "Traceback" not in server.log
+
+
+def test_idle_connections_over_tls(certificate: tuple[Path, Path]) -> None:
+    """They are kept for a while, and closed without noise then and at the end."""
+    cert, key = map(str, certificate)
+    arguments = ["--certfile", cert, "--keyfile", key]
+    with TlsServe(*arguments, env={"KEEP_ALIVE_SECONDS": "2"}) as server, dial(server) as old:
+        keep(old)
+        keep(old)
+        assert old.wait_closed() is Ended.EOF
+        with dial(server) as idle:
+            keep(idle)
+            assert server.terminate() == 0
+            assert idle.wait_closed() is Ended.EOF
+        assert "Traceback" not in server.log
+        assert "Error" not in server.log
+
+
+def test_many_requests_in_one_record(server: Server) -> None:
+    """Requests that the TLS session has read already are answered, though the socket is silent."""
+    padding = 64 - len(request_bytes("GET", "/healthz", [("X", "")]))
+    # The server reads 8 KiB at a time: the first 128 of these, and no byte of the next one.
+    one = request_bytes("GET", "/healthz", [("X", "x" * padding)])
+    assert len(one) == 64
+    with dial(server) as connection:
+        connection.send(one * 200)
+        assert [connection.read_response().status for _ in range(200)] == [200] * 200
+
+
+def keep(connection: Connection) -> None:
+    """One request over a connection that stays open."""
+    connection.send(request_bytes("GET", "/healthz"))
+    answer = connection.read_response()
+    assert (answer.status, answer.head.get("Connection")) == (200, "keep-alive")
