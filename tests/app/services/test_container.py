@@ -149,7 +149,7 @@ def test_the_gateways_configuration() -> None:
         config.client_timeout,
         config.drain_retry_seconds,
         config.cors,
-    ) == (Dialect.ENVELOPE, 7, 2048, 11, 3, 8, 1.5, Cors(("https://a", "https://b")))
+    ) == (Dialect.ENVELOPE, 7, 2048, 11, 3, 8, 1.5, Cors.parse("https://a,https://b"))
 
 
 def test_more_connections_than_descriptors(
