@@ -296,6 +296,7 @@ HEAD_NAMES = {
     "Access-Control-Allow-Origin",
     "Access-Control-Allow-Methods",
     "Access-Control-Allow-Headers",
+    "Access-Control-Allow-Credentials",
     "Allow",
 }
 
@@ -317,6 +318,7 @@ def assert_own_head(head: Head, origin: str) -> None:
     assert {name for name, _ in head.headers} <= HEAD_NAMES
     allowed = head.get("Access-Control-Allow-Origin")
     assert allowed in (None, "https://good.example")
+    assert (head.get("Access-Control-Allow-Credentials") is not None) == (allowed is not None)
     if allowed is not None:
         assert origin.strip() == allowed
 
