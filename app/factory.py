@@ -14,6 +14,7 @@ from app.monolith import Monolith
 from app.services.container import ServiceContainer
 from app.utils.user_modules import make_importable
 from gateway_shim.config import Cors
+from gateway_shim.patching import support_native_threads
 from gateway_shim.runtime import EXTENSION
 
 __all__ = ["build"]
@@ -33,6 +34,7 @@ def build(settings: Settings | None = None) -> Flask:
     Raises:
         InvalidSettings: a setting cannot work; says which.
     """
+    support_native_threads()  # if something else than our worker has patched the process for gevent
     settings = settings or load_settings()
     make_importable(settings.app_tasks_path)
     container = ServiceContainer(settings=settings)

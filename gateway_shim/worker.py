@@ -30,6 +30,7 @@ from gateway_shim.descriptors import idle_allowed, raise_limit
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.generations import Generations
 from gateway_shim.keep_alive import HEAD_SECONDS, KeptConnections
+from gateway_shim.patching import support_native_threads
 from gateway_shim.refused_options import refused_options
 from gateway_shim.request_body import drop_body, read_body
 from gateway_shim.runtime import Runtime, runtime_of
@@ -87,6 +88,11 @@ class StreamWorker(GeventWorker):
         """
         for refused in refused_options(cfg):
             raise SystemExit(f"sse-monolith: {refused.message}")
+
+    def patch(self) -> None:
+        """Patch this process for gevent, so that native threads can share locks with it."""
+        super().patch()
+        support_native_threads()
 
     def init_process(self) -> None:
         """Prepare this process and serve until told to exit."""

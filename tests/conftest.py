@@ -4,7 +4,11 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import signal  # noqa: E402 - see above
+from gateway_shim.patching import support_native_threads  # noqa: E402 - see above
+
+support_native_threads()
+
+import signal  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 

@@ -19,9 +19,9 @@ def check_command() -> None:
     A server asks so itself before it reloads. Exit status 0 if it could, else 1 and why not.
     """
     # As in the worker: before anything of the application is imported.
-    from gevent import monkey
+    from gateway_shim.patching import patch_process
 
-    monkey.patch_all()
+    patch_process()
     from app import create_app
 
     try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 
 from gevent.event import Event
+from gevent.hub import get_hub
 
 from app.utils.shutdown_coordinator import LifetimeEvent, ShutdownCoordinator
 
@@ -30,14 +32,19 @@ class SubscriptionClosed(Exception):
 class LogSubscription:
     """One reader's lines. When it is full the oldest line is dropped, and counted.
 
-    Lines come from any thread (a task that computes runs on a native one); a deque's operations
-    and gevent's event are safe there, and no lock is held that a reader could wait for.
+    Must be made, read and closed in the hub's thread. Lines come from any thread (a task that
+    computes runs on a native one), and a line must wait for nobody: the thread that logs holds the
+    handler's lock. So a line touches only a deque and an async watcher, whose ``send`` may be
+    called by any thread.
     """
 
     def __init__(self, broadcaster: LogBroadcaster, capacity: int) -> None:
         self._broadcaster = broadcaster
         self._lines: deque[str] = deque(maxlen=capacity)
         self._arrived = Event()
+        # ref=False: it alone must not keep the loop, and so the process, alive.
+        self._watcher = get_hub().loop.async_(ref=False)
+        self._watcher.start(self._arrived.set)
         self._closed_because: str | None = None
         self.dropped = 0
 
@@ -46,7 +53,7 @@ class LogSubscription:
         if len(self._lines) == self._lines.maxlen:
             self.dropped += 1
         self._lines.append(line)
-        self._arrived.set()
+        self._watcher.send()
 
     def take(self, timeout: float) -> str | None:
         """Wait for the next line.
@@ -60,10 +67,13 @@ class LogSubscription:
         Raises:
             SubscriptionClosed: every line was taken, and there will be none.
         """
-        if not self._lines and self._closed_because is None:
-            self._arrived.wait(timeout)
-        # Cleared before looking: a line that comes in between sets it again.
-        self._arrived.clear()
+        deadline = time.monotonic() + timeout
+        while not self._lines and self._closed_because is None:
+            # What set it may be a line that was taken already: then wait again.
+            if not self._arrived.wait(max(deadline - time.monotonic(), 0.0)):
+                break
+            # Cleared before looking: a line that comes in between sets it again.
+            self._arrived.clear()
         if self._lines:
             return self._lines.popleft()
         if self._closed_because is not None:
@@ -75,6 +85,8 @@ class LogSubscription:
         self._broadcaster.forget(self)
         if self._closed_because is None:
             self._closed_because = reason
+            self._watcher.stop()
+            self._watcher.close()
         self._arrived.set()
 
 

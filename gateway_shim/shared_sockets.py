@@ -1,0 +1,96 @@
+"""Lets a socket be used by one thread after another.
+
+A gevent socket belongs to the event loop of the thread that made it, and fails in any other. But
+a pool of connections that several threads share, such as that of a ``requests.Session``, hands
+the connection of one to another. So a socket that is used by another thread moves to that
+thread's loop, unless its own loop waits for it at that moment.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gevent._socketcommon import SocketMixin  # type: ignore[import-not-found]
+from gevent.hub import get_hub
+from gevent.monkey import get_original
+from gevent.socket import wait as wait_for
+
+__all__ = ["share_sockets"]
+
+_READ, _WRITE = 1, 2
+
+_get_native_ident = get_original("_thread", "get_ident")
+
+_wait = SocketMixin._wait
+_drop_events_and_close = SocketMixin._drop_events_and_close
+_shutdown = SocketMixin.shutdown
+
+
+def share_sockets() -> None:
+    """Patch gevent's sockets, those with TLS included."""
+    SocketMixin._wait = _wait_in_any_thread
+    SocketMixin._drop_events_and_close = _close_in_any_thread
+    SocketMixin.shutdown = _shut_down_in_any_thread
+
+
+def _wait_in_any_thread(sock: Any, watcher: Any, timeout_exc: Any = None) -> None:
+    if sock.hub is None or watcher is None or sock.hub.thread_ident == _get_native_ident():
+        _wait(sock, watcher, timeout_exc)
+        return
+    writes = watcher is sock._write_event
+    if _move(sock):
+        _wait(sock, sock._write_event if writes else sock._read_event, timeout_exc)
+        return
+    # The other direction is waited for by the loop that the socket belongs to.
+    borrowed = get_hub().loop.io(sock._sock.fileno(), _WRITE if writes else _READ)
+    try:
+        if timeout_exc is None:
+            wait_for(borrowed, sock.timeout)
+        else:
+            wait_for(borrowed, sock.timeout, timeout_exc)
+    finally:
+        borrowed.close()
+
+
+def _close_in_any_thread(sock: Any, *args: Any, **kwargs: Any) -> None:
+    owner = _owner_elsewhere(sock)
+    _drop_events_and_close(sock, *args, **kwargs)
+    if owner is not None:
+        owner.loop.run_callback_threadsafe(_nothing)  # wakes the loop that is to end its waits
+
+
+def _shut_down_in_any_thread(sock: Any, how: int) -> None:
+    owner = _owner_elsewhere(sock)
+    _shutdown(sock, how)
+    if owner is not None:
+        owner.loop.run_callback_threadsafe(_nothing)
+
+
+def _owner_elsewhere(sock: Any) -> Any:
+    """The hub of another thread that still waits for a socket; None if there is no such hub."""
+    if sock.hub is None or sock.hub.thread_ident == _get_native_ident() or _move(sock):
+        return None
+    return sock.hub
+
+
+def _move(sock: Any) -> bool:
+    """Make a socket the calling thread's; False if its own loop waits for it now."""
+    read, write = sock._read_event, sock._write_event
+    if read is None or write is None:  # closed
+        return True
+    alive = sock.hub.loop is not None
+    if alive and (read.callback is not None or write.callback is not None):
+        return False
+    hub = get_hub()
+    fileno = sock._sock.fileno()
+    sock._read_event = hub.loop.io(fileno, _READ)
+    sock._write_event = hub.loop.io(fileno, _WRITE)
+    sock.hub = hub
+    if alive:
+        read.close()
+        write.close()
+    return True
+
+
+def _nothing() -> None:
+    """Do nothing."""

@@ -1,0 +1,181 @@
+"""Sockets that one thread after another uses."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import gevent
+import pytest
+import requests
+from gevent.hub import get_hub
+from gevent.monkey import get_original
+from gevent.threadpool import ThreadPool
+
+from tests.support.timing import TIME_LIMIT, wait_until
+
+native_sleep = get_original("time", "sleep")
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPool]:
+    """Native threads."""
+    made = ThreadPool(3)
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two connected sockets."""
+    one, two = socket.socketpair()
+    one.settimeout(TIME_LIMIT)
+    two.settimeout(TIME_LIMIT)
+    with one, two:
+        yield one, two
+
+
+def test_another_thread_reads_and_writes(
+    pool: ThreadPool, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """A socket of the loop waits in the thread that uses it, and then in the loop again."""
+    one, two = pair
+    large = b"x" * 4_000_000
+    reading = pool.spawn(one.recv, 10)
+    native_sleep(0.01)
+    two.sendall(b"hello")
+    assert reading.get(timeout=TIME_LIMIT) == b"hello"
+
+    def read(sock: socket.socket) -> int:
+        count = 0
+        while count < len(large):
+            count += len(sock.recv(65536))
+        return count
+
+    writing = pool.spawn(one.sendall, large)
+    assert read(two) == len(large)
+    writing.get(timeout=TIME_LIMIT)
+    reader = gevent.spawn(read, one)
+    pool.spawn(two.sendall, large).get(timeout=TIME_LIMIT)
+    assert reader.get(timeout=TIME_LIMIT) == len(large)
+
+
+def test_both_directions_at_once(
+    pool: ThreadPool, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """The loop reads while a thread writes: neither disturbs the other."""
+    one, two = pair
+    large = b"x" * 4_000_000
+    reading = gevent.spawn(one.recv, 10)
+    gevent.sleep(0)
+    writing = pool.spawn(one.sendall, large)
+    got = 0
+    while got < len(large):
+        got += len(two.recv(65536))
+    writing.get(timeout=TIME_LIMIT)
+    assert not reading.ready()
+    two.sendall(b"hello")
+    assert reading.get(timeout=TIME_LIMIT) == b"hello"
+
+
+def test_time_limits_hold(pool: ThreadPool, pair: tuple[socket.socket, socket.socket]) -> None:
+    """A thread that gets nothing is told so, in either way of waiting."""
+    one, _ = pair
+    one.settimeout(0.01)
+    with pytest.raises(TimeoutError):
+        pool.spawn(one.recv, 1).get(timeout=TIME_LIMIT)
+    with pytest.raises(TimeoutError):
+        one.recv(1)
+
+
+def test_a_thread_closes_what_the_loop_waits_for(
+    pool: ThreadPool, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """The wait ends at once although nothing else wakes the loop."""
+    one, _ = pair
+    reading = gevent.spawn(one.recv, 1)
+    gevent.sleep(0)
+
+    def close() -> None:
+        native_sleep(0.01)
+        one.close()
+
+    pool.spawn(close)
+    reading.join(TIME_LIMIT)
+    assert isinstance(reading.exception, OSError)
+
+
+def test_the_loop_closes_what_a_thread_has_made(pool: ThreadPool) -> None:
+    """The descriptor is free at once, although the thread's own loop does not run."""
+
+    def make() -> tuple[socket.socket, socket.socket]:
+        made = socket.socketpair()
+        made[1].sendall(b"x")
+        made[0].recv(1)
+        return made
+
+    one, two = pool.spawn(make).get(timeout=TIME_LIMIT)
+    two.settimeout(TIME_LIMIT)
+    one.close()
+    assert two.recv(1) == b""
+    two.close()
+
+
+def test_a_socket_outlives_its_threads_loop(pool: ThreadPool) -> None:
+    """The thread is gone, its loop too; the socket moves to whoever uses it."""
+
+    def make() -> tuple[socket.socket, socket.socket]:
+        made = socket.socketpair()
+        gevent.sleep(0)
+        get_hub().destroy(True)
+        return made
+
+    one, two = pool.spawn(make).get(timeout=TIME_LIMIT)
+    one.settimeout(TIME_LIMIT)
+    with one, two:
+        reading = gevent.spawn(one.recv, 1)
+        gevent.sleep(0)
+        two.sendall(b"x")
+        assert reading.get(timeout=TIME_LIMIT) == b"x"
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with the path, and keeps the connection."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answer."""
+        body = self.path.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_session_of_requests_serves_both_sides(pool: ThreadPool) -> None:
+    """Its pool hands the connection of one thread to another; every answer is the right one."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    serving = threading.Thread(target=server.serve_forever, daemon=True)
+    serving.start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+
+            def ask(name: str) -> int:
+                paths = [f"/{name}/{number}" for number in range(100)]
+                return sum(session.get(url + p, timeout=TIME_LIMIT).text == p for p in paths)
+
+            threads = [pool.spawn(ask, f"thread{n}") for n in range(2)]
+            greenlets = [gevent.spawn(ask, f"greenlet{n}") for n in range(2)]
+            assert [task.get(timeout=TIME_LIMIT * 2) for task in greenlets + threads] == [100] * 4
+    finally:
+        server.shutdown()
+        server.server_close()
+        wait_until(lambda: not serving.is_alive(), "the server to end")
