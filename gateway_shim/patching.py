@@ -22,8 +22,8 @@ from typing import Any
 
 from gevent import events, monkey
 from gevent.monkey.api import patch_item
-from gevent.thread import LockType as GeventLock  # type: ignore[import-not-found]
 
+from gateway_shim.imported_locks import replace_imported_locks
 from gateway_shim.native_threads import start_native_threads_natively
 from gateway_shim.shared_lock import Lock, SharedLock, let_loops_end
 from gateway_shim.shared_sockets import share_sockets
@@ -59,7 +59,7 @@ def support_native_threads() -> None:
     if _threading._allocate_lock is not SharedLock:
         _share_lock_types()
         _share_existing_locks()
-        _replace_names_of_gevents_lock()
+        replace_imported_locks()
     if threading.Event is not monkey.get_original("threading", "Event"):
         patch_item(threading, "Event", monkey.get_original("threading", "Event"))
     if queue.SimpleQueue is not _queue._PySimpleQueue:
@@ -88,19 +88,6 @@ def _share_lock_types() -> None:
     patch_item(functools, "RLock", threading.RLock)
     start_native_threads_natively()
     share_sockets()
-
-
-def _replace_names_of_gevents_lock() -> None:
-    """Replace gevent's lock where a module has imported it by its name.
-
-    There is such a module if something else has patched the process and imported more since.
-    """
-    for module in list(sys.modules.values()):
-        if module is None or module.__name__.partition(".")[0] == "gevent":
-            continue
-        for name, value in list(getattr(module, "__dict__", {}).items()):
-            if value is GeventLock:
-                setattr(module, name, Lock)
 
 
 def _share_existing_locks() -> None:

@@ -6,9 +6,9 @@ Broadcasts to real sockets over loopback, whose clients are another process; the
 
 from __future__ import annotations
 
-from gevent import monkey
+from gateway_shim.patching import patch_process
 
-monkey.patch_all()
+patch_process()
 
 import _socket  # noqa: E402
 import os  # noqa: E402

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 
 import gevent
 import pytest
@@ -145,6 +146,7 @@ class Echo(BaseHTTPRequestHandler):
     """Answers with the path, and keeps the connection."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: two would wait for each other
 
     def do_GET(self) -> None:
         """Answer."""
@@ -158,9 +160,17 @@ class Echo(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Server(ThreadingHTTPServer):
+    """Does not ask a name server for its own name, which may take seconds."""
+
+    def server_bind(self) -> None:
+        """Bind."""
+        TCPServer.server_bind(self)
+
+
 def test_a_session_of_requests_serves_both_sides(pool: ThreadPool) -> None:
     """Its pool hands the connection of one thread to another; every answer is the right one."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    server = Server(("127.0.0.1", 0), Echo)
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     serving.start()
     url = f"http://127.0.0.1:{server.server_address[1]}"

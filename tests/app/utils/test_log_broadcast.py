@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import gevent
 import pytest
+from gevent.monkey import get_original
 from gevent.threadpool import ThreadPool
 
 from app.utils.log_broadcast import LogBroadcaster, SubscriptionClosed
@@ -61,6 +62,40 @@ def test_a_line_from_a_native_thread_wakes_the_reader(broadcaster: LogBroadcaste
     try:
         pool.spawn(logger.info, "from a thread").get(timeout=5)
         assert reader.get(timeout=5) == "from a thread"
+    finally:
+        pool.kill()
+
+
+def test_a_line_that_was_taken_does_not_end_the_next_wait(broadcaster: LogBroadcaster) -> None:
+    """A reader that waits is told that nothing came only after its time."""
+    subscription = broadcaster.subscribe()
+    logger.info("a")
+    assert subscription.take(5) == "a"
+    reader = gevent.spawn(subscription.take, 3600)
+    gevent.sleep(0)
+    gevent.sleep(0.001)  # what the first line has set off is over
+    assert not reader.ready()
+    logger.info("b")
+    assert reader.get(timeout=5) == "b"
+    assert subscription.take(0) is None
+
+
+def test_a_line_from_a_thread_waits_for_nobody(broadcaster: LogBroadcaster) -> None:
+    """While the loop is blocked a thread that logs goes on: it only notifies."""
+    subscription = broadcaster.subscribe()
+    done = get_original("_thread", "allocate_lock")()
+    done.acquire()
+
+    def log() -> None:
+        for number in range(3):
+            logger.info("%d", number)
+        done.release()
+
+    pool = ThreadPool(1)
+    try:
+        pool.spawn(log)
+        assert done.acquire(timeout=5)  # natively: nothing else runs in this thread meanwhile
+        assert [subscription.take(5) for _ in range(3)] == ["0", "1", "2"]
     finally:
         pool.kill()
 
