@@ -18,6 +18,7 @@ from typing import Any
 from gevent.monkey import get_original
 from gevent.thread import LockType as GeventLock  # type: ignore[import-not-found]
 
+from gateway_shim.shared_condition import Condition
 from gateway_shim.shared_lock import Lock, SharedLock
 
 __all__ = ["replace_imported_locks"]
@@ -28,6 +29,7 @@ _LEFT_ALONE = frozenset({"_thread", "threading", "gevent", "gateway_shim", "app"
 _allocate_native_lock = get_original("_thread", "allocate_lock")
 _NativeLockMaker = get_original("threading", "Lock")
 _NativeLock = type(_allocate_native_lock())
+_PlainCondition = get_original("threading", "Condition")
 _NativeRLock: Any = get_original("_thread", "RLock")
 
 
@@ -39,15 +41,16 @@ def replace_imported_locks() -> None:
             setattr(module, name, SharedLock)
         elif value is GeventLock:
             setattr(module, name, Lock)
+        elif value is _PlainCondition:
+            setattr(module, name, Condition)
         elif _is_free(value):
             kind = threading.RLock if isinstance(value, _NativeRLock) else Lock
             setattr(module, name, replaced.setdefault(id(value), kind()))
     if sys.version_info < (3, 12):
         # Each holds its lock while it computes.
-        cached: Any
-        for cached in gc.get_objects():
-            if type(cached) is functools.cached_property and _is_free(cached.lock):
-                cached.lock = threading.RLock()
+        for found in gc.get_objects():
+            if type(found) is functools.cached_property and _is_free(vars(found)["lock"]):
+                vars(found)["lock"] = threading.RLock()
 
 
 def _named_values() -> Iterator[tuple[ModuleType, str, object]]:

@@ -25,6 +25,7 @@ from gevent.monkey.api import patch_item
 
 from gateway_shim.imported_locks import replace_imported_locks
 from gateway_shim.native_threads import start_native_threads_natively
+from gateway_shim.shared_condition import Condition
 from gateway_shim.shared_lock import Lock, SharedLock, let_loops_end
 from gateway_shim.shared_sockets import share_sockets
 
@@ -83,6 +84,7 @@ def _share_lock_types() -> None:
     if _PYTHON < (3, 13):
         patch_item(threading, "_set_sentinel", SharedLock)
     patch_item(threading, "Lock", Lock)
+    patch_item(threading, "Condition", Condition)
     # threading.RLock is Python's own one, over _allocate_lock: gevent has arranged that. In
     # Python 3.11 each functools.cached_property holds one while it computes.
     patch_item(functools, "RLock", threading.RLock)
