@@ -92,18 +92,13 @@ def test_a_notification_for_a_killed_one_goes_to_the_next(condition: Condition) 
 
 def test_a_notification_for_all_is_not_passed_on(condition: Condition) -> None:
     """Who comes to wait after that must not be woken by it."""
-    first, _ = waiting(condition, 2)
+    (first,) = waiting(condition, 1)
     with condition:
         condition.notify_all()
         first.kill(block=False)
-    late = gevent.spawn(wait, condition)
-    first.join(TIME_LIMIT)
-    wait_until(lambda: len(condition._waiters) == 1, "the late one to wait")
-    gevent.sleep(0.001)
-    assert not late.ready()
-    with condition:
-        condition.notify()
-    assert late.get(timeout=TIME_LIMIT) is True
+        wait_until(lambda: condition._lock._sleepers, "the killed one to wait for the lock")
+        assert condition.wait(0.01) is False
+    assert isinstance(first.get(timeout=TIME_LIMIT), gevent.GreenletExit)
 
 
 def test_who_is_killed_while_it_takes_the_lock_again_has_it(condition: Condition) -> None:

@@ -13,7 +13,7 @@ from gevent.hub import get_hub
 from gevent.monkey import get_original
 from gevent.threadpool import ThreadPool
 
-from gateway_shim.shared_lock import PATIENCE, Lock, SharedLock
+from gateway_shim.shared_lock import PATIENCE, Lock, SharedLock, _ThreadSleeper
 from tests.support.timing import TIME_LIMIT, wait_until
 
 native_sleep = get_original("time", "sleep")
@@ -105,6 +105,30 @@ def test_senseless_time_limits_are_refused(
     with pytest.raises(error):
         lock.acquire(*arguments)
     assert not lock.locked()
+
+
+def test_who_comes_to_wait_during_a_release_is_woken(pool: ThreadPool, lock: SharedLock) -> None:
+    """It finds the lock held, and the release has already seen that nobody waited."""
+
+    class Slow:
+        """A native lock whose release comes after somebody else has begun to wait."""
+
+        def __init__(self, native: Any) -> None:
+            self.acquire, self.locked, self._release = native.acquire, native.locked, native.release
+            self.others: list[Any] = []
+
+        def release(self) -> None:
+            if not self.others:
+                self.others.append(pool.spawn(lock.acquire))
+                while not lock._sleepers:
+                    native_sleep(0.001)
+                native_sleep(0.01)  # until it sleeps; if that is too short the test is easier
+            self._release()
+
+    lock._native = slow = Slow(lock._native)
+    lock.acquire()
+    lock.release()
+    assert slow.others[0].get(timeout=TIME_LIMIT) is True
 
 
 def test_one_may_let_go_of_what_another_has_taken(pool: ThreadPool, lock: SharedLock) -> None:
@@ -333,7 +357,9 @@ def test_a_callback_waits_natively_for_a_thread(pool: ThreadPool, lock: SharedLo
             begun.append(True)
             gate.wait()
             native_sleep(0.02)
+            first.append(lock._sleepers[0])
 
+    first: list[object] = []
     result = pool.spawn(hold)
     wait_until(lambda: begun, "the thread to hold the lock")
     behind = gevent.spawn(lock.acquire)
@@ -346,6 +372,7 @@ def test_a_callback_waits_natively_for_a_thread(pool: ThreadPool, lock: SharedLo
         return got
 
     assert in_hub(take) == [True]
+    assert isinstance(first[0], _ThreadSleeper)
     assert behind.get(timeout=TIME_LIMIT) is True
     result.get(timeout=TIME_LIMIT)
 
