@@ -26,8 +26,9 @@ from gevent.monkey.api import patch_item
 from gateway_shim.imported_locks import replace_imported_locks
 from gateway_shim.native_threads import start_native_threads_natively
 from gateway_shim.shared_condition import Condition
-from gateway_shim.shared_lock import Lock, SharedLock, let_loops_end
+from gateway_shim.shared_lock import Lock, SharedLock
 from gateway_shim.shared_sockets import share_sockets
+from gateway_shim.sleepers import let_loops_end
 
 __all__ = ["patch_process", "support_native_threads"]
 

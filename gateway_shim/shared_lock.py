@@ -22,20 +22,19 @@ threads, signal handlers and finalizers cannot interrupt.
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
 from time import monotonic
 from types import TracebackType
-from typing import Any, Protocol
 
 from gevent import sleep
 from gevent._hub_local import get_hub_if_exists
 from gevent.exceptions import BlockingSwitchOutError
-from gevent.hub import Hub, Waiter, getcurrent
+from gevent.hub import getcurrent
 from gevent.monkey import get_original
-from gevent.timeout import Timeout
 
-__all__ = ["PATIENCE", "Lock", "SharedLock", "let_loops_end"]
+from gateway_shim.sleepers import LoopSleeper, Sleeper, ThreadSleeper
+
+__all__ = ["PATIENCE", "Lock", "SharedLock"]
 
 PATIENCE = 4
 """How often a sleeper that was woken may find the lock taken before it is given the lock."""
@@ -49,10 +48,6 @@ _HUB_LOOK_SECONDS = 0.01
 _allocate_native_lock = get_original("_thread", "allocate_lock")
 _get_native_ident = get_original("_thread", "get_ident")
 _TIMEOUT_MAX: float = get_original("_thread", "TIMEOUT_MAX")
-
-_loops_may_end = False
-_in_loops: set[_LoopSleeper] = set()
-"""The greenlets that sleep now; their watchers keep their loops from ending."""
 
 
 class SharedLock:
@@ -73,7 +68,7 @@ class SharedLock:
 
     def __init__(self) -> None:
         self._native = _allocate_native_lock()
-        self._sleepers: deque[_Sleeper] = deque()
+        self._sleepers: deque[Sleeper] = deque()
         # The native thread of the holder; None while it is being taken or released.
         self._thread: int | None = None
 
@@ -159,16 +154,16 @@ class SharedLock:
         deadline = None if timeout is None else monotonic() + timeout
         hub = get_hub_if_exists()
         if hub is None:
-            return self._sleep(_ThreadSleeper(), deadline)
+            return self._sleep(ThreadSleeper(), deadline)
         if getcurrent() is hub:
             return self._wait_in_hub(deadline)
-        sleeper = _LoopSleeper(hub)
+        sleeper = LoopSleeper(hub)
         try:
             return self._sleep(sleeper, deadline)
         finally:
             sleeper.close()
 
-    def _sleep(self, sleeper: _Sleeper, deadline: float | None) -> bool:
+    def _sleep(self, sleeper: Sleeper, deadline: float | None) -> bool:
         """Wait until the lock is ours (True) or the deadline has passed (False)."""
         add = self._sleepers.append
         defeats = 0
@@ -203,7 +198,7 @@ class SharedLock:
         until = monotonic() + _HUB_SECONDS
         if deadline is not None:
             until = min(until, deadline)
-        sleeper = _ThreadSleeper()
+        sleeper = ThreadSleeper()
         # In front: a greenlet of this loop that were woken before us could not run.
         self._sleepers.appendleft(sleeper)
         taken = self._native.acquire(False)
@@ -224,7 +219,7 @@ class SharedLock:
             " wait; do it in a greenlet: gevent.spawn(...)"
         )
 
-    def _withdraw(self, sleeper: _Sleeper) -> bool:
+    def _withdraw(self, sleeper: Sleeper) -> bool:
         """Take our own sleeper out; False if a release has taken it out already."""
         try:
             self._sleepers.remove(sleeper)
@@ -232,7 +227,7 @@ class SharedLock:
             return False
         return True
 
-    def _decline(self, sleeper: _Sleeper) -> None:
+    def _decline(self, sleeper: Sleeper) -> None:
         """Pass on what a release has meant for a sleeper that no longer wants it."""
         if sleeper.is_given_lock:
             self.release()
@@ -272,108 +267,6 @@ class Lock(SharedLock):
     __slots__ = ()
 
     _yields = True
-
-
-def let_loops_end() -> None:
-    """Let event loops end although greenlets sleep in them: nobody will release their locks.
-
-    For the end of the process. Until then such a greenlet keeps its loop alive.
-    """
-    global _loops_may_end
-    _loops_may_end = True
-    for sleeper in list(_in_loops):
-        sleeper.let_loop_end()
-
-
-class _Sleeper(Protocol):
-    """Waits in one thread until another thread, or the same one, wakes it. Once a sleep."""
-
-    thread: int
-    is_given_lock: bool
-    """Whether the one who takes it out gives it the lock; otherwise it has to compete."""
-
-    def sleep(self, deadline: float | None) -> bool:
-        """Wait until woken (True) or until the deadline, in monotonic seconds (False)."""
-        ...
-
-    def wake(self) -> bool:
-        """End the sleep, from any thread; False if the sleeper can never run again."""
-        ...
-
-
-class _ThreadSleeper:
-    """Blocks a native thread."""
-
-    __slots__ = ("_gate", "is_given_lock", "thread")
-
-    def __init__(self) -> None:
-        self.thread: int = _get_native_ident()
-        self.is_given_lock = False
-        self._gate = _allocate_native_lock()
-        self._gate.acquire()
-
-    def sleep(self, deadline: float | None) -> bool:
-        if deadline is None:
-            return bool(self._gate.acquire())
-        return bool(self._gate.acquire(True, max(deadline - monotonic(), 0.0)))
-
-    def wake(self) -> bool:
-        self._gate.release()
-        return True
-
-
-class _LoopSleeper:
-    """Parks a greenlet. Made, used and closed by that greenlet.
-
-    An async watcher's ``send`` is the one call that an event loop allows from other threads.
-
-    Args:
-        hub: the hub of the greenlet's thread.
-    """
-
-    __slots__ = ("_closed", "_waiter", "_watcher", "is_given_lock", "thread")
-
-    def __init__(self, hub: Hub) -> None:
-        self.thread: int = _get_native_ident()
-        self.is_given_lock = False
-        self._closed = False
-        self._waiter: Waiter[Any] = Waiter(hub)
-        self._watcher: Any = hub.loop.async_(ref=not _loops_may_end)
-        # Before anybody can know of us: a watcher that is not started yet forgets a send.
-        self._watcher.start(self._waiter.switch, None)
-
-    def sleep(self, deadline: float | None) -> bool:
-        _in_loops.add(self)
-        try:
-            if deadline is None:
-                self._waiter.get()
-                return True
-            # False: it only ends the block.
-            with Timeout(max(deadline - monotonic(), 0.0), False):  # type: ignore[arg-type]
-                self._waiter.get()
-                return True
-            return False
-        finally:
-            _in_loops.discard(self)
-            self._waiter.clear()
-
-    def wake(self) -> bool:
-        try:
-            self._watcher.send()
-        except Exception:  # noqa: BLE001 - each kind of loop has its own error for a dead one
-            return self._closed  # then the greenlet has seen that it was taken out
-        return True
-
-    def let_loop_end(self) -> None:
-        """Keep the loop alive no longer."""
-        with contextlib.suppress(Exception):  # it is gone: each kind has its own error for that
-            self._watcher.ref = False
-
-    def close(self) -> None:
-        """Give the watcher back."""
-        self._closed = True
-        self._watcher.stop()
-        self._watcher.close()
 
 
 def _check(blocking: bool, timeout: float) -> None:

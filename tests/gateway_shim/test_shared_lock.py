@@ -13,7 +13,8 @@ from gevent.hub import get_hub
 from gevent.monkey import get_original
 from gevent.threadpool import ThreadPool
 
-from gateway_shim.shared_lock import PATIENCE, Lock, SharedLock, _ThreadSleeper
+from gateway_shim.shared_lock import PATIENCE, Lock, SharedLock
+from gateway_shim.sleepers import ThreadSleeper
 from tests.support.timing import TIME_LIMIT, wait_until
 
 native_sleep = get_original("time", "sleep")
@@ -372,7 +373,7 @@ def test_a_callback_waits_natively_for_a_thread(pool: ThreadPool, lock: SharedLo
         return got
 
     assert in_hub(take) == [True]
-    assert isinstance(first[0], _ThreadSleeper)
+    assert isinstance(first[0], ThreadSleeper)
     assert behind.get(timeout=TIME_LIMIT) is True
     result.get(timeout=TIME_LIMIT)
 
