@@ -83,7 +83,7 @@ def _share_lock_types() -> None:
             patch_item(_thread, name, SharedLock)
     patch_item(threading, "_allocate_lock", SharedLock)
     if _PYTHON < (3, 13):
-        patch_item(threading, "_set_sentinel", SharedLock)
+        patch_item(threading, "_set_sentinel", Lock)
     patch_item(threading, "Lock", Lock)
     patch_item(threading, "Condition", Condition)
     # threading.RLock is Python's own one, over _allocate_lock: gevent has arranged that. In
@@ -101,7 +101,7 @@ def _share_existing_locks() -> None:
     main: Any = threading.main_thread()
     if _PYTHON < (3, 13) and main._tstate_lock is not None and main._tstate_lock.locked():
         # Held as long as the thread runs; gevent releases it at the end.
-        main._tstate_lock = SharedLock()
+        main._tstate_lock = Lock()
         main._tstate_lock.acquire()
 
 

@@ -36,6 +36,16 @@ def test_a_thread_of_the_loop_is_a_greenlet() -> None:
     assert idents == [native_ident()]
 
 
+def test_asking_whether_it_lives_lets_it_run() -> None:
+    """A loop that only asks comes to an end, as with gevent alone."""
+    thread = threading.Thread(target=gevent.sleep)
+    thread.start()
+    asked = 0
+    while thread.is_alive() and asked < 1000:
+        asked += 1
+    assert asked < 1000
+
+
 def test_a_thread_of_a_native_thread_outlives_its_starter(pool: ThreadPool) -> None:
     """It is native: it goes on when the task that has started it is over."""
     go_on, idents = threading.Event(), []
