@@ -8,6 +8,8 @@
     ├── BadSend                a send that breaks the contract; the sender's fault
     ├── UnknownToken           a send for a stream that is not (any more) there
     ├── WriteFailed            a send that its stream did not survive; the client's fault
+    ├── LoopNotRunning         a call of another thread that no event loop carries out (any more)
+    ├── NotAllowedHere         what would stop or copy the serving process; the caller's misuse
     └── RequestFailed          another server that we asked gave no usable answer
         ├── BadURL             what was to be asked is not an http(s) URL; our settings' fault
         ├── BadRedirect        a redirect leads nowhere
@@ -26,6 +28,8 @@ __all__ = [
     "GatewayError",
     "InvalidConfiguration",
     "InvalidTransition",
+    "LoopNotRunning",
+    "NotAllowedHere",
     "RequestFailed",
     "UnknownToken",
     "WriteFailed",
@@ -79,6 +83,20 @@ class WriteFailed(GatewayError):
     def __init__(self, token: str) -> None:
         super().__init__(f"the stream with the token {token} could not be written to")
         self.token = token
+
+
+class LoopNotRunning(GatewayError):
+    """Another thread has called, and no event loop carries the call out: it has ended."""
+
+    def __init__(self) -> None:
+        super().__init__("the event loop has ended; whether the call was carried out is unknown")
+
+
+class NotAllowedHere(GatewayError, RuntimeError):
+    """The call would stop the event loop or copy the serving process; nothing was done.
+
+    The message says what to do instead.
+    """
 
 
 class RequestFailed(GatewayError):

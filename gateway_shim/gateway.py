@@ -1,8 +1,9 @@
 """The gateway: who is connected, and how events reach them.
 
-One object, one process, one hub. Everything here runs in the hub's thread, so a method is
-atomic between the calls that let others run: asking the backend, a broadcast's turns, parking, a
-drain, and any log line, whose handler may have to wait.
+One object, one process, one hub. Everything here runs in the hub's thread, also what another
+thread has called (:mod:`gateway_shim.loop_thread`). So a method is atomic between the calls that
+let others run: asking the backend, a broadcast's turns, parking, a drain, and any log line, whose
+handler may have to wait.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from gateway_shim.config import GatewayConfig
 from gateway_shim.contract import Refusal
 from gateway_shim.drain import end_all
 from gateway_shim.endings import Endings
-from gateway_shim.errors import UnknownToken, WriteFailed
+from gateway_shim.errors import NotAllowedHere, UnknownToken, WriteFailed
 from gateway_shim.heartbeats import Heartbeats
+from gateway_shim.loop_thread import LoopThread, from_any_thread
 from gateway_shim.sockets import ClientGone, Connection
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream import OutboxFull, Stream, StreamEvent, StreamState
@@ -68,13 +70,17 @@ class BroadcastResult:
 class Gateway:
     """The streams of one process.
 
-    Call :meth:`start` in the process that serves, before the first :meth:`open`.
+    Call :meth:`start` in the process that serves, before the first :meth:`open`. Any thread may
+    send, broadcast, close, drain and read the counters; :meth:`open`, :meth:`start` and
+    :meth:`stop` are for the thread that serves.
 
     Args:
         backend: who is asked for every stream, and told of its end.
         config: the settings.
         clock: monotonic seconds.
         new_token: makes a stream's token.
+        loop_thread: carries out the calls of other threads; None: one of its own. This gateway
+            starts and stops it.
     """
 
     def __init__(
@@ -84,7 +90,9 @@ class Gateway:
         *,
         clock: Callable[[], float] = time.monotonic,
         new_token: Callable[[], str] = lambda: str(uuid.uuid4()),
+        loop_thread: LoopThread | None = None,
     ) -> None:
+        self.loop_thread = loop_thread or LoopThread()
         self.backend = backend
         self.config = config
         self._clock = clock
@@ -99,11 +107,13 @@ class Gateway:
         self._greenlets: list[gevent.Greenlet[[], None]] = []
 
     def start(self) -> None:
-        """Start the heartbeats and the disconnect callbacks."""
+        """Start the heartbeats and the disconnect callbacks, and serve other threads' calls."""
+        self.loop_thread.start()
         self._greenlets = [gevent.spawn(self._heartbeats.run), gevent.spawn(self._endings.run)]
 
     def stop(self) -> None:
         """Stop what :meth:`start` started and cut whatever is left; after :meth:`drain`."""
+        self.loop_thread.stop()
         gevent.killall(self._greenlets)
         self._streams.cut()
 
@@ -113,6 +123,7 @@ class Gateway:
         return len(self._streams.by_token)
 
     @property
+    @from_any_thread
     def stats(self) -> GatewayStats:
         """The counters, brought up to date."""
         self._stats.active = len(self._streams.by_token)
@@ -131,7 +142,12 @@ class Gateway:
         Returns:
             What to answer instead of a stream; None when there is nothing left to answer, and
             the caller closes what it still has.
+
+        Raises:
+            NotAllowedHere: this is not the thread that serves, whose loop watches the sockets.
         """
+        if not self.loop_thread.here:
+            raise NotAllowedHere("a stream is opened in the thread of the event loop only")
         refusal = self._admission.refuse(len(self._streams.by_token), request.address)
         if refusal is not None:
             self._stats.refused += 1
@@ -242,8 +258,12 @@ class Gateway:
 
     # ------------------------------------------------------------------ sending
 
+    @from_any_thread
     def send(self, token: str, event: Event | None = None, *, close: bool = False) -> SendStatus:
         """Send to one stream: the event first, then the close. Does not wait for the client.
+
+        From another thread the call waits for the event loop. Several such threads see their
+        own sends in order.
 
         Args:
             token: which stream.
@@ -256,6 +276,7 @@ class Gateway:
         Raises:
             UnknownToken: no stream has the token.
             WriteFailed: the stream has ended over it.
+            LoopNotRunning: another thread has called, and the gateway has stopped.
         """
         connection = self._streams.by_token.get(token)
         if connection is None:
@@ -273,11 +294,13 @@ class Gateway:
             self._streams.close(connection)
         return SendStatus.OK
 
+    @from_any_thread
     def broadcast(self, tokens: Sequence[str], event: Event) -> BroadcastResult:
         """Send one event to many streams: encoded once, the same bytes to all.
 
         Broadcasts take turns, so that all streams see them in the same order; each yields to
-        others on the way. May block therefore, and must be called from a greenlet.
+        others on the way. May block therefore, and must be called from a greenlet, or from
+        another thread.
         """
         frame = self._encode(event)
         delivered = 0
@@ -305,6 +328,7 @@ class Gateway:
 
     # ------------------------------------------------------------------ draining
 
+    @from_any_thread
     def drain(self, farewell: Event | None, seconds: float) -> None:
         """End every stream cleanly, and tell the backend; new ones are refused from now on.
 
