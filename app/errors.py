@@ -8,7 +8,8 @@
     ├── NotFound                    404  there is nothing under that name
     ├── InvalidOperationException   409  it exists, but its state does not allow this
     ├── TooBusy                     503  a limit is reached; later it would work
-    └── Unavailable                 503  what this needs does not work now; later it would
+    ├── Unavailable                 503  what this needs does not work now; later it would
+    └── NotServing                  503  this kind of server cannot do it; another would
 
 A message is for the person who made the call: it says what is allowed. Nothing here knows
 Flask; :mod:`app.api.errors` turns these into answers.
@@ -26,6 +27,7 @@ __all__ = [
     "BadRequest",
     "InvalidOperationException",
     "NotFound",
+    "NotServing",
     "TooBusy",
     "Unauthorized",
     "Unavailable",
@@ -77,6 +79,21 @@ class TooBusy(AppError):
     """A limit is reached; the same call would work later."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class NotServing(AppError):
+    """The process runs in a server that cannot do this.
+
+    Args:
+        what: what cannot be done, a sentence without a period; how to serve is added.
+    """
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}: start it with `sse-monolith serve`, or with gunicorn and gunicorn.conf.py"
+        )
 
 
 class Unavailable(AppError):

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 from app.api.injection import inject
 from app.api.secret import require_secret
 from app.config import Settings
-from app.errors import AppError, NotFound
+from app.errors import AppError, NotFound, NotServing
 from app.monolith import STREAM_PATH
 from app.services.container import ServiceContainer
 from gateway_shim import contract
@@ -44,10 +44,7 @@ def stream(settings: Settings = Provide[ServiceContainer.settings]) -> Response:
         raise NotFound(f"The stream's path is {STREAM_PATH}, without escapes")
     if settings.sse_gateway_url is not None:
         raise StreamsElsewhere(f"Streams are served by the gateway at {settings.sse_gateway_url}")
-    raise StreamsElsewhere(
-        "This server cannot hold streams: start it with `sse-monolith serve`, or with gunicorn"
-        " and gunicorn.conf.py"
-    )
+    raise NotServing("This server cannot hold streams")
 
 
 class StreamsElsewhere(AppError):

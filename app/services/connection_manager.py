@@ -14,6 +14,7 @@ import gevent
 
 from app.services.gateway_transport import GatewayTransport, TransportError
 from app.services.metrics_service import MetricsServiceProtocol
+from gateway_shim.loop_thread import LoopThread, from_any_thread
 from gateway_shim.safe_text import function_name, text_of
 from gateway_shim.wire import Event
 
@@ -45,14 +46,21 @@ class _Outcome(StrEnum):
 class ConnectionManager:
     """Knows each request id's stream, and sends events to one or to all.
 
-    The same code over any gateway: in this process, or behind HTTP.
+    The same code over any gateway: in this process, or behind HTTP. Any thread may call it.
 
     Args:
         transport: how the gateway is reached.
         metrics: where connections and sends are counted.
+        loop_thread: carries out the calls of other threads.
     """
 
-    def __init__(self, transport: GatewayTransport, metrics: MetricsServiceProtocol) -> None:
+    def __init__(
+        self,
+        transport: GatewayTransport,
+        metrics: MetricsServiceProtocol,
+        loop_thread: LoopThread | None = None,
+    ) -> None:
+        self.loop_thread = loop_thread or LoopThread()
         self._transport = transport
         self._metrics = metrics
         # Both maps change together, under the lock; whatever follows from a change (closing,
@@ -63,6 +71,7 @@ class ConnectionManager:
         self._tokens: tuple[str, ...] | None = None  # of all, until one comes or goes
         self._observers: list[Callable[[str], None]] = []
 
+    @from_any_thread
     def on_connect(self, request_id: str, token: str, url: str) -> None:
         """Register a stream, replace an earlier one of the same request id, tell the observers.
 
@@ -112,6 +121,7 @@ class ConnectionManager:
                 extra={"observer": name, "request_id": request_id},
             )
 
+    @from_any_thread
     def on_disconnect(self, token: str) -> None:
         """Forget a stream; a token that is stale or unknown is ignored."""
         with self._lock:
@@ -124,11 +134,13 @@ class ConnectionManager:
         self._metrics.connection_closed()
         self._metrics.set_active_connections(active)
 
+    @from_any_thread
     def register_on_connect(self, callback: Callable[[str], None]) -> None:
         """Have ``callback(request_id)`` called on every connect, after those registered before."""
         with self._lock:
             self._observers.append(callback)
 
+    @from_any_thread
     def drain(self, farewell: Event, seconds: float) -> None:
         """End every stream with a last event.
 
@@ -140,11 +152,13 @@ class ConnectionManager:
             tokens = tuple(self._token_to_request_id)
         self._transport.drain(tokens, farewell, seconds)
 
+    @from_any_thread
     def has_connection(self, request_id: str) -> bool:
         """Whether the request id has a stream."""
         with self._lock:
             return request_id in self._connections
 
+    @from_any_thread
     def send_event(
         self,
         request_id: str | None,
@@ -165,6 +179,7 @@ class ConnectionManager:
 
         Raises:
             ValueError: the service type is none of those; nothing was sent.
+            LoopNotRunning: another thread has called, and the server has ended.
         """
         if not isinstance(service_type, ServiceType):
             service_type = ServiceType(service_type)

@@ -29,6 +29,7 @@ from gateway_shim.config import Cors, GatewayConfig
 from gateway_shim.contract import MAX_BODY_BYTES
 from gateway_shim.descriptors import raise_limit, streams_allowed
 from gateway_shim.gateway import Gateway
+from gateway_shim.loop_thread import LoopThread
 from gateway_shim.wire import Dialect
 
 __all__ = ["ServiceContainer"]
@@ -70,7 +71,9 @@ def _backend(callback_handler: Callable[[], CallbackHandler]) -> InProcessBacken
     return InProcessBackend(handle)
 
 
-def _transport(settings: Settings, gateway: Callable[[], Gateway]) -> GatewayTransport:
+def _transport(
+    settings: Settings, gateway: Callable[[], Gateway], loop_thread: LoopThread
+) -> GatewayTransport:
     if settings.sse_gateway_url is None:
         return InProcessTransport(gateway())
     secret = settings.sse_callback_secret
@@ -79,6 +82,7 @@ def _transport(settings: Settings, gateway: Callable[[], Gateway]) -> GatewayTra
         time_limit=settings.sse_gateway_timeout_seconds,
         concurrency=settings.sse_gateway_concurrency,
         secret=secret.get_secret_value() if secret else None,
+        loop_thread=loop_thread,
     )
 
 
@@ -95,8 +99,11 @@ class ServiceContainer(containers.DeclarativeContainer):
 
     settings = providers.Dependency(instance_of=Settings)
 
+    loop_thread = providers.Singleton(LoopThread)
     shutdown_coordinator = providers.Singleton(
-        ShutdownCoordinator, timeout=settings.provided.graceful_shutdown_timeout
+        ShutdownCoordinator,
+        timeout=settings.provided.graceful_shutdown_timeout,
+        loop_thread=loop_thread,
     )
     metrics_service = providers.Singleton(MetricsService)
     loop_monitor = providers.Singleton(LoopMonitor, metrics_service, shutdown_coordinator)
@@ -112,16 +119,24 @@ class ServiceContainer(containers.DeclarativeContainer):
         Gateway,
         backend=providers.Callable(_backend, callback_handler.provider),
         config=providers.Callable(_gateway_config, settings),
+        loop_thread=loop_thread,
     )
     gateway_readiness = providers.Singleton(gateway_readiness, settings)
-    gateway_transport = providers.Singleton(_transport, settings, gateway.provider)
+    gateway_transport = providers.Singleton(_transport, settings, gateway.provider, loop_thread)
     connection_manager = providers.Singleton(
-        ConnectionManager, transport=gateway_transport, metrics=metrics_service
+        ConnectionManager,
+        transport=gateway_transport,
+        metrics=metrics_service,
+        loop_thread=loop_thread,
     )
     callback_handler.add_kwargs(connection_manager=connection_manager)
 
     version_service = providers.Singleton(
-        VersionService, connection_manager, shutdown_coordinator, settings
+        VersionService,
+        connection_manager,
+        shutdown_coordinator,
+        settings,
+        loop_thread=loop_thread,
     )
     task_registry = providers.Singleton(TaskRegistry, settings)
     task_service = providers.Singleton(
@@ -133,4 +148,5 @@ class ServiceContainer(containers.DeclarativeContainer):
         timeout_seconds=settings.provided.task_timeout_seconds,
         cleanup_interval_seconds=settings.provided.task_cleanup_interval_seconds,
         max_event_bytes=providers.Callable(_max_event_bytes, settings),
+        loop_thread=loop_thread,
     )

@@ -15,6 +15,7 @@ from app.config import Settings
 from app.utils.version import application_version
 from gateway_shim.errors import AnswerTimeout, RequestFailed
 from gateway_shim.http_client import MAX_REDIRECTS, HttpAnswer, HttpClient
+from gateway_shim.loop_thread import LoopThread, from_any_thread
 
 __all__ = [
     "FetchFailed",
@@ -48,11 +49,20 @@ class FetchFailed(Exception):
     """The version document could not be had; the message is fit for any browser."""
 
 
-def version_source(settings: Settings) -> VersionSource:
-    """The source that the settings ask for: ``FRONTEND_VERSION_URL``, or the application itself."""
+def version_source(settings: Settings, loop_thread: LoopThread | None = None) -> VersionSource:
+    """The source that the settings ask for: ``FRONTEND_VERSION_URL``, or the application itself.
+
+    Args:
+        settings: the backend's settings.
+        loop_thread: carries out the calls of other threads.
+    """
     if settings.frontend_version_url is None:
         return OwnVersion()
-    return FetchedVersion(settings.frontend_version_url, settings.frontend_version_cache_seconds)
+    return FetchedVersion(
+        settings.frontend_version_url,
+        settings.frontend_version_cache_seconds,
+        loop_thread=loop_thread,
+    )
 
 
 class OwnVersion:
@@ -78,6 +88,7 @@ class FetchedVersion:
             a fetch is under way share it.
         fetch: gets a URL, returns the document, raises :class:`FetchFailed`.
         clock: monotonic seconds.
+        loop_thread: carries out the calls of other threads.
     """
 
     def __init__(
@@ -87,7 +98,9 @@ class FetchedVersion:
         *,
         fetch: Callable[[str], dict[str, Any]] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        loop_thread: LoopThread | None = None,
     ) -> None:
+        self.loop_thread = loop_thread or LoopThread()
         self._url = url
         self._cache_seconds = cache_seconds
         self._fetch = fetch or fetch_json
@@ -96,6 +109,7 @@ class FetchedVersion:
         self._good_until = 0.0
         self._flight: gevent.Greenlet[[], dict[str, Any]] | None = None
 
+    @from_any_thread
     def current(self) -> dict[str, Any]:
         """The document, or ``{"version": "unknown", "error": …}``; waits for a fetch if it must."""
         # All of this is atomic: nothing switches greenlets before get().

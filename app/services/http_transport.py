@@ -25,6 +25,7 @@ from gevent.queue import Queue
 from app.schemas.sse_gateway_schema import SSEGatewayEvent, SSEGatewaySendRequest
 from app.services.gateway_post import GatewayPost, NoAnswer
 from app.services.gateway_transport import BroadcastResult, TransportError
+from gateway_shim.loop_thread import LoopThread, from_any_thread
 from gateway_shim.turns import let_others_run
 from gateway_shim.wire import Event
 
@@ -46,7 +47,7 @@ _Outcome = bool | TransportError
 
 
 class HttpTransport:
-    """Any gateway that speaks the contract: a GatewayTransport.
+    """Any gateway that speaks the contract: a GatewayTransport. Any thread may call it.
 
     Args:
         base_url: the gateway's; ``/internal/send`` is appended.
@@ -54,6 +55,7 @@ class HttpTransport:
         concurrency: POSTs side by side.
         secret: sent as ``X-SSE-Secret``, for gateways that ask for one.
         clock: monotonic seconds.
+        loop_thread: carries out the calls of other threads.
     """
 
     def __init__(
@@ -64,7 +66,9 @@ class HttpTransport:
         concurrency: int = 16,
         secret: str | None = None,
         clock: Callable[[], float] = time.monotonic,
+        loop_thread: LoopThread | None = None,
     ) -> None:
+        self.loop_thread = loop_thread or LoopThread()
         self._post = GatewayPost(
             base_url, time_limit=time_limit, connections=concurrency, secret=secret
         )
@@ -79,6 +83,7 @@ class HttpTransport:
         self._last_answer = clock()
         self._silent = False
 
+    @from_any_thread
     def send(self, token: str, event: Event) -> bool:
         """Send to one stream, and wait for the gateway's answer (:class:`GatewayTransport`)."""
         answers = _Answers(1)
@@ -88,6 +93,7 @@ class HttpTransport:
             raise TransportError(str(answers.failure)) from answers.failure
         return answers.delivered == 1
 
+    @from_any_thread
     def close(self, token: str) -> None:
         """End a stream, after what was sent to it before (:class:`GatewayTransport`).
 
@@ -95,6 +101,7 @@ class HttpTransport:
         """
         self._enqueue(token, _Cargo(None, close=True), _log_failed_close)
 
+    @from_any_thread
     def broadcast(self, tokens: Sequence[str], event: Event) -> BroadcastResult:
         """Send to many streams, and wait for the answers: at most one time limit for all."""
         answers = _Answers(len(tokens))
@@ -111,6 +118,7 @@ class HttpTransport:
             )
         return BroadcastResult(answers.delivered, tuple(answers.unknown))
 
+    @from_any_thread
     def drain(self, tokens: Sequence[str], farewell: Event, seconds: float) -> None:
         """End all streams with a last event (:class:`GatewayTransport`).
 
@@ -146,6 +154,9 @@ class HttpTransport:
     # ------------------------------------------------------------------ lanes
 
     def _enqueue(self, token: str, cargo: _Cargo, settle: Callable[[str, _Outcome], None]) -> None:
+        if not self.loop_thread.here:
+            settle(token, TransportError("no event loop serves this thread"))
+            return
         if not self._senders:
             self._senders = [gevent.spawn(self._serve_lanes) for _ in range(self._concurrency)]
         more = 0 if cargo.sends else cargo.size

@@ -6,7 +6,8 @@ beside it (:class:`~app.services.task_body.TaskBody`) and may be killed at any t
 a task, be it the task, its time limit, a cancel or the shutdown, must win :meth:`_settle`. Only
 one can; the conductor then sends the one terminal event, and frees the slot.
 
-The lock guards decisions. Nothing is sent, killed, logged or waited for while it is held.
+The lock guards decisions. Nothing is sent, killed, logged or waited for while it is held. What
+another thread calls runs in the loop's thread (:mod:`gateway_shim.loop_thread`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from app.errors import InvalidOperationException
+from app.errors import InvalidOperationException, NotServing
 from app.schemas.task_schema import TaskStartResponse, TaskStatus, TaskStatusResponse, TaskSummary
 from app.services import task_outcome
 from app.services.base_task import BaseTask, TaskProgressHandle
@@ -36,6 +37,7 @@ from app.services.task_outcome import Outcome
 from app.services.task_record import TaskRecord
 from app.services.task_store import TaskStore
 from app.utils.shutdown_coordinator import LifetimeEvent, ShutdownCoordinator
+from gateway_shim.loop_thread import LoopThread, from_any_thread
 
 __all__ = ["MAX_EVENT_BYTES", "MAX_WAITING", "TaskService"]
 
@@ -52,7 +54,7 @@ LAST_EVENTS_SECONDS = 2.0
 
 
 class TaskService:
-    """Starts tasks, tells everybody how they go, and remembers how they ended.
+    """Starts tasks, tells everybody how they go, and remembers how they ended. Any thread may call.
 
     When a shutdown begins, new tasks are refused and those in line are cancelled: they have lost
     nothing yet, while beginning them would only see them cut off halfway. Running tasks may go
@@ -72,6 +74,7 @@ class TaskService:
         clock: monotonic seconds.
         now: the time of day, UTC.
         new_id: makes task ids.
+        loop_thread: carries out the calls of other threads.
     """
 
     def __init__(
@@ -88,7 +91,9 @@ class TaskService:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        loop_thread: LoopThread | None = None,
     ) -> None:
+        self.loop_thread = loop_thread or LoopThread()
         self._metrics = metrics
         self._coordinator = shutdown_coordinator
         self._timeout_seconds = timeout_seconds
@@ -110,6 +115,7 @@ class TaskService:
         shutdown_coordinator.register_lifetime_notification(self._on_lifetime_event)
         shutdown_coordinator.register_shutdown_waiter("tasks", self.wait_for_tasks)
 
+    @from_any_thread
     def start_task(self, task: BaseTask, /, **kwargs: Any) -> TaskStartResponse:
         """Run a task now, or when its turn comes.
 
@@ -123,7 +129,10 @@ class TaskService:
         Raises:
             InvalidOperationException: the server shuts down.
             TooBusy: too many tasks wait already.
+            NotServing: no event loop runs in this process, so the task would never begin.
         """
+        if not self.loop_thread.serves_here:
+            raise NotServing("This server cannot run tasks")
         record = TaskRecord(self._new_id(), task, kwargs, self._now())
         with self._lock:
             if self._coordinator.is_shutting_down():
@@ -134,6 +143,7 @@ class TaskService:
         self._conduct_all(begun)
         return TaskStartResponse(task_id=record.task_id, status=record.status)
 
+    @from_any_thread
     def cancel_task(self, task_id: str) -> TaskStartResponse:
         """Stop a task, running or in line. Its ``task_cancelled`` follows.
 
@@ -155,6 +165,7 @@ class TaskService:
             )
         return TaskStartResponse(task_id=task_id, status=record.status)
 
+    @from_any_thread
     def get_task_status(self, task_id: str) -> TaskStatusResponse:
         """All that is known of a task, its whole result included.
 
@@ -163,10 +174,12 @@ class TaskService:
         """
         return self._store.find(task_id).full()
 
+    @from_any_thread
     def list_tasks(self) -> list[TaskSummary]:
         """The tasks that are known, oldest first, without their results."""
         return [record.summary() for record in self._store.all()]
 
+    @from_any_thread
     def remove_completed_task(self, task_id: str) -> None:
         """Forget a task that is over, however it ended.
 
@@ -176,6 +189,7 @@ class TaskService:
         """
         self._store.remove(task_id)
 
+    @from_any_thread
     def wait_for_tasks(self, seconds: float) -> bool:
         """Wait until no task is pending or running and every terminal event was sent.
 

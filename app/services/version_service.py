@@ -13,6 +13,7 @@ from app.config import Settings
 from app.services.connection_manager import ServiceType
 from app.services.frontend_version import VersionSource, version_source
 from app.utils.shutdown_coordinator import ShutdownCoordinator
+from gateway_shim.loop_thread import LoopThread, from_any_thread
 
 __all__ = ["MAX_PENDING", "Announcement", "VersionService"]
 
@@ -55,11 +56,14 @@ class _Connections(Protocol):
 class VersionService:
     """Sends the event ``version``: to a stream when it connects, to all when one is queued.
 
+    Any thread may call it.
+
     Args:
         connection_manager: whose connects are observed, and who sends.
         shutdown_coordinator: says when no version event is to be sent any more.
         settings: where the current version comes from, unless ``source`` is given.
         source: where the current version comes from.
+        loop_thread: carries out the calls of other threads.
     """
 
     def __init__(
@@ -69,14 +73,17 @@ class VersionService:
         settings: Settings,
         *,
         source: VersionSource | None = None,
+        loop_thread: LoopThread | None = None,
     ) -> None:
+        self.loop_thread = loop_thread or LoopThread()
         self._connections = connection_manager
         self._coordinator = shutdown_coordinator
-        self._source = source or version_source(settings)
+        self._source = source or version_source(settings, self.loop_thread)
         self._lock = threading.Lock()
         self._pending: OrderedDict[str, dict[str, Any]] = OrderedDict()
         connection_manager.register_on_connect(self.on_connect)
 
+    @from_any_thread
     def on_connect(self, request_id: str) -> None:
         """Send a stream that connects its version; blocks while the current one is fetched.
 
@@ -92,6 +99,7 @@ class VersionService:
             event = self._pending_of(request_id) or current
         self._send(request_id, event)
 
+    @from_any_thread
     def queue_version_event(
         self, request_id: str, version: str, changelog: str | None = None
     ) -> bool:

@@ -16,6 +16,7 @@ from enum import StrEnum
 import gevent
 from gevent.event import Event
 
+from gateway_shim.loop_thread import LoopThread, from_any_thread
 from gateway_shim.safe_text import function_name
 
 __all__ = ["LifetimeEvent", "ShutdownCoordinator"]
@@ -37,15 +38,23 @@ class LifetimeEvent(StrEnum):
 class ShutdownCoordinator:
     """Tells everyone who asked that the process ends, and waits for those who need time.
 
-    Everything here runs in the hub's thread, so what does not block is atomic. No lock is
-    taken: :meth:`hurry` may be called by a signal handler, wherever that interrupts.
+    Everything here runs in the hub's thread, also what another thread has called, so what does
+    not block is atomic. No lock is taken there: :meth:`hurry` may be called by a signal handler,
+    wherever that interrupts.
 
     Args:
         timeout: seconds that all waiters together may take.
         clock: monotonic seconds.
+        loop_thread: carries out the calls of other threads.
     """
 
-    def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+        loop_thread: LoopThread | None = None,
+    ) -> None:
+        self.loop_thread = loop_thread or LoopThread()
         self._timeout = timeout
         self._clock = clock
         self._callbacks: list[Callable[[LifetimeEvent], None]] = []
@@ -78,6 +87,7 @@ class ShutdownCoordinator:
         """Whether the end has begun; it never goes back."""
         return self._runner is not None
 
+    @from_any_thread
     def shutdown(self) -> None:
         """Run the whole sequence, once, and return when it is over.
 
@@ -99,6 +109,7 @@ class ShutdownCoordinator:
         finally:
             self._finished.set()
 
+    @from_any_thread
     def hurry(self) -> None:
         """Stop waiting: the waiters' time is up now. For the second signal."""
         self._hurried = True
