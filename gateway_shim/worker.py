@@ -25,6 +25,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from gateway_shim import contract, stream_request
 from gateway_shim.bad_request import bad_request
+from gateway_shim.child_watcher import use_child_watchers
 from gateway_shim.contract import Refusal, Route
 from gateway_shim.descriptors import idle_allowed, raise_limit
 from gateway_shim.errors import InvalidConfiguration
@@ -93,6 +94,16 @@ class StreamWorker(GeventWorker):
         """Patch this process for gevent, so that native threads can share locks with it."""
         super().patch()
         support_native_threads()
+
+    def patch(self) -> None:
+        """Patch this process for gevent, with what native threads and their programs need."""
+        use_child_watchers()
+        super().patch()
+        from gateway_shim.serving_process import prepare_serving_process
+
+        prepare_serving_process()
+        for listener in self.sockets:
+            listener.set_inheritable(False)  # gunicorn's are, for a new arbiter's sake
 
     def init_process(self) -> None:
         """Prepare this process and serve until told to exit."""

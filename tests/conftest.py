@@ -2,11 +2,16 @@
 
 from gevent import monkey
 
+from gateway_shim.child_watcher import use_child_watchers
+
+use_child_watchers()
 monkey.patch_all()
 
 from gateway_shim.patching import support_native_threads  # noqa: E402 - see above
+from gateway_shim.serving_process import prepare_serving_process  # noqa: E402
 
 support_native_threads()
+prepare_serving_process()
 
 import signal  # noqa: E402
 from collections.abc import Iterator  # noqa: E402

@@ -1,0 +1,112 @@
+"""``subprocess`` and its siblings, right on both sides: the event loop and native threads.
+
+gevent replaces them by versions that wait in the event loop, and those fail in any other thread,
+some of them after the command has run. In the thread of the event loop they stay gevent's; in
+every other thread they are the standard library's.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import subprocess
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import gevent.os
+import gevent.subprocess
+from gevent.hub import _get_hub  # type: ignore[attr-defined]
+from gevent.monkey import get_original
+
+from gateway_shim.child_watcher import wait_for_child
+
+__all__ = ["share_children"]
+
+_get_native_ident = get_original("_thread", "get_ident")
+
+_NATIVE_ELSEWHERE = ("close", "posix_spawn", "posix_spawnp")
+"""What of ``os`` gevent ties to the loop of the calling thread, which may never run.
+
+``close`` is among them: gevent closes a descriptor when the loop comes round.
+"""
+
+
+def share_children() -> None:
+    """Let native threads have child processes. Call it once, in the event loop's thread."""
+    loop_thread = _get_native_ident()
+
+    def here() -> bool:
+        return bool(_get_native_ident() == loop_thread)
+
+    for name in _NATIVE_ELSEWHERE:
+        setattr(os, name, _by_thread(here, getattr(gevent.os, name), get_original("os", name)))
+    os.waitpid = _waitpid(here)
+    # After that: the copy takes waitpid over. It is a copy because gevent has taken parts of the
+    # module away that the standard library's class needs.
+    native = _copy_of(subprocess)
+    for name in ("SubprocessError", "CalledProcessError", "TimeoutExpired", "CompletedProcess"):
+        setattr(native, name, getattr(subprocess, name))
+    setattr(subprocess, "Popen", _popen_by_thread(here, native.Popen))  # noqa: B010 - a type
+    # The standard library's functions use whatever subprocess.Popen is.
+    for name in ("run", "call", "check_call", "check_output"):
+        setattr(subprocess, name, get_original("subprocess", name))
+
+
+def _by_thread(
+    here: Callable[[], bool], cooperative: Callable[..., Any], native: Callable[..., Any]
+) -> Callable[..., Any]:
+    @functools.wraps(native)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return (cooperative if here() else native)(*args, **kwargs)
+
+    return call
+
+
+def _waitpid(here: Callable[[], bool]) -> Callable[[int, int], tuple[int, int]]:
+    native = get_original("os", "waitpid")
+
+    @functools.wraps(native)
+    def waitpid(pid: int, options: int) -> tuple[int, int]:
+        watched = gevent.os._watched_children  # type: ignore[attr-defined]
+        if here() and (pid <= 0 or pid in watched):
+            return gevent.os.waitpid(pid, options)
+        if pid > 0 and not options and (here() or _get_hub() is not None):
+            # A native thread may have greenlets, too: asyncio's executor, for one.
+            return wait_for_child(pid)
+        return native(pid, options)  # type: ignore[no-any-return]
+
+    return waitpid
+
+
+def _copy_of(module: ModuleType) -> Any:
+    spec = importlib.util.find_spec(module.__name__)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{module.__name__} cannot be loaded a second time")
+    copy = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(copy)
+    return copy
+
+
+def _popen_by_thread(here: Callable[[], bool], native: type[Any]) -> type[Any]:
+    """A class that makes processes of the kind that the calling thread needs."""
+
+    class ByThread(type):
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            # A subclass of somebody else's is gevent's in any thread.
+            if cls is Popen and not here():
+                return native(*args, **kwargs)
+            return super().__call__(*args, **kwargs)
+
+        def __instancecheck__(cls, instance: object) -> bool:
+            if cls is Popen:
+                return isinstance(instance, (gevent.subprocess.Popen, native))
+            return super().__instancecheck__(instance)
+
+    class Popen(gevent.subprocess.Popen[Any], metaclass=ByThread):
+        __doc__ = native.__doc__
+
+    Popen.__module__ = "subprocess"
+    Popen.__qualname__ = "Popen"
+    return Popen
