@@ -9,7 +9,9 @@ ends; without a pidfd they look every few milliseconds.
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 from collections.abc import Callable
 from typing import Any, Self
 from weakref import WeakValueDictionary
@@ -25,9 +27,11 @@ __all__ = ["ChildWatcher", "use_child_watchers", "wait_for_child"]
 _READABLE = 1
 _LOOK_SECONDS = 0.02
 _UNKNOWN_STATUS = 255 << 8
-"""The wait status of a child whose real one somebody else has taken; it is not success."""
+"""Reported for a child whose real status somebody else has taken; it is not success."""
 
 _waitpid = get_original("os", "waitpid")
+_getsignal = get_original("signal", "getsignal")
+_signal = get_original("signal", "signal")
 _allocate_native_lock = get_original("_thread", "allocate_lock")
 
 
@@ -58,6 +62,10 @@ def use_child_watchers() -> None:
     hub = _get_hub()
     if hub is not None:
         hub.destroy(destroy_loop=True)
+        # gevent takes libev's handler of SIGCHLD away only when the first main loop is made.
+        handler = _getsignal(signal.SIGCHLD)
+        get_hub()
+        _signal(signal.SIGCHLD, signal.SIG_DFL if handler is None else handler)
 
 
 def wait_for_child(pid: int) -> tuple[int, int]:
@@ -75,8 +83,8 @@ def wait_for_child(pid: int) -> tuple[int, int]:
     hub = get_hub()
     with ChildWatcher(hub.loop, pid) as watcher:
         hub.wait(watcher)  # type: ignore[arg-type]
-    if watcher.rstatus == _UNKNOWN_STATUS:
-        return _waitpid(pid, 0)  # type: ignore[no-any-return] # raises, as it should
+    if watcher.lost:
+        raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))
     return watcher.rpid, watcher.rstatus
 
 
@@ -94,7 +102,8 @@ class ChildWatcher:
     Attributes:
         pid: as above.
         rpid: the same once it has ended, before that 0.
-        rstatus: its wait status; 255 as exit status where somebody else has waited for it.
+        rstatus: its wait status; that of exit status 255 if it is lost.
+        lost: whether somebody else has taken the wait status.
     """
 
     def __init__(self, loop: Any, pid: int, *, ref: bool = True) -> None:
@@ -106,6 +115,7 @@ class ChildWatcher:
         self.loop = loop
         self.pid = pid
         self.rpid = self.rstatus = 0
+        self.lost = False
         self._end = _end_of(pid)
         self._fd = -1
         try:
@@ -145,7 +155,7 @@ class ChildWatcher:
         if status is None:
             return
         self._watcher.stop()
-        self.rpid, self.rstatus = self.pid, status
+        self.rpid, self.rstatus, self.lost = self.pid, status, self._end.lost
         callback(*args)
 
 
@@ -156,6 +166,7 @@ class _End:
         self._pid = pid
         self._lock = _allocate_native_lock()
         self._status: int | None = None
+        self.lost = False
 
     def collect(self) -> int | None:
         """The wait status; None while the child runs."""
@@ -164,7 +175,7 @@ class _End:
                 try:
                     pid, status = _waitpid(self._pid, os.WNOHANG)
                 except ChildProcessError:
-                    pid, status = self._pid, _UNKNOWN_STATUS
+                    pid, status, self.lost = self._pid, _UNKNOWN_STATUS, True
                 if pid:
                     self._status = status
                     # The process id may be another child's from now on.

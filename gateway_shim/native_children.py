@@ -26,12 +26,6 @@ __all__ = ["share_children"]
 
 _get_native_ident = get_original("_thread", "get_ident")
 
-_NATIVE_ELSEWHERE = ("close", "posix_spawn", "posix_spawnp")
-"""What of ``os`` gevent ties to the loop of the calling thread, which may never run.
-
-``close`` is among them: gevent closes a descriptor when the loop comes round.
-"""
-
 
 def share_children() -> None:
     """Let native threads have child processes. Call it once, in the event loop's thread."""
@@ -40,8 +34,11 @@ def share_children() -> None:
     def here() -> bool:
         return bool(_get_native_ident() == loop_thread)
 
-    for name in _NATIVE_ELSEWHERE:
-        setattr(os, name, _by_thread(here, getattr(gevent.os, name), get_original("os", name)))
+    # gevent closes a descriptor when the loop comes round; that of a thread may never do so.
+    setattr(os, "close", _by_thread(here, gevent.os.close, get_original("os", "close")))  # noqa: B010
+    for name in ("posix_spawn", "posix_spawnp"):  # gevent's begin to watch the child
+        if hasattr(os, name):
+            setattr(os, name, get_original("os", name))
     os.waitpid = _waitpid(here)
     # After that: the copy takes waitpid over. It is a copy because gevent has taken parts of the
     # module away that the standard library's class needs.
@@ -92,6 +89,8 @@ def _copy_of(module: ModuleType) -> Any:
 def _popen_by_thread(here: Callable[[], bool], native: type[Any]) -> type[Any]:
     """A class that makes processes of the kind that the calling thread needs."""
 
+    kinds = (gevent.subprocess.Popen, native, get_original("subprocess", "Popen"))
+
     class ByThread(type):
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:
             # A subclass of somebody else's is gevent's in any thread.
@@ -101,7 +100,7 @@ def _popen_by_thread(here: Callable[[], bool], native: type[Any]) -> type[Any]:
 
         def __instancecheck__(cls, instance: object) -> bool:
             if cls is Popen:
-                return isinstance(instance, (gevent.subprocess.Popen, native))
+                return isinstance(instance, kinds)
             return super().__instancecheck__(instance)
 
     class Popen(gevent.subprocess.Popen[Any], metaclass=ByThread):

@@ -102,8 +102,6 @@ class StreamWorker(GeventWorker):
         from gateway_shim.serving_process import prepare_serving_process
 
         prepare_serving_process()
-        for listener in self.sockets:
-            listener.set_inheritable(False)  # gunicorn's are, for a new arbiter's sake
 
     def init_process(self) -> None:
         """Prepare this process and serve until told to exit."""

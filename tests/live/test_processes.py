@@ -16,7 +16,7 @@ from tests.support.http import request
 from tests.support.server import GunicornServer, Server
 from tests.support.timing import TIME_LIMIT, wait_until
 
-ROUNDS = 12
+ROUNDS = 8
 
 TASKS = (
     "RunPrograms",
