@@ -91,14 +91,10 @@ class StreamWorker(GeventWorker):
             raise SystemExit(f"sse-monolith: {refused.message}")
 
     def patch(self) -> None:
-        """Patch this process for gevent, so that native threads can share locks with it."""
-        super().patch()
-        support_native_threads()
-
-    def patch(self) -> None:
         """Patch this process for gevent, with what native threads and their programs need."""
         use_child_watchers()
         super().patch()
+        support_native_threads()
         from gateway_shim.serving_process import prepare_serving_process
 
         prepare_serving_process()

@@ -138,6 +138,8 @@ class BaseTask(ABC):
             thread, so that it does not stall the streams. It cannot be killed there: it ends
             at its next call of the progress handle, so let it call one, or look at
             ``progress_handle.cancelled``, at least every second. It must not use greenlets.
+            It may run programs with ``subprocess``, as any task may, and use ``asyncio``, which
+            is refused without it. ``os.fork`` and ``multiprocessing`` are refused everywhere.
         params_model: checks the params; its fields become the keyword arguments of
             :meth:`execute`. None: they are checked against its signature, names and annotations.
     """

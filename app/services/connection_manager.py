@@ -158,7 +158,6 @@ class ConnectionManager:
         with self._lock:
             return request_id in self._connections
 
-    @from_any_thread
     def send_event(
         self,
         request_id: str | None,
@@ -183,7 +182,12 @@ class ConnectionManager:
         """
         if not isinstance(service_type, ServiceType):
             service_type = ServiceType(service_type)
+        # In the caller's thread: a large event is not the loop's work, and may change after this.
         event = Event(event_name, json.dumps(event_data, ensure_ascii=False, separators=(",", ":")))
+        return self._send_to(request_id, event, service_type)
+
+    @from_any_thread
+    def _send_to(self, request_id: str | None, event: Event, service_type: ServiceType) -> bool:
         started = time.perf_counter()
         if request_id is None:
             outcome = self._broadcast(event, service_type)

@@ -1,8 +1,8 @@
 """A task's progress on its way to the greenlet that sends it: bounded, in order, never torn.
 
 Neither kind of task sends its own events. A greenlet that is killed in the middle of a broadcast
-would leave it half done, and a native thread must not touch the streams at all. So a task puts
-its progress here, and one greenlet of the hub's thread, which nobody kills, takes it out.
+would leave it half done, and a native thread would wait for the event loop at every update. So a
+task puts its progress here, and one greenlet of the hub's thread, which nobody kills, takes it out.
 
 A full mailbox makes the task wait (back-pressure): nothing is dropped and nothing conflated.
 """
