@@ -31,7 +31,7 @@ from gateway_shim.drain import end_all
 from gateway_shim.endings import Endings
 from gateway_shim.errors import NotAllowedHere, UnknownToken, WriteFailed
 from gateway_shim.heartbeats import Heartbeats
-from gateway_shim.loop_thread import LoopThread, from_any_thread
+from gateway_shim.loop_thread import LoopThread, from_any_thread, native_ident
 from gateway_shim.sockets import ClientGone, Connection
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream import OutboxFull, Stream, StreamEvent, StreamState
@@ -258,7 +258,6 @@ class Gateway:
 
     # ------------------------------------------------------------------ sending
 
-    @from_any_thread
     def send(self, token: str, event: Event | None = None, *, close: bool = False) -> SendStatus:
         """Send to one stream: the event first, then the close. Does not wait for the client.
 
@@ -278,6 +277,12 @@ class Gateway:
             WriteFailed: the stream has ended over it.
             LoopNotRunning: another thread has called, and the gateway has stopped.
         """
+        # As from_any_thread does, but without its 0.3 µs for passing on whatever there is.
+        if native_ident() != self.loop_thread.ident:
+            return self.loop_thread.run(self._send, token, event, close)
+        return self._send(token, event, close)
+
+    def _send(self, token: str, event: Event | None, close: bool) -> SendStatus:
         connection = self._streams.by_token.get(token)
         if connection is None:
             raise UnknownToken(token)

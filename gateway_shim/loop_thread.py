@@ -25,12 +25,14 @@ from gevent.monkey import get_original, is_module_patched
 
 from gateway_shim.errors import LoopNotRunning
 
-__all__ = ["LoopThread", "OfLoopThread", "from_any_thread"]
+__all__ = ["LoopThread", "OfLoopThread", "from_any_thread", "native_ident"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_get_native_ident = get_original("_thread", "get_ident")
+native_ident: Callable[[], int] = get_original("_thread", "get_ident")
+"""Tells the calling thread's native identity: gevent's own tells that of the greenlet."""
+
 _allocate_native_lock = get_original("_thread", "allocate_lock")
 
 
@@ -46,7 +48,7 @@ class LoopThread:
     """
 
     def __init__(self) -> None:
-        self.ident = _get_native_ident()
+        self.ident = native_ident()
         self._mutex = _allocate_native_lock()  # held for moments; nothing switches meanwhile
         self._calls: deque[_Call] = deque()  # not begun yet
         self._begun: set[_Call] = set()  # touched in the loop's thread only
@@ -56,7 +58,7 @@ class LoopThread:
     @property
     def here(self) -> bool:
         """Whether the caller is in the loop's thread."""
-        return bool(_get_native_ident() == self.ident)
+        return native_ident() == self.ident
 
     @property
     def serves_here(self) -> bool:
@@ -70,7 +72,7 @@ class LoopThread:
     def start(self) -> None:
         """Serve other threads from now on. Call it in the loop's thread."""
         self.stop()
-        self.ident = _get_native_ident()
+        self.ident = native_ident()
         # ref=False: the watcher alone must not keep the loop, and so the process, alive.
         self._watcher = get_hub().loop.async_(ref=False)
         self._watcher.start(self._begin_calls)
@@ -194,7 +196,7 @@ def from_any_thread(method: Callable[Concatenate[S, P], T]) -> Callable[Concaten
     @functools.wraps(method)
     def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         loop_thread = self.loop_thread
-        if _get_native_ident() == loop_thread.ident:
+        if native_ident() == loop_thread.ident:
             return method(self, *args, **kwargs)
         return loop_thread.run(method, self, *args, **kwargs)
 
