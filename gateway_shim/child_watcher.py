@@ -108,10 +108,7 @@ class ChildWatcher:
 
     def __init__(self, loop: Any, pid: int, *, ref: bool = True) -> None:
         if pid <= 0:
-            raise NotAllowedHere(
-                "waiting for any child is refused: it would take the exit status of a process that"
-                " others wait for; wait for one by its process id"
-            )
+            raise NotAllowedHere("a watcher of any child would take what others wait for")
         self.loop = loop
         self.pid = pid
         self.rpid = self.rstatus = 0

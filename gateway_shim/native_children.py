@@ -13,7 +13,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import gevent.os
 import gevent.subprocess
@@ -21,6 +21,7 @@ from gevent.hub import _get_hub  # type: ignore[attr-defined]
 from gevent.monkey import get_original
 
 from gateway_shim.child_watcher import wait_for_child
+from gateway_shim.errors import NotAllowedHere
 
 __all__ = ["share_children"]
 
@@ -40,6 +41,8 @@ def share_children() -> None:
         if hasattr(os, name):
             setattr(os, name, get_original("os", name))
     os.waitpid = _waitpid(here)
+    for name in ("wait", "wait3"):
+        setattr(os, name, _refuse_any_child)
     # After that: the copy takes waitpid over. It is a copy because gevent has taken parts of the
     # module away that the standard library's class needs.
     native = _copy_of(subprocess)
@@ -66,15 +69,23 @@ def _waitpid(here: Callable[[], bool]) -> Callable[[int, int], tuple[int, int]]:
 
     @functools.wraps(native)
     def waitpid(pid: int, options: int) -> tuple[int, int]:
-        watched = gevent.os._watched_children  # type: ignore[attr-defined]
-        if here() and (pid <= 0 or pid in watched):
+        if pid <= 0:
+            _refuse_any_child()
+        if here() and pid in gevent.os._watched_children:  # type: ignore[attr-defined]
             return gevent.os.waitpid(pid, options)
-        if pid > 0 and not options and (here() or _get_hub() is not None):
+        if not options and (here() or _get_hub() is not None):
             # A native thread may have greenlets, too: asyncio's executor, for one.
             return wait_for_child(pid)
         return native(pid, options)  # type: ignore[no-any-return]
 
     return waitpid
+
+
+def _refuse_any_child(*_: object) -> NoReturn:
+    raise NotAllowedHere(
+        "waiting for any child is refused: it would take the exit status of a process that others"
+        " wait for; wait for one by its process id"
+    )
 
 
 def _copy_of(module: ModuleType) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import gevent
 import pytest
 
+from gateway_shim.errors import NotAllowedHere
 from tests.support.native import run_native
 from tests.support.timing import TIME_LIMIT
 
@@ -126,3 +127,10 @@ def test_close_takes_effect_at_once_on_a_thread() -> None:
         return data
 
     assert run_native(use) == [b"x"]
+
+
+def test_any_child_is_refused(run: Run) -> None:
+    """Whoever waits for any child would take the exit status that others wait for."""
+    for wait in (os.wait, lambda: os.wait3(0), lambda: os.waitpid(-1, os.WNOHANG)):
+        with pytest.raises(NotAllowedHere, match="by its process id"):
+            run(wait)
