@@ -2,8 +2,8 @@
 
 - **A copy of the process** (``os.fork``, ``multiprocessing``) keeps the listening socket and every
   stream's, and has the event loop's greenlets but not its threads. ``multiprocessing`` that starts
-  programs instead (*spawn*, *forkserver*) waits for them in threads of its own, and those are
-  greenlets here: it stops for ever, or stops the loop.
+  programs instead (*spawn*, *forkserver*) runs the server's main module again in each of them, and
+  waits for them with helper threads that gevent has patched: it can stop the loop.
 - **asyncio in the event loop's thread** has its own loop there, and only one greenlet at a time
   may run one: the second fails. In other threads it works.
 """
