@@ -95,6 +95,7 @@ class StreamWorker(GeventWorker):
         use_child_watchers()
         super().patch()
         support_native_threads()
+        # Not before: what it imports must find the patched modules.
         from gateway_shim.serving_process import prepare_serving_process
 
         prepare_serving_process()
