@@ -47,7 +47,7 @@ def test_waiting_lets_others_run(script: str, code: int) -> None:
     def turn() -> None:
         nonlocal turns
         while True:
-            gevent.sleep(0)
+            gevent.sleep(0.001)  # one that spins would keep the native thread from running
             turns += 1
 
     others = gevent.spawn(turn)

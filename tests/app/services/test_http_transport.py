@@ -532,6 +532,10 @@ def test_giving_up_lets_others_run(
         now[0] += 5.1
         return b""
 
+    # The connection is there already: while this greenlet spins below, a native thread, which
+    # looks up a name, would hardly ever get the interpreter.
+    assert transport.send("T0", EVENT) is True
+    gateway.bodies.clear()
     gateway.respond = fail
     broadcast = gevent.spawn(transport.broadcast, tokens(1000), EVENT)
     gevent.sleep(0)
