@@ -110,8 +110,16 @@ class Settings(BaseSettings):
     sse_authorize: str | None = Field(
         None, description="package.module:function that says who may have a stream"
     )
+    sse_retry_ms: int = Field(
+        3000,
+        ge=100,  # less is seconds by mistake, and browsers that ask for ever
+        le=600_000,
+        description="browsers come back this long after a stream that broke, milliseconds",
+    )
     sse_drain_retry_seconds: float = Field(
-        10.0, gt=0, description="browsers come back spread over this long after a shutdown, seconds"
+        10.0,
+        gt=0,
+        description="browsers come back spread over this long at most after a shutdown, seconds",
     )
     cors_origins: str = Field(
         "", description="comma-separated origins that may read streams and answers, or *"

@@ -11,7 +11,7 @@ from gateway_shim.contract import Route
 from gateway_shim.gateway import Gateway
 from gateway_shim.wire import Event
 
-__all__ = ["DRAIN_SECONDS", "STREAM_PATH", "Monolith"]
+__all__ = ["DRAIN_SECONDS", "FAREWELL", "STREAM_PATH", "Monolith"]
 
 STREAM_PATH = "/api/sse/stream"
 """The one stream's path. Every other request is the Flask application's."""
@@ -19,7 +19,11 @@ STREAM_PATH = "/api/sse/stream"
 DRAIN_SECONDS = 5.0
 """How long browsers may take to read their last bytes when the process ends."""
 
-_FAREWELL = Event("connection_close", '{"reason":"server_shutdown"}')
+FAREWELL = Event("server_restart", '{"reason":"server_shutdown"}')
+"""The last event of every browser's stream: it ends, and the browser is to come back.
+
+Never ``connection_close``: existing pages close on that, and do not come back.
+"""
 
 
 class Monolith:
@@ -70,4 +74,4 @@ class Monolith:
 
     def _on_lifetime_event(self, event: LifetimeEvent) -> None:
         if event is LifetimeEvent.SHUTDOWN:
-            self._drain(_FAREWELL, DRAIN_SECONDS)
+            self._drain(FAREWELL, DRAIN_SECONDS)

@@ -96,7 +96,8 @@ class GatewayConfig:
         max_connections: streams at a time; None: no limit.
         max_connections_per_address: streams at a time from one address; None: no limit.
         client_timeout: seconds after which a client whose network is gone is given up.
-        drain_retry_seconds: browsers come back spread over this long after a drain.
+        retry_ms: the ``retry:`` of a stream's first event, milliseconds; None: none is written.
+        drain_retry_seconds: browsers come back spread over at most this long after a drain.
         cors: which origins may read.
     """
 
@@ -106,5 +107,6 @@ class GatewayConfig:
     max_connections: int | None = None
     max_connections_per_address: int | None = None
     client_timeout: float = 30.0
+    retry_ms: int | None = None
     drain_retry_seconds: float = 10.0
     cors: Cors = field(default_factory=Cors)

@@ -12,45 +12,69 @@ from gateway_shim import wire
 from gateway_shim.stream import OutboxFull, StreamState
 from gateway_shim.streams import Streams
 from gateway_shim.turns import YIELD_EVERY, let_others_run
+from gateway_shim.wire import Frame
 
-__all__ = ["end_all"]
+__all__ = ["CONNECTS_PER_SECOND", "FIRST_RETRY_MS", "Farewells", "end_all"]
+
+CONNECTS_PER_SECOND = 1000
+"""How many browsers may come back in one second.
+
+Half of what one process was measured to take on two cores (README.md, "connects, with callback and
+version event": 2,117 a second), because it does other work too.
+"""
+
+FIRST_RETRY_MS = 500
+"""The shortest pause, milliseconds: by then a drain without slow clients is over."""
 
 _POLL_SECONDS = 0.02
-_FIRST_RETRY_MS = 1000
 _RETRY_VARIANTS = 64
 
 
-def end_all(
-    streams: Streams, last: bytes, spread: float, deadline: float, clock: Callable[[], float]
-) -> None:
-    """End every stream with a ``retry:`` of its own and the last event; cut those that linger.
+class Farewells:
+    """The last event of the streams of one drain, with different pauses in ``retry:``.
 
-    The pauses differ so that the browsers of a whole site do not come back in the same instant.
+    The pauses differ so that the browsers of a whole site do not come back in the same instant,
+    and are no longer than that takes: two browsers have nothing to wait for.
+
+    Args:
+        event: the encoded last event.
+        streams: how many streams there are.
+        spread: over how many seconds the browsers come back at most.
+    """
+
+    def __init__(self, event: bytes, streams: int, spread: float) -> None:
+        seconds = min(spread, streams / CONNECTS_PER_SECOND)
+        step = seconds * 1000 / _RETRY_VARIANTS
+        pauses = {FIRST_RETRY_MS + round(step * index) for index in range(_RETRY_VARIANTS)}
+        self._frames = [wire.frame(wire.with_retry(event, pause)) for pause in sorted(pauses)]
+
+    def draw(self) -> Frame:
+        """Return the event with one of the pauses."""
+        return random.choice(self._frames)  # noqa: S311 - only to spread
+
+
+def end_all(
+    streams: Streams, farewells: Farewells | None, deadline: float, clock: Callable[[], float]
+) -> None:
+    """End every stream, with a last event if there is one; cut those that linger.
 
     Args:
         streams: the gateway's.
-        last: the encoded last event, the same for all; empty for none.
-        spread: over how many seconds the browsers are to come back.
+        farewells: the last events; None: the streams just end.
         deadline: by ``clock``; what has not taken its last bytes by then is cut.
         clock: monotonic seconds.
     """
-    goodbyes = [wire.frame(wire.retry(pause) + last) for pause in _pauses(spread)]
     for count, connection in enumerate(list(streams.by_token.values()), 1):
-        goodbye = random.choice(goodbyes)  # noqa: S311 - only to spread
         stream = connection.stream
+        farewell = None if farewells is None else farewells.draw()
         if stream.state is StreamState.OPEN:
-            streams.close(connection, stream.bytes_of(goodbye))
+            streams.close(connection, b"" if farewell is None else stream.bytes_of(farewell))
         elif stream.state is StreamState.CONNECTING:
+            stream.skip_first_event()  # the farewell has a pause of its own
             with contextlib.suppress(OutboxFull):  # it ends anyway, once the backend has answered
-                stream.hold(goodbye, close=True)
+                stream.hold(farewell, close=True)
         if count % YIELD_EVERY == 0:
             let_others_run()
     while (streams.by_token or streams.closing) and clock() < deadline:
         gevent.sleep(_POLL_SECONDS)
     streams.cut()
-
-
-def _pauses(spread: float) -> list[int]:
-    """From one second on, evenly over the spread; milliseconds."""
-    step = spread * 1000 / _RETRY_VARIANTS
-    return [_FIRST_RETRY_MS + round(step * index) for index in range(_RETRY_VARIANTS)]

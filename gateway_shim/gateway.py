@@ -9,32 +9,32 @@ handler may have to wait.
 from __future__ import annotations
 
 import logging
-import math
 import socket
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from email.utils import formatdate
-from enum import StrEnum
 
 import gevent
 from gevent.lock import BoundedSemaphore
 
-from gateway_shim import callbacks, contract, stream_request, wire
+from gateway_shim import callbacks, stream_request, wire
 from gateway_shim.admission import Admission
 from gateway_shim.backend import Backend
 from gateway_shim.callbacks import Action, CallbackAnswer, CallbackFailure, Reason
 from gateway_shim.config import GatewayConfig
 from gateway_shim.contract import Refusal
-from gateway_shim.drain import end_all
+from gateway_shim.drain import Farewells, end_all
 from gateway_shim.endings import Endings
 from gateway_shim.errors import NotAllowedHere, UnknownToken, WriteFailed
+from gateway_shim.first_event import FirstEvent
 from gateway_shim.heartbeats import Heartbeats
+from gateway_shim.limit_log import LimitLog
 from gateway_shim.loop_thread import LoopThread, from_any_thread, native_ident
+from gateway_shim.results import BroadcastResult, SendStatus
 from gateway_shim.sockets import ClientGone, Connection
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream import OutboxFull, Stream, StreamEvent, StreamState
+from gateway_shim.stream_head import stream_head
 from gateway_shim.stream_request import StreamRequest
 from gateway_shim.streams import Streams, about
 from gateway_shim.turns import YIELD_EVERY, let_others_run
@@ -43,28 +43,6 @@ from gateway_shim.wire import Dialect, Event, Frame
 __all__ = ["BroadcastResult", "Gateway", "SendStatus"]
 
 logger = logging.getLogger(__name__)
-
-_LIMIT_LOG_SECONDS = 1.0
-
-
-class SendStatus(StrEnum):
-    """What became of a send; the contract's words."""
-
-    OK = "ok"
-    BUFFERED = "buffered"
-
-
-@dataclass(frozen=True, slots=True)
-class BroadcastResult:
-    """What became of a broadcast.
-
-    Args:
-        delivered: how many streams took it.
-        unknown: the tokens that no stream has (any more).
-    """
-
-    delivered: int
-    unknown: tuple[str, ...]
 
 
 class Gateway:
@@ -102,7 +80,9 @@ class Gateway:
         self._endings = Endings(backend, self._stats)
         self._streams = Streams(self._admission, self._endings, self._stats)
         self._heartbeats = Heartbeats(config.heartbeat_interval, self._streams.beat, clock)
-        self._limit_logged_at = -math.inf
+        self._limit_log = LimitLog(self._stats, clock)
+        self._first_event = None if config.retry_ms is None else FirstEvent(config.retry_ms)
+        self._farewells: Farewells | None = None  # of the drain that has begun, if it has any
         self._broadcast_turn = BoundedSemaphore()
         self._greenlets: list[gevent.Greenlet[[], None]] = []
 
@@ -151,15 +131,17 @@ class Gateway:
         refusal = self._admission.refuse(len(self._streams.by_token), request.address)
         if refusal is not None:
             self._stats.refused += 1
-            self._log_limit(request, refusal)
-            return refusal
-        stream = Stream(
-            self._new_token(),
-            stream_request.pack_request(request),
-            chunked=not request.http_1_0,
-            limit=self.config.max_buffer_bytes,
-        )
-        connection = Connection(stream, sock, self._streams)
+            self._limit_log.add(request, refusal)
+            if self._farewells is None:
+                return refusal
+            # Most EventSources never come back after a 503, but they do after a stream's end.
+            connection = self._connection(request, sock)
+            connection.stream.apply(StreamEvent.REFUSE)
+            self._answer_in_stream(connection, sock, request, self._farewells.draw())
+            connection.park()
+            return None
+        connection = self._connection(request, sock)
+        stream = connection.stream
         # Before the callback: the backend may send to the token from inside it.
         self._streams.add(connection, request.address)
         try:
@@ -184,31 +166,19 @@ class Gateway:
         connection.park()
         return None
 
-    def _log_limit(self, request: StreamRequest, refusal: Refusal) -> None:
-        """Once a second at most: a storm of clients must not become a storm of lines."""
-        now = self._clock()
-        if now < self._limit_logged_at + _LIMIT_LOG_SECONDS:
-            return
-        self._limit_logged_at = now
-        about_it = {"url": request.url, "address": request.address, "answer": refusal.status}
-        logger.warning(
-            "stream refused by a limit", extra=about_it | {"refused": self._stats.refused}
+    def _connection(self, request: StreamRequest, sock: socket.socket) -> Connection:
+        stream = Stream(
+            self._new_token(),
+            stream_request.pack_request(request),
+            chunked=not request.http_1_0,
+            limit=self.config.max_buffer_bytes,
+            first_event=self._first_event,
         )
+        return Connection(stream, sock, self._streams)
 
     def stream_head(self, request: StreamRequest) -> bytes:
-        """Status line and headers of a stream's answer.
-
-        HTTP/1.1 in the status line also for an HTTP/1.0 client (RFC 9110, section 2.5), whose
-        body then ends with the connection.
-        """
-        headers = [
-            ("Date", formatdate(usegmt=True)),
-            *contract.STREAM_HEADERS,
-            *self.config.cors.headers(request.headers),
-        ]
-        if not request.http_1_0:
-            headers.append(("Transfer-Encoding", "chunked"))
-        return contract.head(200, headers)
+        """Status line and headers of a stream's answer; see :mod:`gateway_shim.stream_head`."""
+        return stream_head(request, self.config.cors)
 
     def _accept(self, connection: Connection, head: bytes) -> None:
         """Open a stream: its head and all that was held back, in one write."""
@@ -220,7 +190,7 @@ class Gateway:
             return
         first = [head, *stream.take_held()]
         if self.config.dialect is Dialect.ENVELOPE and not stream.close_held:
-            first.append(stream.bytes_of(wire.READY))
+            first.append(stream.event_bytes(wire.READY))
         self._heartbeats.add(connection)
         try:
             connection.open(b"".join(first))
@@ -243,18 +213,25 @@ class Gateway:
         if refusal.in_stream is None:
             connection.give_back()
         else:
-            connection.take_over(sock)
-            self._heartbeats.add(connection)  # for the time limit that they are
-            frame = stream.bytes_of(refusal.in_stream)
-            try:
-                connection.finish(self.stream_head(request) + frame + stream.last_bytes)
-            except ClientGone:
-                connection.abort()
+            self._answer_in_stream(connection, sock, request, refusal.in_stream)
         logger.info("stream refused", extra=about(stream) | {"answer": _said(answer)})
         if refusal.in_stream is None:
             return refusal
         connection.park()
         return None
+
+    def _answer_in_stream(
+        self, connection: Connection, sock: socket.socket, request: StreamRequest, frame: Frame
+    ) -> None:
+        """Answer with a stream that holds one event and then ends."""
+        stream = connection.stream
+        connection.take_over(sock)
+        self._heartbeats.add(connection)  # for the time limit that they are
+        try:
+            body = stream.bytes_of(frame) + stream.last_bytes
+            connection.finish(self.stream_head(request) + body)
+        except ClientGone:
+            connection.abort()
 
     # ------------------------------------------------------------------ sending
 
@@ -338,13 +315,18 @@ class Gateway:
         """End every stream cleanly, and tell the backend; new ones are refused from now on.
 
         Args:
-            farewell: the last event of every stream.
+            farewell: the last event of every stream, which gets a ``retry:`` of its own inside.
+                A stream that is asked for later gets the farewell alone. None: streams just end,
+                and whoever asks for one later is answered 503.
             seconds: how long clients and backend may take; what is left then is cut.
         """
         deadline = self._clock() + seconds
         self._admission.close()
-        last = b"" if farewell is None else wire.encode(farewell, self.config.dialect)
-        end_all(self._streams, last, self.config.drain_retry_seconds, deadline, self._clock)
+        if farewell is not None:
+            event = wire.encode(farewell, self.config.dialect)
+            streams, spread = len(self._streams.by_token), self.config.drain_retry_seconds
+            self._farewells = Farewells(event, streams, spread)
+        end_all(self._streams, self._farewells, deadline, self._clock)
         self._endings.flush(max(deadline - self._clock(), 0))
 
 

@@ -64,7 +64,7 @@ class Connection:
 
     Attributes:
         direct: where a chunked frame may be sent without asking anything else; None while the
-            stream is not open, has bytes waiting, or has a bare body.
+            stream is not open, has bytes waiting, awaits its first event, or has a bare body.
         heartbeat_at: when its next heartbeat is due; kept here for the heartbeats.
         overdue: whether its last bytes were still waiting at a heartbeat; kept for them too.
     """
@@ -178,13 +178,16 @@ class Connection:
             self._clear_the_way()
 
     def send(self, frame: Frame) -> None:
-        """Write a frame, after everything that was written before.
+        """Write an event, after everything that was written before.
 
         Raises:
             ClientGone: the kernel refused it.
             OutboxFull: the client has left too much unread.
         """
-        self.write(frame.chunked if self.stream.chunked else frame.bare)
+        awaited = self.stream.awaits_first_event
+        self.write(self.stream.event_bytes(frame))
+        if awaited and self._outbox is None:
+            self._clear_the_way()
 
     def write(self, data: bytes, final: bool = False) -> None:
         """Write bytes, like :meth:`send`; the final ones of a stream always fit."""
@@ -221,7 +224,7 @@ class Connection:
         self._writer.start(self._on_writable)
 
     def _clear_the_way(self) -> None:
-        if self.stream.chunked:
+        if self.stream.chunked and not self.stream.awaits_first_event:
             self.direct = self._sock
 
     def _on_writable(self) -> None:

@@ -13,6 +13,7 @@ CLOSING: the last bytes are on their way, nothing more is taken. CLOSED: over.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 
 from gateway_shim import wire
@@ -131,9 +132,11 @@ class Stream:
         request: its request in compact form (:func:`gateway_shim.stream_request.pack_request`).
         chunked: whether its body is chunked (HTTP/1.1) or bare (HTTP/1.0).
         limit: how many bytes it may hold back.
+        first_event: adds to the stream's first event what only that one carries; None: nothing.
     """
 
     __slots__ = (
+        "_first_event",
         "_held",
         "_held_bytes",
         "chunked",
@@ -144,13 +147,22 @@ class Stream:
         "token",
     )
 
-    def __init__(self, token: str, request: bytes, *, chunked: bool, limit: int) -> None:
+    def __init__(
+        self,
+        token: str,
+        request: bytes,
+        *,
+        chunked: bool,
+        limit: int,
+        first_event: Callable[[Frame], Frame] | None = None,
+    ) -> None:
         self.token = token
         self.request = request
         self.chunked = chunked
         self.limit = limit
         self.state = StreamState.CONNECTING
         self.close_held = False
+        self._first_event = first_event  # shared by all streams; None once it has been used
         self._held: list[bytes] | None = None
         self._held_bytes = 0
 
@@ -168,6 +180,26 @@ class Stream:
     def bytes_of(self, frame: Frame) -> bytes:
         """The form of a frame that this stream's body needs."""
         return frame.chunked if self.chunked else frame.bare
+
+    @property
+    def awaits_first_event(self) -> bool:
+        """Whether the next event is the first one, which differs from what others get."""
+        return self._first_event is not None
+
+    def event_bytes(self, frame: Frame) -> bytes:
+        """The form of an event that this stream's body needs, the first one with its addition.
+
+        Not for comments, which are no events.
+        """
+        first_event = self._first_event
+        if first_event is not None:
+            self._first_event = None
+            frame = first_event(frame)
+        return self.bytes_of(frame)
+
+    def skip_first_event(self) -> None:
+        """Send even the first event as it is: it has its own ``retry:``, such as a farewell."""
+        self._first_event = None
 
     @property
     def last_bytes(self) -> bytes:
@@ -188,7 +220,7 @@ class Stream:
         if self.close_held:
             return
         if frame is not None:
-            data = self.bytes_of(frame)
+            data = self.event_bytes(frame)
             self._held_bytes += len(data)
             if self.overflowed:
                 raise OutboxFull

@@ -99,7 +99,11 @@ class Streams:
     # ------------------------------------------------------------------ writing
 
     def write(self, connection: Connection, frame: Frame) -> bool:
-        """Write to one stream, or keep it for when it opens; False if the stream had to end."""
+        """Write an event to one stream, or keep it for when the stream opens.
+
+        Returns:
+            False if the stream had to end.
+        """
         try:
             if connection.stream.state is StreamState.CONNECTING:
                 connection.stream.hold(frame, close=False)
@@ -155,7 +159,12 @@ class Streams:
         """
         if connection.stream.state is StreamState.OPEN:
             self._stats.heartbeats += 1
-            return self.write(connection, wire.HEARTBEAT)
+            try:
+                connection.write(connection.stream.bytes_of(wire.HEARTBEAT))
+            except (ClientGone, OutboxFull) as exc:
+                self.fail(connection, exc)
+                return False
+            return True
         if not connection.buffered:
             return False
         # Ended, and its last bytes are not read: it has one whole interval for that.

@@ -22,7 +22,7 @@ __all__ = [
     "encode",
     "frame",
     "rejected",
-    "retry",
+    "with_retry",
 ]
 
 LAST_CHUNK = b"0\r\n\r\n"
@@ -140,6 +140,20 @@ def rejected(status: int, message: str) -> Frame:
     return frame(encode(Event("rejected", data), Dialect.ENVELOPE))
 
 
-def retry(milliseconds: int) -> bytes:
-    """Tell the browser how long to wait before it reconnects, should the stream end."""
-    return b"retry: %d\n\n" % milliseconds
+def with_retry(event: bytes, milliseconds: int) -> bytes:
+    """Add ``retry:`` to an encoded event: how long the browser waits before it reconnects.
+
+    The field is written inside the event's own block. Browsers would accept a block of its own,
+    but strict clients dispatch such a block as an event without data and fail at it, and htmx 4
+    drops it together with its field.
+
+    Args:
+        event: the bytes of one event, as :func:`encode` returns them.
+        milliseconds: the pause.
+
+    Raises:
+        ValueError: ``event`` is empty or a comment, so the field would stand alone.
+    """
+    if not event or event.startswith(b":"):
+        raise ValueError(f"retry: needs an event to stand in; got {event!r}")
+    return b"retry: %d\n%b" % (milliseconds, event)

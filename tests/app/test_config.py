@@ -62,6 +62,7 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
     "SSE_MAX_CONNECTIONS_PER_ADDRESS": (None, "1", 1, [*NUMBER[1:], "0"]),
     "SSE_CLIENT_TIMEOUT_SECONDS": (30.0, "4", 4.0, [*FINITE, "3.9"]),
     "SSE_AUTHORIZE": (None, "a.b:c", "a.b:c", []),
+    "SSE_RETRY_MS": (3000, "100", 100, [*NUMBER[1:], "99", "600001", "1.5"]),
     "SSE_DRAIN_RETRY_SECONDS": (10.0, "0.5", 0.5, [*FINITE, "0"]),
     "CORS_ORIGINS": ("", "https://a,https://b", "https://a,https://b", ["a", "*,b"]),
     "ADMIN_BIND": (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.monolith import DRAIN_SECONDS, STREAM_PATH, Monolith
+from app.monolith import DRAIN_SECONDS, FAREWELL, STREAM_PATH, Monolith
 from app.utils.shutdown_coordinator import ShutdownCoordinator
 from gateway_shim.contract import Route
 from gateway_shim.runtime import Runtime
@@ -78,7 +78,7 @@ def test_start() -> None:
 
 
 def test_shutdown_drains_with_a_farewell() -> None:
-    """Every stream is told ``connection_close``; nothing is drained before SHUTDOWN."""
+    """Every stream is told ``server_restart``; nothing is drained before SHUTDOWN."""
     gateway, coordinator = Calls(), ShutdownCoordinator(5)
     runtime: Runtime = monolith_of(gateway, coordinator)
     seen: list[int] = []
@@ -89,8 +89,12 @@ def test_shutdown_drains_with_a_farewell() -> None:
 
     coordinator.register_shutdown_waiter("tasks", waiter)
     runtime.shutdown()
-    farewell = Event("connection_close", '{"reason":"server_shutdown"}')
-    assert (seen, gateway.calls) == ([0], [("drain", farewell, DRAIN_SECONDS)])
+    assert (seen, gateway.calls) == ([0], [("drain", FAREWELL, DRAIN_SECONDS)])
+
+
+def test_the_farewell_is_not_for_good() -> None:
+    """Existing pages close on ``connection_close`` and do not come back."""
+    assert Event("server_restart", '{"reason":"server_shutdown"}') == FAREWELL
 
 
 def test_hurry() -> None:

@@ -56,7 +56,7 @@ def unpacked(folder: Path) -> list[str]:
 def assert_clean_end(server: Server, stream: Stream) -> None:
     """Told to stop, it says goodbye, ends the stream, and exits with 0."""
     server.send_signal(signal.SIGTERM)
-    assert json.loads(stream.wait_for("connection_close").data) == FAREWELL
+    assert json.loads(stream.wait_for("server_restart").data) == FAREWELL
     assert stream.wait_for_end() is Ended.CLEAN
     assert server.wait() == 0
     assert "Traceback" not in server.log
@@ -116,7 +116,7 @@ def test_signals(binary: Path, tmp_path: Path, number: signal.Signals) -> None:
     with BinaryServer([binary], cwd=tmp_path) as server, connect(server) as stream:
         stream.wait_for("version")
         server.send_signal(number)
-        stream.wait_for("connection_close")
+        stream.wait_for("server_restart")
         assert server.wait() == 0
 
 
@@ -145,7 +145,7 @@ def test_sigkill(binary: Path, tmp_path: Path) -> None:
         stream.wait_for("version")
         worker = server.worker_pid()
         server.send_signal(signal.SIGKILL)
-        stream.wait_for("connection_close")
+        stream.wait_for("server_restart")
         wait_until(lambda: not Path(f"/proc/{worker}").exists(), "the worker to end")
 
 

@@ -31,8 +31,13 @@ function openStream([url, credentials]) {
   source = new EventSource(url, {withCredentials: credentials});
   source.onopen = () => seen.push({kind: "open"});
   source.onerror = () => seen.push({kind: "error", state: source.readyState});
-  for (const name of ["version", "task_event", "connection_close"])
+  for (const name of ["version", "task_event", "server_restart"])
     source.addEventListener(name, event => seen.push({kind: name, data: event.data}));
+  // As the pages that exist do: this event means that the stream is over for good.
+  source.addEventListener("connection_close", event => {
+    seen.push({kind: "connection_close", data: event.data});
+    source.close();
+  });
 }
 async function readAnswer([url, headers]) {
   // One read only: an event stream does not end.

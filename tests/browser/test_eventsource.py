@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.live.actions import start_task
+from tests.live.actions import connect, metric, start_task
+from tests.support.http import request
 from tests.support.parts import CHROMIUM
 from tests.support.server import ROOT, GunicornServer
 from tests.support.timing import TIME_LIMIT
@@ -92,11 +94,42 @@ def test_events_restart_and_reconnect(browser: Browser) -> None:
         assert kinds == ["task_started", *["progress_update"] * 3, "task_completed"]
         port = server.port
         assert server.terminate() == 0
-        seen = browser.wait("connection_close")
-        farewell = next(entry for entry in seen if entry["kind"] == "connection_close")
+        seen = browser.wait("server_restart")
+        farewell = next(entry for entry in seen if entry["kind"] == "server_restart")
         assert json.loads(farewell["data"]) == {"reason": "server_shutdown"}
     with GunicornServer("--bind", f"127.0.0.1:{port}", env=env):
         assert [e["kind"] for e in browser.wait("version", 2)].count("open") == 2
+
+
+def test_a_reload_is_survived(browser: Browser) -> None:
+    """SIGHUP ends the stream with the farewell; the page comes back to the next worker."""
+    with GunicornServer(env={"CORS_ORIGINS": browser.origin}) as server:
+        browser.open_stream(f"{server.url}/api/sse/stream?request_id=browser")
+        browser.wait("version")
+        server.send_signal(signal.SIGHUP)
+        kinds = [entry["kind"] for entry in browser.wait("version", 2)]
+        assert kinds == ["open", "version", "server_restart", "error", "open", "version"]
+
+
+def test_a_slow_end_is_survived(browser: Browser) -> None:
+    """Another client holds up the end for seconds: who comes back meanwhile is not lost.
+
+    A 503 would end the page's EventSource for good.
+    """
+    env = {"CORS_ORIGINS": browser.origin, "FLASK_ENV": "testing"}
+    with GunicornServer(env=env) as server:
+        stalled = connect(server, receive_buffer=4096)
+        while not metric(server, "sse_gateway_bytes_buffered"):
+            body = {"request_id": "nobody", "version": "2", "changelog": "x" * 20_000}
+            path = "/api/testing/deployments/version"
+            assert request(server.port, "POST", path, json_body=body).status == 202
+        browser.open_stream(f"{server.url}/api/sse/stream?request_id=browser")
+        browser.wait("version")
+        os.kill(server.worker_pid(), signal.SIGTERM)
+        seen = browser.wait("version", 2)
+        assert [entry["kind"] for entry in seen].count("server_restart") >= 2
+        assert all(entry["state"] == 0 for entry in seen if entry["kind"] == "error")
+        stalled.close()
 
 
 def test_other_origins_read_nothing(browser: Browser) -> None:

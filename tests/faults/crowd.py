@@ -60,6 +60,10 @@ class Client:
                 self.lives.append(stream)
                 with stream:
                     stream.wait_for_end(limit=600)
+                if [event.type for event in stream.events] == ["server_restart"]:
+                    # A server that ends answers so instead of opening a stream.
+                    self.lives.remove(stream)
+                    self.refused += 1
             gevent.sleep(_PAUSE)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from gateway_shim.drain import FIRST_RETRY_MS
 from tests.faults.conftest import Tally
 from tests.faults.crowd import Crowd
 from tests.faults.undisturbed import assert_whole
@@ -29,12 +30,12 @@ PATIENT = {**ENV, "GRACEFUL_SHUTDOWN_TIMEOUT": "3600"}
 
 
 def assert_ended_well(stream: Stream) -> None:
-    """A retry, ``connection_close`` and a clean end."""
+    """``server_restart`` with a retry, and a clean end."""
     assert stream.ended is Ended.CLEAN
-    assert stream.events[-1].type == "connection_close"
+    assert stream.events[-1].type == "server_restart"
     assert json.loads(stream.events[-1].data) == {"reason": "server_shutdown"}
     assert stream.retry is not None
-    assert 1000 <= stream.retry <= 1500
+    assert FIRST_RETRY_MS <= stream.retry <= FIRST_RETRY_MS + CLIENTS
 
 
 def disconnects(server: GunicornServer) -> int:
@@ -142,7 +143,7 @@ def test_sighup_with_a_bad_setting(tmp_path: Path) -> None:
         assert server.worker_pid() == worker
         (tmp_path / ".env").write_text("TASK_MAX_WORKERS=2\n")
         server.send_signal(signal.SIGHUP)
-        stream.wait_for("connection_close")
+        stream.wait_for("server_restart")
         wait_until(lambda: server.worker_pid() != worker, "the next worker")
         assert "Traceback" not in server.log
 

@@ -177,7 +177,7 @@ def test_streams_through_nginx(tmp_path: Path, tally: Tally) -> None:
         with proxy.open_stream("last") as stream:
             stream.wait_for("version")
             server.send_signal(signal.SIGTERM)
-            stream.wait_for("connection_close")
+            stream.wait_for("server_restart")
             assert stream.wait_for_end() == "clean"
             assert stream.retry is not None
         assert server.wait() == 0

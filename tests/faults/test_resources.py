@@ -74,7 +74,7 @@ def test_the_log_cannot_be_written(name: str, command: str, tally: Tally) -> Non
             connect(server, "a:b")
         assert request(server.port, "GET", "/nowhere").status == 404
         server.send_signal(signal.SIGTERM)
-        stream.wait_for("connection_close")
+        stream.wait_for("server_restart")
         assert stream.wait_for_end() == "clean"
         assert server.wait() == 0
     tally(f"disk full for logs, {name}", 102, 102, "log lines")
@@ -119,7 +119,7 @@ def test_the_clock_is_set(tmp_path: Path, tally: Tally) -> None:
         task = start_task(server, "demo_task", steps=20, delay=0.02)
         server.send_signal(signal.SIGTERM)
         assert_whole(task_story(stream, task), 20)
-        stream.wait_for("connection_close")
+        stream.wait_for("server_restart")
         assert stream.wait_for_end() == "clean"
         assert server.wait() == 0
     tally("the clock set a day on, then two back", 76, 76, "nothing")

@@ -99,6 +99,7 @@ def test_defaults() -> None:
         "max_connections": None,
         "max_connections_per_address": None,
         "client_timeout": 30.0,
+        "retry_ms": None,
         "drain_retry_seconds": 10.0,
         "cors": {
             "origins": ("*",),

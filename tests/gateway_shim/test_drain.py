@@ -8,7 +8,9 @@ import gevent
 import pytest
 from gevent.event import Event as Signal
 
+from gateway_shim import wire
 from gateway_shim.callbacks import CallbackAnswer
+from gateway_shim.drain import CONNECTS_PER_SECOND, FIRST_RETRY_MS, Farewells
 from gateway_shim.errors import UnknownToken
 from gateway_shim.wire import Dialect, Event
 from tests.gateway_shim.rig import BIG, FakeClock, Rig
@@ -16,11 +18,11 @@ from tests.support.http_message import Ended
 from tests.support.sse_client import SSEEvent
 from tests.support.timing import TIME_LIMIT, wait_until
 
-FAREWELL = Event("connection_close", '{"reason":"x"}')
+FAREWELL = Event("server_restart", '{"reason":"x"}')
 
 
 def test_drain(rig: Rig) -> None:
-    """Every stream gets its retry and the farewell as its last bytes, then ends cleanly."""
+    """Every stream gets the farewell, with a retry inside its block, and ends cleanly."""
     opened = [rig.open(), rig.open(http_1_0=True)]
     for token, _ in opened:
         rig.gateway.send(token, Event("before", "1"))
@@ -30,12 +32,11 @@ def test_drain(rig: Rig) -> None:
         assert stream.wait_for_end() is Ended.CLEAN
         assert stream.events == [
             SSEEvent("before", "1"),
-            SSEEvent("connection_close", '{"reason":"x"}'),
+            SSEEvent("server_restart", '{"reason":"x"}'),
         ]
         assert stream.retry is not None
-        assert 1000 <= stream.retry <= 11_000
-        goodbye = b'retry: %d\n\nevent: connection_close\ndata: {"reason":"x"}\n\n' % stream.retry
-        assert stream.raw.endswith(goodbye), "the retry first: the page may close at the event"
+        block = b'retry: %d\nevent: server_restart\ndata: {"reason":"x"}' % stream.retry
+        assert stream.raw.split(b"\n\n")[1:] == [block, b""]
         with pytest.raises(UnknownToken):
             rig.gateway.send(token, Event(None, "late"))
     stats = rig.gateway.stats
@@ -44,12 +45,18 @@ def test_drain(rig: Rig) -> None:
 
 
 def test_drain_without_farewell(rig: Rig) -> None:
-    """With nothing to say, a stream still gets its retry."""
+    """With nothing to say, a stream just ends: a retry alone would be an event to some clients."""
+    gate = Signal()
     _, stream = rig.open()
-    rig.gateway.drain(None, TIME_LIMIT)
+    rig.backend.during = lambda token: gate.wait()
+    connecting = rig.visit()
+    draining = gevent.spawn(rig.gateway.drain, None, TIME_LIMIT)
     assert stream.wait_for_end() is Ended.CLEAN
-    assert stream.raw == b"retry: %d\n\n" % (stream.retry or 0)
-    assert len(stream.chunks) == 1
+    gate.set()
+    late = connecting.stream()
+    assert late.wait_for_end() is Ended.CLEAN
+    assert stream.raw == late.raw == b""
+    draining.get(timeout=TIME_LIMIT)
 
 
 def test_drain_in_envelope() -> None:
@@ -58,8 +65,10 @@ def test_drain_in_envelope() -> None:
         _, stream = rig.open()
         rig.gateway.drain(FAREWELL, TIME_LIMIT)
         assert stream.wait_for_end() is Ended.CLEAN
-        document = '{"type":"connection_close","payload":{"reason":"x"}}'
+        document = '{"type":"server_restart","payload":{"reason":"x"}}'
         assert stream.events == [SSEEvent("ready", ""), SSEEvent("message", document)]
+        block = b"retry: %d\ndata: %b" % (stream.retry or 0, document.encode())
+        assert stream.raw.split(b"\n\n")[1:] == [block, b""]
 
 
 def test_drain_of_nothing(rig: Rig) -> None:
@@ -71,17 +80,34 @@ def test_drain_of_nothing(rig: Rig) -> None:
     assert len(rig.backend.flushes) == 2
 
 
-@pytest.mark.parametrize("spread", [0.0, 30.0])
+@pytest.mark.parametrize("spread", [0.005, 30.0])
 def test_retries_are_spread(spread: float) -> None:
-    """Browsers are told to come back over the configured time, from one second on."""
+    """Few browsers are not kept away: the spread is the time in which they can connect."""
     with Rig(drain_retry_seconds=spread) as rig:
         streams = [rig.open()[1] for _ in range(40)]
-        rig.gateway.drain(None, TIME_LIMIT)
+        rig.gateway.drain(FAREWELL, TIME_LIMIT)
         assert {stream.wait_for_end() for stream in streams} == {Ended.CLEAN}
         retries = {stream.retry or 0 for stream in streams}
-        assert min(retries) >= 1000
-        assert max(retries) <= 1000 + spread * 1000
-        assert (len(retries) > 10) is (spread > 0)
+        assert min(retries) >= FIRST_RETRY_MS
+        assert max(retries) <= FIRST_RETRY_MS + min(spread, 40 / CONNECTS_PER_SECOND) * 1000
+        assert len(retries) > 1
+
+
+@pytest.mark.parametrize(
+    ("streams", "spread", "last"),
+    [(0, 10.0, 0), (2, 10.0, 2), (1000, 10.0, 1000), (1000, 0.5, 500), (50_000, 10.0, 10_000)],
+)
+def test_farewells(streams: int, spread: float, last: int) -> None:
+    """The pauses lie between the first one and the smaller of setting and streams a second."""
+    event = wire.encode(FAREWELL, Dialect.NAMED)
+    farewells = Farewells(event, streams, spread)
+    drawn = {farewells.draw() for _ in range(5000)}
+    pauses = {frame.bare.removesuffix(event).decode() for frame in drawn}
+    assert all(pause.startswith("retry: ") and pause.endswith("\n") for pause in pauses)
+    numbers = sorted(int(pause.removeprefix("retry: ")) for pause in pauses)
+    assert numbers[0] == FIRST_RETRY_MS > 0
+    assert last * 63 / 64 - 1 <= numbers[-1] - FIRST_RETRY_MS <= last
+    assert len(numbers) <= 64
 
 
 def test_more_streams_than_one_turn(rig: Rig) -> None:
@@ -99,7 +125,7 @@ def test_more_streams_than_one_turn(rig: Rig) -> None:
 @pytest.mark.parametrize("dialect", Dialect)
 def test_connecting_streams_too(dialect: Dialect) -> None:
     """A stream that is being asked about opens, gets what was buffered, the farewell, and ends."""
-    with Rig(dialect=dialect) as rig:
+    with Rig(dialect=dialect, retry_ms=3000) as rig:
         gate = Signal()
         rig.backend.during = lambda token: gate.wait()
         visit = rig.visit()
@@ -112,7 +138,8 @@ def test_connecting_streams_too(dialect: Dialect) -> None:
         stream = visit.stream()
         assert stream.wait_for_end() is Ended.CLEAN
         assert [event.data for event in stream.events] == ["buffered", "farewell"]
-        assert stream.retry is not None
+        retry = b"retry: %d\n" % (stream.retry or 0)
+        assert stream.raw == b"retry: 3000\ndata: buffered\n\n" + retry + b"data: farewell\n\n"
         draining.get(timeout=TIME_LIMIT)
         assert rig.backend.reasons == {visit.token: "server_closed"}
 
@@ -148,11 +175,11 @@ def test_connecting_stream_that_holds_too_much() -> None:
 
 
 def test_new_streams_are_refused(rig: Rig) -> None:
-    """From the start of a drain on, nobody comes in, and is told when to try again."""
+    """Without a farewell, who comes during a drain is told when to try again."""
     gate = Signal()
     rig.backend.during = lambda token: gate.wait()
     waiting = rig.visit()
-    draining = gevent.spawn(rig.gateway.drain, FAREWELL, TIME_LIMIT)
+    draining = gevent.spawn(rig.gateway.drain, None, TIME_LIMIT)
     gevent.sleep(0)
     refusal = rig.visit().outcome()
     assert refusal is not None
@@ -165,6 +192,32 @@ def test_new_streams_are_refused(rig: Rig) -> None:
     refusal = rig.visit().outcome()
     assert refusal is not None
     assert refusal.status == 503
+
+
+@pytest.mark.parametrize("http_1_0", [False, True])
+@pytest.mark.parametrize("dialect", Dialect)
+def test_new_streams_get_the_farewell(dialect: Dialect, http_1_0: bool) -> None:
+    """Who comes during a drain with a farewell gets just that: after a 503 an EventSource is dead.
+
+    The backend is not asked, and the stream counts as refused.
+    """
+    with Rig(dialect=dialect, retry_ms=3000) as rig:
+        gate = Signal()
+        rig.backend.during = lambda token: gate.wait()
+        waiting = rig.visit()
+        draining = gevent.spawn(rig.gateway.drain, FAREWELL, TIME_LIMIT)
+        gevent.sleep(0)
+        late = rig.visit(http_1_0=http_1_0).stream()
+        assert late.wait_for_end() is Ended.CLEAN
+        assert late.retry in (FIRST_RETRY_MS, FIRST_RETRY_MS + 1)  # one stream: 1 ms of spread
+        assert late.raw == wire.with_retry(wire.encode(FAREWELL, dialect), late.retry)
+        assert len(rig.backend.calls) == 1
+        assert (rig.gateway.stats.refused, rig.gateway.stats.active) == (1, 1)
+        gate.set()
+        waiting.outcome()
+        draining.get(timeout=TIME_LIMIT)
+        assert rig.visit().stream().wait_for_end() is Ended.CLEAN
+        assert rig.backend.reasons == {waiting.token: "server_closed"}
 
 
 def test_deadline_cuts_the_stalled() -> None:
@@ -203,7 +256,7 @@ def test_slow_reader_makes_it_in_time(rig: Rig) -> None:
     gevent.sleep(0.05)
     assert not draining.ready()
     assert stream.wait_for_end() is Ended.CLEAN
-    assert [event.type for event in stream.events] == ["big", "connection_close"]
+    assert [event.type for event in stream.events] == ["big", "server_restart"]
     draining.get(timeout=TIME_LIMIT / 2)
 
 

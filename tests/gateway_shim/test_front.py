@@ -250,7 +250,7 @@ def test_answer_send_without_content_type(rig: Rig) -> None:
 
 
 def test_runtime(rig: Rig) -> None:
-    """A front is its own runtime; its shutdown drains the gateway, without a farewell."""
+    """A front is its own runtime; its shutdown drains the gateway, and adds no byte, as Node."""
     front = Front(rig.gateway, TIME_LIMIT)
     assert front.extensions == {EXTENSION: front}
     assert front.gateway is rig.gateway
@@ -260,7 +260,7 @@ def test_runtime(rig: Rig) -> None:
     front.shutdown()
     assert stream.wait_for_end() is Ended.CLEAN
     assert [event.data for event in stream.events] == ["still there"]
-    assert stream.retry is not None
+    assert stream.raw == b"data: still there\n\n"
 
 
 def test_start() -> None:

@@ -215,12 +215,21 @@ def test_rejected(status: int, message: str, data: str) -> None:
     assert wire.rejected(status, message) == wire.frame(expected)
 
 
-def test_retry() -> None:
-    """A reconnection time is a block of its own that dispatches no event."""
-    assert wire.retry(1500) == b"retry: 1500\n\n"
-    parser = SSEParser()
-    assert parser.feed(wire.retry(1500)) == []
-    assert parser.retry == 1500
+@pytest.mark.parametrize("dialect", Dialect)
+def test_with_retry(dialect: Dialect) -> None:
+    """The reconnection time is a field of the event's own block, in either dialect."""
+    event = wire.encode(Event("n", "1"), dialect)
+    assert wire.with_retry(event, 1500) == b"retry: 1500\n" + event
+    parser, alone = SSEParser(), SSEParser()
+    assert parser.feed(wire.with_retry(event, 1500)) == alone.feed(event)
+    assert (parser.retry, len(parser.events)) == (1500, 1)
+
+
+@pytest.mark.parametrize("bytes_", [b"", wire.HEARTBEAT.bare])
+def test_retry_never_stands_alone(bytes_: bytes) -> None:
+    """Strict clients dispatch a block without data, and fail at it."""
+    with pytest.raises(ValueError, match="needs an event"):
+        wire.with_retry(bytes_, 1500)
 
 
 @pytest.mark.parametrize("name", ["a\nevent: b", "a\rdata: c", "a\0", "\r\n"])

@@ -71,6 +71,11 @@ class Installation:
         return request(self.backend.port, "POST", path, json_body=body)
 
     @property
+    def is_monolith(self) -> bool:
+        """Whether the gateway is the backend's own, in its process."""
+        return self.gateway is self.backend
+
+    @property
     def active(self) -> int:
         """How many streams the backend knows."""
         return int(metric(self.backend, "sse_gateway_active_connections"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway_shim.drain import FIRST_RETRY_MS
 from tests.live.actions import connect, seconds_to_end, start_task, task_events
 from tests.live.gated_task import GATED_TASK
 from tests.support.http import request
@@ -23,13 +24,15 @@ PATIENT = {"GRACEFUL_SHUTDOWN_TIMEOUT": "3600"}
 
 
 def assert_said_goodbye(stream: Stream) -> None:
-    """The stream got a retry and ``connection_close``, then ended cleanly."""
-    event = stream.wait_for("connection_close")
+    """The stream got ``server_restart`` with a retry inside its block, then ended cleanly."""
+    event = stream.wait_for("server_restart")
     assert json.loads(event.data) == FAREWELL
     assert stream.wait_for_end() is Ended.CLEAN
     assert stream.events[-1] == event
     assert stream.retry is not None
-    assert 1000 <= stream.retry <= 11_000
+    assert FIRST_RETRY_MS <= stream.retry <= FIRST_RETRY_MS + 10, "few streams are not kept away"
+    block = b'retry: %d\nevent: server_restart\ndata: {"reason":"server_shutdown"}\n\n'
+    assert stream.raw.endswith(b"\n\n" + block % stream.retry)
 
 
 @pytest.mark.parametrize("make", [GunicornServer, ServeServer])

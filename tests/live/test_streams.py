@@ -100,7 +100,7 @@ def test_http_1_0_gets_bare_bytes(server: GunicornServer) -> None:
     with connect(server, version="1.0") as stream:
         assert stream.next_event().type == "version"
         assert stream.head.get("Transfer-Encoding") is None
-        assert stream.raw.startswith(b"event: version\ndata: ")
+        assert stream.raw.startswith(b"retry: 3000\nevent: version\ndata: ")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_a_life(tmp_path: Path) -> None:
         with connect(server) as stream:
             stream.wait_for("version")
             server.send_signal(signal.SIGTERM)
-            stream.wait_for("connection_close")
+            stream.wait_for("server_restart")
         assert set(manager.told_until("STOPPING=1")) <= {FED, "STOPPING=1"}
         assert server.wait() == 0
         while (told := manager.told(0.01)) is not None:

@@ -103,7 +103,7 @@ def test_streams_over_tls(server: Server) -> None:
         assert values == sorted(values)
         assert len(values) == 50
         assert server.terminate() == 0
-        assert stream.wait_for("connection_close")
+        assert stream.wait_for("server_restart")
         assert stream.wait_for_end() is Ended.CLEAN
         assert "Traceback" not in server.log
 

@@ -134,6 +134,7 @@ def test_the_gateways_configuration() -> None:
             sse_max_connections=11,
             sse_max_connections_per_address=3,
             sse_client_timeout_seconds=8,
+            sse_retry_ms=4000,
             sse_drain_retry_seconds=1.5,
             cors_origins="https://a, https://b",
         )
@@ -147,9 +148,10 @@ def test_the_gateways_configuration() -> None:
         config.max_connections,
         config.max_connections_per_address,
         config.client_timeout,
+        config.retry_ms,
         config.drain_retry_seconds,
         config.cors,
-    ) == (Dialect.ENVELOPE, 7, 2048, 11, 3, 8, 1.5, Cors.parse("https://a,https://b"))
+    ) == (Dialect.ENVELOPE, 7, 2048, 11, 3, 8, 4000, 1.5, Cors.parse("https://a,https://b"))
 
 
 def test_more_connections_than_descriptors(

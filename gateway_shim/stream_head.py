@@ -1,0 +1,31 @@
+"""The head of a stream's answer."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+
+from gateway_shim import contract
+from gateway_shim.config import Cors
+from gateway_shim.stream_request import StreamRequest
+
+__all__ = ["stream_head"]
+
+
+def stream_head(request: StreamRequest, cors: Cors) -> bytes:
+    """Make status line and headers of a stream's answer.
+
+    The status line says HTTP/1.1 to an HTTP/1.0 client too (RFC 9110, section 2.5); the body of
+    such a stream ends with the connection.
+
+    Args:
+        request: the browser's request.
+        cors: which origins may read the stream.
+    """
+    headers = [
+        ("Date", formatdate(usegmt=True)),
+        *contract.STREAM_HEADERS,
+        *cors.headers(request.headers),
+    ]
+    if not request.http_1_0:
+        headers.append(("Transfer-Encoding", "chunked"))
+    return contract.head(200, headers)

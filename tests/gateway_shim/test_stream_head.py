@@ -1,0 +1,23 @@
+"""gateway_shim.stream_head: status line and headers of a stream."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway_shim.config import Cors
+from gateway_shim.stream_head import stream_head
+from gateway_shim.stream_request import StreamRequest
+
+
+@pytest.mark.parametrize("http_1_0", [False, True])
+def test_head(http_1_0: bool) -> None:
+    """Chunked for HTTP/1.1 only, HTTP/1.1 in the status line always, CORS for the origin."""
+    origin = "https://a.example"
+    request = StreamRequest("/x", {"origin": origin}, http_1_0=http_1_0)
+    lines = stream_head(request, Cors((origin,))).decode().split("\r\n")
+    assert lines[0] == "HTTP/1.1 200 OK"
+    assert lines[-2:] == ["", ""]
+    assert "Content-Type: text/event-stream" in lines
+    assert "X-Accel-Buffering: no" in lines
+    assert f"Access-Control-Allow-Origin: {origin}" in lines
+    assert ("Transfer-Encoding: chunked" in lines) is not http_1_0
