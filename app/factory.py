@@ -53,6 +53,7 @@ def build(settings: Settings | None = None) -> Flask:
         container.metrics_service().watch_gateway(lambda: container.gateway().stats)
     # Made now, not at first use: they register themselves with others, and a task or a hook that
     # cannot be imported must be known before the first request.
+    container.boot()
     container.authorizer()
     container.task_registry()
     container.version_service()

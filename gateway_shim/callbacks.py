@@ -11,6 +11,7 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from gateway_shim import wire
+from gateway_shim.boot import Boot
 from gateway_shim.contract import ErrorCode, Refusal, error_body, status_phrase
 from gateway_shim.wire import Dialect
 
@@ -64,15 +65,17 @@ def payload(
 
 @dataclass(frozen=True, slots=True)
 class CallbackAnswer:
-    """A backend's answer to a callback: only the status counts.
+    """A backend's answer to a callback: only the status says whether the stream opens.
 
     Args:
         status: the HTTP status.
         phrase: the reason phrase; the standard one if it is not given.
+        boot: which start of the backend has answered, if the answer says it.
     """
 
     status: int
     phrase: str | None = None
+    boot: Boot | None = None
 
     @property
     def accepted(self) -> bool:

@@ -1,20 +1,24 @@
-"""Draining: every stream ends cleanly, and its browser is told when to come back."""
+"""Draining: streams end cleanly, all of them or those of an earlier start of the backend."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import random
 from collections.abc import Callable
 
 import gevent
 
 from gateway_shim import wire
+from gateway_shim.boot import Boot
 from gateway_shim.stream import OutboxFull, StreamState
 from gateway_shim.streams import Streams
 from gateway_shim.turns import YIELD_EVERY, let_others_run
 from gateway_shim.wire import Frame
 
-__all__ = ["CONNECTS_PER_SECOND", "FIRST_RETRY_MS", "Farewells", "end_all"]
+__all__ = ["CONNECTS_PER_SECOND", "FIRST_RETRY_MS", "Farewells", "end_all", "end_earlier"]
+
+logger = logging.getLogger(__name__)
 
 CONNECTS_PER_SECOND = 1000
 """How many browsers may come back in one second.
@@ -78,3 +82,29 @@ def end_all(
     while (streams.by_token or streams.closing) and clock() < deadline:
         gevent.sleep(_POLL_SECONDS)
     streams.cut()
+
+
+def end_earlier(
+    streams: Streams, boot: Boot, sleep: Callable[[float], object] = gevent.sleep
+) -> None:
+    """End the streams that earlier starts of the backend have accepted, no event added.
+
+    They end a few at a time, so that no more browsers come back in a second than the backend can
+    take. Streams whose backend does not say its start stay.
+
+    Args:
+        streams: the gateway's.
+        boot: the start whose streams stay, and those of later starts.
+        sleep: waits for seconds.
+    """
+    ended = 0
+    for connection in list(streams.by_token.values()):
+        stream = connection.stream
+        if stream.state is not StreamState.OPEN or stream.boot is None:
+            continue
+        if stream.boot.start < boot.start:
+            streams.close(connection)
+            ended += 1
+            if ended % YIELD_EVERY == 0:
+                sleep(YIELD_EVERY / CONNECTS_PER_SECOND)
+    logger.info("ended the streams of an earlier start", extra={"streams": ended})

@@ -20,10 +20,12 @@ from gevent.lock import BoundedSemaphore
 from gateway_shim import callbacks, stream_request, wire
 from gateway_shim.admission import Admission
 from gateway_shim.backend import Backend
+from gateway_shim.backend_starts import BackendStarts
+from gateway_shim.boot import Boot
 from gateway_shim.callbacks import Action, CallbackAnswer, CallbackFailure, Reason
 from gateway_shim.config import GatewayConfig
 from gateway_shim.contract import Refusal
-from gateway_shim.drain import Farewells, end_all
+from gateway_shim.drain import Farewells, end_all, end_earlier
 from gateway_shim.endings import Endings
 from gateway_shim.errors import NotAllowedHere, UnknownToken, WriteFailed
 from gateway_shim.first_event import FirstEvent
@@ -31,6 +33,7 @@ from gateway_shim.heartbeats import Heartbeats
 from gateway_shim.limit_log import LimitLog
 from gateway_shim.loop_thread import LoopThread, from_any_thread, native_ident
 from gateway_shim.results import BroadcastResult, SendStatus
+from gateway_shim.short_stream import answer_in_stream
 from gateway_shim.sockets import ClientGone, Connection
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream import OutboxFull, Stream, StreamEvent, StreamState
@@ -59,6 +62,9 @@ class Gateway:
         new_token: makes a stream's token.
         loop_thread: carries out the calls of other threads; None: one of its own. This gateway
             starts and stops it.
+
+    Attributes:
+        starts: told of sends to streams that know their backend's start; None: nobody is told.
     """
 
     def __init__(
@@ -82,6 +88,7 @@ class Gateway:
         self._heartbeats = Heartbeats(config.heartbeat_interval, self._streams.beat, clock)
         self._limit_log = LimitLog(self._stats, clock)
         self._first_event = None if config.retry_ms is None else FirstEvent(config.retry_ms)
+        self.starts: BackendStarts | None = None
         self._farewells: Farewells | None = None  # of the drain that has begun, if it has any
         self._broadcast_turn = BoundedSemaphore()
         self._greenlets: list[gevent.Greenlet[[], None]] = []
@@ -137,7 +144,8 @@ class Gateway:
             # Most EventSources never come back after a 503, but they do after a stream's end.
             connection = self._connection(request, sock)
             connection.stream.apply(StreamEvent.REFUSE)
-            self._answer_in_stream(connection, sock, request, self._farewells.draw())
+            head, farewell = self.stream_head(request), self._farewells.draw()
+            answer_in_stream(connection, sock, head, farewell, self._heartbeats)
             connection.park()
             return None
         connection = self._connection(request, sock)
@@ -159,6 +167,7 @@ class Gateway:
         refusal = callbacks.refusal(answer, self.config.dialect)
         if refusal is not None:
             return self._refuse(connection, sock, request, answer, refusal)
+        stream.boot = answer.boot if isinstance(answer, CallbackAnswer) else None
         connection.take_over(sock)
         self._accept(connection, self.stream_head(request))
         # Logged when all is done, here and below: a handler may let other greenlets run.
@@ -213,25 +222,14 @@ class Gateway:
         if refusal.in_stream is None:
             connection.give_back()
         else:
-            self._answer_in_stream(connection, sock, request, refusal.in_stream)
-        logger.info("stream refused", extra=about(stream) | {"answer": _said(answer)})
+            head = self.stream_head(request)
+            answer_in_stream(connection, sock, head, refusal.in_stream, self._heartbeats)
+        said = answer.status if isinstance(answer, CallbackAnswer) else answer.name.lower()
+        logger.info("stream refused", extra=about(stream) | {"answer": said})
         if refusal.in_stream is None:
             return refusal
         connection.park()
         return None
-
-    def _answer_in_stream(
-        self, connection: Connection, sock: socket.socket, request: StreamRequest, frame: Frame
-    ) -> None:
-        """Answer with a stream that holds one event and then ends."""
-        stream = connection.stream
-        connection.take_over(sock)
-        self._heartbeats.add(connection)  # for the time limit that they are
-        try:
-            body = stream.bytes_of(frame) + stream.last_bytes
-            connection.finish(self.stream_head(request) + body)
-        except ClientGone:
-            connection.abort()
 
     # ------------------------------------------------------------------ sending
 
@@ -263,6 +261,8 @@ class Gateway:
         connection = self._streams.by_token.get(token)
         if connection is None:
             raise UnknownToken(token)
+        if self.starts is not None and connection.stream.boot is not None:
+            self.starts.sent(connection.stream.boot)
         frame = None if event is None else self._encode(event)
         if connection.stream.state is StreamState.CONNECTING:
             try:
@@ -310,6 +310,10 @@ class Gateway:
 
     # ------------------------------------------------------------------ draining
 
+    def end_earlier(self, boot: Boot) -> None:
+        """End the streams that earlier starts of the backend have accepted. Does not wait."""
+        gevent.spawn(end_earlier, self._streams, boot)
+
     @from_any_thread
     def drain(self, farewell: Event | None, seconds: float) -> None:
         """End every stream cleanly, and tell the backend; new ones are refused from now on.
@@ -328,7 +332,3 @@ class Gateway:
             self._farewells = Farewells(event, streams, spread)
         end_all(self._streams, self._farewells, deadline, self._clock)
         self._endings.flush(max(deadline - self._clock(), 0))
-
-
-def _said(answer: CallbackAnswer | CallbackFailure) -> int | str:
-    return answer.status if isinstance(answer, CallbackAnswer) else answer.name.lower()

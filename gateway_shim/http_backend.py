@@ -10,6 +10,8 @@ from typing import Any
 import gevent
 from gevent.pool import Pool
 
+from gateway_shim.backend_starts import BackendStarts
+from gateway_shim.boot import BOOT_HEADER
 from gateway_shim.callbacks import CALLBACK_TIME_LIMIT_SECONDS, CallbackAnswer, CallbackFailure
 from gateway_shim.contract import compact_json
 from gateway_shim.errors import AnswerTimeout, RequestFailed
@@ -29,6 +31,9 @@ class HttpBackend:
     Args:
         url: where to POST.
         time_limit: how long an answer may take, seconds.
+
+    Attributes:
+        starts: compares the starts of the backend that answer.
     """
 
     configured = True
@@ -36,6 +41,7 @@ class HttpBackend:
     def __init__(self, url: str, time_limit: float = CALLBACK_TIME_LIMIT_SECONDS) -> None:
         self._url = url
         self._time_limit = time_limit
+        self.starts = BackendStarts()
         # Redirects are followed, as the Node gateways do: the last status counts.
         self._client = HttpClient(connections=_CONNECTIONS, redirects=MAX_REDIRECTS)
         self._disconnects = Pool(_DISCONNECTS_AT_ONCE)
@@ -80,4 +86,5 @@ class HttpBackend:
             return CallbackFailure.UNAVAILABLE
         if not 200 <= answer.status < 300:
             logger.warning("the callback answered %s", answer.status, extra=extra)
-        return CallbackAnswer(answer.status, answer.reason)
+        boot = self.starts.answered(answer.status, answer.headers.get(BOOT_HEADER))
+        return CallbackAnswer(answer.status, answer.reason, boot)

@@ -30,4 +30,8 @@ def make_front(
         heartbeat_interval=heartbeat_interval,
         max_connections=streams_allowed(raise_limit()),
     )
-    return Front(Gateway(backend, config), drain_seconds)
+    gateway = Gateway(backend, config)
+    if isinstance(backend, HttpBackend):
+        gateway.starts = backend.starts
+        backend.starts.end_earlier = gateway.end_earlier
+    return Front(gateway, drain_seconds)

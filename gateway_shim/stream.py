@@ -17,6 +17,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from gateway_shim import wire
+from gateway_shim.boot import Boot
 from gateway_shim.errors import InvalidTransition
 from gateway_shim.wire import Frame
 
@@ -133,12 +134,16 @@ class Stream:
         chunked: whether its body is chunked (HTTP/1.1) or bare (HTTP/1.0).
         limit: how many bytes it may hold back.
         first_event: adds to the stream's first event what only that one carries; None: nothing.
+
+    Attributes:
+        boot: which start of the backend has accepted it, if the backend says it.
     """
 
     __slots__ = (
         "_first_event",
         "_held",
         "_held_bytes",
+        "boot",
         "chunked",
         "close_held",
         "limit",
@@ -161,6 +166,7 @@ class Stream:
         self.chunked = chunked
         self.limit = limit
         self.state = StreamState.CONNECTING
+        self.boot: Boot | None = None
         self.close_held = False
         self._first_event = first_event  # shared by all streams; None once it has been used
         self._held: list[bytes] | None = None

@@ -12,6 +12,7 @@ from app.api.secret import require_secret
 from app.config import Settings
 from app.services.callback_handler import CallbackHandler
 from app.services.container import ServiceContainer
+from gateway_shim.boot import BOOT_HEADER, Boot
 from gateway_shim.contract import status_phrase
 
 __all__ = ["blueprint"]
@@ -24,10 +25,16 @@ blueprint = Blueprint("sse", __name__)
 def callback(
     settings: Settings = Provide[ServiceContainer.settings],
     handler: CallbackHandler = Provide[ServiceContainer.callback_handler],
+    boot: Boot = Provide[ServiceContainer.boot],
 ) -> ResponseReturnValue:
-    """Check the caller and the body, and let the handler answer."""
+    """Check the caller and the body, and let the handler answer.
+
+    Whatever it answers, the gateway is told which start of the backend that was
+    (:mod:`gateway_shim.backend_starts`).
+    """
     require_secret(settings)
     answer = handler.handle(read_json())
     response = jsonify(answer.body)
     response.status = f"{answer.status} {answer.phrase or status_phrase(answer.status)}"
+    response.headers[BOOT_HEADER] = str(boot)
     return response

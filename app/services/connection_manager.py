@@ -70,6 +70,7 @@ class ConnectionManager:
         self._token_to_request_id: dict[str, str] = {}
         self._tokens: tuple[str, ...] | None = None  # of all, until one comes or goes
         self._observers: list[Callable[[str], None]] = []
+        self._farewell: Event | None = None  # once drained: whoever connects later gets it too
 
     @from_any_thread
     def on_connect(self, request_id: str, token: str, url: str) -> None:
@@ -92,12 +93,27 @@ class ConnectionManager:
             self._token_to_request_id[token] = request_id
             active = len(self._connections)
             observers = list(self._observers)
+            farewell = self._farewell
         self._metrics.connection_opened()
         self._metrics.set_active_connections(active)
         if earlier is not None and earlier[0] != token:
             self._close_replaced(request_id, earlier[0])
         for observer in observers:
             self._notify(observer, request_id)
+        if farewell is not None:
+            self._send_away(request_id, token, farewell)
+
+    def _send_away(self, request_id: str, token: str, farewell: Event) -> None:
+        """End a stream that was accepted after the drain had looked which streams there are.
+
+        A gateway behind HTTP would keep it open, and this process sends nothing any more.
+        """
+        try:
+            self._transport.send(token, farewell)
+            self._transport.close(token)
+        except TransportError as exc:
+            extra = {"request_id": request_id, "token": token}
+            logger.warning("a stream that came late could not be ended: %s", exc, extra=extra)
 
     def _close_replaced(self, request_id: str, token: str) -> None:
         extra = {"request_id": request_id, "token": token}
@@ -142,7 +158,7 @@ class ConnectionManager:
 
     @from_any_thread
     def drain(self, farewell: Event, seconds: float) -> None:
-        """End every stream with a last event.
+        """End every stream with a last event, those too that connect from now on.
 
         Args:
             farewell: the last event.
@@ -150,6 +166,7 @@ class ConnectionManager:
         """
         with self._lock:
             tokens = tuple(self._token_to_request_id)
+            self._farewell = farewell
         self._transport.drain(tokens, farewell, seconds)
 
     @from_any_thread

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,6 +26,7 @@ from app.utils.log_broadcast import LogBroadcaster
 from app.utils.logging import make_formatter
 from app.utils.shutdown_coordinator import ShutdownCoordinator
 from gateway_shim.backend import InProcessBackend
+from gateway_shim.boot import Boot
 from gateway_shim.callbacks import CallbackAnswer
 from gateway_shim.config import Cors, GatewayConfig
 from gateway_shim.contract import MAX_BODY_BYTES
@@ -35,6 +38,10 @@ from gateway_shim.wire import Dialect
 __all__ = ["ServiceContainer"]
 
 logger = logging.getLogger(__name__)
+
+
+def _new_boot() -> Boot:
+    return Boot(time.time_ns() // 1_000_000, str(uuid.uuid4()))
 
 
 def _gateway_config(settings: Settings) -> GatewayConfig:
@@ -114,6 +121,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         shutdown_coordinator=shutdown_coordinator,
     )
 
+    boot = providers.Singleton(_new_boot)
     authorizer = providers.Singleton(load_authorizer, settings.provided.sse_authorize)
     callback_handler = providers.Singleton(CallbackHandler, authorize=authorizer)
     gateway = providers.Singleton(

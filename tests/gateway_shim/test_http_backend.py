@@ -18,6 +18,7 @@ from gevent.event import Event as Signal
 from gevent.server import StreamServer
 
 from gateway_shim.backend import Backend
+from gateway_shim.boot import Boot, parse_boot
 from gateway_shim.callbacks import CallbackAnswer, CallbackFailure
 from gateway_shim.http_backend import HttpBackend
 from tests.gateway_shim.rig import HubErrors
@@ -320,6 +321,34 @@ def test_malformed_cookie_is_not_read(
     server.answer = says(b"HTTP/1.1 200 OK\r\n" + BAD_SET_COOKIE + b"Content-Length: 0\r\n\r\n")
     assert backend.connect(CONNECT) == CallbackAnswer(200, "OK")
     assert caplog.records == []
+
+
+def test_the_start_that_has_answered(server: CallbackServer, backend: HttpBackend) -> None:
+    """Whatever the status; behind a redirect, the last answer's; of a disconnect as well."""
+    seen: list[tuple[int, str | None]] = []
+    real = backend.starts.answered
+
+    def answered(status: int, header: str | None) -> Boot | None:
+        seen.append((status, header))
+        return real(status, header)
+
+    backend.starts.answered = answered  # type: ignore[method-assign]
+    boots = [f"{number}-0f8fad5b-d9cb-469f-a165-70867728950e" for number in range(3)]
+    head = "HTTP/1.1 {} X\r\nContent-Length: 0\r\nsse-backend-boot: {}\r\n{}\r\n"
+    answers = [
+        head.format(200, boots[0], ""),
+        head.format(307, boots[0], f"Location: {server.url}\r\n"),
+        head.format(403, boots[1], ""),
+        head.format(200, boots[2], ""),
+        OK.decode(),
+    ]
+    server.answer = lambda sock: sock.sendall(answers.pop(0).encode())
+    assert backend.connect(CONNECT) == CallbackAnswer(200, "X", parse_boot(boots[0]))
+    assert backend.connect(CONNECT) == CallbackAnswer(403, "X", parse_boot(boots[1]))
+    backend.disconnect(DISCONNECT, Count())
+    backend.flush(TIME_LIMIT)
+    assert backend.connect(CONNECT) == CallbackAnswer(200, "OK", None)
+    assert seen == [(200, boots[0]), (403, boots[1]), (200, boots[2]), (200, None)]
 
 
 def test_redirect_to_nowhere_is_an_answer(server: CallbackServer, backend: HttpBackend) -> None:

@@ -27,6 +27,8 @@ def test_with_a_backend() -> None:
         dialect=Dialect.ENVELOPE, heartbeat_interval=7, max_connections=10_000 - 256
     )
     assert front._drain_seconds == 3.0
+    assert front.gateway.starts is backend.starts
+    assert backend.starts.end_earlier == front.gateway.end_earlier
 
 
 @pytest.mark.parametrize("url", [None, ""])

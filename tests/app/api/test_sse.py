@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from gateway_shim.boot import parse_boot
 from tests.app.api.conftest import MakeApp
 
 PATH = "/api/sse/callback"
@@ -64,6 +66,26 @@ def test_connect_and_disconnect(app: Flask, connections: Connections) -> None:
         ("connect", "me", "T", "/api/sse/stream?request_id=me"),
         ("disconnect", "T"),
     ]
+
+
+def test_answers_say_which_start_it_is(make_app: MakeApp) -> None:
+    """Accepted or refused: one boot for an application, made when it is, and read by a gateway."""
+    before = time.time_ns() // 1_000_000
+    boots = set()
+    for _ in range(2):
+        app = make_app(sse_gateway_url="http://127.0.0.1:1")
+        after = time.time_ns() // 1_000_000
+        client = app.test_client()
+        bodies = (CONNECT, DISCONNECT, {"action": "ping"})
+        answers = [client.post(PATH, json=body) for body in bodies]
+        assert [answer.status_code for answer in answers] == [200, 200, 400]
+        (text,) = {answer.headers["SSE-Backend-Boot"] for answer in answers}
+        boot = parse_boot(text)
+        assert boot is not None
+        assert before <= boot.start <= after
+        boots.add(boot)
+        app.extensions["container"].unwire()
+    assert len(boots) == 2
 
 
 def test_the_real_connection_manager_is_told(make_app: MakeApp) -> None:
@@ -170,9 +192,10 @@ def test_without_the_secret_nothing_opens(
 
 
 def test_the_secret_is_asked_first(production: Flask) -> None:
-    """Who may not call learns nothing about bodies."""
+    """Who may not call learns nothing about bodies, nor when the server was started."""
     answer = production.test_client().post(PATH, data=b"{")
     assert (answer.status_code, answer.json) == (401, {"error": "Unauthorized"})
+    assert "SSE-Backend-Boot" not in answer.headers
 
 
 @pytest.mark.parametrize("configured", [{}, {"sse_callback_secret": ""}])

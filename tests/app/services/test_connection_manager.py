@@ -464,6 +464,19 @@ def test_drain(manager: ConnectionManager, transport: Transport) -> None:
     assert_consistent(manager)
 
 
+def test_whoever_connects_during_a_drain_is_sent_away(
+    manager: ConnectionManager, transport: Transport
+) -> None:
+    """The drain did not see the stream; nothing would ever be sent to it."""
+    manager.drain(Event("bye", "1"), 5.0)
+    manager.on_connect("a", "T1", URL + "a")
+    assert (transport.sent, transport.closed) == ([("T1", Event("bye", "1"))], ["T1"])
+    transport.failing.add("T2")
+    manager.on_connect("b", "T2", URL + "b")
+    assert manager.has_connection("b")
+    assert_consistent(manager)
+
+
 def test_the_tokens_of_a_broadcast_are_one_tuple(
     manager: ConnectionManager, transport: Transport
 ) -> None:

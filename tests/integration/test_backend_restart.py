@@ -1,0 +1,93 @@
+"""The backend is started anew behind a gateway that stays: every stream gets events again."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from gateway_shim.backend_starts import SILENCE_SECONDS
+from gateway_shim.wire import Dialect
+from tests.integration.installation import SHIM, Installation, over_http
+from tests.integration.test_gateway_failures import kill
+from tests.support.http_message import Ended
+from tests.support.server import GunicornServer
+from tests.support.timing import TIME_LIMIT
+
+LIMIT = TIME_LIMIT + SILENCE_SECONDS
+
+
+@pytest.fixture
+def behind() -> Iterator[Installation]:
+    """The backend, and this package's gateway on a port."""
+    with over_http(SHIM, Dialect.NAMED) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def started_anew(old: Installation) -> Iterator[Installation]:
+    """The backend again, where it was, behind the same gateway."""
+    env = {name: old.backend.env[name] for name in ("FLASK_ENV", "SSE_CALLBACK_SECRET")}
+    env["SSE_GATEWAY_URL"] = old.gateway.url
+    with GunicornServer("--bind", f"127.0.0.1:{old.backend.port}", env=env) as backend:
+        yield Installation(backend, old.gateway, old.dialect)
+
+
+@pytest.mark.parametrize("how", ["crash", "restart"])
+def test_streams_come_back_to_the_next_backend(behind: Installation, how: str) -> None:
+    """One browser connects: the streams that the next backend knows nothing of end, cleanly."""
+    names = [str(uuid.uuid4()) for _ in range(5)]
+    with contextlib.ExitStack() as stack:
+        browsers = [stack.enter_context(behind.connect(name)) for name in names]
+        for browser in browsers:
+            browser.wait_for("version")
+        behind.wait_for_active(5)
+        if how == "crash":
+            kill(behind.backend)
+        else:
+            assert behind.backend.terminate() == 0
+        again = stack.enter_context(started_anew(behind))
+        newcomer = stack.enter_context(again.connect())
+        newcomer.wait_for("version")
+        for browser in browsers:
+            assert browser.stream.wait_for_end(limit=LIMIT) is Ended.CLEAN
+            ends = [message.name for message in browser.messages][1:]
+            assert ends == ([] if how == "crash" else ["server_restart"])
+            assert browser.stream.retry is None
+        back = [stack.enter_context(again.connect(name)) for name in names]
+        again.wait_for_active(6)
+        task_id = again.start_task("demo_task", steps=2, delay=0)
+        for browser in (newcomer, *back):
+            assert len(browser.task_story(task_id)) == 4
+        assert newcomer.stream.ended is None
+        assert "Traceback" not in again.gateway.log
+
+
+def test_a_reload_loses_nothing(behind: Installation) -> None:
+    """The earlier worker's task goes on while the next one answers: its streams get all of it."""
+    with contextlib.ExitStack() as stack:
+        browsers = [stack.enter_context(behind.connect()) for _ in range(3)]
+        for browser in browsers:
+            browser.wait_for("version")
+        seconds = SILENCE_SECONDS + 2
+        task_id = behind.start_task("demo_task", steps=int(seconds * 10), delay=0.1)
+        browsers[0].wait_for("task_event")
+        behind.backend.send_signal(signal.SIGHUP)
+        behind.backend.wait_for_log("shutdown begins")
+        # The earlier worker answers once more, on the connection that the gateway has kept.
+        browsers.append(stack.enter_context(behind.connect()))
+        newcomer = stack.enter_context(behind.connect())
+        newcomer.wait_for("version")
+        for browser in browsers:
+            assert browser.stream.wait_for_end(limit=LIMIT + seconds) is Ended.CLEAN
+            story = [m.data for m in browser.messages if m.name == "task_event"]
+            assert story[-1]["event_type"] == "task_completed"
+            if browser is not browsers[-1]:
+                assert len(story) == int(seconds * 10) + 2
+            assert browser.messages[-1].name == "server_restart"
+        assert newcomer.stream.poll().ended is None
+        assert behind.start_task("demo_task", steps=1, delay=0) != task_id
+        assert newcomer.wait_for("task_event")["event_type"] == "task_started"
