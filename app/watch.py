@@ -192,7 +192,7 @@ def _show_stream(connection: SSEConnection, show: Callable[[Message], None]) -> 
             match message:
                 case Message(name="rejected", data={"status": status, "message": text}):
                     raise StreamRefused(f"rejected us: {status} {text}")
-                case Message(name="connection_close", data={"reason": text}):
+                case Message(name="server_restart" | "connection_close", data={"reason": text}):
                     reason = f" ({text})"
     except StreamLost as exc:
         why = str(exc)

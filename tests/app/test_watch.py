@@ -178,12 +178,17 @@ def test_pauses_grow_and_start_over() -> None:
     assert len(watched.lines) == 2
 
 
-def test_server_says_when_to_come_back() -> None:
-    """A shutdown is named, and the pause that the server asks for is kept."""
-    goodbye = b"retry: 7500\n\n" + event("connection_close", {"reason": "server_shutdown"})
+@pytest.mark.parametrize("name", ["server_restart", "connection_close"])
+def test_server_says_when_to_come_back(name: str) -> None:
+    """A shutdown is named, and the pause that the server asks for is kept.
+
+    A log stream ends with ``connection_close``: a person who watches it wants to see the next
+    server's lines, too.
+    """
+    goodbye = b"retry: 7500\n" + event(name, {"reason": "server_shutdown"})
     watched = Watched(sse_answer(goodbye))
     assert watched.pauses == [7.5]
-    assert watched.lines == ['connection_close {"reason":"server_shutdown"}']
+    assert watched.lines == [f'{name} {{"reason":"server_shutdown"}}']
     assert watched.said[1] == (
         "watch: the server ended the stream (server_shutdown); connecting again in 7.5 s"
     )

@@ -69,14 +69,14 @@ const checks = {
     first.open();
     first.send("version", { version: "1" });
     first.send("task_event", { task_id: "a" });
-    first.send("connection_close", { reason: "server_shutdown" });
+    first.send("server_restart", { reason: "server_shutdown" });
     first.send("fish", {});
     first.fail(FakeEventSource.CONNECTING);
     assert.deepEqual(seen, [
       "open",
       ["version", { version: "1" }],
       ["task_event", { task_id: "a" }],
-      ["connection_close", { reason: "server_shutdown" }],
+      ["server_restart", { reason: "server_shutdown" }],
       "waiting",
     ]);
     assert.equal(FakeEventSource.last, first);
