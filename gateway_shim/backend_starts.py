@@ -7,6 +7,8 @@ After a reload of the backend two processes answer for a while. The earlier one 
 events of its running tasks, and then ends its streams itself. So streams are ended only after
 their start has been silent for some seconds, counted from the first answer of a later one. Signs
 of life are an answer to a callback and a send to a stream of that start.
+
+Where no browser comes or goes, no callback would be answered. So the backend is asked by itself.
 """
 
 from __future__ import annotations
@@ -14,18 +16,21 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 
 import gevent
 
 from gateway_shim.boot import BOOT_HEADER, Boot, parse_boot
 
-__all__ = ["SILENCE_SECONDS", "BackendStarts"]
+__all__ = ["ASK_SECONDS", "SILENCE_SECONDS", "BackendStarts"]
 
 logger = logging.getLogger(__name__)
 
 SILENCE_SECONDS = 3.0
 """How long the earlier start has to be silent before its streams are ended."""
+
+ASK_SECONDS = 5.0
+"""How long nothing is answered before the backend is asked which start it is."""
 
 
 class BackendStarts:
@@ -40,6 +45,7 @@ class BackendStarts:
 
     Attributes:
         end_earlier: called to end the streams of every start before the given one.
+        ask: called to have the backend answer something; blocks until it has.
     """
 
     def __init__(
@@ -48,9 +54,11 @@ class BackendStarts:
         sleep: Callable[[float], object] = gevent.sleep,
     ) -> None:
         self.end_earlier: Callable[[Boot], None] = lambda _: None
+        self.ask: Callable[[], object] = lambda: None
         self._clock = clock
         self._sleep = sleep
         self._newest: Boot | None = None
+        self._answered_at = -math.inf
         self._silent_at = math.inf  # when an earlier start will have been silent long enough
         self._waiting: gevent.Greenlet[[], None] | None = None
         self._noted: set[str] = set()
@@ -79,6 +87,7 @@ class BackendStarts:
                 logging.WARNING, f"the backend's {BOOT_HEADER} is malformed: {header[:80]!r}"
             )
             return None
+        self._answered_at = self._clock()
         newest = self._newest
         if newest is None:
             self._newest = boot
@@ -94,6 +103,21 @@ class BackendStarts:
             # only here: if it was the later one with a wrong clock, the newest does not answer.
             self._end_earlier(newest)
         return boot
+
+    def run(self, streams: Sized) -> None:
+        """Ask the backend whenever nothing was answered for a while; run it in a greenlet.
+
+        A backend that has never said its start is not asked: it may not speak this header.
+
+        Args:
+            streams: the open ones; without any there is nothing to ask for.
+        """
+        while True:
+            self._sleep(ASK_SECONDS)
+            if self._newest is None or not streams:
+                continue
+            if self._clock() >= self._answered_at + ASK_SECONDS:
+                self.ask()
 
     def sent(self, boot: Boot) -> None:
         """Note a send to a stream: the start that has accepted the stream is alive.

@@ -64,7 +64,7 @@ class Gateway:
             starts and stops it.
 
     Attributes:
-        starts: told of sends to streams that know their backend's start; None: nobody is told.
+        starts: told of sends to streams that know their backend's start; None: nobody is.
     """
 
     def __init__(
@@ -91,12 +91,14 @@ class Gateway:
         self.starts: BackendStarts | None = None
         self._farewells: Farewells | None = None  # of the drain that has begun, if it has any
         self._broadcast_turn = BoundedSemaphore()
-        self._greenlets: list[gevent.Greenlet[[], None]] = []
+        self._greenlets: list[gevent.Greenlet[..., None]] = []
 
     def start(self) -> None:
         """Start the heartbeats and the disconnect callbacks, and serve other threads' calls."""
         self.loop_thread.start()
         self._greenlets = [gevent.spawn(self._heartbeats.run), gevent.spawn(self._endings.run)]
+        if self.starts is not None:
+            self._greenlets.append(gevent.spawn(self.starts.run, self._streams.by_token))
 
     def stop(self) -> None:
         """Stop what :meth:`start` started and cut whatever is left; after :meth:`drain`."""
@@ -319,16 +321,14 @@ class Gateway:
         """End every stream cleanly, and tell the backend; new ones are refused from now on.
 
         Args:
-            farewell: the last event of every stream, which gets a ``retry:`` of its own inside.
-                A stream that is asked for later gets the farewell alone. None: streams just end,
-                and whoever asks for one later is answered 503.
+            farewell: the last event of every stream, with a ``retry:`` inside; streams that are
+                asked for later get it alone. None: streams just end, later ones get a 503.
             seconds: how long clients and backend may take; what is left then is cut.
         """
         deadline = self._clock() + seconds
         self._admission.close()
         if farewell is not None:
-            event = wire.encode(farewell, self.config.dialect)
-            streams, spread = len(self._streams.by_token), self.config.drain_retry_seconds
-            self._farewells = Farewells(event, streams, spread)
+            event, streams = wire.encode(farewell, self.config.dialect), self._streams.by_token
+            self._farewells = Farewells(event, len(streams), self.config.drain_retry_seconds)
         end_all(self._streams, self._farewells, deadline, self._clock)
         self._endings.flush(max(deadline - self._clock(), 0))

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
 from gevent.pool import Pool
 
+from gateway_shim import callbacks
 from gateway_shim.backend_starts import BackendStarts
 from gateway_shim.boot import BOOT_HEADER
-from gateway_shim.callbacks import CALLBACK_TIME_LIMIT_SECONDS, CallbackAnswer, CallbackFailure
+from gateway_shim.callbacks import (
+    CALLBACK_TIME_LIMIT_SECONDS,
+    Action,
+    CallbackAnswer,
+    CallbackFailure,
+    Reason,
+)
 from gateway_shim.contract import compact_json
 from gateway_shim.errors import AnswerTimeout, RequestFailed
 from gateway_shim.http_client import MAX_REDIRECTS, HttpClient
@@ -42,6 +50,7 @@ class HttpBackend:
         self._url = url
         self._time_limit = time_limit
         self.starts = BackendStarts()
+        self.starts.ask = self.ask
         # Redirects are followed, as the Node gateways do: the last status counts.
         self._client = HttpClient(connections=_CONNECTIONS, redirects=MAX_REDIRECTS)
         self._disconnects = Pool(_DISCONNECTS_AT_ONCE)
@@ -53,6 +62,13 @@ class HttpBackend:
     def disconnect(self, payload: Mapping[str, Any], failed: Callable[[], None]) -> None:
         """Tell that a stream has ended; returns before the answer is there."""
         self._disconnects.spawn(self._tell, payload, failed)
+
+    def ask(self) -> None:
+        """Have the backend answer, for its ``SSE-Backend-Boot``: a stream that never was ends."""
+        nowhere = {"url": "/", "headers": {}}
+        self._post(
+            callbacks.payload(Action.DISCONNECT, str(uuid.uuid4()), nowhere, Reason.SERVER_CLOSED)
+        )
 
     def flush(self, seconds: float) -> None:
         """Wait until the disconnects under way have been answered."""

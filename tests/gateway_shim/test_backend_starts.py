@@ -8,7 +8,7 @@ import gevent
 import pytest
 from gevent.event import Event as Signal
 
-from gateway_shim.backend_starts import SILENCE_SECONDS, BackendStarts
+from gateway_shim.backend_starts import ASK_SECONDS, SILENCE_SECONDS, BackendStarts
 from gateway_shim.boot import Boot
 from gateway_shim.callbacks import CallbackAnswer
 from gateway_shim.drain import end_earlier
@@ -152,6 +152,33 @@ def test_answers_that_do_not_say(watched: Watched, caplog: pytest.LogCaptureFixt
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
     assert "have no SSE-Backend-Boot" in caplog.messages[0]
     assert caplog.messages[1] == "the backend's SSE-Backend-Boot is malformed: 'soon\\r\\nx'"
+
+
+def test_the_backend_is_asked(watched: Watched) -> None:
+    """Where nothing is answered, as long as there are streams; never one that says no start."""
+    asked: list[float] = []
+    streams: list[str] = []
+    watched.starts.ask = lambda: asked.append(watched.clock.now)
+    asking = gevent.spawn(watched.starts.run, streams)
+    gevent.sleep(0)
+    streams.append("t")
+    watched.after(ASK_SECONDS)
+    watched.starts.answered(200, None)
+    watched.after(ASK_SECONDS)
+    assert asked == [], "it may be another kind of backend"
+    watched.answer(OLD)
+    watched.after(ASK_SECONDS)
+    assert len(asked) == 1
+    watched.after(ASK_SECONDS - 1)
+    watched.answer(OLD)
+    watched.after(1)
+    assert len(asked) == 1, "it has answered something else"
+    watched.after(ASK_SECONDS)
+    assert len(asked) == 2
+    streams.clear()
+    watched.after(ASK_SECONDS)
+    assert len(asked) == 2
+    asking.kill()
 
 
 # ------------------------------------------------------------------------- through a gateway

@@ -580,6 +580,18 @@ def test_disconnect(server: CallbackServer, backend: HttpBackend) -> None:
     assert failed.calls == 0
 
 
+def test_ask(server: CallbackServer, backend: HttpBackend) -> None:
+    """The backend is told the end of a stream that never was, and says which start it is."""
+    boot = "7-0f8fad5b-d9cb-469f-a165-70867728950e"
+    server.answer = says(OK.replace(b"\r\n\r\n", f"\r\nSSE-Backend-Boot: {boot}\r\n\r\n".encode()))
+    backend.starts.ask()
+    body = json.loads(server.requests[0][1])
+    assert body.pop("token")
+    nowhere = {"url": "/", "headers": {}}
+    assert body == {"action": "disconnect", "reason": "server_closed", "request": nowhere}
+    assert backend.starts._newest == parse_boot(boot)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
