@@ -68,8 +68,18 @@ def normalized(text: str) -> str:
     return re.sub("\r\n|\r", "\n", on_the_wire(text))
 
 
-def assert_cut_anywhere(raw: bytes, events: list[SSEEvent]) -> None:
-    """The bytes mean the same, cut in two at any place and byte by byte."""
+def assert_cut_anywhere(
+    raw: bytes, events: list[SSEEvent], retry: int | None = None, fields: int = 0
+) -> None:
+    """The bytes mean the same, cut in two at any place and byte by byte.
+
+    Args:
+        raw: a stream's bytes.
+        events: what they say.
+        retry: the pause that the server itself has asked for.
+        fields: how many lines the server itself has begun with ``retry:``.
+    """
+    assert len(re.findall(rb"^retry:", raw, re.M)) == fields
     cuts = [[raw[:at], raw[at:]] for at in range(0, len(raw) + 1, max(1, len(raw) // 200))]
     for pieces in [*cuts, [raw[at : at + 1] for at in range(len(raw))]]:
         parser = SSEParser()
@@ -77,7 +87,7 @@ def assert_cut_anywhere(raw: bytes, events: list[SSEEvent]) -> None:
             parser.feed(piece)
         parser.close()
         assert parser.events == events
-        assert (parser.retry, parser.last_event_id) == (None, "")
+        assert (parser.retry, parser.last_event_id) == (retry, "")
         assert set(parser.comments) <= {" heartbeat"}
 
 
@@ -210,6 +220,9 @@ def test_a_backends_reason_phrase(refusing: tuple[Server, BehavingServer], phras
 
 # ------------------------------------------------------------------ the monolith
 
+RETRY_MS = 3000
+"""What the first event of each of its streams says, and no other."""
+
 
 @pytest.fixture(scope="module", params=["text", "json"])
 def monolith(request: pytest.FixtureRequest) -> Iterator[Server]:
@@ -260,7 +273,7 @@ def test_a_tasks_text(monolith: Server, text: str) -> None:
         story = task_story(stream, task)
         assert [event["event_type"] for event in story] == ["task_started", "task_failed"]
         assert len(stream.events) == 6
-        assert_cut_anywhere(stream.raw, stream.events)
+        assert_cut_anywhere(stream.raw, stream.events, RETRY_MS, 1)
 
 
 @many
@@ -280,7 +293,7 @@ def test_a_version(monolith: Server, version: str, changelog: str, request_id: s
         event = json.loads(stream.next_event().data)
         assert event == {"version": on_the_wire(version), "changelog": on_the_wire(changelog)}
         assert len(stream.events) == 2
-        assert_cut_anywhere(stream.raw, stream.events)
+        assert_cut_anywhere(stream.raw, stream.events, RETRY_MS, 1)
 
 
 HEAD_NAMES = {
@@ -334,7 +347,7 @@ def test_a_request_id_and_headers(monolith: Server, request_id: str, value: str)
         with answer as stream:
             assert_own_head(stream.head, value)
             assert stream.next_event().type == "version"
-            assert_cut_anywhere(stream.raw, stream.events)
+            assert_cut_anywhere(stream.raw, stream.events, RETRY_MS, 1)
         return
     assert answer.status == 400
     assert_own_head(answer.head, value)
