@@ -105,6 +105,8 @@ def test_streams_over_tls(server: Server) -> None:
         assert server.terminate() == 0
         assert stream.wait_for("server_restart")
         assert stream.wait_for_end() is Ended.CLEAN
+        assert stream.raw.startswith(b"retry: 3000\nevent: ")
+        assert stream.raw.count(b"retry: ") == 2
         assert "Traceback" not in server.log
 
 
