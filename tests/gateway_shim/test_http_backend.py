@@ -613,14 +613,23 @@ def test_disconnect_fails(server: CallbackServer, hasty: HttpBackend, answer: An
 def test_disconnects_at_once(server: CallbackServer, backend: HttpBackend) -> None:
     """So many disconnects are under way at a time and no more; all of them arrive."""
 
+    gate = Signal()
+
     def answer(sock: socket.socket) -> None:
-        gevent.sleep(0.005)
+        gate.wait()
         sock.sendall(OK)
+
+    def tell_all() -> None:
+        for number in range(100):
+            backend.disconnect(DISCONNECT | {"token": str(number)}, failed)
 
     server.answer = answer
     failed = Count()
-    for number in range(100):
-        backend.disconnect(DISCONNECT | {"token": str(number)}, failed)
+    telling = gevent.spawn(tell_all)
+    wait_until(lambda: server.at_once == 32, "as many as there may be")
+    assert not telling.ready()  # the others wait until one of these is answered
+    gate.set()
+    telling.get(timeout=TIME_LIMIT)
     backend.flush(TIME_LIMIT)
     told = {json.loads(body)["token"] for _, body in server.requests}
     assert told == {str(number) for number in range(100)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from app.services.gateway_transport import TransportError
 from tests.app.services.http_gateway import OK, HttpGateway, http_answer
 from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
 from tests.support.scripted import Script, ScriptedServer, answer
-from tests.support.timing import TIME_LIMIT
+from tests.support.timing import TIME_LIMIT, Stopwatch, wait_until
 
 LIMIT = 0.2
 SEND = SSEGatewaySendRequest(token="T", event=SSEGatewayEvent(name="n", data="d"))
@@ -204,15 +203,12 @@ def test_only_the_status_counts(script: Script) -> None:
         assert make_post(server.port)(SEND) == 200
 
 
-def timed(post: GatewayPost) -> tuple[int | type[Exception], float]:
-    """What a POST comes to, and how long it takes, seconds."""
-    started = time.monotonic()
-    outcome: int | type[Exception]
+def outcome_of(post: GatewayPost) -> int | type[Exception]:
+    """What a POST comes to: the answer's status, or the kind of error."""
     try:
-        outcome = post(SEND)
+        return post(SEND)
     except TransportError as exc:
-        outcome = type(exc)
-    return outcome, time.monotonic() - started
+        return type(exc)
 
 
 def drip(connection: socket.socket) -> None:
@@ -248,15 +244,14 @@ def hang(connection: socket.socket) -> None:
 )
 def test_never_longer_than_its_time_limit(script: Script, outcome: int | type[Exception]) -> None:
     """Also for a gateway that says a little now and then, or far too much."""
-    with ScriptedServer(script) as server:
-        came, seconds = timed(make_post(server.port, time_limit=LIMIT))
-        assert came == outcome
-        assert seconds < 2 * LIMIT * TIME_LIMIT / 10
+    with ScriptedServer(script) as server, Stopwatch() as watch:
+        assert outcome_of(make_post(server.port, time_limit=LIMIT)) == outcome
+    assert watch.seconds < 5 * LIMIT
 
 
 def test_after_no_answer_no_open_connection_is_used(gateway: HttpGateway) -> None:
     """What comes next goes on a new connection: it must not overtake what was not answered."""
-    post = make_post(gateway.port, time_limit=LIMIT)
+    post = make_post(gateway.port, time_limit=5 * LIMIT)
     slow = gevent.event.Event()
 
     def respond(send: dict[str, Any]) -> bytes:
@@ -265,7 +260,7 @@ def test_after_no_answer_no_open_connection_is_used(gateway: HttpGateway) -> Non
 
     gateway.respond = respond
     both = [gevent.spawn(post, SEND), gevent.spawn(post, SEND)]
-    gevent.sleep(0.05)
+    wait_until(lambda: gateway.most_at_once == 2, "both to wait for an answer")
     slow.set()
     assert [greenlet.get() for greenlet in both] == [200, 200]
     assert gateway.connections == 2
@@ -279,11 +274,9 @@ def test_after_no_answer_no_open_connection_is_used(gateway: HttpGateway) -> Non
 
 
 def test_refused() -> None:
-    """Nobody listens: an error at once, which is not the same as no answer."""
+    """Nobody listens: an error, which is not the same as no answer in time."""
     gateway = HttpGateway()
-    outcome, seconds = timed(make_post(gateway.port))
-    assert outcome is TransportError
-    assert seconds < TIME_LIMIT / 10
+    assert outcome_of(make_post(gateway.port)) is TransportError
 
 
 @pytest.mark.parametrize("url", ["http://", "http://127.0.0.1:99999", "http://[", "http://\0"])
