@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from app.monolith import STREAM_PATH
 from gateway_shim import contract
 from gateway_shim.contract import ErrorCode, Route
 
@@ -21,7 +22,8 @@ _HEALTH_FOLDER = "/health/"
 class AdminGate:
     """A WSGI middleware: what arrived elsewhere than at the admin address is not found.
 
-    Streams do not come by here: the worker has taken them already.
+    Streams do not come by here: the worker has taken them already. The question that a browser
+    asks before a stream of another origin (OPTIONS, the CORS preflight) does, and is let through.
 
     Args:
         application: what is guarded.
@@ -43,8 +45,11 @@ class AdminGate:
         path = environ["PATH_INFO"]
         if path.lower().startswith(_HEALTH_FOLDER):  # both health checks have a second path there
             path = path[len(_HEALTH_FOLDER) - 1 :]
-        route = contract.route(environ["REQUEST_METHOD"], path)
-        if arrived_at == self._address or route in (Route.HEALTH, Route.READY):
+        method = environ["REQUEST_METHOD"]
+        is_preflight = method == "OPTIONS"
+        route = contract.route("GET" if is_preflight else method, path)
+        is_open = route in (Route.HEALTH, Route.READY) or (is_preflight and path == STREAM_PATH)
+        if is_open or arrived_at == self._address:
             return self._application(environ, start_response)
         body = contract.error_body(ErrorCode.NOT_FOUND, "Not found")
         headers = [

@@ -72,3 +72,16 @@ def test_health_checks_everywhere(path: str) -> None:
     assert ask(path, "5000") == "200 OK"
     assert ask(path, "5000", "HEAD") == "200 OK"
     assert ask(path, "5000", "POST") == "404 Not Found"
+
+
+@pytest.mark.parametrize("path", ["/api/sse/stream", "/readyz", "/health/healthz"])
+def test_preflights_of_what_is_open(path: str) -> None:
+    """A page of another origin that sends Authorization is asked about with OPTIONS first."""
+    assert ask(path, "5000", "OPTIONS") == "200 OK"
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/api/tasks", "/api/sse/callback", "/internal/send"])
+def test_other_preflights_only_at_the_admin_address(path: str) -> None:
+    """What is not found has no preflight either."""
+    assert ask(path, "5000", "OPTIONS") == "404 Not Found"
+    assert ask(path, "5001", "OPTIONS") == "200 OK"

@@ -18,6 +18,8 @@ def test_two_addresses() -> None:
             for path in ("/healthz", "/readyz", "/health/healthz", "/health/readyz"):
                 assert request(port, "GET", path).status == 200
                 assert request(port, "HEAD", path).status == 200
+        assert request(server.port, "OPTIONS", "/api/sse/stream").status == 200
+        assert request(server.port, "OPTIONS", "/api/tasks").status == 404
         with connect(server) as stream:
             stream.wait_for("version")
 
