@@ -7,7 +7,6 @@ environment.
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.dotenv_file import InvalidDotenv
+from app.listening_addresses import address_of, is_taken
 from app.setting_sources import AmbiguousSetting, SettingSources, read_sources
 from gateway_shim.addresses import is_http_url, listening_host, split_bind
 from gateway_shim.config import Cors
@@ -188,7 +188,7 @@ class Settings(BaseSettings):
         if value is not None:
             host, _ = split_bind(value)
             try:
-                _address_of(host)
+                address_of(host)
             except (OSError, UnicodeError) as exc:
                 raise ValueError(f"names no address: {exc}") from exc
         return value
@@ -199,7 +199,7 @@ class Settings(BaseSettings):
         if self.admin_bind is None:
             return None
         host, port = split_bind(self.admin_bind)
-        return _address_of(host), port
+        return address_of(host), port
 
     @property
     def is_production(self) -> bool:
@@ -266,41 +266,11 @@ def _problems(exc: ValidationError, sources: SettingSources) -> list[str]:
 
 
 def _check_together(settings: Settings) -> None:
-    if settings.admin_bind is not None and _is_one_address(settings):
+    admin = settings.admin_address
+    if admin is not None and admin[1] == settings.port and is_taken(admin[0], settings.host):
         raise InvalidSettings(f"ADMIN_BIND: {settings.admin_bind} is where the streams are served")
     secret = settings.sse_callback_secret
     if settings.is_production and (secret is None or not secret.get_secret_value().strip()):
         raise InvalidSettings(
             "FLASK_ENV=production needs SSE_CALLBACK_SECRET: without it anyone could call back"
         )
-
-
-def _is_one_address(settings: Settings) -> bool:
-    """Whether the administration would listen at an address that the streams have already."""
-    admin = settings.admin_address
-    if admin is None or admin[1] != settings.port:
-        return False
-    try:
-        taken = {_address_of(settings.host)}
-    except OSError:  # said when it is to be listened at
-        return False
-    if settings.host == "localhost":
-        taken.add("::1")
-    return any(_is_taken_by(admin[0], address) for address in taken)
-
-
-def _is_taken_by(address: str, other: str) -> bool:
-    both = (address, other)
-    # On Linux a socket at "::" takes the port for IPv4 as well.
-    return (
-        address == other or "::" in both or ("0.0.0.0" in both and not any(":" in a for a in both))
-    )
-
-
-def _address_of(host: str) -> str:
-    """The IP address that a server listens at when told to listen at ``host``.
-
-    Raises:
-        OSError: there is none.
-    """
-    return host if ":" in host else socket.gethostbyname(host)

@@ -1,0 +1,45 @@
+"""The IP addresses that a server listens at, and whether two of them exclude each other."""
+
+from __future__ import annotations
+
+import socket
+
+__all__ = ["address_of", "is_taken"]
+
+
+def address_of(host: str) -> str:
+    """Return the IP address that a server listens at when it is told to listen at a host.
+
+    Args:
+        host: a name or an address, without brackets.
+
+    Raises:
+        OSError: the name has no address.
+        UnicodeError: the name cannot be looked up.
+    """
+    return host if ":" in host else socket.gethostbyname(host)
+
+
+def is_taken(address: str, host: str) -> bool:
+    """Return whether a server at a host leaves no room for another one at the same port.
+
+    Args:
+        address: the IP address of the other one.
+        host: a name or an address. A name without an address takes none: the start of the
+            server itself fails then.
+    """
+    try:
+        taken = {address_of(host)}
+    except OSError:
+        return False
+    if host == "localhost":
+        taken.add("::1")
+    return any(_exclude(address, other) for other in taken)
+
+
+def _exclude(address: str, other: str) -> bool:
+    both = (address, other)
+    # On Linux a socket at "::" takes the port for IPv4 as well.
+    return (
+        address == other or "::" in both or ("0.0.0.0" in both and not any(":" in a for a in both))
+    )

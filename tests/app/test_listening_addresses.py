@@ -1,0 +1,45 @@
+"""app.listening_addresses: which addresses exclude each other."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from app.listening_addresses import address_of, is_taken
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("localhost", "127.0.0.1")],
+)
+def test_address_of(host: str, address: str) -> None:
+    """An address is its own, a name is looked up."""
+    assert address_of(host) == address
+
+
+def test_no_address() -> None:
+    """A name without an address is an error, and takes nobody's place."""
+    with pytest.raises(socket.gaierror):
+        address_of("nowhere.invalid")
+    assert not is_taken("127.0.0.1", "nowhere.invalid")
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "taken"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "localhost", True),
+        ("::1", "localhost", True),
+        ("127.0.0.2", "127.0.0.1", False),
+        ("127.0.0.1", "0.0.0.0", True),
+        ("0.0.0.0", "127.0.0.1", True),
+        ("::1", "0.0.0.0", False),
+        ("127.0.0.1", "::", True),
+        ("::", "127.0.0.1", True),
+        ("::1", "127.0.0.1", False),
+    ],
+)
+def test_is_taken(address: str, host: str, taken: bool) -> None:
+    """The wildcard of IPv4 takes all of IPv4, that of IPv6 takes everything."""
+    assert is_taken(address, host) is taken
