@@ -8,7 +8,6 @@ handler may have to wait.
 
 from __future__ import annotations
 
-import logging
 import socket
 import time
 import uuid
@@ -17,35 +16,30 @@ from collections.abc import Callable, Sequence
 import gevent
 from gevent.lock import BoundedSemaphore
 
-from gateway_shim import callbacks, stream_request, wire
+from gateway_shim import wire
 from gateway_shim.admission import Admission
 from gateway_shim.backend import Backend
 from gateway_shim.backend_starts import BackendStarts
 from gateway_shim.boot import Boot
-from gateway_shim.callbacks import Action, CallbackAnswer, CallbackFailure, Reason
 from gateway_shim.config import GatewayConfig
 from gateway_shim.contract import Refusal
 from gateway_shim.drain import Farewells, end_all, end_earlier
 from gateway_shim.endings import Endings
 from gateway_shim.errors import NotAllowedHere, UnknownToken, WriteFailed
-from gateway_shim.first_event import FirstEvent
 from gateway_shim.heartbeats import Heartbeats
 from gateway_shim.limit_log import LimitLog
 from gateway_shim.loop_thread import LoopThread, from_any_thread, native_ident
+from gateway_shim.openings import Openings
 from gateway_shim.results import BroadcastResult, SendStatus
-from gateway_shim.short_stream import answer_in_stream
-from gateway_shim.sockets import ClientGone, Connection
 from gateway_shim.stats import GatewayStats
-from gateway_shim.stream import OutboxFull, Stream, StreamEvent, StreamState
+from gateway_shim.stream import OutboxFull, StreamState
 from gateway_shim.stream_head import stream_head
 from gateway_shim.stream_request import StreamRequest
-from gateway_shim.streams import Streams, about
+from gateway_shim.streams import Streams
 from gateway_shim.turns import YIELD_EVERY, let_others_run
-from gateway_shim.wire import Dialect, Event, Frame
+from gateway_shim.wire import Event, Frame
 
 __all__ = ["BroadcastResult", "Gateway", "SendStatus"]
-
-logger = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -80,16 +74,22 @@ class Gateway:
         self.backend = backend
         self.config = config
         self._clock = clock
-        self._new_token = new_token
         self._stats = GatewayStats()
-        self._admission = Admission(config.max_connections, config.max_connections_per_address)
+        admission = Admission(config.max_connections, config.max_connections_per_address)
         self._endings = Endings(backend, self._stats)
-        self._streams = Streams(self._admission, self._endings, self._stats)
+        self._streams = Streams(admission, self._endings, self._stats)
         self._heartbeats = Heartbeats(config.heartbeat_interval, self._streams.beat, clock)
-        self._limit_log = LimitLog(self._stats, clock)
-        self._first_event = None if config.retry_ms is None else FirstEvent(config.retry_ms)
+        self._openings = Openings(
+            backend,
+            config,
+            self._streams,
+            admission,
+            self._heartbeats,
+            self._stats,
+            LimitLog(self._stats, clock),
+            new_token=new_token,
+        )
         self.starts: BackendStarts | None = None
-        self._farewells: Farewells | None = None  # of the drain that has begun, if it has any
         self._broadcast_turn = BoundedSemaphore()
         self._greenlets: list[gevent.Greenlet[..., None]] = []
 
@@ -122,7 +122,7 @@ class Gateway:
     # ------------------------------------------------------------------ opening
 
     def open(self, request: StreamRequest, sock: socket.socket) -> Refusal | None:
-        """Ask the backend about a stream, and open it. Blocks until the backend has answered.
+        """Ask the backend about a stream, and open it; see :meth:`Openings.open`.
 
         Args:
             request: the browser's request.
@@ -137,101 +137,11 @@ class Gateway:
         """
         if not self.loop_thread.here:
             raise NotAllowedHere("a stream is opened in the thread of the event loop only")
-        refusal = self._admission.refuse(len(self._streams.by_token), request.address)
-        if refusal is not None:
-            self._stats.refused += 1
-            self._limit_log.add(request, refusal)
-            if self._farewells is None:
-                return refusal
-            # Most EventSources never come back after a 503, but they do after a stream's end.
-            connection = self._connection(request, sock)
-            connection.stream.apply(StreamEvent.REFUSE)
-            head, farewell = self.stream_head(request), self._farewells.draw()
-            answer_in_stream(connection, sock, head, farewell, self._heartbeats)
-            connection.park()
-            return None
-        connection = self._connection(request, sock)
-        stream = connection.stream
-        # Before the callback: the backend may send to the token from inside it.
-        self._streams.add(connection, request.address)
-        try:
-            answer = self.backend.connect(
-                callbacks.payload(
-                    Action.CONNECT, stream.token, {"url": request.url, "headers": request.headers}
-                )
-            )
-        except BaseException:  # the caller's greenlet was killed: it closes the socket next
-            self._streams.lose(connection, Reason.ERROR)
-            raise
-        if stream.state is StreamState.CLOSED:  # the client left meanwhile: nobody is told
-            logger.info("stream abandoned", extra=about(stream))
-            return None
-        refusal = callbacks.refusal(answer, self.config.dialect)
-        if refusal is not None:
-            return self._refuse(connection, sock, request, answer, refusal)
-        stream.boot = answer.boot if isinstance(answer, CallbackAnswer) else None
-        connection.take_over(sock)
-        self._accept(connection, self.stream_head(request))
-        # Logged when all is done, here and below: a handler may let other greenlets run.
-        logger.info("stream opened", extra=about(stream))
-        connection.park()
-        return None
-
-    def _connection(self, request: StreamRequest, sock: socket.socket) -> Connection:
-        stream = Stream(
-            self._new_token(),
-            stream_request.pack_request(request),
-            chunked=not request.http_1_0,
-            limit=self.config.max_buffer_bytes,
-            first_event=self._first_event,
-        )
-        return Connection(stream, sock, self._streams)
+        return self._openings.open(request, sock)
 
     def stream_head(self, request: StreamRequest) -> bytes:
         """Status line and headers of a stream's answer; see :mod:`gateway_shim.stream_head`."""
         return stream_head(request, self.config.cors)
-
-    def _accept(self, connection: Connection, head: bytes) -> None:
-        """Open a stream: its head and all that was held back, in one write."""
-        stream = connection.stream
-        stream.apply(StreamEvent.ACCEPT)
-        self._stats.opened += 1
-        if stream.overflowed:
-            self._streams.fail(connection, OutboxFull())
-            return
-        first = [head, *stream.take_held()]
-        if self.config.dialect is Dialect.ENVELOPE and not stream.close_held:
-            first.append(stream.event_bytes(wire.READY))
-        self._heartbeats.add(connection)
-        try:
-            connection.open(b"".join(first))
-        except (ClientGone, OutboxFull) as exc:
-            self._streams.fail(connection, exc)
-            return
-        if stream.close_held:
-            self._streams.close(connection)
-
-    def _refuse(
-        self,
-        connection: Connection,
-        sock: socket.socket,
-        request: StreamRequest,
-        answer: CallbackAnswer | CallbackFailure,
-        refusal: Refusal,
-    ) -> Refusal | None:
-        stream = connection.stream
-        self._streams.refuse(connection)
-        if refusal.in_stream is None:
-            connection.give_back()
-        else:
-            head = self.stream_head(request)
-            answer_in_stream(connection, sock, head, refusal.in_stream, self._heartbeats)
-        said = answer.status if isinstance(answer, CallbackAnswer) else answer.name.lower()
-        logger.info("stream refused", extra=about(stream) | {"answer": said})
-        if refusal.in_stream is None:
-            return refusal
-        connection.park()
-        return None
 
     # ------------------------------------------------------------------ sending
 
@@ -326,9 +236,10 @@ class Gateway:
             seconds: how long clients and backend may take; what is left then is cut.
         """
         deadline = self._clock() + seconds
-        self._admission.close()
+        farewells = None
         if farewell is not None:
             event, streams = wire.encode(farewell, self.config.dialect), self._streams.by_token
-            self._farewells = Farewells(event, len(streams), self.config.drain_retry_seconds)
-        end_all(self._streams, self._farewells, deadline, self._clock)
+            farewells = Farewells(event, len(streams), self.config.drain_retry_seconds)
+        self._openings.close(farewells)
+        end_all(self._streams, farewells, deadline, self._clock)
         self._endings.flush(max(deadline - self._clock(), 0))
