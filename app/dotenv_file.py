@@ -129,7 +129,7 @@ def _assignment(binding: Binding, path: Path, known: Collection[str]) -> Assignm
 
 
 def _swallows(lines: list[str], known: Collection[str]) -> bool:
-    """Whether the lines of a value look as if they were settings themselves."""
+    """Return whether the lines of a value look as if they were settings themselves."""
     found = [_BEGINNING.match(line) for line in lines]
     return any(match and match[2] and match[1].lower() in known for match in found)
 

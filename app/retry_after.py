@@ -13,7 +13,7 @@ MAX_RETRY_AFTER_SECONDS = 86_400.0
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
-    """How long a server wants its client to wait.
+    """Return how long a server asks its client to wait.
 
     Args:
         headers: those of an answer, to be found by name in any case.

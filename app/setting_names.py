@@ -17,7 +17,7 @@ _OF_OTHERS = re.compile(
     r"|\w+_PORT(_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)?"
     r"|\w+_ENV_\w+|\w+_NAME"  # Docker, for each link
 )
-"""What container platforms put into the environment, named after services such as ``sse``."""
+"""Variables that container platforms name after services such as ``sse``."""
 
 _LIKENESS = 0.78
 _LIKENESS_OF_SHORT_NAMES = 0.85

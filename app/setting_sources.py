@@ -1,4 +1,4 @@
-"""Where settings come from: the environment, and ``.env`` in the working directory."""
+"""The sources of settings: the environment, and ``.env`` in the working directory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AmbiguousSetting(ValueError):
 
 
 class Source(StrEnum):
-    """Where a setting comes from."""
+    """The source of one setting."""
 
     DEFAULT = "default"
     ENVIRONMENT = "environment"
@@ -30,7 +30,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SettingSources:
-    """What is set, and where.
+    """The settings that are set, and their sources.
 
     Args:
         environment: the settings that the environment has, in lower case.

@@ -111,7 +111,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 def _is_host_name(text: str) -> bool:
-    """Whether a text can be asked a name server for, which knows ASCII names only."""
+    """Return whether a text can be looked up: name servers know ASCII names only."""
     try:
         name = text.encode("idna").decode("ascii")
     except UnicodeError:  # an empty label, or one that is too long

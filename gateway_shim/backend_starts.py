@@ -27,10 +27,10 @@ __all__ = ["ASK_SECONDS", "SILENCE_SECONDS", "BackendStarts"]
 logger = logging.getLogger(__name__)
 
 SILENCE_SECONDS = 3.0
-"""How long the earlier start has to be silent before its streams are ended."""
+"""Seconds of silence of the earlier start before its streams are ended."""
 
 ASK_SECONDS = 5.0
-"""How long nothing is answered before the backend is asked which start it is."""
+"""Seconds without any answer before the backend is asked which start it is."""
 
 
 class BackendStarts:

@@ -1,4 +1,4 @@
-"""Which start of the backend has answered a callback. Pure.
+"""The start of the backend that has answered a callback. Pure.
 
 A backend knows only the streams that it has accepted itself. Its answers to callbacks carry the
 header ``SSE-Backend-Boot: <start>-<uuid>``, so that a gateway notices a backend that has started

@@ -22,7 +22,7 @@ _ORIGIN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Cors:
-    """Which web origins may read streams and answers. The defaults are those of the contract.
+    """The web origins that may read streams and answers. The defaults are the contract's.
 
     Args:
         origins: origins such as ``https://app.example``; ``*`` for every one; none: closed.

@@ -29,7 +29,7 @@ class TooLarge(ValueError):
 
 
 def is_identity(coding: str | None) -> bool:
-    """Whether a Content-Encoding leaves the body as it is."""
+    """Return whether a Content-Encoding leaves the body as it is."""
     return (coding or "").strip().lower() in ("", "identity")
 
 

@@ -33,7 +33,7 @@ def streams_allowed(limit: int) -> int:
 
 
 def idle_allowed(limit: int, streams: int) -> int:
-    """How many connections may be kept open without a request, so that others find descriptors.
+    """Return how many idle connections leave enough descriptors for others.
 
     They may have every descriptor that streams could have and do not have now, and at least half
     of those that no stream may have.

@@ -21,7 +21,7 @@ __all__ = ["CONNECTS_PER_SECOND", "FIRST_RETRY_MS", "Farewells", "end_all", "end
 logger = logging.getLogger(__name__)
 
 CONNECTS_PER_SECOND = 1000
-"""How many browsers may come back in one second.
+"""The number of browsers that may come back in one second.
 
 Half of what one process was measured to take on two cores (README.md, "connects, with callback and
 version event": 2,117 a second), because it does other work too.

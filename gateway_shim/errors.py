@@ -104,7 +104,7 @@ class RequestFailed(GatewayError):
 
 
 class BadURL(RequestFailed):
-    """What was to be asked is not an http(s) URL."""
+    """The URL to ask is not an http(s) URL."""
 
 
 class BadRedirect(RequestFailed):

@@ -1,4 +1,4 @@
-"""What every HTTP client of ours accepts as an answer: :class:`FinalResponse`.
+"""The answers that all HTTP clients of this program accept: :class:`FinalResponse`.
 
 :mod:`http.client` skips ``100 Continue`` and takes every other status for the answer. A server may
 send any number of 1xx answers first (RFC 9110, section 15.2), so its 102 or 103 would be read as
@@ -146,7 +146,7 @@ class _HeadReader(io.RawIOBase):
         self._in_head = True
 
     def readable(self) -> bool:
-        """Whether it can be read: yes."""
+        """Return True: an answer can be read."""
         return True
 
     def readinto(self, buffer: Any, /) -> int | None:

@@ -154,7 +154,7 @@ class HttpClient:
         return HttpAnswer(response)
 
     def _target(self, url: str, location: str) -> str:
-        """Where a redirect leads, with the credentials of the URL before if they apply to it.
+        """Return the target of a redirect, with the credentials of the previous URL if they apply.
 
         Raises:
             BadRedirect: nowhere.
@@ -203,7 +203,7 @@ class HttpAnswer:
 
     @property
     def location(self) -> str | None:
-        """Where the answer redirects to, as the server wrote it; None if it does not."""
+        """The target of the redirect, as the server wrote it; None if there is no redirect."""
         location = self.headers.get("Location")
         if self.status not in _REDIRECTS or not location:
             return None
@@ -261,7 +261,7 @@ def _check(url: str) -> None:
 
 
 def _translated(error: Exception) -> RequestFailed:
-    """What really happened, in plain words: the libraries wrap it several times over."""
+    """Return the innermost cause in plain words: the libraries wrap it several times."""
     deepest: BaseException = error
     for cause in _chain(error):
         match cause:

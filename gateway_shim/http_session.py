@@ -41,7 +41,7 @@ class HttpSession(requests.Session):
         return None
 
     def is_elsewhere(self, url: str, target: str) -> bool:
-        """Whether credentials for a URL must not be sent to another one."""
+        """Return whether credentials for a URL must not be sent to another one."""
         return bool(self.should_strip_auth(url, target))  # type: ignore[no-untyped-call]
 
 

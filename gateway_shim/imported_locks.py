@@ -62,7 +62,7 @@ def _named_values() -> Iterator[tuple[ModuleType, str, object]]:
 
 
 def _is_free(lock: Any) -> bool:
-    """Whether something is a native lock that nobody holds; only one thread runs yet."""
+    """Return whether an object is a native lock that is not held; only one thread runs yet."""
     if isinstance(lock, _NativeRLock):
         return not lock._is_owned()
     return isinstance(lock, _NativeLock) and not lock.locked()

@@ -26,7 +26,7 @@ from gevent.socket import wait_read
 __all__ = ["HEAD_SECONDS", "KeptConnections"]
 
 HEAD_SECONDS = 5.0
-"""How long a client may take for the head of a request, from its first byte on.
+"""Seconds that a client may take for the head of a request, from its first byte on.
 
 For the first request of a connection the time runs from the start of the connection.
 """
@@ -146,7 +146,7 @@ class KeptConnections:
 
 
 def _pending(sock: Any) -> bool:
-    """Whether a TLS session holds bytes that the descriptor does not show any more."""
+    """Return whether a TLS session holds bytes that the descriptor does not show any more."""
     return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
 
 

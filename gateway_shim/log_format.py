@@ -43,7 +43,7 @@ _INDENT = "    "
 
 
 class _Formatter(logging.Formatter):
-    """What both formats need: a record's parts, masked. Rendering a record never raises."""
+    """The base of both formats: masks a record's parts. Rendering a record never raises."""
 
     def __init__(self, redactor: Redactor | None = None) -> None:
         super().__init__()

@@ -62,7 +62,7 @@ class LoopThread:
 
     @property
     def serves_here(self) -> bool:
-        """Whether greenlets that are spawned in the calling thread will run.
+        """Return whether greenlets that are spawned in the calling thread will run.
 
         Nobody runs the loop of a process that is neither started nor patched by gevent, such as
         that of ``flask run``.
@@ -175,7 +175,7 @@ class _Call:
 
 
 class OfLoopThread(Protocol):
-    """What has methods that may be called from any thread."""
+    """An object with methods that may be called from any thread."""
 
     loop_thread: LoopThread
 

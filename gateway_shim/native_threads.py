@@ -38,7 +38,7 @@ _start_native_thread = get_original("_thread", "start_new_thread")
 
 
 class _NativeThread(greenlet):
-    """What a native thread runs in; for ``threading`` it stands for that thread.
+    """The greenlet that a native thread runs in; ``threading`` takes it for the thread.
 
     Args:
         function: what the thread is to do.
@@ -167,6 +167,6 @@ def _join_from_anywhere(join: Callable[..., None]) -> Callable[..., None]:
 
 
 def _is_ours(thread: Any) -> bool:
-    """Whether a greenlet belongs to the calling thread."""
+    """Return whether a greenlet belongs to the calling thread."""
     hub = get_hub_if_exists()
     return thread is getcurrent() or thread.parent is None or thread.parent is hub

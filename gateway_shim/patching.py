@@ -121,7 +121,7 @@ def _share_logging() -> None:
 
 
 def _is_shared(lock: Any) -> bool:
-    """Whether a reentrant lock of the standard library is built on a shared one."""
+    """Return whether a reentrant lock of the standard library is built on a shared one."""
     return isinstance(getattr(lock, "_block", None), SharedLock)
 
 

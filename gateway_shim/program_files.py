@@ -1,4 +1,4 @@
-"""Whether the files that this program was started from are still the same."""
+"""Finds out whether the files that this program was started from are still the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may not appear in a log: secrets, characters that forge a line, very long texts.
+"""Keeps out of a log: secrets, characters that forge a line, very long texts.
 
 A log call may be handed any object. Whatever that object does when it is looked at, the methods
 of :class:`Redactor` return.
@@ -27,7 +27,7 @@ MAX_ITEMS = 1000
 """Items that are kept of all collections in one field."""
 
 _MORE = "…"
-"""What stands for the items that are left out."""
+"""The text in place of the items that are left out."""
 
 _MAX_INTEGER_BITS = 2000
 """An integer of more bits is shown as hexadecimal text: ``str`` and ``json`` may refuse it."""
@@ -196,7 +196,7 @@ class Redactor:
 
 
 class _Room:
-    """What one field may still show: items of collections, and characters."""
+    """The items of collections and the characters that one field may still show."""
 
     __slots__ = ("characters", "items")
 

@@ -1,4 +1,4 @@
-"""What would stop the event loop or copy the serving process, refused before it begins.
+"""Refuses calls that would stop the event loop or copy the serving process.
 
 - **A copy of the process** (``os.fork``, ``multiprocessing``) keeps the listening socket and every
   stream's, and has the event loop's greenlets but not its threads. ``multiprocessing`` that starts

@@ -9,7 +9,7 @@ from typing import Any
 __all__ = ["ONE_WORKER", "RefusedOption", "refused_options"]
 
 ONE_WORKER = "one worker only, because each would know its own streams and miss the others'"
-"""Why there is never a second worker."""
+"""The reason why a second worker is refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What became of a send or a broadcast. Pure."""
+"""The outcome of a send or a broadcast. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["BroadcastResult", "SendStatus"]
 
 
 class SendStatus(StrEnum):
-    """What became of a send; the contract's words."""
+    """The outcome of a send, in the contract's words."""
 
     OK = "ok"
     BUFFERED = "buffered"
@@ -17,7 +17,7 @@ class SendStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BroadcastResult:
-    """What became of a broadcast.
+    """The outcome of a broadcast.
 
     Args:
         delivered: how many streams took it.

@@ -39,7 +39,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_SECONDS = 150
-"""How long a connection may be idle between two requests.
+"""Seconds that a connection may be idle between two requests.
 
 Longer than a proxy keeps an idle connection to its backend, so that the proxy is the one that
 closes: nginx and AWS's load balancer 60 s, Traefik 90 s, Caddy 120 s. With Node's 5 s, a request

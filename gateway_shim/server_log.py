@@ -62,6 +62,6 @@ def _is_gunicorns_file(handler: logging.Handler) -> bool:
 
 
 def _is_gunicorns_stderr(handler: logging.Handler) -> bool:
-    """Whether a handler is gunicorn's on standard error: not a file's, not syslog's."""
+    """Return whether a handler is gunicorn's on standard error: not a file's, not syslog's."""
     is_stream = isinstance(handler, logging.StreamHandler)
     return _is_gunicorns(handler) and is_stream and not isinstance(handler, logging.FileHandler)

@@ -1,4 +1,4 @@
-"""What the code of a serving process may do in which thread: set up once, after the patching.
+"""Sets up, once after the patching, what code of a serving process may do in which thread.
 
 Import it after gevent has patched the process: what it imports then uses the patched modules.
 """

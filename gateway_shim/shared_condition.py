@@ -30,7 +30,7 @@ class Condition(_Condition):  # type: ignore[misc]  # what it is, is known at ru
     """
 
     _everybody = 0
-    """How often everybody was notified."""
+    """The number of times that all waiters were notified."""
 
     def wait(self, timeout: float | None = None) -> bool:
         """Release the lock, wait until notified, and take the lock again.

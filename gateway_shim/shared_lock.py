@@ -37,13 +37,13 @@ from gateway_shim.sleepers import LoopSleeper, Sleeper, ThreadSleeper
 __all__ = ["PATIENCE", "Lock", "SharedLock"]
 
 PATIENCE = 4
-"""How often a sleeper that was woken may find the lock taken before it is given the lock."""
+"""The number of times a woken sleeper may find the lock taken before it is given the lock."""
 
 _HUB_SECONDS = 1.0
-"""How long a callback of an event loop, which cannot switch, waits for another thread's release."""
+"""Seconds that a loop's callback, which cannot switch, waits for another thread's release."""
 
 _HUB_LOOK_SECONDS = 0.01
-"""How often it checks that the lock did not go to a greenlet of its own loop meanwhile."""
+"""Seconds between its checks that the lock did not go to a greenlet of its own loop."""
 
 _allocate_native_lock = get_original("_thread", "allocate_lock")
 _get_native_ident = get_original("_thread", "get_ident")
@@ -258,7 +258,7 @@ class SharedLock:
 
 
 class Lock(SharedLock):
-    """What ``threading.Lock`` is in a patched process.
+    """The ``threading.Lock`` of a patched process.
 
     As with gevent's lock, an attempt that fails without waiting lets other greenlets run, so that
     a loop of such attempts comes to an end. The import system's locks do not do so.

@@ -40,7 +40,7 @@ class Sleeper(Protocol):
 
     thread: int
     is_given_lock: bool
-    """Whether the one who takes it out gives it the lock; otherwise it has to compete."""
+    """Whether the taker hands the lock to this sleeper; otherwise the sleeper has to compete."""
 
     def sleep(self, deadline: float | None) -> bool:
         """Wait until woken (True) or until the deadline, in monotonic seconds (False)."""

@@ -16,7 +16,7 @@ _FEEDS_PER_LIMIT = 4
 """How often the watchdog is fed while one of its limits passes: one that is late does no harm."""
 
 _ROOM_SECONDS = 1.0
-"""How long a message may wait for room: systemd's queue is short, and a busy machine fills it."""
+"""Seconds that a message may wait for room: a busy machine fills systemd's short queue."""
 
 
 def listening_already(environ: Mapping[str, str] | None = None, pid: int | None = None) -> bool:

@@ -14,7 +14,7 @@ from app.services.container import ServiceContainer
 __all__ = ["CONTAINER", "inject"]
 
 CONTAINER = "container"
-"""Where an application keeps its services: ``application.extensions[CONTAINER]``."""
+"""The key of an application's services: ``application.extensions[CONTAINER]``."""
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -1,1 +1,1 @@
-"""What the one-file binary is made of, and how it keeps running without those files."""
+"""The parts of the one-file binary, which keeps running without its files."""

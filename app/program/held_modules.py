@@ -1,4 +1,4 @@
-"""How the binary finds its modules and distributions without looking into its folder."""
+"""Finds the modules and distributions of the binary without looking into its folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["HeldModules", "distribution_texts", "extension_files", "load_libraries"]
 
 _DYNLOAD = re.compile(r"python3\.\d+\.lib-dynload\.")
-"""Where the extensions of Python itself are; not a part of their names."""
+"""The folder of the extensions of Python itself; not a part of their names."""
 
 _METADATA = ".dist-info"
 

@@ -46,7 +46,7 @@ class DeploymentVersionRequest(BaseModel):
 
 
 class DeploymentVersionResponse(BaseModel):
-    """What became of an announced version.
+    """The outcome of announcing a version.
 
     Args:
         request_id: whose pending version it is.

@@ -1,4 +1,4 @@
-"""Whether the gateway that serves the streams is ready: asked for ``/readyz``, not too often."""
+"""Asks the gateway that serves the streams for ``/readyz``, once a second at most."""
 
 from __future__ import annotations
 

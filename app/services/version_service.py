@@ -27,7 +27,7 @@ EVENT_NAME = "version"
 
 
 class Announcement(StrEnum):
-    """What became of a version that was to be announced."""
+    """The outcome of announcing a version."""
 
     DELIVERED = "delivered"
     """Broadcast, and the request id has a stream; kept for its later connects."""

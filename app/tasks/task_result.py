@@ -1,4 +1,4 @@
-"""What the results of all built-in tasks have in common."""
+"""The fields that the results of all built-in tasks have."""
 
 from __future__ import annotations
 
