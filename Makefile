@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SKIPPED := $(VENV)/skipped-tests
 BINARY_VENV := .venv-binary
 BINARY_STAMP := $(BINARY_VENV)/.installed
 LOCK := packaging/requirements.lock
@@ -26,9 +27,10 @@ serve: $(STAMP) ## Set up if needed, then run the backend on http://127.0.0.1:50
 
 test: $(STAMP) ## Set up if needed, then run every test, with branch coverage
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest
+	SKIPPED_TESTS_FILE=$(SKIPPED) $(BIN)/python -m coverage run -m pytest
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --fail-under=95
+	@cat $(SKIPPED)
 
 check: $(STAMP) ## Style, types, tests
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from gateway_shim.serving_process import prepare_serving_process  # noqa: E402
 support_native_threads()
 prepare_serving_process()
 
+import os  # noqa: E402
 import signal  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -61,13 +62,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in one line each what was skipped, and what installs it."""
+    """Say in one line each what was skipped, and what installs it.
+
+    With SKIPPED_TESTS_FILE=path: write these lines there, too, for who has more to print first.
+    """
     skipped = terminalreporter.stats.get("skipped", [])
-    reasons = [str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped]
-    if reasons:
+    lines = summary(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
+    if lines:
         terminalreporter.section("not tested here")
-        for line in summary(reasons):
+        for line in lines:
             terminalreporter.write_line(line)
+    path = os.environ.get("SKIPPED_TESTS_FILE")
+    if path:
+        Path(path).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -41,6 +41,7 @@ def run_tests(folder: Path, ci: str) -> subprocess.CompletedProcess[str]:
     (folder / "conftest.py").write_text(CONFTEST)
     command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(folder), str(folder)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "CI": ci}
+    env["SKIPPED_TESTS_FILE"] = str(folder / "skipped")
     return subprocess.run(
         command, env=env, cwd=folder, capture_output=True, text=True, timeout=TIME_LIMIT
     )
@@ -54,6 +55,9 @@ def test_what_is_missing_is_skipped_and_summed_up(tmp_path: Path) -> None:
     assert "2 tests skipped: a harp (apt-get install harp)" in lines
     assert "1 test skipped: it rains" in lines
     assert "1 passed, 3 skipped" in lines[-1]
+    assert (tmp_path / "skipped").read_text() == (
+        "2 tests skipped: a harp (apt-get install harp)\n1 test skipped: it rains\n"
+    )
 
 
 def test_ci_insists(tmp_path: Path) -> None:
