@@ -154,7 +154,7 @@ def test_cookies_of_a_listed_origin(browser: Browser) -> None:
         status, text = browser.fetch(
             f"{stream}fetched", {"Authorization": "good", "Last-Event-ID": "5"}
         )
-        assert (status, text.startswith("event: version\n")) == (200, True)
+        assert (status, text.startswith("retry: 3000\nevent: version\n")) == (200, True)
         browser.set_cookie("pass=good")
         browser.open_stream(f"{stream}cookie", credentials=True)
         assert [entry["kind"] for entry in browser.wait("version")] == ["open", "version"]
