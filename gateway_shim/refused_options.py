@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ONE_WORKER", "RefusedOption", "refused_options"]
+__all__ = ["ONE_WORKER", "RefusedOption", "check_worker_class", "refused_options"]
 
 ONE_WORKER = "one worker only, because each would know its own streams and miss the others'"
 """The reason why a second worker is refused."""
+
+_STREAM_WORKER = "gateway_shim.worker.StreamWorker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,15 @@ def refused_options(cfg: Any) -> Iterator[RefusedOption]:
     Args:
         cfg: gunicorn's configuration.
     """
+    # By name: the worker's module imports this one.
+    classes = (f"{base.__module__}.{base.__qualname__}" for base in cfg.worker_class.__mro__)
+    if _STREAM_WORKER not in classes:
+        yield RefusedOption(
+            "worker_class",
+            _STREAM_WORKER,
+            f"--worker-class {cfg.worker_class_str}: no other worker than {_STREAM_WORKER} can hold"
+            " streams; leave it out",
+        )
     if cfg.workers != 1:
         yield RefusedOption("workers", 1, f"--workers {cfg.workers}: {ONE_WORKER}")
     if not cfg.keepalive:
@@ -55,3 +66,17 @@ def refused_options(cfg: Any) -> Iterator[RefusedOption]:
             "--preload: the application must be made in the worker, after gevent has patched it;"
             " leave it out",
         )
+
+
+def check_worker_class(cfg: Any) -> None:
+    """Refuse a worker that is not ours, which would not ask for the other options either.
+
+    Args:
+        cfg: gunicorn's configuration.
+
+    Raises:
+        SystemExit: with a line that says which, and why.
+    """
+    for refused in refused_options(cfg):
+        if refused.name == "worker_class":
+            raise SystemExit(f"sse-monolith: {refused.message}")

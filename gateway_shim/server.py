@@ -21,7 +21,7 @@ from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.orphans import adopt_orphans
 from gateway_shim.output import drop_unwritten_output
 from gateway_shim.program_files import ProgramFiles
-from gateway_shim.refused_options import ONE_WORKER, refused_options
+from gateway_shim.refused_options import ONE_WORKER, check_worker_class, refused_options
 from gateway_shim.server_log import PropagatingLogger
 from gateway_shim.systemd import Notifier, listening_already
 
@@ -176,6 +176,7 @@ def _no_password() -> str:
 
 
 def _begin(arbiter: Arbiter, why_not: Callable[[], str | None]) -> None:
+    check_worker_class(arbiter.cfg)
     adopt_orphans()
     prepare_arbiter(arbiter, why_not)
 
@@ -196,8 +197,7 @@ def prepare_arbiter(arbiter: Arbiter, why_not: Callable[[], str | None]) -> None
     SIGTTIN, which would add a worker, does nothing: its streams would miss every event. Options
     that the start refuses are set back at a reload, with a line in the log.
 
-    Whom to tell how the service is, is the worker's from here on; only of the stop does the
-    arbiter tell, because a worker that ends may be about to be replaced.
+    The worker tells systemd how the service is. Only a stop is told by the arbiter.
 
     Args:
         arbiter: gunicorn's.

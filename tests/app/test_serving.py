@@ -7,6 +7,7 @@ import runpy
 import socket
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -64,10 +65,12 @@ def test_the_arbiter_is_more_patient_than_the_shutdown(timeout: float) -> None:
 def test_the_arbiter_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     """The hook that sees to its signals is in its place, and asks before a reload."""
     prepared: list[tuple[object, ...]] = []
+    monkeypatch.setattr(server, "check_worker_class", lambda cfg: prepared.append((cfg,)))
     monkeypatch.setattr(server, "adopt_orphans", lambda: prepared.append(()))
     monkeypatch.setattr(server, "prepare_arbiter", lambda *given: prepared.append(given))
-    options_of()["on_starting"]("the arbiter")
-    assert prepared == [(), ("the arbiter", serving.why_not)]
+    arbiter = SimpleNamespace(cfg="its configuration")
+    options_of()["on_starting"](arbiter)
+    assert prepared == [("its configuration",), (), (arbiter, serving.why_not)]
 
 
 def test_tls_needs_both_files() -> None:

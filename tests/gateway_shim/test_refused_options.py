@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
-from gateway_shim.refused_options import ONE_WORKER, refused_options
+from gateway_shim.refused_options import ONE_WORKER, check_worker_class, refused_options
+from gateway_shim.worker import StreamWorker
+
+STREAM_WORKER = "gateway_shim.worker.StreamWorker"
 
 
 def configuration(**options: Any) -> Config:
     """gunicorn's configuration with these options."""
     config = Config()
+    config.set("worker_class", STREAM_WORKER)
     for name, value in options.items():
         config.set(name, value)
     return config
@@ -31,6 +35,8 @@ def test_what_is_accepted() -> None:
         ({"workers": 1, "keepalive": 0}, "--keep-alive 0: .*use at least 1 .*"),
         ({"workers": 1, "max_requests": 5}, "--max-requests 5: .*leave it at 0"),
         ({"workers": 1, "preload_app": True}, "--preload: .*leave it out"),
+        ({"workers": 1, "worker_class": "gevent"}, "--worker-class gevent: .*leave it out"),
+        ({"workers": 1, "worker_class": "sync"}, "--worker-class sync: .*leave it out"),
     ],
 )
 def test_what_is_refused(options: dict[str, Any], message: str) -> None:
@@ -40,3 +46,16 @@ def test_what_is_refused(options: dict[str, Any], message: str) -> None:
     assert re.fullmatch(message, refused.message)
     config.set(refused.name, refused.safe_value)
     assert list(refused_options(config)) == []
+
+
+def test_a_worker_of_ones_own() -> None:
+    """It may derive from ours; the others' other options are not looked at before gunicorn asks."""
+    own = type("OwnWorker", (StreamWorker,), {})
+    assert list(refused_options(configuration(workers=1, worker_class=own))) == []
+    check_worker_class(configuration(workers=2))
+
+
+def test_a_worker_that_cannot_hold_streams() -> None:
+    """gunicorn asks our class only, so the start asks for the class itself."""
+    with pytest.raises(SystemExit, match=r"^sse-monolith: --worker-class gthread: .*leave it out$"):
+        check_worker_class(configuration(worker_class="sync", threads=4))

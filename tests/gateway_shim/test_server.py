@@ -260,7 +260,8 @@ def test_a_reload_with_options_that_would_lose_events(caplog: pytest.LogCaptureF
     arbiter.setup(SimpleNamespace(cfg=cfg))
     assert arbiter.options_at_setup == [(1, 0, False)]
     ignored = [record.message.split()[1] for record in caplog.records]
-    assert ignored == ["--workers", "--max-requests", "--preload:"]
+    assert ignored == ["--worker-class", "--workers", "--max-requests", "--preload:"]
+    assert cfg.worker_class_str == "gateway_shim.worker.StreamWorker"
 
 
 def test_whose_child_it_is() -> None:

@@ -250,6 +250,12 @@ def test_gunicorn_with_a_preloaded_application() -> None:
     assert_refused(run([*GUNICORN, "--preload"]), "sse-monolith: --preload: .* leave it out")
 
 
+@pytest.mark.parametrize("name", ["gevent", "gthread"])
+def test_gunicorn_with_a_worker_that_cannot_hold_streams(name: str) -> None:
+    """It would look healthy and answer 503 to every stream."""
+    assert_refused(run([*GUNICORN, "-k", name]), f"sse-monolith: --worker-class {name}: ")
+
+
 def test_a_server_in_a_program_without_a_log(tmp_path: Path) -> None:
     """``base_options`` alone: the server of an embedding program says that it starts."""
     program = """
