@@ -13,6 +13,7 @@ from gunicorn.arbiter import Arbiter
 from app.config import Settings
 from app.self_command import self_command
 from gateway_shim.addresses import bind_text
+from gateway_shim.redaction import Redactor
 from gateway_shim.server import base_options, check_certificate
 
 __all__ = ["CAN_START", "gunicorn_options", "why_not"]
@@ -55,16 +56,17 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         address = arbiter.LISTENERS[0].sock.getsockname()
         if not isinstance(address, tuple):  # a Unix socket: whoever set that up knows its URL
             return
-        name, port = address[:2]
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name) or str(name)
-        base = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        base = f"{scheme}://{_reachable(*address[:2])}"
+        streams, tasks = Redactor().text(settings.sse_gateway_url or base), base
+        if settings.admin_address is not None:
+            tasks = f"{scheme}://{_reachable(*settings.admin_address)}"
         # A full disk behind the output must not keep the server from serving.
         with contextlib.suppress(OSError):
             print(  # noqa: T201 - this is what the command is asked to say
-                f"\n  Open a stream    curl -N '{base}/api/sse/stream?request_id=me'"
-                f"\n  Start a task     curl {base}/api/tasks"
+                f"\n  Open a stream    curl -N '{streams}/api/sse/stream?request_id=me'"
+                f"\n  Start a task     curl {tasks}/api/tasks"
                 ' -H "Content-Type: application/json" -d \'{"task_type":"demo_task"}\''
-                f"\n  Watch            {_this_program()} watch {base}"
+                f"\n  Watch            {_this_program()} watch {streams}"
                 "\n  Stop             Ctrl-C\n",
                 flush=True,
             )
@@ -99,6 +101,11 @@ def why_not() -> str | None:
     return next((line for line in reversed(lines) if line), "it says nothing").removeprefix(
         "Error: "
     )
+
+
+def _reachable(host: str, port: int) -> str:
+    """Return host and port for a client on this machine, where a server may listen on all."""
+    return bind_text({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)
 
 
 def _this_program() -> str:

@@ -14,6 +14,7 @@ from app.services.container import ServiceContainer
 from gateway_shim import contract
 from gateway_shim.front import answer_send
 from gateway_shim.gateway import Gateway
+from gateway_shim.redaction import Redactor
 
 __all__ = ["blueprint"]
 
@@ -43,7 +44,9 @@ def stream(settings: Settings = Provide[ServiceContainer.settings]) -> Response:
     if contract.path_of(request.environ.get("RAW_URI", STREAM_PATH)) != STREAM_PATH:
         raise NotFound(f"The stream's path is {STREAM_PATH}, without escapes")
     if settings.sse_gateway_url is not None:
-        raise StreamsElsewhere(f"Streams are served by the gateway at {settings.sse_gateway_url}")
+        # Anybody may ask; the URL may hold a password.
+        url = Redactor().text(settings.sse_gateway_url)
+        raise StreamsElsewhere(f"Streams are served by the gateway at {url}")
     raise NotServing("This server cannot hold streams")
 
 

@@ -232,16 +232,19 @@ def test_production_asks_for_the_secret(make_app: MakeApp, gateway: Gateway) -> 
 # ------------------------------------------------------------------ streams elsewhere
 
 
-def test_a_stream_of_another_gateway(make_app: MakeApp) -> None:
-    """503 that says where the streams are."""
-    answer = (
-        make_app(sse_gateway_url="http://gateway:3000")
-        .test_client()
-        .get(STREAM_PATH + "?request_id=me")
-    )
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://gateway:3000", "http://gateway:3000"),
+        ("http://me:hunter2@gateway:3000", "http://***@gateway:3000"),
+    ],
+)
+def test_a_stream_of_another_gateway(make_app: MakeApp, url: str, shown: str) -> None:
+    """503 that says where the streams are, without the password to get there."""
+    answer = make_app(sse_gateway_url=url).test_client().get(STREAM_PATH + "?request_id=me")
     assert (answer.status_code, answer.json) == (
         503,
-        {"error": "Streams are served by the gateway at http://gateway:3000"},
+        {"error": f"Streams are served by the gateway at {shown}"},
     )
 
 
