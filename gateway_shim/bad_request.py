@@ -33,8 +33,7 @@ def bad_request(exc: BaseException) -> Refusal | None:
     if isinstance(exc, SSLError):
         return Refusal(400, error_body(ErrorCode.BAD_REQUEST, "Bad request: no valid TLS"))
     if isinstance(exc, MissingHost):
-        message = "Bad request: HTTP/1.1 needs a Host header"
-        return Refusal(400, error_body(ErrorCode.BAD_REQUEST, message))
+        return Refusal(400, error_body(ErrorCode.BAD_REQUEST, f"Bad request: {exc}"))
     if not isinstance(exc, errors.ParseException) or isinstance(exc, errors.ConfigurationProblem):
         return None
     # The message is ours: gunicorn's repeats what the client sent.

@@ -108,11 +108,12 @@ def _host(text: str) -> str:
 
 
 def _callback_url(text: str | None) -> str | None:
-    """Read CALLBACK_URL; what no request can be sent to ends the program.
+    """Read CALLBACK_URL; what no request can be sent to ends the program, nothing is a warning.
 
     The Node gateway says that it is ready with any text, and then refuses every stream.
     """
     if not text:
+        logger.warning("CALLBACK_URL is not set: every stream will be refused with 503")
         return None
     url = text.strip()  # as the Node gateway's URL parser does
     if not is_http_url(url):

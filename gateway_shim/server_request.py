@@ -22,6 +22,10 @@ class MissingHost(InvalidHeader):
     def __init__(self) -> None:
         super().__init__("Host")
 
+    def __str__(self) -> str:
+        """Say what is missing, in the answer and in the log."""
+        return "HTTP/1.1 needs a Host header"
+
 
 class ServerRequest(Request):
     """A request of which the gateway can show the headers as Node's http module saw them."""

@@ -122,7 +122,9 @@ def test_the_announcement(
 
 def test_the_announcement_of_addresses_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
     """Streams are the gateway's, and ADMIN_BIND has the tasks: here both would be refused."""
-    options = options_of(sse_gateway_url="http://me:hunter2@10.1.2.3:3000", admin_bind="0.0.0.0:5001")
+    options = options_of(
+        sse_gateway_url="http://me:hunter2@10.1.2.3:3000", admin_bind="0.0.0.0:5001"
+    )
     options["when_ready"](Arbiter(("127.0.0.1", 5000)))
     said = capsys.readouterr().out
     assert "'http://***@10.1.2.3:3000/api/sse/stream?request_id=me'" in said

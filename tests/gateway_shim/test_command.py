@@ -110,14 +110,19 @@ def test_options_win() -> None:
 @pytest.mark.parametrize(
     "empty", [{}, {"PORT": "", "CALLBACK_URL": "", "HOST": "", "SSE_DIALECT": ""}]
 )
-def test_defaults(empty: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Told nothing, it listens on localhost:3000 and has no backend."""
+def test_defaults(
+    empty: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Told nothing, it listens on localhost:3000 and has no backend, and says so."""
     checked = []
     monkeypatch.setattr(command, "check_address", lambda *address: checked.append(address))
     options, front = started(run(**empty))
     assert checked == [("localhost", 3000)]
     assert options["bind"][0] == "127.0.0.1:3000"
     assert front.gateway.backend.configured is False
+    assert [record.message for record in caplog.records] == [
+        "CALLBACK_URL is not set: every stream will be refused with 503"
+    ]
     assert front.gateway.config.heartbeat_interval == 15
     assert front.gateway.config.dialect is Dialect.NAMED
 

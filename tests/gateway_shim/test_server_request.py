@@ -128,7 +128,7 @@ def test_contradictory_schemes(peer: str) -> None:
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
 def test_missing_host(method: str) -> None:
     """HTTP/1.1 needs a Host, whatever is asked for; HTTP/1.0 does not know it."""
-    with pytest.raises(MissingHost):
+    with pytest.raises(MissingHost, match=r"^HTTP/1\.1 needs a Host header$"):
         parse("X-Host: h", start=f"{method} /x HTTP/1.1")
     with pytest.raises(MissingHost):
         parse("X: y", start=f"{method} http://h/x HTTP/1.1")
