@@ -138,7 +138,6 @@ class BackendStarts:
 
     def _end_earlier(self, boot: Boot) -> None:
         self._silent_at = math.inf
-        logger.warning("the backend has started anew: ending the streams of its earlier start")
         self.end_earlier(boot)
 
     def _note_once(self, level: int, message: str) -> None:

@@ -103,8 +103,13 @@ def end_earlier(
         if stream.state is not StreamState.OPEN or stream.boot is None:
             continue
         if stream.boot.start < boot.start:
+            if ended == 0:  # after a reload there is none left, and nothing to warn of
+                logger.warning(
+                    "the backend has started anew: ending the streams of its earlier start"
+                )
             streams.close(connection)
             ended += 1
             if ended % YIELD_EVERY == 0:
                 sleep(YIELD_EVERY / CONNECTS_PER_SECOND)
-    logger.info("ended the streams of an earlier start", extra={"streams": ended})
+    if ended:
+        logger.info("ended the streams of an earlier start", extra={"streams": ended})

@@ -210,6 +210,23 @@ def test_streams_of_an_earlier_start_end() -> None:
         assert len(rig.backend.reasons) == 1
 
 
+def test_the_log_warns_only_of_streams_that_end(caplog: pytest.LogCaptureFixture) -> None:
+    """After a reload of the backend there are none: the earlier process has ended its own."""
+    caplog.set_level(logging.INFO, "gateway_shim.drain")
+    with Rig() as rig:
+        opened(rig, NEW)
+        rig.gateway.end_earlier(NEW)
+        assert [record for record in caplog.records if "start" in record.message] == []
+        token, _ = opened(rig, OLD)
+        rig.gateway.end_earlier(NEW)
+        assert rig.wait_reason(token) == "server_closed"
+    said = [(record.levelname, record.message) for record in caplog.records]
+    assert [line for line in said if "start" in line[1]] == [
+        ("WARNING", "the backend has started anew: ending the streams of its earlier start"),
+        ("INFO", "ended the streams of an earlier start"),
+    ]
+
+
 def test_they_end_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more of them than may come back in a second."""
     pauses: list[float] = []
