@@ -36,7 +36,8 @@ class Condition(_Condition):  # type: ignore[misc]  # what it is, is known at ru
         """Release the lock, wait until notified, and take the lock again.
 
         Args:
-            timeout: how many seconds to wait at most; None: without limit.
+            timeout: how many seconds to wait at most; None: without limit. 0 or less lets others
+                run once, so that a loop of such calls comes to an end.
 
         Returns:
             Whether notified; False if the time limit has passed.
@@ -47,10 +48,10 @@ class Condition(_Condition):  # type: ignore[misc]  # what it is, is known at ru
         """
         if not self._is_owned():
             raise RuntimeError("cannot wait on un-acquired lock")
-        if timeout is not None and timeout <= 0:
-            return False
         hub = get_hub_if_exists()
         if hub is not None and getcurrent() is hub:
+            if timeout is not None and timeout <= 0:
+                return False
             raise BlockingSwitchOutError(
                 "a callback of the event loop cannot wait; do it in a greenlet: gevent.spawn(...)"
             )
@@ -61,7 +62,7 @@ class Condition(_Condition):  # type: ignore[misc]  # what it is, is known at ru
         saved = self._release_save()
         interruption: BaseException | None = None
         try:
-            waiter.acquire(timeout=timeout)
+            waiter.acquire(timeout=None if timeout is None else max(timeout, 0))
         except BaseException as exc:  # noqa: BLE001 - such as GreenletExit; raised below
             interruption = exc
         interruption = self._take_back(saved) or interruption

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 
 import gevent
@@ -70,6 +71,15 @@ def test_time_limits(condition: Condition, pool: ThreadPool) -> None:
     assert pool.spawn(wait, condition, 0.001).get(timeout=TIME_LIMIT) is False
     assert not condition._waiters
     assert not condition._lock.locked()
+
+
+def test_a_loop_of_waits_without_time_comes_to_an_end() -> None:
+    """Such as that of ``concurrent.futures.wait(..., timeout=0)``: what it waits for can run."""
+    event = threading.Event()
+    gevent.spawn_later(0.001, event.set)
+    deadline = time.monotonic() + TIME_LIMIT
+    while not event.wait(0):
+        assert time.monotonic() < deadline, "the greenlet that sets the event did not run"
 
 
 def test_the_lock_is_needed(condition: Condition) -> None:
