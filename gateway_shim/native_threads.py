@@ -4,6 +4,9 @@ After gevent's patching a ``threading.Thread`` is a greenlet of the thread that 
 event loop's thread that is right. On a native thread, such as that of a ``cpu_bound`` task, the
 greenlet would run only while the thread happens to wait, and never again once the task is over:
 work that a shared executor gave to it would never be done.
+
+Nobody waits for such threads at the end of the process, neither for an executor's: the tasks that
+have started them had their time, and one that computes for ever would keep the process.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from greenlet import greenlet
 
 from gateway_shim.shared_lock import SharedLock
 
-__all__ = ["start_native_threads_natively"]
+__all__ = ["let_native_threads_be", "start_native_threads_natively"]
 
 _PYTHON = sys.version_info[:2]
 _LOOK_SECONDS = 0.01
@@ -35,6 +38,16 @@ _loop_threads: set[int] = set()
 
 _get_native_ident = get_original("_thread", "get_ident")
 _start_native_thread = get_original("_thread", "start_new_thread")
+
+
+_awaited: set[_NativeThread] = set()
+"""Those that run, and whose end others may wait for."""
+
+
+def let_native_threads_be() -> None:
+    """Have nobody wait for native threads any longer. For the end of the process."""
+    for thread in list(_awaited):
+        thread.tell_end()
 
 
 class _NativeThread(greenlet):
@@ -60,11 +73,19 @@ class _NativeThread(greenlet):
         Raises:
             RuntimeError: the system has no further thread.
         """
-        _start_native_thread(self._begin, ())
+        _awaited.add(self)
+        try:
+            _start_native_thread(self._begin, ())
+        except BaseException:
+            _awaited.discard(self)
+            raise
 
     def rawlink(self, callback: Callable[[object], object]) -> None:
-        """Have a function called on this thread at its end."""
-        self._links.append(callback)
+        """Have a function called at this thread's end, or now if nobody waits for that."""
+        if self in _awaited:
+            self._links.append(callback)
+        else:
+            callback(self)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the thread has ended, at most ``timeout`` seconds."""
@@ -79,9 +100,17 @@ class _NativeThread(greenlet):
             hub = get_hub_if_exists()
             if hub is not None:  # the function has waited for something
                 hub.destroy(True)
-            for callback in self._links:
-                callback(self)
-            self._ended.release()
+            self.tell_end()
+
+    def tell_end(self) -> None:
+        """Let those go on who wait for the end; the first time counts, in whatever thread."""
+        try:
+            _awaited.remove(self)
+        except KeyError:
+            return
+        for callback in self._links:
+            callback(self)
+        self._ended.release()
 
 
 def start_native_threads_natively() -> None:

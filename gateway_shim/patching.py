@@ -24,7 +24,7 @@ from gevent import events, monkey
 from gevent.monkey.api import patch_item
 
 from gateway_shim.imported_locks import replace_imported_locks
-from gateway_shim.native_threads import start_native_threads_natively
+from gateway_shim.native_threads import let_native_threads_be, start_native_threads_natively
 from gateway_shim.shared_condition import Condition
 from gateway_shim.shared_lock import Lock, SharedLock
 from gateway_shim.shared_sockets import share_sockets
@@ -129,6 +129,7 @@ def _end_loops_at_shutdown() -> None:
     shutdown = _threading._shutdown
 
     def end() -> None:
+        let_native_threads_be()
         let_loops_end()
         shutdown()
 

@@ -176,7 +176,7 @@ class SharedLock:
                     self._withdraw(sleeper)
                     self._thread = _get_native_ident()
                     return True
-                woken = sleeper.sleep(deadline)
+                woken = sleeper.sleep(deadline, self._thread)
             except BaseException:  # such as GreenletExit or the time limit of the caller
                 if not self._withdraw(sleeper):
                     self._decline(sleeper)

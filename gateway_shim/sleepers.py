@@ -27,7 +27,8 @@ _in_loops: set[LoopSleeper] = set()
 def let_loops_end() -> None:
     """Let event loops end although greenlets sleep in them: nobody will release their locks.
 
-    For the end of the process. Until then such a greenlet keeps its loop alive.
+    For the end of the process. Until then such a greenlet keeps its loop alive. One that sleeps
+    later, as the code that ends the process does, still waits for a lock of another thread.
     """
     global _loops_may_end
     _loops_may_end = True
@@ -42,8 +43,13 @@ class Sleeper(Protocol):
     is_given_lock: bool
     """Whether the taker hands the lock to this sleeper; otherwise the sleeper has to compete."""
 
-    def sleep(self, deadline: float | None) -> bool:
-        """Wait until woken (True) or until the deadline, in monotonic seconds (False)."""
+    def sleep(self, deadline: float | None, holder: int | None) -> bool:
+        """Wait until woken (True) or until the deadline, in monotonic seconds (False).
+
+        Args:
+            deadline: as above; None: without limit.
+            holder: the native thread that holds what is waited for, as far as is known.
+        """
         ...
 
     def wake(self) -> bool:
@@ -62,7 +68,7 @@ class ThreadSleeper:
         self._gate = _allocate_native_lock()
         self._gate.acquire()
 
-    def sleep(self, deadline: float | None) -> bool:
+    def sleep(self, deadline: float | None, holder: int | None = None) -> bool:
         """Block until woken (True) or until the deadline, in monotonic seconds (False)."""
         if deadline is None:
             return bool(self._gate.acquire())
@@ -94,8 +100,12 @@ class LoopSleeper:
         # Before anybody can know of us: a watcher that is not started yet forgets a send.
         self._watcher.start(self._waiter.switch, None)
 
-    def sleep(self, deadline: float | None) -> bool:
+    def sleep(self, deadline: float | None, holder: int | None = None) -> bool:
         """Wait cooperatively until woken (True) or until the deadline (False)."""
+        if _loops_may_end:
+            # At its end the process still waits for a thread that holds a lock, such as that of
+            # a logging handler, but not for greenlets that will never run again.
+            self._watcher.ref = holder != self.thread
         _in_loops.add(self)
         try:
             if deadline is None:

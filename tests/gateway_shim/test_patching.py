@@ -145,6 +145,54 @@ def test_a_thread_that_nobody_can_wake_does_not_keep_the_process() -> None:
     assert run(script) == "end"
 
 
+def test_the_end_waits_for_a_thread_that_is_writing_a_log_line() -> None:
+    """Else ``logging.shutdown`` fails, and leaves the handlers after that one unflushed."""
+    script = """
+        from gateway_shim.patching import patch_process
+        patch_process()
+        import logging, threading
+        from gevent.monkey import get_original
+        from gevent.threadpool import ThreadPool
+        writing = threading.Event()
+        class Slow(logging.Handler):
+            def emit(self, record):
+                writing.set()
+                get_original("time", "sleep")(0.3)
+                print("written")
+            def flush(self):
+                print("flushed")
+        logger = logging.getLogger()
+        logger.addHandler(Slow())
+        def start():
+            threading.Thread(target=logger.warning, args=("line",)).start()
+        ThreadPool(1).spawn(start).get()
+        writing.wait()
+    """
+    assert run(script) == "written\nflushed"
+
+
+def test_an_executor_that_computes_for_ever_does_not_keep_the_process() -> None:
+    """Even while a native thread waits for it: both were told to end, or had their time."""
+    script = """
+        from gateway_shim.patching import patch_process
+        patch_process()
+        import threading
+        from concurrent.futures import ThreadPoolExecutor
+        from gevent.monkey import get_original
+        from gevent.threadpool import ThreadPool
+        begun = threading.Event()
+        def compute():
+            begun.set()
+            while True:
+                get_original("time", "sleep")(0.01)
+        pool = ThreadPool(1)
+        pool.spawn(lambda: ThreadPoolExecutor(1).submit(compute).result())
+        begun.wait()
+        print("end")
+    """
+    assert run(script) == "end"
+
+
 # ------------------------------------------------------------------ the kinds, on both sides
 
 
