@@ -6,6 +6,10 @@ progress handle. So that later tasks need not wait for such threads, there may b
 threads as slots. Only when as many runaways as that compute for ever does a further ``cpu_bound``
 task wait for a thread, within its own time limit; greenlet tasks are never in want of one.
 Nor does an abandoned thread keep the process from ending.
+
+A task that waits on such a thread in gevent's way, as sockets do, gets an event loop there. That
+loop ends with the task. Else a greenlet that the task has left behind could be handed a lock,
+and would never run to give it back.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import gevent
+from gevent._hub_local import get_hub_if_exists
 from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
@@ -64,7 +69,7 @@ class NativeRunner:
                 # Made on first use: a thread pool belongs to the hub of the process that uses it,
                 # and a server may fork between building the application and serving.
                 self._pool = ThreadPool(self._threads)
-            result = self._pool.spawn(work)
+            result = self._pool.spawn(_run_and_end_loop, work)
         except BaseException:  # no thread was to be had, or we were killed while waiting for one
             at_end()
             raise
@@ -89,3 +94,12 @@ class NativeRunner:
 
         # Not in the hub: a log line may have to wait for a handler's lock.
         result.rawlink(lambda result: gevent.spawn(ended, result))
+
+
+def _run_and_end_loop(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    finally:
+        hub = get_hub_if_exists()
+        if hub is not None:
+            hub.destroy(True)

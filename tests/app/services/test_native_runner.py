@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import textwrap
+import threading
 
 import gevent
 import pytest
@@ -53,6 +54,24 @@ def test_a_killed_waiter_abandons_its_thread(caplog):
         ("an abandoned native thread has ended", 0),
     ]
     assert caplog.records[1].seconds == 2.0
+
+
+def test_greenlets_that_work_leaves_behind_take_no_wake_up():
+    """They can never run again, so who waits for the same lock on the loop gets it."""
+    runner = NativeRunner(slots=1)
+    lock = threading.Lock()
+    left = []
+
+    def work():
+        left.append(gevent.spawn(lock.acquire))
+        gevent.sleep(0)
+
+    with lock:
+        runner.run(work, lambda: None)
+        waiter = gevent.spawn(lock.acquire)
+        gevent.sleep(0)
+    assert waiter.get(timeout=TIME_LIMIT)
+    assert not left[0].ready()
 
 
 def test_a_waiter_killed_before_it_got_a_thread_leaves_nothing():
