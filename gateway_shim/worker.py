@@ -48,8 +48,9 @@ _SWITCH_SECONDS = 0.0001
 """How long a native thread may keep the interpreter while the hub wants it.
 
 Every ``send`` lets go of the interpreter, so beside a thread that computes in Python each send of
-a broadcast can cost this much. At Python's 5 ms, the last of 50 streams got its events 209 ms
-late at the 99th percentile; at 0.1 ms, 5 ms late (tests/live/test_event_loop.py, one run).
+a broadcast can cost this much. While such a thread had a processor for two seconds, the last of 50
+streams got 23 to 48 of another task's events at Python's 5 ms, and all 977 at 0.1 ms (three runs
+each of tests/live/test_event_loop.py on two cores).
 """
 
 _ACCEPTS_AT_ONCE = 16
