@@ -125,7 +125,7 @@ def _can_bind(address: str) -> bool:
     return True
 
 
-def check_address(host: str, port: int, setting: str = "--port") -> None:
+def check_address(host: str, port: int, setting: str | None = None) -> None:
     """Find out before gunicorn does whether an address can be listened on.
 
     gunicorn tries for five seconds and then says less. Sockets that systemd has handed over
@@ -134,7 +134,7 @@ def check_address(host: str, port: int, setting: str = "--port") -> None:
     Args:
         host: address to listen on.
         port: TCP port.
-        setting: what to change if somebody else listens there.
+        setting: the one setting that holds the address; None: HOST and PORT, or their options.
 
     Raises:
         InvalidConfiguration: it cannot; says why, and what to do.
@@ -148,9 +148,14 @@ def check_address(host: str, port: int, setting: str = "--port") -> None:
             try:
                 probe.bind((name, port))
             except OSError as exc:
-                hint = f"; choose another with {setting}" if exc.errno == errno.EADDRINUSE else ""
+                in_use = exc.errno == errno.EADDRINUSE
+                hint = (
+                    f"choose another with {setting or '--port'}"
+                    if in_use
+                    else f"check {setting or 'HOST and PORT'}"
+                )
                 raise InvalidConfiguration(
-                    f"cannot listen on {bind_text(name, port)}: {exc.strerror}{hint}"
+                    f"cannot listen on {bind_text(name, port)}: {exc.strerror}; {hint}"
                 ) from exc
 
 
