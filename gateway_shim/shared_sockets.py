@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from gevent._hub_local import get_hub_if_exists
 from gevent._socketcommon import SocketMixin  # type: ignore[import-not-found]
 from gevent.hub import get_hub
-from gevent.monkey import get_original
 from gevent.socket import wait as wait_for
 
 __all__ = ["share_sockets"]
 
 _READ, _WRITE = 1, 2
-
-_get_native_ident = get_original("_thread", "get_ident")
 
 _wait = SocketMixin._wait
 _drop_events_and_close = SocketMixin._drop_events_and_close
@@ -34,7 +32,7 @@ def share_sockets() -> None:
 
 
 def _wait_in_any_thread(sock: Any, watcher: Any, timeout_exc: Any = None) -> None:
-    if sock.hub is None or watcher is None or sock.hub.thread_ident == _get_native_ident():
+    if sock.hub is None or watcher is None or _is_of_this_loop(sock):
         _wait(sock, watcher, timeout_exc)
         return
     writes = watcher is sock._write_event
@@ -68,9 +66,14 @@ def _shut_down_in_any_thread(sock: Any, how: int) -> None:
 
 def _owner_elsewhere(sock: Any) -> Any:
     """The hub of another thread that still waits for a socket; None if there is no such hub."""
-    if sock.hub is None or sock.hub.thread_ident == _get_native_ident() or _move(sock):
+    if sock.hub is None or _is_of_this_loop(sock) or _move(sock):
         return None
     return sock.hub
+
+
+def _is_of_this_loop(sock: Any) -> bool:
+    # Not by the thread's identity: the thread may have another loop now, or be a later one.
+    return sock.hub is get_hub_if_exists()
 
 
 def _move(sock: Any) -> bool:

@@ -125,6 +125,7 @@ class LoopSleeper:
         try:
             self._watcher.send()
         except Exception:  # noqa: BLE001 - each kind of loop has its own error for a dead one
+            _in_loops.discard(self)
             return self._closed  # then the greenlet has seen that it was taken out
         return True
 

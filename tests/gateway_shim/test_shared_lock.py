@@ -13,6 +13,7 @@ from gevent.hub import get_hub
 from gevent.monkey import get_original
 from gevent.threadpool import ThreadPool
 
+from gateway_shim import sleepers
 from gateway_shim.shared_lock import PATIENCE, Lock, SharedLock
 from gateway_shim.sleepers import ThreadSleeper
 from tests.support.timing import TIME_LIMIT, wait_until
@@ -415,8 +416,10 @@ def test_a_greenlet_whose_loop_is_gone_is_passed_over(pool: ThreadPool, lock: Sh
     pool.spawn(leave_a_greenlet_behind).get(timeout=TIME_LIMIT)
     second = gevent.spawn(lock.acquire)
     sleeping(lock, 2)
+    waiting = set(lock._sleepers)
     lock.release()
     assert second.get(timeout=TIME_LIMIT) is True
+    assert not waiting & sleepers._in_loops
 
 
 def test_after_a_fork_it_is_free(lock: SharedLock) -> None:

@@ -142,6 +142,24 @@ def test_a_socket_outlives_its_threads_loop(pool: ThreadPool) -> None:
         assert reading.get(timeout=TIME_LIMIT) == b"x"
 
 
+def test_a_socket_outlives_one_loop_of_its_thread(pool: ThreadPool) -> None:
+    """The thread has a new loop, or another thread has got its identity."""
+
+    def make() -> bytes:
+        one, two = socket.socketpair()
+        unused = socket.socketpair()
+        gevent.sleep(0)
+        get_hub().destroy(True)
+        for sock in unused:
+            sock.close()
+        two.settimeout(TIME_LIMIT)
+        with one, two:
+            gevent.spawn(one.sendall, b"x")
+            return two.recv(1)
+
+    assert pool.spawn(make).get(timeout=TIME_LIMIT) == b"x"
+
+
 class Echo(BaseHTTPRequestHandler):
     """Answers with the path, and keeps the connection."""
 
