@@ -55,7 +55,6 @@ def test_a_tunnel_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         with context.wrap_socket(connection, server_side=True) as inside:
             asked.append(inside.recv(65536))
             inside.sendall(INTERIM["103_with_headers"] + OK)
-            inside.recv(1)
 
     with ScriptedServer(tunnel) as proxy, authority.cert_pem.tempfile() as bundle:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
