@@ -123,7 +123,7 @@ class ChildWatcher:
             self._watcher = loop.io(self._fd, _READABLE, ref=ref)
 
     def start(self, callback: Callable[..., object], *args: Any) -> None:
-        """Have a function called once, in the loop, when the child has ended."""
+        """Call a function once, in the loop, when the child has ended."""
         self._watcher.start(self._look, callback, args)
 
     def stop(self) -> None:
@@ -131,7 +131,7 @@ class ChildWatcher:
         self._watcher.stop()
 
     def close(self) -> None:
-        """Be done; a second call changes nothing."""
+        """Release the descriptor and the watcher. A second call changes nothing."""
         self._watcher.stop()
         self._watcher.close()
         if self._fd != -1:

@@ -64,7 +64,7 @@ class HttpBackend:
         self._disconnects.spawn(self._tell, payload, failed)
 
     def ask(self) -> None:
-        """Have the backend answer, for its ``SSE-Backend-Boot``: a stream that never was ends."""
+        """Ask the backend for its boot: report the end of a stream that never was."""
         nowhere = {"url": "/", "headers": {}}
         self._post(
             callbacks.payload(Action.DISCONNECT, str(uuid.uuid4()), nowhere, Reason.SERVER_CLOSED)

@@ -57,7 +57,7 @@ class LoopThread:
 
     @property
     def here(self) -> bool:
-        """Whether the caller is in the loop's thread."""
+        """Return whether the caller is in the loop's thread."""
         return native_ident() == self.ident
 
     @property

@@ -45,7 +45,7 @@ _awaited: set[_NativeThread] = set()
 
 
 def let_native_threads_be() -> None:
-    """Have nobody wait for native threads any longer. For the end of the process."""
+    """Stop all waiting for native threads. For the end of the process."""
     for thread in list(_awaited):
         thread.tell_end()
 
@@ -81,7 +81,7 @@ class _NativeThread(greenlet):
             raise
 
     def rawlink(self, callback: Callable[[object], object]) -> None:
-        """Have a function called at this thread's end, or now if nobody waits for that."""
+        """Call a function at this thread's end, or now if nobody waits for the end."""
         if self in _awaited:
             self._links.append(callback)
         else:

@@ -130,7 +130,7 @@ class SharedLock:
         self.release()
 
     def locked(self) -> bool:
-        """Whether somebody holds the lock now."""
+        """Return whether somebody holds the lock now."""
         return bool(self._native.locked())
 
     def _is_owned(self) -> bool:

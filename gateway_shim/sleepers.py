@@ -41,7 +41,7 @@ class Sleeper(Protocol):
 
     thread: int
     is_given_lock: bool
-    """Whether the taker hands the lock to this sleeper; otherwise the sleeper has to compete."""
+    """True: the taker hands the lock to this sleeper. False: the sleeper has to compete."""
 
     def sleep(self, deadline: float | None, holder: int | None) -> bool:
         """Wait until woken (True) or until the deadline, in monotonic seconds (False).
