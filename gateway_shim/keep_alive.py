@@ -126,8 +126,10 @@ class KeptConnections:
     def _close(self, handler: Any) -> bool:
         """End one handler's waiting, unless a request has arrived.
 
-        The descriptor becomes readable, as if the client had hung up. Throwing an exception into
-        the handler would not do: it could hit the handler after it has read a request.
+        The client learns of the end at once: until the handler had closed the connection, the
+        client could send a request that nobody reads. And the descriptor becomes readable, as if
+        the client had hung up. Throwing an exception into the handler would not do: it could hit
+        the handler after it has read a request.
         """
         # Another object for the descriptor: it works below TLS, so that the session sees nothing.
         plain = _socket.socket(fileno=self._idle[handler].fileno())
@@ -135,7 +137,7 @@ class KeptConnections:
             plain.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
             with contextlib.suppress(OSError):  # the client is gone, and the handler sees it
-                plain.shutdown(socket.SHUT_RD)
+                plain.shutdown(socket.SHUT_RDWR)
             del self._idle[handler]
             return True
         except OSError:

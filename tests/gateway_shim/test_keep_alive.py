@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 
@@ -83,6 +85,21 @@ def test_request_that_was_read_already(connections: list[Idle]) -> None:
     assert unreader.read() == b"GET /second"
     client.close()
     server.close()
+
+
+def test_the_client_learns_of_the_end_at_once(connections: list[Idle]) -> None:
+    """Before the handler has run: until then a request would be lost with the connection."""
+    kept = kept_for()
+    idle = Idle(kept)
+    connections.append(idle)
+    kept.close()
+    assert not idle.handler.ready()
+    plain = _socket.socket(fileno=os.dup(idle.client.fileno()))  # gevent's would wait
+    try:
+        assert plain.recv(1, socket.MSG_DONTWAIT) == b""
+    finally:
+        plain.close()
+    assert idle.outcome() is False
 
 
 def test_client_hangs_up(connections: list[Idle]) -> None:
