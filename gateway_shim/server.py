@@ -148,12 +148,9 @@ def check_address(host: str, port: int, setting: str | None = None) -> None:
             try:
                 probe.bind((name, port))
             except OSError as exc:
-                in_use = exc.errno == errno.EADDRINUSE
-                hint = (
-                    f"choose another with {setting or '--port'}"
-                    if in_use
-                    else f"check {setting or 'HOST and PORT'}"
-                )
+                hint = f"check {setting or 'HOST and PORT'}"
+                if exc.errno == errno.EADDRINUSE:
+                    hint = f"choose another with {setting or '--port'}"
                 raise InvalidConfiguration(
                     f"cannot listen on {bind_text(name, port)}: {exc.strerror}; {hint}"
                 ) from exc

@@ -189,7 +189,7 @@ class Stream:
 
     @property
     def awaits_first_event(self) -> bool:
-        """Whether the next event is the first one, which differs from what others get."""
+        """Return whether the next event is the first one, which differs from what others get."""
         return self._first_event is not None
 
     def event_bytes(self, frame: Frame) -> bytes:

@@ -41,7 +41,7 @@ def _stop_with_bootloader() -> None:
 
 
 def _forget_unpacked_files() -> None:
-    """Have a server's children unpack the program for themselves.
+    """Make a server's children unpack the program for themselves.
 
     The bootloader would take over our folder, whatever the program's file is by then: a child that
     is started after an update would mix the new program with the old libraries. The other commands

@@ -1,4 +1,4 @@
-"""Whether the gateway that serves the streams is ready."""
+"""Ask whether the gateway that serves the streams is ready."""
 
 from __future__ import annotations
 
