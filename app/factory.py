@@ -49,6 +49,7 @@ def build(settings: Settings | None = None) -> Flask:
         is_there = settings.is_testing or module is not testing
         app.register_blueprint(module.blueprint if is_there else testing.absent)
 
+    container.metrics_service().watch_refusals(lambda: container.refusals().by_reason)
     if serves_streams:
         container.metrics_service().watch_gateway(lambda: container.gateway().stats)
     # Made now, not at first use: they register themselves with others, and a task or a hook that

@@ -30,6 +30,7 @@ from gateway_shim.heartbeats import Heartbeats
 from gateway_shim.limit_log import LimitLog
 from gateway_shim.loop_thread import LoopThread, from_any_thread, native_ident
 from gateway_shim.openings import Openings
+from gateway_shim.refusal_counts import RefusalCounts
 from gateway_shim.results import BroadcastResult, SendStatus
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream import OutboxFull, StreamState
@@ -56,6 +57,7 @@ class Gateway:
         new_token: makes a stream's token.
         loop_thread: carries out the calls of other threads; None: one of its own. This gateway
             starts and stops it.
+        refusals: counts what clients are refused; None: a counter of its own.
 
     Attributes:
         starts: told of sends to streams that know their backend's start; None: nobody is.
@@ -69,8 +71,10 @@ class Gateway:
         clock: Callable[[], float] = time.monotonic,
         new_token: Callable[[], str] = lambda: str(uuid.uuid4()),
         loop_thread: LoopThread | None = None,
+        refusals: RefusalCounts | None = None,
     ) -> None:
         self.loop_thread = loop_thread or LoopThread()
+        self.refusals = refusals or RefusalCounts()
         self.backend = backend
         self.config = config
         self._clock = clock
@@ -87,6 +91,7 @@ class Gateway:
             self._heartbeats,
             self._stats,
             LimitLog(self._stats, clock),
+            self.refusals,
             new_token=new_token,
         )
         self.starts: BackendStarts | None = None

@@ -20,6 +20,7 @@ from gateway_shim.drain import Farewells
 from gateway_shim.first_event import FirstEvent
 from gateway_shim.heartbeats import Heartbeats
 from gateway_shim.limit_log import LimitLog
+from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.short_stream import answer_in_stream
 from gateway_shim.sockets import ClientGone, Connection
 from gateway_shim.stats import GatewayStats
@@ -45,6 +46,7 @@ class Openings:
         heartbeats: beat for every stream that opens.
         stats: where opened and refused streams are counted.
         limit_log: logs the streams that a limit refused.
+        refusals: counts them.
         new_token: makes a stream's token.
     """
 
@@ -57,6 +59,7 @@ class Openings:
         heartbeats: Heartbeats,
         stats: GatewayStats,
         limit_log: LimitLog,
+        refusals: RefusalCounts,
         *,
         new_token: Callable[[], str],
     ) -> None:
@@ -67,6 +70,7 @@ class Openings:
         self._heartbeats = heartbeats
         self._stats = stats
         self._limit_log = limit_log
+        self._refusals = refusals
         self._new_token = new_token
         self._first_event = None if config.retry_ms is None else FirstEvent(config.retry_ms)
         self._farewells: Farewells | None = None
@@ -94,6 +98,8 @@ class Openings:
         refusal = self._admission.refuse(len(self._streams.by_token), request.address)
         if refusal is not None:
             self._stats.refused += 1
+            if not self._admission.closed:
+                self._refusals.add(RefusalReason.STREAM_LIMIT)
             self._limit_log.add(request, refusal)
             if self._farewells is None:
                 return refusal

@@ -33,6 +33,7 @@ from gateway_shim.contract import MAX_BODY_BYTES
 from gateway_shim.descriptors import raise_limit, streams_allowed
 from gateway_shim.gateway import Gateway
 from gateway_shim.loop_thread import LoopThread
+from gateway_shim.refusal_counts import RefusalCounts
 from gateway_shim.wire import Dialect
 
 __all__ = ["ServiceContainer"]
@@ -114,6 +115,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         loop_thread=loop_thread,
     )
     metrics_service = providers.Singleton(MetricsService)
+    refusals = providers.Singleton(RefusalCounts)
     loop_monitor = providers.Singleton(LoopMonitor, metrics_service, shutdown_coordinator)
     log_broadcaster = providers.Singleton(
         LogBroadcaster,
@@ -129,6 +131,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         backend=providers.Callable(_backend, callback_handler.provider),
         config=providers.Callable(_gateway_config, settings),
         loop_thread=loop_thread,
+        refusals=refusals,
     )
     gateway_readiness = providers.Singleton(gateway_readiness, settings)
     gateway_transport = providers.Singleton(_transport, settings, gateway.provider, loop_thread)

@@ -12,7 +12,7 @@ from typing import Protocol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-__all__ = ["GatewayCollector", "GatewayCounters"]
+__all__ = ["GatewayCollector", "GatewayCounters", "RefusalsCollector"]
 
 
 class GatewayCounters(Protocol):
@@ -91,3 +91,23 @@ class GatewayCollector(Collector):
         for reason, count in sorted(counters.closed.items()):
             closed.add_metric([reason], count)
         yield closed
+
+
+class RefusalsCollector(Collector):
+    """Renders what clients were refused.
+
+    Args:
+        read: returns the counts by reason; called once per scrape.
+    """
+
+    def __init__(self, read: Callable[[], Mapping[str, int]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """The one metric, with every reason."""
+        refused = CounterMetricFamily(
+            "requests_refused", "What clients were refused, by reason", labels=["reason"]
+        )
+        for reason, count in sorted(self._read().items()):
+            refused.add_metric([reason], count)
+        yield refused

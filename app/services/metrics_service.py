@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from prometheus_client import (
@@ -18,7 +18,11 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from app.services.gateway_collector import GatewayCollector, GatewayCounters
+from app.services.gateway_collector import (
+    GatewayCollector,
+    GatewayCounters,
+    RefusalsCollector,
+)
 from app.utils.version import application_version
 
 __all__ = ["CONTENT_TYPE", "MetricsService", "MetricsServiceProtocol", "NullMetrics"]
@@ -206,6 +210,14 @@ class MetricsService:
             self._registry.unregister(self._gateway)
         self._gateway = GatewayCollector(read_stats)
         self._registry.register(self._gateway)
+
+    def watch_refusals(self, read_counts: Callable[[], Mapping[str, int]]) -> None:
+        """Show what clients were refused, by reason; call once.
+
+        Args:
+            read_counts: returns the counts as they are now, all reasons included.
+        """
+        self._registry.register(RefusalsCollector(read_counts))
 
     def render(self) -> bytes:
         """Everything as text, of the media type :data:`CONTENT_TYPE`."""

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from app.services.metrics_service import MetricsService
+from gateway_shim.refusal_counts import RefusalCounts
 from gateway_shim.stats import GatewayStats
 from tests.live.actions import connect, start_task, task_story
 from tests.support.server import ROOT, GunicornServer
@@ -35,6 +36,7 @@ def exposed() -> tuple[set[str], set[str]]:
     """The metrics that ``/metrics`` has, and the names of their samples."""
     service = MetricsService()
     service.watch_gateway(GatewayStats)
+    service.watch_refusals(lambda: RefusalCounts().by_reason)
     service.event_sent("task", "success", 0.1)
     service.broadcast_finished(1, 0.1)
     service.task_finished("t", "completed", 0.1)

@@ -14,6 +14,7 @@ from gateway_shim.endings import Endings
 from gateway_shim.heartbeats import Heartbeats
 from gateway_shim.limit_log import LimitLog
 from gateway_shim.openings import Openings
+from gateway_shim.refusal_counts import RefusalCounts
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream_request import StreamRequest
 from gateway_shim.streams import Streams
@@ -34,6 +35,7 @@ def test_closed(with_farewell: bool) -> None:
         Heartbeats(15, streams.beat, time.monotonic),
         stats,
         LimitLog(stats, time.monotonic),
+        RefusalCounts(),
         new_token=lambda: "t",
     )
     openings.close(Farewells(b"event: bye\ndata: \n\n", 1, 10.0) if with_farewell else None)

@@ -157,3 +157,13 @@ def test_every_implementation_takes_every_call(implementation: Any) -> None:
         parameters = list(inspect.signature(method).parameters)[1:]
         call = getattr(implementation, name)
         assert call(**{parameter: arguments[parameter] for parameter in parameters}) is None
+
+
+def test_refusals_are_shown_by_reason(metrics: MetricsService) -> None:
+    """Each reason is a sample, with its count at the time of the scrape."""
+    counts = {"one": 0, "two": 3}
+    metrics.watch_refusals(lambda: counts)
+    counts["one"] = 1
+    text = metrics.render().decode()
+    assert 'requests_refused_total{reason="one"} 1.0' in text
+    assert 'requests_refused_total{reason="two"} 3.0' in text

@@ -1,0 +1,26 @@
+"""What this process has refused to its clients, counted by reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+
+__all__ = ["RefusalCounts", "RefusalReason"]
+
+
+class RefusalReason(StrEnum):
+    """Why a client did not get what it asked for; the ``reason`` of ``requests_refused_total``."""
+
+    STREAM_LIMIT = "stream_limit"
+    """As many streams are open as may be, of all clients or of this address."""
+
+
+class RefusalCounts:
+    """Counts refusals. One object for a process; used in the hub's thread."""
+
+    def __init__(self) -> None:
+        self.by_reason: Counter[str] = Counter({reason.value: 0 for reason in RefusalReason})
+
+    def add(self, reason: RefusalReason) -> None:
+        """Count one refusal."""
+        self.by_reason[reason.value] += 1
