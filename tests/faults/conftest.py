@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from tests.faults.canary import Canary
 
 Tally = Callable[[str, int, int, str], None]
 """Takes a fault, the deliveries that were due, those that arrived, and what was lost."""
@@ -31,3 +34,10 @@ def tally() -> Tally:
         _rows.append(f"| {fault} | {due:,} | {arrived:,} | {lost} |\n")
 
     return add
+
+
+@pytest.fixture
+def canary() -> Iterator[Callable[[int], Canary]]:
+    """Start a canary beside the server on a port; it is stopped after the test."""
+    with ExitStack() as stack:
+        yield lambda port: stack.enter_context(Canary(port))

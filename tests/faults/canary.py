@@ -1,0 +1,324 @@
+"""The canary: a process that asks a server a small question all the time, and times the answers.
+
+    python -m tests.faults.canary PORT [--path /healthz] [--host 127.0.0.1] [--tls]
+
+It asks every 50 ms on a fresh connection, also while earlier questions wait for their answer: a
+server that stands still for two seconds is seen by forty questions, not by one. It is a process
+of its own, so the load that a test makes does not delay it. Each line on its standard input
+is answered by a line of JSON with the seconds of all questions begun since the last one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.support.timing import wait_until
+
+__all__ = ["IDLE_FLOOR", "LIMIT", "Canary", "Disturbance", "Figures", "disturbance"]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+EVERY = 0.05
+"""Seconds between two questions."""
+
+LIMIT = 10.0
+"""Seconds that a question waits for its answer. A failed question counts as one that took so long:
+a server that turns the canary away at once is not a fast one."""
+
+IDLE_FLOOR = 0.005
+"""Seconds; an idle server whose 99th percentile is less counts as having this one.
+
+An idle server answers in 2 ms, and its 99th percentile is one turn of another process on the same
+core, 3 to 4 ms, or none. Without a floor the ratio would say which of the two it was.
+"""
+
+_SETTLING = 0.25
+"""Seconds of questions by which a server is judged to be idle again."""
+
+_SETTLED = 3.0
+"""An idle server's median is at most so many times the floor, or what it was at first."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How a server has answered.
+
+    Attributes:
+        count: questions that were asked.
+        p50: the median, seconds.
+        p99: the 99th percentile, seconds; of fewer than 100 questions, the longest.
+        longest: seconds.
+        failed: questions that got no answer, or another status than 200.
+    """
+
+    count: int
+    p50: float
+    p99: float
+    longest: float
+    failed: int
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Self:
+        """Sum up questions; one that took ``LIMIT`` or more is a failed one.
+
+        Raises:
+            ValueError: there were none.
+        """
+        if not seconds:
+            raise ValueError("the canary has asked nothing; give it more time")
+        ordered = sorted(seconds)
+
+        def percentile(percent: float) -> float:
+            return ordered[math.ceil(percent / 100 * len(ordered)) - 1]
+
+        failed = sum(value >= LIMIT for value in ordered)
+        return cls(len(ordered), percentile(50), percentile(99), ordered[-1], failed)
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        return (
+            f"p50 {1e3 * self.p50:.1f} ms, p99 {1e3 * self.p99:.1f} ms, longest"
+            f" {1e3 * self.longest:.0f} ms, {self.failed} of {self.count} failed"
+        )
+
+
+class Canary:
+    """A context manager: the process, asking from when it is entered until it is left.
+
+    Args:
+        port: of the server.
+        path: what is asked for; anything but 200 is a failure.
+        host: where the server listens.
+        tls: ask over TLS, without a look at the certificate.
+    """
+
+    def __init__(
+        self, port: int, *, path: str = "/healthz", host: str = "127.0.0.1", tls: bool = False
+    ) -> None:
+        self._command = [
+            *(sys.executable, "-m", "tests.faults.canary", str(port)),
+            *("--path", path, "--host", host, *(["--tls"] if tls else [])),
+        ]
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        """Start it; the first questions, while it is still starting, are not counted."""
+        self._process = subprocess.Popen(
+            self._command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.take_seconds()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End it."""
+        process, self._process = self._process, None
+        assert process is not None
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+    def take(self) -> Figures:
+        """Return the figures of the questions begun since the last call, once all are over.
+
+        That may take ``LIMIT`` seconds, where the server does not answer.
+
+        Raises:
+            ValueError: none was begun.
+        """
+        return Figures.of(self.take_seconds())
+
+    def take_seconds(self) -> list[float]:
+        """Return what each of these questions took, seconds, in the order of their beginnings."""
+        process = self._process
+        assert process is not None, "not entered"
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("take\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        assert line, f"the canary has ended with status {process.wait()}"
+        taken: list[float] = json.loads(line)
+        return taken
+
+    def wait_until_idle(self, bound: float) -> None:
+        """Wait until the median answer takes no more than so many seconds.
+
+        Raises:
+            TimeLimitPassed: the server has not recovered.
+        """
+        last: list[Figures] = []
+
+        def is_idle() -> bool:
+            self.take_seconds()
+            time.sleep(_SETTLING)
+            last[:] = [self.take()]
+            return last[0].p50 <= bound
+
+        wait_until(is_idle, lambda: f"the server to answer in {1e3 * bound:.0f} ms; {last[0]}")
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """What an attack did to the canary.
+
+    Attributes:
+        idle: both rounds without the attack together.
+        attacked: both rounds under it.
+    """
+
+    idle: Figures
+    attacked: Figures
+
+    @property
+    def ratio(self) -> float:
+        """The 99th percentile under attack, in those of the idle server (at least the floor)."""
+        return self.attacked.p99 / max(self.idle.p99, IDLE_FLOOR)
+
+    @property
+    def failed(self) -> int:
+        """Questions that failed under attack."""
+        return self.attacked.failed
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        return f"{self.ratio:.1f} times idle; idle: {self.idle}; attacked: {self.attacked}"
+
+
+def disturbance(
+    port: int,
+    attack: Callable[[], AbstractContextManager[object]],
+    *,
+    seconds: float = 2.0,
+    path: str = "/healthz",
+    host: str = "127.0.0.1",
+    tls: bool = False,
+) -> Disturbance:
+    """Measure a server in turn idle, attacked, idle, attacked.
+
+    In turn, because a busy machine is not as busy all the time.
+
+    Args:
+        port: of the server.
+        attack: makes a context manager that attacks while it is entered. It should do so from a
+            process or at least a thread of its own.
+        seconds: of each of the four rounds.
+        path: what the canary asks for.
+        host: where the server listens.
+        tls: whether the canary asks over TLS.
+
+    Raises:
+        TimeLimitPassed: the server does not recover after an attack.
+    """
+    idle: list[float] = []
+    attacked: list[float] = []
+    with Canary(port, path=path, host=host, tls=tls) as canary:
+
+        def measure() -> list[float]:
+            canary.take_seconds()
+            time.sleep(seconds)
+            return canary.take_seconds()
+
+        for _ in range(2):
+            idle += measure()
+            with attack():
+                attacked += measure()
+            canary.wait_until_idle(_SETTLED * max(Figures.of(idle).p50, IDLE_FLOOR))
+    return Disturbance(Figures.of(idle), Figures.of(attacked))
+
+
+class _Questions:
+    """Asks, each question on a thread and a connection of its own."""
+
+    def __init__(self, host: str, port: int, path: str, tls: bool) -> None:
+        self._address = (host, port)
+        self._request = (
+            f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+        ).encode()
+        self._tls: ssl.SSLContext | None = None
+        if tls:
+            self._tls = ssl.create_default_context()
+            self._tls.check_hostname = False
+            self._tls.verify_mode = ssl.CERT_NONE
+        self._threads = ThreadPoolExecutor(math.ceil(LIMIT / EVERY) + 20)
+        self._lock = threading.Lock()
+        self._asked: list[Future[float]] = []
+
+    def ask_for_ever(self) -> None:
+        """Ask every 50 ms, whether or not earlier questions are answered."""
+        due = time.monotonic()
+        while True:
+            with self._lock:
+                self._asked.append(self._threads.submit(self._ask, time.monotonic()))
+            # A process that was not let run does not catch up: that would be a burst.
+            due = max(due + EVERY, time.monotonic())
+            time.sleep(max(due - time.monotonic(), 0))
+
+    def take(self) -> list[float]:
+        """Wait for the questions asked since the last call; return the seconds of each."""
+        with self._lock:
+            asked, self._asked = self._asked, []
+        wait(asked)
+        return [question.result() for question in asked]
+
+    def _ask(self, began: float) -> float:
+        try:
+            with socket.create_connection(self._address, LIMIT) as plain:
+                if self._tls is None:
+                    return self._read_answer(plain, began)
+                with self._tls.wrap_socket(plain, server_hostname=self._address[0]) as secure:
+                    return self._read_answer(secure, began)
+        except OSError:
+            return LIMIT
+
+    def _read_answer(self, connection: socket.socket, began: float) -> float:
+        connection.sendall(self._request)
+        answer = b""
+        while data := connection.recv(65536):
+            answer += data
+            connection.settimeout(max(began + LIMIT - time.monotonic(), 0.001))
+        status = answer.split(b" ", 2)[1:2]
+        return min(time.monotonic() - began, LIMIT) if status == [b"200"] else LIMIT
+
+
+def main() -> None:
+    """Run the canary; it ends when its standard input does."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("port", type=int)
+    parser.add_argument("--path", default="/healthz")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--tls", action="store_true")
+    options = parser.parse_args()
+    questions = _Questions(options.host, options.port, options.path, options.tls)
+    threading.Thread(target=questions.ask_for_ever, daemon=True).start()
+    for _ in sys.stdin:
+        print(json.dumps(questions.take()), flush=True)
+    os._exit(0)  # Questions that still wait are of no interest to anybody.
+
+
+if __name__ == "__main__":
+    main()
