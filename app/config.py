@@ -17,6 +17,7 @@ from app.dotenv_file import InvalidDotenv
 from app.listening_addresses import address_of, is_taken
 from app.setting_sources import AmbiguousSetting, SettingSources, read_sources
 from gateway_shim.addresses import is_http_url, listening_host, split_bind
+from gateway_shim.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.config import Cors
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.redaction import Redactor
@@ -61,6 +62,12 @@ class Settings(BaseSettings):
         " a proxy keeps it",
     )
 
+    trusted_proxies: str = Field(
+        DEFAULT_PROXIES,
+        description="comma-separated addresses and networks whose X-Forwarded-For and"
+        " X-Forwarded-Proto are believed; unix: the peers of a Unix socket; *: everybody",
+    )
+
     certfile: str | None = Field(None, description="TLS certificate chain, PEM; needs KEYFILE")
     keyfile: str | None = Field(None, description="TLS private key, PEM; needs CERTFILE")
 
@@ -98,8 +105,11 @@ class Settings(BaseSettings):
         ge=1,
         description="streams at a time; unset: as many as the limit on descriptors allows",
     )
-    sse_max_connections_per_address: int | None = Field(
-        None, ge=1, description="streams at a time from one client address; unset: no limit"
+    sse_max_connections_per_address: int = Field(
+        1000,
+        ge=1,
+        description="streams at a time from one client address, of IPv6 from one /64; loopback is"
+        " not counted",
     )
     sse_client_timeout_seconds: float = Field(
         30.0,
@@ -178,6 +188,15 @@ class Settings(BaseSettings):
     def _are_origins(cls, value: str) -> str:
         try:
             Cors.parse(value)
+        except InvalidConfiguration as exc:
+            raise ValueError(str(exc)) from exc
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_proxies(cls, value: str) -> str:
+        try:
+            TrustedProxies.parse(value)
         except InvalidConfiguration as exc:
             raise ValueError(str(exc)) from exc
         return value

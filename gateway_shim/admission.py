@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from gateway_shim.contract import ErrorCode, Refusal, error_body
 
@@ -18,18 +19,20 @@ class Admission:
     Args:
         total: streams at a time; None: no limit.
         per_address: streams at a time from one client address; None: no limit.
+        limit_key: returns what an address is counted as; empty: it is not counted.
     """
 
-    def __init__(self, total: int | None, per_address: int | None) -> None:
+    def __init__(
+        self,
+        total: int | None,
+        per_address: int | None,
+        limit_key: Callable[[str], str] = lambda address: address,
+    ) -> None:
         self._total = total
         self._per_address = per_address
+        self._limit_key = limit_key
         self._addresses: Counter[str] = Counter()
         self.closed = False
-
-    @property
-    def counts_addresses(self) -> bool:
-        """Whether :meth:`enter` and :meth:`leave` need to know the address."""
-        return self._per_address is not None
 
     def close(self) -> None:
         """Admit nobody any more: the gateway is draining."""
@@ -44,26 +47,37 @@ class Admission:
         """
         if self.closed:
             return _unavailable(ErrorCode.SHUTTING_DOWN, "Server is shutting down")
+        key = self._limit_key(address)
         if self._total is not None and active >= self._total:
             return _unavailable(ErrorCode.TOO_MANY_CONNECTIONS, "Too many connections")
-        if self._per_address is not None and self._addresses[address] >= self._per_address:
+        if self._per_address is not None and self._addresses[key] >= self._per_address:
             return _unavailable(
                 ErrorCode.TOO_MANY_CONNECTIONS, "Too many connections from this address"
             )
         return None
 
-    def enter(self, address: str) -> None:
-        """Count a stream in."""
-        if self._per_address is not None:
-            self._addresses[address] += 1
+    def enter(self, address: str) -> str:
+        """Count a stream in.
 
-    def leave(self, address: str) -> None:
-        """Count a stream out."""
-        if self._per_address is None:
+        Returns:
+            What :meth:`leave` needs at the stream's end.
+        """
+        key = "" if self._per_address is None else self._limit_key(address)
+        if key:
+            self._addresses[key] += 1
+        return key
+
+    def leave(self, key: str) -> None:
+        """Count a stream out.
+
+        Args:
+            key: what :meth:`enter` has returned.
+        """
+        if not key:
             return
-        self._addresses[address] -= 1
-        if self._addresses[address] <= 0:
-            del self._addresses[address]
+        self._addresses[key] -= 1
+        if self._addresses[key] <= 0:
+            del self._addresses[key]
 
 
 def _unavailable(code: ErrorCode, message: str) -> Refusal:

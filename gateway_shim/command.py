@@ -12,6 +12,7 @@ import click
 
 from gateway_shim import log_format
 from gateway_shim.addresses import InvalidAddress, is_http_url, listening_host
+from gateway_shim.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.log_format import TextFormatter
 from gateway_shim.server import (
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 _DEFAULT_PORT = 3000
 _DEFAULT_HEARTBEAT_SECONDS = 15
 _DRAIN_SECONDS = 5.0
+_DEFAULT_STREAMS_PER_ADDRESS = 1000
 
 
 @click.command()
@@ -60,7 +62,9 @@ def gateway_command(
     """Run the SSE gateway on a port of its own.
 
     It speaks the contract of the Node gateway, so it can be started wherever that one is:
-    by its environment alone, or with these options, which win.
+    by its environment alone, or with these options, which win. The environment alone has
+    SSE_MAX_CONNECTIONS_PER_ADDRESS, the streams at a time from one client address (1000), and
+    TRUSTED_PROXIES, the peers whose X-Forwarded-For is believed (127.0.0.1,::1,unix).
     """
     log_format.install(TextFormatter(), "INFO", sys.stdout)
     number = _port(port or os.environ.get("PORT"))
@@ -69,22 +73,33 @@ def gateway_command(
         check_address(host, number)
     except InvalidConfiguration as exc:
         raise click.ClickException(str(exc)) from exc
-    heartbeat = _seconds(
+    heartbeat = _at_least_one(
         "HEARTBEAT_INTERVAL_SECONDS", heartbeat_interval, _DEFAULT_HEARTBEAT_SECONDS
     )
     options = base_options(
         host,
         number,
         drain_seconds=_DRAIN_SECONDS,
-        keep_alive_seconds=_seconds("KEEP_ALIVE_SECONDS", keep_alive, KEEP_ALIVE_SECONDS),
+        keep_alive_seconds=_at_least_one("KEEP_ALIVE_SECONDS", keep_alive, KEEP_ALIVE_SECONDS),
     )
+    per_address = _at_least_one(
+        "SSE_MAX_CONNECTIONS_PER_ADDRESS", None, _DEFAULT_STREAMS_PER_ADDRESS
+    )
+    proxies = _proxies(os.environ.get("TRUSTED_PROXIES") or DEFAULT_PROXIES)
     url = _callback_url(callback_url or os.environ.get("CALLBACK_URL"))
 
     def load() -> Any:
         # In the worker, after gevent has patched it: requests must not be imported before.
         from gateway_shim.standalone import make_front
 
-        return make_front(url, heartbeat, dialect, _DRAIN_SECONDS)
+        return make_front(
+            url,
+            heartbeat,
+            dialect,
+            _DRAIN_SECONDS,
+            max_connections_per_address=per_address,
+            proxies=proxies,
+        )
 
     GunicornServer(load, options).run()
 
@@ -122,20 +137,29 @@ def _callback_url(text: str | None) -> str | None:
     return url
 
 
-def _seconds(name: str, option: str | None, default: int) -> int:
-    """Read a number of seconds; anything but an integer from 1 on: logged, the default.
+def _proxies(text: str) -> TrustedProxies:
+    """Read TRUSTED_PROXIES; an entry that cannot be used ends the program."""
+    try:
+        return TrustedProxies.parse(text)
+    except InvalidConfiguration as exc:
+        logger.error("TRUSTED_PROXIES: %s", exc)
+        raise SystemExit(1) from exc
+
+
+def _at_least_one(name: str, option: str | None, default: int) -> int:
+    """Read an integer from 1 on; anything else: logged, the default.
 
     Args:
         name: of the environment variable.
         option: the command line's value, which wins.
-        default: seconds.
+        default: what holds then.
     """
     text = option or os.environ.get(name)
-    seconds = _integer(text, default)
-    if seconds is None or seconds < 1:
+    number = _integer(text, default)
+    if number is None or number < 1:
         logger.error("%s must be an integer from 1 on, but it is %r: using %d", name, text, default)
         return default
-    return seconds
+    return number
 
 
 def _integer(text: str | None, default: int) -> int | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway_shim.client_address import TrustedProxies
 from gateway_shim.contract import CORS_HEADERS
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.wire import Dialect
@@ -95,6 +96,7 @@ class GatewayConfig:
         max_buffer_bytes: what a slow client may leave unread before its stream is ended.
         max_connections: streams at a time; None: no limit.
         max_connections_per_address: streams at a time from one address; None: no limit.
+        proxies: whose word about a client's address is taken; the default: nobody's.
         client_timeout: seconds after which a client whose network is gone is given up.
         retry_ms: the ``retry:`` of a stream's first event, milliseconds; None: none is written.
         drain_retry_seconds: browsers come back spread over at most this long after a drain.
@@ -106,6 +108,7 @@ class GatewayConfig:
     max_buffer_bytes: int = 1024 * 1024
     max_connections: int | None = None
     max_connections_per_address: int | None = None
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
     client_timeout: float = 30.0
     retry_ms: int | None = None
     drain_retry_seconds: float = 10.0

@@ -60,6 +60,8 @@ class Gateway:
         refusals: counts what clients are refused; None: a counter of its own.
 
     Attributes:
+        proxies: whose word about a client's address is taken. The worker replaces it where
+            gunicorn's own option says something else.
         starts: told of sends to streams that know their backend's start; None: nobody is.
     """
 
@@ -79,7 +81,10 @@ class Gateway:
         self.config = config
         self._clock = clock
         self._stats = GatewayStats()
-        admission = Admission(config.max_connections, config.max_connections_per_address)
+        self.proxies = config.proxies
+        admission = Admission(
+            config.max_connections, config.max_connections_per_address, self.limit_key
+        )
         self._endings = Endings(backend, self._stats)
         self._streams = Streams(admission, self._endings, self._stats)
         self._heartbeats = Heartbeats(config.heartbeat_interval, self._streams.beat, clock)
@@ -110,6 +115,14 @@ class Gateway:
         self.loop_thread.stop()
         gevent.killall(self._greenlets)
         self._streams.cut()
+
+    def limit_key(self, address: str) -> str:
+        """Return what limits per address count a client as; empty: it is not counted.
+
+        Args:
+            address: the client's, as in :attr:`StreamRequest.address` or WSGI's ``REMOTE_ADDR``.
+        """
+        return self.proxies.limit_key(address)
 
     @property
     def active(self) -> int:

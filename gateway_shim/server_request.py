@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from gunicorn.http.errors import InvalidHeader, InvalidSchemeHeaders
 from gunicorn.http.message import RFC9110_5_3_SINGLETON_FIELDS, Request
 
 from gateway_shim import stream_request
+from gateway_shim.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.stream_request import StreamRequest
 
-__all__ = ["MissingHost", "ServerRequest", "address_of", "stream_request_of"]
+__all__ = ["MissingHost", "ServerRequest", "address_of", "client_of", "stream_request_of"]
 
 MAX_HEAD_BYTES = 16 * 1024
 """The largest block of headers that is read, as in Node's http module; more is 431."""
@@ -28,8 +29,14 @@ class MissingHost(InvalidHeader):
 
 
 class ServerRequest(Request):
-    """A request of which the gateway can show the headers as Node's http module saw them."""
+    """A request of which the gateway can show the headers as Node's http module saw them.
 
+    Attributes:
+        proxies: the peers that may say who their client is, and which scheme it used. One object
+            for the process; the worker sets it.
+    """
+
+    proxies: ClassVar[TrustedProxies] = TrustedProxies.parse(DEFAULT_PROXIES)
     _expected_100_continue: bool
 
     @property
@@ -41,6 +48,10 @@ class ServerRequest(Request):
     def max_buffer_headers(self, size: int) -> None:
         # gunicorn multiplies its limits, which would be megabytes for every connection.
         pass
+
+    def _peer_is_trusted_proxy(self) -> bool:
+        # gunicorn would believe every peer of a Unix socket.
+        return self.proxies.trusts(address_of(self.peer_addr))
 
     def parse(self, unreader: Any) -> Any:
         """Read a head (called by gunicorn).
@@ -97,10 +108,26 @@ def stream_request_of(req: Any, addr: Any, *, bodiless: bool = False) -> StreamR
         url=req.uri,
         headers=stream_request.join_headers(req.headers),
         http_1_0=bodiless or req.version < (1, 1),
-        address=address_of(addr),
+        address=client_of(req, addr),
     )
 
 
+def client_of(req: Any, addr: Any) -> str:
+    """Return the address of a request's client, also where proxies stand between.
+
+    Args:
+        req: gunicorn's request.
+        addr: the peer's address, as sockets give it.
+
+    Returns:
+        The address; empty for the peer of a Unix socket that names no client.
+    """
+    if req.proxy_protocol_info:  # the PROXY protocol, where gunicorn's option allows the peer it
+        return str(req.proxy_protocol_info["client_addr"] or address_of(addr))
+    forwarded = (value for name, value in req.headers if name == "X-FORWARDED-FOR")
+    return ServerRequest.proxies.client(address_of(addr), forwarded)
+
+
 def address_of(addr: Any) -> str:
-    """The client's address; empty for a Unix socket's."""
+    """Return a peer's address; empty for a Unix socket's."""
     return addr[0] if isinstance(addr, tuple) else ""

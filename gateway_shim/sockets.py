@@ -66,6 +66,7 @@ class Connection:
         direct: where a chunked frame may be sent without asking anything else; None while the
             stream is not open, has bytes waiting, awaits its first event, or has a bare body.
         heartbeat_at: when its next heartbeat is due; kept here for the heartbeats.
+        limit_key: what the stream is counted as; kept for :class:`~gateway_shim.streams.Streams`.
         overdue: whether its last bytes were still waiting at a heartbeat; kept for them too.
     """
 
@@ -79,6 +80,7 @@ class Connection:
         "_writer",
         "direct",
         "heartbeat_at",
+        "limit_key",
         "overdue",
         "stream",
     )
@@ -86,6 +88,7 @@ class Connection:
     def __init__(self, stream: Stream, sock: socket.socket, owner: ConnectionOwner) -> None:
         self.stream = stream
         self.heartbeat_at = 0.0
+        self.limit_key = ""
         self.overdue = False
         self.direct: _socket.socket | TlsSocket | None = None
         self._owner = owner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway_shim.backend import Backend, NoBackend
+from gateway_shim.client_address import TrustedProxies
 from gateway_shim.config import GatewayConfig
 from gateway_shim.descriptors import raise_limit, streams_allowed
 from gateway_shim.front import Front
@@ -14,7 +15,13 @@ __all__ = ["make_front"]
 
 
 def make_front(
-    callback_url: str | None, heartbeat_interval: float, dialect: str, drain_seconds: float
+    callback_url: str | None,
+    heartbeat_interval: float,
+    dialect: str,
+    drain_seconds: float,
+    *,
+    max_connections_per_address: int | None = None,
+    proxies: TrustedProxies | None = None,
 ) -> Front:
     """Make the WSGI application of a gateway.
 
@@ -23,12 +30,16 @@ def make_front(
         heartbeat_interval: seconds.
         dialect: ``named`` or ``envelope``.
         drain_seconds: how long clients may take when the gateway stops.
+        max_connections_per_address: streams at a time from one address; None: no limit.
+        proxies: whose word about a client's address is taken; None: nobody's.
     """
     backend: Backend = HttpBackend(callback_url) if callback_url else NoBackend()
     config = GatewayConfig(
         dialect=Dialect(dialect),
         heartbeat_interval=heartbeat_interval,
         max_connections=streams_allowed(raise_limit()),
+        max_connections_per_address=max_connections_per_address,
+        proxies=proxies or TrustedProxies(),
     )
     gateway = Gateway(backend, config)
     if isinstance(backend, HttpBackend):

@@ -75,7 +75,7 @@ class Streams:
         """
         self._audience = None
         self.by_token[connection.stream.token] = connection
-        self._admission.enter(address)
+        connection.limit_key = self._admission.enter(address)
 
     def audience(self, tokens: Sequence[str]) -> Audience:
         """Look up the streams of a broadcast.
@@ -238,9 +238,7 @@ class Streams:
 
     def _remove(self, stream: Stream) -> None:
         self._audience = None
-        del self.by_token[stream.token]
-        if self._admission.counts_addresses:  # else nobody asks who it was
-            self._admission.leave(unpack_request(stream.request)[0])
+        self._admission.leave(self.by_token.pop(stream.token).limit_key)
 
     # ------------------------------------------------------------------ told by a socket
 

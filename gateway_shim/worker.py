@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from gateway_shim import contract, stream_request
 from gateway_shim.bad_request import bad_request
 from gateway_shim.child_watcher import use_child_watchers
+from gateway_shim.client_address import TrustedProxies
 from gateway_shim.contract import Refusal, Route
 from gateway_shim.descriptors import idle_allowed, raise_limit
 from gateway_shim.errors import InvalidConfiguration
@@ -35,7 +37,12 @@ from gateway_shim.patching import support_native_threads
 from gateway_shim.refused_options import refused_options
 from gateway_shim.request_body import drop_body, read_body
 from gateway_shim.runtime import Runtime, runtime_of
-from gateway_shim.server_request import ServerRequest, address_of, stream_request_of
+from gateway_shim.server_request import (
+    ServerRequest,
+    address_of,
+    client_of,
+    stream_request_of,
+)
 from gateway_shim.systemd import Notifier
 from gateway_shim.tcp import detect_dead_peers
 from gateway_shim.tls import TlsServer
@@ -52,6 +59,9 @@ a broadcast can cost this much. While such a thread had a processor for two seco
 streams got 23 to 48 of another task's events at Python's 5 ms, and all 977 at 0.1 ms (three runs
 each of tests/live/test_event_loop.py on two cores).
 """
+
+_GUNICORNS_PROXIES = ["127.0.0.1", "::1"]
+"""gunicorn's ``forwarded_allow_ips`` where nobody has set it."""
 
 _ACCEPTS_AT_ONCE = 16
 """Connections accepted before others may run, so that a storm does not starve open streams."""
@@ -125,8 +135,17 @@ class StreamWorker(GeventWorker):
         try:
             super().load_wsgi()
             self.runtime = runtime_of(self.wsgi)
+            self._trust_proxies()
         except InvalidConfiguration as exc:
             raise AppImportError(f"sse-monolith: {exc}") from exc
+
+    def _trust_proxies(self) -> None:
+        """Take the proxies from the application, or from gunicorn's option where that is set."""
+        gateway = self.runtime.gateway
+        if self.cfg.forwarded_allow_ips != _GUNICORNS_PROXIES:
+            given = TrustedProxies.parse(",".join(self.cfg.forwarded_allow_ips))
+            gateway.proxies = replace(given, unix=gateway.proxies.unix)
+        ServerRequest.proxies = gateway.proxies
 
     # ------------------------------------------------------------------ requests
 
@@ -155,6 +174,9 @@ class StreamWorker(GeventWorker):
             self._answer(sock, refusal, req, close=True)
             close_graceful(sock)
             raise StopIteration
+        client = client_of(req, addr)
+        if client != address_of(addr):
+            addr = client  # the application's REMOTE_ADDR; the client's port is not known
         # gunicorn would let any client say where the application is mounted.
         req.headers = [pair for pair in req.headers if pair[0] != "SCRIPT_NAME"]
         self._busy += 1

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 PURE = (
     *("wire", "contract", "stream_request", "callbacks", "stream", "json_text"),
-    *("content_coding", "send_request"),
+    *("content_coding", "send_request", "client_address"),
     *("first_event", "results"),
 )
 """The modules of the gateway that decide and do no I/O."""

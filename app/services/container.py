@@ -28,6 +28,7 @@ from app.utils.shutdown_coordinator import ShutdownCoordinator
 from gateway_shim.backend import InProcessBackend
 from gateway_shim.boot import Boot
 from gateway_shim.callbacks import CallbackAnswer
+from gateway_shim.client_address import TrustedProxies
 from gateway_shim.config import Cors, GatewayConfig
 from gateway_shim.contract import MAX_BODY_BYTES
 from gateway_shim.descriptors import raise_limit, streams_allowed
@@ -52,6 +53,7 @@ def _gateway_config(settings: Settings) -> GatewayConfig:
         max_buffer_bytes=settings.sse_max_buffer_bytes,
         max_connections=_max_connections(settings.sse_max_connections),
         max_connections_per_address=settings.sse_max_connections_per_address,
+        proxies=TrustedProxies.parse(settings.trusted_proxies),
         client_timeout=settings.sse_client_timeout_seconds,
         retry_ms=settings.sse_retry_ms,
         drain_retry_seconds=settings.sse_drain_retry_seconds,

@@ -10,6 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from app.config import InvalidSettings, Settings, load_settings, read_settings
 from app.setting_sources import Source
+from gateway_shim.client_address import DEFAULT_PROXIES
 from gateway_shim.errors import InvalidConfiguration
 from tests.support.server import free_port
 
@@ -41,6 +42,12 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
     ),
     "PORT": (5000, "65535", 65535, [*NUMBER[1:], "0", "65536", "-1", "80.5"]),
     "KEEP_ALIVE_SECONDS": (150, "86400", 86400, [*NUMBER[1:], "0", "1.5", "86401"]),
+    "TRUSTED_PROXIES": (
+        DEFAULT_PROXIES,
+        "10.0.0.0/8,unix",
+        "10.0.0.0/8,unix",
+        ["localhost", "10.0.0.1/8", "Unix", "a,*"],
+    ),
     "CERTFILE": (None, "/c.pem", "/c.pem", []),
     "KEYFILE": (None, "/k.pem", "/k.pem", []),
     "LOG_LEVEL": ("INFO", "WARNING", "WARNING", ["info", "TRACE"]),
@@ -59,7 +66,7 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
     "HEARTBEAT_INTERVAL_SECONDS": (15, "1", 1, [*NUMBER[1:], "0", "1.5"]),
     "SSE_MAX_BUFFER_BYTES": (1048576, "1024", 1024, [*NUMBER[1:], "1023", "1MB"]),
     "SSE_MAX_CONNECTIONS": (None, "1", 1, [*NUMBER[1:], "0"]),
-    "SSE_MAX_CONNECTIONS_PER_ADDRESS": (None, "1", 1, [*NUMBER[1:], "0"]),
+    "SSE_MAX_CONNECTIONS_PER_ADDRESS": (1000, "1", 1, [*NUMBER[1:], "0"]),
     "SSE_CLIENT_TIMEOUT_SECONDS": (30.0, "4", 4.0, [*FINITE, "3.9"]),
     "SSE_AUTHORIZE": (None, "a.b:c", "a.b:c", []),
     "SSE_RETRY_MS": (3000, "100", 100, [*NUMBER[1:], "99", "600001", "1.5"]),

@@ -22,7 +22,8 @@ def test_no_limits() -> None:
     for _ in range(10):
         admission.enter("a")
     assert admission.refuse(10**6, "a") is None
-    admission.leave("never came")
+    admission.leave(admission.enter("a"))
+    assert not admission._addresses
 
 
 def test_total() -> None:
@@ -54,6 +55,20 @@ def test_addresses_are_forgotten() -> None:
         admission.refuse(0, f"seen-{number}")
         admission.enter(f"came-{number}")
         admission.leave(f"came-{number}")
+    assert not admission._addresses
+
+
+def test_who_is_not_counted() -> None:
+    """Addresses are counted as their key says, and those without a key are not."""
+    admission = Admission(None, 1, lambda address: address.rpartition(".")[0])
+    assert admission.enter("net.a") == "net"
+    assert admission.refuse(0, "net.b") is not None
+    admission.leave("net")
+    assert admission.refuse(0, "net.b") is None
+    for _ in range(3):
+        assert admission.refuse(0, "local") is None
+        assert admission.enter("local") == ""
+    admission.leave("")
     assert not admission._addresses
 
 

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway_shim import command, log_format, standalone
+from gateway_shim.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.front import Front
 from gateway_shim.http_backend import HttpBackend
 from gateway_shim.wire import Dialect
@@ -42,6 +43,7 @@ def _no_gunicorn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standalone, "raise_limit", lambda: 10_000)
     for name in (
         *("PORT", "HOST", "CALLBACK_URL", "HEARTBEAT_INTERVAL_SECONDS", "SSE_DIALECT"),
+        *("SSE_MAX_CONNECTIONS_PER_ADDRESS", "TRUSTED_PROXIES"),
         "KEEP_ALIVE_SECONDS",
     ):
         monkeypatch.delenv(name, raising=False)
@@ -261,6 +263,32 @@ def test_bad_keep_alive(caplog: pytest.LogCaptureFixture) -> None:
     assert options["keepalive"] == 150
     assert errors(caplog) == [
         "KEEP_ALIVE_SECONDS must be an integer from 1 on, but it is '0': using 150"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environment", "per_address", "proxies"),
+    [
+        ({}, 1000, DEFAULT_PROXIES),
+        (
+            {"SSE_MAX_CONNECTIONS_PER_ADDRESS": "7", "TRUSTED_PROXIES": "10.0.0.0/8,unix"},
+            7,
+            "10.0.0.0/8,unix",
+        ),
+    ],
+)
+def test_addresses(environment: dict[str, str], per_address: int, proxies: str) -> None:
+    """Streams per address, and who may name a client, come from the environment alone."""
+    config = started(run(PORT=str(free_port()), **environment))[1].gateway.config
+    assert config.max_connections_per_address == per_address
+    assert config.proxies == TrustedProxies.parse(proxies)
+
+
+def test_bad_proxies(caplog: pytest.LogCaptureFixture) -> None:
+    """A proxy that is no address ends the program: the limits would count the wrong clients."""
+    assert run(PORT=str(free_port()), TRUSTED_PROXIES="nginx").exit_code == 1
+    assert errors(caplog) == [
+        "TRUSTED_PROXIES: 'nginx' is not an address, a network such as 10.0.0.0/8, unix or *"
     ]
 
 

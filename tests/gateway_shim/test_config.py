@@ -98,6 +98,7 @@ def test_defaults() -> None:
         "max_buffer_bytes": 1024 * 1024,
         "max_connections": None,
         "max_connections_per_address": None,
+        "proxies": {"networks": (), "unix": False, "everybody": False},
         "client_timeout": 30.0,
         "retry_ms": None,
         "drain_retry_seconds": 10.0,

@@ -14,6 +14,7 @@ from gevent.event import Event as Signal
 from gateway_shim import wire
 from gateway_shim.admission import RETRY_AFTER_SECONDS
 from gateway_shim.callbacks import CallbackAnswer, CallbackFailure
+from gateway_shim.client_address import TrustedProxies
 from gateway_shim.config import Cors, GatewayConfig
 from gateway_shim.errors import UnknownToken, WriteFailed
 from gateway_shim.gateway import Gateway, SendStatus
@@ -255,6 +256,18 @@ def test_limits(config: dict[str, Any], message: str) -> None:
         rig.open(address="192.0.2.1")
         stats = rig.gateway.stats
         assert (stats.active, stats.opened, stats.refused) == (1, 2, 1)
+
+
+def test_who_is_not_counted() -> None:
+    """A trusted proxy that names no client has any number of streams; loopback has, too."""
+    with Rig(max_connections_per_address=1, proxies=TrustedProxies.parse("192.0.2.1")) as rig:
+        for address in ("192.0.2.1", "127.0.0.1", ""):
+            for _ in range(2):
+                rig.open(address=address)
+        rig.open(address="2001:db8::1")
+        assert rig.visit(address="2001:db8::2").outcome() is not None
+        assert rig.gateway.limit_key("192.0.2.1") == ""
+        assert rig.gateway.limit_key("192.0.2.2") == "192.0.2.2"
 
 
 def test_limits_are_logged(caplog: pytest.LogCaptureFixture) -> None:

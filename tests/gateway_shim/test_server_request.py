@@ -8,12 +8,14 @@ from gunicorn.http import errors
 from gunicorn.http.unreader import IterUnreader
 
 from gateway_shim import stream_request
+from gateway_shim.client_address import TrustedProxies
 from gateway_shim.server import base_options
 from gateway_shim.server_request import (
     MAX_HEAD_BYTES,
     MissingHost,
     ServerRequest,
     address_of,
+    client_of,
     stream_request_of,
 )
 
@@ -145,6 +147,39 @@ def test_stream_request_of() -> None:
     assert (stream.http_1_0, stream.address) == (False, "192.0.2.1")
     assert stream_request_of(request, None, bodiless=True).http_1_0 is True
     assert stream_request_of(parse(start="GET / HTTP/1.0"), None).http_1_0 is True
+
+
+def test_client_of() -> None:
+    """A trusted proxy names the client; X_Forwarded_For is another header."""
+    local = ("127.0.0.1", 5)
+    request = parse("Host: h", "X_Forwarded_For: 203.0.113.1", "X-Forwarded-For: 198.51.100.1")
+    assert client_of(request, local) == "198.51.100.1"
+    assert client_of(request, ("192.0.2.1", 5)) == "192.0.2.1"
+    assert client_of(request, "") == "198.51.100.1"
+    assert stream_request_of(request, local).address == "198.51.100.1"
+    assert client_of(parse("Host: h"), "") == ""
+    request.proxy_protocol_info = {"client_addr": "203.0.113.2"}
+    assert client_of(request, local) == "203.0.113.2"
+    request.proxy_protocol_info = {"client_addr": None}  # a proxy's own health check
+    assert client_of(request, local) == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "scheme"),
+    [
+        ("127.0.0.1", "127.0.0.1", "https"),
+        ("10.0.0.0/8", "127.0.0.1", "http"),
+        ("10.0.0.0/8", "10.1.2.3", "https"),
+        ("*", "192.0.2.1", "https"),
+        ("", "127.0.0.1", "http"),
+    ],
+)
+def test_who_may_say_the_scheme(
+    proxies: str, peer: str, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who may name the client, and nobody else."""
+    monkeypatch.setattr(ServerRequest, "proxies", TrustedProxies.parse(proxies))
+    assert parse("Host: h", "X-Forwarded-Proto: https", peer=peer).scheme == scheme
 
 
 def test_address_of() -> None:

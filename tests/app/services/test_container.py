@@ -18,6 +18,7 @@ from app.services.http_transport import HttpTransport
 from gateway_shim import callbacks
 from gateway_shim.backend import InProcessBackend
 from gateway_shim.callbacks import Action, CallbackAnswer
+from gateway_shim.client_address import TrustedProxies
 from gateway_shim.config import Cors
 from gateway_shim.wire import Dialect, Event
 from tests.app.services.http_gateway import HttpGateway
@@ -133,6 +134,7 @@ def test_the_gateways_configuration() -> None:
             sse_max_buffer_bytes=2048,
             sse_max_connections=11,
             sse_max_connections_per_address=3,
+            trusted_proxies="10.0.0.0/8",
             sse_client_timeout_seconds=8,
             sse_retry_ms=4000,
             sse_drain_retry_seconds=1.5,
@@ -147,11 +149,23 @@ def test_the_gateways_configuration() -> None:
         config.max_buffer_bytes,
         config.max_connections,
         config.max_connections_per_address,
+        config.proxies,
         config.client_timeout,
         config.retry_ms,
         config.drain_retry_seconds,
         config.cors,
-    ) == (Dialect.ENVELOPE, 7, 2048, 11, 3, 8, 4000, 1.5, Cors.parse("https://a,https://b"))
+    ) == (
+        Dialect.ENVELOPE,
+        7,
+        2048,
+        11,
+        3,
+        TrustedProxies.parse("10.0.0.0/8"),
+        8,
+        4000,
+        1.5,
+        Cors.parse("https://a,https://b"),
+    )
 
 
 def test_more_connections_than_descriptors(
