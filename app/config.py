@@ -20,6 +20,7 @@ from gateway_shim.addresses import is_http_url, listening_host, split_bind
 from gateway_shim.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.config import Cors
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.line_limit import LINES_PER_SECOND
 from gateway_shim.redaction import Redactor
 
 __all__ = [
@@ -76,6 +77,13 @@ class Settings(BaseSettings):
     )
     log_format: Literal["text", "json"] = Field(
         "text", description="text for people, json for machines"
+    )
+
+    log_lines_per_second: int = Field(
+        LINES_PER_SECOND,
+        ge=1,
+        le=1_000_000,
+        description="log lines of one kind that are written in a second; more are counted",
     )
 
     sse_callback_secret: SecretStr | None = Field(

@@ -27,7 +27,6 @@ from gateway_shim.drain import Farewells, end_all, end_earlier
 from gateway_shim.endings import Endings
 from gateway_shim.errors import NotAllowedHere, UnknownToken, WriteFailed
 from gateway_shim.heartbeats import Heartbeats
-from gateway_shim.limit_log import LimitLog
 from gateway_shim.loop_thread import LoopThread, from_any_thread, native_ident
 from gateway_shim.openings import Openings
 from gateway_shim.refusal_counts import RefusalCounts
@@ -95,7 +94,6 @@ class Gateway:
             admission,
             self._heartbeats,
             self._stats,
-            LimitLog(self._stats, clock),
             self.refusals,
             new_token=new_token,
         )

@@ -15,22 +15,35 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from gateway_shim.line_handler import LineHandler
-from gateway_shim.redaction import Redactor, escape
+from gateway_shim.line_limit import LINES_PER_SECOND, LineLimit
+from gateway_shim.redaction import MAX_CHARACTERS, Redactor, escape
 from gateway_shim.safe_text import class_name, describe, text_of
 
 __all__ = [
+    "MAX_FIELD_CHARACTERS",
+    "MAX_MESSAGE_CHARACTERS",
     "MAX_TRACEBACK_CHARACTERS",
     "JsonFormatter",
     "TextFormatter",
     "install",
     "installed_formatter",
+    "installed_limit",
 ]
 
 HANDLER_NAME = "sse-monolith"
 """The name of the one handler that :func:`install` manages."""
 
+MAX_FIELD_CHARACTERS = 500
+"""Characters that are kept of one field below the level ``ERROR``: its text may be a client's."""
+
+MAX_MESSAGE_CHARACTERS = 2000
+"""Characters that are kept of a message below the level ``ERROR``."""
+
 MAX_TRACEBACK_CHARACTERS = 256 * 1024
 """Characters that are kept of a traceback: about all of one at Python's recursion limit."""
+
+_MAX_TRACEBACK_LINE = 2000
+"""Characters that are kept of one line of a traceback: what was raised may repeat a request."""
 
 _MAX_CAUSES = 20
 """Exceptions that are named of a chain whose tracebacks cannot be rendered."""
@@ -60,8 +73,11 @@ class _Formatter(logging.Formatter):
         raise NotImplementedError
 
     def _message_and_fields(self, record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
+        longest, longest_field = MAX_MESSAGE_CHARACTERS, MAX_FIELD_CHARACTERS
+        if _is_error(record):  # what went wrong must be found out from this line
+            longest = longest_field = MAX_CHARACTERS
         fields = {
-            text_of(name): self._redactor.field(name, value)
+            text_of(name): self._redactor.field(name, value, longest_field)
             for name, value in list(vars(record).items())
             if name not in _STANDARD
         }
@@ -71,8 +87,8 @@ class _Formatter(logging.Formatter):
             message = text_of(record.msg)
             if record.args:
                 message += f" (arguments do not fit: {class_name(exc)})"
-                fields["arguments"] = self._redactor.field("arguments", record.args)
-        return self._redactor.text(message), fields
+                fields["arguments"] = self._redactor.field("arguments", record.args, longest_field)
+        return self._redactor.text(message, longest), fields
 
     def _trace(self, record: logging.LogRecord) -> str:
         """Return the traceback and the stack, as many lines as they have; empty without any."""
@@ -88,7 +104,8 @@ class _Formatter(logging.Formatter):
         if len(trace) > MAX_TRACEBACK_CHARACTERS and record.exc_info and record.exc_info[1]:
             # The last line says what was raised, and was cut off.
             shown += "\n" + self._redactor.text(describe(record.exc_info[1]))
-        return shown
+        # After the masking, so that no cut divides a secret.
+        return "\n".join(map(_cut_line, shown.split("\n")))
 
     def _traceback(self, exc_info: Any) -> str:
         try:
@@ -143,21 +160,32 @@ class JsonFormatter(_Formatter):
         return escape(json.dumps(document, ensure_ascii=False))
 
 
-def install(formatter: logging.Formatter, level: str, stream: TextIO | None = None) -> None:
+def install(
+    formatter: logging.Formatter,
+    level: str,
+    stream: TextIO | None = None,
+    *,
+    lines_per_second: int = LINES_PER_SECOND,
+) -> None:
     """Send the process's log lines to a stream; a second call replaces the first one's set-up.
 
     Args:
         formatter: how they look.
         level: the name of the least important level that is written.
         stream: where to; standard error if not given.
+        lines_per_second: lines of one kind that are written in a second.
     """
     root = logging.getLogger()
+    # Kept: a file's handler may have the same one (gateway_shim.server_log).
+    limit = installed_limit() or LineLimit()
+    limit.lines_per_second = lines_per_second
     for handler in [handler for handler in root.handlers if handler.name == HANDLER_NAME]:
         root.removeHandler(handler)
         handler.close()
     handler = LineHandler(stream)
     handler.name = HANDLER_NAME
     handler.setFormatter(formatter)
+    handler.addFilter(limit)
     root.addHandler(handler)
     root.setLevel(level)
 
@@ -178,6 +206,29 @@ def installed_formatter() -> logging.Formatter | None:
         if handler.name == HANDLER_NAME:
             return handler.formatter
     return None
+
+
+def installed_limit() -> LineLimit | None:
+    """Return the limit that :func:`install` has given to the process's log.
+
+    Returns:
+        The limit; None if :func:`install` was not called in this process.
+    """
+    for handler in logging.getLogger().handlers:
+        if handler.name == HANDLER_NAME:
+            return next((each for each in handler.filters if isinstance(each, LineLimit)), None)
+    return None
+
+
+def _cut_line(line: str) -> str:
+    if len(line) <= _MAX_TRACEBACK_LINE:
+        return line
+    return f"{line[:_MAX_TRACEBACK_LINE]}… ({len(line)} characters)"
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    level: object = record.levelno  # of a record that somebody has made up, it may be anything
+    return type(level) is int and level >= logging.ERROR
 
 
 def _timestamp(record: logging.LogRecord) -> str:

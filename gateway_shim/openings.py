@@ -19,7 +19,6 @@ from gateway_shim.contract import Refusal
 from gateway_shim.drain import Farewells
 from gateway_shim.first_event import FirstEvent
 from gateway_shim.heartbeats import Heartbeats
-from gateway_shim.limit_log import LimitLog
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.short_stream import answer_in_stream
 from gateway_shim.sockets import ClientGone, Connection
@@ -45,7 +44,6 @@ class Openings:
         admission: the limits.
         heartbeats: beat for every stream that opens.
         stats: where opened and refused streams are counted.
-        limit_log: logs the streams that a limit refused.
         refusals: counts them.
         new_token: makes a stream's token.
     """
@@ -58,7 +56,6 @@ class Openings:
         admission: Admission,
         heartbeats: Heartbeats,
         stats: GatewayStats,
-        limit_log: LimitLog,
         refusals: RefusalCounts,
         *,
         new_token: Callable[[], str],
@@ -69,7 +66,6 @@ class Openings:
         self._admission = admission
         self._heartbeats = heartbeats
         self._stats = stats
-        self._limit_log = limit_log
         self._refusals = refusals
         self._new_token = new_token
         self._first_event = None if config.retry_ms is None else FirstEvent(config.retry_ms)
@@ -100,7 +96,8 @@ class Openings:
             self._stats.refused += 1
             if not self._admission.closed:
                 self._refusals.add(RefusalReason.STREAM_LIMIT)
-            self._limit_log.add(request, refusal)
+            extra = {"url": request.url, "address": request.address, "answer": refusal.status}
+            logger.warning("stream refused by a limit", extra=extra)
             if self._farewells is None:
                 return refusal
             # Most EventSources never come back after a 503, but they do after a stream's end.

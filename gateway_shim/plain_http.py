@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
 import socket
-import time
-from collections.abc import Callable
 from typing import Any
 
 from gunicorn.util import close_graceful
@@ -18,9 +15,6 @@ from gateway_shim.server_request import address_of
 __all__ = ["PlainHttp"]
 
 logger = logging.getLogger(__name__)
-
-_LOG_SECONDS = 10.0
-"""One log line in this time at most, because a storm of clients must not be a storm of lines."""
 
 _ANSWER = contract.refusal_bytes(
     Refusal(
@@ -35,16 +29,7 @@ _ANSWER = contract.refusal_bytes(
 
 
 class PlainHttp:
-    """Recognizes plain HTTP by its first byte, and refuses it.
-
-    Args:
-        clock: monotonic seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._logged_at = -math.inf
-        self._refused = 0
+    """Recognizes plain HTTP by its first byte, and refuses it."""
 
     def is_spoken(self, sock: Any) -> bool:
         """Wait for a client's first byte, and leave it where it is.
@@ -64,14 +49,10 @@ class PlainHttp:
             sock: the client's socket.
             address: the client's address, as sockets give it.
         """
-        self._refused += 1
-        now = self._clock()
-        if now - self._logged_at >= _LOG_SECONDS:
-            self._logged_at = now
-            logger.warning(
-                "plain HTTP at the TLS port was refused; the client must use https://",
-                extra={"address": address_of(address), "refused": self._refused},
-            )
+        logger.warning(
+            "plain HTTP at the TLS port was refused; the client must use https://",
+            extra={"address": address_of(address)},
+        )
         try:
             sock.sendall(_ANSWER)
         except OSError as gone:

@@ -129,14 +129,15 @@ class Redactor:
             shown = f"{shown[: max(0, len(shown) - self._longest)]}… ({len(text)} characters)"
         return shown
 
-    def field(self, name: object, value: object) -> Any:
+    def field(self, name: object, value: object, limit: int = MAX_CHARACTERS) -> Any:
         """Return a log record's extra field as plain data for JSON, secrets masked.
 
         Args:
             name: the field's name; one that names a secret has its whole value masked.
             value: anything. Long texts and large collections are cut.
+            limit: characters that are kept of all texts in the field.
         """
-        return self._field(text_of(name), value, _DEPTH, _Room())
+        return self._field(text_of(name), value, _DEPTH, _Room(limit))
 
     def _field(self, name: str, value: object, depth: int, room: _Room) -> Any:
         return MASK if _SENSITIVE_FIELD.fullmatch(name) else self._plain(value, depth, room)
@@ -200,8 +201,8 @@ class _Room:
 
     __slots__ = ("characters", "items")
 
-    def __init__(self) -> None:
-        self.characters = MAX_CHARACTERS
+    def __init__(self, characters: int) -> None:
+        self.characters = characters
         self.items = MAX_ITEMS
 
     def take_item(self) -> bool:

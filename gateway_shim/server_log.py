@@ -7,7 +7,8 @@ import logging
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
-from gateway_shim.log_format import installed_formatter
+from gateway_shim.line_limit import LineLimit
+from gateway_shim.log_format import installed_formatter, installed_limit
 
 __all__ = ["PropagatingLogger"]
 
@@ -19,7 +20,10 @@ class PropagatingLogger(Logger):
       handler, gunicorn's own handler on standard error stays, so that no line is lost.
     - ``--error-logfile FILE``: gunicorn's lines go to the file. If this program has set up the
       root logger (:func:`gateway_shim.log_format.install`), all other lines go there too.
-    - ``--log-config`` and its siblings: that configuration alone decides.
+    - ``--log-config`` and its siblings: that configuration alone decides. It can name
+      :class:`gateway_shim.line_limit.LineLimit` among its filters.
+
+    Except for the last case, lines of one kind are limited as all others are.
     """
 
     def setup(self, cfg: Config) -> None:
@@ -36,6 +40,9 @@ class PropagatingLogger(Logger):
             handler.close()  # gunicorn leaves the files of the set-up before open
         if cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json:
             return
+        limit = installed_limit() or LineLimit()
+        for handler in filter(_is_gunicorns, self.error_log.handlers):
+            handler.addFilter(limit)
         if cfg.errorlog == "-":
             self.error_log.propagate = bool(root.handlers)
             if self.error_log.propagate:

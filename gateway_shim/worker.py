@@ -33,6 +33,7 @@ from gateway_shim.descriptors import idle_allowed, raise_limit
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.generations import Generations
 from gateway_shim.keep_alive import HEAD_SECONDS, KeptConnections
+from gateway_shim.line_limit import report_left_out
 from gateway_shim.patching import support_native_threads
 from gateway_shim.refused_options import refused_options
 from gateway_shim.request_body import drop_body, read_body
@@ -288,6 +289,7 @@ class StreamWorker(GeventWorker):
     def notify(self) -> None:
         """Tell the arbiter, and systemd, that this worker lives; exit if the arbiter is gone."""
         self.tmp.notify()
+        report_left_out()
         if not self._has_successor():  # beside it, one that ends must not speak for that one
             self.notifier.alive()
         if self.alive and self.ppid != os.getppid():

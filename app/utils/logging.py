@@ -32,10 +32,15 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     """Send the process's log lines to a stream; a second call replaces the first one's set-up.
 
     Args:
-        settings: level and format.
+        settings: level, format, and lines of one kind in a second.
         stream: where to; standard error if not given.
     """
-    log_format.install(make_formatter(settings), settings.log_level, stream)
+    log_format.install(
+        make_formatter(settings),
+        settings.log_level,
+        stream,
+        lines_per_second=settings.log_lines_per_second,
+    )
 
 
 def log_warnings(sources: SettingSources) -> None:

@@ -24,7 +24,12 @@ from tests.support.stream import Stream
 from tests.support.timing import wait_until
 
 CLIENTS = 50
-ENV = {"FLASK_ENV": "testing", "SSE_DRAIN_RETRY_SECONDS": "0.5", "LOG_LEVEL": "DEBUG"}
+ENV = {
+    "FLASK_ENV": "testing",
+    "SSE_DRAIN_RETRY_SECONDS": "0.5",
+    "LOG_LEVEL": "DEBUG",
+    "LOG_LINES_PER_SECOND": "1000",  # the tests count the log's lines
+}
 PATIENT = {**ENV, "GRACEFUL_SHUTDOWN_TIMEOUT": "3600"}
 """A server that would wait for its tasks longer than any test does."""
 

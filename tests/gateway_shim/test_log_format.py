@@ -190,11 +190,29 @@ def test_any_object_can_be_logged(formatter: logging.Formatter, kind: str) -> No
 
 
 def test_a_long_integer_is_shown_in_hexadecimal() -> None:
-    """Every digit is there; the other fields are, too."""
-    document = json.loads(JsonFormatter().format(record(n=LONG, m=-LONG, small=2**64)))
+    """Every digit is there in an error's line; the other fields are, too."""
+    error = {"levelno": logging.ERROR}
+    document = json.loads(JsonFormatter().format(record(n=LONG, m=-LONG, small=2**64, **error)))
     assert (int(document["n"], 16), int(document["m"], 16)) == (LONG, -LONG)
     assert document["small"] == 2**64
-    assert hex(LONG) in TextFormatter().format(record("%s", LONG))
+    assert hex(LONG) in TextFormatter().format(record("%s", LONG, **error))
+
+
+def test_long_lines_of_a_traceback_are_cut() -> None:
+    """What was raised may repeat a request; the lines before it stay whole."""
+    made = record(levelno=logging.ERROR, exc_info=failure("first\n" + "x" * 10_000 + "\nlast"))
+    lines = json.loads(JsonFormatter().format(made))["exception"].splitlines()
+    assert lines[-3:] == ["ValueError: first", "x" * 2000 + "… (10000 characters)", "last"]
+
+
+def test_long_texts_below_error_are_cut_sooner() -> None:
+    """A client may have chosen them. The line of an error shows more."""
+    line = json.loads(JsonFormatter().format(record("x" * 10_000, url="y" * 10_000)))
+    assert line["message"] == "x" * 2000 + "… (10000 characters)"
+    assert line["url"] == "y" * 500 + "… (10000 characters)"
+    made = record("x" * 10_000, url="y" * 10_000, levelno=logging.ERROR)
+    line = json.loads(JsonFormatter().format(made))
+    assert (line["message"], line["url"]) == ("x" * 10_000, "y" * 10_000)
 
 
 @pytest.mark.parametrize("formatter", FORMATTERS)

@@ -12,7 +12,6 @@ from gateway_shim.config import GatewayConfig
 from gateway_shim.drain import Farewells
 from gateway_shim.endings import Endings
 from gateway_shim.heartbeats import Heartbeats
-from gateway_shim.limit_log import LimitLog
 from gateway_shim.openings import Openings
 from gateway_shim.refusal_counts import RefusalCounts
 from gateway_shim.stats import GatewayStats
@@ -34,7 +33,6 @@ def test_closed(with_farewell: bool) -> None:
         admission,
         Heartbeats(15, streams.beat, time.monotonic),
         stats,
-        LimitLog(stats, time.monotonic),
         RefusalCounts(),
         new_token=lambda: "t",
     )
