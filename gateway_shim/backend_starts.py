@@ -112,12 +112,18 @@ class BackendStarts:
         Args:
             streams: the open ones; without any there is nothing to ask for.
         """
+        pause = ASK_SECONDS
         while True:
-            self._sleep(ASK_SECONDS)
+            self._sleep(pause)
+            pause = ASK_SECONDS
             if self._newest is None or not streams:
                 continue
-            if self._clock() >= self._answered_at + ASK_SECONDS:
+            silent = self._clock() - self._answered_at
+            if silent >= ASK_SECONDS:
                 self.ask()
+            else:
+                # Something was answered since, or the timer has fired some microseconds early.
+                pause = ASK_SECONDS - silent
 
     def sent(self, boot: Boot) -> None:
         """Note a send to a stream: the start that has accepted the stream is alive.

@@ -13,6 +13,9 @@ from app.services.task_record import TaskRecord
 
 __all__ = ["TaskStore"]
 
+_SHORTEST_PAUSE_SECONDS = 0.001
+"""Tasks that end within this time are forgotten together."""
+
 
 class TaskStore:
     """Remembers tasks by id.
@@ -98,12 +101,14 @@ class TaskStore:
             del self._records[self._finished.popleft().task_id]
 
     def _arm_sweeper(self) -> None:
-        if self._sweeper is None and not self._closed:
-            self._sweeper = gevent.spawn_later(self._keep_seconds, self._sweep)
+        if self._sweeper is None and self._finished and not self._closed:
+            # Timers may fire some microseconds early: what is left then is not a whole time more.
+            due = (self._finished[0].finished_clock or 0.0) + self._keep_seconds
+            pause = max(due - self._clock(), _SHORTEST_PAUSE_SECONDS)
+            self._sweeper = gevent.spawn_later(pause, self._sweep)
 
     def _sweep(self) -> None:
         with self._lock:
             self._forget_expired()
             self._sweeper = None
-            if self._finished:
-                self._arm_sweeper()
+            self._arm_sweeper()

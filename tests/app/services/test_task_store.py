@@ -85,6 +85,22 @@ def test_memory_is_freed_when_nobody_asks():
     assert store._sweeper is None
 
 
+@pytest.mark.parametrize("early", [84e-6, 1800.0])
+def test_a_sweep_that_comes_early_comes_again_in_time(early):
+    """It is armed for what is left of the oldest task's time, not for the whole time again."""
+    clock = Clock()
+    store = TaskStore(3600.0, clock)
+    added(store, "done", clock, finished=True)
+    store._sweeper.kill()
+    clock.now += 3600.0 - early
+    pauses = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gevent, "spawn_later", lambda seconds, _: pauses.append(seconds))
+        store._sweep()
+    assert pauses == [pytest.approx(max(early, 0.001))]
+    store.close()
+
+
 def test_a_closed_store_has_no_timer():
     """Neither the one that ran nor a new one; closing twice is closing."""
     clock = Clock()
