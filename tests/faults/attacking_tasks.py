@@ -1,0 +1,59 @@
+"""A user's tasks as attackers would like to have them."""
+
+from __future__ import annotations
+
+import time
+
+from pydantic import BaseModel
+
+from app.services.base_task import BaseTask, TaskProgressHandle
+
+__all__ = ["APP_TASKS", "EndlessProgressTask", "LargeResultTask"]
+
+APP_TASKS = ",".join(
+    f"tests.faults.attacking_tasks:{name}" for name in ("EndlessProgressTask", "LargeResultTask")
+)
+"""The setting that offers them."""
+
+
+class Seconds(BaseModel):
+    """How long it goes on."""
+
+    seconds: float
+
+
+class Size(BaseModel):
+    """How large the result is, bytes."""
+
+    size: int
+
+
+class Text(BaseModel):
+    """A result."""
+
+    text: str
+
+
+class EndlessProgressTask(BaseTask):
+    """Reports progress without pause."""
+
+    params_model = Seconds
+
+    def execute(self, progress_handle: TaskProgressHandle, **kwargs: float) -> Text:
+        """Report until the time is over."""
+        end = time.monotonic() + kwargs["seconds"]
+        count = 0
+        while time.monotonic() < end:
+            count += 1
+            progress_handle.send_progress(f"report {count}", 0.5)
+        return Text(text=f"{count} reports")
+
+
+class LargeResultTask(BaseTask):
+    """Returns a text of any size."""
+
+    params_model = Size
+
+    def execute(self, progress_handle: TaskProgressHandle, **kwargs: int) -> Text:
+        """Return it at once."""
+        return Text(text="x" * kwargs["size"])
