@@ -127,6 +127,10 @@ class Gateway:
         """The number of streams that are connecting or open."""
         return len(self._streams.by_token)
 
+    def holds(self, token: str) -> bool:
+        """Return whether the token is that of a stream that is connecting or open here."""
+        return token in self._streams.by_token
+
     @property
     @from_any_thread
     def stats(self) -> GatewayStats:

@@ -175,6 +175,13 @@ class ConnectionManager:
         with self._lock:
             return request_id in self._connections
 
+    @from_any_thread
+    def holder_of(self, request_id: str) -> str | None:
+        """Return the token of the request id's stream; None if it has none."""
+        with self._lock:
+            current = self._connections.get(request_id)
+        return None if current is None else current[0]
+
     def send_event(
         self,
         request_id: str | None,

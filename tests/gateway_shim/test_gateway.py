@@ -120,6 +120,20 @@ def test_every_stream_has_its_own_token(rig: Rig) -> None:
     assert rig.gateway.stats.active == 2
 
 
+def test_holds(rig: Rig) -> None:
+    """A token is held from before its callback until its stream ends, or is refused."""
+    held: list[bool] = []
+    rig.backend.during = lambda token: held.append(rig.gateway.holds(token))
+    token, _ = rig.open()
+    assert (held, rig.gateway.holds(token), rig.gateway.holds("T")) == ([True], True, False)
+    rig.gateway.close(token)
+    assert not rig.gateway.holds(token)
+    rig.backend.answer = CallbackAnswer(403)
+    visit = rig.visit()
+    assert visit.outcome() is not None
+    assert not rig.gateway.holds(visit.token)
+
+
 def test_tokens_are_uuids() -> None:
     """Unless a test says otherwise, a token is a random UUID."""
     backend = FakeBackend()

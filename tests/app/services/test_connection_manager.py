@@ -149,6 +149,16 @@ def test_disconnect(manager: ConnectionManager) -> None:
     assert manager.has_connection("me") is False
 
 
+def test_holder_of(manager: ConnectionManager) -> None:
+    """A request id's stream is known by its token, the newest one's, until it ends."""
+    assert manager.holder_of("me") is None
+    manager.on_connect("me", "T1", URL)
+    manager.on_connect("me", "T2", URL)
+    assert (manager.holder_of("me"), manager.holder_of("T2")) == ("T2", None)
+    manager.on_disconnect("T2")
+    assert manager.holder_of("me") is None
+
+
 def test_replacement(manager: ConnectionManager, transport: Transport) -> None:
     """A second stream of the same request id takes the first one's place, which is closed."""
     manager.on_connect("me", "T1", "/1")
