@@ -119,6 +119,12 @@ class Settings(BaseSettings):
         description="streams at a time from one client address, of IPv6 from one /64; loopback is"
         " not counted",
     )
+    sse_max_pending_connects: int = Field(
+        500,
+        ge=1,
+        le=1500,  # of the 2,000 requests at a time, some must stay for all that is no stream
+        description="connects that wait for SSE_AUTHORIZE and the connect observers at a time",
+    )
     sse_client_timeout_seconds: float = Field(
         30.0,
         ge=4,

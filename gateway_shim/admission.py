@@ -30,7 +30,7 @@ class Admission:
     ) -> None:
         self._total = total
         self._per_address = per_address
-        self._limit_key = limit_key
+        self.limit_key = limit_key
         self._addresses: Counter[str] = Counter()
         self.closed = False
 
@@ -47,7 +47,7 @@ class Admission:
         """
         if self.closed:
             return _unavailable(ErrorCode.SHUTTING_DOWN, "Server is shutting down")
-        key = self._limit_key(address)
+        key = self.limit_key(address)
         if self._total is not None and active >= self._total:
             return _unavailable(ErrorCode.TOO_MANY_CONNECTIONS, "Too many connections")
         if self._per_address is not None and self._addresses[key] >= self._per_address:
@@ -62,7 +62,7 @@ class Admission:
         Returns:
             What :meth:`leave` needs at the stream's end.
         """
-        key = "" if self._per_address is None else self._limit_key(address)
+        key = "" if self._per_address is None else self.limit_key(address)
         if key:
             self._addresses[key] += 1
         return key

@@ -97,6 +97,7 @@ class GatewayConfig:
         max_connections: streams at a time; None: no limit.
         max_connections_per_address: streams at a time from one address; None: no limit.
         proxies: whose word about a client's address is taken; the default: nobody's.
+        max_pending_connects: connects that wait for the backend's answer at a time.
         client_timeout: seconds after which a client whose network is gone is given up.
         retry_ms: the ``retry:`` of a stream's first event, milliseconds; None: none is written.
         drain_retry_seconds: browsers come back spread over at most this long after a drain.
@@ -109,6 +110,7 @@ class GatewayConfig:
     max_connections: int | None = None
     max_connections_per_address: int | None = None
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
+    max_pending_connects: int = 500
     client_timeout: float = 30.0
     retry_ms: int | None = None
     drain_retry_seconds: float = 10.0

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 _YIELD_EVERY = 32
 """Endings told before others may run: about a millisecond for a backend in this process."""
 
+_MIN_WAITING = 10_000
+
 
 class Endings:
     """The queue of disconnect callbacks.
@@ -33,18 +35,29 @@ class Endings:
     Args:
         backend: who is told.
         stats: where callbacks that did not arrive are counted.
+        max_streams: the limit on open streams; None: no limit. As many endings may wait to be
+            told, and at least 10,000: all streams may end at once. A backend that answers slower
+            than streams end is not told of the endings that have waited longest.
     """
 
-    def __init__(self, backend: Backend, stats: GatewayStats) -> None:
+    def __init__(
+        self, backend: Backend, stats: GatewayStats, max_streams: int | None = None
+    ) -> None:
         self._backend = backend
         self._stats = stats
         self._waiting: deque[tuple[Stream, Reason]] = deque()
+        self._max_waiting = max(max_streams or 0, _MIN_WAITING)
+        self._left_out = 0
         self._wake = Signal()
         self._idle = Signal()
         self._idle.set()
 
     def add(self, stream: Stream, reason: Reason) -> None:
         """Have the backend told about one stream's end. Never blocks."""
+        if len(self._waiting) >= self._max_waiting:
+            self._waiting.popleft()
+            self._left_out += 1  # logged later: a log line may wait, and this must not
+            self._count_failure()
         self._waiting.append((stream, reason))
         self._idle.clear()
         self._wake.set()
@@ -54,6 +67,7 @@ class Endings:
         while True:
             told = 0
             while self._waiting:
+                self._log_left_out()
                 self._tell(*self._waiting.popleft())
                 told += 1
                 if told % _YIELD_EVERY == 0:
@@ -61,6 +75,13 @@ class Endings:
             self._wake.clear()
             self._idle.set()
             self._wake.wait()
+
+    def _log_left_out(self) -> None:
+        if self._left_out:
+            left_out, self._left_out = self._left_out, 0
+            logger.warning(
+                "the backend is too slow to be told of every end", extra={"left_out": left_out}
+            )
 
     def _tell(self, stream: Stream, reason: Reason) -> None:
         address, request = stream_request.unpack_request(stream.request)

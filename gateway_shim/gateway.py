@@ -84,7 +84,7 @@ class Gateway:
         admission = Admission(
             config.max_connections, config.max_connections_per_address, self.limit_key
         )
-        self._endings = Endings(backend, self._stats)
+        self._endings = Endings(backend, self._stats, config.max_connections)
         self._streams = Streams(admission, self._endings, self._stats)
         self._heartbeats = Heartbeats(config.heartbeat_interval, self._streams.beat, clock)
         self._openings = Openings(
@@ -137,6 +137,7 @@ class Gateway:
         """The counters, brought up to date."""
         self._stats.active = len(self._streams.by_token)
         self._stats.bytes_buffered = self._streams.buffered
+        self._stats.pending_connects = self._openings.pending
         return self._stats
 
     # ------------------------------------------------------------------ opening

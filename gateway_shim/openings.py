@@ -19,6 +19,7 @@ from gateway_shim.contract import Refusal
 from gateway_shim.drain import Farewells
 from gateway_shim.first_event import FirstEvent
 from gateway_shim.heartbeats import Heartbeats
+from gateway_shim.pending_connects import PendingConnects
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.short_stream import answer_in_stream
 from gateway_shim.sockets import ClientGone, Connection
@@ -66,10 +67,16 @@ class Openings:
         self._admission = admission
         self._heartbeats = heartbeats
         self._stats = stats
+        self._pending = PendingConnects(config.max_pending_connects, admission.limit_key)
         self._refusals = refusals
         self._new_token = new_token
         self._first_event = None if config.retry_ms is None else FirstEvent(config.retry_ms)
         self._farewells: Farewells | None = None
+
+    @property
+    def pending(self) -> int:
+        """The number of connects that wait for the backend's answer."""
+        return self._pending.count
 
     def close(self, farewells: Farewells | None) -> None:
         """Refuse every stream from now on.
@@ -92,10 +99,14 @@ class Openings:
             the caller closes what it still has.
         """
         refusal = self._admission.refuse(len(self._streams.by_token), request.address)
+        reason = RefusalReason.STREAM_LIMIT
+        if refusal is None:
+            refusal = self._pending.refuse(request.address)
+            reason = RefusalReason.PENDING_CONNECTS
         if refusal is not None:
             self._stats.refused += 1
             if not self._admission.closed:
-                self._refusals.add(RefusalReason.STREAM_LIMIT)
+                self._refusals.add(reason)
             extra = {"url": request.url, "address": request.address, "answer": refusal.status}
             logger.warning("stream refused by a limit", extra=extra)
             if self._farewells is None:
@@ -111,6 +122,7 @@ class Openings:
         stream = connection.stream
         # Before the callback: the backend may send to the token from inside it.
         self._streams.add(connection, request.address)
+        place = self._pending.enter(request.address)
         try:
             answer = self._backend.connect(
                 callbacks.payload(
@@ -120,6 +132,8 @@ class Openings:
         except BaseException:  # the caller's greenlet was killed: it closes the socket next
             self._streams.lose(connection, Reason.ERROR)
             raise
+        finally:
+            self._pending.leave(place)
         if stream.state is StreamState.CLOSED:  # the client left meanwhile: nobody is told
             logger.info("stream abandoned", extra=about(stream))
             return None

@@ -13,6 +13,8 @@ class RefusalReason(StrEnum):
 
     STREAM_LIMIT = "stream_limit"
     """As many streams are open as may be, of all clients or of this address."""
+    PENDING_CONNECTS = "pending_connects"
+    """As many connects wait for the backend's answer as may, of all clients or of this address."""
 
 
 class RefusalCounts:

@@ -16,11 +16,12 @@ def _no_reason_yet() -> Counter[str]:
 
 @dataclass(slots=True)
 class GatewayStats:
-    """Totals since the gateway was made, except the first two.
+    """Totals since the gateway was made, except the first three.
 
     Args:
         active: streams that are connecting or open now.
         bytes_buffered: bytes that slow clients have not taken yet, now.
+        pending_connects: connects that wait for the backend's answer now.
         opened: streams that opened.
         refused: streams that the backend, or a limit, refused.
         closed: streams that ended, by reason.
@@ -32,6 +33,7 @@ class GatewayStats:
 
     active: int = 0
     bytes_buffered: int = 0
+    pending_connects: int = 0
     opened: int = 0
     refused: int = 0
     closed: Counter[str] = field(default_factory=_no_reason_yet)

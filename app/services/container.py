@@ -54,6 +54,7 @@ def _gateway_config(settings: Settings) -> GatewayConfig:
         max_connections=_max_connections(settings.sse_max_connections),
         max_connections_per_address=settings.sse_max_connections_per_address,
         proxies=TrustedProxies.parse(settings.trusted_proxies),
+        max_pending_connects=settings.sse_max_pending_connects,
         client_timeout=settings.sse_client_timeout_seconds,
         retry_ms=settings.sse_retry_ms,
         drain_retry_seconds=settings.sse_drain_retry_seconds,

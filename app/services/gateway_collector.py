@@ -24,6 +24,11 @@ class GatewayCounters(Protocol):
         ...
 
     @property
+    def pending_connects(self) -> int:
+        """Connects that wait for the backend's answer, now."""
+        ...
+
+    @property
     def refused(self) -> int:
         """Streams that were refused."""
         ...
@@ -66,6 +71,11 @@ class GatewayCollector(Collector):
             "sse_gateway_bytes_buffered",
             "Bytes that slow clients have not taken yet",
             value=counters.bytes_buffered,
+        )
+        yield GaugeMetricFamily(
+            "sse_gateway_pending_connects",
+            "Connects that wait for the backend's answer",
+            value=counters.pending_connects,
         )
         yield CounterMetricFamily(
             "sse_gateway_slow_consumers",

@@ -68,6 +68,7 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
     "SSE_MAX_BUFFER_BYTES": (1048576, "1024", 1024, [*NUMBER[1:], "1023", "1MB"]),
     "SSE_MAX_CONNECTIONS": (None, "1", 1, [*NUMBER[1:], "0"]),
     "SSE_MAX_CONNECTIONS_PER_ADDRESS": (1000, "1", 1, [*NUMBER[1:], "0"]),
+    "SSE_MAX_PENDING_CONNECTS": (500, "1500", 1500, [*NUMBER[1:], "0", "1501"]),
     "SSE_CLIENT_TIMEOUT_SECONDS": (30.0, "4", 4.0, [*FINITE, "3.9"]),
     "SSE_AUTHORIZE": (None, "a.b:c", "a.b:c", []),
     "SSE_RETRY_MS": (3000, "100", 100, [*NUMBER[1:], "99", "600001", "1.5"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 
 import gevent
@@ -102,6 +103,31 @@ def test_failures_are_counted(setup: Setup) -> None:
     setup.add("b")
     setup.endings.flush(TIME_LIMIT)
     assert setup.stats.callbacks_failed == 2
+
+
+def test_a_backend_that_is_too_slow(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
+    """The queue is bounded: the endings that have waited longest are left out, and counted."""
+    endings = Endings(setup.backend, setup.stats, max_streams=20_000)
+    for number in range(20_003):
+        endings.add(stream(str(number)), Reason.CLIENT_CLOSED)
+    assert setup.stats.callbacks_failed == 3
+    greenlet = gevent.spawn(endings.run)
+    endings.flush(TIME_LIMIT)
+    greenlet.kill()
+    assert list(setup.backend.reasons) == [str(number) for number in range(3, 20_003)]
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert [vars(record)["left_out"] for record in warnings] == [3]
+
+
+@pytest.mark.parametrize("max_streams", [None, 1, 10_000])
+def test_all_streams_may_end_at_once(setup: Setup, max_streams: int | None) -> None:
+    """As many endings as there can be streams fit into the queue, and at least 10,000."""
+    endings = Endings(setup.backend, setup.stats, max_streams)
+    for number in range(10_000):
+        endings.add(stream(str(number)), Reason.SERVER_CLOSED)
+    assert setup.stats.callbacks_failed == 0
+    endings.add(stream("one more"), Reason.SERVER_CLOSED)
+    assert setup.stats.callbacks_failed == 1
 
 
 def test_add_from_the_hub(setup: Setup) -> None:

@@ -120,6 +120,38 @@ def test_every_stream_has_its_own_token(rig: Rig) -> None:
     assert rig.gateway.stats.active == 2
 
 
+def test_pending_connects_are_bounded() -> None:
+    """A backend that does not answer costs a few places: one more connect is told to come back.
+
+    The refused one reaches neither the backend nor the streams; each answer makes room for one.
+    """
+    gate = Signal()
+    with Rig(max_pending_connects=2) as rig:
+        rig.backend.during = lambda token: gate.wait()
+        waiting = [rig.visit(), rig.visit(address="192.0.2.2")]
+        assert rig.gateway.stats.pending_connects == 2
+        refusal = rig.visit(address="192.0.2.3").outcome()
+        assert refusal is not None
+        assert (refusal.status, refusal.headers) == (503, (("Retry-After", "5"),))
+        assert (len(rig.backend.calls), rig.gateway.active, rig.gateway.stats.refused) == (2, 2, 1)
+        assert rig.gateway.refusals.by_reason["pending_connects"] == 1
+        assert rig.gateway.refusals.by_reason["stream_limit"] == 0
+        gate.set()
+        for visit in waiting:
+            visit.stream()
+        rig.open(address="192.0.2.3")
+        assert rig.gateway.stats.pending_connects == 0
+
+
+def test_a_connect_that_is_killed_waits_no_more(rig: Rig) -> None:
+    """Whatever ends the wait for the backend gives the place back."""
+    rig.backend.during = lambda token: Signal().wait()
+    visit = rig.visit()
+    assert rig.gateway.stats.pending_connects == 1
+    visit.opening.kill()
+    assert rig.gateway.stats.pending_connects == 0
+
+
 def test_holds(rig: Rig) -> None:
     """A token is held from before its callback until its stream ends, or is refused."""
     held: list[bool] = []

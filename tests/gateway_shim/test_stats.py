@@ -14,6 +14,7 @@ def test_all_zero() -> None:
     assert {field.name: getattr(stats, field.name) for field in fields(stats)} == {
         "active": 0,
         "bytes_buffered": 0,
+        "pending_connects": 0,
         "opened": 0,
         "refused": 0,
         "closed": {"client_closed": 0, "server_closed": 0, "error": 0},

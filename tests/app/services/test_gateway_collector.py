@@ -19,11 +19,17 @@ def lines(collector: GatewayCollector) -> list[str]:
 def test_every_counter_is_shown() -> None:
     """Each of the gateway's numbers has a metric, the ends one for each reason."""
     stats = GatewayStats(
-        bytes_buffered=1, refused=2, slow_consumers_ended=3, heartbeats=4, callbacks_failed=5
+        bytes_buffered=1,
+        pending_connects=7,
+        refused=2,
+        slow_consumers_ended=3,
+        heartbeats=4,
+        callbacks_failed=5,
     )
     stats.closed["error"] = 6
     assert lines(GatewayCollector(lambda: stats)) == [
         "sse_gateway_bytes_buffered 1.0",
+        "sse_gateway_pending_connects 7.0",
         "sse_gateway_slow_consumers_total 3.0",
         "sse_gateway_heartbeats_total 4.0",
         "sse_gateway_callbacks_failed_total 5.0",
@@ -38,9 +44,9 @@ def test_numbers_are_read_at_the_scrape() -> None:
     """The collector holds no numbers of its own."""
     stats = GatewayStats()
     collector = GatewayCollector(lambda: stats)
-    before = lines(collector)[2]
+    before = lines(collector)[3]
     stats.heartbeats += 1
-    assert (before, lines(collector)[2]) == (
+    assert (before, lines(collector)[3]) == (
         "sse_gateway_heartbeats_total 0.0",
         "sse_gateway_heartbeats_total 1.0",
     )

@@ -1,0 +1,80 @@
+"""The connects that wait for the backend's answer: how many may wait at a time.
+
+Each of them occupies one of the server's request handlers (``worker_connections`` in
+:mod:`gateway_shim.server`). If a slow backend could make them occupy all handlers, sends and
+health checks would wait behind them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from gateway_shim.admission import RETRY_AFTER_SECONDS
+from gateway_shim.contract import ErrorCode, Refusal, error_body
+
+__all__ = ["PendingConnects"]
+
+_ADDRESS_SHARE = 4
+"""One client address may have this part of all places: a quarter."""
+
+
+class PendingConnects:
+    """Counts connects against the limit, and against the limit of one client address.
+
+    Args:
+        limit: connects at a time.
+        limit_key: returns what an address is counted as; empty: it is not counted.
+
+    Attributes:
+        count: the connects that wait now.
+    """
+
+    def __init__(self, limit: int, limit_key: Callable[[str], str]) -> None:
+        self.count = 0
+        self._limit_key = limit_key
+        self._limit = limit
+        self._limit_per_address = max(1, limit // _ADDRESS_SHARE)
+        self._addresses: Counter[str] = Counter()
+
+    def refuse(self, address: str) -> Refusal | None:
+        """Return the answer for one more connect; None if it may wait.
+
+        Args:
+            address: the client's address.
+        """
+        if self.count >= self._limit:
+            return _busy("Too many streams are being opened; try again later")
+        if self._addresses[self._limit_key(address)] >= self._limit_per_address:
+            return _busy("Too many streams are being opened from this address; try again later")
+        return None
+
+    def enter(self, address: str) -> str:
+        """Count a connect in.
+
+        Returns:
+            What :meth:`leave` needs once the connect is answered.
+        """
+        self.count += 1
+        key = self._limit_key(address)
+        if key:
+            self._addresses[key] += 1
+        return key
+
+    def leave(self, key: str) -> None:
+        """Count a connect out, whatever it was answered.
+
+        Args:
+            key: what :meth:`enter` has returned.
+        """
+        self.count -= 1
+        if not key:
+            return
+        self._addresses[key] -= 1
+        if self._addresses[key] <= 0:
+            del self._addresses[key]
+
+
+def _busy(message: str) -> Refusal:
+    headers = (("Retry-After", str(RETRY_AFTER_SECONDS)),)
+    return Refusal(503, error_body(ErrorCode.TOO_MANY_CONNECTIONS, message), headers=headers)
