@@ -1,0 +1,51 @@
+"""Browsers that all come back while a backend is slow: nobody stands in line with them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.faults.canary import disturbance
+from tests.faults.slow_backend import reconnecting
+from tests.live.actions import connect
+from tests.support.http import request
+from tests.support.server import GunicornServer, Server
+
+BROWSERS = 2500
+"""More than the 2,000 requests that a server works on at a time."""
+
+RATIO = 50.0
+"""What the canary may wait, in idle 99th percentiles. With all handlers taken it waits seconds."""
+
+
+@pytest.fixture(params=["a gateway on a port", "the monolith"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server whose backend, or whose SSE_AUTHORIZE, takes 4.5 s for all but one request id."""
+    hook = {"SSE_AUTHORIZE": "tests.faults.slow_backend:authorize", "SSE_INTERNAL_SEND": "on"}
+    with ExitStack() as stack:
+        if request.param == "the monolith":
+            yield stack.enter_context(GunicornServer(env={"FLASK_ENV": "testing", **hook}))
+            return
+        command = [sys.executable, "-m", "tests.faults.slow_backend", "answer", "{port}"]
+        backend = stack.enter_context(Server(command))
+        env = {"CALLBACK_URL": f"{backend.url}/callback", "HOST": "127.0.0.1"}
+        yield stack.enter_context(Server([sys.executable, "-m", "gateway_shim"], env=env))
+
+
+def test_a_slow_backend_makes_nobody_else_wait(server: Server) -> None:
+    """Health checks and sends are answered, and one more connect is told to come back later."""
+    with connect(server, "quick") as stream:
+        seen = disturbance(server.port, lambda: reconnecting(server.port, BROWSERS))
+        print(seen)
+        assert (seen.failed, seen.ratio < RATIO) == (0, True), seen
+        with reconnecting(server.port, 1000):
+            send = request(server.port, "POST", "/internal/send", json_body={"token": "nobody's"})
+            one_more = request(server.port, "GET", "/api/sse/stream?request_id=quick")
+        assert send.status == 404
+        assert (one_more.status, one_more.head.get("Retry-After")) == (503, "5")
+        assert json.loads(one_more.body)["error"]["code"] == "TOO_MANY_CONNECTIONS"
+        assert stream.poll().ended is None
