@@ -1,4 +1,7 @@
-"""Keeps out of a log: secrets, characters that forge a line, very long texts.
+"""Keeps out of a log: secrets, request ids, characters that forge a line, very long texts.
+
+Whoever knows a request id can take over its stream, so a log has the first characters of one only:
+enough to find its lines.
 
 A log call may be handed any object. Whatever that object does when it is looked at, the methods
 of :class:`Redactor` return.
@@ -14,10 +17,13 @@ from urllib.parse import quote, quote_plus
 
 from gateway_shim.safe_text import not_shown, text_of
 
-__all__ = ["MASK", "MAX_CHARACTERS", "MAX_ITEMS", "Redactor", "escape"]
+__all__ = ["MASK", "MAX_CHARACTERS", "MAX_ITEMS", "SHOWN_ID_CHARACTERS", "Redactor", "escape"]
 
 MASK = "***"
 """What stands in a log where a secret was."""
+
+SHOWN_ID_CHARACTERS = 8
+"""Characters that are shown of a request id: of a UUID, those before the first hyphen."""
 
 MAX_CHARACTERS = 32 * 1024
 """Characters that are kept of a text, and of all texts in one field. To look for secrets in that
@@ -27,7 +33,7 @@ MAX_ITEMS = 1000
 """Items that are kept of all collections in one field."""
 
 _MORE = "…"
-"""The text in place of the items that are left out."""
+"""The text in place of the items, or of a request id's characters, that are left out."""
 
 _MAX_INTEGER_BITS = 2000
 """An integer of more bits is shown as hexadecimal text: ``str`` and ``json`` may refuse it."""
@@ -38,6 +44,7 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 _SENSITIVE = r"(?:(?:proxy-)?authorization|(?:set-)?cookie|x-sse-secret|x-api-key|password|passwd)"
+_ID_FIELD = "request_id"
 _SENSITIVE_FIELD = re.compile(_SENSITIVE + r"|.*(?:secret|password|api_key)", re.IGNORECASE)
 
 
@@ -59,6 +66,11 @@ def _patterns(end: str) -> tuple[tuple[re.Pattern[str], str], ...]:
                 re.IGNORECASE,
             ),
             rf"\1{MASK}",
+        ),
+        # A request id in a stream's URL.
+        (
+            re.compile(rf"([?&]{_ID_FIELD}=[^&#\s\"]{{{SHOWN_ID_CHARACTERS}}})[^&#\s\"]+"),
+            rf"\1{_MORE}",
         ),
         # A header: as a line, in a dict's repr, as a pair. Unquoted, its value lasts to the line's
         # end.
@@ -140,7 +152,10 @@ class Redactor:
         return self._field(text_of(name), value, _DEPTH, _Room(limit))
 
     def _field(self, name: str, value: object, depth: int, room: _Room) -> Any:
-        return MASK if _SENSITIVE_FIELD.fullmatch(name) else self._plain(value, depth, room)
+        if _SENSITIVE_FIELD.fullmatch(name):
+            return MASK
+        plain = self._plain(value, depth, room)
+        return _short_id(plain) if name == _ID_FIELD and isinstance(plain, str) else plain
 
     def _plain(self, value: object, depth: int, room: _Room) -> Any:
         try:
@@ -194,6 +209,11 @@ class Redactor:
         shown = self.text(text, room.characters)
         room.characters = max(0, room.characters - len(text))
         return shown
+
+
+def _short_id(request_id: str) -> str:
+    shown = request_id[:SHOWN_ID_CHARACTERS]
+    return shown if shown == request_id else f"{shown}{_MORE}"
 
 
 class _Room:

@@ -15,6 +15,8 @@ class RefusalReason(StrEnum):
     """As many streams are open as may be, of all clients or of this address."""
     PENDING_CONNECTS = "pending_connects"
     """As many connects wait for the backend's answer as may, of all clients or of this address."""
+    ANOTHER_USER = "another_user"
+    """The request id belongs to a stream of another user."""
 
 
 class RefusalCounts:

@@ -9,6 +9,7 @@ from gunicorn.glogging import Logger
 
 from gateway_shim.line_limit import LineLimit
 from gateway_shim.log_format import installed_formatter, installed_limit
+from gateway_shim.redaction import Redactor
 
 __all__ = ["PropagatingLogger"]
 
@@ -23,7 +24,8 @@ class PropagatingLogger(Logger):
     - ``--log-config`` and its siblings: that configuration alone decides. It can name
       :class:`gateway_shim.line_limit.LineLimit` among its filters.
 
-    Except for the last case, lines of one kind are limited as all others are.
+    Except for the last case, lines of one kind are limited as all others are. Lines of the access
+    log have URLs, so secrets and request ids are taken out of them always.
     """
 
     def setup(self, cfg: Config) -> None:
@@ -35,6 +37,8 @@ class PropagatingLogger(Logger):
             for handler in filter(_is_gunicorns, log.handlers)
         ]
         super().setup(cfg)
+        if not any(isinstance(known, _RedactingFilter) for known in self.access_log.filters):
+            self.access_log.addFilter(_RedactingFilter())
         for log, handler in replaced:
             log.removeHandler(handler)
             handler.close()  # gunicorn leaves the files of the set-up before open
@@ -58,6 +62,18 @@ class PropagatingLogger(Logger):
             # With --capture-output standard error is that file already.
             if not cfg.capture_output:
                 root.addHandler(handler)
+
+
+class _RedactingFilter(logging.Filter):
+    """Lets every record pass, its message rendered and redacted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._redactor = Redactor()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self._redactor.text(record.getMessage()), None
+        return True
 
 
 def _is_gunicorns(handler: logging.Handler) -> bool:

@@ -17,15 +17,24 @@ from app.config import InvalidSettings
 from gateway_shim.backend import CallbackTimeout
 from gateway_shim.safe_text import describe, text_of
 
-__all__ = ["Authorize", "Denied", "allow_all", "load_authorizer"]
+__all__ = ["MAX_USER_CHARACTERS", "Authorize", "Denied", "Verdict", "allow_all", "load_authorizer"]
 
 logger = logging.getLogger(__name__)
 
 Headers = Mapping[str, str | list[str]]
 
-Authorize = Callable[[str, str, Headers], None]
+Verdict = str | bool | None
+"""What a hook returns for a stream that may open: None, True, or the user as a string."""
+
+Authorize = Callable[[str, str, Headers], Verdict]
 """Takes a stream's request id, its raw request target and its headers (names in lower case).
-Returns if the stream may open, raises :class:`Denied` if not. Must not block the event loop."""
+
+Returns if the stream may open, raises :class:`Denied` if not. If it returns a string, the user,
+then no stream of another user can replace this one while it lives. Must not block the event loop.
+"""
+
+MAX_USER_CHARACTERS = 200
+"""The longest user that a hook may return; one is kept for each stream."""
 
 
 class Denied(Exception):
@@ -79,11 +88,9 @@ def load_authorizer(path: str | None) -> Authorize:
 def _fail_closed(hook: Callable[[str, str, Headers], object]) -> Authorize:
     """The hook, whose own mistakes refuse the stream: an open door would be the worse mistake."""
 
-    def authorize(request_id: str, url: str, headers: Headers) -> None:
+    def authorize(request_id: str, url: str, headers: Headers) -> Verdict:
         try:
-            verdict = hook(request_id, url, headers)
-            if verdict is not None and verdict is not True:
-                raise TypeError(f"it returned {text_of(verdict)}; to refuse it must raise Denied")
+            return _checked(hook(request_id, url, headers))
         except (Denied, CallbackTimeout):
             raise
         except (Exception, gevent.Timeout) as exc:  # the hook may set itself a time limit
@@ -91,3 +98,25 @@ def _fail_closed(hook: Callable[[str, str, Headers], object]) -> Authorize:
             raise Denied(500, "Authorization failed") from exc
 
     return authorize
+
+
+def _checked(verdict: object) -> Verdict:
+    """Return what a hook has returned, if it means that the stream may open.
+
+    Raises:
+        TypeError: it does not.
+        ValueError: the user is empty or too long.
+    """
+    if verdict is None or verdict is True:
+        return None
+    if not isinstance(verdict, str):
+        raise TypeError(
+            f"it returned {text_of(verdict)}; it must return None, True or the user as a string,"
+            " and to refuse it must raise Denied"
+        )
+    if not 0 < len(verdict) <= MAX_USER_CHARACTERS:
+        raise ValueError(
+            f"it returned a user of {len(verdict)} characters; a user has 1 to"
+            f" {MAX_USER_CHARACTERS} characters, and to refuse it must raise Denied"
+        )
+    return str.__str__(verdict)  # exactly a str, whatever its class compares equal to

@@ -17,6 +17,8 @@ from app.schemas.sse_gateway_schema import (
     is_request_id,
 )
 from app.services.authorization import Authorize, Denied, allow_all
+from app.services.connection_manager import HeldByAnotherUser
+from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 
 __all__ = ["Answer", "CallbackHandler", "request_id_of"]
 
@@ -43,7 +45,9 @@ _SHOWN_CHARACTERS = 40
 class _Connections(Protocol):
     """What this handler needs of the ConnectionManager."""
 
-    def on_connect(self, request_id: str, token: str, url: str) -> None: ...
+    def on_connect(
+        self, request_id: str, token: str, url: str, user: str | None = None
+    ) -> None: ...
 
     def on_disconnect(self, token: str) -> None: ...
 
@@ -54,11 +58,18 @@ class CallbackHandler:
     Args:
         connection_manager: told of connects and disconnects.
         authorize: says who may have a stream.
+        refusals: counts the streams whose request id is another user's; None: nobody counts.
     """
 
-    def __init__(self, connection_manager: _Connections, authorize: Authorize = allow_all) -> None:
+    def __init__(
+        self,
+        connection_manager: _Connections,
+        authorize: Authorize = allow_all,
+        refusals: RefusalCounts | None = None,
+    ) -> None:
         self._connections = connection_manager
         self._authorize = authorize
+        self._refusals = refusals or RefusalCounts()
 
     def handle(self, body: object) -> Answer:
         """Answer a callback.
@@ -101,12 +112,21 @@ class CallbackHandler:
         if not is_request_id(request_id):
             return _refused("Invalid request_id format", token=token)
         try:
-            self._authorize(request_id, request_url, headers)
+            verdict = self._authorize(request_id, request_url, headers)
+            user = verdict if isinstance(verdict, str) else None
+            if user is None:
+                self._connections.on_connect(request_id, token, request_url)
+            else:
+                self._connections.on_connect(request_id, token, request_url, user)
         except Denied as denied:
             extra = {"request_id": request_id, "status": denied.status, "reason": denied.reason}
             logger.info("a stream was denied", extra=extra)
             return Answer(denied.status, {"error": denied.reason}, denied.reason)
-        self._connections.on_connect(request_id, token, request_url)
+        except HeldByAnotherUser:
+            extra = {"request_id": request_id, "token": token}
+            logger.warning("a stream was denied: its request id is another user's", extra=extra)
+            self._refusals.add(RefusalReason.ANOTHER_USER)
+            return Answer(403, {"error": "This request id belongs to another user's stream"})
         return Answer(200, {})
 
     def handle_disconnect(self, token: str, reason: str) -> Answer:

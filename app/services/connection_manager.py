@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,9 +19,13 @@ from gateway_shim.loop_thread import LoopThread, from_any_thread
 from gateway_shim.safe_text import function_name, text_of
 from gateway_shim.wire import Event
 
-__all__ = ["ConnectionManager", "ServiceType"]
+__all__ = ["ConnectionManager", "HeldByAnotherUser", "ServiceType"]
 
 logger = logging.getLogger(__name__)
+
+
+class HeldByAnotherUser(Exception):
+    """The request id's stream is another user's; nothing was changed."""
 
 
 class ServiceType(StrEnum):
@@ -52,6 +57,8 @@ class ConnectionManager:
         transport: how the gateway is reached.
         metrics: where connections and sends are counted.
         loop_thread: carries out the calls of other threads.
+        holds: says whether a token's stream still lives, if the gateway is in this process: a
+            browser that leaves while it connects is never reported. None: it is believed to.
     """
 
     def __init__(
@@ -59,36 +66,50 @@ class ConnectionManager:
         transport: GatewayTransport,
         metrics: MetricsServiceProtocol,
         loop_thread: LoopThread | None = None,
+        holds: Callable[[str], bool] | None = None,
     ) -> None:
         self.loop_thread = loop_thread or LoopThread()
         self._transport = transport
         self._metrics = metrics
-        # Both maps change together, under the lock; whatever follows from a change (closing,
+        self._holds = holds
+        # The maps change together, under the lock; whatever follows from a change (closing,
         # notifying, sending) happens after the lock is released.
         self._lock = threading.Lock()
         self._connections: dict[str, tuple[str, str]] = {}
         self._token_to_request_id: dict[str, str] = {}
+        self._users: dict[str, str] = {}  # by request id, where the SSE_AUTHORIZE hook names one
         self._tokens: tuple[str, ...] | None = None  # of all, until one comes or goes
         self._observers: list[Callable[[str], None]] = []
         self._farewell: Event | None = None  # once drained: whoever connects later gets it too
 
     @from_any_thread
-    def on_connect(self, request_id: str, token: str, url: str) -> None:
+    def on_connect(self, request_id: str, token: str, url: str, user: str | None = None) -> None:
         """Register a stream, replace an earlier one of the same request id, tell the observers.
 
         Args:
             request_id: the browser's own id for its stream.
             token: the gateway's name for it.
             url: the request target it was opened with.
+            user: whose stream it is. It can then be replaced by the same user's only.
+
+        Raises:
+            HeldByAnotherUser: the earlier stream is another user's, and lives.
         """
         with self._lock:
-            self._tokens = None
             earlier = self._connections.get(request_id)
+            # Here, not before: of two users that connect at once only one may get the id.
+            if earlier is not None and self._is_anothers(request_id, earlier[0], user):
+                raise HeldByAnotherUser
+            self._tokens = None
             if earlier is not None:
                 del self._token_to_request_id[earlier[0]]
             other = self._token_to_request_id.get(token)
             if other is not None:  # a token that was given out twice is the later one's
                 del self._connections[other]
+                self._users.pop(other, None)
+            self._users.pop(request_id, None)
+            if user is not None:
+                self._users[request_id] = sys.intern(str(user))  # often of many streams
             self._connections[request_id] = (token, url)
             self._token_to_request_id[token] = request_id
             active = len(self._connections)
@@ -102,6 +123,12 @@ class ConnectionManager:
             self._notify(observer, request_id)
         if farewell is not None:
             self._send_away(request_id, token, farewell)
+
+    def _is_anothers(self, request_id: str, token: str, user: str | None) -> bool:
+        owner = self._users.get(request_id)
+        if owner is None or owner == user:
+            return False
+        return self._holds is None or self._holds(token)
 
     def _send_away(self, request_id: str, token: str, farewell: Event) -> None:
         """End a stream that was accepted after the drain had looked which streams there are.
@@ -146,6 +173,7 @@ class ConnectionManager:
                 return
             self._tokens = None
             del self._connections[request_id]
+            self._users.pop(request_id, None)
             active = len(self._connections)
         self._metrics.connection_closed()
         self._metrics.set_active_connections(active)

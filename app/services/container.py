@@ -98,6 +98,11 @@ def _transport(
     )
 
 
+def _holds(settings: Settings, gateway: Callable[[], Gateway]) -> Callable[[str], bool] | None:
+    """What says whether a stream still lives; nothing for the streams of another process."""
+    return gateway().holds if settings.sse_gateway_url is None else None
+
+
 def _max_event_bytes(settings: Settings) -> int:
     """The largest event a task may cause, bytes, with room for its frame and JSON escapes."""
     if settings.sse_gateway_url is not None:
@@ -128,7 +133,7 @@ class ServiceContainer(containers.DeclarativeContainer):
 
     boot = providers.Singleton(_new_boot)
     authorizer = providers.Singleton(load_authorizer, settings.provided.sse_authorize)
-    callback_handler = providers.Singleton(CallbackHandler, authorize=authorizer)
+    callback_handler = providers.Singleton(CallbackHandler, authorize=authorizer, refusals=refusals)
     gateway = providers.Singleton(
         Gateway,
         backend=providers.Callable(_backend, callback_handler.provider),
@@ -143,6 +148,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         transport=gateway_transport,
         metrics=metrics_service,
         loop_thread=loop_thread,
+        holds=providers.Callable(_holds, settings, gateway.provider),
     )
     callback_handler.add_kwargs(connection_manager=connection_manager)
 

@@ -7,7 +7,9 @@ import io
 import logging
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,6 +87,25 @@ def test_a_file(tmp_path: Path) -> None:
         assert [line.split(": ")[1] for line in stderr.getvalue().splitlines()] == [
             "from the application"
         ]
+
+
+def test_the_access_log_holds_no_secret(tmp_path: Path) -> None:
+    """Its URLs are masked and request ids shortened, also after a reload; a request is a line."""
+    with bare_root():
+        path = tmp_path / "access.log"
+        logger = PropagatingLogger(configuration(accesslog=str(path)))
+        logger.setup(configuration(accesslog=str(path)))
+        environ = {
+            "REQUEST_METHOD": "POST",
+            "RAW_URI": "/api/sse/callback?secret=hunter2&request_id=0123456789&a=100%25",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+        }
+        response = SimpleNamespace(status="200 OK", headers=[], sent=2)
+        logger.access(response, SimpleNamespace(headers=[]), environ, timedelta(seconds=1))
+        (line,) = path.read_text().splitlines()
+        url = "/api/sse/callback?secret=***&request_id=01234567…&a=100%25"
+        assert f'"POST {url} HTTP/1.1" 200 2 ' in line
+        assert len(logger.access_log.filters) == 1
 
 
 def test_a_file_after_a_reload(tmp_path: Path) -> None:

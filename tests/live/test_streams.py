@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from tests.live.actions import active_streams, connect, start_task, task_story
+from tests.live.actions import active_streams, connect, metric, start_task, task_story
 from tests.support.http import Connection, request, request_bytes
 from tests.support.http_message import Ended
 from tests.support.server import GunicornServer
-from tests.support.stream import StreamRefused, open_stream
+from tests.support.stream import Stream, StreamRefused, open_stream
 from tests.support.timing import TIME_LIMIT, Stopwatch, wait_until
 
 
@@ -72,6 +74,41 @@ def test_replacement_closes_the_first_stream_cleanly(server: GunicornServer) -> 
             assert first.wait_for_end() is Ended.CLEAN
             task_id = start_task(server, "demo_task", steps=1, delay=0)
             assert task_story(second, task_id)
+
+
+def test_a_request_id_is_no_password(tmp_path: Path) -> None:
+    """Whoever has read another user's request id cannot take that user's stream over.
+
+    The log shortens request ids, in every form that they have in it.
+    """
+    request_id = "0123456789abcdef"
+    (tmp_path / "users.py").write_text(
+        "def authorize(request_id, url, headers):\n    return headers.get('x-user')\n"
+    )
+    env = {
+        "SSE_AUTHORIZE": "users:authorize",
+        "APP_TASKS_PATH": str(tmp_path),
+        "LOG_LEVEL": "DEBUG",
+    }
+    with GunicornServer(env=env) as server, ExitStack() as stack:
+
+        def come(*headers: tuple[str, str]) -> Stream:
+            return stack.enter_context(connect(server, request_id, headers=headers))
+
+        first = come(("X-User", "ann"))
+        first.wait_for("version")
+        for intruder in ([("X-User", "bob")], []):
+            with pytest.raises(StreamRefused) as refused:
+                come(*intruder)
+            assert refused.value.response.head.status == 403
+        assert task_story(first, start_task(server, "demo_task", steps=1, delay=0))
+        assert active_streams(server) == 1
+        assert metric(server, 'requests_refused_total{reason="another_user"}') == 2
+        come(("X-User", "ann")).wait_for("version")
+        assert first.wait_for_end() is Ended.CLEAN
+        server.wait_for_log("stream replaced .*request_id=01234567…")
+        server.wait_for_log("stream opened .*request_id=01234567…")
+        assert request_id not in server.log
 
 
 def test_clients_going_is_noticed_without_any_write() -> None:

@@ -23,7 +23,7 @@ class Connections:
     def __init__(self) -> None:
         self.connected: list[str] = []
 
-    def on_connect(self, request_id: str, token: str, url: str) -> None:
+    def on_connect(self, request_id: str, token: str, url: str, user: str | None = None) -> None:
         """Connect."""
         self.connected.append(request_id)
 
@@ -119,7 +119,7 @@ def test_the_contracts_time_limit_is_not_the_hooks(hooks: types.ModuleType) -> N
         handler.handle(connect())
 
 
-@pytest.mark.parametrize("verdict", [False, "no", 0, object()])
+@pytest.mark.parametrize("verdict", [False, 0, 1, b"ann", object(), "", "x" * 201])
 def test_hook_that_answers_otherwise_keeps_the_door_shut(
     hooks: types.ModuleType, caplog: pytest.LogCaptureFixture, verdict: object
 ) -> None:
@@ -135,6 +135,27 @@ def test_hook_that_says_yes(hooks: types.ModuleType) -> None:
     hooks.check = lambda *_: True
     handler = CallbackHandler(Connections(), load_authorizer("hooks:check"))
     assert handler.handle(connect()).status == 200
+
+
+class Name(str):
+    """A string of a class of its own."""
+
+    def __eq__(self, other: object) -> bool:
+        """Be everybody."""
+        return True
+
+    __hash__ = str.__hash__
+
+
+@pytest.mark.parametrize(("verdict", "user"), [("ann", "ann"), ("x" * 200, "x" * 200)])
+@pytest.mark.parametrize("kind", [str, Name])
+def test_hook_that_names_the_user(
+    hooks: types.ModuleType, kind: type[str], verdict: str, user: str
+) -> None:
+    """A string is the user, and exactly a string, whatever the hook's own class can do."""
+    hooks.check = lambda *_: kind(verdict)
+    named = load_authorizer("hooks:check")("me", "/s?request_id=me", {})
+    assert (type(named), named) == (str, user)
 
 
 def test_hook_that_would_never_run_is_said_at_start(hooks: types.ModuleType) -> None:

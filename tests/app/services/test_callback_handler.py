@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
+import gevent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.services.callback_handler import Answer, CallbackHandler, request_id_of
+from app.services.connection_manager import ConnectionManager
+from app.services.metrics_service import NullMetrics
+from gateway_shim.refusal_counts import RefusalCounts
+from tests.app.services.test_connection_manager import Transport
 
 
 class Connections:
@@ -18,9 +24,9 @@ class Connections:
     def __init__(self) -> None:
         self.calls: list[tuple[str, ...]] = []
 
-    def on_connect(self, request_id: str, token: str, url: str) -> None:
+    def on_connect(self, request_id: str, token: str, url: str, *user: str | None) -> None:
         """Remember a connect."""
-        self.calls.append(("connect", request_id, token, url))
+        self.calls.append(("connect", request_id, token, url, *map(str, user)))
 
     def on_disconnect(self, token: str) -> None:
         """Remember a disconnect."""
@@ -56,6 +62,50 @@ def test_connect_registers(handler: CallbackHandler, connections: Connections) -
     """A connect reaches the ConnectionManager with the raw URL, and is answered {}."""
     assert handler.handle(connect()) == Answer(200, {})
     assert connections.calls == [("connect", "me", "T", "/api/sse/stream?request_id=me")]
+
+
+@pytest.mark.parametrize(("verdict", "passed_on"), [("ann", ("ann",)), (None, ()), (True, ())])
+def test_the_user_is_passed_on(
+    connections: Connections, verdict: str | bool | None, passed_on: tuple[str, ...]
+) -> None:
+    """The user whom the hook names comes along with the connect."""
+    handler = CallbackHandler(connections, lambda *_: verdict)
+    assert handler.handle(connect()) == Answer(200, {})
+    assert connections.calls == [
+        ("connect", "me", "T", "/api/sse/stream?request_id=me", *passed_on)
+    ]
+
+
+def test_another_users_request_id() -> None:
+    """It is refused with 403, and counted; the user's stream stays."""
+    users = iter(["ann", "bob", "ann"])
+    manager, refusals = ConnectionManager(Transport(), NullMetrics()), RefusalCounts()
+    handler = CallbackHandler(manager, lambda *_: next(users), refusals)
+    assert handler.handle(connect(token="T1")) == Answer(200, {})
+    answer = handler.handle(connect(token="T2"))
+    assert (answer.status, answer.phrase) == (403, None)
+    assert answer.body == {"error": "This request id belongs to another user's stream"}
+    assert (manager.holder_of("me"), refusals.by_reason["another_user"]) == ("T1", 1)
+    assert handler.handle(connect(token="T3")) == Answer(200, {})
+    assert (manager.holder_of("me"), refusals.by_reason["another_user"]) == ("T3", 1)
+
+
+def test_two_users_at_once() -> None:
+    """Of two users who ask for one request id at the same time, one gets it."""
+    manager = ConnectionManager(Transport(), NullMetrics())
+
+    def authorize(request_id: str, url: str, headers: Mapping[str, str | list[str]]) -> str:
+        gevent.sleep(0)  # both have asked before either is registered
+        return url.partition("user=")[2]
+
+    handler = CallbackHandler(manager, authorize)
+    asking = [
+        gevent.spawn(handler.handle, connect(f"/s?request_id=me&user={user}", token=user))
+        for user in ("ann", "bob")
+    ]
+    gevent.joinall(asking, raise_error=True)
+    assert [greenlet.value.status for greenlet in asking] == [200, 403]
+    assert manager.holder_of("me") == "ann"
 
 
 def test_disconnect_unregisters(handler: CallbackHandler, connections: Connections) -> None:

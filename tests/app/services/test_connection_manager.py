@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from app.services.connection_manager import ConnectionManager, ServiceType
+from app.services.connection_manager import ConnectionManager, HeldByAnotherUser, ServiceType
 from app.services.gateway_transport import BroadcastResult, TransportError
 from app.services.metrics_service import NullMetrics
 from gateway_shim.wire import Event
@@ -122,6 +122,7 @@ def assert_consistent(manager: ConnectionManager) -> None:
     connections, tokens = maps(manager)
     assert tokens == {token: request_id for request_id, (token, _) in connections.items()}
     assert len(tokens) == len(connections)
+    assert manager._users.keys() <= connections.keys()
     assert manager._tokens in (None, tuple(tokens))
     assert not manager._lock.locked()
 
@@ -165,6 +166,63 @@ def test_replacement(manager: ConnectionManager, transport: Transport) -> None:
     manager.on_connect("me", "T2", "/2")
     assert maps(manager) == ({"me": ("T2", "/2")}, {"T2": "me"})
     assert transport.closed == ["T1"]
+
+
+@pytest.mark.parametrize("other", ["bob", "Ann", None])
+def test_another_user_cannot_replace_a_stream(
+    manager: ConnectionManager, transport: Transport, metrics: Metrics, other: str | None
+) -> None:
+    """While a user's stream lives, its request id is refused to all others; nothing changes."""
+    manager.on_connect("me", "T1", "/1", "ann")
+    before, told = maps(manager), list(metrics.calls)
+    observed: list[str] = []
+    manager.register_on_connect(observed.append)
+    with pytest.raises(HeldByAnotherUser):
+        manager.on_connect("me", "T2", "/2", other)
+    assert (maps(manager), metrics.calls, transport.closed, observed) == (before, told, [], [])
+    manager.on_connect("me", "T3", "/3", "ann")
+    assert (transport.closed, manager.holder_of("me"), observed) == (["T1"], "T3", ["me"])
+    manager.on_disconnect("T3")
+    manager.on_connect("me", "T4", "/4", other)
+    assert (manager.holder_of("me"), transport.closed) == ("T4", ["T1"])
+    assert_consistent(manager)
+
+
+def test_a_stream_without_a_user_can_be_replaced(manager: ConnectionManager) -> None:
+    """Where the hook names no user, whoever knows the request id may replace its stream."""
+    manager.on_connect("me", "T1", "/1")
+    manager.on_connect("me", "T2", "/2", "ann")
+    assert manager.holder_of("me") == "T2"
+    with pytest.raises(HeldByAnotherUser):
+        manager.on_connect("me", "T3", "/3")
+
+
+def test_a_token_that_is_given_out_again_takes_no_user_along(manager: ConnectionManager) -> None:
+    """The request id that a repeated token had before belongs to nobody any more."""
+    manager.on_connect("me", "T1", "/1", "ann")
+    manager.on_connect("you", "T1", "/1", "bob")
+    assert_consistent(manager)
+    manager.on_connect("me", "T2", "/2", "bob")
+    assert maps(manager)[1] == {"T1": "you", "T2": "me"}
+
+
+def test_a_stream_that_never_opened_keeps_nobody_out(transport: Transport) -> None:
+    """A browser that leaves during its callback is not reported: the gateway is asked."""
+    alive = {"T1", "T2"}
+    manager = ConnectionManager(transport, NullMetrics(), holds=alive.__contains__)
+    manager.on_connect("me", "T1", "/1", "ann")
+    with pytest.raises(HeldByAnotherUser):
+        manager.on_connect("me", "T2", "/2", "bob")
+    alive.remove("T1")
+    manager.on_connect("me", "T2", "/2", "bob")
+    assert manager.holder_of("me") == "T2"
+
+
+def test_many_streams_of_one_user(manager: ConnectionManager) -> None:
+    """A user's name is kept once, however many streams the user has."""
+    for number in range(3):
+        manager.on_connect(f"r{number}", f"T{number}", URL, "".join(["a", "nn", str(7)]))
+    assert len({id(user) for user in manager._users.values()}) == 1
 
 
 def test_the_replaced_stream_is_closed_outside_the_lock(
