@@ -98,6 +98,8 @@ class GatewayConfig:
         max_connections_per_address: streams at a time from one address; None: no limit.
         proxies: whose word about a client's address is taken; the default: nobody's.
         max_pending_connects: connects that wait for the backend's answer at a time.
+        keep_headers: whether disconnect callbacks repeat the headers of the stream's request, as
+            the contract says; a backend that does not look at them saves their memory.
         client_timeout: seconds after which a client whose network is gone is given up.
         retry_ms: the ``retry:`` of a stream's first event, milliseconds; None: none is written.
         drain_retry_seconds: browsers come back spread over at most this long after a drain.
@@ -111,6 +113,7 @@ class GatewayConfig:
     max_connections_per_address: int | None = None
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     max_pending_connects: int = 500
+    keep_headers: bool = True
     client_timeout: float = 30.0
     retry_ms: int | None = None
     drain_retry_seconds: float = 10.0

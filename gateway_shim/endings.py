@@ -85,7 +85,8 @@ class Endings:
 
     def _tell(self, stream: Stream, reason: Reason) -> None:
         address, request = stream_request.unpack_request(stream.request)
-        extra = {"token": stream.token, "url": request["url"], "address": address}
+        url = stream_request.shorten_url(request["url"])
+        extra = {"token": stream.token, "url": url, "address": address}
         logger.info("stream ended", extra=extra | {"reason": reason.value})
         payload = callbacks.payload(Action.DISCONNECT, stream.token, request, reason)
         try:

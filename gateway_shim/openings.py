@@ -107,7 +107,8 @@ class Openings:
             self._stats.refused += 1
             if not self._admission.closed:
                 self._refusals.add(reason)
-            extra = {"url": request.url, "address": request.address, "answer": refusal.status}
+            url = stream_request.shorten_url(request.url)
+            extra = {"url": url, "address": request.address, "answer": refusal.status}
             logger.warning("stream refused by a limit", extra=extra)
             if self._farewells is None:
                 return refusal
@@ -151,7 +152,7 @@ class Openings:
     def _connection(self, request: StreamRequest, sock: socket.socket) -> Connection:
         stream = Stream(
             self._new_token(),
-            stream_request.pack_request(request),
+            stream_request.pack_request(request, keep_headers=self._config.keep_headers),
             chunked=not request.http_1_0,
             limit=self._config.max_buffer_bytes,
             first_event=self._first_event,

@@ -13,7 +13,7 @@ from gateway_shim.endings import Endings
 from gateway_shim.sockets import ClientGone, Connection
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream import OutboxFull, Stream, StreamEvent, StreamState
-from gateway_shim.stream_request import unpack_request
+from gateway_shim.stream_request import shorten_url, unpack_request
 from gateway_shim.wire import Frame
 
 __all__ = ["Audience", "Streams", "about"]
@@ -260,4 +260,4 @@ class Streams:
 def about(stream: Stream) -> dict[str, object]:
     """What a log line says of a stream."""
     address, request = unpack_request(stream.request)
-    return {"token": stream.token, "url": request["url"], "address": address}
+    return {"token": stream.token, "url": shorten_url(request["url"]), "address": address}

@@ -17,6 +17,7 @@ from app.services.gateway_transport import GatewayTransport, TransportError
 from app.services.metrics_service import MetricsServiceProtocol
 from gateway_shim.loop_thread import LoopThread, from_any_thread
 from gateway_shim.safe_text import function_name, text_of
+from gateway_shim.stream_request import shorten_url
 from gateway_shim.wire import Event
 
 __all__ = ["ConnectionManager", "HeldByAnotherUser", "ServiceType"]
@@ -110,7 +111,7 @@ class ConnectionManager:
             self._users.pop(request_id, None)
             if user is not None:
                 self._users[request_id] = sys.intern(str(user))  # often of many streams
-            self._connections[request_id] = (token, url)
+            self._connections[request_id] = (token, shorten_url(url))
             self._token_to_request_id[token] = request_id
             active = len(self._connections)
             observers = list(self._observers)

@@ -55,6 +55,7 @@ def _gateway_config(settings: Settings) -> GatewayConfig:
         max_connections_per_address=settings.sse_max_connections_per_address,
         proxies=TrustedProxies.parse(settings.trusted_proxies),
         max_pending_connects=settings.sse_max_pending_connects,
+        keep_headers=False,  # the callback handler looks at them at the connect only
         client_timeout=settings.sse_client_timeout_seconds,
         retry_ms=settings.sse_retry_ms,
         drain_retry_seconds=settings.sse_drain_retry_seconds,

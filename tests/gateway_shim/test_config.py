@@ -99,6 +99,8 @@ def test_defaults() -> None:
         "max_connections": None,
         "max_connections_per_address": None,
         "proxies": {"networks": (), "unix": False, "everybody": False},
+        "max_pending_connects": 500,
+        "keep_headers": True,
         "client_timeout": 30.0,
         "retry_ms": None,
         "drain_retry_seconds": 10.0,

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import socket
+import tracemalloc
 from collections.abc import Callable, Iterator
 
 import gevent
@@ -198,3 +199,26 @@ def test_descriptors_are_used_again(rig: Rig) -> None:
         stream.close()
         rig.wait_reason(visit.token)
     assert len(seen) < 25, "descriptors were meant to be used again"
+
+
+def test_a_large_head_costs_no_more_than_another() -> None:
+    """Heads of 15 KB that repeat themselves cost a stream less than half a kilobyte."""
+
+    def cost(headers: dict[str, str]) -> float:
+        """Bytes that a stream with such a request costs."""
+        with Rig() as rig:
+            rig.open(headers=headers)
+            rig.backend.calls.clear()
+            gc.collect()
+            tracemalloc.start()
+            try:
+                for number in range(50):
+                    rig.open(f"/s?request_id={number}", headers=dict(headers))
+                    rig.backend.calls.clear()  # the fake keeps each callback
+                gc.collect()
+                return tracemalloc.get_traced_memory()[0] / 50
+            finally:
+                tracemalloc.stop()
+
+    small = cost({"host": "h", "x": "y"})
+    assert cost({"host": "h", "x": "\xff" * 15_000}) < small + 512
