@@ -108,6 +108,11 @@ class Settings(BaseSettings):
     sse_max_buffer_bytes: int = Field(
         1024 * 1024, ge=1024, description="bytes a slow client may leave unread before it is cut"
     )
+    sse_max_total_buffer_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="bytes all clients together may leave unread before the slowest are cut",
+    )
     sse_max_connections: int | None = Field(
         None,
         ge=1,

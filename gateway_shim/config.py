@@ -94,6 +94,8 @@ class GatewayConfig:
         dialect: how named events are written.
         heartbeat_interval: seconds between a stream's comments.
         max_buffer_bytes: what a slow client may leave unread before its stream is ended.
+        max_total_buffer_bytes: what all clients together may leave unread; over it, the streams
+            with the most of it are ended. What several clients share counts once.
         max_connections: streams at a time; None: no limit.
         max_connections_per_address: streams at a time from one address; None: no limit.
         proxies: whose word about a client's address is taken; the default: nobody's.
@@ -109,6 +111,7 @@ class GatewayConfig:
     dialect: Dialect = Dialect.NAMED
     heartbeat_interval: float = 15.0
     max_buffer_bytes: int = 1024 * 1024
+    max_total_buffer_bytes: int = 256 * 1024 * 1024
     max_connections: int | None = None
     max_connections_per_address: int | None = None
     proxies: TrustedProxies = field(default_factory=TrustedProxies)

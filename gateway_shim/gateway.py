@@ -21,6 +21,7 @@ from gateway_shim.admission import Admission
 from gateway_shim.backend import Backend
 from gateway_shim.backend_starts import BackendStarts
 from gateway_shim.boot import Boot
+from gateway_shim.buffer_budget import BufferBudget
 from gateway_shim.config import GatewayConfig
 from gateway_shim.contract import Refusal
 from gateway_shim.drain import Farewells, end_all, end_earlier
@@ -85,7 +86,8 @@ class Gateway:
             config.max_connections, config.max_connections_per_address, self.limit_key
         )
         self._endings = Endings(backend, self._stats, config.max_connections)
-        self._streams = Streams(admission, self._endings, self._stats)
+        budget = BufferBudget(config.max_total_buffer_bytes)
+        self._streams = Streams(admission, self._endings, self._stats, budget)
         self._heartbeats = Heartbeats(config.heartbeat_interval, self._streams.beat, clock)
         self._openings = Openings(
             backend,
@@ -202,6 +204,8 @@ class Gateway:
                 connection.stream.hold(frame, close=close)
             except OutboxFull:
                 raise WriteFailed(token) from None
+            if self._streams.budget.exceeded:
+                self._streams.relieve()
             return SendStatus.BUFFERED
         if frame is not None and not self._streams.write(connection, frame):
             raise WriteFailed(token)

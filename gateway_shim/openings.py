@@ -155,6 +155,7 @@ class Openings:
             stream_request.pack_request(request, keep_headers=self._config.keep_headers),
             chunked=not request.http_1_0,
             limit=self._config.max_buffer_bytes,
+            budget=self._streams.budget,
             first_event=self._first_event,
         )
         return Connection(stream, sock, self._streams)
@@ -179,7 +180,9 @@ class Openings:
         except (ClientGone, OutboxFull) as exc:
             self._streams.fail(connection, exc)
             return
-        if stream.close_held:
+        if self._streams.budget.exceeded:
+            self._streams.relieve()
+        if stream.close_held and stream.state is StreamState.OPEN:
             self._streams.close(connection)
 
     def _refuse(

@@ -219,7 +219,7 @@ class Connection:
         Raises:
             OutboxFull: it is more than a client may leave unread.
         """
-        outbox = Outbox(self.stream.limit)
+        outbox = Outbox(self.stream.limit, self.stream.budget)
         outbox.put(memoryview(data)[sent:], final=final)
         self._outbox = outbox
         self.direct = None
@@ -288,6 +288,8 @@ class Connection:
         # Watchers first: a closed descriptor's number may be another stream's at once.
         self._reader.stop()
         self._stop_writer()
+        if self._outbox is not None:
+            self._outbox.clear()
         self._outbox = self.direct = None
         if self._borrowed:
             self._sock.detach()

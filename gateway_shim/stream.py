@@ -18,6 +18,7 @@ from enum import Enum
 
 from gateway_shim import wire
 from gateway_shim.boot import Boot
+from gateway_shim.buffer_budget import UNLIMITED, BufferBudget
 from gateway_shim.errors import InvalidTransition
 from gateway_shim.wire import Frame
 
@@ -68,15 +69,21 @@ class OutboxFull(Exception):
 
 
 class Outbox:
-    """The bytes of one stream that the kernel has not taken yet; at most ``limit`` of them."""
+    """The bytes of one stream that the kernel has not taken yet; at most ``limit`` of them.
 
-    __slots__ = ("_pieces", "_written", "limit", "size")
+    Args:
+        limit: bytes.
+        budget: where they are counted, with those of other streams.
+    """
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("_budget", "_pieces", "_written", "limit", "size")
+
+    def __init__(self, limit: int, budget: BufferBudget = UNLIMITED) -> None:
         # As they came: a broadcast's bytes are one object in the outboxes of all slow clients, and
         # cost each of them a reference (a memoryview of each would be as large as the event).
         self._pieces: deque[bytes | memoryview] = deque()
         self._written = 0  # of the first piece
+        self._budget = budget
         self.limit = limit
         self.size = 0
 
@@ -95,6 +102,8 @@ class Outbox:
             raise OutboxFull
         self._pieces.append(data)
         self.size += len(data)
+        self._budget.hold(data)
+        self._budget.waiting += len(data)
 
     def head(self) -> memoryview:
         """The bytes to write next: many small pieces joined, so that one write takes them all.
@@ -113,16 +122,29 @@ class Outbox:
         while self._pieces and size < _JOINED_BYTES:
             parts.append(self._pieces.popleft())
             size += len(parts[-1])
-        self._pieces.appendleft(b"".join(parts)[self._written :])
+        joined = b"".join(parts)[self._written :]
+        self._pieces.appendleft(joined)
         self._written = 0
+        for part in parts:
+            self._budget.release(part)
+        self._budget.hold(joined)
 
     def advance(self, count: int) -> None:
         """Forget ``count`` bytes of the head."""
         self.size -= count
+        self._budget.waiting -= count
         self._written += count
         if self._written == len(self._pieces[0]):
-            self._pieces.popleft()
+            self._budget.release(self._pieces.popleft())
             self._written = 0
+
+    def clear(self) -> None:
+        """Forget everything: nobody will write it any more."""
+        for piece in self._pieces:
+            self._budget.release(piece)
+        self._budget.waiting -= self.size
+        self._pieces.clear()
+        self.size = self._written = 0
 
 
 class Stream:
@@ -133,6 +155,7 @@ class Stream:
         request: its request in compact form (:func:`gateway_shim.stream_request.pack_request`).
         chunked: whether its body is chunked (HTTP/1.1) or bare (HTTP/1.0).
         limit: how many bytes it may hold back.
+        budget: where what it holds back is counted, with what other streams do.
         first_event: adds to the stream's first event what only that one carries; None: nothing.
 
     Attributes:
@@ -144,6 +167,7 @@ class Stream:
         "_held",
         "_held_bytes",
         "boot",
+        "budget",
         "chunked",
         "close_held",
         "limit",
@@ -159,12 +183,14 @@ class Stream:
         *,
         chunked: bool,
         limit: int,
+        budget: BufferBudget = UNLIMITED,
         first_event: Callable[[Frame], Frame] | None = None,
     ) -> None:
         self.token = token
         self.request = request
         self.chunked = chunked
         self.limit = limit
+        self.budget = budget
         self.state = StreamState.CONNECTING
         self.boot: Boot | None = None
         self.close_held = False
@@ -233,9 +259,22 @@ class Stream:
             if self._held is None:
                 self._held = []
             self._held.append(data)
+            self.budget.hold(data)
         self.close_held = close
 
     def take_held(self) -> list[bytes]:
         """What was kept, oldest first; it is then forgotten."""
         held, self._held = self._held or [], None
+        for data in held:
+            self.budget.release(data)
         return held
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that are kept because they came while connecting."""
+        return self._held_bytes if self._held else 0
+
+    def drop_held(self) -> None:
+        """Forget what was kept, and be :attr:`overflowed`: the stream must end once it opens."""
+        self.take_held()
+        self._held_bytes = self.limit + 1

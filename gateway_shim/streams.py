@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gateway_shim import wire
 from gateway_shim.admission import Admission
+from gateway_shim.buffer_budget import UNLIMITED, BufferBudget
 from gateway_shim.callbacks import Reason
 from gateway_shim.endings import Endings
 from gateway_shim.sockets import ClientGone, Connection
@@ -19,6 +20,10 @@ from gateway_shim.wire import Frame
 __all__ = ["Audience", "Streams", "about"]
 
 logger = logging.getLogger(__name__)
+
+_RELIEF = 16
+"""Where the budget is exceeded, a sixteenth of it becomes free: not all streams are looked through
+for each further event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +44,39 @@ class Audience:
 class Streams:
     """Every stream that is connecting, open, or writing its last bytes.
 
-    It is the :class:`~gateway_shim.sockets.ConnectionOwner` of their connections. What sockets
-    call is called in the hub and never blocks; whatever may log is for greenlets, since a log
-    line may wait for a handler's lock.
+    The :class:`~gateway_shim.sockets.ConnectionOwner` of their connections. What sockets call is
+    called in the hub and never blocks; whatever may log, and so may wait, is for greenlets.
 
     Args:
         admission: where they are counted in and out.
         endings: the backend is told of every end through it.
         stats: the counters.
+        budget: counts what all of them hold back; where it is exceeded, those that hold most end.
 
     Attributes:
         by_token: those that are connecting or open.
         closing: those whose last bytes are on their way.
     """
 
-    def __init__(self, admission: Admission, endings: Endings, stats: GatewayStats) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        endings: Endings,
+        stats: GatewayStats,
+        budget: BufferBudget = UNLIMITED,
+    ) -> None:
         self.by_token: dict[str, Connection] = {}
         self.closing: set[Connection] = set()
         self._audience: Audience | None = None
         self._admission = admission
         self._endings = endings
         self._stats = stats
+        self.budget = budget
 
     @property
     def buffered(self) -> int:
         """Bytes that slow clients have not taken yet."""
-        return sum(connection.buffered for connection in self._everyone())
+        return self.budget.waiting
 
     def add(self, connection: Connection, address: str) -> None:
         """Know a stream from now on, by its token.
@@ -112,7 +124,9 @@ class Streams:
         except (ClientGone, OutboxFull) as exc:
             self.fail(connection, exc)
             return False
-        return True
+        if self.budget.exceeded:
+            self.relieve()
+        return connection.stream.state is not StreamState.CLOSED
 
     def write_all(self, connections: Sequence[Connection], frame: Frame, gone: list[str]) -> int:
         """Write to many streams: the hot loop, each step of which is paid for every delivery.
@@ -136,6 +150,8 @@ class Streams:
                 sent = sock.send(data)
                 if sent != size:
                     connection.keep(data, sent)
+                    if self.budget.exceeded:
+                        self.relieve()
             except BlockingIOError:
                 taken += self.write(connection, frame)
             except (OSError, OutboxFull) as exc:
@@ -208,6 +224,24 @@ class Streams:
             self._stats.slow_consumers_ended += 1
             logger.warning("slow consumer ended", extra=about(stream))
 
+    def relieve(self) -> None:
+        """End the streams that hold back most, until all together fit the budget. Logs."""
+        goal = self.budget.limit - self.budget.limit // _RELIEF
+        holding = [each for each in self._everyone() if each.buffered or each.stream.held_bytes]
+        holding.sort(key=lambda each: each.buffered + each.stream.held_bytes)
+        ended = []
+        while holding and self.budget.size > goal:
+            connection = holding.pop()
+            if connection.stream.state is StreamState.CONNECTING:
+                connection.stream.drop_held()
+                continue
+            self.lose(connection, Reason.ERROR)
+            self._stats.slow_consumers_ended += 1
+            ended.append(connection.stream)
+        for stream in ended:
+            extra = about(stream) | {"limit": "SSE_MAX_TOTAL_BUFFER_BYTES"}
+            logger.warning("slow consumer ended", extra=extra)
+
     def lose(self, connection: Connection, reason: Reason) -> None:
         """End a stream whose client is gone, or must go. Allowed at any time, also twice."""
         stream = connection.stream
@@ -238,6 +272,7 @@ class Streams:
 
     def _remove(self, stream: Stream) -> None:
         self._audience = None
+        stream.take_held()  # nobody will get it any more
         self._admission.leave(self.by_token.pop(stream.token).limit_key)
 
     # ------------------------------------------------------------------ told by a socket

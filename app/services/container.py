@@ -51,6 +51,7 @@ def _gateway_config(settings: Settings) -> GatewayConfig:
         dialect=Dialect(settings.sse_dialect),
         heartbeat_interval=settings.heartbeat_interval_seconds,
         max_buffer_bytes=settings.sse_max_buffer_bytes,
+        max_total_buffer_bytes=settings.sse_max_total_buffer_bytes,
         max_connections=_max_connections(settings.sse_max_connections),
         max_connections_per_address=settings.sse_max_connections_per_address,
         proxies=TrustedProxies.parse(settings.trusted_proxies),

@@ -66,6 +66,7 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
     "SSE_DIALECT": ("named", "envelope", "envelope", ["Named"]),
     "HEARTBEAT_INTERVAL_SECONDS": (15, "1", 1, [*NUMBER[1:], "0", "1.5"]),
     "SSE_MAX_BUFFER_BYTES": (1048576, "1024", 1024, [*NUMBER[1:], "1023", "1MB"]),
+    "SSE_MAX_TOTAL_BUFFER_BYTES": (268435456, "1048576", 1048576, [*NUMBER[1:], "1048575"]),
     "SSE_MAX_CONNECTIONS": (None, "1", 1, [*NUMBER[1:], "0"]),
     "SSE_MAX_CONNECTIONS_PER_ADDRESS": (1000, "1", 1, [*NUMBER[1:], "0"]),
     "SSE_MAX_PENDING_CONNECTS": (500, "1500", 1500, [*NUMBER[1:], "0", "1501"]),

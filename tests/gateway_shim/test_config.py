@@ -96,6 +96,7 @@ def test_defaults() -> None:
         "dialect": "named",
         "heartbeat_interval": 15.0,
         "max_buffer_bytes": 1024 * 1024,
+        "max_total_buffer_bytes": 256 * 1024 * 1024,
         "max_connections": None,
         "max_connections_per_address": None,
         "proxies": {"networks": (), "unix": False, "everybody": False},

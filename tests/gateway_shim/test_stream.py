@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from gateway_shim.buffer_budget import BufferBudget
 from gateway_shim.errors import InvalidTransition
 from gateway_shim.stream import (
     TRANSITIONS,
@@ -172,7 +173,8 @@ class OutboxMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.outbox = Outbox(self.LIMIT)
+        self.budget = BufferBudget(self.LIMIT)
+        self.outbox = Outbox(self.LIMIT, self.budget)
         self.model = b""
 
     @rule(data=st.binary(min_size=1, max_size=12), as_view=st.booleans())
@@ -196,10 +198,19 @@ class OutboxMachine(RuleBasedStateMachine):
         self.outbox.advance(count)
         self.model = self.model[count:]
 
+    @rule()
+    def clear(self) -> None:
+        """Forget all of it."""
+        self.outbox.clear()
+        self.model = b""
+
     @invariant()
     def sizes_agree(self) -> None:
-        """The size is that of the bytes."""
-        assert self.outbox.size == len(self.model)
+        """The size is that of the bytes, and the budget counts what keeps them in memory."""
+        assert self.outbox.size == self.budget.waiting == len(self.model)
+        wholes = {id(w): w for w in (getattr(p, "obj", p) for p in self.outbox._pieces)}
+        assert self.budget.size == sum(map(len, wholes.values()))
+        assert self.budget._holders.keys() == wholes.keys()
 
 
 TestOutbox = OutboxMachine.TestCase

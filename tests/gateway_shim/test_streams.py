@@ -11,6 +11,7 @@ import pytest
 from gevent.event import Event as Signal
 
 from gateway_shim.callbacks import CallbackAnswer
+from gateway_shim.errors import WriteFailed
 from gateway_shim.wire import Event
 from tests.gateway_shim.rig import Rig, tcp_pair
 from tests.support.http_message import Ended
@@ -45,6 +46,82 @@ def test_client_gone_with_bytes_waiting(rig: Rig) -> None:
     stream.close()
     assert rig.wait_reason(token) in ("client_closed", "error")
     assert rig.gateway.stats.bytes_buffered == 0
+
+
+KILOBYTE = 1024
+
+
+def test_all_together_have_a_budget(caplog: pytest.LogCaptureFixture) -> None:
+    """Where slow clients hold back too much together, those that hold most are ended."""
+    with Rig(max_total_buffer_bytes=100 * KILOBYTE, max_buffer_bytes=90 * KILOBYTE) as rig:
+        tokens = [rig.open(send_buffer=KILOBYTE)[0] for _ in range(4)]
+        good, stream = rig.open()
+        for kilobytes, token in zip((10, 20, 30), tokens, strict=False):
+            rig.gateway.send(token, Event(None, "x" * kilobytes * KILOBYTE))
+        with pytest.raises(WriteFailed):  # it is itself the one that holds most
+            rig.gateway.send(tokens[3], Event(None, "x" * 60 * KILOBYTE))
+        assert (rig.gateway.stats.slow_consumers_ended, rig.gateway.active) == (1, 4)
+        assert rig.gateway.stats.bytes_buffered < 100 * KILOBYTE
+        assert rig.wait_reason(tokens[3]) == "error"
+        for token in (tokens[2], tokens[1], tokens[0]):
+            rig.gateway.send(token, Event(None, "y" * 20 * KILOBYTE))
+        assert rig.gateway.stats.slow_consumers_ended == 2
+        assert rig.wait_reason(tokens[2]) == "error"
+        rig.gateway.send(good, Event(None, "1"))
+        assert stream.next_event().data == "1"
+        ended = [record for record in caplog.records if record.message == "slow consumer ended"]
+        assert [vars(record)["limit"] for record in ended] == ["SSE_MAX_TOTAL_BUFFER_BYTES"] * 2
+        assert [vars(record)["token"] for record in ended] == [tokens[3], tokens[2]]
+
+
+def test_a_broadcast_counts_once() -> None:
+    """One large event that many clients are slow to take is in memory once: nobody is ended."""
+    with Rig(max_total_buffer_bytes=400 * KILOBYTE) as rig:
+        tokens = [rig.open(send_buffer=KILOBYTE)[0] for _ in range(20)]
+        result = rig.gateway.broadcast(tokens, Event(None, "x" * 200 * KILOBYTE))
+        assert (result.delivered, result.unknown) == (20, ())
+        assert rig.gateway.stats.bytes_buffered > 20 * 100 * KILOBYTE
+        assert rig.gateway.stats.slow_consumers_ended == 0
+
+
+def test_a_broadcast_over_the_budget() -> None:
+    """A broadcast that is too much goes on to those who read; what they hold back ends others."""
+    with Rig(max_total_buffer_bytes=300 * KILOBYTE) as rig:
+        slow_ones = [rig.open(send_buffer=KILOBYTE)[0] for _ in range(3)]
+        good, stream = rig.open()
+        tokens = [*slow_ones, good]
+        for number in range(12):
+            rig.gateway.broadcast(tokens, Event(None, f"{number}" + "x" * 40 * KILOBYTE))
+            assert stream.next_event().data.startswith(f"{number}")
+        assert rig.gateway.stats.slow_consumers_ended == 3
+        assert rig.gateway._streams.budget.size == 0
+        assert rig.gateway.active == 1
+
+
+def test_what_came_while_connecting_is_in_the_budget() -> None:
+    """A stream that held back most while it was connecting ends once it would open."""
+    gate = Signal()
+    with Rig(max_total_buffer_bytes=100 * KILOBYTE) as rig:
+        rig.backend.during = lambda token: gate.wait()
+        large, small = rig.visit(), rig.visit()
+        rig.gateway.send(small.token, Event("n", "1"))
+        for _ in range(4):
+            rig.gateway.send(large.token, Event(None, "x" * 25 * KILOBYTE))
+        assert rig.gateway._streams.budget.size < KILOBYTE
+        gate.set()
+        assert small.stream().next_event().data == "1"
+        assert large.outcome() is None
+        assert rig.wait_reason(large.token) == "error"
+        assert (rig.gateway.active, rig.gateway.stats.slow_consumers_ended) == (1, 1)
+
+
+def test_nothing_stays_in_the_budget_of_what_was_refused() -> None:
+    """What was held back for a stream that does not open is forgotten."""
+    with Rig() as rig:
+        rig.backend.answer = CallbackAnswer(403)
+        rig.backend.during = lambda token: rig.gateway.send(token, Event(None, BIG))
+        assert rig.visit().outcome() is not None
+        assert rig.gateway._streams.budget.size == 0
 
 
 def test_waiting_bytes_cannot_be_written(rig: Rig) -> None:
