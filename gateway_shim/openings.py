@@ -123,7 +123,7 @@ class Openings:
         stream = connection.stream
         # Before the callback: the backend may send to the token from inside it.
         self._streams.add(connection, request.address)
-        place = self._pending.enter(request.address)
+        self._pending.enter(connection.limit_key)
         try:
             answer = self._backend.connect(
                 callbacks.payload(
@@ -134,7 +134,7 @@ class Openings:
             self._streams.lose(connection, Reason.ERROR)
             raise
         finally:
-            self._pending.leave(place)
+            self._pending.leave(connection.limit_key)
         if stream.state is StreamState.CLOSED:  # the client left meanwhile: nobody is told
             logger.info("stream abandoned", extra=about(stream))
             return None

@@ -45,28 +45,24 @@ class PendingConnects:
         """
         if self.count >= self._limit:
             return _busy("Too many streams are being opened; try again later")
+        if self.count < self._limit_per_address:  # so nobody has more: the usual case
+            return None
         if self._addresses[self._limit_key(address)] >= self._limit_per_address:
             return _busy("Too many streams are being opened from this address; try again later")
         return None
 
-    def enter(self, address: str) -> str:
-        """Count a connect in.
-
-        Returns:
-            What :meth:`leave` needs once the connect is answered.
-        """
-        self.count += 1
-        key = self._limit_key(address)
-        if key:
-            self._addresses[key] += 1
-        return key
-
-    def leave(self, key: str) -> None:
-        """Count a connect out, whatever it was answered.
+    def enter(self, key: str) -> None:
+        """Count a connect in; then call :meth:`leave` with the same key, whatever it is answered.
 
         Args:
-            key: what :meth:`enter` has returned.
+            key: what the client's address is counted as.
         """
+        self.count += 1
+        if key:
+            self._addresses[key] += 1
+
+    def leave(self, key: str) -> None:
+        """Count a connect out."""
         self.count -= 1
         if not key:
             return
