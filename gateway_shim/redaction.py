@@ -23,7 +23,10 @@ MASK = "***"
 """What stands in a log where a secret was."""
 
 SHOWN_ID_CHARACTERS = 8
-"""Characters that are shown of a request id: of a UUID, those before the first hyphen."""
+"""Characters that are shown of a request id: of a UUID, those before the first hyphen.
+
+An id that is not at least twice as long is shown whole: so short an id can be guessed anyway.
+"""
 
 MAX_CHARACTERS = 32 * 1024
 """Characters that are kept of a text, and of all texts in one field. To look for secrets in that
@@ -69,7 +72,9 @@ def _patterns(end: str) -> tuple[tuple[re.Pattern[str], str], ...]:
         ),
         # A request id in a stream's URL.
         (
-            re.compile(rf"([?&]{_ID_FIELD}=[^&#\s\"]{{{SHOWN_ID_CHARACTERS}}})[^&#\s\"]+"),
+            re.compile(
+                rf"([?&]{_ID_FIELD}=[^&#\s\"]{{{SHOWN_ID_CHARACTERS}}})[^&#\s\"]{{{SHOWN_ID_CHARACTERS},}}"
+            ),
             rf"\1{_MORE}",
         ),
         # A header: as a line, in a dict's repr, as a pair. Unquoted, its value lasts to the line's
@@ -212,8 +217,9 @@ class Redactor:
 
 
 def _short_id(request_id: str) -> str:
-    shown = request_id[:SHOWN_ID_CHARACTERS]
-    return shown if shown == request_id else f"{shown}{_MORE}"
+    if len(request_id) < 2 * SHOWN_ID_CHARACTERS:
+        return request_id
+    return f"{request_id[:SHOWN_ID_CHARACTERS]}{_MORE}"
 
 
 class _Room:

@@ -97,7 +97,7 @@ def test_the_access_log_holds_no_secret(tmp_path: Path) -> None:
         logger.setup(configuration(accesslog=str(path)))
         environ = {
             "REQUEST_METHOD": "POST",
-            "RAW_URI": "/api/sse/callback?secret=hunter2&request_id=0123456789&a=100%25",
+            "RAW_URI": "/api/sse/callback?secret=hunter2&request_id=0123456789abcdef&a=100%25",
             "SERVER_PROTOCOL": "HTTP/1.1",
         }
         response = SimpleNamespace(status="200 OK", headers=[], sent=2)

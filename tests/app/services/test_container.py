@@ -12,6 +12,7 @@ from dependency_injector import errors, providers
 
 from app.config import Settings
 from app.services.authorization import allow_all
+from app.services.connection_manager import HeldByAnotherUser
 from app.services.container import ServiceContainer
 from app.services.gateway_transport import InProcessTransport
 from app.services.http_transport import HttpTransport
@@ -178,6 +179,19 @@ def test_more_connections_than_descriptors(
     assert container_of(sse_max_connections=150).gateway().config.max_connections == 150
     assert container_of().gateway().config.max_connections == 150
     assert len(caplog.records) == 1
+
+
+def test_who_says_that_a_stream_lives(container: ServiceContainer) -> None:
+    """The gateway of this process, whose streams are known; nobody says it of another process's."""
+    manager = container.connection_manager()
+    manager.on_connect("me", "T1", "/", "ann")
+    assert not container.gateway().holds("T1")
+    manager.on_connect("me", "T2", "/", "bob")
+    assert manager.holder_of("me") == "T2"
+    elsewhere = container_of(sse_gateway_url="http://127.0.0.1:9").connection_manager()
+    elsewhere.on_connect("me", "T1", "/", "ann")
+    with pytest.raises(HeldByAnotherUser):
+        elsewhere.on_connect("me", "T2", "/", "bob")
 
 
 def test_the_task_services_settings() -> None:
