@@ -21,6 +21,7 @@ from gateway_shim.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.config import Cors
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.line_limit import LINES_PER_SECOND
+from gateway_shim.pending_connects import DEFAULT_PENDING_CONNECTS, MAX_PENDING_CONNECTS
 from gateway_shim.redaction import Redactor
 
 __all__ = [
@@ -125,9 +126,9 @@ class Settings(BaseSettings):
         " not counted",
     )
     sse_max_pending_connects: int = Field(
-        500,
+        DEFAULT_PENDING_CONNECTS,
         ge=1,
-        le=1500,  # of the 2,000 requests at a time, some must stay for all that is no stream
+        le=MAX_PENDING_CONNECTS,
         description="connects that wait for SSE_AUTHORIZE and the connect observers at a time",
     )
     sse_client_timeout_seconds: float = Field(

@@ -15,6 +15,7 @@ from gateway_shim.addresses import InvalidAddress, is_http_url, listening_host
 from gateway_shim.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.log_format import TextFormatter
+from gateway_shim.pending_connects import DEFAULT_PENDING_CONNECTS, MAX_PENDING_CONNECTS
 from gateway_shim.server import (
     KEEP_ALIVE_SECONDS,
     GunicornServer,
@@ -63,8 +64,10 @@ def gateway_command(
 
     It speaks the contract of the Node gateway, so it can be started wherever that one is:
     by its environment alone, or with these options, which win. The environment alone has
-    SSE_MAX_CONNECTIONS_PER_ADDRESS, the streams at a time from one client address (1000), and
-    TRUSTED_PROXIES, the peers whose X-Forwarded-For is believed (127.0.0.1,::1,unix).
+    SSE_MAX_CONNECTIONS_PER_ADDRESS, the streams at a time from one client address (1000),
+    SSE_MAX_PENDING_CONNECTS, the callbacks of connects that wait for their answer at a time (500,
+    at most 1500), and TRUSTED_PROXIES, the peers whose X-Forwarded-For is believed
+    (127.0.0.1,::1,unix).
     """
     log_format.install(TextFormatter(), "INFO", sys.stdout)
     number = _port(port or os.environ.get("PORT"))
@@ -85,6 +88,7 @@ def gateway_command(
     per_address = _at_least_one(
         "SSE_MAX_CONNECTIONS_PER_ADDRESS", None, _DEFAULT_STREAMS_PER_ADDRESS
     )
+    pending = _at_least_one("SSE_MAX_PENDING_CONNECTS", None, DEFAULT_PENDING_CONNECTS)
     proxies = _proxies(os.environ.get("TRUSTED_PROXIES") or DEFAULT_PROXIES)
     url = _callback_url(callback_url or os.environ.get("CALLBACK_URL"))
 
@@ -98,6 +102,7 @@ def gateway_command(
             dialect,
             _DRAIN_SECONDS,
             max_connections_per_address=per_address,
+            max_pending_connects=min(pending, MAX_PENDING_CONNECTS),
             proxies=proxies,
         )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from gateway_shim.client_address import TrustedProxies
 from gateway_shim.contract import CORS_HEADERS
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.pending_connects import DEFAULT_PENDING_CONNECTS
 from gateway_shim.wire import Dialect
 
 __all__ = ["Cors", "GatewayConfig"]
@@ -115,7 +116,7 @@ class GatewayConfig:
     max_connections: int | None = None
     max_connections_per_address: int | None = None
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
-    max_pending_connects: int = 500
+    max_pending_connects: int = DEFAULT_PENDING_CONNECTS
     keep_headers: bool = True
     client_timeout: float = 30.0
     retry_ms: int | None = None

@@ -13,7 +13,12 @@ from collections.abc import Callable
 from gateway_shim.admission import RETRY_AFTER_SECONDS
 from gateway_shim.contract import ErrorCode, Refusal, error_body
 
-__all__ = ["PendingConnects"]
+__all__ = ["DEFAULT_PENDING_CONNECTS", "MAX_PENDING_CONNECTS", "PendingConnects"]
+
+DEFAULT_PENDING_CONNECTS = 500
+
+MAX_PENDING_CONNECTS = 1500
+"""The highest limit: of the 2,000 request handlers some must stay for all that is no stream."""
 
 _ADDRESS_SHARE = 4
 """One client address may have this part of all places: a quarter."""

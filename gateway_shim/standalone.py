@@ -9,6 +9,7 @@ from gateway_shim.descriptors import raise_limit, streams_allowed
 from gateway_shim.front import Front
 from gateway_shim.gateway import Gateway
 from gateway_shim.http_backend import HttpBackend
+from gateway_shim.pending_connects import DEFAULT_PENDING_CONNECTS
 from gateway_shim.wire import Dialect
 
 __all__ = ["make_front"]
@@ -21,6 +22,7 @@ def make_front(
     drain_seconds: float,
     *,
     max_connections_per_address: int | None = None,
+    max_pending_connects: int = DEFAULT_PENDING_CONNECTS,
     proxies: TrustedProxies | None = None,
 ) -> Front:
     """Make the WSGI application of a gateway.
@@ -31,6 +33,7 @@ def make_front(
         dialect: ``named`` or ``envelope``.
         drain_seconds: how long clients may take when the gateway stops.
         max_connections_per_address: streams at a time from one address; None: no limit.
+        max_pending_connects: callbacks of connects that wait for their answer at a time.
         proxies: whose word about a client's address is taken; None: nobody's.
     """
     backend: Backend = HttpBackend(callback_url) if callback_url else NoBackend()
@@ -39,6 +42,7 @@ def make_front(
         heartbeat_interval=heartbeat_interval,
         max_connections=streams_allowed(raise_limit()),
         max_connections_per_address=max_connections_per_address,
+        max_pending_connects=max_pending_connects,
         proxies=proxies or TrustedProxies(),
     )
     gateway = Gateway(backend, config)

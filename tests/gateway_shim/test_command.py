@@ -43,7 +43,7 @@ def _no_gunicorn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standalone, "raise_limit", lambda: 10_000)
     for name in (
         *("PORT", "HOST", "CALLBACK_URL", "HEARTBEAT_INTERVAL_SECONDS", "SSE_DIALECT"),
-        *("SSE_MAX_CONNECTIONS_PER_ADDRESS", "TRUSTED_PROXIES"),
+        *("SSE_MAX_CONNECTIONS_PER_ADDRESS", "TRUSTED_PROXIES", "SSE_MAX_PENDING_CONNECTS"),
         "KEEP_ALIVE_SECONDS",
     ):
         monkeypatch.delenv(name, raising=False)
@@ -282,6 +282,21 @@ def test_addresses(environment: dict[str, str], per_address: int, proxies: str) 
     config = started(run(PORT=str(free_port()), **environment))[1].gateway.config
     assert config.max_connections_per_address == per_address
     assert config.proxies == TrustedProxies.parse(proxies)
+
+
+@pytest.mark.parametrize(
+    ("environment", "pending"),
+    [
+        ({}, 500),
+        ({"SSE_MAX_PENDING_CONNECTS": "7"}, 7),
+        ({"SSE_MAX_PENDING_CONNECTS": "0"}, 500),
+        ({"SSE_MAX_PENDING_CONNECTS": "1501"}, 1500),
+    ],
+)
+def test_pending_connects(environment: dict[str, str], pending: int) -> None:
+    """How many callbacks may wait comes from the environment, with room for other requests."""
+    config = started(run(PORT=str(free_port()), **environment))[1].gateway.config
+    assert config.max_pending_connects == pending
 
 
 def test_bad_proxies(caplog: pytest.LogCaptureFixture) -> None:
