@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ from app.config import Settings
 from app.self_command import self_command
 from gateway_shim.addresses import bind_text
 from gateway_shim.redaction import Redactor
+from gateway_shim.reload_check import ReloadCheck
 from gateway_shim.server import base_options, check_certificate
 
-__all__ = ["CAN_START", "gunicorn_options", "why_not"]
+__all__ = ["CAN_START", "gunicorn_options", "start_check"]
 
 CAN_START = "a server can start with these settings"
 """What ``sse-monolith check`` says if so."""
@@ -42,7 +42,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         settings.port,
         drain_seconds=settings.graceful_shutdown_timeout + _DRAIN_SECONDS,
         keep_alive_seconds=settings.keep_alive_seconds,
-        why_not=why_not,
+        start_check=start_check,
     )
 
     if settings.certfile is not None or settings.keyfile is not None:
@@ -77,30 +77,12 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def why_not() -> str | None:
-    """Why a worker could not start with the settings of now; None if it could.
+def start_check() -> ReloadCheck:
+    """Start to find out whether a worker could start with the settings of now.
 
-    Asked of a process of its own, which may import what the arbiter must not.
+    A process of its own looks, which may import what the arbiter must not.
     """
-    try:
-        done = subprocess.run(  # noqa: S603 - our own program
-            [*self_command(), "check"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=_CHECK_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        return f"the check did not work: {exc}"
-    lines = done.stdout.split("\n")
-    if CAN_START in lines:
-        return None
-    return next((line for line in reversed(lines) if line), "it says nothing").removeprefix(
-        "Error: "
-    )
+    return ReloadCheck([*self_command(), "check"], CAN_START, _CHECK_SECONDS)
 
 
 def _reachable(host: str, port: int) -> str:

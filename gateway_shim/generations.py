@@ -1,4 +1,4 @@
-"""Which of the arbiter's workers is the newest, in memory that all of them share."""
+"""Which worker is the newest and which ones have served, in memory that all of them share."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ __all__ = ["Generations"]
 
 _AGE = struct.Struct("q")
 
+_NEWEST, _SERVED = 0, _AGE.size  # where they are in the memory, bytes
+
 
 class Generations:
-    """The age of the newest worker: written by the arbiter before it forks, read by the workers.
+    """The ages of the newest worker and of the newest one that has served.
+
+    The arbiter writes the first before it forks, and a worker the second.
 
     A worker that is told to end needs to know whether it has a successor. After SIGHUP it has
     one, which shares its listening sockets; after SIGTERM it has none, or none yet.
     """
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, _AGE.size)  # anonymous and shared: forks see one another
+        self._memory = mmap.mmap(-1, 2 * _AGE.size)  # anonymous and shared: forks see one another
 
     def begin(self, age: int) -> None:
         """Note a worker that is about to be forked.
@@ -26,9 +30,21 @@ class Generations:
         Args:
             age: the arbiter's count of its workers.
         """
-        _AGE.pack_into(self._memory, 0, age)
+        _AGE.pack_into(self._memory, _NEWEST, age)
 
     def has_successor(self, age: int) -> bool:
         """Whether a worker was forked after the one of this age."""
-        newest: int = _AGE.unpack_from(self._memory, 0)[0]
+        newest: int = _AGE.unpack_from(self._memory, _NEWEST)[0]
         return newest > age
+
+    def note_served(self, age: int) -> None:
+        """Note that the worker of this age serves."""
+        _AGE.pack_into(self._memory, _SERVED, max(age, self._newest_served()))
+
+    def has_served(self, age: int) -> bool:
+        """Whether the worker of this age, or a later one, has served."""
+        return self._newest_served() >= age
+
+    def _newest_served(self) -> int:
+        served: int = _AGE.unpack_from(self._memory, _SERVED)[0]
+        return served

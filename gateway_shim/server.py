@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import logging
 import os
-import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
-from types import FrameType
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from gateway_shim.addresses import bind_text
+from gateway_shim.arbiter import StreamArbiter
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.orphans import adopt_orphans
 from gateway_shim.output import drop_unwritten_output
-from gateway_shim.program_files import ProgramFiles
-from gateway_shim.refused_options import ONE_WORKER, check_worker_class, refused_options
+from gateway_shim.refused_options import check_worker_class
+from gateway_shim.reload_check import ReloadCheck
 from gateway_shim.server_log import PropagatingLogger
-from gateway_shim.systemd import Notifier, listening_already
+from gateway_shim.systemd import listening_already
 
 __all__ = [
     "KEEP_ALIVE_SECONDS",
@@ -32,11 +29,8 @@ __all__ = [
     "check_address",
     "check_certificate",
     "hosts",
-    "prepare_arbiter",
 ]
 
-
-logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_SECONDS = 150
 """Seconds that a connection may be idle between two requests.
@@ -49,16 +43,13 @@ that meets the closing connection is answered 502, and a 502 ends an EventSource
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - no name of a file; gunicorn makes one that is its own
 
 
-_STOPS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
-
-
 def base_options(
     host: str,
     port: int,
     *,
     drain_seconds: float,
     keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
-    why_not: Callable[[], str | None] = lambda: None,
+    start_check: Callable[[], ReloadCheck] | None = None,
 ) -> dict[str, Any]:
     """The gunicorn settings that streams need, whatever the application.
 
@@ -67,7 +58,7 @@ def base_options(
         port: TCP port.
         drain_seconds: how long the application's shutdown may take.
         keep_alive_seconds: how long a connection may be idle between two requests.
-        why_not: asked before a reload: why a new worker could not start; None if it could.
+        start_check: starts what is asked before a reload, whether a new worker could start.
     """
     return {
         "bind": [bind_text(name, port) for name in hosts(host)],
@@ -94,7 +85,8 @@ def base_options(
         "control_socket_disable": True,
         "worker_tmp_dir": _memory_folder(),
         "logger_class": PropagatingLogger,
-        "on_starting": lambda arbiter: _begin(arbiter, why_not),
+        "on_starting": lambda arbiter: _begin(arbiter, start_check),
+        "post_fork": _keep_sockets,
         "worker_int": lambda worker: worker.finish(),
         "worker_exit": lambda _arbiter, _worker: drop_unwritten_output(),
         "on_exit": lambda _arbiter: drop_unwritten_output(),
@@ -177,106 +169,20 @@ def _no_password() -> str:
     raise InvalidConfiguration("the key is encrypted; write it without a pass phrase")
 
 
-def _begin(arbiter: Arbiter, why_not: Callable[[], str | None]) -> None:
+def _keep_sockets(_: Arbiter, worker: Any) -> None:
+    """Keep the worker's listening sockets from the programs that its tasks start.
+
+    gunicorn makes them inheritable for its SIGUSR2, which concerns the arbiter alone. A program
+    that outlives the server would keep the port.
+    """
+    for listener in worker.sockets:
+        listener.set_inheritable(False)
+
+
+def _begin(arbiter: Arbiter, start_check: Callable[[], ReloadCheck] | None) -> None:
     check_worker_class(arbiter.cfg)
     adopt_orphans()
-    prepare_arbiter(arbiter, why_not)
-
-
-def prepare_arbiter(arbiter: Arbiter, why_not: Callable[[], str | None]) -> None:
-    """Change some of the arbiter's signals; called by gunicorn's ``on_starting`` hook.
-
-    A second SIGTERM ends the shutdown sooner. While it waits for its workers the arbiter minds
-    SIGINT and SIGQUIT only, so a SIGTERM that arrives then is queued as a SIGQUIT.
-
-    One that arrives during a reload ends that sooner: the arbiter would first wait for the
-    replaced worker, and that one for its tasks.
-
-    A reload that could not work is refused: the arbiter would end the worker that serves before
-    it knows whether another one can start, and then itself. So is one after the program's files
-    have changed: the next worker would be a mix of what is loaded and what is there now.
-
-    SIGTTIN, which would add a worker, does nothing: its streams would miss every event. Options
-    that the start refuses are set back at a reload, with a line in the log.
-
-    The worker tells systemd how the service is. Only a stop is told by the arbiter.
-
-    Args:
-        arbiter: gunicorn's.
-        why_not: asked before a reload: why a new worker could not start; None if it could.
-    """
-    program = ProgramFiles.of_this_process()
-    notifier = Notifier.taken_from(os.environ)
-    setattr(arbiter.worker_class, "notifier", notifier)  # noqa: B010 - gunicorn's type lacks it
-    queue = arbiter.signal
-    stop = arbiter.stop
-    reload = arbiter.reload
-    setup = arbiter.setup
-    stopping = reloading = False
-
-    def note_stop(graceful: bool = True) -> None:
-        nonlocal stopping
-        if not stopping:
-            notifier.stopping()
-        stopping = True
-        stop(graceful)
-
-    def note_reload() -> None:
-        nonlocal reloading
-        problem = program.change()
-        if problem is None:
-            with _own_children():
-                problem = why_not()
-        if problem is not None:
-            logger.error("reload refused, the running worker goes on: %s", problem)
-            return
-        reloading = True
-        try:
-            reload()
-        finally:
-            reloading = False
-
-    def note_setup(app: BaseApplication) -> None:
-        # Only reloads come here: the first set-up was before the hook, and check_config sees it.
-        for refused in refused_options(app.cfg):
-            logger.error("ignored: %s", refused.message)
-            app.cfg.set(refused.name, refused.safe_value)
-        setup(app)
-
-    def enqueue(sig: int, frame: FrameType | None) -> None:
-        if reloading and sig in _STOPS:
-            _hurry_replaced_workers(arbiter)
-        queue(signal.SIGQUIT if stopping and sig == signal.SIGTERM else sig, frame)
-
-    def refuse_worker() -> None:
-        logger.warning("SIGTTIN ignored: %s", ONE_WORKER)
-
-    # A hook has no other way in.
-    arbiter.stop = note_stop  # type: ignore[method-assign]
-    arbiter.reload = note_reload  # type: ignore[method-assign]
-    arbiter.setup = note_setup  # type: ignore[method-assign]
-    arbiter.signal = enqueue  # type: ignore[method-assign]
-    arbiter.handle_ttin = refuse_worker  # type: ignore[method-assign]
-
-
-@contextlib.contextmanager
-def _own_children() -> Iterator[None]:
-    """Keep the arbiter from taking the end of another child for that of a worker."""
-    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGCHLD, before)
-        signal.raise_signal(signal.SIGCHLD)  # a worker may have ended meanwhile
-
-
-def _hurry_replaced_workers(arbiter: Arbiter) -> None:
-    workers = list(arbiter.WORKERS.items())
-    newest = max((worker.age for _, worker in workers), default=0)
-    for pid, worker in workers:
-        if worker.age < newest:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGQUIT)
+    StreamArbiter.take_over(arbiter, start_check)
 
 
 class GunicornServer(BaseApplication):

@@ -77,7 +77,6 @@ class StreamWorker(GeventWorker):
     runtime: Runtime
     notifier: ClassVar[Notifier] = Notifier()
     """Whom to tell how the service is; set by the arbiter before it forks."""
-
     _generations: ClassVar[Generations | None] = None
 
     def __init__(self, age: int, *args: Any) -> None:
@@ -88,9 +87,8 @@ class StreamWorker(GeventWorker):
             args: what else gunicorn's workers take.
         """
         super().__init__(age, *args)
-        if StreamWorker._generations is None:
-            StreamWorker._generations = Generations()
-        StreamWorker._generations.begin(age)
+        self.generations = StreamWorker._generations = StreamWorker._generations or Generations()
+        self.generations.begin(age)
 
     @staticmethod
     def check_config(cfg: Any, _: Any) -> None:
@@ -238,6 +236,7 @@ class StreamWorker(GeventWorker):
             detect_dead_peers(listener, self.runtime.gateway.config.client_timeout)
             server.max_accept = _ACCEPTS_AT_ONCE
             server.start()
+        self.generations.note_served(self.age)
         self.notifier.ready()
         pause = self.notifier.interval(_NOTIFY_SECONDS)
         while self.alive:
@@ -284,7 +283,7 @@ class StreamWorker(GeventWorker):
         self.runtime.gateway.stop()
 
     def _has_successor(self) -> bool:
-        return self._generations is not None and self._generations.has_successor(self.age)
+        return self.generations.has_successor(self.age)
 
     def notify(self) -> None:
         """Tell the arbiter, and systemd, that this worker lives; exit if the arbiter is gone."""

@@ -67,10 +67,10 @@ def test_the_arbiter_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     prepared: list[tuple[object, ...]] = []
     monkeypatch.setattr(server, "check_worker_class", lambda cfg: prepared.append((cfg,)))
     monkeypatch.setattr(server, "adopt_orphans", lambda: prepared.append(()))
-    monkeypatch.setattr(server, "prepare_arbiter", lambda *given: prepared.append(given))
+    monkeypatch.setattr(server.StreamArbiter, "take_over", lambda *given: prepared.append(given))
     arbiter = SimpleNamespace(cfg="its configuration")
     options_of()["on_starting"](arbiter)
-    assert prepared == [("its configuration",), (), (arbiter, serving.why_not)]
+    assert prepared == [("its configuration",), (), (arbiter, serving.start_check)]
 
 
 def test_tls_needs_both_files() -> None:

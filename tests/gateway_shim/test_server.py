@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import subprocess
-import sys
-import textwrap
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 import trustme
-from gunicorn.arbiter import Arbiter
-from gunicorn.config import Config
 
 from gateway_shim import server
 from gateway_shim.addresses import bind_text
 from gateway_shim.errors import InvalidConfiguration
-from gateway_shim.refused_options import ONE_WORKER
 from gateway_shim.server import (
     GunicornServer,
     base_options,
     check_address,
     check_certificate,
     hosts,
-    prepare_arbiter,
 )
 from gateway_shim.server_log import PropagatingLogger
 from tests.support.server import free_port
@@ -154,152 +144,6 @@ def test_address_that_is_not_ours(host: str, why: str) -> None:
     assert message.endswith("; check HOST and PORT")
     assert "None" not in message
     assert "Unknown error" not in message
-
-
-# ------------------------------------------------------------------------- the second signal
-
-
-class FakeArbiter:
-    """Of gunicorn's arbiter what the hook touches."""
-
-    def __init__(self) -> None:
-        self.queued: list[int] = []
-        self.stopped: list[bool] = []
-        self.workers = 1
-        self.worker_class = type("Worker", (), {})
-        self.WORKERS: dict[int, Any] = {}
-        self.during_reload: list[int] = []
-        self.options_at_setup: list[tuple[int, int, bool]] = []
-
-    def setup(self, app: Any) -> None:
-        """Take the options that were loaded."""
-        cfg = app.cfg
-        self.options_at_setup.append((cfg.workers, cfg.max_requests, cfg.preload_app))
-
-    def reload(self) -> None:
-        """Replace the worker; these signals arrive meanwhile."""
-        for sig in self.during_reload:
-            self.signal(sig, None)
-
-    def handle_ttin(self) -> None:
-        """Add a worker."""
-        self.workers += 1
-
-    def signal(self, sig: int, frame: object) -> None:
-        """Queue a signal."""
-        self.queued.append(sig)
-
-    def stop(self, graceful: bool = True) -> None:
-        """Stop the workers."""
-        self.stopped.append(graceful)
-
-
-def test_second_signal() -> None:
-    """A SIGTERM that comes while gunicorn stops is the SIGQUIT that it looks for; others stay."""
-    arbiter = FakeArbiter()
-    prepare_arbiter(cast(Arbiter, arbiter), lambda: None)
-    arbiter.signal(signal.SIGTERM, None)
-    arbiter.signal(signal.SIGHUP, None)
-    arbiter.stop()
-    arbiter.signal(signal.SIGTERM, None)
-    arbiter.signal(signal.SIGINT, None)
-    arbiter.signal(signal.SIGHUP, None)
-    arbiter.stop(False)
-    assert arbiter.stopped == [True, False]
-    assert arbiter.queued == [
-        signal.SIGTERM,
-        signal.SIGHUP,
-        signal.SIGQUIT,
-        signal.SIGINT,
-        signal.SIGHUP,
-    ]
-
-
-def test_stop_during_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the worker that was replaced is hurried, only then, and the signal stays queued."""
-    sent: list[tuple[int, int]] = []
-
-    def kill(pid: int, sig: int) -> None:
-        sent.append((pid, sig))
-        if pid == 11:
-            raise ProcessLookupError
-
-    monkeypatch.setattr(os, "kill", kill)
-    arbiter = FakeArbiter()
-    arbiter.WORKERS = {11: SimpleNamespace(age=1), 12: SimpleNamespace(age=2)}
-    prepare_arbiter(cast(Arbiter, arbiter), lambda: None)
-    arbiter.signal(signal.SIGTERM, None)
-    arbiter.during_reload = [signal.SIGHUP, signal.SIGTERM]
-    arbiter.reload()
-    arbiter.signal(signal.SIGTERM, None)
-    assert sent == [(11, signal.SIGQUIT)]
-    assert arbiter.queued == [signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGTERM]
-
-
-def test_a_reload_that_could_not_work(caplog: pytest.LogCaptureFixture) -> None:
-    """It is refused with the reason, and the worker that serves is not touched."""
-    arbiter, answers = FakeArbiter(), ["X: no good", None]
-    arbiter.WORKERS = {11: SimpleNamespace(age=1)}
-    arbiter.during_reload = [signal.SIGHUP]
-    prepare_arbiter(cast(Arbiter, arbiter), lambda: answers.pop(0))
-    arbiter.reload()
-    assert arbiter.queued == []
-    arbiter.reload()
-    assert arbiter.queued == [signal.SIGHUP]
-    assert [record.message for record in caplog.records] == [
-        "reload refused, the running worker goes on: X: no good"
-    ]
-
-
-def test_a_reload_with_options_that_would_lose_events(caplog: pytest.LogCaptureFixture) -> None:
-    """gunicorn does not ask the worker class again; each is set back, with a line in the log."""
-    arbiter, cfg = FakeArbiter(), Config()
-    for name, value in {"workers": 2, "max_requests": 5, "preload_app": True}.items():
-        cfg.set(name, value)
-    prepare_arbiter(cast(Arbiter, arbiter), lambda: None)
-    arbiter.setup(SimpleNamespace(cfg=cfg))
-    assert arbiter.options_at_setup == [(1, 0, False)]
-    ignored = [record.message.split()[1] for record in caplog.records]
-    assert ignored == ["--worker-class", "--workers", "--max-requests", "--preload:"]
-    assert cfg.worker_class_str == "gateway_shim.worker.StreamWorker"
-
-
-def test_whose_child_it_is() -> None:
-    """The arbiter hears of no child while it asks, and looks for its own afterwards."""
-    script = textwrap.dedent(
-        """
-        import signal
-        from types import SimpleNamespace
-        from gateway_shim.server import prepare_arbiter
-
-        signal.signal(signal.SIGCHLD, lambda *_: print("a child has ended"))
-
-        def why_not():
-            signal.raise_signal(signal.SIGCHLD)
-            print("asked")
-
-        arbiter = SimpleNamespace(
-            worker_class=type("Worker", (), {}),
-            **{"stop": None, "signal": None, "setup": None, "reload": lambda: None},
-        )
-        prepare_arbiter(arbiter, why_not)
-        arbiter.reload()
-        """
-    )
-    # Not here: gevent has patched this process, and what ends a child comes another way.
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.splitlines() == ["asked", "a child has ended"]
-
-
-def test_no_second_worker(caplog: pytest.LogCaptureFixture) -> None:
-    """SIGTTIN adds no worker, and the log says why."""
-    arbiter = FakeArbiter()
-    prepare_arbiter(cast(Arbiter, arbiter), lambda: None)
-    arbiter.handle_ttin()
-    assert arbiter.workers == 1
-    assert [record.message for record in caplog.records] == [f"SIGTTIN ignored: {ONE_WORKER}"]
 
 
 # ------------------------------------------------------------------------- certificates

@@ -9,6 +9,7 @@ import pytest
 
 from app import serving
 from app.self_command import self_command
+from tests.support.timing import wait_until
 
 ROOT = Path(serving.__file__).parents[1]
 
@@ -20,11 +21,18 @@ def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
+def problem() -> str | None:
+    """Why a worker could not start, as the arbiter learns it."""
+    check = serving.start_check()
+    wait_until(check.is_over, "the check's end")
+    return check.problem
+
+
 def test_it_could() -> None:
     """One line, status 0; and so the server says nothing against it."""
     done = subprocess.run([*self_command(), "check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, serving.CAN_START + "\n", "")
-    assert serving.why_not() is None
+    assert problem() is None
 
 
 @pytest.mark.parametrize(
@@ -38,13 +46,13 @@ def test_it_could() -> None:
 def test_it_could_not(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """Whatever a worker would stumble over, in one line."""
     monkeypatch.setenv(name, value)
-    assert str(serving.why_not()).startswith(f"{name}: ")
+    assert str(problem()).startswith(f"{name}: ")
 
 
 def test_a_line_of_the_file_that_cannot_be_read(tmp_path: Path) -> None:
     """Whoever reloads keeps the running worker: the check says no."""
     (tmp_path / ".env").write_text('\nSSE_AUTHORIZE="a.b:c\nPORT=1\n')
-    assert serving.why_not() == (
+    assert problem() == (
         ".env line 2: the quote of SSE_AUTHORIZE is not closed, or something follows after it"
     )
 
@@ -57,7 +65,7 @@ def test_a_misspelt_setting(tmp_path: Path) -> None:
     assert done.stderr == (
         "Warning: ADMIN_BINDS in .env line 1 is not a setting; did you mean ADMIN_BIND?\n"
     )
-    assert serving.why_not() is None
+    assert problem() is None
 
 
 def test_status_and_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,4 +79,4 @@ def test_status_and_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_cannot_even_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then the answer is no."""
     monkeypatch.setattr(serving, "self_command", lambda: ["/nowhere/at/all"])
-    assert str(serving.why_not()).startswith("the check did not work: ")
+    assert str(problem()).startswith("the check did not work: ")
