@@ -22,7 +22,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import queue
 import signal
 from collections.abc import Callable, Iterator
 from time import monotonic
@@ -34,6 +33,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
 from gateway_shim.line_limit import report_left_out
+from gateway_shim.listeners import duplicates, stop_listening
 from gateway_shim.program_files import ProgramFiles
 from gateway_shim.refused_options import ONE_WORKER, refused_options
 from gateway_shim.reload_check import ReloadCheck
@@ -151,14 +151,16 @@ class StreamArbiter(Arbiter):
             self.SIG_QUEUE.put_nowait(signal.SIGQUIT)
         # For one that was replaced it is the second signal, so that it waits for no task.
         self._join_replaced()
+        shared = self.systemd or self.reexec_pid or self.master_pid
+        listening = [] if shared else duplicates(self.LISTENERS)
         super().stop(graceful)
+        stop_listening(listening)
 
     def _drop_queued(self) -> bool:
         """Empty the queue; return whether a stop was among the signals: the second one."""
         again = False
-        with contextlib.suppress(queue.Empty):
-            while True:
-                again |= self.SIG_QUEUE.get_nowait() in _STOPS
+        while not self.SIG_QUEUE.empty():
+            again |= self.SIG_QUEUE.get_nowait() in _STOPS
         return again
 
     # ------------------------------------------------------------------ reloads

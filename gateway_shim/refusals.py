@@ -14,6 +14,7 @@ import asyncio
 import functools
 import inspect
 import os
+import posix
 from asyncio.base_events import BaseEventLoop
 from collections.abc import Callable
 from concurrent.futures.process import ProcessPoolExecutor
@@ -29,6 +30,11 @@ from gateway_shim.errors import NotAllowedHere
 __all__ = ["refuse_asyncio", "refuse_copies"]
 
 _get_native_ident = get_original("_thread", "get_ident")
+
+_FORKS = (
+    *("fork", "fork_gevent", "fork_and_watch"),
+    *("forkpty", "forkpty_gevent", "forkpty_and_watch"),
+)
 
 _NO_FORK = (
     "os.fork is refused in the serving process: the copy would keep every client's socket."
@@ -62,8 +68,8 @@ def refuse_copies() -> None:
             return object.__new__(cls)
         raise NotAllowedHere(_NO_MULTIPROCESSING)
 
-    for module in (os, gevent.os, gevent):
-        for name in ("fork", "forkpty"):
+    for module in (os, posix, gevent.os, gevent):
+        for name in _FORKS:
             if hasattr(module, name):
                 setattr(module, name, refuse_fork)
     setattr(BaseProcess, "start", refuse_process)  # noqa: B010

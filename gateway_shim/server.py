@@ -15,6 +15,7 @@ from gunicorn.arbiter import Arbiter
 from gateway_shim.addresses import bind_text
 from gateway_shim.arbiter import StreamArbiter
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.listeners import close_in_copies
 from gateway_shim.orphans import adopt_orphans
 from gateway_shim.output import drop_unwritten_output
 from gateway_shim.refused_options import check_worker_class
@@ -86,7 +87,7 @@ def base_options(
         "worker_tmp_dir": _memory_folder(),
         "logger_class": PropagatingLogger,
         "on_starting": lambda arbiter: _begin(arbiter, start_check),
-        "post_fork": _keep_sockets,
+        "post_fork": lambda _arbiter, worker: close_in_copies(worker.sockets),
         "worker_int": lambda worker: worker.finish(),
         "worker_exit": lambda _arbiter, _worker: drop_unwritten_output(),
         "on_exit": lambda _arbiter: drop_unwritten_output(),
@@ -167,16 +168,6 @@ def check_certificate(certfile: str | None, keyfile: str | None) -> None:
 def _no_password() -> str:
     """Instead of OpenSSL's question at the terminal."""
     raise InvalidConfiguration("the key is encrypted; write it without a pass phrase")
-
-
-def _keep_sockets(_: Arbiter, worker: Any) -> None:
-    """Keep the worker's listening sockets from the programs that its tasks start.
-
-    gunicorn makes them inheritable for its SIGUSR2, which concerns the arbiter alone. A program
-    that outlives the server would keep the port.
-    """
-    for listener in worker.sockets:
-        listener.set_inheritable(False)
 
 
 def _begin(arbiter: Arbiter, start_check: Callable[[], ReloadCheck] | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from pydantic import BaseModel
 
 from app.services.base_task import BaseTask, TaskProgressHandle
 
-LEAVING_TASKS = "tests.faults.leaving_tasks:ExitTask,tests.faults.leaving_tasks:LeaveTask"
+LEAVING_TASKS = ",".join(
+    f"tests.faults.leaving_tasks:{name}" for name in ("ExitTask", "LeaveTask", "CopyTask")
+)
 """For ``APP_TASKS``."""
 
 if (note := os.environ.get("HANGING_CHECK")) and sys.argv[-1] == "check" and Path(note).exists():
@@ -36,6 +39,20 @@ class ExitTask(BaseTask):
     ) -> Left:
         """End the process with ``status``."""
         os._exit(status)
+
+
+class CopyTask(BaseTask):
+    """Copies the process in a way that nobody can refuse, and leaves the copy behind."""
+
+    cpu_bound = True
+
+    def execute(self, progress_handle: TaskProgressHandle, **kwargs: object) -> Left:
+        """Fork."""
+        library = ctypes.PyDLL(None)  # keeps the interpreter's lock: the copy can go on
+        pid = library.fork()
+        while pid == 0:
+            library.pause()
+        return Left(pids=[pid])
 
 
 class LeaveTask(BaseTask):

@@ -14,7 +14,7 @@ from tests.live.actions import connect, start_task, task_story
 from tests.support.http import request
 from tests.support.http_message import Ended
 from tests.support.server import GunicornServer, Server, ServeServer
-from tests.support.timing import wait_until
+from tests.support.timing import TIME_LIMIT, wait_until
 
 ENV = {"FLASK_ENV": "testing", "SSE_DRAIN_RETRY_SECONDS": "0.5", "APP_TASKS": LEAVING_TASKS}
 
@@ -133,10 +133,32 @@ def test_programs_that_outlive_the_server() -> None:
             wait_until(lambda: is_gone(worker), "the worker's end")
             assert len(pids) == 3
             assert not any(map(is_gone, pids))
-            with socket.socket() as listener:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind(("127.0.0.1", server.port))
-                listener.listen()
+            assert_port_is_free(server.port)
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGKILL)
+
+
+def test_a_copy_that_outlives_the_server() -> None:
+    """After a clean end the port is free, although the copy of the process holds the socket."""
+    with ServeServer(env=ENV) as server, connect(server) as stream:
+        task = start_task(server, "copy_task")
+        done = task_story(stream, task)[-1]
+        assert done["event_type"] == "task_completed", done
+        (pid,) = done["data"]["pids"]
+        try:
+            server.send_signal(signal.SIGTERM)
+            assert stream.wait_for_end() is Ended.CLEAN
+            assert server.process.wait(TIME_LIMIT) == 0
+            assert not is_gone(pid)
+            assert_port_is_free(server.port)
+        finally:
+            os.kill(pid, signal.SIGKILL)
+
+
+def assert_port_is_free(port: int) -> None:
+    """A next server can listen there."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import posix
 import pty
 import subprocess
 from collections.abc import Callable
@@ -14,13 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import gevent.os
 import pytest
 
 from gateway_shim.errors import NotAllowedHere
 from tests.support.native import run_native
 
 
-@pytest.mark.parametrize("fork", [os.fork, os.forkpty, pty.fork, gevent.fork])
+@pytest.mark.parametrize(
+    "fork",
+    [
+        *(os.fork, os.forkpty, pty.fork, gevent.fork, posix.fork, posix.forkpty),
+        *(gevent.os.fork_gevent, gevent.os.forkpty_gevent),
+        *(gevent.os.fork_and_watch, gevent.os.forkpty_and_watch),
+    ],
+)
 def test_no_fork(fork: Callable[[], object]) -> None:
     """In no thread: the sentence says what to do instead."""
     for run in (fork, lambda: run_native(fork)):
