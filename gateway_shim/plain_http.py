@@ -6,10 +6,9 @@ import logging
 import socket
 from typing import Any
 
-from gunicorn.util import close_graceful
-
 from gateway_shim import contract
 from gateway_shim.contract import ErrorCode, Refusal
+from gateway_shim.last_answer import send_last
 from gateway_shim.server_request import address_of
 
 __all__ = ["PlainHttp"]
@@ -43,7 +42,7 @@ class PlainHttp:
         return first.isalpha()
 
     def refuse(self, sock: Any, address: Any) -> None:
-        """Answer 400, and close the connection. Takes two seconds at most.
+        """Answer 400, and close the connection. Takes some seconds at most.
 
         Args:
             sock: the client's socket.
@@ -53,10 +52,4 @@ class PlainHttp:
             "plain HTTP at the TLS port was refused; the client must use https://",
             extra={"address": address_of(address)},
         )
-        try:
-            sock.sendall(_ANSWER)
-        except OSError as gone:
-            logger.debug("the answer could not be sent: %s", gone)
-        # Not closed at once: bytes that nobody has read would reset the connection, and the
-        # client would not see the answer.
-        close_graceful(sock)
+        send_last(sock, _ANSWER)

@@ -21,7 +21,6 @@ from gevent.server import StreamServer
 from gunicorn.errors import AppImportError
 from gunicorn.http.parser import RequestParser
 from gunicorn.sock import ssl_context
-from gunicorn.util import close_graceful
 from gunicorn.workers.ggevent import GeventWorker
 
 from gateway_shim import contract, stream_request
@@ -33,6 +32,7 @@ from gateway_shim.descriptors import idle_allowed, raise_limit
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.generations import Generations
 from gateway_shim.keep_alive import HEAD_SECONDS, KeptConnections
+from gateway_shim.last_answer import send_last
 from gateway_shim.line_limit import report_left_out
 from gateway_shim.patching import support_native_threads
 from gateway_shim.refused_options import refused_options
@@ -170,8 +170,7 @@ class StreamWorker(GeventWorker):
             return self._keep_alive(req, sock)
         refusal = read_body(req, sock)
         if refusal is not None:
-            self._answer(sock, refusal, req, close=True)
-            close_graceful(sock)
+            send_last(sock, self._refusal_bytes(refusal, req, close=True))
             raise StopIteration
         client = client_of(req, addr)
         if client != address_of(addr):
@@ -190,7 +189,8 @@ class StreamWorker(GeventWorker):
         refusal = self.runtime.gateway.open(request, sock)
         if refusal is None:
             raise StopIteration
-        self._answer(sock, refusal, req, close=req.should_close() or not self.alive)
+        close = req.should_close() or not self.alive
+        sock.sendall(self._refusal_bytes(refusal, req, close=close))
         return self._keep_alive(req, sock)
 
     def _keep_alive(self, req: Any, sock: Any) -> bool:
@@ -201,11 +201,11 @@ class StreamWorker(GeventWorker):
             raise StopIteration
         return True
 
-    def _answer(self, sock: Any, refusal: Refusal, req: Any | None, *, close: bool) -> None:
-        """Answer instead of the application; ``req`` is None if it could not be read."""
+    def _refusal_bytes(self, refusal: Refusal, req: Any | None, *, close: bool) -> bytes:
+        """Return an answer in place of the application's; ``req`` is None if it is unreadable."""
         headers = {} if req is None else stream_request.join_headers(req.headers)
         cors = self.runtime.gateway.config.cors.headers(headers)
-        sock.sendall(contract.refusal_bytes(refusal, cors, close=close))
+        return contract.refusal_bytes(refusal, cors, close=close)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be read, as JSON; never raises."""
@@ -218,11 +218,7 @@ class StreamWorker(GeventWorker):
             "bad request",
             extra={"address": address_of(addr), "status": refusal.status, "error": str(exc)},
         )
-        try:
-            self._answer(client, refusal, None, close=True)
-            close_graceful(client)
-        except OSError as gone:
-            self.log.debug("the answer could not be sent: %s", gone)
+        send_last(client, self._refusal_bytes(refusal, None, close=True))
 
     # ------------------------------------------------------------------ life and death
 
