@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.attacks import Attack
+from tests.faults.canary import disturbance
 from tests.support.http import request_bytes
 from tests.support.log_lines import count_lines
 from tests.support.server import GunicornServer
@@ -69,3 +71,12 @@ def test_a_flood_of_refusals(server: GunicornServer) -> None:
     written = server.log[before:]
     sizes = {name: sum(len(x) for x in written.splitlines() if name in x) for name in ATTACKS}
     assert len(written) < LOG_BYTES, f"bytes by kind without tracebacks: {sizes}"
+
+
+def test_bad_requests_disturb_nobody(server: GunicornServer) -> None:
+    """Three hundred a second, which is a line each without a limit: others are answered as ever."""
+    before = len(server.log)
+    seen = disturbance(server.port, lambda: Attack("bad_requests", server.port))
+    assert seen.failed == 0, seen
+    assert seen.ratio < 50, seen
+    assert len(server.log) - before < LOG_BYTES
