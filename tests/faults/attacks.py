@@ -88,10 +88,12 @@ class Attack:
             self._command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if line != "begun\n":
+        try:
+            line = self._process.stdout.readline()
+            assert line == "begun\n", f"{self._command}: {line or 'ended'}"
+        except BaseException:  # a greenlet that is killed while it waits is no exception to this
             self.__exit__(None, None, None)
-            raise AssertionError(f"{self._command}: {line or 'ended'}")
+            raise
         return self
 
     def __exit__(

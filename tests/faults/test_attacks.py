@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from types import SimpleNamespace
 
+import gevent
 import pytest
 
 from tests.faults.attack_target import Pace, Target
@@ -56,6 +57,17 @@ def test_an_attack_that_cannot_begin() -> None:
     """The test is told, and does not wait for ever."""
     with pytest.raises(AssertionError, match="ended"), Attack("pipelining", 1):
         pass
+
+
+def test_an_attack_that_is_given_up_while_it_begins() -> None:
+    """No process is left over, as when a soak ends in that moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        attack = Attack("half_open_heads", listener.getsockname()[1], connections=10_000)
+        entering = gevent.spawn(attack.__enter__)
+        process = wait_until(lambda: attack._process, "the process to start")
+        gevent.sleep(0)
+        entering.kill()
+    assert process.poll() is not None
 
 
 def test_headers_are_said() -> None:

@@ -1,0 +1,134 @@
+"""All attacks, one after the other, on a server in production mode without a proxy.
+
+No open stream misses an event, others are answered in time, and the memory comes back. The
+attackers have processes of their own and share the machine with the server. They come from a
+loopback address, which is not counted against the limits per address: what holds here holds
+without those limits. Attacks with tasks come as one client of a trusted proxy, who is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import gevent
+import pytest
+
+from tests.faults.attacking_tasks import APP_TASKS
+from tests.faults.attacks import ATTACKS, Attack
+from tests.faults.canary import IDLE_FLOOR, Canary, Figures
+from tests.faults.conftest import AttackTally
+from tests.faults.crowd import Crowd
+from tests.faults.processes import memory
+from tests.faults.undisturbed import assert_whole
+from tests.live.actions import start_task
+from tests.support.server import ServeServer
+from tests.support.timing import wait_until
+
+ENV = {
+    "FLASK_ENV": "production",
+    "SSE_CALLBACK_SECRET": "of the test",
+    "ALLOW_OPEN": "tasks,metrics",
+    "APP_TASKS": APP_TASKS,
+}
+
+STREAMS = 20
+STEPS = 100
+
+IDLE_SECONDS = 0.5
+ATTACKED_SECONDS = 1.5
+"""Of each of two rounds."""
+
+MAX_RATIO = 50
+"""The canary's 99th percentile, in those of the idle server."""
+
+MAX_MEMORY = 1.1
+"""What is resident after an attack that the server has seen before, in what was so before it."""
+
+ONE_CLIENT = (("X-Forwarded-For", "203.0.113.9"),)
+
+OPTIONS: dict[str, dict[str, object]] = {
+    "half_open_heads": {"connections": 3000},
+    "posts_to_nowhere": {"connections": 300},
+    "slow_readers": {"connections": 500},
+    "reconnecting": {"connections": 500},
+    "task_list": {"tasks": 1200},
+}
+
+
+@dataclass
+class Round:
+    """What was seen of one attack, all rounds together.
+
+    Attributes:
+        attacked: seconds of the canary's questions.
+        before: memory before the last round, bytes.
+        after: memory after the last round, bytes.
+    """
+
+    attacked: list[float] = field(default_factory=list)
+    before: int = 0
+    after: int = 0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServeServer]:
+    """The backend as a public port has it."""
+    with ServeServer(env=ENV) as running:
+        yield running
+
+
+def attack(name: str, port: int) -> Attack:
+    """Make an attack; with tasks, as a client who is counted."""
+    headers = ONE_CLIENT if name.startswith("task") else ()
+    return Attack(name, port, headers=headers, **OPTIONS.get(name, {}))  # type: ignore[arg-type]
+
+
+def test_all_attacks(server: ServeServer, attack_tally: AttackTally) -> None:
+    """Two rounds of all: the first one is also what makes caches and the allocator grow."""
+    worker = server.worker_pid()
+    cold = memory(worker)
+    rounds = {name: Round() for name in ATTACKS}
+    idle: list[float] = []
+    with Crowd(server.port, STREAMS) as crowd, Canary(server.port) as canary:
+        for is_last in (False, True):
+            for name, seen in rounds.items():
+                canary.take_seconds()
+                gevent.sleep(IDLE_SECONDS)
+                idle += canary.take_seconds()
+                seen.before = memory(worker)
+                delay = ATTACKED_SECONDS / STEPS
+                task = start_task(server, "demo_task", steps=STEPS, delay=delay)
+                with attack(name, server.port):
+                    canary.take_seconds()
+                    gevent.sleep(ATTACKED_SECONDS)
+                    seen.attacked += canary.take_seconds()
+                crowd.wait_for_tasks([task])
+                for story in crowd.stories(task):
+                    assert_whole(story, STEPS)
+                canary.wait_until_idle(3 * max(Figures.of(idle).p50, IDLE_FLOOR))
+                if is_last:
+                    wait_until(
+                        lambda seen=seen: memory(worker) <= MAX_MEMORY * seen.before,  # type: ignore[misc]
+                        lambda name=name, seen=seen: (  # type: ignore[misc]
+                            f"the memory of before {name}: {seen.before:,} bytes;"
+                            f" there are {memory(worker):,}"
+                        ),
+                    )
+                seen.after = memory(worker)
+        for client in crowd.clients:
+            assert (len(client.lives), client.refused) == (1, 0)
+    before = Figures.of(idle)
+    print(f"\nidle: {before}; memory of the fresh server {cold:,} bytes")
+    for name, seen in rounds.items():
+        figures = Figures.of(seen.attacked)
+        print(f"{name}: {figures}; memory {seen.before:,} bytes, then {seen.after:,}")
+        attack_tally(name, before.p99, figures.p99, seen.before, seen.after)
+    too_slow = {
+        name: str(Figures.of(seen.attacked))
+        for name, seen in rounds.items()
+        if Figures.of(seen.attacked).p99 > MAX_RATIO * max(before.p99, IDLE_FLOOR)
+    }
+    assert too_slow == {}
+    assert "Traceback" not in server.log
+    assert server.worker_pid() == worker
