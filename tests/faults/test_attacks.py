@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import gevent
 import pytest
@@ -16,7 +17,7 @@ from tests.faults.processes import descriptors
 from tests.support.server import GunicornServer
 from tests.support.timing import wait_until
 
-FEWER = {"connections": 20, "tasks": 8, "size": 100_000}
+FEWER: dict[str, Any] = {"connections": 20, "tasks": 8, "size": 100_000}
 """Options of all attacks: enough to see that something comes."""
 
 
