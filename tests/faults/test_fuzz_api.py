@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from app.config import Settings
 from app.factory import build
+from gateway_shim.log_format import TextFormatter
 from tests.support.timing import wait_until
 
 fuzz = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -149,9 +150,8 @@ class Lines(logging.Handler):
         self.longest = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Look at the message and at what goes with it."""
-        size = len(record.getMessage()) + sum(len(str(value)) for value in vars(record).values())
-        self.longest = max(self.longest, size)
+        """Look at it as the log shows it."""
+        self.longest = max(self.longest, len(TextFormatter().format(record)))
 
 
 class Backend:
