@@ -179,6 +179,7 @@ class Backend:
         def send() -> Any:
             return self._client.open(path, method=method, data=body, content_type=kind)
 
+        self.lines.longest = 0
         begun = time.thread_time()
         answer = send()
         cost = time.thread_time() - begun
