@@ -1,19 +1,35 @@
-"""A user's tasks as attackers would like to have them."""
+"""A user's tasks, and a user's hook, as attackers would like to have them."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from pydantic import BaseModel
 
 from app.services.base_task import BaseTask, TaskProgressHandle
 
-__all__ = ["APP_TASKS", "EndlessProgressTask", "LargeResultTask"]
+__all__ = [
+    "APP_TASKS",
+    "SSE_AUTHORIZE",
+    "EndlessProgressTask",
+    "LargeResultTask",
+    "authorize_slowly",
+]
 
 APP_TASKS = ",".join(
     f"tests.faults.attacking_tasks:{name}" for name in ("EndlessProgressTask", "LargeResultTask")
 )
 """The setting that offers them."""
+
+SSE_AUTHORIZE = "tests.faults.attacking_tasks:authorize_slowly"
+"""The setting that asks it."""
+
+
+def authorize_slowly(request_id: str, url: str, headers: Mapping[str, str | list[str]]) -> None:
+    """Let all streams open, those of the attack ``reconnecting`` after 4.5 s."""
+    if request_id.startswith("again-"):
+        time.sleep(4.5)
 
 
 class Seconds(BaseModel):

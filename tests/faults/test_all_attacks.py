@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import gevent
 import pytest
 
-from tests.faults.attacking_tasks import APP_TASKS
+from tests.faults.attacking_tasks import APP_TASKS, SSE_AUTHORIZE
 from tests.faults.attacks import ATTACKS, Attack
 from tests.faults.canary import IDLE_FLOOR, Canary, Figures
 from tests.faults.conftest import AttackTally
@@ -30,10 +30,11 @@ ENV = {
     "SSE_CALLBACK_SECRET": "of the test",
     "ALLOW_OPEN": "tasks,metrics",
     "APP_TASKS": APP_TASKS,
+    "SSE_AUTHORIZE": SSE_AUTHORIZE,
 }
 
 STREAMS = 20
-STEPS = 100
+STEPS = 50
 
 IDLE_SECONDS = 0.5
 ATTACKED_SECONDS = 1.5
@@ -51,7 +52,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "half_open_heads": {"connections": 3000},
     "posts_to_nowhere": {"connections": 300},
     "slow_readers": {"connections": 500},
-    "reconnecting": {"connections": 500},
+    "reconnecting": {"connections": 2000},
     "task_list": {"tasks": 1200},
 }
 
