@@ -52,7 +52,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "half_open_heads": {"connections": 3000},
     "posts_to_nowhere": {"connections": 300},
     "slow_readers": {"connections": 500},
-    "reconnecting": {"connections": 2000},
+    "reconnecting": {"connections": 1000, "rate": 500},
     "task_list": {"tasks": 1200},
 }
 
