@@ -13,7 +13,7 @@ from gateway_shim import wire
 from gateway_shim.boot import Boot
 from gateway_shim.stream import OutboxFull, StreamState
 from gateway_shim.streams import Streams
-from gateway_shim.turns import YIELD_EVERY, let_others_run
+from gateway_shim.turns import let_others_run_if_due
 from gateway_shim.wire import Frame
 
 __all__ = ["CONNECTS_PER_SECOND", "FIRST_RETRY_MS", "Farewells", "end_all", "end_earlier"]
@@ -30,6 +30,7 @@ version event": 2,117 a second), because it does other work too.
 FIRST_RETRY_MS = 500
 """The shortest pause, milliseconds: by then a drain without slow clients is over."""
 
+_ENDED_AT_ONCE = 256
 _POLL_SECONDS = 0.02
 _RETRY_VARIANTS = 64
 
@@ -68,7 +69,7 @@ def end_all(
         deadline: by ``clock``; what has not taken its last bytes by then is cut.
         clock: monotonic seconds.
     """
-    for count, connection in enumerate(list(streams.by_token.values()), 1):
+    for connection in list(streams.by_token.values()):
         stream = connection.stream
         farewell = None if farewells is None else farewells.draw()
         if stream.state is StreamState.OPEN:
@@ -77,8 +78,7 @@ def end_all(
             stream.skip_first_event()  # the farewell has a pause of its own
             with contextlib.suppress(OutboxFull):  # it ends anyway, once the backend has answered
                 stream.hold(farewell, close=True)
-        if count % YIELD_EVERY == 0:
-            let_others_run()
+        let_others_run_if_due()
     while (streams.by_token or streams.closing) and clock() < deadline:
         gevent.sleep(_POLL_SECONDS)
     streams.cut()
@@ -109,7 +109,8 @@ def end_earlier(
                 )
             streams.close(connection)
             ended += 1
-            if ended % YIELD_EVERY == 0:
-                sleep(YIELD_EVERY / CONNECTS_PER_SECOND)
+            if ended % _ENDED_AT_ONCE == 0:
+                sleep(_ENDED_AT_ONCE / CONNECTS_PER_SECOND)
+        let_others_run_if_due()
     if ended:
         logger.info("ended the streams of an earlier start", extra={"streams": ended})

@@ -17,14 +17,11 @@ from gateway_shim.backend import Backend
 from gateway_shim.callbacks import Action, Reason
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream import Stream
-from gateway_shim.turns import let_others_run
+from gateway_shim.turns import let_others_run_if_due
 
 __all__ = ["Endings"]
 
 logger = logging.getLogger(__name__)
-
-_YIELD_EVERY = 32
-"""Endings told before others may run: about a millisecond for a backend in this process."""
 
 _MIN_WAITING = 10_000
 
@@ -65,13 +62,10 @@ class Endings:
     def run(self) -> None:
         """Tell for ever; run it in a greenlet of its own."""
         while True:
-            told = 0
             while self._waiting:
                 self._log_left_out()
                 self._tell(*self._waiting.popleft())
-                told += 1
-                if told % _YIELD_EVERY == 0:
-                    let_others_run()
+                let_others_run_if_due()
             self._wake.clear()
             self._idle.set()
             self._wake.wait()

@@ -37,7 +37,7 @@ from gateway_shim.stream import OutboxFull, StreamState
 from gateway_shim.stream_head import stream_head
 from gateway_shim.stream_request import StreamRequest
 from gateway_shim.streams import Streams
-from gateway_shim.turns import YIELD_EVERY, let_others_run
+from gateway_shim.turns import YIELD_EVERY, let_others_run, let_others_run_if_due
 from gateway_shim.wire import Event, Frame
 
 __all__ = ["BroadcastResult", "Gateway", "SendStatus"]
@@ -101,6 +101,7 @@ class Gateway:
         )
         self.starts: BackendStarts | None = None
         self._broadcast_turn = BoundedSemaphore()
+        self._broadcasts_waiting = 0
         self._greenlets: list[gevent.Greenlet[..., None]] = []
 
     def start(self) -> None:
@@ -223,16 +224,35 @@ class Gateway:
         """
         frame = self._encode(event)
         delivered = 0
-        with self._broadcast_turn:
+        self._take_broadcast_turn()
+        try:
             audience = self._streams.audience(tokens)
             unknown, connections = list(audience.unknown), audience.connections
             for start in range(0, len(connections), YIELD_EVERY):
                 if start:
-                    let_others_run()
+                    let_others_run_if_due()
                 batch = connections[start : start + YIELD_EVERY]
                 delivered += self._streams.write_all(batch, frame, unknown)
+        finally:
+            self._broadcast_turn.release()
         self._stats.broadcasts += 1
         return BroadcastResult(delivered, tuple(unknown))
+
+    def _take_broadcast_turn(self) -> None:
+        """Wait for the turn, behind those who wait already.
+
+        The semaphore alone gives it to whoever comes first after its release, and that is the one
+        who has just had it: a task that reports without pause would keep it.
+        """
+        # Before the turn is taken, not after: whoever has it makes all others wait.
+        let_others_run_if_due()
+        if self._broadcasts_waiting:
+            let_others_run()
+        self._broadcasts_waiting += 1
+        try:
+            self._broadcast_turn.acquire()
+        finally:
+            self._broadcasts_waiting -= 1
 
     def close(self, token: str) -> None:
         """End a stream from our side, cleanly.

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import gevent
 
 from gateway_shim.sockets import Connection
-from gateway_shim.turns import YIELD_EVERY, let_others_run
+from gateway_shim.turns import YIELD_EVERY, let_others_run_if_due
 
 __all__ = ["TICK_SECONDS", "Heartbeats"]
 
@@ -82,4 +82,4 @@ class Heartbeats:
                 self._due.append(connection)
             written += 1
             if written % YIELD_EVERY == 0:
-                let_others_run()
+                let_others_run_if_due()

@@ -15,6 +15,7 @@ from gateway_shim.sockets import ClientGone, Connection
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream import OutboxFull, Stream, StreamEvent, StreamState
 from gateway_shim.stream_request import shorten_url, unpack_request
+from gateway_shim.turns import let_others_run_if_due
 from gateway_shim.wire import Frame
 
 __all__ = ["Audience", "Streams", "about"]
@@ -260,6 +261,7 @@ class Streams:
         """End whatever is left, at once."""
         for connection in self._everyone():
             self.lose(connection, Reason.ERROR)
+            let_others_run_if_due()
 
     def _everyone(self) -> list[Connection]:
         return [*self.by_token.values(), *self.closing]

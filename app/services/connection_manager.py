@@ -18,6 +18,7 @@ from app.services.metrics_service import MetricsServiceProtocol
 from gateway_shim.loop_thread import LoopThread, from_any_thread
 from gateway_shim.safe_text import function_name, text_of
 from gateway_shim.stream_request import shorten_url
+from gateway_shim.turns import let_others_run_if_due
 from gateway_shim.wire import Event
 
 __all__ = ["ConnectionManager", "HeldByAnotherUser", "ServiceType"]
@@ -247,6 +248,7 @@ class ConnectionManager:
         else:
             outcome = self._send(request_id, event, service_type)
         self._metrics.event_sent(service_type.value, outcome.value, time.perf_counter() - started)
+        let_others_run_if_due()  # whoever sends without pause must not stop the others
         return outcome is _Outcome.SUCCESS
 
     def _send(self, request_id: str, event: Event, service_type: ServiceType) -> _Outcome:

@@ -18,6 +18,7 @@ from gevent.monkey import get_original
 
 from app.schemas.task_schema import TaskProgress
 from app.services.base_task import TaskCancelled
+from gateway_shim.turns import let_others_run_if_due
 
 __all__ = ["CAPACITY", "GreenletMailbox", "NativeMailbox", "ProgressMailbox"]
 
@@ -115,6 +116,7 @@ class GreenletMailbox(ProgressMailbox):
             self._refuse_if_closed()
         self._items.append(progress)
         self._filled.set()
+        let_others_run_if_due()
 
     def _make_room(self) -> None:
         self._room.set()

@@ -38,6 +38,7 @@ from app.services.task_record import TaskRecord
 from app.services.task_store import TaskStore
 from app.utils.shutdown_coordinator import LifetimeEvent, ShutdownCoordinator
 from gateway_shim.loop_thread import LoopThread, from_any_thread
+from gateway_shim.turns import let_others_run_if_due
 
 __all__ = ["MAX_EVENT_BYTES", "MAX_WAITING", "TaskService"]
 
@@ -213,6 +214,7 @@ class TaskService:
                 for progress in body.updates():
                     record.progress = progress
                     self._events.progress(record.task_id, progress)
+                    let_others_run_if_due()
         except Exception as exc:  # noqa: BLE001
             # Ours, not the task's: but the task must end, and its slot be free. _settle logs it.
             self._settle(record, task_outcome.failed(exc))
@@ -298,3 +300,4 @@ class TaskService:
     def _cancel_all(self, records: list[TaskRecord]) -> None:
         for record in records:
             self._settle(record, task_outcome.cancelled())
+            let_others_run_if_due()

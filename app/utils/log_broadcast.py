@@ -10,6 +10,7 @@ from gevent.event import Event
 from gevent.hub import get_hub
 
 from app.utils.shutdown_coordinator import LifetimeEvent, ShutdownCoordinator
+from gateway_shim.turns import let_others_run_if_due
 
 __all__ = ["LogBroadcaster", "LogSubscription", "SubscriptionClosed"]
 
@@ -75,6 +76,7 @@ class LogSubscription:
             # Cleared before looking: a line that comes in between sets it again.
             self._arrived.clear()
         if self._lines:
+            let_others_run_if_due()  # lines may come faster than the reader's socket fills
             return self._lines.popleft()
         if self._closed_because is not None:
             raise SubscriptionClosed(self._closed_because)

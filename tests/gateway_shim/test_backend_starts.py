@@ -249,7 +249,7 @@ def test_the_log_warns_only_of_streams_that_end(caplog: pytest.LogCaptureFixture
 def test_they_end_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more of them than may come back in a second."""
     pauses: list[float] = []
-    monkeypatch.setattr("gateway_shim.drain.YIELD_EVERY", 2)
+    monkeypatch.setattr("gateway_shim.drain._ENDED_AT_ONCE", 2)
     with Rig() as rig:
         streams = [opened(rig, OLD) for _ in range(5)]
         end_earlier(rig.gateway._streams, NEW, pauses.append)

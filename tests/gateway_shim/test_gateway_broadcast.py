@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from typing import Any
 
@@ -66,6 +67,7 @@ def test_broadcast_write_fails(rig: Rig) -> None:
 def every_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broadcast lets others run after every stream."""
     monkeypatch.setattr("gateway_shim.gateway.YIELD_EVERY", 1)
+    monkeypatch.setattr("gateway_shim.turns.SLICE_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("every_stream")
@@ -98,6 +100,7 @@ def test_broadcasts_take_turns(rig: Rig) -> None:
 def test_broadcast_lets_others_run(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A long broadcast does not hold the hub: others run before it is over."""
     monkeypatch.setattr("gateway_shim.gateway.YIELD_EVERY", 3)
+    monkeypatch.setattr("gateway_shim.turns.SLICE_SECONDS", math.inf)
     tokens = [rig.open()[0] for _ in range(12)]
     turns = []
 
@@ -108,12 +111,29 @@ def test_broadcast_lets_others_run(rig: Rig, monkeypatch: pytest.MonkeyPatch) ->
 
     greenlet = gevent.spawn(other)
     try:
-        rig.gateway.broadcast(tokens[:3], Event(None, ""))
+        rig.gateway.broadcast(tokens, Event(None, ""))
         assert turns == [], "one that is short needs no yield"
+        monkeypatch.setattr("gateway_shim.turns.SLICE_SECONDS", 0.0)
         rig.gateway.broadcast(tokens, Event(None, ""))
         assert len(turns) >= 3
     finally:
         greenlet.kill()
+
+
+def test_broadcasts_without_pause_take_turns(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever broadcasts again at once waits behind those who wait for their turn."""
+    monkeypatch.setattr("gateway_shim.gateway.YIELD_EVERY", 1)
+    monkeypatch.setattr("gateway_shim.turns.SLICE_SECONDS", 0.0)
+    tokens = [rig.open()[0] for _ in range(3)]
+    order: list[str] = []
+
+    def broadcast(name: str) -> None:
+        for _ in range(10):
+            rig.gateway.broadcast(tokens, Event(name, ""))
+            order.append(name)
+
+    gevent.joinall([gevent.spawn(broadcast, name) for name in "abc"], raise_error=True)
+    assert all(sorted(order[n : n + 3]) == ["a", "b", "c"] for n in range(0, 27, 3))
 
 
 @pytest.mark.usefixtures("every_stream")

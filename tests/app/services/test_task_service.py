@@ -6,6 +6,7 @@ import gc
 import io
 import itertools
 import logging
+import socket
 import threading
 import time
 import weakref
@@ -24,6 +25,7 @@ from app.services.base_task import TaskCancelled
 from app.utils.shutdown_coordinator import LifetimeEvent
 from gateway_shim.line_handler import LineHandler
 from gateway_shim.log_format import TextFormatter
+from gateway_shim.turns import SLICE_SECONDS
 from tests.app.services.task_support import ENVELOPE, Call, Clock, Done, Gate, House, NativeCall
 from tests.support.hostile import HidesClass, Nameless, Unshowable, raising_str
 from tests.support.timing import TIME_LIMIT, wait_until
@@ -120,6 +122,37 @@ def test_a_tasks_whole_life_is_broadcast_in_order(kind):
         "error": None,
         "result": {"number": 7},
     }
+
+
+def test_a_task_that_reports_without_pause_lets_others_be_served():
+    """Between two reads of a socket only as many events are sent as one slice of time allows."""
+    house = House()
+    house.sender.during = lambda event: native_sleep(SLICE_SECONDS / 2)
+    done = threading.Event()
+
+    def work(handle):
+        for _ in range(10_000):
+            if done.is_set():
+                break
+            handle.send_progress("x", 0.5)
+        return Done()
+
+    for _ in range(2):
+        house.service.start_task(Call(work))
+    house.sent("progress_update")
+    reader, writer = socket.socketpair()
+    sent = []
+    with reader, writer:
+        for _ in range(10):
+            got = gevent.spawn(reader.recv, 1)
+            gevent.sleep(0.001)
+            before = len(house.sender.sent)
+            writer.send(b"x")
+            got.join()
+            sent.append(len(house.sender.sent) - before)
+    done.set()
+    house.settle()
+    assert max(sent) < 20
 
 
 def test_timestamps_never_go_back():
