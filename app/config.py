@@ -179,6 +179,30 @@ class Settings(BaseSettings):
     task_cleanup_interval_seconds: float = Field(
         600.0, gt=0, description="finished tasks are forgotten after this long, seconds"
     )
+    task_max_finished: int = Field(
+        1000, ge=1, description="finished tasks that are kept; the oldest are forgotten first"
+    )
+    task_max_finished_bytes: int = Field(
+        32 * 1024 * 1024,
+        ge=1024,
+        description="results of finished tasks that are kept, bytes of JSON; likewise",
+    )
+    task_max_result_bytes: int = Field(
+        4 * 1024 * 1024,
+        ge=1024,
+        description="one task's result, bytes of JSON; larger fields of it are left out",
+    )
+    task_max_waiting: int = Field(1000, ge=0, description="tasks that may wait for their turn")
+    task_max_waiting_bytes: int = Field(
+        8 * 1024 * 1024,
+        ge=1024,
+        description="parameters of all waiting tasks together, bytes of JSON",
+    )
+    task_max_per_address: int = Field(
+        100,
+        ge=1,
+        description="unfinished tasks of one client address; loopback is not counted",
+    )
 
     graceful_shutdown_timeout: float = Field(
         25.0, ge=0, description="running tasks may go on this long after SIGTERM, seconds"

@@ -44,6 +44,8 @@ class AppError(Exception):
     """
 
     status: ClassVar[int] = HTTPStatus.INTERNAL_SERVER_ERROR
+    retry_after_seconds: ClassVar[int | None] = None
+    """When the same call is worth another try; None: that is not known."""
 
     def __init__(self, message: str, details: list[Any] | None = None) -> None:
         super().__init__(message)
@@ -79,6 +81,7 @@ class TooBusy(AppError):
     """A limit is reached; the same call would work later."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after_seconds = 10
 
 
 class NotServing(AppError):

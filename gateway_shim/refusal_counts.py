@@ -18,6 +18,15 @@ class RefusalReason(StrEnum):
     ANOTHER_USER = "another_user"
     """The request id belongs to a stream of another user."""
 
+    TASK_LINE = "task_line"
+    """As many tasks wait as may wait."""
+
+    TASK_LINE_BYTES = "task_line_bytes"
+    """The parameters of all waiting tasks are as large as they may be."""
+
+    TASKS_PER_ADDRESS = "tasks_per_address"
+    """As many tasks of this address are unfinished as may be."""
+
 
 class RefusalCounts:
     """Counts refusals. One object for a process; used in the hub's thread."""

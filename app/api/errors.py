@@ -36,7 +36,10 @@ def _answer(status: int, message: str, details: list[Any] | None = None) -> Resp
 def _app_error(error: AppError) -> Response:
     if error.status >= 500:
         logger.warning("a request was refused", extra={**_where(), "error": error.message})
-    return _answer(error.status, error.message, error.details)
+    response = _answer(error.status, error.message, error.details)
+    if error.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    return response
 
 
 def _validation_error(error: ValidationError) -> Response:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
+
 from dependency_injector.wiring import Provide
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
@@ -13,8 +17,9 @@ from app.api.json_body import read_json
 from app.errors import BadRequest, validation_details
 from app.schemas.task_schema import TaskListResponse, TaskStartRequest
 from app.services.container import ServiceContainer
+from app.services.task_record import TaskOrigin
 from app.services.task_registry import TaskRegistry
-from app.services.task_service import TaskService
+from app.services.task_service import MAX_PAGE, TaskService
 
 __all__ = ["blueprint"]
 
@@ -26,11 +31,13 @@ blueprint = Blueprint("tasks", __name__)
 def start_task(
     registry: TaskRegistry = Provide[ServiceContainer.task_registry],
     service: TaskService = Provide[ServiceContainer.task_service],
+    limit_key: Callable[[str], str] = Provide[ServiceContainer.limit_key],
 ) -> ResponseReturnValue:
     """Start a task by name: 202 with its id, under which its events arrive on every stream."""
-    wanted = _start_request()
+    wanted, size = _start_request()
     task, params = registry.create(wanted.task_type, wanted.params)
-    response = service.start_task(task, **params)
+    origin = TaskOrigin(limit_key(request.remote_addr or ""), size)
+    response = service.start_task_for(origin, task, **params)
     location = f"/api/tasks/{response.task_id}/status"
     return jsonify(response.model_dump(mode="json")), 202, {"Location": location}
 
@@ -41,8 +48,9 @@ def list_tasks(
     registry: TaskRegistry = Provide[ServiceContainer.task_registry],
     service: TaskService = Provide[ServiceContainer.task_service],
 ) -> ResponseReturnValue:
-    """List the tasks that are known, and the names that can be started."""
-    response = TaskListResponse(tasks=service.list_tasks(), task_types=registry.names)
+    """List a page of the tasks that are known, and the names that can be started."""
+    page = service.list_tasks(_limit(), request.args.get("before"))
+    response = TaskListResponse(tasks=page.tasks, next=page.next, task_types=registry.names)
     return jsonify(response.model_dump(mode="json"))
 
 
@@ -52,7 +60,7 @@ def get_task_status(
     task_id: str, service: TaskService = Provide[ServiceContainer.task_service]
 ) -> ResponseReturnValue:
     """Show one task, with its result once it is completed."""
-    return jsonify(service.get_task_status(task_id).model_dump(mode="json"))
+    return Response(service.get_task_status_json(task_id), mimetype="application/json")
 
 
 @blueprint.post("/api/tasks/<task_id>/cancel")
@@ -74,17 +82,31 @@ def remove_task(
     return "", 204
 
 
-def _start_request() -> TaskStartRequest:
+def _limit() -> int:
+    text = request.args.get("limit")
+    if text is None:
+        return MAX_PAGE
+    if re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) is None:
+        raise BadRequest(f"limit is {text[:20]!r}; allowed is 1 to {MAX_PAGE}")
+    return int(text)
+
+
+def _start_request() -> tuple[TaskStartRequest, int]:
+    """Return what is to be started, and the size of its parameters as JSON, bytes."""
     body = read_json()
     if not request.is_json:
         # Any web page may have a browser post text/plain here, but not JSON: that takes the
         # permission of CORS. So a foreign page cannot start tasks on somebody's machine.
         raise UnsupportedMediaType("The body is JSON; say so: Content-Type: application/json")
     try:
-        return TaskStartRequest.model_validate(body)
+        wanted = TaskStartRequest.model_validate(body)
     except ValidationError as exc:
         raise BadRequest(
             "Invalid task request; allowed is an object with task_type (a string) and params"
             " (an object, optional)",
             validation_details(exc),
         ) from exc
+    try:
+        return wanted, len(json.dumps(wanted.params))
+    except RecursionError as exc:  # nested as deep as can be read, deeper than can be written
+        raise BadRequest("Invalid JSON") from exc

@@ -66,7 +66,8 @@ class TaskEvent(BaseModel):
             ``task_completed``: the result; ``task_failed``: ``{"error"}``;
             ``task_cancelled``: ``{}``.
         omitted: present only where a result is too large for an event: the fields of it that
-            were left out. ``GET /api/tasks/<id>/status`` has the whole result.
+            were left out. ``GET /api/tasks/<id>/status`` has them, except those that are too
+            large to be kept: its own ``omitted`` names these.
     """
 
     event_type: TaskEventType
@@ -116,18 +117,27 @@ class TaskSummary(BaseModel):
 
 
 class TaskStatusResponse(TaskSummary):
-    """One task with its whole result, once it is completed."""
+    """One task with its result, once it is completed.
+
+    Args:
+        result: the result.
+        omitted: present only where a result is larger than ``TASK_MAX_RESULT_BYTES``: the fields
+            of it that were not kept.
+    """
 
     result: Any = None
+    omitted: list[str] | None = None
 
 
 class TaskListResponse(BaseModel):
     """The answer to ``GET /api/tasks``.
 
     Args:
-        tasks: the tasks that are known, oldest first.
+        tasks: one page of the tasks that are known, newest first.
+        next: what ``?before=`` must be for the page that follows; null at the end.
         task_types: the names under which a task can be started.
     """
 
     tasks: list[TaskSummary]
+    next: str | None = None
     task_types: list[str]

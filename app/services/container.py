@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import time
 import uuid
@@ -19,8 +20,11 @@ from app.services.gateway_transport import GatewayTransport, InProcessTransport
 from app.services.http_transport import HttpTransport
 from app.services.loop_monitor import LoopMonitor
 from app.services.metrics_service import MetricsService
+from app.services.task_line import LineLimits
+from app.services.task_outcome import ResultLimits
 from app.services.task_registry import TaskRegistry
 from app.services.task_service import TaskService
+from app.services.task_store import StoreLimits
 from app.services.version_service import VersionService
 from app.utils.log_broadcast import LogBroadcaster
 from app.utils.logging import make_formatter
@@ -105,6 +109,18 @@ def _holds(settings: Settings, gateway: Callable[[], Gateway]) -> Callable[[str]
     return gateway().holds if settings.sse_gateway_url is None else None
 
 
+def _limit_key() -> Callable[[str], str]:
+    """Return what limits per address count an address as; empty: it is not counted."""
+
+    def key(address: str) -> str:
+        try:
+            return "" if ipaddress.ip_address(address).is_loopback else address
+        except ValueError:  # the peer of a Unix socket has none
+            return ""
+
+    return key
+
+
 def _max_event_bytes(settings: Settings) -> int:
     """The largest event a task may cause, bytes, with room for its frame and JSON escapes."""
     if settings.sse_gateway_url is not None:
@@ -134,6 +150,7 @@ class ServiceContainer(containers.DeclarativeContainer):
     )
 
     boot = providers.Singleton(_new_boot)
+    limit_key = providers.Singleton(_limit_key)
     authorizer = providers.Singleton(load_authorizer, settings.provided.sse_authorize)
     callback_handler = providers.Singleton(CallbackHandler, authorize=authorizer, refusals=refusals)
     gateway = providers.Singleton(
@@ -167,9 +184,25 @@ class ServiceContainer(containers.DeclarativeContainer):
         connection_manager,
         metrics_service,
         shutdown_coordinator,
-        max_workers=settings.provided.task_max_workers,
+        line_limits=providers.Factory(
+            LineLimits,
+            running=settings.provided.task_max_workers,
+            waiting=settings.provided.task_max_waiting,
+            waiting_bytes=settings.provided.task_max_waiting_bytes,
+            per_client=settings.provided.task_max_per_address,
+        ),
         timeout_seconds=settings.provided.task_timeout_seconds,
-        cleanup_interval_seconds=settings.provided.task_cleanup_interval_seconds,
-        max_event_bytes=providers.Callable(_max_event_bytes, settings),
+        store_limits=providers.Factory(
+            StoreLimits,
+            seconds=settings.provided.task_cleanup_interval_seconds,
+            finished=settings.provided.task_max_finished,
+            finished_bytes=settings.provided.task_max_finished_bytes,
+        ),
+        refusals=refusals,
+        result_limits=providers.Factory(
+            ResultLimits,
+            event_bytes=providers.Callable(_max_event_bytes, settings),
+            kept_bytes=settings.provided.task_max_result_bytes,
+        ),
         loop_thread=loop_thread,
     )

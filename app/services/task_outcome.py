@@ -13,10 +13,31 @@ from app.schemas.task_schema import TaskStatus
 from app.services.base_task import BaseTask, TaskCancelled, TaskProgressHandle, printable
 from gateway_shim.safe_text import class_name, describe, text_of
 
-__all__ = ["MAX_ERROR_TEXT", "Outcome", "cancelled", "execute", "failed", "timed_out"]
+__all__ = [
+    "MAX_ERROR_TEXT",
+    "Outcome",
+    "ResultLimits",
+    "cancelled",
+    "execute",
+    "failed",
+    "timed_out",
+]
 
 MAX_ERROR_TEXT = 2000
 """Characters of an error that are kept: it is broadcast to every browser."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLimits:
+    """How large the JSON of a result may be. Past that its largest fields are left out.
+
+    Args:
+        event_bytes: bytes in its event, which goes to every browser.
+        kept_bytes: bytes that are kept for those who ask for the task's status.
+    """
+
+    event_bytes: int = 256 * 1024
+    kept_bytes: int = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +47,19 @@ class Outcome:
     Args:
         status: one of the three terminal ones.
         keeps_progress: whether progress that was reported but not sent yet is still sent.
-        result: the whole result as plain JSON data.
+        result_json: the result as JSON, as far as it is kept.
+        dropped: the result's fields that were too large to be kept, if any were.
         event_data: what of the result goes into its event.
-        omitted: the result's fields that were too large for the event, if any were.
+        omitted: the result's fields that were too large for the event, if any were; those that
+            were not even kept come first.
         error: for people, of a failed task.
         exception: for the log, of a failed task.
     """
 
     status: TaskStatus
     keeps_progress: bool = True
-    result: Any = None
+    result_json: bytes | None = None
+    dropped: list[str] | None = None
     event_data: Any = None
     omitted: list[str] | None = None
     error: str | None = None
@@ -67,7 +91,7 @@ def execute(
     task: BaseTask,
     progress_handle: TaskProgressHandle,
     kwargs: Mapping[str, Any],
-    max_event_bytes: int,
+    limits: ResultLimits,
 ) -> Outcome:
     """Run a task to its end; never raises. Called on whichever thread the task runs on.
 
@@ -75,7 +99,7 @@ def execute(
         task: what to run.
         progress_handle: what it reports with.
         kwargs: its parameters.
-        max_event_bytes: how large a result may be, as JSON, to go into the event whole.
+        limits: how large its result may be.
 
     Returns:
         How it ended.
@@ -90,14 +114,26 @@ def execute(
             )
         # Through JSON text, not model_dump: what comes out can be sent whatever is in it
         # (NaN becomes null), and here, not in the middle of a broadcast, is where it may fail.
-        plain = json.loads(result.model_dump_json())
-        data, omitted = _fit(plain, max_event_bytes)
+        encoded = result.model_dump_json().encode()
+        plain, dropped = json.loads(encoded), None
+        if len(encoded) > limits.kept_bytes:
+            plain, dropped = _fit(plain, limits.kept_bytes)
+            encoded = json.dumps(plain, separators=(",", ":")).encode()
+        data, omitted = _fit(plain, limits.event_bytes)
+        if dropped is not None:
+            omitted = dropped + (omitted or [])
     except TaskCancelled:
         return cancelled()
     except BaseException as exc:  # noqa: BLE001
         # A task is foreign code: not even its SystemExit may end the server. The service logs it.
         return failed(exc)
-    return Outcome(TaskStatus.COMPLETED, result=plain, event_data=data, omitted=omitted)
+    return Outcome(
+        TaskStatus.COMPLETED,
+        result_json=encoded,
+        dropped=dropped,
+        event_data=data,
+        omitted=omitted,
+    )
 
 
 def _fit(result: Any, limit: int) -> tuple[Any, list[str] | None]:

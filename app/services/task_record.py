@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from app.services.task_outcome import Outcome
 if TYPE_CHECKING:
     from app.services.task_body import TaskBody
 
-__all__ = ["TRANSITIONS", "InvalidTaskTransition", "TaskRecord"]
+__all__ = ["TRANSITIONS", "InvalidTaskTransition", "TaskOrigin", "TaskRecord"]
 
 TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
     TaskStatus.PENDING: frozenset({TaskStatus.RUNNING, TaskStatus.CANCELLED}),
@@ -40,6 +41,19 @@ class InvalidTaskTransition(Exception):
         self.new = new
 
 
+@dataclass(frozen=True, slots=True)
+class TaskOrigin:
+    """Where a task comes from, for the limits.
+
+    Args:
+        client: what the client that has started it is counted as; empty: it is not counted.
+        params_bytes: the size of its parameters as JSON.
+    """
+
+    client: str = ""
+    params_bytes: int = 0
+
+
 @dataclass(eq=False, slots=True)
 class TaskRecord:
     """One task.
@@ -49,12 +63,16 @@ class TaskRecord:
         task: what runs.
         kwargs: its parameters.
         created_at: when it was accepted, UTC.
+        number: its place among all tasks in the order of their starts.
+        origin: where it comes from.
     """
 
     task_id: str
     task: BaseTask
     kwargs: dict[str, Any]
     created_at: datetime
+    number: int = 0
+    origin: TaskOrigin = TaskOrigin()
     status: TaskStatus = TaskStatus.PENDING
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -76,6 +94,15 @@ class TaskRecord:
             return 0.0
         return self.finished_clock - self.started_clock
 
+    @property
+    def result_bytes(self) -> int:
+        """The size of its result as JSON; 0 if it has none."""
+        return len(self._result_json)
+
+    @property
+    def _result_json(self) -> bytes:
+        return (self.outcome.result_json if self.outcome is not None else None) or b""
+
     def begin(self, now: datetime, clock: float) -> None:
         """Its turn has come.
 
@@ -93,6 +120,7 @@ class TaskRecord:
         """
         self._move(outcome.status)
         self.outcome, self.finished_at, self.finished_clock = outcome, now, clock
+        self.kwargs = {}  # nobody asks for them any more, and they may be large
 
     def _move(self, status: TaskStatus) -> None:
         if status not in TRANSITIONS[self.status]:
@@ -106,8 +134,19 @@ class TaskRecord:
     def full(self) -> TaskStatusResponse:
         """All that is known of it."""
         return TaskStatusResponse(
-            **self._shown(), result=self.outcome.result if self.outcome is not None else None
+            **self._shown(),
+            result=json.loads(self._result_json or b"null"),
+            omitted=self.outcome.dropped if self.outcome is not None else None,
         )
+
+    def full_json(self) -> bytes:
+        """All that is known of it as JSON. The result is copied, not encoded anew."""
+        dropped = self.outcome.dropped if self.outcome is not None else None
+        parts = [self.summary().model_dump_json()[:-1].encode()]
+        if dropped is not None:
+            parts.append(b',"omitted":' + json.dumps(dropped).encode())
+        parts += [b',"result":', self._result_json or b"null", b"}"]
+        return b"".join(parts)
 
     def _shown(self) -> dict[str, Any]:
         return {

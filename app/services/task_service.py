@@ -1,57 +1,57 @@
 """Tasks: so many at a time, the rest in line; every step of each broadcast to all streams.
 
-Each running task has a *conductor*, a greenlet that sends all of its events, one after the
-other, and is never killed: so no broadcast is torn and the order holds. The task itself runs
-beside it (:class:`~app.services.task_body.TaskBody`) and may be killed at any time. Whoever ends
-a task, be it the task, its time limit, a cancel or the shutdown, must win :meth:`_settle`. Only
-one can; the conductor then sends the one terminal event, and frees the slot.
-
-The lock guards decisions. Nothing is sent, killed, logged or waited for while it is held. What
-another thread calls runs in the loop's thread (:mod:`gateway_shim.loop_thread`).
+This is what the rest of the application calls. :mod:`app.services.task_conductor` runs the tasks,
+:mod:`app.services.task_store` remembers them. What another thread calls runs in the loop's thread
+(:mod:`gateway_shim.loop_thread`).
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-import threading
+import re
 import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-import gevent
-from gevent.event import Event
-
-from app.errors import InvalidOperationException, NotServing
-from app.schemas.task_schema import TaskStartResponse, TaskStatus, TaskStatusResponse, TaskSummary
+from app.errors import BadRequest, InvalidOperationException, NotServing
+from app.schemas.task_schema import TaskStartResponse, TaskStatusResponse, TaskSummary
 from app.services import task_outcome
-from app.services.base_task import BaseTask, TaskProgressHandle
+from app.services.base_task import BaseTask
 from app.services.metrics_service import MetricsServiceProtocol
-from app.services.native_runner import NativeRunner
-from app.services.task_body import TaskBody
+from app.services.task_conductor import TaskConductor
 from app.services.task_events import EventSender, TaskEvents
-from app.services.task_line import TaskLine
-from app.services.task_outcome import Outcome
-from app.services.task_record import TaskRecord
-from app.services.task_store import TaskStore
+from app.services.task_line import LineLimits, TaskRefused
+from app.services.task_outcome import ResultLimits
+from app.services.task_record import TaskOrigin, TaskRecord
+from app.services.task_store import StoreLimits, TaskStore
 from app.utils.shutdown_coordinator import LifetimeEvent, ShutdownCoordinator
 from gateway_shim.loop_thread import LoopThread, from_any_thread
+from gateway_shim.refusal_counts import RefusalCounts
 from gateway_shim.turns import let_others_run_if_due
 
-__all__ = ["MAX_EVENT_BYTES", "MAX_WAITING", "TaskService"]
+__all__ = ["MAX_PAGE", "TaskPage", "TaskService"]
 
 logger = logging.getLogger(__name__)
 
-MAX_WAITING = 1000
-"""Tasks that may wait in line; a further one is refused."""
-
-MAX_EVENT_BYTES = 256 * 1024
-"""A result whose JSON is larger goes into its event without its largest fields."""
+MAX_PAGE = 100
+"""Tasks in one answer of a list."""
 
 LAST_EVENTS_SECONDS = 2.0
 """How long the terminal events of tasks cancelled at SHUTDOWN may hold up what follows."""
+
+
+class TaskPage(NamedTuple):
+    """One page of a list.
+
+    Args:
+        tasks: newest first.
+        next: what ``before`` must be for the page that follows; None at the end.
+    """
+
+    tasks: list[TaskSummary]
+    next: str | None
 
 
 class TaskService:
@@ -67,11 +67,11 @@ class TaskService:
         connection_manager: sends the events.
         metrics: counts tasks.
         shutdown_coordinator: says when the process ends.
-        max_workers: tasks that run at the same time.
+        line_limits: how many tasks may run and wait.
         timeout_seconds: time limit of one task, from its beginning.
-        cleanup_interval_seconds: finished tasks are forgotten after this long.
-        max_waiting: tasks that may wait in line.
-        max_event_bytes: how large a result's JSON may be to go into its event whole.
+        store_limits: what is remembered of finished tasks.
+        refusals: counts the tasks that a limit keeps out; None: a counter of its own.
+        result_limits: how large a result may be.
         clock: monotonic seconds.
         now: the time of day, UTC.
         new_id: makes task ids.
@@ -83,42 +83,39 @@ class TaskService:
         connection_manager: EventSender,
         metrics: MetricsServiceProtocol,
         shutdown_coordinator: ShutdownCoordinator,
-        max_workers: int = 4,
+        line_limits: LineLimits | None = None,
         timeout_seconds: float = 300.0,
-        cleanup_interval_seconds: float = 600.0,
+        store_limits: StoreLimits | None = None,
         *,
-        max_waiting: int = MAX_WAITING,
-        max_event_bytes: int = MAX_EVENT_BYTES,
+        refusals: RefusalCounts | None = None,
+        result_limits: ResultLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         loop_thread: LoopThread | None = None,
     ) -> None:
         self.loop_thread = loop_thread or LoopThread()
-        self._metrics = metrics
         self._coordinator = shutdown_coordinator
-        self._timeout_seconds = timeout_seconds
-        self._max_event_bytes = max_event_bytes
-        self._clock = clock
+        self._refusals = refusals or RefusalCounts()
         self._now = now
         self._new_id = new_id
-        self._events = TaskEvents(connection_manager, now)
-        self._store = TaskStore(cleanup_interval_seconds, clock)
-        self._native = NativeRunner(max_workers, clock)
-
-        self._lock = threading.Lock()
-        self._line = TaskLine(
-            max_workers, max_waiting, lambda record: record.begin(self._now(), self._clock())
+        self._last_number = 0
+        self._store = TaskStore(store_limits or StoreLimits(), clock)
+        self._conductor = TaskConductor(
+            TaskEvents(connection_manager, now),
+            self._store,
+            metrics,
+            line_limits or LineLimits(),
+            result_limits or ResultLimits(),
+            timeout_seconds,
+            clock=clock,
+            now=now,
         )
-        self._idle = Event()  # set while the line is empty
-        self._idle.set()
-
         shutdown_coordinator.register_lifetime_notification(self._on_lifetime_event)
         shutdown_coordinator.register_shutdown_waiter("tasks", self.wait_for_tasks)
 
-    @from_any_thread
     def start_task(self, task: BaseTask, /, **kwargs: Any) -> TaskStartResponse:
-        """Run a task now, or when its turn comes.
+        """Run a task now, or when its turn comes. It counts for no client.
 
         Args:
             task: what to run.
@@ -132,16 +129,37 @@ class TaskService:
             TooBusy: too many tasks wait already.
             NotServing: no event loop runs in this process, so the task would never begin.
         """
+        return self.start_task_for(TaskOrigin(), task, **kwargs)
+
+    @from_any_thread
+    def start_task_for(
+        self, origin: TaskOrigin, task: BaseTask, /, **kwargs: Any
+    ) -> TaskStartResponse:
+        """Run a task for a client now, or when its turn comes.
+
+        Args:
+            origin: who has asked for it.
+            task: as for :meth:`start_task`, which also says what this returns and raises.
+            kwargs: likewise.
+
+        Raises:
+            TooBusy: also where too many of the client's tasks are unfinished.
+        """
         if not self.loop_thread.serves_here:
             raise NotServing("This server cannot run tasks")
-        record = TaskRecord(self._new_id(), task, kwargs, self._now())
-        with self._lock:
-            if self._coordinator.is_shutting_down():
-                self._line.close()  # before our own notification comes: others may come first
-            begun = self._line.join(record)
-            self._idle.clear()
-        self._store.add(record)
-        self._conduct_all(begun)
+        now = self._now()
+        # Microseconds, so that a number means the same after a restart; each is larger than the
+        # last, also where the clock was set back.
+        self._last_number = max(int(now.timestamp() * 1e6), self._last_number + 1)
+        record = TaskRecord(self._new_id(), task, kwargs, now, self._last_number, origin)
+        if self._coordinator.is_shutting_down():
+            # Before our own notification comes: others may come first.
+            self._conductor.close_line()
+        try:
+            self._conductor.take(record)
+        except TaskRefused as exc:
+            self._refusals.add(exc.reason)
+            raise
         return TaskStartResponse(task_id=record.task_id, status=record.status)
 
     @from_any_thread
@@ -159,7 +177,7 @@ class TaskService:
             InvalidOperationException: it is over already.
         """
         record = self._store.find(task_id)
-        if not self._settle(record, task_outcome.cancelled()):
+        if not self._conductor.settle(record, task_outcome.cancelled()):
             raise InvalidOperationException(
                 f"Task {task_id} is {record.status} already; only a pending or running task"
                 " can be cancelled"
@@ -168,7 +186,7 @@ class TaskService:
 
     @from_any_thread
     def get_task_status(self, task_id: str) -> TaskStatusResponse:
-        """All that is known of a task, its whole result included.
+        """All that is known of a task, its result included.
 
         Raises:
             NotFound: there is no such task, or it was forgotten.
@@ -176,9 +194,35 @@ class TaskService:
         return self._store.find(task_id).full()
 
     @from_any_thread
-    def list_tasks(self) -> list[TaskSummary]:
-        """The tasks that are known, oldest first, without their results."""
-        return [record.summary() for record in self._store.all()]
+    def get_task_status_json(self, task_id: str) -> bytes:
+        """The same as JSON; a large result costs nothing but its copy.
+
+        Raises:
+            NotFound: there is no such task, or it was forgotten.
+        """
+        return self._store.find(task_id).full_json()
+
+    @from_any_thread
+    def list_tasks(self, limit: int = MAX_PAGE, before: str | None = None) -> TaskPage:
+        """One page of the tasks that are known, newest first, without their results.
+
+        Args:
+            limit: how many tasks, 1 to :data:`MAX_PAGE`.
+            before: the ``next`` of the page before; None: the newest tasks.
+
+        Raises:
+            BadRequest: one of them is something else.
+        """
+        if not 1 <= limit <= MAX_PAGE:
+            raise BadRequest(f"limit is {limit}; allowed is 1 to {MAX_PAGE}")
+        if before is not None and re.fullmatch(r"[0-9]{1,19}", before, re.ASCII) is None:
+            raise BadRequest("before is not the next of an earlier answer; leave it out to begin")
+        records = self._store.newest(limit + 1, None if before is None else int(before))
+        page = records[:limit]
+        more = len(records) > limit
+        return TaskPage(
+            [record.summary() for record in page], str(page[-1].number) if more else None
+        )
 
     @from_any_thread
     def remove_completed_task(self, task_id: str) -> None:
@@ -200,97 +244,11 @@ class TaskService:
         Returns:
             Whether that is so.
         """
-        return bool(self._idle.wait(seconds))
-
-    def _conduct_all(self, begun: list[TaskRecord]) -> None:
-        self._metrics.tasks_active(self._line.running)
-        for record in begun:
-            gevent.spawn(self._conduct, record)
-
-    def _conduct(self, record: TaskRecord) -> None:
-        try:
-            self._events.started(record.task_id, record.task.name)
-            if (body := self._begin_body(record)) is not None:
-                for progress in body.updates():
-                    record.progress = progress
-                    self._events.progress(record.task_id, progress)
-                    let_others_run_if_due()
-        except Exception as exc:  # noqa: BLE001
-            # Ours, not the task's: but the task must end, and its slot be free. _settle logs it.
-            self._settle(record, task_outcome.failed(exc))
-        self._conclude(record)
-
-    def _begin_body(self, record: TaskRecord) -> TaskBody | None:
-        """Set the task going, unless it was cancelled while ``task_started`` was being sent."""
-
-        def work(handle: TaskProgressHandle) -> Outcome:
-            return task_outcome.execute(record.task, handle, record.kwargs, self._max_event_bytes)
-
-        with self._lock:
-            if record.is_over:
-                return None
-            record.body = TaskBody(
-                work,
-                self._native if record.task.cpu_bound else None,
-                self._timeout_seconds,
-                lambda outcome: self._settle(record, outcome),
-            )
-            record.body.begin()
-            return record.body
-
-    def _settle(self, record: TaskRecord, outcome: Outcome) -> bool:
-        """End a task, unless it has ended: the first of all who try wins. Does not switch first.
-
-        Returns:
-            Whether it was this outcome that ended it. Its terminal event follows.
-        """
-        with self._lock:
-            if record.is_over:
-                return False
-            never_began = record.status is TaskStatus.PENDING
-            if never_began:
-                self._line.leave(record)
-            # Without the exception: its traceback would keep the task's local variables.
-            kept = dataclasses.replace(outcome, exception=None)
-            record.end(kept, self._now(), self._clock())
-            body, record.body = record.body, None
-        if body is not None:
-            body.stop(discard=not outcome.keeps_progress)
-        self._store.finished(record)
-        if never_began:
-            gevent.spawn(self._conclude, record)
-        self._log_end(record, outcome.exception)
-        return True
-
-    def _conclude(self, record: TaskRecord) -> None:
-        """Send a task's terminal event, its last; then the next in line may begin."""
-        if record.outcome is not None:
-            self._events.ended(record.task_id, record.outcome)
-        self._metrics.task_finished(record.task.name, record.status.value, record.seconds)
-        with self._lock:
-            begun = self._line.finished(record)
-            if self._line.is_empty:
-                self._idle.set()
-        self._conduct_all(begun)
-
-    def _log_end(self, record: TaskRecord, exc: BaseException | None) -> None:
-        logger.log(
-            logging.WARNING if record.status is TaskStatus.FAILED else logging.INFO,
-            "a task is over",
-            exc_info=(type(exc), exc, exc.__traceback__) if exc is not None else None,
-            extra={
-                "task_id": record.task_id,
-                "task_type": record.task.name,
-                "status": record.status.value,
-                "seconds": round(record.seconds, 3),
-            },
-        )
+        return self._conductor.wait_until_idle(seconds)
 
     def _on_lifetime_event(self, event: LifetimeEvent) -> None:
         if event is LifetimeEvent.PREPARE_SHUTDOWN:
-            with self._lock:
-                waiting = self._line.close()
-            self._cancel_all(waiting)
+            self._cancel_all(self._conductor.close_line())
         elif event is LifetimeEvent.SHUTDOWN:
             self._cancel_all(self._store.all())
             if not self.wait_for_tasks(LAST_EVENTS_SECONDS):
@@ -299,5 +257,5 @@ class TaskService:
 
     def _cancel_all(self, records: list[TaskRecord]) -> None:
         for record in records:
-            self._settle(record, task_outcome.cancelled())
+            self._conductor.settle(record, task_outcome.cancelled())
             let_others_run_if_due()

@@ -101,6 +101,12 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
     "TASK_MAX_WORKERS": (4, "256", 256, [*NUMBER[1:], "0", "257"]),
     "TASK_TIMEOUT_SECONDS": (300.0, "0.1", 0.1, [*FINITE, "0"]),
     "TASK_CLEANUP_INTERVAL_SECONDS": (600.0, "0.1", 0.1, [*FINITE, "0"]),
+    "TASK_MAX_FINISHED": (1000, "1", 1, [*NUMBER[1:], "0"]),
+    "TASK_MAX_FINISHED_BYTES": (33554432, "1024", 1024, [*NUMBER[1:], "1023", "1MB"]),
+    "TASK_MAX_RESULT_BYTES": (4194304, "1024", 1024, [*NUMBER[1:], "1023", "1MB"]),
+    "TASK_MAX_WAITING": (1000, "0", 0, [*NUMBER[1:], "-1"]),
+    "TASK_MAX_WAITING_BYTES": (8388608, "1024", 1024, [*NUMBER[1:], "1023", "1MB"]),
+    "TASK_MAX_PER_ADDRESS": (100, "1", 1, [*NUMBER[1:], "0"]),
     "GRACEFUL_SHUTDOWN_TIMEOUT": (25.0, "0", 0.0, [*FINITE, "-0.1"]),
 }
 

@@ -115,7 +115,7 @@ def test_a_thread_cancels_looks_and_forgets(services: Any) -> None:
         with pytest.raises(InvalidOperationException):
             tasks.cancel_task(task_id)
         statuses = [tasks.get_task_status(task_id).status.value]
-        assert [task.task_id for task in tasks.list_tasks()] == [task_id]
+        assert [task.task_id for task in tasks.list_tasks().tasks] == [task_id]
         tasks.remove_completed_task(task_id)
         with pytest.raises(NotFound):
             tasks.get_task_status(task_id)

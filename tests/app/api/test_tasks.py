@@ -5,15 +5,20 @@ from __future__ import annotations
 import pytest
 from dependency_injector import providers
 from flask import Flask
+from pydantic import BaseModel
 
 from app.api import tasks
 from app.api.errors import register_error_handlers
 from app.api.injection import CONTAINER
 from app.config import Settings
 from app.services.container import ServiceContainer
-from tests.app.services.task_support import Gate, House
+from app.services.task_line import LineLimits
+from tests.app.services.task_support import Call, Done, Gate, House
 
-NOTHING = {"error": "There is no task nope; finished tasks are forgotten after 600 s"}
+NOTHING = {
+    "error": "There is no task nope; finished tasks are forgotten after"
+    " 600 s, and the oldest sooner where there are many"
+}
 
 
 @pytest.fixture
@@ -110,7 +115,7 @@ def test_a_wrong_start_is_told_what_is_allowed(client, house, body, content_type
     """Each with its status, and nothing is started."""
     response = client.post("/api/tasks", data=body, content_type=content_type)
     assert (response.status_code, response.get_json()["error"]) == (status, error)
-    assert house.service.list_tasks() == []
+    assert house.service.list_tasks().tasks == []
 
 
 def test_a_validation_error_has_details(client):
@@ -195,3 +200,86 @@ def test_the_line_is_bounded(client, house):
     house.settle()
     assert start(client, delay=0).status_code == 202
     house.settle()
+
+
+def listed(client, query=""):
+    """The ids of a page, and what follows."""
+    body = client.get(f"/api/tasks{query}").get_json()
+    return [task["task_id"] for task in body["tasks"]], body["next"]
+
+
+def test_the_list_comes_in_pages_of_the_newest(client, house):
+    """Following next shows all; the names of tasks are in every page."""
+    for _ in range(5):
+        house.run(Call(lambda handle: Done()))
+    first, following = listed(client, "?limit=2")
+    second, more = listed(client, f"?limit=2&before={following}")
+    last, end = listed(client, f"?limit=2&before={more}")
+    assert (first, second, last, end) == (["t5", "t4"], ["t3", "t2"], ["t1"], None)
+    assert listed(client) == (["t5", "t4", "t3", "t2", "t1"], None)
+    assert listed(client, "?before=0") == ([], None)
+    assert "demo_task" in client.get("/api/tasks?limit=1").get_json()["task_types"]
+
+
+@pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "", "1.5", "\u0661", "9" * 5000])
+def test_a_wrong_limit_is_told_what_is_allowed(client, limit):
+    """However long it is, the answer is short."""
+    response = client.get("/api/tasks", query_string={"limit": limit})
+    assert response.status_code == 400
+    assert response.get_json()["error"].endswith("; allowed is 1 to 100")
+    assert len(response.data) < 100
+
+
+@pytest.mark.parametrize("before", ["x", "", "-1", "9" * 20, "t1", "\u0661"])
+def test_a_wrong_cursor_is_told_what_is_allowed(client, before):
+    """It is what an earlier answer has called next."""
+    response = client.get("/api/tasks", query_string={"before": before})
+    assert (response.status_code, response.get_json()["error"]) == (
+        400,
+        "before is not the next of an earlier answer; leave it out to begin",
+    )
+
+
+def test_what_a_result_lacks_is_named(client, house):
+    """A result past the limit says in its status which fields are missing."""
+
+    class Two(BaseModel):
+        small: int = 1
+        large: str = "x" * 5_000_000
+
+    house.run(Call(lambda handle: Two()))
+    body = client.get("/api/tasks/t1/status").get_json()
+    assert (body["result"], body["omitted"]) == ({"small": 1}, ["large"])
+
+
+def test_a_full_line_says_when_to_come_back(client, house):
+    """503 with Retry-After, counted."""
+    for _ in range(2):
+        house.service.start_task(Gate())
+    response = start(client)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "10")
+    assert response.get_json() == {"error": "The line is full, 1 waiting; try again later"}
+    assert house.refusals.by_reason["task_line"] == 1
+
+
+def test_a_client_address_may_have_so_many_tasks(client, house):
+    """Another address, and loopback, may have more."""
+    house.service._conductor._line._limits = LineLimits(running=4, per_client=2)
+
+    def status(address):
+        body = {"task_type": "failing_task", "params": {"delay": 60}}
+        environ = {"REMOTE_ADDR": address}
+        return client.post("/api/tasks", json=body, environ_base=environ).status_code
+
+    found = [status(a) for a in ("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2", "127.0.0.1")]
+    assert found == [202, 202, 503, 202, 202]
+    assert house.refusals.by_reason["tasks_per_address"] == 1
+
+
+def test_the_parameters_count_as_they_were_sent(client, house):
+    """Those of the tasks that wait are bounded together."""
+    house.service._conductor._line._limits = LineLimits(running=1, waiting_bytes=104)
+    house.service.start_task(Gate())
+    sizes = [start(client, delay=0.0, steps=1).status_code for _ in range(9)]
+    assert sizes == [202] * 4 + [503] * 5  # {"delay": 0.0, "steps": 1} has 26 bytes
+    assert house.refusals.by_reason["task_line_bytes"] == 5

@@ -106,8 +106,13 @@ def test_a_list_shows_no_results():
         "error": None,
     }
     listed = TaskListResponse(tasks=[TaskSummary(**common)], task_types=["x"])
-    assert listed.model_dump(mode="json") == {"tasks": [shown], "task_types": ["x"]}
+    assert listed.model_dump(mode="json") == {
+        "tasks": [shown],
+        "next": None,
+        "task_types": ["x"],
+    }
     assert TaskStatusResponse(**common, result=[1]).model_dump(mode="json") == {
         **shown,
         "result": [1],
+        "omitted": None,
     }

@@ -13,8 +13,12 @@ from pydantic import BaseModel
 from app.services.base_task import BaseTask
 from app.services.connection_manager import ServiceType
 from app.services.metrics_service import NullMetrics
+from app.services.task_line import LineLimits
+from app.services.task_outcome import ResultLimits
 from app.services.task_service import TaskService
+from app.services.task_store import StoreLimits
 from app.utils.shutdown_coordinator import ShutdownCoordinator
+from gateway_shim.refusal_counts import RefusalCounts
 from tests.support.timing import TIME_LIMIT, wait_until
 
 
@@ -90,12 +94,24 @@ class House:
         self.metrics = CountingMetrics()
         self.coordinator = ShutdownCoordinator(timeout=options.pop("grace", 0.0))
         ids = itertools.count(1)
+        line = {
+            "running": options.pop("max_workers", 4),
+            "waiting": options.pop("max_waiting", 1000),
+            "per_client": options.pop("per_client", 100),
+        }
+        keep = options.pop("keep_seconds", 600.0)
+        events = options.pop("max_event_bytes", 256 * 1024)
+        self.refusals = RefusalCounts()
         self.service = TaskService(
             self.sender,
             self.metrics,
             self.coordinator,
             new_id=lambda: f"t{next(ids)}",
-            **{"max_workers": 4, "timeout_seconds": TIME_LIMIT, "now": ticking(), **options},
+            line_limits=LineLimits(**line),
+            store_limits=StoreLimits(seconds=keep, finished=options.pop("max_finished", 1000)),
+            result_limits=ResultLimits(event_bytes=events),
+            refusals=self.refusals,
+            **{"timeout_seconds": TIME_LIMIT, "now": ticking(), **options},
         )
 
     def settle(self) -> None:

@@ -16,6 +16,9 @@ from app.services.connection_manager import HeldByAnotherUser
 from app.services.container import ServiceContainer
 from app.services.gateway_transport import InProcessTransport
 from app.services.http_transport import HttpTransport
+from app.services.task_line import LineLimits
+from app.services.task_outcome import ResultLimits
+from app.services.task_store import StoreLimits
 from gateway_shim import callbacks
 from gateway_shim.backend import InProcessBackend
 from gateway_shim.callbacks import Action, CallbackAnswer
@@ -204,12 +207,25 @@ def test_who_says_that_a_stream_lives(container: ServiceContainer) -> None:
 
 def test_the_task_services_settings() -> None:
     """Each arrives where it is obeyed."""
-    service = container_of(
-        task_max_workers=7, task_timeout_seconds=8, task_cleanup_interval_seconds=9
-    ).task_service()
-    assert service._native._threads == 2 * 7
-    assert service._timeout_seconds == 8
-    assert service._store._keep_seconds == 9
+    container = container_of(
+        task_max_workers=7,
+        task_timeout_seconds=8,
+        task_cleanup_interval_seconds=9,
+        task_max_finished=10,
+        task_max_finished_bytes=1100,
+        task_max_result_bytes=1200,
+        task_max_waiting=13,
+        task_max_waiting_bytes=1400,
+        task_max_per_address=15,
+    )
+    service = container.task_service()
+    conductor = service._conductor
+    assert conductor._native._threads == 2 * 7
+    assert conductor._timeout_seconds == 8
+    assert service._store._limits == StoreLimits(9, 10, 1100)
+    assert conductor._line._limits == LineLimits(7, 13, 1400, 15)
+    assert conductor._result_limits == ResultLimits(256 * 1024, 1200)
+    assert service._refusals is container.refusals()
 
 
 def test_the_transport_without_a_gateway_url(container: ServiceContainer) -> None:

@@ -14,6 +14,7 @@ from app.services.base_task import TaskCancelled, TaskProgressHandle
 from app.services.task_outcome import (
     MAX_ERROR_TEXT,
     Outcome,
+    ResultLimits,
     cancelled,
     execute,
     failed,
@@ -41,22 +42,30 @@ class Sink:
         """Forget it."""
 
 
-def run(function, limit=1000, sink=None):
+def run(function, limit=1000, sink=None, kept=10**6):
     """Run a function as a task."""
-    return execute(Call(function), TaskProgressHandle(sink or Sink()), {}, limit)
+    limits = ResultLimits(event_bytes=limit, kept_bytes=kept)
+    return execute(Call(function), TaskProgressHandle(sink or Sink()), {}, limits)
+
+
+def kept_of(outcome):
+    """The result that is kept."""
+    return json.loads(outcome.result_json)
 
 
 def test_a_result_is_kept_whole_and_sent_whole():
     """An ordinary result is the same in both places."""
     plain = {"small": 1, "large": [1], "larger": None}
     assert run(lambda handle: Loose(large=[1])) == Outcome(
-        TaskStatus.COMPLETED, result=plain, event_data=plain
+        TaskStatus.COMPLETED,
+        result_json=b'{"small":1,"large":[1],"larger":null}',
+        event_data=plain,
     )
 
 
 def test_a_result_that_json_cannot_hold_is_made_to_fit_or_fails():
     """NaN becomes null; what cannot be written fails the task, not the broadcast."""
-    assert run(lambda handle: Loose(large=math.nan)).result["large"] is None
+    assert kept_of(run(lambda handle: Loose(large=math.nan)))["large"] is None
     for unfit in ("\ud800", object()):
         outcome = run(lambda handle, unfit=unfit: Loose(large=unfit))
         assert outcome.status is TaskStatus.FAILED
@@ -68,17 +77,30 @@ def test_the_largest_fields_of_a_large_result_stay_out_of_its_event():
     outcome = run(lambda handle: Loose(large="x" * 900, larger="y" * 2000))
     assert outcome.event_data == {"small": 1, "large": "x" * 900}
     assert outcome.omitted == ["larger"]
-    assert len(outcome.result["larger"]) == 2000
+    assert len(kept_of(outcome)["larger"]) == 2000
     outcome = run(lambda handle: Loose(large="x" * 1500, larger="y" * 2000))
     assert (outcome.event_data, outcome.omitted) == ({"small": 1}, ["larger", "large"])
     assert len(json.dumps(outcome.event_data)) <= 1000
+
+
+def test_what_is_kept_of_a_result_is_bounded():
+    """The largest fields are dropped, and both the event and the status say which."""
+    outcome = run(lambda handle: Loose(large="x" * 900, larger="y" * 2000), kept=1500)
+    assert kept_of(outcome) == {"small": 1, "large": "x" * 900}
+    assert outcome.event_data == {"small": 1, "large": "x" * 900}
+    assert (outcome.dropped, outcome.omitted) == (["larger"], ["larger"])
+    outcome = run(lambda handle: Loose(large="x" * 1500, larger="y" * 2000), kept=1600)
+    assert (len(outcome.result_json) <= 1600, outcome.event_data) == (True, {"small": 1})
+    assert (outcome.dropped, outcome.omitted) == (["larger"], ["larger", "large"])
+    outcome = run(lambda handle: RootModel[list[int]](list(range(1000))), kept=1000)
+    assert (kept_of(outcome), outcome.dropped) == ({}, ["result"])
 
 
 def test_a_large_result_without_fields_stays_out_altogether():
     """There is nothing to choose from."""
     outcome = run(lambda handle: RootModel[list[int]](list(range(1000))))
     assert (outcome.event_data, outcome.omitted) == ({}, ["result"])
-    assert outcome.result == list(range(1000))
+    assert kept_of(outcome) == list(range(1000))
 
 
 def test_fields_are_left_out_to_the_last():

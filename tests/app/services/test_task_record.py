@@ -85,7 +85,7 @@ def test_a_record_shows_itself():
     assert task.summary() == TaskSummary(**shown)
     assert task.full() == TaskStatusResponse(**shown)
     task.begin(NOW, 1.0)
-    task.end(Outcome(TaskStatus.COMPLETED, result={"a": 1}), LATER, 2.0)
+    task.end(Outcome(TaskStatus.COMPLETED, result_json=b'{"a":1}'), LATER, 2.0)
     shown |= {"status": TaskStatus.COMPLETED, "started_at": NOW, "finished_at": LATER}
     assert task.summary() == TaskSummary(**shown)
     assert task.full() == TaskStatusResponse(**shown, result={"a": 1})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import itertools
+import json
 import logging
 import socket
 import threading
@@ -18,10 +19,11 @@ import pytest
 from gevent.monkey import get_original
 from gevent.pool import Pool
 
-from app.errors import InvalidOperationException, NotFound, TooBusy
+from app.errors import BadRequest, InvalidOperationException, NotFound, TooBusy
 from app.schemas.task_schema import TaskStartResponse, TaskStatus
 from app.services import task_body
 from app.services.base_task import TaskCancelled
+from app.services.task_record import TaskOrigin
 from app.utils.shutdown_coordinator import LifetimeEvent
 from gateway_shim.line_handler import LineHandler
 from gateway_shim.log_format import TextFormatter
@@ -63,7 +65,7 @@ def test_a_failure_that_cannot_be_shown_ends_its_task(kind, make, monkeypatch):
     stream = io.StringIO()
     handler = LineHandler(stream)
     handler.setFormatter(TextFormatter())
-    logger = logging.getLogger("app.services.task_service")
+    logger = logging.getLogger("app.services.task_conductor")
     monkeypatch.setattr(logger, "propagate", False)
     monkeypatch.setattr(logger, "handlers", [handler])
     house = House(max_workers=1)
@@ -76,7 +78,7 @@ def test_a_failure_that_cannot_be_shown_ends_its_task(kind, make, monkeypatch):
     house.settle()
     assert_one_end(house, "t1", "task_failed")
     assert_one_end(house, "t2", "task_completed")
-    assert "WARNING app.services.task_service: a task is over" in stream.getvalue()
+    assert "WARNING app.services.task_conductor: a task is over" in stream.getvalue()
 
 
 @both_kinds
@@ -121,6 +123,7 @@ def test_a_tasks_whole_life_is_broadcast_in_order(kind):
         "progress": {"text": "nearly", "value": 0.75},
         "error": None,
         "result": {"number": 7},
+        "omitted": None,
     }
 
 
@@ -263,7 +266,7 @@ def test_progress_before_a_failure_is_still_sent():
 def test_a_finished_task_keeps_no_traceback_alive(monkeypatch):
     """The local variables of a task that raised are freed, although the task is remembered."""
     # pytest keeps every log record, and with it the traceback.
-    monkeypatch.setattr(logging.getLogger("app.services.task_service"), "disabled", True)
+    monkeypatch.setattr(logging.getLogger("app.services.task_conductor"), "disabled", True)
     house = House()
 
     class Large:
@@ -329,6 +332,63 @@ def test_metrics_count_each_end_and_who_runs():
     assert house.metrics.active[-1] == 0
 
 
+def test_a_list_comes_in_pages():
+    """Newest first; following next shows each task once, also when some are forgotten meanwhile."""
+    house = House(max_finished=7)
+    for _ in range(7):
+        house.run(Call(lambda handle: Done()))
+    pages, before = [], None
+    while True:
+        page = house.service.list_tasks(3, before)
+        pages.append([task.task_id for task in page.tasks])
+        if (before := page.next) is None:
+            break
+        house.run(Call(lambda handle: Done()))
+    assert pages == [["t7", "t6", "t5"], ["t4", "t3", "t2"]]
+
+
+@pytest.mark.parametrize("limit", [0, 101, -1])
+def test_a_page_is_bounded(limit):
+    """A limit that is not allowed is refused with what is."""
+    with pytest.raises(BadRequest, match=rf"^limit is {limit}; allowed is 1 to 100$"):
+        House().service.list_tasks(limit)
+
+
+def test_tasks_started_in_one_microsecond_or_with_the_clock_set_back_are_listed_in_order():
+    """Their numbers differ all the same."""
+    times = iter(datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in (5, 5, 3, 3, 6) for _ in "123")
+    house = House(max_workers=5, now=lambda: next(times))
+    for _ in range(5):
+        house.service.start_task(Gate())
+    first = house.service.list_tasks(2)
+    second = house.service.list_tasks(2, first.next)
+    third = house.service.list_tasks(2, second.next)
+    found = [task.task_id for page in (first, second, third) for task in page.tasks]
+    assert found == ["t5", "t4", "t3", "t2", "t1"]
+    assert third.next is None
+
+
+def test_nothing_large_is_kept_of_a_task_that_is_over():
+    """Its parameters go at its end, the data of its event once the event was sent."""
+    house = House()
+    house.run(Call(lambda handle, text: Done()), text="x" * 100_000)
+    record = house.service._store.find("t1")
+    assert record.kwargs == {}
+    assert record.outcome.event_data is None
+    assert house.service.get_task_status("t1").result == {"number": 1}
+
+
+def test_a_status_as_json_is_the_same():
+    """With and without a result."""
+    house = House()
+    house.run(Call(lambda handle: Done(number=7)))
+    house.service.start_task(Gate())
+    for task_id in ("t1", "t2"):
+        shown = json.loads(house.service.get_task_status_json(task_id))
+        expected = house.service.get_task_status(task_id).model_dump(mode="json")
+        assert shown == {name: value for name, value in expected.items() if name != "omitted"}
+
+
 # ---- slots and the line
 
 
@@ -376,7 +436,22 @@ def test_a_full_line_refuses_a_task():
         house.service.start_task(Call(lambda handle: Done()))
     gate.opened.set()
     house.settle()
-    assert len(house.service.list_tasks()) == 2
+    assert len(house.service.list_tasks().tasks) == 2
+
+
+def test_one_client_cannot_lock_the_others_out():
+    """Four endless tasks and a full line of one client: another's task begins at once."""
+    house = House(max_workers=4, per_client=10)
+    origin = TaskOrigin("192.0.2.1")
+    for _ in range(10):
+        house.service.start_task_for(origin, Gate())
+    with pytest.raises(TooBusy, match=r"^10 tasks of your address are unfinished"):
+        house.service.start_task_for(origin, Gate())
+    assert house.refusals.by_reason["tasks_per_address"] == 1
+    other = house.service.start_task_for(TaskOrigin("192.0.2.2"), Call(lambda handle: Done()))
+    assert other.status == "running"
+    house.sent("task_completed", other.task_id)
+    assert house.service.start_task(Call(lambda handle: Done())).status == "running"
 
 
 def test_a_task_may_be_given_any_parameter_name():
@@ -585,7 +660,7 @@ def test_runaways_on_every_thread_make_later_tasks_wait_only_within_their_limit(
     house.run(Call(lambda handle: Done()))
     assert house.sender.last("t6") == ("task_completed", {"number": 1})
     go_on.append(True)
-    wait_until(lambda: house.service._native.abandoned == 0, "the runaways' end")
+    wait_until(lambda: house.service._conductor._native.abandoned == 0, "the runaways' end")
     house.run(NativeCall(lambda handle: Done()))
     assert house.sender.last("t7") == ("task_completed", {"number": 1})
     assert worked == []
@@ -679,7 +754,7 @@ def test_no_lock_is_held_while_an_event_is_sent():
     late = []
 
     def call_back(event):
-        assert not house.service._lock.locked()
+        assert not house.service._conductor._lock.locked()
         assert not house.service._store._lock.locked()
 
         def calls():
@@ -735,21 +810,21 @@ def test_a_finished_task_can_be_removed_and_a_running_one_cannot():
     gate.opened.set()
     house.settle()
     house.service.remove_completed_task("t1")
-    assert house.service.list_tasks() == []
+    assert house.service.list_tasks().tasks == []
 
 
 def test_finished_tasks_are_forgotten_after_their_time():
     """A running task stays, whatever its age."""
     clock = Clock()
-    house = House(clock=clock, cleanup_interval_seconds=60.0)
+    house = House(clock=clock, keep_seconds=60.0)
     gate = Gate()
     house.service.start_task(gate)
     house.service.start_task(Call(lambda handle: Done()))
     house.sent("task_completed", "t2")
     clock.now += 59.9
-    assert [task.task_id for task in house.service.list_tasks()] == ["t1", "t2"]
+    assert [task.task_id for task in house.service.list_tasks().tasks] == ["t2", "t1"]
     clock.now += 0.1
-    assert [task.task_id for task in house.service.list_tasks()] == ["t1"]
+    assert [task.task_id for task in house.service.list_tasks().tasks] == ["t1"]
     gate.opened.set()
     house.settle()
 
@@ -846,7 +921,7 @@ def test_a_sender_that_hangs_holds_up_the_shutdown_only_so_long(monkeypatch, cap
 
 def test_a_lock_is_an_ordinary_one():
     """The service's lock is not reentrant, so the callbacks above would have found it held."""
-    assert type(House().service._lock) is type(threading.Lock())
+    assert type(House().service._conductor._lock) is type(threading.Lock())
 
 
 def test_ids_and_times_have_real_defaults():
