@@ -32,8 +32,9 @@ class LoopWatch:
     """A timer in the event loop, and a native thread that looks whether the timer still fires.
 
     The thread logs the stack of the loop's thread while it is blocked, once per blocking; so even
-    one that never ends is seen. A block between 60 ms and the limit may be logged, too: the limit
-    is kept to within two beats, so that nothing longer is missed.
+    one that never ends is seen. Once the loop goes on, the thread logs how long the block was in
+    all. A block between 60 ms and the limit may be logged, too: the limit is kept to within two
+    beats, so that nothing longer is missed.
 
     Args:
         limit: seconds.
@@ -46,6 +47,7 @@ class LoopWatch:
         self._report_from = limit - _BEAT_SECONDS
         self._clock = clock
         self._beat_at = 0.0
+        self._went_on_at = 0.0  # the first beat after the block that was logged
         self._timer: Any = None
         self._stop: Any = None
         self._loop_thread = 0
@@ -74,6 +76,11 @@ class LoopWatch:
     def look(self) -> None:
         """Log the stack of the loop's thread if it is blocked and that is not yet known."""
         beat_at = self._beat_at
+        if self._reported is not None and beat_at != self._reported:
+            # A beat that came while the block was being logged has not been noted as the first.
+            went_on_at = self._went_on_at if self._went_on_at > self._reported else beat_at
+            seconds, self._reported = went_on_at - self._reported, None
+            self._log("the event loop goes on after it was blocked", seconds)
         blocked = self._clock() - beat_at
         if blocked < self._report_from or beat_at == self._reported:
             return
@@ -83,21 +90,22 @@ class LoopWatch:
         self._reported = beat_at
         stack = "".join(traceback.format_stack(frame)).rstrip("\n")
         del frame
+        self._log(
+            "the event loop is blocked: no stream gets anything until this returns", blocked, stack
+        )
+
+    def _log(self, message: str, seconds: float, stack: str | None = None) -> None:
+        extra = {"seconds": round(seconds, 3)}
         record = logger.makeRecord(
-            logger.name,
-            logging.WARNING,
-            __file__,
-            0,
-            "the event loop is blocked: no stream gets anything until this returns",
-            (),
-            None,
-            extra={"seconds": round(blocked, 3)},
-            sinfo=stack,
+            logger.name, logging.WARNING, __file__, 0, message, (), None, extra=extra, sinfo=stack
         )
         logger.handle(record)
 
     def _beat(self) -> None:
-        self._beat_at = self._clock()
+        now = self._clock()
+        if self._beat_at == self._reported:
+            self._went_on_at = now
+        self._beat_at = now
 
     def _watch(self, stop: Any) -> None:
         while not stop.acquire(True, _BEAT_SECONDS):

@@ -30,9 +30,6 @@ __all__ = ["CONTENT_TYPE", "MetricsService", "MetricsServiceProtocol", "NullMetr
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """The media type of :meth:`MetricsService.render`; every Prometheus reads it."""
 
-BLOCKED_FROM_SECONDS = 0.01
-"""A shorter lag of the event loop is ordinary scheduling and does not count as blocked."""
-
 # A send to one stream takes tens of microseconds in this process, up to 5 s over HTTP.
 _SEND_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 # 5,000 streams take about 50 ms.
@@ -88,11 +85,12 @@ class MetricsServiceProtocol(Protocol):
         """Say how many tasks run now."""
         ...
 
-    def loop_blocked(self, seconds: float) -> None:
+    def loop_measured(self, longest: float, blocked: float) -> None:
         """Report one measurement of the event loop.
 
         Args:
-            seconds: how late a timer fired; 0 when it was on time.
+            longest: the longest time in which it served nobody since the last one, seconds.
+            blocked: all long such times together, seconds.
         """
         ...
 
@@ -121,7 +119,7 @@ class NullMetrics:
     def tasks_active(self, count: int) -> None:
         """Say nothing."""
 
-    def loop_blocked(self, seconds: float) -> None:
+    def loop_measured(self, longest: float, blocked: float) -> None:
         """Report nothing."""
 
 
@@ -197,7 +195,9 @@ class MetricsService:
             registry=registry,
         )
         self._loop_lag = Gauge(
-            "event_loop_lag_seconds", "How late the last measured timer fired", registry=registry
+            "event_loop_lag_seconds",
+            "The longest time in which the event loop served nobody, of the last tenth of a second",
+            registry=registry,
         )
 
     def watch_gateway(self, read_stats: Callable[[], GatewayCounters]) -> None:
@@ -254,8 +254,7 @@ class MetricsService:
         """Say how many tasks run now."""
         self._tasks_active.set(count)
 
-    def loop_blocked(self, seconds: float) -> None:
-        """Report one measurement; a lag below :data:`BLOCKED_FROM_SECONDS` is only the gauge's."""
-        self._loop_lag.set(seconds)
-        if seconds >= BLOCKED_FROM_SECONDS:
-            self._loop_blocked.inc(seconds)
+    def loop_measured(self, longest: float, blocked: float) -> None:
+        """Report one measurement; see :class:`MetricsServiceProtocol`."""
+        self._loop_lag.set(longest)
+        self._loop_blocked.inc(blocked)

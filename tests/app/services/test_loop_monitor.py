@@ -1,14 +1,14 @@
-"""Measures how late the event loop is."""
+"""Measures for how long the event loop serves nobody."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import gevent
 import pytest
-from gevent.event import Event
 
-from app.services.loop_monitor import LoopMonitor
+from app.services.loop_monitor import BLOCKED_FROM_SECONDS, LoopMonitor
 from app.services.metrics_service import NullMetrics
 from app.utils.shutdown_coordinator import ShutdownCoordinator
 from tests.support.timing import wait_until
@@ -18,59 +18,126 @@ class Metrics(NullMetrics):
     """Remembers the measurements."""
 
     def __init__(self) -> None:
-        self.lags: list[float] = []
+        self.measured: list[tuple[float, float]] = []
 
-    def loop_blocked(self, seconds: float) -> None:
+    def loop_measured(self, longest: float, blocked: float) -> None:
         """Remember a measurement."""
-        self.lags.append(seconds)
+        self.measured.append((longest, blocked))
+
+    @property
+    def longest(self) -> float:
+        """The longest round so far, seconds."""
+        return max((longest for longest, _ in self.measured), default=0.0)
+
+    @property
+    def blocked(self) -> float:
+        """All long rounds so far, seconds."""
+        return sum(blocked for _, blocked in self.measured)
 
 
-@pytest.mark.parametrize(("slept", "lag"), [(1.0, 0.0), (1.5, 0.5), (0.9, 0.0)])
-def test_a_measurement_is_how_late_the_sleep_ended(slept: float, lag: float) -> None:
-    """A sleep that ends in time, or a little early, is no lag."""
-    now, metrics = [100.0], Metrics()
-
-    def sleep(seconds: float) -> None:
-        assert seconds == 1.0
-        now[0] += slept
-
-    monitor = LoopMonitor(
-        metrics, ShutdownCoordinator(0.0), interval=1.0, clock=lambda: now[0], sleep=sleep
-    )
-    monitor.measure()
-    assert metrics.lags == [lag]
+def block(seconds: float) -> None:
+    """Keep the processor and let nobody else run."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
 
 
-def test_a_real_stall_is_seen() -> None:
-    """Work on the hub that lets nobody else run is reported with its length."""
-    metrics = Metrics()
+class Stepped:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """Where the measurements go."""
+    return Metrics()
+
+
+@pytest.fixture
+def clock() -> Stepped:
+    """Time stands still."""
+    return Stepped()
+
+
+@pytest.fixture
+def monitor(metrics: Metrics, clock: Stepped) -> Iterator[LoopMonitor]:
+    """A monitor that reports when it is told to."""
+    monitor = LoopMonitor(metrics, ShutdownCoordinator(0.0), interval=3600.0, clock=clock)
+    monitor.start()
+    gevent.sleep(0.001)
+    yield monitor
+    monitor.stop()
+
+
+def spawn_and_wait(clock: Stepped, *seconds: float) -> None:
+    """Have greenlets work for so many seconds each, all of them ready at once."""
+
+    def work(seconds: float) -> None:
+        clock.now += seconds
+
+    gevent.joinall([gevent.spawn(work, each) for each in seconds])
+    gevent.sleep(0.001)
+
+
+def test_a_round_counts_however_many_fill_it(
+    monitor: LoopMonitor, metrics: Metrics, clock: Stepped
+) -> None:
+    """Ten who are ready with 8 ms each keep everybody else waiting for 80 ms."""
+    spawn_and_wait(clock, *[0.008] * 10)
+    monitor.report()
+    assert metrics.measured == [(pytest.approx(0.08), pytest.approx(0.08))]
+
+
+def test_ordinary_rounds_do_not_count(
+    monitor: LoopMonitor, metrics: Metrics, clock: Stepped
+) -> None:
+    """Only as the longest so far; each report begins anew."""
+    spawn_and_wait(clock, BLOCKED_FROM_SECONDS / 2)
+    spawn_and_wait(clock, BLOCKED_FROM_SECONDS / 4)
+    monitor.report()
+    monitor.report()
+    assert metrics.measured == [(pytest.approx(BLOCKED_FROM_SECONDS / 2), 0.0), (0.0, 0.0)]
+
+
+def test_waiting_is_no_work(monitor: LoopMonitor, metrics: Metrics, clock: Stepped) -> None:
+    """Time that passes while the loop waits for sockets and timers is nobody's."""
+    native = gevent.get_hub().threadpool
+    native.spawn(lambda: setattr(clock, "now", clock.now + 5.0)).get()
+    gevent.sleep(0.001)
+    monitor.report()
+    assert metrics.longest == 0.0
+
+
+def test_a_real_stall_is_seen(metrics: Metrics) -> None:
+    """Work on the hub that lets nobody else run is reported with its whole length."""
     monitor = LoopMonitor(metrics, ShutdownCoordinator(0.0), interval=0.001)
     monitor.start()
     monitor.start()
     gevent.sleep(0)
-    end = time.perf_counter() + 0.05
-    while time.perf_counter() < end:
-        pass
-    wait_until(lambda: metrics.lags, "a measurement")
+    for _ in range(4):
+        block(0.05)
+        gevent.sleep(0.001)
+    wait_until(lambda: metrics.blocked >= 0.2, "the measurements")
     monitor.stop()
-    assert metrics.lags[0] > 0.03
+    assert metrics.longest >= 0.05
 
 
-def test_it_measures_until_the_shutdown_is_over() -> None:
+def test_it_measures_until_the_shutdown_is_over(metrics: Metrics) -> None:
     """AFTER_SHUTDOWN stops it; stopping again, or what never started, does nothing."""
-    metrics, coordinator, step = Metrics(), ShutdownCoordinator(0.0), Event()
-
-    def sleep(seconds: float) -> None:
-        step.wait()
-        step.clear()
-
-    monitor = LoopMonitor(metrics, coordinator, sleep=sleep, clock=lambda: 0.0)
+    coordinator = ShutdownCoordinator(0.0)
+    monitor = LoopMonitor(metrics, coordinator, interval=0.001)
+    monitor.stop()
     monitor.start()
-    step.set()
-    wait_until(lambda: metrics.lags, "a measurement")
+    wait_until(lambda: metrics.measured, "a measurement")
     coordinator.shutdown()
     gevent.sleep(0)
-    step.set()
-    gevent.sleep(0)
+    count = len(metrics.measured)
+    gevent.sleep(0.02)
     monitor.stop()
-    assert metrics.lags == [0.0]
+    assert len(metrics.measured) == count

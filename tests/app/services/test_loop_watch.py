@@ -30,6 +30,15 @@ def watch() -> Iterator[LoopWatch]:
     watch.stop()
 
 
+def ends(caplog: pytest.LogCaptureFixture) -> list[float]:
+    """The lengths of blocks that are over, as they were logged, seconds."""
+    return [
+        record.__dict__["seconds"]
+        for record in caplog.records
+        if record.message == "the event loop goes on after it was blocked"
+    ]
+
+
 def reports(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     """What was logged of blocked loops."""
     return [record for record in caplog.records if "event loop is blocked" in record.message]
@@ -58,11 +67,12 @@ def test_a_block_is_logged_once_with_its_stack(
 
 
 def test_each_blocking_is_logged(watch: LoopWatch, caplog: pytest.LogCaptureFixture) -> None:
-    """Two blocks are two reports."""
+    """Two blocks are two reports, and each one's end tells its whole length."""
     for count in (1, 2):
-        gevent.spawn(block, 2 * LIMIT_SECONDS).join()
-        gevent.sleep(0.05)
+        gevent.spawn(block, 4 * LIMIT_SECONDS).join()
+        wait_until(lambda count=count: len(ends(caplog)) == count, "the end")  # type: ignore[misc]
         assert len(reports(caplog)) == count
+    assert min(ends(caplog)) >= 4 * LIMIT_SECONDS
 
 
 class Stepped:
@@ -87,6 +97,25 @@ def test_the_limit(caplog: pytest.LogCaptureFixture, blocked: float, logged: int
     watch.look()
     watch.stop()
     assert len(reports(caplog)) == logged
+
+
+def test_the_end_is_logged_with_the_whole_length(caplog: pytest.LogCaptureFixture) -> None:
+    """Whenever the thread looks: the loop's first beat after the block is what counts."""
+    clock = Stepped()
+    watch = LoopWatch(clock=clock)
+    watch.start()
+    clock.now += 0.1
+    watch.look()
+    clock.now += 3.0
+    watch.look()
+    assert ends(caplog) == []
+    watch._beat()
+    clock.now += 0.02
+    watch._beat()
+    watch.look()
+    watch.look()
+    watch.stop()
+    assert (len(reports(caplog)), ends(caplog)) == (1, [3.1])
 
 
 def test_nothing_is_watched_after_the_end(caplog: pytest.LogCaptureFixture) -> None:

@@ -99,14 +99,14 @@ def test_tasks(metrics: MetricsService) -> None:
 
 
 def test_the_event_loop(metrics: MetricsService) -> None:
-    """Every measurement moves the gauge; only a real stall counts as blocked."""
+    """Every measurement moves the gauge; what blocked the loop adds up."""
     seen = []
-    for seconds in (0.5, 0.009, 0.01):
-        metrics.loop_blocked(seconds)
+    for longest, blocked in ((0.5, 0.7), (0.009, 0.0), (0.01, 0.02)):
+        metrics.loop_measured(longest, blocked)
         seen.append(values(metrics, "event_loop"))
     assert seen == [
         {"event_loop_blocked_seconds_total": total, "event_loop_lag_seconds": lag}
-        for total, lag in ((0.5, 0.5), (0.5, 0.009), (0.51, 0.01))
+        for total, lag in ((0.7, 0.5), (0.7, 0.009), (0.72, 0.01))
     ]
 
 
@@ -150,7 +150,7 @@ def test_two_services_share_nothing(metrics: MetricsService) -> None:
 def test_every_implementation_takes_every_call(implementation: Any) -> None:
     """The real one and the null one offer the protocol's methods and return nothing."""
     arguments = {"count": 1, "service": "task", "status": "success", "seconds": 0.1}
-    arguments |= {"streams": 1, "task_type": "demo_task"}
+    arguments |= {"streams": 1, "task_type": "demo_task", "longest": 0.1, "blocked": 0.1}
     for name, method in inspect.getmembers(MetricsServiceProtocol, inspect.isfunction):
         if name.startswith("_"):
             continue
