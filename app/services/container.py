@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import time
 import uuid
@@ -109,16 +108,10 @@ def _holds(settings: Settings, gateway: Callable[[], Gateway]) -> Callable[[str]
     return gateway().holds if settings.sse_gateway_url is None else None
 
 
-def _limit_key() -> Callable[[str], str]:
-    """Return what limits per address count an address as; empty: it is not counted."""
-
-    def key(address: str) -> str:
-        try:
-            return "" if ipaddress.ip_address(address).is_loopback else address
-        except ValueError:  # the peer of a Unix socket has none
-            return ""
-
-    return key
+def _limit_key(gateway: Callable[[], Gateway]) -> Callable[[str], str]:
+    """Return what says what limits per address count an address as, as the gateway counts it."""
+    # Asked at each call: the worker may give the gateway other proxies when it starts.
+    return lambda address: gateway().proxies.limit_key(address)
 
 
 def _max_event_bytes(settings: Settings) -> int:
@@ -150,7 +143,6 @@ class ServiceContainer(containers.DeclarativeContainer):
     )
 
     boot = providers.Singleton(_new_boot)
-    limit_key = providers.Singleton(_limit_key)
     authorizer = providers.Singleton(load_authorizer, settings.provided.sse_authorize)
     callback_handler = providers.Singleton(CallbackHandler, authorize=authorizer, refusals=refusals)
     gateway = providers.Singleton(
@@ -160,6 +152,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         loop_thread=loop_thread,
         refusals=refusals,
     )
+    limit_key = providers.Singleton(_limit_key, gateway.provider)
     gateway_readiness = providers.Singleton(gateway_readiness, settings)
     gateway_transport = providers.Singleton(_transport, settings, gateway.provider, loop_thread)
     connection_manager = providers.Singleton(

@@ -31,6 +31,7 @@ class StoreLimits:
     finished: int = 1000
     finished_bytes: int = 32 * 1024 * 1024
 
+
 _SHORTEST_PAUSE_SECONDS = 0.001
 """Tasks that end within this time are forgotten together."""
 
@@ -151,7 +152,7 @@ class TaskStore:
     def _arm_sweeper(self) -> None:
         if self._sweeper is None and self._finished and not self._closed:
             # Timers may fire some microseconds early: what is left then is not a whole time more.
-            due = (self._finished[0].finished_clock or 0.0) + self._keep_seconds
+            due = (self._first().finished_clock or 0.0) + self._keep_seconds
             pause = max(due - self._clock(), _SHORTEST_PAUSE_SECONDS)
             self._sweeper = gevent.spawn_later(pause, self._sweep)
 
