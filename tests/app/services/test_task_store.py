@@ -90,7 +90,7 @@ def test_memory_is_freed_when_nobody_asks():
 def test_a_sweep_that_comes_early_comes_again_in_time(early):
     """It is armed for what is left of the oldest task's time, not for the whole time again."""
     clock = Clock()
-    store = TaskStore(3600.0, clock)
+    store = TaskStore(StoreLimits(3600.0), clock)
     added(store, "done", clock, finished=True)
     store._sweeper.kill()
     clock.now += 3600.0 - early
