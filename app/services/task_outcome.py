@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from app.schemas.task_schema import TaskStatus
 from app.services.base_task import BaseTask, TaskCancelled, TaskProgressHandle, printable
 from gateway_shim.safe_text import class_name, describe, text_of
+from gateway_shim.turns import let_others_run_if_due
 
 __all__ = [
     "MAX_ERROR_TEXT",
+    "MAX_OMITTED_BYTES",
     "Outcome",
     "ResultLimits",
     "cancelled",
@@ -22,6 +25,9 @@ __all__ = [
     "failed",
     "timed_out",
 ]
+
+MAX_OMITTED_BYTES = 4096
+"""Names of fields that are listed as left out, as JSON; of a result with more all is left out."""
 
 MAX_ERROR_TEXT = 2000
 """Characters of an error that are kept: it is broadcast to every browser."""
@@ -115,11 +121,14 @@ def execute(
         # Through JSON text, not model_dump: what comes out can be sent whatever is in it
         # (NaN becomes null), and here, not in the middle of a broadcast, is where it may fail.
         encoded = result.model_dump_json().encode()
+        let_others_run_if_due()  # each of these steps takes milliseconds for a large result
         plain, dropped = json.loads(encoded), None
         if len(encoded) > limits.kept_bytes:
             plain, dropped = _fit(plain, limits.kept_bytes)
-            encoded = json.dumps(plain, separators=(",", ":")).encode()
-        data, omitted = _fit(plain, limits.event_bytes)
+            encoded = to_json(plain)
+        data, omitted = plain, None
+        if len(encoded) > limits.event_bytes:
+            data, omitted = _fit(plain, limits.event_bytes)
         if dropped is not None:
             omitted = dropped + (omitted or [])
     except TaskCancelled:
@@ -136,17 +145,18 @@ def execute(
     )
 
 
-def _fit(result: Any, limit: int) -> tuple[Any, list[str] | None]:
-    """Leave out the largest fields of a result until it fits; say which.
+def _fit(result: Any, limit: int) -> tuple[Any, list[str]]:
+    """Leave out the largest fields of a result that is larger than so many bytes; say which.
 
     An event goes to every stream: one of several megabytes would be more than slow clients may
     leave unread, and end them all.
     """
-    if len(json.dumps(result)) <= limit:
-        return result, None
     if not isinstance(result, dict):
         return {}, ["result"]
-    sizes = {name: len(json.dumps({name: value})) for name, value in result.items()}
+    sizes = {}
+    for name, value in result.items():
+        let_others_run_if_due()
+        sizes[name] = len(to_json({name: value}))
     kept, omitted, total = dict(result), [], sum(sizes.values())
     for name in sorted(sizes, key=lambda name: -sizes[name]):
         if total <= limit:
@@ -154,4 +164,6 @@ def _fit(result: Any, limit: int) -> tuple[Any, list[str] | None]:
         total -= sizes[name]
         del kept[name]
         omitted.append(name)
+    if len(to_json(omitted)) > MAX_OMITTED_BYTES:
+        return {}, ["result"]
     return kept, omitted

@@ -103,6 +103,13 @@ def test_a_large_result_without_fields_stays_out_altogether():
     assert kept_of(outcome) == list(range(1000))
 
 
+def test_the_names_of_what_is_left_out_are_bounded():
+    """Of a result with thousands of fields all is left out, instead of a list of thousands."""
+    many = {f"field {number}": "x" * 10 for number in range(10_000)}
+    outcome = run(lambda handle: RootModel[dict[str, str]](many), kept=20_000)
+    assert (kept_of(outcome), outcome.dropped, outcome.omitted) == ({}, ["result"], ["result"])
+
+
 def test_fields_are_left_out_to_the_last():
     """Even a limit that nothing meets is met."""
     outcome = run(lambda handle: Loose(), limit=3)
