@@ -18,7 +18,7 @@ from tests.faults.canary import disturbance
 from tests.faults.conftest import Tally
 from tests.faults.processes import memory
 from tests.live.actions import metric, start_task
-from tests.support.http import request
+from tests.support.http import Response, request
 from tests.support.server import GunicornServer, Server
 from tests.support.timing import TIME_LIMIT, wait_until
 
@@ -208,3 +208,22 @@ def test_large_parameters_wait_within_bounds(server: GunicornServer) -> None:
         assert metric(server, reason) == len(refused)
         accepted = [json.loads(answer.body)["task_id"] for answer in statuses[:93]]
         cancel(server, *accepted)
+
+
+def test_one_client_cannot_lock_the_others_out(server: GunicornServer) -> None:
+    """Four long tasks and as many queued as may be: another client's task runs at once."""
+
+    def start(client: str, task_type: str) -> Response:
+        body = {"task_type": task_type, "params": {}}
+        forwarded = [("X-Forwarded-For", client)]
+        return request(server.port, "POST", "/api/tasks", headers=forwarded, json_body=body)
+
+    answers = [start("198.51.100.7", "waiting_task") for _ in range(120)]
+    statuses = [answer.status for answer in answers]
+    assert statuses == [202] * 100 + [503] * 20
+    assert metric(server, 'requests_refused_total{reason="tasks_per_address"}') == 20
+    other = start("198.51.100.8", "quick_task")
+    assert json.loads(other.body)["status"] == "running"
+    finished = 'tasks_total{status="completed",task_type="quick_task"}'
+    wait_until(lambda: metric(server, finished) == 1, "the other client's task")
+    cancel(server, *(json.loads(answer.body)["task_id"] for answer in answers[:100]))
