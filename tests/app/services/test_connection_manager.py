@@ -6,11 +6,13 @@ import functools
 import json
 import logging
 import random
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import gevent
 import pytest
+from gevent.monkey import get_original
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -18,10 +20,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from app.services.connection_manager import ConnectionManager, HeldByAnotherUser, ServiceType
 from app.services.gateway_transport import BroadcastResult, TransportError
 from app.services.metrics_service import NullMetrics
+from gateway_shim.turns import SLICE_SECONDS
 from gateway_shim.wire import Event
 from tests.support.timing import TIME_LIMIT
 
 URL = "/api/sse/stream?request_id="
+
+native_sleep = get_original("time", "sleep")
 
 
 class Transport:
@@ -800,3 +805,32 @@ def test_many_greenlets_at_once() -> None:
         manager.on_disconnect(token)
     assert maps(manager) == ({}, {})
     assert json.loads(transport.broadcasts[0][1].data) == {}
+
+
+@pytest.mark.parametrize("request_id", ["r", None])
+def test_whoever_sends_without_pause_lets_others_be_served(request_id: str | None) -> None:
+    """Between two reads of a socket only as many events are sent as one slice of time allows."""
+    transport = Transport()
+    transport.meanwhile = lambda: native_sleep(SLICE_SECONDS / 2)
+    manager = ConnectionManager(transport, NullMetrics())
+    manager.on_connect("r", "T", URL + "r")
+
+    def send() -> None:
+        for _ in range(500):
+            manager.send_event(request_id, {}, "e", ServiceType.TASK)
+
+    senders = [gevent.spawn(send) for _ in range(3)]
+    reader, writer = socket.socketpair()
+    counts = []
+    try:
+        with reader, writer:
+            for _ in range(10):
+                got = gevent.spawn(reader.recv, 1)
+                gevent.sleep(0.001)
+                before = len(transport.sent) + len(transport.broadcasts)
+                writer.send(b"x")
+                got.join()
+                counts.append(len(transport.sent) + len(transport.broadcasts) - before)
+    finally:
+        gevent.killall(senders)
+    assert max(counts) < 10
