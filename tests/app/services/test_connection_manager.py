@@ -809,7 +809,7 @@ def test_many_greenlets_at_once() -> None:
 
 @pytest.mark.parametrize("request_id", ["r", None])
 def test_whoever_sends_without_pause_lets_others_be_served(request_id: str | None) -> None:
-    """Between two reads of a socket only as many events are sent as one slice of time allows."""
+    """Before a socket is read only as many events are sent as one slice of time allows."""
     transport = Transport()
     transport.meanwhile = lambda: native_sleep(SLICE_SECONDS / 2)
     manager = ConnectionManager(transport, NullMetrics())
@@ -819,18 +819,13 @@ def test_whoever_sends_without_pause_lets_others_be_served(request_id: str | Non
         for _ in range(500):
             manager.send_event(request_id, {}, "e", ServiceType.TASK)
 
-    senders = [gevent.spawn(send) for _ in range(3)]
     reader, writer = socket.socketpair()
-    counts = []
-    try:
-        with reader, writer:
-            for _ in range(10):
-                got = gevent.spawn(reader.recv, 1)
-                gevent.sleep(0.001)
-                before = len(transport.sent) + len(transport.broadcasts)
-                writer.send(b"x")
-                got.join()
-                counts.append(len(transport.sent) + len(transport.broadcasts) - before)
-    finally:
+    with reader, writer:
+        got = gevent.spawn(reader.recv, 1)
+        gevent.sleep(0.001)
+        senders = [gevent.spawn(send) for _ in range(3)]
+        writer.send(b"x")
+        got.join()
+        count = len(transport.sent) + len(transport.broadcasts)
         gevent.killall(senders)
-    assert max(counts) < 10
+    assert count < 20
