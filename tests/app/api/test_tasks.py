@@ -24,7 +24,9 @@ NOTHING = {
 @pytest.fixture
 def house():
     """One slot, and a line of one."""
-    return House(max_workers=1, max_waiting=1)
+    house = House(max_workers=1, max_waiting=1)
+    yield house
+    house.end()
 
 
 @pytest.fixture

@@ -118,6 +118,11 @@ class House:
         """Wait until every task's terminal event was sent."""
         assert self.service.wait_for_tasks(TIME_LIMIT)
 
+    def end(self) -> None:
+        """Cancel what still runs or waits: a time limit that passes later is another test's log."""
+        self.coordinator.shutdown()
+        self.settle()
+
     def run(self, task: BaseTask, **kwargs: Any) -> str:
         """Run one task to its end; its id."""
         task_id = self.service.start_task(task, **kwargs).task_id
