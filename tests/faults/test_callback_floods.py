@@ -9,17 +9,18 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.faults.canary import disturbance
+from tests.faults.canary import IDLE_FLOOR, disturbance
 from tests.faults.slow_backend import reconnecting
 from tests.live.actions import connect
 from tests.support.http import request
 from tests.support.server import GunicornServer, Server
 
-BROWSERS = 2500
-"""More than the 2,000 requests that a server works on at a time."""
+BROWSERS = 4000
+"""Twice the 2,000 requests that a server works on at a time."""
 
 RATIO = 50.0
-"""What the canary may wait, in idle 99th percentiles. With all handlers taken it waits seconds."""
+"""What the canary may wait. Medians are compared: with all handlers taken every question waits for
+seconds, and of those that are answered at once the slowest says how busy the machine is."""
 
 
 @pytest.fixture(params=["a gateway on a port", "the monolith"])
@@ -41,7 +42,8 @@ def test_a_slow_backend_makes_nobody_else_wait(server: Server) -> None:
     with connect(server, "quick") as stream:
         seen = disturbance(server.port, lambda: reconnecting(server.port, BROWSERS))
         print(seen)
-        assert (seen.failed, seen.ratio < RATIO) == (0, True), seen
+        ratio = seen.attacked.p50 / max(seen.idle.p50, IDLE_FLOOR)
+        assert (seen.failed, ratio < RATIO) == (0, True), seen
         with reconnecting(server.port, 1000):
             send = request(server.port, "POST", "/internal/send", json_body={"token": "nobody's"})
             one_more = request(server.port, "GET", "/api/sse/stream?request_id=quick")
