@@ -31,6 +31,8 @@ ENV = {
     "ALLOW_OPEN": "tasks,metrics",
     "APP_TASKS": APP_TASKS,
     "SSE_AUTHORIZE": SSE_AUTHORIZE,
+    # What is kept of finished tasks has a bound of its own, and would be growth here.
+    "TASK_CLEANUP_INTERVAL_SECONDS": "10",
 }
 
 STREAMS = 20
@@ -53,7 +55,8 @@ OPTIONS: dict[str, dict[str, object]] = {
     "posts_to_nowhere": {"connections": 300},
     "slow_readers": {"connections": 500},
     "reconnecting": {"connections": 1000, "rate": 500},
-    "task_list": {"tasks": 1200},
+    "large_heads": {"connections": 200, "rate": 300},
+    "task_list": {"tasks": 400},
 }
 
 
