@@ -38,7 +38,7 @@ check: $(STAMP) ## Style, types, tests
 	$(BIN)/mypy
 	$(MAKE) test
 
-soak: $(STAMP) ## Ten minutes, a million events: nothing may grow
+soak: $(STAMP) ## Ten minutes, a million events, attackers beside them: nothing may grow
 	$(BIN)/python -m tests.faults.soak
 
 # A virtualenv of its own, with what the lock says and nothing else.
