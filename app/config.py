@@ -64,6 +64,21 @@ class Settings(BaseSettings):
         " a proxy keeps it",
     )
 
+    max_request_connections: int = Field(
+        2000,
+        ge=10,
+        le=65_536,
+        description="connections at a time, at each address listened at, that are no stream",
+    )
+    max_request_connections_per_address: int = Field(
+        500,
+        ge=1,
+        description="connections at a time from one client address that are no stream; loopback"
+        " and trusted proxies are not counted",
+    )
+    max_requests_per_connection: int = Field(
+        1000, ge=1, description="requests that one connection may carry; then it is closed"
+    )
     trusted_proxies: str = Field(
         DEFAULT_PROXIES,
         description="comma-separated addresses and networks whose X-Forwarded-For and"

@@ -42,6 +42,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         settings.port,
         drain_seconds=settings.graceful_shutdown_timeout + _DRAIN_SECONDS,
         keep_alive_seconds=settings.keep_alive_seconds,
+        request_connections=settings.max_request_connections,
         start_check=start_check,
     )
 

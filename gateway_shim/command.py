@@ -21,6 +21,7 @@ from gateway_shim.server import (
     GunicornServer,
     base_options,
     check_address,
+    hosts,
 )
 
 __all__ = ["gateway_command"]
@@ -101,6 +102,7 @@ def gateway_command(
             heartbeat,
             dialect,
             _DRAIN_SECONDS,
+            listeners=len(hosts(host)),
             max_connections_per_address=per_address,
             max_pending_connects=min(pending, MAX_PENDING_CONNECTS),
             proxies=proxies,

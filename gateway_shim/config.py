@@ -103,6 +103,9 @@ class GatewayConfig:
         max_pending_connects: connects that wait for the backend's answer at a time.
         keep_headers: whether disconnect callbacks repeat the headers of the stream's request, as
             the contract says; a backend that does not look at them saves their memory.
+        max_request_connections_per_address: connections at a time from one address that are no
+            stream.
+        max_requests_per_connection: requests that one connection may carry.
         client_timeout: seconds after which a client whose network is gone is given up.
         retry_ms: the ``retry:`` of a stream's first event, milliseconds; None: none is written.
         drain_retry_seconds: browsers come back spread over at most this long after a drain.
@@ -118,6 +121,8 @@ class GatewayConfig:
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     max_pending_connects: int = DEFAULT_PENDING_CONNECTS
     keep_headers: bool = True
+    max_request_connections_per_address: int = 500
+    max_requests_per_connection: int = 1000
     client_timeout: float = 30.0
     retry_ms: int | None = None
     drain_retry_seconds: float = 10.0

@@ -1,13 +1,17 @@
-"""File descriptors: how many this process may have, and how many streams that allows."""
+"""File descriptors: how many this process may have, and what they are for."""
 
 from __future__ import annotations
 
 import resource
 
-__all__ = ["RESERVED", "idle_allowed", "raise_limit", "streams_allowed"]
+__all__ = ["RESERVED", "raise_limit", "requests_allowed", "streams_allowed"]
 
 RESERVED = 256
-"""Descriptors kept for everything that is no stream: requests, files, the event loop."""
+"""Descriptors kept for what is no client's: files, the event loop, connections to a backend."""
+
+
+_WITH_LOBBY = 125
+"""Percent: for every four such connections one more may wait in the lobby."""
 
 
 def raise_limit() -> int:
@@ -23,24 +27,23 @@ def raise_limit() -> int:
     return soft
 
 
-def streams_allowed(limit: int) -> int:
-    """How many streams a limit on descriptors allows: each needs one.
+def streams_allowed(limit: int, requests: int) -> int:
+    """Return how many streams a limit on descriptors allows: each needs one.
 
     Args:
         limit: of the whole process.
+        requests: the connections that are no stream, at most. Where descriptors are few, half of
+            them are for streams all the same; see :func:`requests_allowed`.
     """
-    return max(limit - RESERVED, limit // 2)
+    return max(limit - RESERVED - requests * _WITH_LOBBY // 100, limit // 2)
 
 
-def idle_allowed(limit: int, streams: int) -> int:
-    """Return how many idle connections leave enough descriptors for others.
-
-    They may have every descriptor that streams could have and do not have now, and at least half
-    of those that no stream may have.
+def requests_allowed(limit: int, streams: int) -> int:
+    """Return how many connections that are no stream a limit on descriptors allows.
 
     Args:
         limit: of the whole process.
-        streams: the streams that are open now.
+        streams: how many streams there may be.
     """
-    most_streams = streams_allowed(limit)
-    return max(most_streams - streams, (limit - most_streams) // 2)
+    left = max(limit - streams, 0)
+    return max(left - RESERVED, left // 2) * 100 // _WITH_LOBBY

@@ -1,29 +1,29 @@
-"""Connections that are kept open between two requests: how long, how many, and how they end.
+"""Connections that are kept open between two requests, and how long a client may take.
 
 A proxy keeps connections to its backend and sends the next request over one of them. If the
 backend closes that connection in the same moment, the request is lost, and the proxy answers 502.
 So the proxy has to be the one that closes, and the backend has to wait longer than the proxy does.
 
-An idle connection must not cost anybody else a place. The longest idle one is closed when there
-are too many of them, and when the handlers of a listener run out.
-
-Everything here runs in the hub's thread.
+An idle connection must not cost anybody else a place; :mod:`gateway_shim.request_connections` sees
+to that. A client that has many requests ready must not cost anybody else the time: all long work
+shares a slice of each round of the event loop (:mod:`gateway_shim.turns`).
 """
 
 from __future__ import annotations
 
-import _socket
-import contextlib
-import socket
 import ssl
-from collections.abc import Callable
-from typing import Any
+from types import TracebackType
+from typing import Any, Literal
 
 import gevent
-from gevent.pool import Pool
 from gevent.socket import wait_read
+from gunicorn.util import close_graceful
 
-__all__ = ["HEAD_SECONDS", "KeptConnections"]
+from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
+from gateway_shim.request_connections import RequestConnections
+from gateway_shim.turns import let_others_run_if_due
+
+__all__ = ["HEAD_SECONDS", "HeadTimeout", "KeptConnections"]
 
 HEAD_SECONDS = 5.0
 """Seconds that a client may take for the head of a request, from its first byte on.
@@ -34,33 +34,42 @@ For the first request of a connection the time runs from the start of the connec
 _RECEIVE_BYTES = 8192
 
 
+class HeadTimeout(gevent.Timeout):
+    """Ends a block without an exception after :data:`HEAD_SECONDS`, and counts that.
+
+    Args:
+        refusals: where it is counted.
+    """
+
+    def __init__(self, refusals: RefusalCounts) -> None:
+        # False: without an exception, which the type of gevent's stub lacks.
+        super().__init__(HEAD_SECONDS, False)  # type: ignore[arg-type]
+        self._refusals = refusals
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> Literal[True] | None:
+        """End the block."""
+        if error is self:
+            self._refusals.add(RefusalReason.SLOW_HEAD)
+        return super().__exit__(kind, error, trace)
+
+
 class KeptConnections:
     """The connections of a worker that are idle between two requests.
 
     Args:
         seconds: how long a connection may be idle.
-        limit: says how many connections may be idle now.
+        connections: counts them.
     """
 
-    def __init__(self, seconds: float, limit: Callable[[], int]) -> None:
+    def __init__(self, seconds: float, connections: RequestConnections) -> None:
         self._seconds = seconds
-        self._limit = limit
-        self._pools: list[Pool] = []
-        # A dictionary keeps its order: the connection that has been idle longest is the first.
-        self._idle: dict[Any, Any] = {}
+        self._connections = connections
         self._closed = False
-
-    def __len__(self) -> int:
-        """Count the idle connections."""
-        return len(self._idle)
-
-    def watch(self, pool: Pool) -> None:
-        """Keep a tenth of a pool of handlers free of idle connections.
-
-        Args:
-            pool: the handlers of one listener. Each idle connection occupies one of them.
-        """
-        self._pools.append(pool)
 
     def wait(self, unreader: Any, sock: Any) -> bool:
         """Wait for the next request of a connection. Called by the connection's handler.
@@ -75,38 +84,43 @@ class KeptConnections:
         Raises:
             OSError: the connection is broken.
         """
-        # A client that has sent many requests at once must not keep all others waiting.
-        gevent.sleep(0)
         if self._closed:
             return False
         data = unreader.take_buffered() or self._wait(sock)
+        if not data:
+            return False
         unreader.unread(data)
-        return bool(data)
+        # A client that has sent many requests at once must not keep all others waiting.
+        let_others_run_if_due()
+        return True
 
-    def make_room(self) -> None:
-        """Close the connections that have been idle longest, where others need the place."""
-        for _ in range(len(self._idle) - self._limit()):
-            self._close_longest()
-        for pool in self._pools:
-            if pool.free_count() < max(1, (pool.size or 0) // 10):
-                self._close_longest(pool)
+    def end(self, sock: Any) -> None:
+        """Close a connection whose client may have sent more requests than are answered.
+
+        Bytes that nobody has read would reset the connection, and the client would lose answers.
+        Takes two seconds at most; less if somebody needs the place.
+
+        Args:
+            sock: the connection's socket.
+        """
+        self._connections.wait()
+        close_graceful(sock)
+        self._connections.work()
 
     def close(self) -> None:
         """Close all idle connections, and let none become idle any more."""
         self._closed = True
-        for handler in list(self._idle):
-            self._close(handler)
+        self._connections.close_idle()
 
     def _wait(self, sock: Any) -> bytes:
         """Wait for the next bytes of a connection; none if it is to be closed."""
-        handler = gevent.getcurrent()
-        self._idle[handler] = sock
-        self.make_room()
+        connections = self._connections
+        connections.wait_idle()
         timer = gevent.Timeout.start_new(self._seconds)
         try:
             if not _pending(sock):
                 wait_read(sock.fileno())
-            if handler not in self._idle:  # woken by _close
+            if gevent.getcurrent() not in connections:  # told to end
                 return b""
             data: bytes = sock.recv(_RECEIVE_BYTES)
         except gevent.Timeout as exc:
@@ -115,36 +129,8 @@ class KeptConnections:
             data = _receive_now(sock)
         finally:
             timer.close()
-            self._idle.pop(handler, None)
+            connections.work()
         return data
-
-    def _close_longest(self, pool: Pool | None = None) -> None:
-        for handler in list(self._idle):
-            if (pool is None or handler in pool) and self._close(handler):
-                return
-
-    def _close(self, handler: Any) -> bool:
-        """End one handler's waiting, unless a request has arrived.
-
-        The client learns of the end at once: until the handler had closed the connection, the
-        client could send a request that nobody reads. And the descriptor becomes readable, as if
-        the client had hung up. Throwing an exception into the handler would not do: it could hit
-        the handler after it has read a request.
-        """
-        # Another object for the descriptor: it works below TLS, so that the session sees nothing.
-        plain = _socket.socket(fileno=self._idle[handler].fileno())
-        try:
-            plain.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            with contextlib.suppress(OSError):  # the client is gone, and the handler sees it
-                plain.shutdown(socket.SHUT_RDWR)
-            del self._idle[handler]
-            return True
-        except OSError:
-            pass  # broken: the handler is about to see it
-        finally:
-            plain.detach()
-        return False
 
 
 def _pending(sock: Any) -> bool:

@@ -26,6 +26,14 @@ class RefusalReason(StrEnum):
 
     TASKS_PER_ADDRESS = "tasks_per_address"
     """As many tasks of this address are unfinished as may be."""
+    CONNECTIONS = "connections"
+    """A connection was closed before its request had come, because there were too many."""
+
+    CONNECTIONS_PER_ADDRESS = "connections_per_address"
+    """The same, because there were too many of its address."""
+
+    SLOW_HEAD = "slow_head"
+    """The head of a request did not come in time, or nothing came at all."""
 
 
 class RefusalCounts:

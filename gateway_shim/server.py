@@ -25,6 +25,7 @@ from gateway_shim.systemd import listening_already
 
 __all__ = [
     "KEEP_ALIVE_SECONDS",
+    "REQUEST_CONNECTIONS",
     "GunicornServer",
     "base_options",
     "check_address",
@@ -41,6 +42,9 @@ closes: nginx and AWS's load balancer 60 s, Traefik 90 s, Caddy 120 s. With Node
 that meets the closing connection is answered 502, and a 502 ends an EventSource for good.
 """
 
+REQUEST_CONNECTIONS = 2000
+"""Connections at a time, at each address, that are no stream."""
+
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - no name of a file; gunicorn makes one that is its own
 
 
@@ -50,6 +54,7 @@ def base_options(
     *,
     drain_seconds: float,
     keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
+    request_connections: int = REQUEST_CONNECTIONS,
     start_check: Callable[[], ReloadCheck] | None = None,
 ) -> dict[str, Any]:
     """The gunicorn settings that streams need, whatever the application.
@@ -59,6 +64,7 @@ def base_options(
         port: TCP port.
         drain_seconds: how long the application's shutdown may take.
         keep_alive_seconds: how long a connection may be idle between two requests.
+        request_connections: connections at a time, at each address, that are no stream.
         start_check: starts what is asked before a reload, whether a new worker could start.
     """
     return {
@@ -66,8 +72,7 @@ def base_options(
         "worker_class": "gateway_shim.worker.StreamWorker",
         # The streams of one process are known to that process only.
         "workers": 1,
-        # Requests being served at a time; streams do not count, they leave the pool.
-        "worker_connections": 2000,
+        "worker_connections": request_connections,
         "backlog": 4096,
         # Under gevent this is no limit on streams: it says how long the hub may be blocked.
         "timeout": 60,

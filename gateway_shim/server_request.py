@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gunicorn.http.errors import InvalidHeader, InvalidSchemeHeaders
 from gunicorn.http.message import RFC9110_5_3_SINGLETON_FIELDS, Request
@@ -10,11 +11,29 @@ from gunicorn.http.message import RFC9110_5_3_SINGLETON_FIELDS, Request
 from gateway_shim import stream_request
 from gateway_shim.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.stream_request import StreamRequest
+from gateway_shim.turns import let_others_run
 
-__all__ = ["MissingHost", "ServerRequest", "address_of", "client_of", "stream_request_of"]
+if TYPE_CHECKING:
+    from gateway_shim.gateway import Gateway
+
+__all__ = [
+    "MissingHost",
+    "ServerRequest",
+    "address_of",
+    "client_of",
+    "prepare_requests",
+    "stream_request_of",
+]
 
 MAX_HEAD_BYTES = 16 * 1024
 """The largest block of headers that is read, as in Node's http module; more is 431."""
+
+
+_GUNICORNS_PROXIES = ["127.0.0.1", "::1"]
+"""gunicorn's ``forwarded_allow_ips`` where nobody has set it."""
+
+_READS_AT_ONCE = 16
+"""Reads of one head before others may run; an ordinary head takes one to three."""
 
 
 class MissingHost(InvalidHeader):
@@ -32,12 +51,15 @@ class ServerRequest(Request):
     """A request of which the gateway can show the headers as Node's http module saw them.
 
     Attributes:
-        proxies: the peers that may say who their client is, and which scheme it used. One object
-            for the process; the worker sets it.
+        proxies: the peers that may say who their client is, and which scheme it used.
+        max_requests: requests that one connection may carry. The worker sets both, for the
+            process.
     """
 
     proxies: ClassVar[TrustedProxies] = TrustedProxies.parse(DEFAULT_PROXIES)
+    max_requests: ClassVar[int] = 1000
     _expected_100_continue: bool
+    _reads = 0
 
     @property
     def max_buffer_headers(self) -> int:
@@ -63,7 +85,25 @@ class ServerRequest(Request):
         modern = self.version is not None and self.version >= (1, 1)
         if modern and all(name != "HOST" for name, _ in self.headers):
             raise MissingHost
+        if self.is_last:
+            self.force_close()  # the answer says so
         return rest
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the connection carries no further request."""
+        return self.req_number >= self.max_requests
+
+    def read_into(self, unreader: Any, buf: bytearray, stop: bool | None = False) -> None:
+        """Read some more of the head (called by gunicorn).
+
+        Over TLS each read returns one record, of one byte if the client likes, and does not wait
+        while there are more: 16 KiB of them would keep the event loop for half a second.
+        """
+        self._reads += 1
+        if self._reads % _READS_AT_ONCE == 0:
+            let_others_run()
+        super().read_into(unreader, buf, stop)
 
     def _apply_header_policy(
         self, name: str, value: str, scheme_state: Any, seen: set[str], *args: Any, **kwargs: Any
@@ -110,6 +150,23 @@ def stream_request_of(req: Any, addr: Any, *, bodiless: bool = False) -> StreamR
         http_1_0=bodiless or req.version < (1, 1),
         address=client_of(req, addr),
     )
+
+
+def prepare_requests(cfg: Any, gateway: Gateway) -> None:
+    """Settle whose word about clients this process takes, and how many requests it lets follow.
+
+    Whose word, gunicorn's ``forwarded_allow_ips`` says where that is set, and the gateway's
+    setting elsewhere; the peers of a Unix socket cannot be named in gunicorn's.
+
+    Args:
+        cfg: gunicorn's configuration.
+        gateway: where the streams of this process are counted.
+    """
+    if cfg.forwarded_allow_ips != _GUNICORNS_PROXIES:
+        given = TrustedProxies.parse(",".join(cfg.forwarded_allow_ips))
+        gateway.proxies = replace(given, unix=gateway.proxies.unix)
+    ServerRequest.proxies = gateway.proxies
+    ServerRequest.max_requests = gateway.config.max_requests_per_connection
 
 
 def client_of(req: Any, addr: Any) -> str:

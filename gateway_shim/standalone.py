@@ -10,6 +10,7 @@ from gateway_shim.front import Front
 from gateway_shim.gateway import Gateway
 from gateway_shim.http_backend import HttpBackend
 from gateway_shim.pending_connects import DEFAULT_PENDING_CONNECTS
+from gateway_shim.server import REQUEST_CONNECTIONS
 from gateway_shim.wire import Dialect
 
 __all__ = ["make_front"]
@@ -21,6 +22,7 @@ def make_front(
     dialect: str,
     drain_seconds: float,
     *,
+    listeners: int = 1,
     max_connections_per_address: int | None = None,
     max_pending_connects: int = DEFAULT_PENDING_CONNECTS,
     proxies: TrustedProxies | None = None,
@@ -32,6 +34,7 @@ def make_front(
         heartbeat_interval: seconds.
         dialect: ``named`` or ``envelope``.
         drain_seconds: how long clients may take when the gateway stops.
+        listeners: addresses that are listened at.
         max_connections_per_address: streams at a time from one address; None: no limit.
         max_pending_connects: callbacks of connects that wait for their answer at a time.
         proxies: whose word about a client's address is taken; None: nobody's.
@@ -40,7 +43,7 @@ def make_front(
     config = GatewayConfig(
         dialect=Dialect(dialect),
         heartbeat_interval=heartbeat_interval,
-        max_connections=streams_allowed(raise_limit()),
+        max_connections=streams_allowed(raise_limit(), listeners * REQUEST_CONNECTIONS),
         max_connections_per_address=max_connections_per_address,
         max_pending_connects=max_pending_connects,
         proxies=proxies or TrustedProxies(),

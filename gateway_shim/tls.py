@@ -14,9 +14,10 @@ from typing import Any
 
 import gevent
 from gevent.event import Event as Signal
-from gevent.server import StreamServer
 
 from gateway_shim.plain_http import PlainHttp
+from gateway_shim.request_connections import Line, RequestConnections
+from gateway_shim.request_server import RequestServer
 from gateway_shim.server_request import address_of
 
 __all__ = ["HANDSHAKE_SECONDS", "TlsServer", "TlsSocket"]
@@ -104,19 +105,28 @@ class TlsSocket:
         self._closed.wait()
 
 
-class TlsServer(StreamServer):
-    """gevent's TLS server, whose clients may not take for ever over the handshake.
+class TlsServer(RequestServer):
+    """A TLS server, whose clients may not take for ever over the handshake.
 
     Args:
         listener: where clients come from.
         context: certificate and settings.
-        options: as for gevent's StreamServer.
+        connections: counts them.
+        line: those of this listener.
+        options: as for RequestServer.
     """
 
-    def __init__(self, listener: Any, context: ssl.SSLContext, **options: Any) -> None:
+    def __init__(
+        self,
+        listener: Any,
+        context: ssl.SSLContext,
+        connections: RequestConnections,
+        line: Line,
+        **options: Any,
+    ) -> None:
         self._context = context
         self._plain_http = PlainHttp()
-        super().__init__(listener, ssl_context=context, **options)
+        super().__init__(listener, connections, line, ssl_context=context, **options)
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
         """Serve one client (called by gevent in a greenlet of its own)."""
@@ -129,9 +139,11 @@ class TlsServer(StreamServer):
             logger.debug(
                 "no TLS session", extra={"address": address_of(address), "error": str(exc)}
             )
+            self._connections.leave()  # the descriptor may be closed already
             client_socket.close()
             return None
         if sock is None:
+            self._connections.leave()
             self._plain_http.refuse(client_socket, address)
             return None
         try:

@@ -10,43 +10,39 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import replace
-from functools import partial
 from typing import Any, ClassVar
 
 import gevent
 from gevent.event import Event as Signal
-from gevent.pool import Pool
-from gevent.server import StreamServer
 from gunicorn.errors import AppImportError
 from gunicorn.http.parser import RequestParser
-from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import GeventWorker
 
 from gateway_shim import contract, stream_request
 from gateway_shim.bad_request import bad_request
 from gateway_shim.child_watcher import use_child_watchers
-from gateway_shim.client_address import TrustedProxies
 from gateway_shim.contract import Refusal, Route
-from gateway_shim.descriptors import idle_allowed, raise_limit
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.generations import Generations
-from gateway_shim.keep_alive import HEAD_SECONDS, KeptConnections
+from gateway_shim.keep_alive import HeadTimeout, KeptConnections
 from gateway_shim.last_answer import send_last
 from gateway_shim.line_limit import report_left_out
 from gateway_shim.patching import support_native_threads
 from gateway_shim.refused_options import refused_options
 from gateway_shim.request_body import drop_body, read_body
+from gateway_shim.request_connections import RequestConnections
+from gateway_shim.request_server import RequestServer
 from gateway_shim.runtime import Runtime, runtime_of
 from gateway_shim.server_request import (
     ServerRequest,
     address_of,
     client_of,
+    prepare_requests,
     stream_request_of,
 )
+from gateway_shim.servers import make_servers
 from gateway_shim.systemd import Notifier
 from gateway_shim.tcp import detect_dead_peers
-from gateway_shim.tls import TlsServer
 
 __all__ = ["StreamWorker"]
 
@@ -60,12 +56,6 @@ a broadcast can cost this much. While such a thread had a processor for two seco
 streams got 23 to 48 of another task's events at Python's 5 ms, and all 977 at 0.1 ms (three runs
 each of tests/live/test_event_loop.py on two cores).
 """
-
-_GUNICORNS_PROXIES = ["127.0.0.1", "::1"]
-"""gunicorn's ``forwarded_allow_ips`` where nobody has set it."""
-
-_ACCEPTS_AT_ONCE = 16
-"""Connections accepted before others may run, so that a storm does not starve open streams."""
 
 _LAST_REQUESTS_SECONDS = 2.0
 """How long requests that are being answered may go on after everything else has ended."""
@@ -114,13 +104,6 @@ class StreamWorker(GeventWorker):
         """Prepare this process and serve until told to exit."""
         RequestParser.mesg_class = ServerRequest
         sys.setswitchinterval(_SWITCH_SECONDS)
-        limit = raise_limit()
-
-        def idle_limit() -> int:
-            allowed = idle_allowed(limit, self.runtime.gateway.active)
-            return min(self.worker_connections // 2, allowed)
-
-        self._kept = KeptConnections(self.cfg.keepalive, idle_limit)
         self._wake: Signal | None = None
         self._busy = 0
         super().init_process()
@@ -134,39 +117,38 @@ class StreamWorker(GeventWorker):
         try:
             super().load_wsgi()
             self.runtime = runtime_of(self.wsgi)
-            self._trust_proxies()
+            prepare_requests(self.cfg, self.runtime.gateway)
         except InvalidConfiguration as exc:
             raise AppImportError(f"sse-monolith: {exc}") from exc
 
-    def _trust_proxies(self) -> None:
-        """Take the proxies from the application, or from gunicorn's option where that is set."""
-        gateway = self.runtime.gateway
-        if self.cfg.forwarded_allow_ips != _GUNICORNS_PROXIES:
-            given = TrustedProxies.parse(",".join(self.cfg.forwarded_allow_ips))
-            gateway.proxies = replace(given, unix=gateway.proxies.unix)
-        ServerRequest.proxies = gateway.proxies
-
     # ------------------------------------------------------------------ requests
-
-    def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        """Serve one connection (called in a greenlet of its own)."""
-        self._kept.make_room()
-        super().handle(listener, client, addr)
 
     def timeout_ctx(self) -> Any:
         """Limit the time for a request's head; the time between two requests does not count."""
-        # False: ends the block without an exception, which the type of gevent's stub lacks.
-        return gevent.Timeout(HEAD_SECONDS, False)  # type: ignore[arg-type]
+        self._connections.wait()
+        return HeadTimeout(self.runtime.gateway.refusals)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         """Serve one request; raising StopIteration ends gunicorn's part of the connection."""
+        self._connections.work()
+        try:
+            return self._serve(listener_name, req, sock, addr)
+        except StopIteration:
+            if req.is_last and sock.fileno() >= 0:  # not one that a stream has taken
+                self._kept.end(sock)
+            raise
+
+    def _serve(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
         route = self.runtime.route(req.method, req.uri)
         if route is Route.STREAM:
             return self._open_stream(req, sock, addr)
         if route is Route.STREAM_HEAD:
             # No chunked coding announced: there is no body to come.
             request = stream_request_of(req, addr, bodiless=True)
-            sock.sendall(self.runtime.gateway.stream_head(request))
+            head = self.runtime.gateway.stream_head(request)
+            if req.is_last or not self.alive:
+                head = head.replace(b"Connection: keep-alive", b"Connection: close", 1)
+            sock.sendall(head)
             return self._keep_alive(req, sock)
         refusal = read_body(req, sock)
         if refusal is not None:
@@ -186,9 +168,12 @@ class StreamWorker(GeventWorker):
 
     def _open_stream(self, req: Any, sock: Any, addr: Any) -> bool:
         request = stream_request_of(req, addr)
+        place = self._connections.leave()  # it is counted as a stream now
         refusal = self.runtime.gateway.open(request, sock)
         if refusal is None:
             raise StopIteration
+        if place is not None:
+            self._connections.resume(place)
         close = req.should_close() or not self.alive
         sock.sendall(self._refusal_bytes(refusal, req, close=close))
         return self._keep_alive(req, sock)
@@ -209,6 +194,7 @@ class StreamWorker(GeventWorker):
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be read, as JSON; never raises."""
+        self._connections.work()
         refusal = bad_request(exc)
         if refusal is None:
             if not isinstance(exc, gevent.GreenletExit):  # told to end: that is no failure
@@ -226,11 +212,17 @@ class StreamWorker(GeventWorker):
         """Serve, and drain once told to exit. Returns when nothing is left to do."""
         self._wake = Signal()
         self._gone = Signal()
-        servers = [self._server(listener) for listener in self.sockets]
+        gateway = self.runtime.gateway
+        self._connections = RequestConnections(
+            gateway.config.max_request_connections_per_address, gateway.limit_key, gateway.refusals
+        )
+        self._kept = KeptConnections(self.cfg.keepalive, self._connections)
+        servers = make_servers(
+            self.sockets, self.handle, self._connections, self.cfg, gateway.config
+        )
         self.runtime.start()
         for listener, server in zip(self.sockets, servers, strict=True):
-            detect_dead_peers(listener, self.runtime.gateway.config.client_timeout)
-            server.max_accept = _ACCEPTS_AT_ONCE
+            detect_dead_peers(listener, gateway.config.client_timeout)
             server.start()
         self.generations.note_served(self.age)
         self.notifier.ready()
@@ -241,19 +233,7 @@ class StreamWorker(GeventWorker):
         self._drain(servers)
         self._gone.set()
 
-    def _server(self, listener: Any) -> StreamServer:
-        handle = partial(self.handle, listener)
-        if not self.cfg.is_ssl:
-            pool = Pool(self.worker_connections)
-            self._kept.watch(pool)
-            return StreamServer(listener, handle=handle, spawn=pool)
-        # Over TLS a stream keeps its handler, so there must be room for all of them.
-        streams = self.runtime.gateway.config.max_connections or 0
-        pool = Pool(self.worker_connections + streams)
-        self._kept.watch(pool)
-        return TlsServer(listener, ssl_context(self.cfg), handle=handle, spawn=pool)
-
-    def _drain(self, servers: list[StreamServer]) -> None:
+    def _drain(self, servers: list[RequestServer]) -> None:
         """Shut the application down while everything is still served, then stop serving."""
         if self._has_successor():
             # It accepts from the same sockets, and what we accepted we would turn away. Without

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app.bench.errors import BenchFailed
+from gateway_shim.descriptors import streams_allowed
+from gateway_shim.server import REQUEST_CONNECTIONS
 
 __all__ = ["Plan", "fit", "full", "quick"]
 
@@ -119,15 +121,17 @@ def fit(plan: Plan, descriptors: int) -> tuple[Plan, str | None]:
     Raises:
         BenchFailed: not even a small one fits.
     """
-    room = descriptors - _OTHER_DESCRIPTORS
+    allowed = streams_allowed(descriptors, REQUEST_CONNECTIONS)  # by the server
+    room = min(descriptors - _OTHER_DESCRIPTORS, allowed)
     if plan.many <= room:
         return plan, None
     if room < 100:
         raise BenchFailed(f"a process may have {descriptors} descriptors only; try ulimit -n 20000")
     streams = min(plan.streams, room)
+    needed = plan.many + _OTHER_DESCRIPTORS + REQUEST_CONNECTIONS * 5 // 4
     message = (
         f"a process may have {descriptors:,} descriptors, so {plan.many:,} streams become"
-        f" {room:,}; raise the limit with: ulimit -n {plan.many + _OTHER_DESCRIPTORS}"
+        f" {room:,}; raise the limit with: ulimit -n {needed}"
     )
     between = tuple(step for step in plan.between if step < streams)
     return replace(plan, streams=streams, many=room, between=between, judged=False), message

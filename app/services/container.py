@@ -38,6 +38,7 @@ from gateway_shim.descriptors import raise_limit, streams_allowed
 from gateway_shim.gateway import Gateway
 from gateway_shim.loop_thread import LoopThread
 from gateway_shim.refusal_counts import RefusalCounts
+from gateway_shim.server import hosts
 from gateway_shim.wire import Dialect
 
 __all__ = ["ServiceContainer"]
@@ -55,9 +56,11 @@ def _gateway_config(settings: Settings) -> GatewayConfig:
         heartbeat_interval=settings.heartbeat_interval_seconds,
         max_buffer_bytes=settings.sse_max_buffer_bytes,
         max_total_buffer_bytes=settings.sse_max_total_buffer_bytes,
-        max_connections=_max_connections(settings.sse_max_connections),
+        max_connections=_max_connections(settings),
         max_connections_per_address=settings.sse_max_connections_per_address,
         proxies=TrustedProxies.parse(settings.trusted_proxies),
+        max_request_connections_per_address=settings.max_request_connections_per_address,
+        max_requests_per_connection=settings.max_requests_per_connection,
         max_pending_connects=settings.sse_max_pending_connects,
         keep_headers=False,  # the callback handler looks at them at the connect only
         client_timeout=settings.sse_client_timeout_seconds,
@@ -67,12 +70,17 @@ def _gateway_config(settings: Settings) -> GatewayConfig:
     )
 
 
-def _max_connections(wanted: int | None) -> int:
-    allowed = streams_allowed(raise_limit())
+def _max_connections(settings: Settings) -> int:
+    wanted = settings.sse_max_connections
+    # Each address that is listened at has so many of its own.
+    listeners = len(hosts(settings.host)) + (settings.admin_bind is not None)
+    allowed = streams_allowed(raise_limit(), listeners * settings.max_request_connections)
     if wanted is not None and wanted > allowed:
         logger.warning(
-            "SSE_MAX_CONNECTIONS is %d; the limit on descriptors allows %d streams, so many it is",
+            "SSE_MAX_CONNECTIONS is %d, but the descriptor limit allows %d streams; using %d."
+            " Raise it with ulimit -n",
             wanted,
+            allowed,
             allowed,
         )
     return allowed if wanted is None else min(wanted, allowed)

@@ -42,6 +42,9 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
     ),
     "PORT": (5000, "65535", 65535, [*NUMBER[1:], "0", "65536", "-1", "80.5"]),
     "KEEP_ALIVE_SECONDS": (150, "86400", 86400, [*NUMBER[1:], "0", "1.5", "86401"]),
+    "MAX_REQUEST_CONNECTIONS": (2000, "10", 10, [*NUMBER[1:], "9", "65537"]),
+    "MAX_REQUEST_CONNECTIONS_PER_ADDRESS": (500, "1", 1, [*NUMBER[1:], "0"]),
+    "MAX_REQUESTS_PER_CONNECTION": (1000, "1", 1, [*NUMBER[1:], "0"]),
     "TRUSTED_PROXIES": (
         DEFAULT_PROXIES,
         "10.0.0.0/8,unix",

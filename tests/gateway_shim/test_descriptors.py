@@ -45,17 +45,29 @@ def test_raise_limit(
 
 
 @pytest.mark.parametrize(
-    ("limit", "streams"), [(1_048_576, 1_048_320), (1024, 768), (512, 256), (256, 128), (10, 5)]
+    ("limit", "requests", "streams"),
+    [(1_048_576, 2000, 1_045_820), (65_536, 4000, 60_280), (4096, 2000, 2048), (10, 2000, 5)],
 )
-def test_streams_allowed(limit: int, streams: int) -> None:
-    """Some descriptors are kept for everything else, half of them if there are few."""
-    assert descriptors.streams_allowed(limit) == streams
+def test_streams_allowed(limit: int, requests: int, streams: int) -> None:
+    """Descriptors are kept for other connections and everything else; half, if there are few."""
+    assert descriptors.streams_allowed(limit, requests) == streams
 
 
 @pytest.mark.parametrize(
-    ("limit", "streams", "idle"),
-    [(65_536, 0, 65_280), (65_536, 60_000, 5_280), (1024, 768, 128), (300, 150, 75), (10, 0, 5)],
+    ("limit", "streams", "requests"),
+    [
+        (1_048_576, 1_045_820, 2000),
+        (1024, 512, 204),
+        (300, 150, 60),
+        (10, 5, 1),
+        (10, 50, 0),
+        (1024, 100, 534),
+    ],
 )
-def test_idle_allowed(limit: int, streams: int, idle: int) -> None:
-    """Idle connections may use what streams leave, and half of what is kept for the rest."""
-    assert descriptors.idle_allowed(limit, streams) == idle
+def test_requests_allowed(limit: int, streams: int, requests: int) -> None:
+    """What is left may be used, with those in the lobby, but for the reserve; half, if it is less.
+
+    Together they never come to more than the limit.
+    """
+    assert descriptors.requests_allowed(limit, streams) == requests
+    assert streams + requests * 125 // 100 <= max(limit, streams)

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 import gevent
 import pytest
-from gevent.event import Event as Signal
 from gevent.pool import Pool
 from gunicorn.http.unreader import SocketUnreader
 
 from gateway_shim import keep_alive
-from gateway_shim.keep_alive import KeptConnections
+from gateway_shim.keep_alive import HeadTimeout, KeptConnections
+from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
+from gateway_shim.request_connections import RequestConnections
 from tests.gateway_shim.rig import tcp_pair
 from tests.support.timing import TIME_LIMIT, wait_until
 
@@ -25,17 +26,25 @@ class Idle:
 
     Args:
         kept: where it waits.
-        pool: the pool of its handler.
     """
 
-    def __init__(self, kept: KeptConnections, pool: Pool | None = None) -> None:
+    def __init__(self, kept: KeptConnections) -> None:
         self.client, self.server = tcp_pair()
         self.unreader = SocketUnreader(self.server)
-        spawn = gevent.spawn if pool is None else pool.spawn
-        self.handler = spawn(kept.wait, self.unreader, self.server)
+        self._kept = kept
+        self.handler = gevent.spawn(self._wait)
+        connections = kept._connections
         wait_until(
-            lambda: self.handler in kept._idle or self.handler.ready(), "the handler to wait"
+            lambda: self.handler in connections or self.handler.ready(), "the handler to wait"
         )
+
+    def _wait(self) -> bool:
+        connections = self._kept._connections
+        assert connections.enter(connections._lines[0], self.server.fileno(), "")
+        try:
+            return self._kept.wait(self.unreader, self.server)
+        finally:
+            connections.leave()
 
     def outcome(self) -> bool:
         """What the waiting came to."""
@@ -58,9 +67,11 @@ def connections() -> Iterator[list[Idle]]:
         yield made
 
 
-def kept_for(seconds: float = 3600, limit: int = 100) -> KeptConnections:
-    """Connections that may be idle so long and so many."""
-    return KeptConnections(seconds, lambda: limit)
+def kept_for(seconds: float = 3600) -> KeptConnections:
+    """Connections that may be idle so long."""
+    connections = RequestConnections(100, lambda address: address, RefusalCounts())
+    connections.add_line(Pool(100), 100)
+    return KeptConnections(seconds, connections)
 
 
 def test_next_request(connections: list[Idle]) -> None:
@@ -72,7 +83,7 @@ def test_next_request(connections: list[Idle]) -> None:
     idle.client.sendall(b"GET / HTTP/1.1\r\n")
     assert idle.outcome() is True
     assert idle.unreader.read() == b"GET / HTTP/1.1\r\n"
-    assert len(kept) == 0
+    assert len(kept._connections) == 0
 
 
 def test_request_that_was_read_already(connections: list[Idle]) -> None:
@@ -126,7 +137,7 @@ def test_idle_too_long(connections: list[Idle]) -> None:
     idle = Idle(kept)
     connections.append(idle)
     assert idle.outcome() is False
-    assert len(kept) == 0
+    assert len(kept._connections) == 0
 
 
 def test_request_in_the_last_moment(
@@ -158,45 +169,6 @@ def test_another_time_limit_is_not_ours() -> None:
     server.close()
 
 
-def test_too_many(connections: list[Idle]) -> None:
-    """The one that has been idle longest makes room, and hears no data as its end."""
-    kept = kept_for(limit=2)
-    connections += [Idle(kept) for _ in range(4)]
-    assert [idle.outcome() for idle in connections[:2]] == [False, False]
-    assert [idle.handler.ready() for idle in connections[2:]] == [False, False]
-    assert len(kept) == 2
-
-
-def test_one_with_a_request_is_not_closed(connections: list[Idle]) -> None:
-    """A connection on which a request has arrived is not idle: the next one is closed."""
-    kept = kept_for(limit=2)
-    connections += [Idle(kept) for _ in range(2)]
-    connections[0].client.sendall(b"GET")
-    # No switch to the hub in between, so the first handler still waits.
-    kept._limit = lambda: 1
-    kept.make_room()
-    assert connections[1].outcome() is False
-    assert connections[0].outcome() is True
-    assert connections[0].unreader.read() == b"GET"
-
-
-def test_pool_runs_out(connections: list[Idle]) -> None:
-    """A tenth of a listener's handlers is kept free of idle connections; another's are not."""
-    kept = kept_for()
-    crowded, quiet = Pool(20), Pool(20)
-    kept.watch(crowded)
-    kept.watch(quiet)
-    connections.append(Idle(kept, quiet))
-    connections += [Idle(kept, crowded) for _ in range(18)]
-    assert len(kept) == 19
-    busy = Signal()
-    crowded.spawn(busy.wait)
-    kept.make_room()
-    assert connections[1].outcome() is False
-    assert [idle.handler.ready() for idle in connections] == [False, True, *[False] * 17]
-    busy.set()
-
-
 def test_close(connections: list[Idle]) -> None:
     """At the end all idle connections are closed, and none becomes idle any more."""
     kept = kept_for()
@@ -213,8 +185,8 @@ def test_others_run_between_two_requests() -> None:
     kept = kept_for()
     client, server = tcp_pair()
     unreader = SocketUnreader(server)
-    client.sendall(b"x" * 1000)
     ran = []
+    unreader.unread(b"GET")
     gevent.spawn(ran.append, 1)
     assert kept.wait(unreader, server) is True
     assert ran == [1]
@@ -225,3 +197,29 @@ def test_others_run_between_two_requests() -> None:
 def test_the_limit_of_a_head_is_that_of_node() -> None:
     """The time for a head does not grow with the idle time."""
     assert keep_alive.HEAD_SECONDS == 5.0
+
+
+def test_a_slow_head_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The block ends without an exception; another error and a fast head count for nothing."""
+    monkeypatch.setattr(keep_alive, "HEAD_SECONDS", 0.01)
+    counts = RefusalCounts()
+    with HeadTimeout(counts):
+        gevent.sleep(TIME_LIMIT)
+    assert counts.by_reason[RefusalReason.SLOW_HEAD] == 1
+    with HeadTimeout(counts):
+        pass
+    with pytest.raises(StopIteration), HeadTimeout(counts):
+        raise StopIteration
+    assert counts.by_reason[RefusalReason.SLOW_HEAD] == 1
+
+
+def test_the_end_of_a_connection_with_unread_requests() -> None:
+    """The client reads every answer, although it has sent more than was read."""
+    client, server = tcp_pair()
+    client.sendall(b"x" * 1000)
+    server.sendall(b"the last answer")
+    ended = gevent.spawn(kept_for().end, server)
+    assert client.recv(100) == b"the last answer"
+    assert client.recv(100) == b""
+    client.close()
+    ended.get(timeout=TIME_LIMIT)

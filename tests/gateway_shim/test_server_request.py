@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gevent
 import pytest
 from gunicorn.config import Config
 from gunicorn.http import errors
@@ -9,6 +10,7 @@ from gunicorn.http.unreader import IterUnreader
 
 from gateway_shim import stream_request
 from gateway_shim.client_address import TrustedProxies
+from gateway_shim.config import GatewayConfig
 from gateway_shim.server import base_options
 from gateway_shim.server_request import (
     MAX_HEAD_BYTES,
@@ -16,6 +18,7 @@ from gateway_shim.server_request import (
     ServerRequest,
     address_of,
     client_of,
+    prepare_requests,
     stream_request_of,
 )
 
@@ -180,6 +183,52 @@ def test_who_may_say_the_scheme(
     """Those who may name the client, and nobody else."""
     monkeypatch.setattr(ServerRequest, "proxies", TrustedProxies.parse(proxies))
     assert parse("Host: h", "X-Forwarded-Proto: https", peer=peer).scheme == scheme
+
+
+class FakeGateway:
+    """What the requests of a process are prepared from."""
+
+    def __init__(self) -> None:
+        self.config = GatewayConfig(max_requests_per_connection=7)
+        self.proxies = TrustedProxies.parse("10.0.0.0/8,unix")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("127.0.0.1,::1", "10.0.0.0/8,unix"),
+        ("192.0.2.0/24", "192.0.2.0/24,unix"),
+        ("*", "*,unix"),
+        ("", "unix"),
+    ],
+)
+def test_prepare_requests(given: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gunicorn's option wins where it was set; the peers of Unix sockets are the gateway's."""
+    for name in ("proxies", "max_requests"):
+        monkeypatch.setattr(ServerRequest, name, getattr(ServerRequest, name))
+    config, gateway = Config(), FakeGateway()
+    config.set("forwarded_allow_ips", given)
+    prepare_requests(config, gateway)  # type: ignore[arg-type]
+    assert ServerRequest.proxies == gateway.proxies == TrustedProxies.parse(expected)
+    assert ServerRequest.max_requests == 7
+
+
+def test_the_last_request_of_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the client wants, the connection is closed after it."""
+    assert not parse("Host: h", "Connection: keep-alive").should_close()
+    monkeypatch.setattr(ServerRequest, "max_requests", 1)
+    last = parse("Host: h", "Connection: keep-alive")
+    assert (last.is_last, last.should_close()) == (True, True)
+
+
+def test_a_head_in_small_pieces_lets_others_run() -> None:
+    """Reading it never waits here, as with TLS records of one byte."""
+    config = Config()
+    ran: list[int] = []
+    gevent.spawn(ran.append, 1)
+    data = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+    ServerRequest(config, IterUnreader(bytes([byte]) for byte in data), ("192.0.2.1", 1))
+    assert ran == [1]
 
 
 def test_address_of() -> None:

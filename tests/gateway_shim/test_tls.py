@@ -12,9 +12,12 @@ import gevent
 import pytest
 import trustme
 from gevent.event import Event as Signal
+from gevent.pool import Pool
 
 from gateway_shim import tls
 from gateway_shim.callbacks import CallbackAnswer
+from gateway_shim.refusal_counts import RefusalCounts
+from gateway_shim.request_connections import RequestConnections
 from gateway_shim.tls import TlsServer, TlsSocket
 from gateway_shim.wire import Event
 from tests.gateway_shim.rig import HubErrors, Rig, Visit, tcp_pair
@@ -200,8 +203,13 @@ def test_woken_for_nothing(pair: Pair) -> None:
 @pytest.fixture
 def port(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> Iterator[int]:
     """A TLS server that answers ``hello`` and closes."""
+    connections = RequestConnections(10, lambda address: address, RefusalCounts())
     server = TlsServer(
-        ("127.0.0.1", 0), contexts[1], handle=lambda sock, address: sock.sendall(b"hello")
+        ("127.0.0.1", 0),
+        contexts[1],
+        connections,
+        connections.add_line(Pool(20), 20),
+        handle=lambda sock, address: sock.sendall(b"hello"),
     )
     with HubErrors():
         server.start()

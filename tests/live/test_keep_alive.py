@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -14,6 +15,7 @@ from tests.live.actions import connect, start_task
 from tests.support.http import Connection, request, request_bytes
 from tests.support.http_message import Ended
 from tests.support.server import GunicornServer, Server, ServerFailed
+from tests.support.timing import TIME_LIMIT
 
 HEALTH = request_bytes("GET", "/healthz")
 
@@ -146,9 +148,44 @@ def test_body_of_a_refused_stream(
 
 def test_many_requests_at_once(stack: ExitStack) -> None:
     """Pipelined requests are answered in order, and a client that does that delays nobody."""
-    with GunicornServer() as server:
+    with GunicornServer(env={"MAX_REQUESTS_PER_CONNECTION": "2000"}) as server:
         connection = stack.enter_context(Connection(server.port))
         connection.send(HEALTH * 2000)
         assert request(server.port, "GET", "/healthz").status == 200
         for _ in range(2000):
             assert connection.read_response().status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("GET", "/healthz", 200),
+        ("GET", "/api/sse/stream", 400),
+        ("HEAD", "/api/sse/stream?request_id=a", 200),
+        ("OPTIONS", "/api/sse/stream", 200),
+    ],
+)
+def test_the_last_request_of_a_connection(
+    stack: ExitStack, method: str, target: str, status: int
+) -> None:
+    """The last answer says that it is the last; those before it arrive, whatever was sent."""
+    with GunicornServer(env={"MAX_REQUESTS_PER_CONNECTION": "3"}) as server:
+        for sent in (3, 500):
+            connection = stack.enter_context(Connection(server.port))
+            connection.send(request_bytes(method, target) * sent)
+            said = []
+            for _ in range(3):
+                answer = connection.read_response(method)
+                assert answer.status == status
+                said.append(answer.head.get("Connection"))
+            assert said == ["keep-alive", "keep-alive", "close"]
+            assert connection.wait_closed() is Ended.EOF
+
+
+def test_a_stream_may_be_the_last_request(stack: ExitStack) -> None:
+    """A stream is not cut by the number of requests before it."""
+    with GunicornServer(env={"MAX_REQUESTS_PER_CONNECTION": "2"}) as server:
+        connection = kept(server, stack)
+        connection.send(request_bytes("GET", "/api/sse/stream?request_id=a"))
+        assert connection.read_head().status == 200
+        assert b"version" in connection.receive(time.monotonic() + TIME_LIMIT)

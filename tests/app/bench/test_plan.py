@@ -39,11 +39,11 @@ def test_fits() -> None:
 def test_reduced() -> None:
     """With fewer it becomes smaller, is not judged, and says what would help."""
     plan, message = fit(full(5000, None), 4096)
-    assert (plan.streams, plan.many, plan.steps) == (3796, 3796, [100, 1000, 2500, 3796])
+    assert (plan.streams, plan.many, plan.steps) == (2048, 2048, [100, 1000, 2048])
     assert not plan.judged
     assert message == (
-        "a process may have 4,096 descriptors, so 10,000 streams become 3,796;"
-        " raise the limit with: ulimit -n 10300"
+        "a process may have 4,096 descriptors, so 10,000 streams become 2,048;"
+        " raise the limit with: ulimit -n 12800"
     )
 
 

@@ -184,7 +184,7 @@ def test_more_connections_than_descriptors(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The reserve for everything else is kept, and it is said."""
-    monkeypatch.setattr("app.services.container.streams_allowed", lambda limit: 150)
+    monkeypatch.setattr("app.services.container.streams_allowed", lambda limit, requests: 150)
     assert container_of(sse_max_connections=1000).gateway().config.max_connections == 150
     assert "allows 150 streams" in caplog.text
     assert container_of(sse_max_connections=150).gateway().config.max_connections == 150

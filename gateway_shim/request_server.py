@@ -1,0 +1,121 @@
+"""gevent's server, with every connection counted, and floods kept from the handlers."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import gevent.socket
+from gevent.server import StreamServer
+
+from gateway_shim.keep_alive import HEAD_SECONDS
+from gateway_shim.lobby import Lobby, has_begun
+from gateway_shim.request_connections import Line, RequestConnections
+from gateway_shim.server_request import address_of
+
+__all__ = ["RequestServer"]
+
+logger = logging.getLogger(__name__)
+
+_ACCEPTS_AT_ONCE = 16
+"""Connections accepted before others may run, so that a storm does not starve open streams."""
+
+_PAUSE_SECONDS = 0.1
+"""Seconds without accepting where the process has no descriptor left, or no memory for one."""
+
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class RequestServer(StreamServer):
+    """Accepts connections and counts them.
+
+    Args:
+        listener: where clients come from.
+        connections: counts them.
+        line: those of this listener.
+        options: as for gevent's StreamServer.
+    """
+
+    max_accept = _ACCEPTS_AT_ONCE
+
+    def __init__(
+        self, listener: Any, connections: RequestConnections, line: Line, **options: Any
+    ) -> None:
+        self._connections = connections
+        self._line = line
+        super().__init__(listener, spawn=line.pool, **options)
+        self._lobby = Lobby(
+            line.lobby,
+            HEAD_SECONDS,
+            partial(has_begun, tls=self.ssl_enabled),
+            self._admit,
+            connections.refusals,
+        )
+
+    def init_socket(self) -> None:
+        """Prepare to accept (called by gevent)."""
+        super().init_socket()
+        serve: Callable[[Any, Any], Any] = self._handle  # type: ignore[has-type]
+
+        def serve_counted(sock: Any, address: Any) -> None:
+            # gevent closes the socket afterwards, in every case.
+            if self._connections.enter(self._line, sock.fileno(), address_of(address)):
+                try:
+                    serve(sock, address)
+                finally:
+                    self._connections.leave()
+
+        self._handle = serve_counted
+
+    def do_read(self) -> Any:
+        """Accept one connection (called by gevent in the hub: must not block).
+
+        Those without a head go to the lobby while there are many. Where no descriptor is left,
+        gevent would write a traceback for each try.
+        """
+        try:
+            for _ in range(_ACCEPTS_AT_ONCE):
+                descriptor, address = self.socket._accept()  # type: ignore[attr-defined]
+                plain = _socket.socket(self.family, _socket.SOCK_STREAM, 0, descriptor)
+                if not self._connections.are_many(self._line, address_of(address)) or has_begun(
+                    plain, tls=self.ssl_enabled
+                ):
+                    return _for_a_handler(plain), address
+                self._lobby.add(plain, address)
+        except BlockingIOError:
+            return None
+        except OSError as exc:
+            if exc.errno not in _EXHAUSTED:
+                raise
+            self._pause(exc)
+        return None
+
+    def close(self) -> None:
+        """Stop accepting, for good."""
+        super().close()
+        if "_lobby" in self.__dict__:  # gevent closes what it could not make
+            self._lobby.close()
+
+    def _admit(self, plain: _socket.socket, address: Any) -> bool:
+        if self.full():
+            return False
+        self.do_handle(_for_a_handler(plain), address)
+        return True
+
+    def _pause(self, exc: OSError) -> None:
+        self._connections.close_longest()
+        logger.error("no connection can be accepted", extra={"error": str(exc)})
+        # The listener stays readable, so the loop would try again at once.
+        self.stop_accepting()
+        self._timer = self.loop.timer(_PAUSE_SECONDS)
+        again = self._start_accepting_if_started  # type: ignore[attr-defined]
+        self._timer.start(again)
+
+
+def _for_a_handler(plain: _socket.socket) -> Any:
+    """Put gevent's socket in the place of a plain one; a flood does not pay for its watchers."""
+    return gevent.socket.socket(plain.family, plain.type, plain.proto, fileno=plain.detach())

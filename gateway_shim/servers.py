@@ -1,0 +1,63 @@
+"""Makes the servers of a worker, one for each of its listeners."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from gevent.pool import Pool
+from gunicorn.sock import ssl_context
+
+from gateway_shim.config import GatewayConfig
+from gateway_shim.descriptors import raise_limit, requests_allowed
+from gateway_shim.request_connections import RequestConnections
+from gateway_shim.request_server import RequestServer
+from gateway_shim.tls import TlsServer
+
+__all__ = ["make_servers"]
+
+logger = logging.getLogger(__name__)
+
+
+def make_servers(
+    listeners: Sequence[Any],
+    handle: Callable[[Any, Any, Any], None],
+    connections: RequestConnections,
+    cfg: Any,
+    config: GatewayConfig,
+) -> list[RequestServer]:
+    """Make a server for each listener, with handlers of its own: a flood on one leaves the others.
+
+    Args:
+        listeners: listening sockets.
+        handle: serves one connection: its listener, its socket, its peer's address.
+        connections: counts them.
+        cfg: gunicorn's configuration.
+        config: the gateway's.
+    """
+    streams = config.max_connections or 0
+    allowed = max(requests_allowed(raise_limit(), streams) // len(listeners), 1)
+    size = min(cfg.worker_connections, allowed)
+    if size < cfg.worker_connections:
+        logger.warning(
+            "MAX_REQUEST_CONNECTIONS is %d, but the descriptor limit allows %d at each address;"
+            " using %d. Raise it with ulimit -n",
+            cfg.worker_connections,
+            allowed,
+            size,
+        )
+    servers = []
+    for listener in listeners:
+        serve = partial(handle, listener)
+        if cfg.is_ssl:
+            # A stream keeps its handler there, so there must be room for all of them.
+            line = connections.add_line(Pool(size + streams), size)
+            context = ssl_context(cfg)
+            server: RequestServer = TlsServer(listener, context, connections, line, handle=serve)
+        else:
+            line = connections.add_line(Pool(size), size)
+            server = RequestServer(listener, connections, line, handle=serve)
+        servers.append(server)
+    return servers
