@@ -17,12 +17,15 @@ import contextlib
 import socket
 from collections.abc import Callable
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.pool import Pool
 
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
+
+if TYPE_CHECKING:
+    from gateway_shim.gateway import Gateway
 
 __all__ = ["LOBBY_SHARE", "Line", "Place", "RequestConnections"]
 
@@ -113,6 +116,12 @@ class RequestConnections:
         self._lines: list[Line] = []
         self._places: dict[Any, Place] = {}
         self._addresses: dict[str, _Address] = {}
+
+    @classmethod
+    def of(cls, gateway: Gateway) -> RequestConnections:
+        """Make them for the worker of a gateway, with its limit."""
+        per_address = gateway.config.max_request_connections_per_address
+        return cls(per_address, gateway.limit_key, gateway.refusals)
 
     def __contains__(self, handler: object) -> bool:
         """Return whether a handler has a place, and was not told to end."""

@@ -180,9 +180,8 @@ class StreamWorker(GeventWorker):
 
     def _keep_alive(self, req: Any, sock: Any) -> bool:
         """Wait for the connection's next request, or end the connection."""
-        if req.should_close() or not self.alive or not drop_body(req, sock):
-            raise StopIteration
-        if not self._kept.wait(req.unreader, sock):
+        ends = req.should_close() or not self.alive or not drop_body(req, sock)
+        if ends or not self._kept.wait(req.unreader, sock):
             raise StopIteration
         return True
 
@@ -213,9 +212,7 @@ class StreamWorker(GeventWorker):
         self._wake = Signal()
         self._gone = Signal()
         gateway = self.runtime.gateway
-        self._connections = RequestConnections(
-            gateway.config.max_request_connections_per_address, gateway.limit_key, gateway.refusals
-        )
+        self._connections = RequestConnections.of(gateway)
         self._kept = KeptConnections(self.cfg.keepalive, self._connections)
         servers = make_servers(
             self.sockets, self.handle, self._connections, self.cfg, gateway.config
