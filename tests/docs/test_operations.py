@@ -105,6 +105,7 @@ def test_settings_exist() -> None:
         "STREAM_PASS_KEY",  # the example's own
         "FAULT_TABLE",  # the tests' own
         "TOO_MANY_CONNECTIONS",  # an error code
+        "REMOTE_ADDR",  # of WSGI
         *("SSE_AUTHORISE", "CORS_ORIGIN", "TASK_TIMEOUT"),  # misspelt on purpose
     }
     named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)\b", TEXT))
