@@ -10,10 +10,6 @@ RESERVED = 256
 """Descriptors kept for what is no client's: files, the event loop, connections to a backend."""
 
 
-_WITH_LOBBY = 125
-"""Percent: for every four such connections one more may wait in the lobby."""
-
-
 def raise_limit() -> int:
     """Raise the soft limit on descriptors to the hard one, which needs no privilege.
 
@@ -35,7 +31,7 @@ def streams_allowed(limit: int, requests: int) -> int:
         requests: the connections that are no stream, at most. Where descriptors are few, half of
             them are for streams all the same; see :func:`requests_allowed`.
     """
-    return max(limit - RESERVED - requests * _WITH_LOBBY // 100, limit // 2)
+    return max(limit - RESERVED - requests, limit // 2)
 
 
 def requests_allowed(limit: int, streams: int) -> int:
@@ -46,4 +42,4 @@ def requests_allowed(limit: int, streams: int) -> int:
         streams: how many streams there may be.
     """
     left = max(limit - streams, 0)
-    return max(left - RESERVED, left // 2) * 100 // _WITH_LOBBY
+    return max(left - RESERVED, left // 2)

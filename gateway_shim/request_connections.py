@@ -27,10 +27,10 @@ from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 if TYPE_CHECKING:
     from gateway_shim.gateway import Gateway
 
-__all__ = ["LOBBY_SHARE", "Line", "Place", "RequestConnections"]
+__all__ = ["Line", "Place", "RequestConnections"]
 
-LOBBY_SHARE = 4
-"""Once a quarter of the connections are there, as many more may wait in the lobby."""
+_MANY_SHARE = 4
+"""From a quarter of the connections on, a new one must show its head for a handler."""
 
 _LOOKED_AT = 32
 """Waiting connections that are looked at for one that can be closed; those on which bytes have
@@ -48,13 +48,13 @@ class Line:
         size: how many connections that are no stream there may be.
     """
 
-    __slots__ = ("count", "idle", "lobby", "pool", "reserve", "size", "waiting")
+    __slots__ = ("count", "idle", "many", "pool", "reserve", "size", "waiting")
 
     def __init__(self, pool: Pool, size: int) -> None:
         self.pool = pool
         self.size = size
         self.reserve = max(1, size // 10)
-        self.lobby = max(1, size // LOBBY_SHARE)
+        self.many = max(1, size // _MANY_SHARE)
         self.count = 0
         self.waiting: Waiting = {}
         self.idle: Waiting = {}
@@ -144,7 +144,7 @@ class RequestConnections:
             line: of its listener.
             address: its peer's.
         """
-        return line.count >= line.lobby or self._has_all(self._limit_key(address))
+        return line.count >= line.many or self._has_all(self._limit_key(address))
 
     # ------------------------------------------------------------------ told by a handler
 

@@ -49,7 +49,7 @@ class RequestServer(StreamServer):
         self._line = line
         super().__init__(listener, spawn=line.pool, **options)
         self._lobby = Lobby(
-            line.lobby,
+            self._room,
             HEAD_SECONDS,
             partial(has_begun, tls=self.ssl_enabled),
             self._admit,
@@ -84,6 +84,7 @@ class RequestServer(StreamServer):
                 if not self._connections.are_many(self._line, address_of(address)) or has_begun(
                     plain, tls=self.ssl_enabled
                 ):
+                    self._lobby.make_room()
                     return _for_a_handler(plain), address
                 self._lobby.add(plain, address)
         except BlockingIOError:
@@ -99,6 +100,10 @@ class RequestServer(StreamServer):
         super().close()
         if "_lobby" in self.__dict__:  # gevent closes what it could not make
             self._lobby.close()
+
+    def _room(self) -> int:
+        """Return how many may be in the lobby: together they are no more than the line's size."""
+        return max(self._line.size - self._line.count, 0)
 
     def _admit(self, plain: _socket.socket, address: Any) -> bool:
         if self.full():

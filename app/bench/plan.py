@@ -128,7 +128,7 @@ def fit(plan: Plan, descriptors: int) -> tuple[Plan, str | None]:
     if room < 100:
         raise BenchFailed(f"a process may have {descriptors} descriptors only; try ulimit -n 20000")
     streams = min(plan.streams, room)
-    needed = plan.many + _OTHER_DESCRIPTORS + REQUEST_CONNECTIONS * 5 // 4
+    needed = plan.many + _OTHER_DESCRIPTORS + REQUEST_CONNECTIONS
     message = (
         f"a process may have {descriptors:,} descriptors, so {plan.many:,} streams become"
         f" {room:,}; raise the limit with: ulimit -n {needed}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -153,7 +152,10 @@ def test_garbage_behind_the_request(server: GunicornServer, stack: ExitStack, ta
 
 
 def test_a_storm_of_connects_from_one_address(stack: ExitStack, tally: Tally) -> None:
-    """2,000 connects and a limit of 100: 1,900 are told to wait, other addresses are let in."""
+    """2,000 connects and a limit of 100: 1,900 are told to wait, other addresses are let in.
+
+    The addresses are what a proxy says, because loopback is not counted.
+    """
     env = {"FLASK_ENV": "testing", "SSE_MAX_CONNECTIONS_PER_ADDRESS": "100"}
     with GunicornServer(env=env) as server, connect(server) as first:
         first.wait_for("version")
@@ -161,23 +163,21 @@ def test_a_storm_of_connects_from_one_address(stack: ExitStack, tally: Tally) ->
         with undisturbed(server, megabytes=48):
             connections = [stack.enter_context(Connection(server.port)) for _ in range(2000)]
             for number, connection in enumerate(connections):
-                connection.send(request_bytes("GET", f"/api/sse/stream?request_id=storm-{number}"))
+                target = f"/api/sse/stream?request_id=storm-{number}"
+                connection.send(request_bytes("GET", target, [("X-Forwarded-For", "192.0.2.1")]))
             heads = [connection.read_head() for connection in connections]
-            assert Counter(head.status for head in heads) == {200: 98, 503: 1902}
+            assert Counter(head.status for head in heads) == {200: 100, 503: 1900}
             refused = next(head for head in heads if head.status == 503)
             assert refused.get("Retry-After") == "5"
-            assert metric(server, "sse_gateway_streams_refused_total") == 1902
-            with socket.create_connection(
-                ("127.0.0.1", server.port), TIME_LIMIT, source_address=("127.0.0.2", 0)
-            ) as elsewhere:
-                elsewhere.sendall(request_bytes("GET", "/api/sse/stream?request_id=elsewhere"))
-                assert elsewhere.recv(12) == b"HTTP/1.1 200"
+            assert metric(server, "sse_gateway_streams_refused_total") == 1900
+            with connect(server, headers=[("X-Forwarded-For", "192.0.2.2")]):
+                pass
             for connection in connections:
                 connection.close()
         wait_until(lambda: active_streams(server) == 1, "the storm to be over")
         with connect(server) as again:  # a place that was left is free again
             again.wait_for("version")
-    tally("2,000 connects from one address, limit 100", 102, 102, "1,902 connects refused, 503")
+    tally("2,000 connects from one address, limit 100", 102, 102, "1,900 connects refused, 503")
 
 
 def test_clients_that_stop_reading(server: GunicornServer, stack: ExitStack, tally: Tally) -> None:

@@ -100,6 +100,8 @@ def test_defaults() -> None:
         "max_connections": None,
         "max_connections_per_address": None,
         "proxies": {"networks": (), "unix": False, "everybody": False},
+        "max_request_connections_per_address": 500,
+        "max_requests_per_connection": 1000,
         "max_pending_connects": 500,
         "keep_headers": True,
         "client_timeout": 30.0,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway_shim import lobby
 from gateway_shim.lobby import Lobby, has_begun
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 from tests.gateway_shim.rig import FakeClock
@@ -81,12 +82,13 @@ class Door:
     """
 
     def __init__(self, size: int) -> None:
+        self.size = size
         self.clock = FakeClock()
         self.refusals = RefusalCounts()
         self.admitted: list[Any] = []
         self.open = True
         self.lobby = Lobby(
-            size,
+            lambda: self.size,
             5.0,
             lambda sock: has_begun(sock, tls=False),
             self._admit,
@@ -126,6 +128,39 @@ def test_too_many(pairs: list[Pair]) -> None:
     assert door.refused() == {RefusalReason.CONNECTIONS: 1}
     door.lobby.close()
     assert [pair.server.fileno() < 0 for pair in pairs] == [True] * 4
+
+
+def test_less_room(pairs: list[Pair]) -> None:
+    """Where handlers take more, the lobby has fewer."""
+    door = Door(4)
+    for pair in pairs:
+        door.lobby.add(pair.server, None)
+    door.size = 1
+    door.lobby.make_room()
+    assert [pair.server.fileno() < 0 for pair in pairs] == [True, True, True, False]
+    door.size = 0
+    door.lobby.add(_socket.socket(), None)
+    assert len(door.lobby) == 0
+
+
+def test_who_has_just_come_is_looked_at_more_often(
+    pairs: list[Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others have to wait for their turn, in which all are looked at."""
+    monkeypatch.setattr(lobby, "_PAUSE_FOR_EACH", 1.0)
+    door = Door(10)
+    for number, pair in enumerate(pairs[:3]):
+        door.lobby.add(pair.server, number)
+    door.lobby.look()  # at all
+    door.clock.now += 0.1
+    door.lobby.add(pairs[3].server, 3)
+    for pair in pairs:
+        pair.client.send(b"GET / HTTP/1.1\r\n\r\n")
+    door.lobby.look()
+    assert door.admitted == [3]
+    door.clock.now += 3
+    door.lobby.look()
+    assert door.admitted == [3, 0, 1, 2]
 
 
 def test_too_long(pairs: list[Pair]) -> None:

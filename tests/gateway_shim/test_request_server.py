@@ -74,12 +74,12 @@ def ask(client: socket.socket) -> None:
 
 
 def test_a_flood_stays_in_the_lobby(house: House, stack: ExitStack) -> None:
-    """A quarter of the half-open connections have handlers; whoever sends a head is served."""
+    """A quarter of the connections get handlers; whoever sends a head is served."""
     flood = [house.connect(stack) for _ in range(40)]
     ask(house.connect(stack))
-    wait_until(lambda: len(house.server._lobby) == 5, "the lobby to be full")
+    wait_until(lambda: len(house.server._lobby) == 15, "the lobby to be full")
     assert house.line.count == 5
-    assert house.refusals.by_reason[RefusalReason.CONNECTIONS] == 40 - 5 - 5
+    assert house.refusals.by_reason[RefusalReason.CONNECTIONS] == 40 - 5 - 15
     ask(flood[0])  # it has a handler
     ask(flood[-1])  # it waits in the lobby
 

@@ -40,7 +40,7 @@ def sizes(
     ("descriptors", "size", "message"),
     [
         (100_000, 2000, ""),
-        (1000, 100, "MAX_REQUEST_CONNECTIONS is 2000, but the descriptor limit allows 100"),
+        (1000, 125, "MAX_REQUEST_CONNECTIONS is 2000, but the descriptor limit allows 125"),
         (2, 1, "allows 1 at each address; using 1. Raise it with ulimit -n"),
     ],
 )

@@ -24,7 +24,7 @@ def test_with_a_backend() -> None:
     assert isinstance(backend, HttpBackend)
     assert (backend.configured, backend._url) == (True, "http://127.0.0.1:1/callback")
     assert front.gateway.config == GatewayConfig(
-        dialect=Dialect.ENVELOPE, heartbeat_interval=7, max_connections=10_000 - 256 - 2500
+        dialect=Dialect.ENVELOPE, heartbeat_interval=7, max_connections=10_000 - 256 - 2000
     )
     assert front._drain_seconds == 3.0
     assert front.gateway.starts is backend.starts

@@ -43,7 +43,7 @@ def test_reduced() -> None:
     assert not plan.judged
     assert message == (
         "a process may have 4,096 descriptors, so 10,000 streams become 2,048;"
-        " raise the limit with: ulimit -n 12800"
+        " raise the limit with: ulimit -n 12300"
     )
 
 
