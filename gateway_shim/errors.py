@@ -9,6 +9,7 @@
     ├── UnknownToken           a send for a stream that is not (any more) there
     ├── WriteFailed            a send that its stream did not survive; the client's fault
     ├── LoopNotRunning         a call of another thread that no event loop carries out (any more)
+    ├── TransferEnded          a body or an answer that has taken too long, or has made room
     ├── NotAllowedHere         what would stop or copy the serving process; the caller's misuse
     └── RequestFailed          another server that we asked gave no usable answer
         ├── BadURL             what was to be asked is not an http(s) URL; our settings' fault
@@ -31,6 +32,7 @@ __all__ = [
     "LoopNotRunning",
     "NotAllowedHere",
     "RequestFailed",
+    "TransferEnded",
     "UnknownToken",
     "WriteFailed",
 ]
@@ -90,6 +92,18 @@ class LoopNotRunning(GatewayError):
 
     def __init__(self) -> None:
         super().__init__("the event loop has ended; whether the call was carried out is unknown")
+
+
+class TransferEnded(GatewayError):
+    """A body or an answer did not end in time, or was ended to make room for others.
+
+    Args:
+        made_room: True if it was ended because others needed its part of the memory.
+    """
+
+    def __init__(self, made_room: bool) -> None:
+        super().__init__("it has made room for others" if made_room else "it has taken too long")
+        self.made_room = made_room
 
 
 class NotAllowedHere(GatewayError, RuntimeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Protocol
 
-__all__ = ["detect_dead_peers", "peer_has_left"]
+__all__ = ["detect_dead_peers", "limit_unsent", "peer_has_left"]
 
 _ESTABLISHED = 1  # of Linux' tcp_states.h
 
@@ -37,6 +37,20 @@ def detect_dead_peers(listener: socket.socket, seconds: float) -> None:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, probe)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+
+
+def limit_unsent(sock: socket.socket, size: int) -> None:
+    """Have the kernel keep no more than so many bytes that it has not yet sent.
+
+    A client that does not read would otherwise hold up to 4 MB of the kernel's memory, which no
+    budget of ours counts. What is on its way is not limited, so a fast client is as fast as before.
+
+    Args:
+        sock: a connection; one that is not TCP is left as it is.
+        size: bytes.
+    """
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, size)
 
 
 def peer_has_left(sock: SupportsGetsockopt) -> bool:
