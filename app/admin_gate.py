@@ -30,8 +30,11 @@ class AdminGate:
         address: host and port of the admin address.
     """
 
+    hands_everything_on = True
+    """No request is answered here that Flask would answer with its body (app/body_limits.py)."""
+
     def __init__(self, application: WSGIApplication, address: tuple[str, int]) -> None:
-        self._application = application
+        self.application = application
         self._address = (address[0], str(address[1]))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -50,7 +53,7 @@ class AdminGate:
         route = contract.route("GET" if is_preflight else method, path)
         is_open = route in (Route.HEALTH, Route.READY) or (is_preflight and path == STREAM_PATH)
         if is_open or arrived_at == self._address:
-            return self._application(environ, start_response)
+            return self.application(environ, start_response)
         body = contract.error_body(ErrorCode.NOT_FOUND, "Not found")
         headers = [
             ("Content-Type", contract.JSON_CONTENT_TYPE),

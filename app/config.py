@@ -173,6 +173,46 @@ class Settings(BaseSettings):
         None, description="host:port for all that is no stream and no health check"
     )
 
+    max_body_bytes: int = Field(
+        1024 * 1024,
+        ge=1024,
+        le=1024**3,
+        description="the largest body of a request, bytes; larger ones get 413",
+    )
+    max_json_bytes: int = Field(
+        102_400,
+        ge=1024,
+        le=16 * 1024 * 1024,  # a body is parsed in one go, during which nobody else is served
+        description="the largest body for the backend's own routes, which take JSON, bytes",
+    )
+    max_bodies_bytes: int = Field(
+        32 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="bytes that all bodies may hold together, 16 KiB of each not counted",
+    )
+    answer_seconds: float = Field(
+        30.0,
+        ge=1,
+        le=3600,
+        description="a client may keep an answer waiting this long, seconds, and one second more"
+        " for each 10,000 bytes",
+    )
+    max_answers_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="bytes of all answers that wait for their clients, 16 KiB of each not counted",
+    )
+    max_answers_waiting: int = Field(
+        64,
+        ge=4,
+        le=1000,
+        description="requests for lists, results and metrics that wait for their turn; a fourth of"
+        " them from one client address",
+    )
+    max_error_details: int = Field(
+        10, ge=1, le=100, description="faults that the answer to a bad request describes"
+    )
+
     frontend_version_url: str | None = Field(
         None, description="JSON document with the frontend's current version"
     )

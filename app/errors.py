@@ -31,8 +31,18 @@ __all__ = [
     "TooBusy",
     "Unauthorized",
     "Unavailable",
+    "limit_details",
+    "shortened",
     "validation_details",
 ]
+
+_MOST_DETAILS = 100
+_MOST_FAULTS = 1000
+"""Faults that are looked at one by one: pydantic needs 1 µs for each, and has no way to stop."""
+
+_PART_CHARACTERS = 100
+_PARTS = 10
+_MESSAGE_CHARACTERS = 300
 
 
 class AppError(Exception):
@@ -105,12 +115,61 @@ class Unavailable(AppError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
-def validation_details(exc: ValidationError) -> list[dict[str, Any]]:
-    """What a pydantic error found, one JSON-ready entry for each fault.
+def shortened(text: str, characters: int) -> str:
+    """Cut a text that a client has a hand in; one that was cut ends with an ellipsis."""
+    return text if len(text) <= characters else text[:characters] + "…"
 
-    The refused input is left out: it may be long, and it may be a secret.
+
+def validation_details(exc: ValidationError) -> list[dict[str, Any]]:
+    """Describe what a pydantic error found: JSON-ready entries of bounded number and length.
+
+    The refused input is left out: it may be long, and it may be a secret. Names of fields are
+    the client's and are cut.
+
+    Returns:
+        One entry for each fault, of which those that are too many are one last entry, with their
+        number as ``more``. Of more than a thousand faults none is described.
     """
-    return [
-        {"loc": list(error["loc"]), "msg": error["msg"], "type": error["type"]}
-        for error in exc.errors(include_url=False, include_context=False, include_input=False)
+    count = exc.error_count()
+    faults = (
+        exc.errors(include_url=False, include_context=False, include_input=False)
+        if count <= _MOST_FAULTS
+        else []
+    )
+    details = [
+        {
+            "loc": [_part(part) for part in fault["loc"][:_PARTS]],
+            "msg": shortened(fault["msg"], _MESSAGE_CHARACTERS),
+            "type": fault["type"],
+        }
+        for fault in faults[:_MOST_DETAILS]
     ]
+    return details if len(details) == count else [*details, _more(count - len(details))]
+
+
+def limit_details(details: list[Any], most: int) -> list[Any]:
+    """Cut a list of details, such as those of :func:`validation_details`.
+
+    Args:
+        details: one entry for each fault; the last one may say how many there are besides.
+        most: entries that stay; one more says how many were left out.
+    """
+    left_out = details[most:]
+    if not left_out:
+        return details
+    last = left_out[-1]
+    besides = last.get("more") if isinstance(last, dict) else None
+    if isinstance(besides, int):
+        left_out = left_out[:-1]
+    else:
+        besides = 0
+    return [*details[:most], _more(len(left_out) + besides)]
+
+
+def _part(part: int | str) -> int | str:
+    return shortened(part, _PART_CHARACTERS) if isinstance(part, str) else part
+
+
+def _more(count: int) -> dict[str, Any]:
+    noun = "fault" if count == 1 else "faults"
+    return {"loc": [], "msg": f"{count:,} more {noun}", "type": "more", "more": count}

@@ -9,6 +9,8 @@ from app.api import gateway, health, metrics, sse, tasks, testing
 from app.api.cors import register_cors
 from app.api.errors import register_error_handlers
 from app.api.injection import CONTAINER
+from app.api.json_body import MAX_JSON_BYTES
+from app.body_limits import BodyLimits
 from app.config import Settings, load_settings
 from app.monolith import Monolith
 from app.services.container import ServiceContainer
@@ -16,6 +18,7 @@ from app.utils.user_modules import make_importable
 from gateway_shim.config import Cors
 from gateway_shim.patching import support_native_threads
 from gateway_shim.runtime import EXTENSION
+from gateway_shim.transfers import TransferLimits
 
 __all__ = ["build"]
 
@@ -43,7 +46,8 @@ def build(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     app.extensions[CONTAINER] = container
-    register_error_handlers(app)
+    app.config[MAX_JSON_BYTES] = settings.max_json_bytes
+    register_error_handlers(app, settings.max_error_details)
     register_cors(app, Cors.parse(settings.cors_origins))
     for module in _MODULES:
         is_there = settings.is_testing or module is not testing
@@ -67,9 +71,25 @@ def build(settings: Settings | None = None) -> Flask:
         container.shutdown_coordinator(),
         container.loop_monitor(),
         serves_streams=serves_streams,
+        limits=_transfer_limits(settings),
+        body_limit=BodyLimits(
+            app,
+            [module.blueprint.name for module in _MODULES],
+            json_bytes=settings.max_json_bytes,
+            body_bytes=settings.max_body_bytes,
+        ).limit,
     )
     if settings.admin_address is not None:
         app.wsgi_app = AdminGate(  # type: ignore[method-assign]  # Flask's documented place for it
             app.wsgi_app, settings.admin_address
         )
     return app
+
+
+def _transfer_limits(settings: Settings) -> TransferLimits:
+    return TransferLimits(
+        max_body_bytes=settings.max_body_bytes,
+        max_bodies_bytes=settings.max_bodies_bytes,
+        answer_seconds=settings.answer_seconds,
+        max_answers_bytes=settings.max_answers_bytes,
+    )

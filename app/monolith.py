@@ -9,6 +9,7 @@ from app.utils.shutdown_coordinator import LifetimeEvent, ShutdownCoordinator
 from gateway_shim import contract
 from gateway_shim.contract import Route
 from gateway_shim.gateway import Gateway
+from gateway_shim.transfers import TransferLimits
 from gateway_shim.wire import Event
 
 __all__ = ["DRAIN_SECONDS", "FAREWELL", "STREAM_PATH", "Monolith"]
@@ -35,6 +36,8 @@ class Monolith:
         shutdown_coordinator: runs the shutdown; the streams are drained at its SHUTDOWN.
         loop_monitor: measures the event loop's lag while the process serves.
         serves_streams: False if the browsers' streams are another gateway's.
+        limits: what the bodies of requests, and answers, may cost.
+        body_limit: says how large the body of a request may be; None: as ``limits`` do.
     """
 
     def __init__(
@@ -45,8 +48,12 @@ class Monolith:
         loop_monitor: LoopMonitor,
         *,
         serves_streams: bool,
+        limits: TransferLimits | None = None,
+        body_limit: Callable[[str, str], int] | None = None,
     ) -> None:
         self.gateway = gateway
+        self.limits = limits or TransferLimits()
+        self._body_limit = body_limit
         self._drain = drain
         self._loop_monitor = loop_monitor
         self._coordinator = shutdown_coordinator
@@ -58,6 +65,12 @@ class Monolith:
         if self._serves_streams and contract.path_of(target) == STREAM_PATH:
             return contract.route(method, target)
         return Route.NOT_FOUND
+
+    def body_limit(self, method: str, target: str) -> int:
+        """How many bytes a request's body may have; 0 if no view would look at it."""
+        if self._body_limit is None:
+            return self.limits.max_body_bytes
+        return self._body_limit(method, target)
 
     def start(self) -> None:
         """Start what runs beside the requests."""

@@ -52,7 +52,8 @@ def decode(coding: str | None, body: bytes, limit: int) -> bytes:
     name = (coding or "").strip().lower()
     if name not in _WINDOW_BITS:
         raise UnknownCoding(
-            f"the Content-Encoding {coding!r} is not supported; use gzip, deflate or none"
+            f"the Content-Encoding {(coding or '')[:40]!r} is not supported;"
+            " use gzip, deflate or none"
         )
     whole = b""
     for _ in range(_MOST_MEMBERS):

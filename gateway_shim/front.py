@@ -11,6 +11,7 @@ from gateway_shim.errors import BadSend, UnknownToken, WriteFailed
 from gateway_shim.gateway import Gateway
 from gateway_shim.runtime import EXTENSION
 from gateway_shim.send_request import parse_send
+from gateway_shim.transfers import TransferLimits
 
 __all__ = ["Front", "answer_send"]
 
@@ -54,12 +55,17 @@ class Front:
 
     def __init__(self, gateway: Gateway, drain_seconds: float = 5.0) -> None:
         self.gateway = gateway
+        self.limits = TransferLimits()
         self.extensions = {EXTENSION: self}
         self._drain_seconds = drain_seconds
 
     def route(self, method: str, target: str) -> Route:
         """Every GET but two is a stream."""
         return contract.route(method, target)
+
+    def body_limit(self, method: str, target: str) -> int:
+        """A send's body has the contract's limit; nothing else has one."""
+        return contract.MAX_BODY_BYTES if self.route(method, target) is Route.SEND else 0
 
     def start(self) -> None:
         """Start the gateway's heartbeats and callbacks."""

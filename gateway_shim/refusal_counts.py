@@ -13,8 +13,10 @@ class RefusalReason(StrEnum):
 
     STREAM_LIMIT = "stream_limit"
     """As many streams are open as may be, of all clients or of this address."""
+
     PENDING_CONNECTS = "pending_connects"
     """As many connects wait for the backend's answer as may, of all clients or of this address."""
+
     ANOTHER_USER = "another_user"
     """The request id belongs to a stream of another user."""
 
@@ -26,6 +28,7 @@ class RefusalReason(StrEnum):
 
     TASKS_PER_ADDRESS = "tasks_per_address"
     """As many tasks of this address are unfinished as may be."""
+
     CONNECTIONS = "connections"
     """A connection was closed before its request had come, because there were too many."""
 
@@ -34,6 +37,24 @@ class RefusalReason(StrEnum):
 
     SLOW_HEAD = "slow_head"
     """The head of a request did not come in time, or nothing came at all."""
+
+    BAD_REQUEST = "bad_request"
+    """The request could not be read: no HTTP, a head that is too large, a body that breaks off."""
+
+    BODY_TOO_LARGE = "body_too_large"
+    """The body is larger than the request's path allows."""
+
+    BODY_TIMEOUT = "body_timeout"
+    """The body did not arrive in time."""
+
+    BODIES_LIMIT = "bodies_limit"
+    """All bodies together hold as much memory as they may."""
+
+    SLOW_READER = "slow_reader"
+    """The client did not take its answer in time."""
+
+    ANSWERS_LIMIT = "answers_limit"
+    """All answers that wait for their clients hold as much memory as they may."""
 
 
 class RefusalCounts:

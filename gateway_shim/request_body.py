@@ -1,69 +1,216 @@
-"""A request's body, read whole before anyone works on it: bounded in size and in time."""
+"""A request's body, read whole before anyone works on it: bounded in size, time and memory.
+
+A body that nobody will look at, because the application does not know the request's path or
+method, is not read before the answer.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import io
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gevent
+from gunicorn.http.errors import ParseException
 
+from gateway_shim.chunked_body import ChunkedBody
 from gateway_shim.contract import MAX_REQUEST_BYTES, ErrorCode, Refusal, error_body
+from gateway_shim.errors import TransferEnded
+from gateway_shim.fair_work import FairWork
+from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
+from gateway_shim.transfers import Transfer, TransferLimits, Transfers
 
-__all__ = ["BODY_SECONDS", "drop_body", "read_body"]
+__all__ = [
+    "BODY_SECONDS",
+    "SMALL_BODY_BYTES",
+    "Bodies",
+    "drop_body",
+    "may_follow",
+    "read_body",
+]
 
 BODY_SECONDS = 10.0
 """How long a client may take to send a body."""
 
+SMALL_BODY_BYTES = 16 * 1024
+"""So much of each body does not count against the budget of all bodies. A body of this size that
+nobody wants is read away after the answer, so that the connection can be used again."""
 
-def read_body(req: Any, sock: Any) -> Refusal | None:
+_RETRY_AFTER_SECONDS = "1"
+"""A body that has lost its place may come back soon: places are held for seconds at most."""
+
+_PIECE_BYTES = 64 * 1024
+_LINGER_SECONDS = 2.0
+
+_receiving = FairWork()
+_dropping = FairWork(0)
+"""What nobody wants to have comes last: one piece of it in each turn of the event loop."""
+
+
+_REASONS = {
+    400: RefusalReason.BAD_REQUEST,
+    408: RefusalReason.BODY_TIMEOUT,
+    413: RefusalReason.BODY_TOO_LARGE,
+    503: RefusalReason.BODIES_LIMIT,
+}
+
+
+def read_body(
+    req: Any, sock: Any, limit: int = MAX_REQUEST_BYTES, transfer: Transfer | None = None
+) -> Refusal | None:
     """Read a request's body and put it in the place of the unread one.
 
     Args:
         req: gunicorn's request.
         sock: the client's socket.
+        limit: bytes that the body may have.
+        transfer: counts what the body holds; None: nothing else shares the memory.
 
     Returns:
         What to answer, before closing the connection, to a body that is too large, too slow or
-        not all there.
+        not all there, or for which there is no room now.
+
+    Raises:
+        NoMoreData: the client hung up in the middle of a chunked body.
+        ParseException: the chunked coding is malformed.
+        OSError: the connection is broken.
     """
-    too_large = Refusal(
-        413,
-        error_body(
-            ErrorCode.PAYLOAD_TOO_LARGE, f"The body is larger than {MAX_REQUEST_BYTES} bytes"
-        ),
-    )
-    if req.declared_length > MAX_REQUEST_BYTES:
-        return too_large
+    if req.declared_length > limit:
+        return _too_large(limit)
     if req.expects_continue():
         sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-    timer = gevent.Timeout.start_new(BODY_SECONDS)
+    transfer = transfer or Transfers(limit, 0).begin("")
+    body = io.BytesIO()
     try:
-        body = req.body.read(MAX_REQUEST_BYTES + 1)
-    except gevent.Timeout as exc:
-        if exc is not timer:
-            raise
-        return Refusal(
-            408,
-            error_body(
-                ErrorCode.REQUEST_TIMEOUT, f"The body did not arrive within {BODY_SECONDS:g} s"
-            ),
-        )
-    finally:
-        timer.close()
-    if len(body) > MAX_REQUEST_BYTES:
-        return too_large
-    if len(body) < req.declared_length:  # the client hung up: gunicorn takes that for the end
+        with transfer.waiting(BODY_SECONDS):
+            for piece in _receive_chunked(req, limit) if _is_chunked(req) else _receive_plain(req):
+                body.write(piece)
+                transfer.hold(body.tell())
+    except _TooLarge:
+        return _too_large(limit)
+    except TransferEnded as ended:
+        return _no_room() if ended.made_room else _too_slow()
+    if not _is_chunked(req) and body.tell() < req.declared_length:
+        # The client hung up, which gunicorn takes for the body's end.
         return Refusal(400, error_body(ErrorCode.BAD_REQUEST, "Bad request: the body broke off"))
-    req.body = io.BytesIO(body)
+    body.seek(0)
+    req.body = body
     return None
 
 
-def drop_body(req: Any, sock: Any) -> bool:
+class Bodies:
+    """The bodies of a worker's requests, with one budget for all of them.
+
+    Args:
+        limits: what they may cost.
+        refusals: counts those that are refused.
+        limit_key: returns what a client's address is counted as.
+    """
+
+    def __init__(
+        self,
+        limits: TransferLimits,
+        refusals: RefusalCounts,
+        limit_key: Callable[[str], str] = lambda address: address,
+    ) -> None:
+        self._transfers = Transfers(limits.max_bodies_bytes, SMALL_BODY_BYTES, limit_key)
+        self._refusals = refusals
+
+    @contextmanager
+    def of(self, req: Any, sock: Any, limit: int, address: str) -> Iterator[Refusal | None]:
+        """Read a request's body, and hold it for as long as the block takes.
+
+        Args:
+            req: gunicorn's request.
+            sock: the client's socket.
+            limit: bytes that the body may have. 0: nobody will look at it, so it is not read:
+                the block sees a request that has no body, and is to answer it.
+            address: the client's.
+
+        Yields:
+            What to answer instead, before closing the connection; None if all is well.
+
+        Raises:
+            NoMoreData, ParseException, OSError: as :func:`read_body`.
+        """
+        if limit:
+            with self._transfers.begin(address) as transfer:
+                refusal = read_body(req, sock, limit, transfer)
+                if refusal is not None:
+                    self._refusals.add(_REASONS[refusal.status])
+                yield refusal
+        elif not announces_body(req):
+            yield None
+        else:
+            if not may_follow(req):
+                req.force_close()
+            try:
+                with hide_body(req):
+                    yield None
+            finally:
+                if req.must_close:
+                    _close_answered(sock)
+
+
+def _close_answered(sock: Any) -> None:
+    """Close a connection whose client may still be sending a body, so that it sees the answer.
+
+    Bytes that nobody has read would reset the connection. gunicorn reads them away in pieces of
+    4 KB, without letting others run: a thousand bodies of a megabyte took seconds.
+    """
+    with contextlib.suppress(OSError), gevent.Timeout(_LINGER_SECONDS, False):  # type: ignore[arg-type]
+        sock.shutdown(socket.SHUT_WR)
+        left = MAX_REQUEST_BYTES
+        while left > 0 and (data := sock.recv(_PIECE_BYTES)):
+            left -= len(data)
+            _dropping.pause()
+    sock.close()
+
+
+def announces_body(req: Any) -> bool:
+    """Whether a request has a body, going by its head."""
+    return req.declared_length > 0 or _is_chunked(req)
+
+
+def may_follow(req: Any) -> bool:
+    """Whether a body that is not wanted may be read away after the answer.
+
+    It may if it is small, as far as its head says, and if the client sends it by itself: one
+    that waits to be told to go on is told by the answer not to.
+    """
+    return req.declared_length <= SMALL_BODY_BYTES and not req._expected_100_continue
+
+
+@contextmanager
+def hide_body(req: Any) -> Iterator[None]:
+    """Show an application, for the time of a block, a request without its body.
+
+    The body stays where it is, unread. Length and coding are hidden with it, so that the
+    application sees a request that never had a body.
+    """
+    headers, body = req.headers, req.body
+    req.headers = [pair for pair in headers if pair[0] not in _BODY_HEADERS]
+    req.body = io.BytesIO()
+    req._expected_100_continue = False  # gunicorn would tell the client to go on
+    try:
+        yield
+    finally:
+        req.headers, req.body = headers, body
+
+
+_BODY_HEADERS = frozenset({"CONTENT-LENGTH", "TRANSFER-ENCODING", "EXPECT"})
+
+
+def drop_body(req: Any, sock: Any, limit: int = SMALL_BODY_BYTES) -> bool:
     """Read what is left of a body that nobody has asked for, so that the next request can follow.
 
     Args:
         req: gunicorn's request, which has been answered.
         sock: the client's socket.
+        limit: bytes that the body may have.
 
     Returns:
         False if the next request cannot be found: the body is too large, too slow or not all
@@ -71,4 +218,61 @@ def drop_body(req: Any, sock: Any) -> bool:
     """
     if isinstance(req.body, io.BytesIO):
         return True
-    return not req.expects_continue() and read_body(req, sock) is None
+    try:
+        return not req.expects_continue() and read_body(req, sock, limit) is None
+    except (ParseException, OSError):  # one answer is enough; NoMoreData is an OSError
+        return False
+
+
+class _TooLarge(Exception):
+    """Leaves the loop that reads a body."""
+
+
+def _is_chunked(req: Any) -> bool:
+    # gunicorn has refused every other coding, and chunked beside a Content-Length.
+    return any(name == "TRANSFER-ENCODING" for name, _ in req.headers)
+
+
+def _receive_plain(req: Any) -> Iterator[bytes]:
+    left = req.declared_length
+    while left:
+        piece = req.unreader.read(None, read_ahead=min(left, _PIECE_BYTES))
+        if not piece:
+            return
+        if len(piece) > left:
+            req.unreader.unread(piece[left:])
+            piece = piece[:left]
+        left -= len(piece)
+        yield piece
+        _receiving.pause()
+
+
+def _receive_chunked(req: Any, limit: int) -> Iterator[bytes]:
+    decoder = ChunkedBody()
+    while not decoder.finished:
+        yield decoder.feed(req.unreader.read())
+        if decoder.announced > limit:
+            raise _TooLarge
+        _receiving.pause()
+    req.unreader.unread(decoder.rest)
+    if decoder.trailers:
+        req.trailers = req.parse_headers(decoder.trailers, from_trailer=True)
+
+
+def _too_large(limit: int) -> Refusal:
+    message = f"The body is larger than {limit} bytes"
+    return Refusal(413, error_body(ErrorCode.PAYLOAD_TOO_LARGE, message))
+
+
+def _too_slow() -> Refusal:
+    message = f"The body did not arrive within {BODY_SECONDS:g} s"
+    return Refusal(408, error_body(ErrorCode.REQUEST_TIMEOUT, message))
+
+
+def _no_room() -> Refusal:
+    message = "Too many bodies are being received; send the request again later"
+    return Refusal(
+        503,
+        error_body(ErrorCode.TOO_MANY_CONNECTIONS, message),
+        headers=(("Retry-After", _RETRY_AFTER_SECONDS),),
+    )

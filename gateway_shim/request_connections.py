@@ -137,6 +137,11 @@ class RequestConnections:
         self._lines.append(line)
         return line
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether a listener has so few places left that others must make room."""
+        return any(line.is_crowded for line in self._lines)
+
     def are_many(self, line: Line, address: str) -> bool:
         """Return whether there are so many that one more must show its head for a handler.
 

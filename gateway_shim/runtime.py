@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 from gateway_shim.contract import Route
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.gateway import Gateway
+from gateway_shim.transfers import TransferLimits
 
 __all__ = ["EXTENSION", "Runtime", "runtime_of"]
 
@@ -18,9 +19,19 @@ class Runtime(Protocol):
     """The worker's view of an application that has streams."""
 
     gateway: Gateway
+    limits: TransferLimits
 
     def route(self, method: str, target: str) -> Route:
         """What a request asks for: the worker takes STREAM and STREAM_HEAD for the gateway."""
+        ...
+
+    def body_limit(self, method: str, target: str) -> int:
+        """How many bytes a request's body may have; 0: nobody will look at it.
+
+        Args:
+            method: the request method.
+            target: the raw request target.
+        """
         ...
 
     def start(self) -> None:

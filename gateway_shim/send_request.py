@@ -131,11 +131,11 @@ def _decode(body: bytes, parameters: str) -> str:
     found = re.search(r"charset\s*=\s*\"?([\w.:-]+)", parameters, re.IGNORECASE)
     charset = found[1].lower() if found else "utf-8"
     if not charset.startswith("utf-"):
-        raise ValueError(f"charset {charset} is not supported")
+        raise ValueError(f"charset {charset[:40]} is not supported")
     try:
         codec = codecs.lookup(charset)
     except LookupError as exc:
-        raise ValueError(f"charset {charset} is not supported") from exc
+        raise ValueError(f"charset {charset[:40]} is not supported") from exc
     return codec.decode(body, "replace")[0].removeprefix("\ufeff")
 
 

@@ -11,7 +11,7 @@ Everything here runs in the hub's thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -47,26 +47,30 @@ class Transfers:
     Args:
         limit: bytes that all of them may hold together.
         free: bytes of each transfer that do not count, so that small ones always have room.
+        limit_key: returns what a client's address is counted as.
 
     Attributes:
         held: bytes that count now.
     """
 
-    def __init__(self, limit: int, free: int) -> None:
+    def __init__(
+        self, limit: int, free: int, limit_key: Callable[[str], str] = lambda address: address
+    ) -> None:
         self.limit = limit
+        self.limit_key = limit_key
         self.free = free
         self.held = 0
         # A dictionary keeps its order: the transfer that began first is the first.
         self._of_owner: dict[str, dict[Transfer, None]] = {}
         self._held_by: dict[str, int] = {}
 
-    def begin(self, owner: str) -> Transfer:
+    def begin(self, address: str) -> Transfer:
         """Begin a transfer; use the result as a context manager.
 
         Args:
-            owner: whose it is, such as the client's address.
+            address: the client's.
         """
-        return Transfer(self, owner)
+        return Transfer(self, address)
 
     def _add(self, transfer: Transfer, size: int) -> None:
         owner = transfer.owner
@@ -97,15 +101,16 @@ class Transfer:
     """One body or one answer.
 
     Attributes:
-        owner: whose it is.
+        owner: what its client's address is counted as, once any bytes count.
         counted: bytes that count against the budget.
         made_room: whether it was ended for others.
     """
 
-    __slots__ = ("_transfers", "_waiting", "counted", "made_room", "owner")
+    __slots__ = ("_address", "_transfers", "_waiting", "counted", "made_room", "owner")
 
-    def __init__(self, transfers: Transfers, owner: str) -> None:
-        self.owner = owner
+    def __init__(self, transfers: Transfers, address: str) -> None:
+        self._address = address
+        self.owner = ""
         self.counted = 0
         self.made_room = False
         self._transfers = transfers
@@ -142,6 +147,8 @@ class Transfer:
         # that nobody else holds anything.
         counted = min(max(0, size - self._transfers.free), self._transfers.limit // 2)
         more = counted - self.counted
+        if more > 0 and not self.counted:
+            self.owner = self._transfers.limit_key(self._address)
         if self.made_room or (more > 0 and not self._transfers._make_room(self, more)):
             self.made_room = True
             raise TransferEnded(made_room=True)

@@ -35,12 +35,12 @@ class Turnstile:
         """Wait for one's turn; then do the work at once.
 
         Args:
-            owner: who waits, such as a client's address.
+            owner: who waits, such as a client's address; empty: nobody's share is counted.
 
         Returns:
             False, without having waited, if too many wait already.
         """
-        share = max(1, self._places // _SHARE)
+        share = max(1, self._places // _SHARE) if owner else self._places
         if self._waiting.total() >= self._places or self._waiting[owner] >= share:
             return False
         self._waiting[owner] += 1

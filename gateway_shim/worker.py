@@ -8,7 +8,6 @@ gateway keeps the socket.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import Any, ClassVar
 
@@ -19,17 +18,20 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
 from gateway_shim import contract, stream_request
+from gateway_shim.answers import Answers
 from gateway_shim.bad_request import bad_request
 from gateway_shim.child_watcher import use_child_watchers
 from gateway_shim.contract import Refusal, Route
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.fair_work import FairWork
 from gateway_shim.generations import Generations
 from gateway_shim.keep_alive import HeadTimeout, KeptConnections
 from gateway_shim.last_answer import send_last
 from gateway_shim.line_limit import report_left_out
 from gateway_shim.patching import support_native_threads
+from gateway_shim.refusal_counts import RefusalReason
 from gateway_shim.refused_options import refused_options
-from gateway_shim.request_body import drop_body, read_body
+from gateway_shim.request_body import Bodies, drop_body, may_follow
 from gateway_shim.request_connections import RequestConnections
 from gateway_shim.request_server import RequestServer
 from gateway_shim.runtime import Runtime, runtime_of
@@ -48,14 +50,6 @@ __all__ = ["StreamWorker"]
 
 _NOTIFY_SECONDS = 1.0
 
-_SWITCH_SECONDS = 0.0001
-"""How long a native thread may keep the interpreter while the hub wants it.
-
-Every ``send`` lets go of the interpreter, so beside a thread that computes in Python each send of
-a broadcast can cost this much. While such a thread had a processor for two seconds, the last of 50
-streams got 23 to 48 of another task's events at Python's 5 ms, and all 977 at 0.1 ms (three runs
-each of tests/live/test_event_loop.py on two cores).
-"""
 
 _LAST_REQUESTS_SECONDS = 2.0
 """How long requests that are being answered may go on after everything else has ended."""
@@ -103,9 +97,9 @@ class StreamWorker(GeventWorker):
     def init_process(self) -> None:
         """Prepare this process and serve until told to exit."""
         RequestParser.mesg_class = ServerRequest
-        sys.setswitchinterval(_SWITCH_SECONDS)
         self._wake: Signal | None = None
         self._busy = 0
+        self._requests = FairWork()
         super().init_process()
 
     def load_wsgi(self) -> None:
@@ -117,11 +111,20 @@ class StreamWorker(GeventWorker):
         try:
             super().load_wsgi()
             self.runtime = runtime_of(self.wsgi)
-            prepare_requests(self.cfg, self.runtime.gateway)
+            gateway, limits = self.runtime.gateway, self.runtime.limits
+            prepare_requests(self.cfg, gateway)
+            self._bodies = Bodies(limits, gateway.refusals, gateway.limit_key)
+            self._answers = Answers(limits, gateway.refusals, gateway.limit_key)
         except InvalidConfiguration as exc:
             raise AppImportError(f"sse-monolith: {exc}") from exc
 
     # ------------------------------------------------------------------ requests
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve one connection (called in a greenlet of its own)."""
+        if self._connections.is_crowded:
+            self._answers.make_room()
+        super().handle(listener, client, addr)
 
     def timeout_ctx(self) -> Any:
         """Limit the time for a request's head; the time between two requests does not count."""
@@ -142,28 +145,32 @@ class StreamWorker(GeventWorker):
         route = self.runtime.route(req.method, req.uri)
         if route is Route.STREAM:
             return self._open_stream(req, sock, addr)
+        client = client_of(req, addr)
+        guarded = self._answers.guard(sock, client)
         if route is Route.STREAM_HEAD:
             # No chunked coding announced: there is no body to come.
             request = stream_request_of(req, addr, bodiless=True)
             head = self.runtime.gateway.stream_head(request)
             if req.is_last or not self.alive:
                 head = head.replace(b"Connection: keep-alive", b"Connection: close", 1)
-            sock.sendall(head)
+            guarded.sendall(head)
             return self._keep_alive(req, sock)
-        refusal = read_body(req, sock)
-        if refusal is not None:
-            send_last(sock, self._refusal_bytes(refusal, req, close=True))
-            raise StopIteration
-        client = client_of(req, addr)
-        if client != address_of(addr):
-            addr = client  # the application's REMOTE_ADDR; the client's port is not known
-        # gunicorn would let any client say where the application is mounted.
-        req.headers = [pair for pair in req.headers if pair[0] != "SCRIPT_NAME"]
-        self._busy += 1
-        try:
-            super().handle_request(listener_name, req, sock, addr)
-        finally:
-            self._busy -= 1
+        if contract.route(req.method, req.uri) not in (Route.HEALTH, Route.READY):
+            self._requests.pause()  # a storm of requests must not hold up streams and probes
+        limit = self.runtime.body_limit(req.method, req.uri)
+        with self._bodies.of(req, guarded, limit, client) as refusal:
+            if refusal is not None:
+                send_last(sock, self._refusal_bytes(refusal, req, close=True))
+                raise StopIteration
+            if client != address_of(addr):
+                addr = client  # the application's REMOTE_ADDR; the client's port is not known
+            # gunicorn would let any client say where the application is mounted.
+            req.headers = [pair for pair in req.headers if pair[0] != "SCRIPT_NAME"]
+            self._busy += 1
+            try:
+                super().handle_request(listener_name, req, guarded, addr)
+            finally:
+                self._busy -= 1
         return self._keep_alive(req, sock)
 
     def _open_stream(self, req: Any, sock: Any, addr: Any) -> bool:
@@ -174,8 +181,9 @@ class StreamWorker(GeventWorker):
             raise StopIteration
         if place is not None:
             self._connections.resume(place)
-        close = req.should_close() or not self.alive
-        sock.sendall(self._refusal_bytes(refusal, req, close=close))
+        close = req.should_close() or not self.alive or not may_follow(req)
+        guarded = self._answers.guard(sock, request.address)
+        guarded.sendall(self._refusal_bytes(refusal, req, close=close))
         return self._keep_alive(req, sock)
 
     def _keep_alive(self, req: Any, sock: Any) -> bool:
@@ -201,8 +209,9 @@ class StreamWorker(GeventWorker):
             return
         self.log.warning(
             "bad request",
-            extra={"address": address_of(addr), "status": refusal.status, "error": str(exc)},
+            extra={"address": address_of(addr), "status": refusal.status, "error": str(exc)[:200]},
         )
+        self.runtime.gateway.refusals.add(RefusalReason.BAD_REQUEST)
         send_last(client, self._refusal_bytes(refusal, None, close=True))
 
     # ------------------------------------------------------------------ life and death

@@ -5,19 +5,34 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, current_app, jsonify, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from app.errors import AppError, validation_details
+from app.errors import AppError, limit_details, shortened, validation_details
 
 __all__ = ["register_error_handlers"]
 
 logger = logging.getLogger(__name__)
 
 
-def register_error_handlers(app: Flask) -> None:
-    """Have every error of an application, Flask's own included, answered as JSON."""
+_MOST_DETAILS = "MAX_ERROR_DETAILS"
+_DEFAULT_DETAILS = 10
+_MAX_ANSWER_BYTES = 16 * 1024
+_SENTENCE_CHARACTERS = 1000
+_PATH_CHARACTERS = 200
+
+
+def register_error_handlers(app: Flask, most_details: int = _DEFAULT_DETAILS) -> None:
+    """Have every error of an application, Flask's own included, answered as JSON.
+
+    No answer is longer than 16 KiB, whatever the client has sent.
+
+    Args:
+        app: the application.
+        most_details: faults that one answer describes.
+    """
+    app.config[_MOST_DETAILS] = most_details
     app.register_error_handler(AppError, _app_error)
     app.register_error_handler(ValidationError, _validation_error)
     app.register_error_handler(HTTPException, _http_exception)
@@ -25,10 +40,13 @@ def register_error_handlers(app: Flask) -> None:
 
 
 def _answer(status: int, message: str, details: list[Any] | None = None) -> Response:
-    body: dict[str, Any] = {"error": message}
+    body: dict[str, Any] = {"error": shortened(message, _SENTENCE_CHARACTERS)}
     if details is not None:
-        body["details"] = details
+        body["details"] = limit_details(details, current_app.config[_MOST_DETAILS])
     response = jsonify(body)
+    if (response.content_length or 0) > _MAX_ANSWER_BYTES and details is not None:
+        body["details"] = limit_details(details, 0)
+        response = jsonify(body)
     response.status_code = status
     return response
 
@@ -59,10 +77,10 @@ def _http_exception(error: HTTPException) -> Response | HTTPException:
 
 def _sentence(error: HTTPException) -> str:
     if type(error) is NotFound:
-        return f"There is nothing at {request.path}"
+        return f"There is nothing at {_path()}"
     if isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
-        return f"{request.method} is not allowed at {request.path}; allowed: {allowed}"
+        return f"{request.method} is not allowed at {_path()}; allowed: {allowed}"
     if isinstance(error, RequestEntityTooLarge) and request.max_content_length is not None:
         return f"The body is larger than {request.max_content_length} bytes"
     return error.description or error.name
@@ -75,4 +93,8 @@ def _unexpected(error: Exception) -> Response:
 
 
 def _where() -> dict[str, str]:
-    return {"method": request.method, "path": request.path}
+    return {"method": request.method, "path": _path()}
+
+
+def _path() -> str:
+    return shortened(request.path, _PATH_CHARACTERS)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from typing import NoReturn
 
-from flask import request
+from flask import current_app, request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from app.errors import BadRequest
+from app.body_limits import DEFAULT_JSON_BYTES
+from app.errors import BadRequest, shortened
 from gateway_shim.content_coding import is_identity
 
-__all__ = ["MAX_BODY_BYTES", "read_json"]
+__all__ = ["MAX_JSON_BYTES", "read_json"]
 
-MAX_BODY_BYTES = 1024 * 1024
-"""The largest body that is read; a callback repeats a browser's headers, which are smaller."""
+MAX_JSON_BYTES = "MAX_JSON_BYTES"
+"""The key in an application's configuration of the largest body that is read, bytes."""
+
+_CODING_CHARACTERS = 40
 
 
 def read_json() -> object:
@@ -23,14 +26,15 @@ def read_json() -> object:
     Raises:
         BadRequest: there is no body, or it is not JSON (RFC 8259: ``NaN`` is not).
         UnsupportedMediaType: it is compressed.
-        RequestEntityTooLarge: it is larger than :data:`MAX_BODY_BYTES`.
+        RequestEntityTooLarge: it is larger than the application's :data:`MAX_JSON_BYTES` says.
     """
     coding = request.headers.get("Content-Encoding")
     if not is_identity(coding):
         raise UnsupportedMediaType(
-            f"The body's Content-Encoding is {coding!r}; send the body uncompressed"
+            f"The body's Content-Encoding is {shortened(coding or '', _CODING_CHARACTERS)!r};"
+            " send the body uncompressed"
         )
-    request.max_content_length = MAX_BODY_BYTES
+    request.max_content_length = current_app.config.get(MAX_JSON_BYTES, DEFAULT_JSON_BYTES)
     body = request.get_data(cache=False)
     if not body.strip():
         raise BadRequest("Missing JSON body")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dependency_injector.wiring import Provide
 from flask import Blueprint, Response
 
+from app.api.costly import costly
 from app.api.injection import inject
 from app.services.container import ServiceContainer
 from app.services.metrics_service import CONTENT_TYPE, MetricsService
@@ -15,6 +16,7 @@ blueprint = Blueprint("metrics", __name__)
 
 
 @blueprint.get("/metrics")
+@costly
 @inject
 def metrics(service: MetricsService = Provide[ServiceContainer.metrics_service]) -> Response:
     """Render every metric as text."""

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dependency_injector.wiring import Provide
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 from werkzeug.exceptions import UnsupportedMediaType
 
+from app.api.costly import costly
 from app.api.injection import inject
 from app.api.json_body import read_json
 from app.errors import BadRequest, validation_details
@@ -43,6 +45,7 @@ def start_task(
 
 
 @blueprint.get("/api/tasks")
+@costly
 @inject
 def list_tasks(
     registry: TaskRegistry = Provide[ServiceContainer.task_registry],
@@ -50,11 +53,11 @@ def list_tasks(
 ) -> ResponseReturnValue:
     """List a page of the tasks that are known, and the names that can be started."""
     page = service.list_tasks(_limit(), request.args.get("before"))
-    response = TaskListResponse(tasks=page.tasks, next=page.next, task_types=registry.names)
-    return jsonify(response.model_dump(mode="json"))
+    return _json(TaskListResponse(tasks=page.tasks, next=page.next, task_types=registry.names))
 
 
 @blueprint.get("/api/tasks/<task_id>/status")
+@costly
 @inject
 def get_task_status(
     task_id: str, service: TaskService = Provide[ServiceContainer.task_service]
@@ -89,6 +92,14 @@ def _limit() -> int:
     if re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) is None:
         raise BadRequest(f"limit is {text[:20]!r}; allowed is 1 to {MAX_PAGE}")
     return int(text)
+
+
+def _json(answer: BaseModel) -> Response:
+    """Return an answer that may be large; Flask's own encoder takes nine times as long."""
+    try:
+        return Response(answer.model_dump_json(), mimetype="application/json")
+    except PydanticSerializationError:  # half a surrogate pair, which jsonify escapes
+        return jsonify(answer.model_dump(mode="json"))
 
 
 def _start_request() -> tuple[TaskStartRequest, int]:

@@ -43,6 +43,10 @@ RequestId = Annotated[str, AfterValidator(_check_request_id)]
 """A browser's id for its stream, as a field of a schema."""
 
 
+# One fault is enough of a list: describing 49,000 would keep the event loop for 0.2 s.
+_Values = Annotated[list[str], Field(fail_fast=True)]
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
@@ -56,7 +60,7 @@ class SSEGatewayRequest(_Message):
     """
 
     url: str
-    headers: dict[str, str | list[str]] = Field(default_factory=dict)
+    headers: dict[str, str | _Values] = Field(default_factory=dict)
 
 
 class SSEGatewayConnectCallback(_Message):

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
 
-from app.errors import validation_details
+from app.errors import limit_details, validation_details
 from app.schemas.sse_gateway_schema import (
     SSEGatewayConnectCallback,
     SSEGatewayDisconnectCallback,
@@ -59,6 +59,7 @@ class CallbackHandler:
         connection_manager: told of connects and disconnects.
         authorize: says who may have a stream.
         refusals: counts the streams whose request id is another user's; None: nobody counts.
+        most_details: faults that the answer to a bad callback, and its log line, describe.
     """
 
     def __init__(
@@ -66,10 +67,12 @@ class CallbackHandler:
         connection_manager: _Connections,
         authorize: Authorize = allow_all,
         refusals: RefusalCounts | None = None,
+        most_details: int = 10,
     ) -> None:
         self._connections = connection_manager
         self._authorize = authorize
         self._refusals = refusals or RefusalCounts()
+        self._most_details = most_details
 
     def handle(self, body: object) -> Answer:
         """Answer a callback.
@@ -93,7 +96,8 @@ class CallbackHandler:
                 disconnect = SSEGatewayDisconnectCallback.model_validate(body)
                 return self.handle_disconnect(disconnect.token, disconnect.reason)
         except ValidationError as exc:
-            return _refused("Invalid payload", details=validation_details(exc))
+            details = limit_details(validation_details(exc), self._most_details)
+            return _refused("Invalid payload", details=details)
         return _refused(f"Unknown action: {_shown(action)}")
 
     def handle_connect(

@@ -39,6 +39,7 @@ from gateway_shim.gateway import Gateway
 from gateway_shim.loop_thread import LoopThread
 from gateway_shim.refusal_counts import RefusalCounts
 from gateway_shim.server import hosts
+from gateway_shim.turnstile import Turnstile
 from gateway_shim.wire import Dialect
 
 __all__ = ["ServiceContainer"]
@@ -143,6 +144,7 @@ class ServiceContainer(containers.DeclarativeContainer):
     )
     metrics_service = providers.Singleton(MetricsService)
     refusals = providers.Singleton(RefusalCounts)
+    turnstile = providers.Singleton(Turnstile, settings.provided.max_answers_waiting)
     loop_monitor = providers.Singleton(LoopMonitor, metrics_service, shutdown_coordinator)
     log_broadcaster = providers.Singleton(
         LogBroadcaster,
@@ -152,7 +154,12 @@ class ServiceContainer(containers.DeclarativeContainer):
 
     boot = providers.Singleton(_new_boot)
     authorizer = providers.Singleton(load_authorizer, settings.provided.sse_authorize)
-    callback_handler = providers.Singleton(CallbackHandler, authorize=authorizer, refusals=refusals)
+    callback_handler = providers.Singleton(
+        CallbackHandler,
+        authorize=authorizer,
+        refusals=refusals,
+        most_details=settings.provided.max_error_details,
+    )
     gateway = providers.Singleton(
         Gateway,
         backend=providers.Callable(_backend, callback_handler.provider),

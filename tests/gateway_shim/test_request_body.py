@@ -15,9 +15,11 @@ from gunicorn.http.unreader import SocketUnreader
 
 from gateway_shim import request_body
 from gateway_shim.contract import MAX_REQUEST_BYTES, Refusal
-from gateway_shim.request_body import drop_body, read_body
+from gateway_shim.refusal_counts import RefusalCounts
+from gateway_shim.request_body import SMALL_BODY_BYTES, Bodies, drop_body, read_body
 from gateway_shim.server_request import ServerRequest
-from tests.support.timing import TIME_LIMIT
+from gateway_shim.transfers import TransferLimits, Transfers
+from tests.support.timing import TIME_LIMIT, wait_until
 
 LENGTH = "Content-Length: {}"
 CHUNKED = "Transfer-Encoding: chunked"
@@ -161,13 +163,15 @@ def test_no_continue_for_what_is_too_large(clients: list[Client]) -> None:
 @pytest.mark.parametrize(
     ("lines", "sent", "dropped"),
     [
+        ([LENGTH.format(SMALL_BODY_BYTES)], b"x" * SMALL_BODY_BYTES, True),
+        ([LENGTH.format(SMALL_BODY_BYTES + 1)], b"", False),
         ([], b"", True),
         ([LENGTH.format(3)], b"abc", True),
         ([CHUNKED], b"1\r\na\r\n0\r\n\r\n", True),
         ([LENGTH.format(MAX_REQUEST_BYTES + 1)], b"", False),
         ([LENGTH.format(3), "Expect: 100-continue"], b"", False),
     ],
-    ids=["none", "length", "chunked", "too large", "not sent"],
+    ids=["largest", "a little too large", "none", "length", "chunked", "too large", "not sent"],
 )
 def test_drop_body(clients: list[Client], lines: list[str], sent: bytes, dropped: bool) -> None:
     """A body that nobody wants is read away, where the next request can then be found."""
@@ -185,3 +189,131 @@ def test_drop_body_that_was_read(clients: list[Client]) -> None:
     assert client.read() is None
     client.request.body.read()
     assert drop_body(client.request, client.server) is True
+
+
+def test_a_body_in_the_smallest_pieces(clients: list[Client]) -> None:
+    """It is one buffer, not a list of a million pieces; others run in between."""
+    body = b"8\r\n12345678\r\n" * 12_000
+    client = Client(CHUNKED, body=body + b"0\r\n\r\nnext")
+    clients.append(client)
+    turns = []
+
+    def run() -> None:
+        while True:
+            turns.append(client.request.unreader.sock)
+            gevent.sleep(0)
+
+    running = gevent.spawn(run)
+    assert client.read() is None
+    running.kill()
+    assert client.request.body.read() == b"12345678" * 12_000
+    assert client.request.unreader.read() == b"next"
+    assert len(turns) > 2
+
+
+def test_trailers(clients: list[Client]) -> None:
+    """They are checked as gunicorn does, and are there for the application."""
+    client = Client(CHUNKED, body=b"0\r\nA: b\r\n\r\n")
+    clients.append(client)
+    assert client.read() is None
+    assert client.request.trailers == [("A", "b")]
+    client = Client(CHUNKED, body=b"0\r\nHost: b\r\n\r\n")
+    clients.append(client)
+    with pytest.raises(errors.InvalidHeaderName):
+        client.read()
+
+
+def test_a_body_for_which_there_is_no_room(clients: list[Client]) -> None:
+    """The client may come back; small bodies always have room."""
+    transfers = Transfers(limit=100_000, free=SMALL_BODY_BYTES)
+    bodies = [transfers.begin("busy") for _ in range(2)]
+    for each in bodies:
+        each.hold(100_000)  # whole, and being worked on
+    client = Client(LENGTH.format(50_000), body=b"x" * 50_000)
+    clients.append(client)
+    refusal = read_body(client.request, client.server, 100_000, transfers.begin("a"))
+    assert error(refusal)[0] == 503
+    assert refusal is not None
+    assert refusal.headers == (("Retry-After", "1"),)
+    client = Client(LENGTH.format(SMALL_BODY_BYTES), body=b"x" * SMALL_BODY_BYTES)
+    clients.append(client)
+    assert read_body(client.request, client.server, 100_000, transfers.begin("a")) is None
+
+
+@pytest.fixture
+def refusals() -> RefusalCounts:
+    """Counts what is refused."""
+    return RefusalCounts()
+
+
+def test_bodies_that_do_not_end_make_room(clients: list[Client], refusals: RefusalCounts) -> None:
+    """A thousand bodies that are one byte short hold no more than the budget together."""
+    bodies = Bodies(TransferLimits(max_bodies_bytes=1_000_000), refusals)
+    outcomes: list[Refusal | None] = []
+
+    def receive(client: Client, owner: str) -> None:
+        with bodies.of(client.request, client.server, MAX_REQUEST_BYTES, owner) as refusal:
+            outcomes.append(refusal)
+
+    size = 300_000
+    slow = [Client(LENGTH.format(size), body=b"x" * (size - 1)) for _ in range(10)]
+    clients += slow
+    receiving = [gevent.spawn(receive, client, "slow") for client in slow]
+    wait_until(lambda: len(outcomes) == 7, "seven of ten to make room")
+    assert bodies._transfers.held <= 1_000_000
+    honest = Client(LENGTH.format(size), body=b"x" * size)
+    clients.append(honest)
+    receive(honest, "honest")
+    assert outcomes.pop() is None
+    assert honest.request.body.read() == b"x" * size
+    assert {error(refusal)[0] for refusal in outcomes} == {503}
+    assert refusals.by_reason["bodies_limit"] == len(outcomes) == 8
+    gevent.killall(receiving)
+    assert bodies._transfers.held == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "closes"),
+    [
+        ([LENGTH.format(3)], False),
+        ([CHUNKED], False),
+        ([LENGTH.format(SMALL_BODY_BYTES + 1)], True),
+        ([LENGTH.format(3), "Expect: 100-continue"], True),
+    ],
+)
+def test_a_body_that_nobody_wants(
+    clients: list[Client], refusals: RefusalCounts, lines: list[str], closes: bool
+) -> None:
+    """The application sees none; a small one is there to be dropped afterwards."""
+    client = Client(*lines)  # the body never comes
+    clients.append(client)
+    request = client.request
+    head = request.headers
+    with Bodies(TransferLimits(), refusals).of(request, client.server, 0, "a") as refusal:
+        assert refusal is None
+        assert request.headers == [("HOST", "h")]
+        assert request.body.read() == b""
+        assert request.should_close() is closes
+        client.server.sendall(b"answer")
+        client.socket.close() if closes else None
+    assert request.headers == head
+    assert request.body.reader is not None  # the unread one
+
+
+def test_a_client_that_sends_on_sees_its_answer(
+    clients: list[Client], refusals: RefusalCounts
+) -> None:
+    """What it has sent is read away, so that the connection is not reset."""
+    client = Client(LENGTH.format(MAX_REQUEST_BYTES), body=b"x" * (MAX_REQUEST_BYTES - 1))
+    clients.append(client)
+
+    def answer() -> None:
+        with Bodies(TransferLimits(), refusals).of(client.request, client.server, 0, "a"):
+            client.server.sendall(b"answer")
+
+    answering = gevent.spawn(answer)
+    client.sending.get(timeout=TIME_LIMIT)
+    assert client.socket.recv(100) == b"answer"
+    assert client.socket.recv(100) == b""
+    client.socket.close()
+    answering.get(timeout=TIME_LIMIT)

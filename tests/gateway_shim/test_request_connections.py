@@ -259,3 +259,14 @@ def test_a_broken_connection_is_not_looked_at_twice(crowd: Crowd) -> None:
     visits[0].client.close()
     visits.append(crowd.visit(line))
     assert visits[2].is_open
+
+
+def test_crowded(crowd: Crowd) -> None:
+    """One listener of several is enough: a tenth of each one's places is to be free."""
+    crowd.line(20)
+    line = crowd.line(20)
+    for _ in range(18):
+        crowd.visit(line)
+    assert not crowd.connections.is_crowded
+    crowd.visit(line)
+    assert crowd.connections.is_crowded

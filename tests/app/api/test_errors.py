@@ -182,3 +182,59 @@ def test_no_traceback_reaches_a_client_even_while_testing(app):
     """The handler comes before Flask's own propagation."""
     app.testing = True
     assert "internals" not in app.test_client().get("/crash").text
+
+
+def test_a_limit_says_when_to_come_back(app):
+    """A client that waits as long as it is told to does not add to the load."""
+    answer = app.test_client().get("/busy")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+
+class Numbers(BaseModel, extra="forbid"):
+    """A payload in which much can be wrong."""
+
+    numbers: list[int] = []
+
+
+@pytest.fixture
+def echoing(app):
+    """A client of an application whose errors repeat what the client sent."""
+
+    @app.post("/numbers")
+    def numbers():
+        return str(Numbers.model_validate(request.get_json()).numbers)
+
+    @app.post("/refused")
+    def refused():
+        text = request.get_data(as_text=True)
+        raise BadRequest(f"refused: {text}", [text, text])
+
+    return app.test_client()
+
+
+def test_few_faults_are_described(echoing):
+    """The setting says how many; one entry more has the number of the others."""
+    details = echoing.post("/numbers", json={"numbers": ["x"] * 30}).json["details"]
+    assert [detail["loc"] for detail in details[:-1]] == [["numbers", i] for i in range(10)]
+    assert details[-1]["msg"] == "20 more faults"
+    echoing.application.config["MAX_ERROR_DETAILS"] = 2
+    details = echoing.post("/numbers", json={"numbers": ["x"] * 30}).json["details"]
+    assert [detail["msg"] for detail in details[2:]] == ["28 more faults"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options"),
+    [
+        ("GET", "/" + "ü" * 8000, {}),
+        ("PUT", "/moved/" + "a" * 8000, {}),
+        ("POST", "/numbers", {"json": {"ü" * 90_000: 1}}),
+        ("POST", "/numbers", {"json": {f"{n}" + "ü" * 90: 1 for n in range(900)}}),
+        ("POST", "/refused", {"data": "\ud7ff" * 30_000}),
+    ],
+)
+def test_errors_are_short(echoing, method, path, options):
+    """Whatever they repeat of what the client sent."""
+    answer = echoing.open(path, method=method, **options)
+    assert answer.status_code in (400, 404)
+    assert answer.json["error"]
+    assert len(answer.data) <= 16 * 1024

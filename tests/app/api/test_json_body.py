@@ -7,7 +7,7 @@ from flask import Flask, jsonify
 from flask.testing import FlaskClient
 
 from app.api.errors import register_error_handlers
-from app.api.json_body import MAX_BODY_BYTES, read_json
+from app.api.json_body import MAX_JSON_BYTES, read_json
 
 
 @pytest.fixture
@@ -59,10 +59,12 @@ def test_refuses_what_is_no_json(client: FlaskClient, body: bytes, error: str) -
 
 
 def test_refuses_what_is_too_large(client: FlaskClient) -> None:
-    """The bound is the last size that is read."""
-    fits, too_large = (b"1".rjust(size) for size in (MAX_BODY_BYTES, MAX_BODY_BYTES + 1))
+    """The bound is the last size that is read; the application's setting may be another."""
+    fits, too_large = (b"1".rjust(size) for size in (102_400, 102_401))
     assert client.post("/", data=fits).status_code == 200
     assert client.post("/", data=too_large).status_code == 413
+    client.application.config[MAX_JSON_BYTES] = 102_401
+    assert client.post("/", data=too_large).status_code == 200
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "gzip, identity", "x"])
@@ -79,3 +81,10 @@ def test_not_compressed(client: FlaskClient, coding: str) -> None:
     """A body that says it is as it is needs nothing."""
     answer = client.post("/", data=b"{}", headers={"Content-Encoding": coding})
     assert (answer.status_code, answer.json) == (200, {"body": {}})
+
+
+def test_a_long_coding(client: FlaskClient) -> None:
+    """The answer does not repeat all of it."""
+    answer = client.post("/", data=b"{}", headers={"Content-Encoding": "x" * 15_000})
+    assert answer.status_code == 415
+    assert len(answer.data) < 300

@@ -267,3 +267,17 @@ def test_the_services_own_errors_are_not_hidden() -> None:
 
     with pytest.raises(ZeroDivisionError):
         CallbackHandler(Broken()).handle(connect())
+
+
+@pytest.mark.parametrize("headers", [{"a": [0] * 49_000}, {str(n): 0 for n in range(10_000)}])
+def test_a_callback_in_which_everything_is_wrong(
+    connections: Connections, headers: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its answer and its log line are short."""
+    handler = CallbackHandler(connections, most_details=2)
+    with caplog.at_level(logging.WARNING):
+        answer = handler.handle(connect(request={"url": "/", "headers": headers}))
+    assert answer.status == 400
+    assert len(answer.body["details"]) <= 3
+    assert caplog.records[-1].__dict__["details"] == answer.body["details"]
+    assert len(str(answer.body)) < 1000
