@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from app.exposure import Area
 from app.monolith import STREAM_PATH
 from gateway_shim import contract
 from gateway_shim.contract import ErrorCode, Route
@@ -17,6 +18,7 @@ __all__ = ["AdminGate"]
 
 
 _HEALTH_FOLDER = "/health/"
+_PATHS = {Area.TASKS: "/api/tasks", Area.METRICS: "/metrics"}
 
 
 class AdminGate:
@@ -28,14 +30,21 @@ class AdminGate:
     Args:
         application: what is guarded.
         address: host and port of the admin address.
+        areas: what is answered at every address, by ``ALLOW_OPEN``.
     """
 
     hands_everything_on = True
     """No request is answered here that Flask would answer with its body (app/body_limits.py)."""
 
-    def __init__(self, application: WSGIApplication, address: tuple[str, int]) -> None:
+    def __init__(
+        self,
+        application: WSGIApplication,
+        address: tuple[str, int],
+        areas: frozenset[Area] = frozenset(),
+    ) -> None:
         self.application = application
         self._address = (address[0], str(address[1]))
+        self._open_paths = tuple(_PATHS[area] for area in areas)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
@@ -52,6 +61,7 @@ class AdminGate:
         is_preflight = method == "OPTIONS"
         route = contract.route("GET" if is_preflight else method, path)
         is_open = route in (Route.HEALTH, Route.READY) or (is_preflight and path == STREAM_PATH)
+        is_open = is_open or any(path == p or path.startswith(f"{p}/") for p in self._open_paths)
         if is_open or arrived_at == self._address:
             return self.application(environ, start_response)
         body = contract.error_body(ErrorCode.NOT_FOUND, "Not found")

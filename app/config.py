@@ -14,7 +14,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.dotenv_file import InvalidDotenv
-from app.listening_addresses import address_of, is_taken
+from app.exposure import Area, parse_areas
+from app.host_names import HostNames
+from app.listening_addresses import address_of
+from app.setting_combinations import combination_problem
 from app.setting_sources import AmbiguousSetting, SettingSources, read_sources
 from gateway_shim.addresses import is_http_url, listening_host, split_bind
 from gateway_shim.client_address import DEFAULT_PROXIES, TrustedProxies
@@ -172,6 +175,16 @@ class Settings(BaseSettings):
     admin_bind: str | None = Field(
         None, description="host:port for all that is no stream and no health check"
     )
+    allow_open: str = Field(
+        "",
+        description="tasks, metrics or both, comma-separated: served to everybody who reaches the"
+        " server",
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="comma-separated names, without port, that the server may be asked under beside"
+        " localhost; *.app.example, or * for all",
+    )
 
     max_body_bytes: int = Field(
         1024 * 1024,
@@ -300,6 +313,18 @@ class Settings(BaseSettings):
             raise ValueError(str(exc)) from exc
         return value
 
+    @field_validator("allow_open")
+    @classmethod
+    def _are_areas(cls, value: str) -> str:
+        parse_areas(value)
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, value: str) -> str:
+        HostNames(value)
+        return value
+
     @field_validator("admin_bind")
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:
@@ -318,6 +343,11 @@ class Settings(BaseSettings):
             return None
         host, port = split_bind(self.admin_bind)
         return address_of(host), port
+
+    @property
+    def open_areas(self) -> frozenset[Area]:
+        """What ``allow_open`` names."""
+        return parse_areas(self.allow_open)
 
     @property
     def is_production(self) -> bool:
@@ -357,7 +387,7 @@ def read_settings() -> LoadedSettings:
 
     Raises:
         InvalidSettings: a value is not acceptable, a line of ``.env`` cannot be read, a setting is
-            set twice, or production lacks its secret.
+            set twice, or some settings do not go together.
     """
     try:
         sources = read_sources(Settings.model_fields.keys())
@@ -368,7 +398,9 @@ def read_settings() -> LoadedSettings:
         settings = Settings(**from_dotenv)
     except ValidationError as exc:
         raise InvalidSettings("; ".join(_problems(exc, sources))) from exc
-    _check_together(settings)
+    problem = combination_problem(settings)
+    if problem is not None:
+        raise InvalidSettings(problem)
     return LoadedSettings(settings, sources)
 
 
@@ -381,14 +413,3 @@ def _problems(exc: ValidationError, sources: SettingSources) -> list[str]:
         place = sources.place_of(name)
         lines.append(f"{name.upper()}: {reason} (it is {value}{f', in {place}' if place else ''})")
     return lines
-
-
-def _check_together(settings: Settings) -> None:
-    admin = settings.admin_address
-    if admin is not None and admin[1] == settings.port and is_taken(admin[0], settings.host):
-        raise InvalidSettings(f"ADMIN_BIND: {settings.admin_bind} is where the streams are served")
-    secret = settings.sse_callback_secret
-    if settings.is_production and (secret is None or not secret.get_secret_value().strip()):
-        raise InvalidSettings(
-            "FLASK_ENV=production needs SSE_CALLBACK_SECRET: without it anyone could call back"
-        )

@@ -5,6 +5,7 @@
     AppError
     ├── BadRequest                  400  the caller sent something that is not allowed
     ├── Unauthorized                401  the caller did not show the secret
+    ├── Forbidden                   403  the caller may not do this, whatever it shows
     ├── NotFound                    404  there is nothing under that name
     ├── InvalidOperationException   409  it exists, but its state does not allow this
     ├── TooBusy                     503  a limit is reached; later it would work
@@ -25,6 +26,7 @@ from pydantic import ValidationError
 __all__ = [
     "AppError",
     "BadRequest",
+    "Forbidden",
     "InvalidOperationException",
     "NotFound",
     "NotServing",
@@ -73,6 +75,12 @@ class Unauthorized(AppError):
     """The caller did not show the secret."""
 
     status = HTTPStatus.UNAUTHORIZED
+
+
+class Forbidden(AppError):
+    """The caller may not do this; the message says what would have to change."""
+
+    status = HTTPStatus.FORBIDDEN
 
 
 class NotFound(AppError):

@@ -10,8 +10,10 @@ from app.api.cors import register_cors
 from app.api.errors import register_error_handlers
 from app.api.injection import CONTAINER
 from app.api.json_body import MAX_JSON_BYTES
+from app.api.request_checks import register_request_checks
 from app.body_limits import BodyLimits
 from app.config import Settings, load_settings
+from app.exposure import OpenAreas
 from app.monolith import Monolith
 from app.services.container import ServiceContainer
 from app.utils.user_modules import make_importable
@@ -48,6 +50,12 @@ def build(settings: Settings | None = None) -> Flask:
     app.extensions[CONTAINER] = container
     app.config[MAX_JSON_BYTES] = settings.max_json_bytes
     register_error_handlers(app, settings.max_error_details)
+    register_request_checks(
+        app,
+        container.request_guard(),
+        OpenAreas(settings.open_areas, settings.admin_address, production=settings.is_production),
+        container.refusals(),
+    )
     register_cors(app, Cors.parse(settings.cors_origins))
     for module in _MODULES:
         is_there = settings.is_testing or module is not testing
@@ -81,7 +89,7 @@ def build(settings: Settings | None = None) -> Flask:
     )
     if settings.admin_address is not None:
         app.wsgi_app = AdminGate(  # type: ignore[method-assign]  # Flask's documented place for it
-            app.wsgi_app, settings.admin_address
+            app.wsgi_app, settings.admin_address, settings.open_areas
         )
     return app
 

@@ -1,10 +1,11 @@
-"""The IP addresses that a server listens at, and whether two of them exclude each other."""
+"""The IP addresses that a server listens at: who can reach them, which exclude each other."""
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 
-__all__ = ["address_of", "is_taken"]
+__all__ = ["address_of", "is_loopback", "is_taken"]
 
 
 def address_of(host: str) -> str:
@@ -43,3 +44,19 @@ def _exclude(address: str, other: str) -> bool:
     return (
         address == other or "::" in both or ("0.0.0.0" in both and not any(":" in a for a in both))
     )
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether only this machine can reach a server that listens at an address.
+
+    Args:
+        address: an IP address or a name; of a Unix socket empty. Of names only ``localhost`` is.
+    """
+    if address in ("", "localhost"):
+        return True
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return bool((mapped or ip).is_loopback)

@@ -10,6 +10,7 @@ from typing import Any
 from gunicorn.arbiter import Arbiter
 
 from app.config import Settings
+from app.exposure import Area, exposure_problem
 from app.self_command import self_command
 from gateway_shim.addresses import bind_text
 from gateway_shim.redaction import Redactor
@@ -50,6 +51,12 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         check_certificate(settings.certfile, settings.keyfile)
         options["certfile"] = settings.certfile
         options["keyfile"] = settings.keyfile
+
+    def begin(arbiter: Arbiter) -> None:
+        if not settings.is_production:
+            _refuse_exposure(arbiter, settings)
+        announce(arbiter)
+
     scheme = "https" if settings.certfile else "http"
 
     def announce(arbiter: Arbiter) -> None:
@@ -61,12 +68,18 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         streams, tasks = Redactor().text(settings.sse_gateway_url or base), base
         if settings.admin_address is not None:
             tasks = f"{scheme}://{_reachable(*settings.admin_address)}"
+        has_tasks = settings.admin_address is not None or Area.TASKS in settings.open_areas
+        start = (
+            f"\n  Start a task     curl {tasks}/api/tasks"
+            ' -H "Content-Type: application/json" -d \'{"task_type":"demo_task"}\''
+            if has_tasks or not settings.is_production
+            else "\n  Start a task     served nowhere: set ADMIN_BIND, or ALLOW_OPEN=tasks"
+        )
         # A full disk behind the output must not keep the server from serving.
         with contextlib.suppress(OSError):
             print(  # noqa: T201 - this is what the command is asked to say
                 f"\n  Open a stream    curl -N '{streams}/api/sse/stream?request_id=me'"
-                f"\n  Start a task     curl {tasks}/api/tasks"
-                ' -H "Content-Type: application/json" -d \'{"task_type":"demo_task"}\''
+                f"{start}"
                 f"\n  Watch            {_this_program()} watch {streams}"
                 "\n  Stop             Ctrl-C\n",
                 flush=True,
@@ -74,7 +87,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
 
     if settings.admin_address is not None:
         options["bind"].append(bind_text(*settings.admin_address))
-    options["when_ready"] = announce
+    options["when_ready"] = begin
     return options
 
 
@@ -84,6 +97,24 @@ def start_check() -> ReloadCheck:
     A process of its own looks, which may import what the arbiter must not.
     """
     return ReloadCheck([*self_command(), "check"], CAN_START, _CHECK_SECONDS)
+
+
+def _refuse_exposure(arbiter: Arbiter, settings: Settings) -> None:
+    """End the start if other machines can reach a server that is not meant for them.
+
+    HOST was checked with the settings. These are the listening sockets: gunicorn's --bind and
+    systemd's sockets win over the settings.
+
+    Raises:
+        SystemExit: with a line that says what to set.
+    """
+    for listener in arbiter.LISTENERS:
+        address = listener.sock.getsockname()
+        if isinstance(address, tuple):  # not a Unix socket
+            where = f"the server listens at {bind_text(*address[:2])}"
+            problem = exposure_problem(where, address[0], settings.open_areas)
+            if problem is not None:
+                raise SystemExit(f"sse-monolith: {problem}")
 
 
 def _reachable(host: str, port: int) -> str:

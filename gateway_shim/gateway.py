@@ -43,6 +43,10 @@ from gateway_shim.wire import Event, Frame
 __all__ = ["BroadcastResult", "Gateway", "SendStatus"]
 
 
+def _refuse_nothing(_: StreamRequest) -> None:
+    """Let every stream be asked for."""
+
+
 class Gateway:
     """The streams of one process.
 
@@ -58,6 +62,7 @@ class Gateway:
         loop_thread: carries out the calls of other threads; None: one of its own. This gateway
             starts and stops it.
         refusals: counts what clients are refused; None: a counter of its own.
+        check: asked before anything else about a request for a stream: what to answer instead.
 
     Attributes:
         proxies: whose word about a client's address is taken. The worker replaces it where
@@ -74,11 +79,13 @@ class Gateway:
         new_token: Callable[[], str] = lambda: str(uuid.uuid4()),
         loop_thread: LoopThread | None = None,
         refusals: RefusalCounts | None = None,
+        check: Callable[[StreamRequest], Refusal | None] = _refuse_nothing,
     ) -> None:
         self.loop_thread = loop_thread or LoopThread()
         self.refusals = refusals or RefusalCounts()
         self.backend = backend
         self.config = config
+        self._check = check
         self._clock = clock
         self._stats = GatewayStats()
         self.proxies = config.proxies
@@ -161,6 +168,10 @@ class Gateway:
         """
         if not self.loop_thread.here:
             raise NotAllowedHere("a stream is opened in the thread of the event loop only")
+        refusal = self._check(request)
+        if refusal is not None:
+            self._stats.refused += 1
+            return refusal
         return self._openings.open(request, sock)
 
     def stream_head(self, request: StreamRequest) -> bytes:

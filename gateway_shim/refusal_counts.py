@@ -56,6 +56,21 @@ class RefusalReason(StrEnum):
     ANSWERS_LIMIT = "answers_limit"
     """All answers that wait for their clients hold as much memory as they may."""
 
+    CROSS_SITE = "cross_site"
+    """A page whose origin is not in CORS_ORIGINS wanted a stream or a write."""
+
+    HOST_NOT_ALLOWED = "host_not_allowed"
+    """The Host header names neither this machine nor one of ALLOWED_HOSTS."""
+
+    NOT_JSON = "not_json"
+    """A write had a body whose Content-Type is not JSON."""
+
+    NOT_OPEN = "not_open"
+    """The tasks API or the metrics are not served at the address that was asked."""
+
+    CALLBACK_NOT_ALLOWED = "callback_not_allowed"
+    """A callback without the secret was about a stream of the gateway in this process."""
+
 
 class RefusalCounts:
     """Counts refusals. One object for a process; used in the hub's thread."""

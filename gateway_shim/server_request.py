@@ -136,12 +136,15 @@ class ServerRequest(Request):
         return expected
 
 
-def stream_request_of(req: Any, addr: Any, *, bodiless: bool = False) -> StreamRequest:
+def stream_request_of(
+    req: Any, addr: Any, listener: Any, *, bodiless: bool = False
+) -> StreamRequest:
     """A request as the gateway takes it.
 
     Args:
         req: gunicorn's request.
         addr: the client's address, as sockets give it.
+        listener: the server's own address, as sockets give it.
         bodiless: whether the answer has no body.
     """
     return StreamRequest(
@@ -149,6 +152,7 @@ def stream_request_of(req: Any, addr: Any, *, bodiless: bool = False) -> StreamR
         headers=stream_request.join_headers(req.headers),
         http_1_0=bodiless or req.version < (1, 1),
         address=client_of(req, addr),
+        listener=listener[0] if isinstance(listener, tuple) else None,
     )
 
 

@@ -95,12 +95,14 @@ class StreamRequest:
         headers: as :func:`join_headers` returns them.
         http_1_0: whether the client cannot take a chunked body.
         address: the client's address, for logs and limits; empty if unknown.
+        listener: the IP address that the server listens at; None: a Unix socket.
     """
 
     url: str
     headers: Mapping[str, str | list[str]]
     http_1_0: bool = False
     address: str = ""
+    listener: str | None = None
 
 
 def pack_request(request: StreamRequest, *, keep_headers: bool = True) -> bytes:

@@ -144,12 +144,12 @@ class StreamWorker(GeventWorker):
     def _serve(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
         route = self.runtime.route(req.method, req.uri)
         if route is Route.STREAM:
-            return self._open_stream(req, sock, addr)
+            return self._open_stream(listener_name, req, sock, addr)
         client = client_of(req, addr)
         guarded = self._answers.guard(sock, client)
         if route is Route.STREAM_HEAD:
             # No chunked coding announced: there is no body to come.
-            request = stream_request_of(req, addr, bodiless=True)
+            request = stream_request_of(req, addr, listener_name, bodiless=True)
             head = self.runtime.gateway.stream_head(request)
             if req.is_last or not self.alive:
                 head = head.replace(b"Connection: keep-alive", b"Connection: close", 1)
@@ -173,8 +173,8 @@ class StreamWorker(GeventWorker):
                 self._busy -= 1
         return self._keep_alive(req, sock)
 
-    def _open_stream(self, req: Any, sock: Any, addr: Any) -> bool:
-        request = stream_request_of(req, addr)
+    def _open_stream(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
+        request = stream_request_of(req, addr, listener_name)
         place = self._connections.leave()  # it is counted as a stream now
         refusal = self.runtime.gateway.open(request, sock)
         if refusal is None:

@@ -9,7 +9,7 @@ from flask import request
 from app.config import Settings
 from app.errors import Unauthorized
 
-__all__ = ["require_secret"]
+__all__ = ["require_secret", "shows_secret"]
 
 _HEADER = "X-SSE-Secret"
 
@@ -23,11 +23,12 @@ def require_secret(settings: Settings) -> None:
     Raises:
         Unauthorized: it does not, or no secret is configured.
     """
-    if settings.is_production and not _shows_secret(settings):
+    if settings.is_production and not shows_secret(settings):
         raise Unauthorized("Unauthorized")
 
 
-def _shows_secret(settings: Settings) -> bool:
+def shows_secret(settings: Settings) -> bool:
+    """Return whether the current request shows the secret; False if none is configured."""
     if settings.sse_callback_secret is None:
         return False
     secret = settings.sse_callback_secret.get_secret_value().encode()

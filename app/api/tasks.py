@@ -11,7 +11,6 @@ from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
-from werkzeug.exceptions import UnsupportedMediaType
 
 from app.api.costly import costly
 from app.api.injection import inject
@@ -104,13 +103,8 @@ def _json(answer: BaseModel) -> Response:
 
 def _start_request() -> tuple[TaskStartRequest, int]:
     """Return what is to be started, and the size of its parameters as JSON, bytes."""
-    body = read_json()
-    if not request.is_json:
-        # Any web page may have a browser post text/plain here, but not JSON: that takes the
-        # permission of CORS. So a foreign page cannot start tasks on somebody's machine.
-        raise UnsupportedMediaType("The body is JSON; say so: Content-Type: application/json")
     try:
-        wanted = TaskStartRequest.model_validate(body)
+        wanted = TaskStartRequest.model_validate(read_json())
     except ValidationError as exc:
         raise BadRequest(
             "Invalid task request; allowed is an object with task_type (a string) and params"

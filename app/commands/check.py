@@ -6,6 +6,7 @@ import click
 
 from app.config import read_settings
 from app.serving import CAN_START, gunicorn_options
+from app.setting_combinations import safety_hints
 from gateway_shim.errors import InvalidConfiguration
 
 __all__ = ["check_command"]
@@ -28,6 +29,8 @@ def check_command() -> None:
         loaded = read_settings()
         for warning in loaded.sources.warnings:
             click.echo(f"Warning: {warning}", err=True)
+        for hint in safety_hints(loaded.settings):
+            click.echo(f"Hint: {hint}", err=True)
         gunicorn_options(loaded.settings)
         create_app(loaded.settings)
     except InvalidConfiguration as exc:

@@ -18,10 +18,14 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def own_url(settings: Settings) -> str:
-    """Where a server with these settings answers from this machine."""
-    host = _EVERYWHERE.get(settings.host, settings.host)
+    """Return where a server with these settings answers health checks from this machine.
+
+    At ADMIN_BIND where it is set: clients cannot fill that address.
+    """
+    host, port = settings.admin_address or (settings.host, settings.port)
+    host = _EVERYWHERE.get(host, host)
     scheme = "https" if settings.certfile else "http"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}{_PATH}"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{_PATH}"
 
 
 def problem(url: str, seconds: float, *, verify: bool) -> str | None:
@@ -71,7 +75,7 @@ def problem(url: str, seconds: float, *, verify: bool) -> str | None:
 
 
 @click.command("healthcheck")
-@click.option("--url", help="What to ask. [default: this HOST and PORT, /healthz]")
+@click.option("--url", help="What to ask. [default: this ADMIN_BIND, else HOST and PORT, /healthz]")
 @click.option(
     "--timeout",
     "seconds",

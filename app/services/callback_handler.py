@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
@@ -41,6 +41,11 @@ class Answer(NamedTuple):
 
 _SHOWN_CHARACTERS = 40
 
+_HELD_HERE = (
+    "The stream is held by the gateway in this server. To replace or end it, set"
+    " SSE_CALLBACK_SECRET and show it in the header X-SSE-Secret"
+)
+
 
 class _Connections(Protocol):
     """What this handler needs of the ConnectionManager."""
@@ -51,6 +56,13 @@ class _Connections(Protocol):
 
     def on_disconnect(self, token: str) -> None: ...
 
+    def holder_of(self, request_id: str) -> str | None: ...
+
+
+def _hold_nothing(_: str) -> bool:
+    """Know no token."""
+    return False
+
 
 class CallbackHandler:
     """Checks a callback and passes it on; knows nothing of HTTP but the status.
@@ -58,7 +70,8 @@ class CallbackHandler:
     Args:
         connection_manager: told of connects and disconnects.
         authorize: says who may have a stream.
-        refusals: counts the streams whose request id is another user's; None: nobody counts.
+        holds: returns whether a token is that of a stream of the gateway in this process.
+        refusals: counts the connects and disconnects that are not allowed; None: nobody counts.
         most_details: faults that the answer to a bad callback, and its log line, describe.
     """
 
@@ -66,22 +79,26 @@ class CallbackHandler:
         self,
         connection_manager: _Connections,
         authorize: Authorize = allow_all,
+        holds: Callable[[str], bool] = _hold_nothing,
         refusals: RefusalCounts | None = None,
         most_details: int = 10,
     ) -> None:
         self._connections = connection_manager
         self._authorize = authorize
+        self._holds = holds
         self._refusals = refusals or RefusalCounts()
         self._most_details = most_details
 
-    def handle(self, body: object) -> Answer:
+    def handle(self, body: object, *, trusted: bool = True) -> Answer:
         """Answer a callback.
 
         Args:
             body: the parsed JSON body.
+            trusted: whether the caller is the gateway in this process or has shown the secret.
+                Others cannot replace or end a stream of the gateway in this process.
 
         Returns:
-            200 and ``{}``, or 400 and an ``error`` that says what was wrong.
+            200 and ``{}``, or 400 or 403 and an ``error`` that says what was wrong.
         """
         if not isinstance(body, Mapping):
             return _refused("Unknown action: the body is no object")
@@ -90,18 +107,23 @@ class CallbackHandler:
             if action == "connect":
                 connect = SSEGatewayConnectCallback.model_validate(body)
                 return self.handle_connect(
-                    connect.request.url, connect.token, connect.request.headers
+                    connect.request.url, connect.token, connect.request.headers, trusted=trusted
                 )
             if action == "disconnect":
                 disconnect = SSEGatewayDisconnectCallback.model_validate(body)
-                return self.handle_disconnect(disconnect.token, disconnect.reason)
+                return self.handle_disconnect(disconnect.token, disconnect.reason, trusted=trusted)
         except ValidationError as exc:
             details = limit_details(validation_details(exc), self._most_details)
             return _refused("Invalid payload", details=details)
         return _refused(f"Unknown action: {_shown(action)}")
 
     def handle_connect(
-        self, request_url: str, token: str, headers: Mapping[str, str | list[str]]
+        self,
+        request_url: str,
+        token: str,
+        headers: Mapping[str, str | list[str]],
+        *,
+        trusted: bool = True,
     ) -> Answer:
         """Answer a stream's connect; the observers have run when this returns.
 
@@ -109,6 +131,7 @@ class CallbackHandler:
             request_url: the raw request target.
             token: the stream's token.
             headers: the request's headers, names in lower case.
+            trusted: as for :meth:`handle`.
         """
         request_id = request_id_of(request_url)
         if not request_id:
@@ -118,6 +141,9 @@ class CallbackHandler:
         try:
             verdict = self._authorize(request_id, request_url, headers)
             user = verdict if isinstance(verdict, str) else None
+            # After the hook, which may let others run: nothing does between here and the change.
+            if not trusted and self._would_end_a_stream(request_id, token):
+                return self._not_allowed(token)
             if user is None:
                 self._connections.on_connect(request_id, token, request_url)
             else:
@@ -133,16 +159,29 @@ class CallbackHandler:
             return Answer(403, {"error": "This request id belongs to another user's stream"})
         return Answer(200, {})
 
-    def handle_disconnect(self, token: str, reason: str) -> Answer:
+    def handle_disconnect(self, token: str, reason: str, *, trusted: bool = True) -> Answer:
         """Answer a stream's end; a token that nobody knows is no error.
 
         Args:
             token: the stream's token.
             reason: why it ended.
+            trusted: as for :meth:`handle`.
         """
+        if not trusted and self._holds(token):
+            return self._not_allowed(token)
         logger.debug("a stream has ended", extra={"token": token, "reason": reason})
         self._connections.on_disconnect(token)
         return Answer(200, {})
+
+    def _would_end_a_stream(self, request_id: str, token: str) -> bool:
+        earlier = self._connections.holder_of(request_id)
+        return self._holds(token) or (earlier is not None and self._holds(earlier))
+
+    def _not_allowed(self, token: str) -> Answer:
+        self._refusals.add(RefusalReason.CALLBACK_NOT_ALLOWED)
+        extra = {"token": token[:_SHOWN_CHARACTERS]}
+        logger.warning("a callback without the secret was refused", extra=extra)
+        return Answer(403, {"error": _HELD_HERE})
 
 
 def request_id_of(request_url: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from dependency_injector import containers, providers
 
 from app.config import Settings
+from app.request_guard import RequestGuard
 from app.services.authorization import load_authorizer
 from app.services.callback_handler import CallbackHandler
 from app.services.connection_manager import ConnectionManager
@@ -145,6 +146,7 @@ class ServiceContainer(containers.DeclarativeContainer):
     metrics_service = providers.Singleton(MetricsService)
     refusals = providers.Singleton(RefusalCounts)
     turnstile = providers.Singleton(Turnstile, settings.provided.max_answers_waiting)
+    request_guard = providers.Singleton(RequestGuard, settings, refusals)
     loop_monitor = providers.Singleton(LoopMonitor, metrics_service, shutdown_coordinator)
     log_broadcaster = providers.Singleton(
         LogBroadcaster,
@@ -166,6 +168,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         config=providers.Callable(_gateway_config, settings),
         loop_thread=loop_thread,
         refusals=refusals,
+        check=request_guard.provided.refuse_stream,
     )
     limit_key = providers.Singleton(_limit_key, gateway.provider)
     gateway_readiness = providers.Singleton(gateway_readiness, settings)
@@ -177,7 +180,9 @@ class ServiceContainer(containers.DeclarativeContainer):
         loop_thread=loop_thread,
         holds=providers.Callable(_holds, settings, gateway.provider),
     )
-    callback_handler.add_kwargs(connection_manager=connection_manager)
+    callback_handler.add_kwargs(
+        connection_manager=connection_manager, holds=gateway.provided.holds, refusals=refusals
+    )
 
     version_service = providers.Singleton(
         VersionService,

@@ -122,8 +122,11 @@ def test_serve_at_an_admin_port_in_use(taken: int, monkeypatch: pytest.MonkeyPat
     ("host", "why"),
     [("no-such-host.invalid", ".*"), ("203.0.113.1", "Cannot assign requested address.*")],
 )
-def test_serve_at_an_address_that_is_not_ours(host: str, why: str) -> None:
+def test_serve_at_an_address_that_is_not_ours(
+    host: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Said as it is, with the settings to look at."""
+    monkeypatch.setenv("ALLOW_OPEN", "tasks,metrics")
     assert_one_line(
         run("serve", "--host", host),
         rf"cannot listen on {re.escape(host)}:5000: {why}; check HOST and PORT",

@@ -103,6 +103,13 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
     "MAX_ANSWERS_BYTES": (67108864, "1048576", 1048576, [*NUMBER[1:], "1048575"]),
     "MAX_ANSWERS_WAITING": (64, "4", 4, [*NUMBER[1:], "3", "1001"]),
     "MAX_ERROR_DETAILS": (10, "1", 1, [*NUMBER[1:], "0", "101"]),
+    "ALLOW_OPEN": ("", "tasks, metrics", "tasks, metrics", ["all", "tasks;metrics", "Tasks"]),
+    "ALLOWED_HOSTS": (
+        "",
+        "app.example, *.app.example, 192.0.2.7, ::1, *",
+        "app.example, *.app.example, 192.0.2.7, ::1, *",
+        ["http://app.example", "app.example:443", "a b", "*.", "app.*"],
+    ),
     "FRONTEND_VERSION_URL": (None, "http://h/v.json?a=b", "http://h/v.json?a=b", URLS),
     "FRONTEND_VERSION_CACHE_SECONDS": (5.0, "0", 0.0, [*FINITE, "-1"]),
     "APP_TASKS": ("", "a.b:C", "a.b:C", []),
@@ -318,6 +325,7 @@ def test_the_admin_address_is_another_one(
         monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings, match=r"^ADMIN_BIND: .* where the streams are served$"):
         load_settings()
+    monkeypatch.setenv("ALLOW_OPEN", "tasks,metrics")
     monkeypatch.setenv("HOST", "no-such-host.invalid")
     assert load_settings().host == "no-such-host.invalid", "said when it is to be listened at"
 
@@ -333,6 +341,7 @@ def test_the_admin_address_is_another_one(
 )
 def test_the_same_port_elsewhere(monkeypatch: pytest.MonkeyPatch, host: str, admin: str) -> None:
     """Two addresses that can be listened at side by side."""
+    monkeypatch.setenv("ALLOW_OPEN", "tasks,metrics")
     for name, value in {"HOST": host, "PORT": "5001", "ADMIN_BIND": admin}.items():
         monkeypatch.setenv(name, value)
     assert load_settings().admin_bind == admin

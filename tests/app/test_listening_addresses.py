@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from app.listening_addresses import address_of, is_taken
+from app.listening_addresses import address_of, is_loopback, is_taken
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,19 @@ def test_no_address() -> None:
 def test_is_taken(address: str, host: str, taken: bool) -> None:
     """The wildcard of IPv4 takes all of IPv4, that of IPv6 takes everything."""
     assert is_taken(address, host) is taken
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1", "localhost", ""]
+)
+def test_only_this_machine(address: str) -> None:
+    """Loopback in every spelling, and a Unix socket, which has no address."""
+    assert is_loopback(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["0.0.0.0", "::", "::ffff:10.0.0.1", "128.0.0.1", "evil.example", "localhost.evil"]
+)
+def test_other_machines_too(address: str) -> None:
+    """All addresses, a network's, and any name."""
+    assert not is_loopback(address)

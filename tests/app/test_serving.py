@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from gunicorn.config import Config
+from pydantic import SecretStr
 
 from app import serving
 from app.config import Settings
@@ -110,7 +111,7 @@ def test_the_announcement(
     capsys: pytest.CaptureFixture[str], address: tuple[Any, ...], base: str
 ) -> None:
     """What to type next, with an address that a client on this machine can use."""
-    options_of(port=1)["when_ready"](Arbiter(address))
+    options_of(port=1, allow_open="tasks,metrics")["when_ready"](Arbiter(address))
     assert capsys.readouterr().out == (
         f"\n  Open a stream    curl -N '{base}/api/sse/stream?request_id=me'"
         f"\n  Start a task     curl {base}/api/tasks"
@@ -123,13 +124,58 @@ def test_the_announcement(
 def test_the_announcement_of_addresses_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
     """Streams are the gateway's, and ADMIN_BIND has the tasks: here both would be refused."""
     options = options_of(
-        sse_gateway_url="http://me:hunter2@10.1.2.3:3000", admin_bind="0.0.0.0:5001"
+        sse_gateway_url="http://me:hunter2@10.1.2.3:3000", admin_bind="127.0.0.1:5001"
     )
     options["when_ready"](Arbiter(("127.0.0.1", 5000)))
     said = capsys.readouterr().out
     assert "'http://***@10.1.2.3:3000/api/sse/stream?request_id=me'" in said
     assert " watch http://***@10.1.2.3:3000\n" in said
     assert " http://127.0.0.1:5001/api/tasks " in said
+
+
+def test_the_announcement_in_production(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tasks are served at ADMIN_BIND only; without it the announcement says so."""
+    secret = SecretStr("s3cret")
+    for more, line in (
+        ({}, "Start a task     served nowhere: set ADMIN_BIND, or ALLOW_OPEN=tasks\n"),
+        ({"allow_open": "tasks"}, "Start a task     curl http://127.0.0.1:5000/api/tasks "),
+        (
+            {"admin_bind": "127.0.0.1:5001"},
+            "Start a task     curl http://127.0.0.1:5001/api/tasks ",
+        ),
+    ):
+        options = options_of(flask_env="production", sse_callback_secret=secret, **more)
+        options["when_ready"](Arbiter(("127.0.0.1", 5000)))
+        assert line in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (("0.0.0.0", 80), "0.0.0.0:80"),
+        (("::", 80, 0, 0), "[::]:80"),
+        (("10.1.2.3", 80), "10.1.2.3:80"),
+    ],
+)
+def test_an_address_that_other_machines_reach(address: object, shown: str) -> None:
+    """Whoever has made the socket: outside production it takes ALLOW_OPEN with both words."""
+    for allowed in ("", "tasks", "metrics"):
+        with pytest.raises(SystemExit) as caught:
+            options_of(allow_open=allowed)["when_ready"](Arbiter(address))
+        assert caught.value.code == (
+            f"sse-monolith: the server listens at {shown}: other machines could start tasks and"
+            " read the metrics. Set FLASK_ENV=production (it needs SSE_CALLBACK_SECRET), or"
+            " ALLOW_OPEN=tasks,metrics to let everybody do both"
+        )
+    secret = SecretStr("s3cret")
+    options_of(allow_open="metrics,tasks")["when_ready"](Arbiter(address))
+    options_of(flask_env="production", sse_callback_secret=secret)["when_ready"](Arbiter(address))
+
+
+@pytest.mark.parametrize("address", [("127.8.9.1", 80), ("::1", 80, 0, 0), "/run/a.sock", b"\0a"])
+def test_an_address_of_this_machine(address: object) -> None:
+    """Loopback and Unix sockets need no setting."""
+    options_of(allow_open="")["when_ready"](Arbiter(address))
 
 
 @pytest.mark.parametrize("program", ["sse-monolith", "/opt/bin/sse-monolith", "./sse-monolith"])

@@ -16,6 +16,7 @@ from gateway_shim.admission import RETRY_AFTER_SECONDS
 from gateway_shim.callbacks import CallbackAnswer, CallbackFailure
 from gateway_shim.client_address import TrustedProxies
 from gateway_shim.config import Cors, GatewayConfig
+from gateway_shim.contract import Refusal
 from gateway_shim.errors import UnknownToken, WriteFailed
 from gateway_shim.gateway import Gateway, SendStatus
 from gateway_shim.stream_request import StreamRequest
@@ -49,6 +50,30 @@ def without_date(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
 def names_and_data(events: list[SSEEvent]) -> list[tuple[str, str]]:
     """What arrived, without ids."""
     return [(event.type, event.data) for event in events]
+
+
+# ------------------------------------------------------------------------- the check
+
+
+def test_a_check_comes_before_the_backend() -> None:
+    """What the check refuses is answered as it says; the backend is not asked."""
+    refusal = Refusal(403, b"{}")
+    backend = FakeBackend()
+    asked: list[StreamRequest] = []
+
+    def check(request: StreamRequest) -> Refusal | None:
+        asked.append(request)
+        return refusal
+
+    gateway = Gateway(backend, GatewayConfig(), check=check)
+    gateway.start()
+    ours, theirs = tcp_pair()
+    request = StreamRequest("/x", {}, listener="127.0.0.1")
+    assert gateway.open(request, ours) is refusal
+    assert (asked, backend.calls, gateway.active, gateway.stats.refused) == ([request], [], 0, 1)
+    gateway.stop()
+    ours.close()
+    theirs.close()
 
 
 # ------------------------------------------------------------------------- the answer

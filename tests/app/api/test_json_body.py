@@ -28,11 +28,11 @@ def client() -> FlaskClient:
         (b'"a"', "a"),
     ],
 )
-@pytest.mark.parametrize("content_type", ["application/json", "text/plain", None])
-def test_parses_json(
-    client: FlaskClient, body: bytes, value: object, content_type: str | None
-) -> None:
-    """Any JSON text in UTF-8 is taken, whatever the Content-Type says."""
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "Application/JSON; charset=utf-8", "application/x+json"]
+)
+def test_parses_json(client: FlaskClient, body: bytes, value: object, content_type: str) -> None:
+    """Any JSON text in UTF-8 is taken."""
     answer = client.post("/", data=body, content_type=content_type)
     assert (answer.status_code, answer.json) == (200, {"body": value})
 
@@ -54,23 +54,38 @@ def test_parses_json(
 )
 def test_refuses_what_is_no_json(client: FlaskClient, body: bytes, error: str) -> None:
     """A body that is missing and one that does not parse are told apart."""
-    answer = client.post("/", data=body)
+    answer = client.post("/", data=body, content_type="application/json")
     assert (answer.status_code, answer.json) == (400, {"error": error})
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "text/json", "", None]
+)
+def test_refuses_what_does_not_say_json(client: FlaskClient, content_type: str | None) -> None:
+    """What any page may post to any server is refused, whatever the body is."""
+    answer = client.post("/", data=b"{}", content_type=content_type)
+    message = "The body must be JSON: send Content-Type: application/json"
+    assert (answer.status_code, answer.json) == (415, {"error": message})
+    answer = client.post("/", content_type=content_type)
+    assert (answer.status_code, answer.json) == (400, {"error": "Missing JSON body"})
 
 
 def test_refuses_what_is_too_large(client: FlaskClient) -> None:
     """The bound is the last size that is read; the application's setting may be another."""
     fits, too_large = (b"1".rjust(size) for size in (102_400, 102_401))
-    assert client.post("/", data=fits).status_code == 200
-    assert client.post("/", data=too_large).status_code == 413
+    kind = "application/json"
+    assert client.post("/", data=fits, content_type=kind).status_code == 200
+    assert client.post("/", data=too_large, content_type=kind).status_code == 413
     client.application.config[MAX_JSON_BYTES] = 102_401
-    assert client.post("/", data=too_large).status_code == 200
+    assert client.post("/", data=too_large, content_type=kind).status_code == 200
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "gzip, identity", "x"])
 def test_compressed(client: FlaskClient, coding: str) -> None:
     """A compressed body is refused as such, not as a body that is not JSON."""
-    answer = client.post("/", data=b"\x1f\x8b", headers={"Content-Encoding": coding})
+    answer = client.post(
+        "/", data=b"\x1f\x8b", content_type="application/json", headers={"Content-Encoding": coding}
+    )
     assert answer.status_code == 415
     message = f"The body's Content-Encoding is {coding!r}; send the body uncompressed"
     assert answer.json == {"error": message}
@@ -79,12 +94,19 @@ def test_compressed(client: FlaskClient, coding: str) -> None:
 @pytest.mark.parametrize("coding", ["", "identity", "Identity"])
 def test_not_compressed(client: FlaskClient, coding: str) -> None:
     """A body that says it is as it is needs nothing."""
-    answer = client.post("/", data=b"{}", headers={"Content-Encoding": coding})
+    answer = client.post(
+        "/", data=b"{}", content_type="application/json", headers={"Content-Encoding": coding}
+    )
     assert (answer.status_code, answer.json) == (200, {"body": {}})
 
 
 def test_a_long_coding(client: FlaskClient) -> None:
     """The answer does not repeat all of it."""
-    answer = client.post("/", data=b"{}", headers={"Content-Encoding": "x" * 15_000})
+    answer = client.post(
+        "/",
+        data=b"{}",
+        content_type="application/json",
+        headers={"Content-Encoding": "x" * 15_000},
+    )
     assert answer.status_code == 415
     assert len(answer.data) < 300

@@ -36,6 +36,10 @@ class Connections:
         """Remember a disconnect."""
         self.calls.append(("disconnect", token))
 
+    def holder_of(self, request_id: str) -> str | None:
+        """Know no stream."""
+        return None
+
 
 def post(app: Flask, json: object = CONNECT, path: str = PATH, **kwargs: Any) -> tuple[int, Any]:
     """Post JSON; the answer's status and JSON body."""
@@ -112,7 +116,7 @@ def test_the_real_connection_manager_is_told(make_app: MakeApp) -> None:
 )
 def test_bad_bodies(app: Flask, connections: Connections, body: bytes, error: str) -> None:
     """Each kind of bad body has its own message, and tells nobody anything."""
-    answer = app.test_client().post(PATH, data=body, content_type="text/plain")
+    answer = app.test_client().post(PATH, data=body, content_type="application/json")
     assert (answer.status_code, answer.json) == (400, {"error": error})
     assert connections.calls == []
 
@@ -193,7 +197,7 @@ def test_without_the_secret_nothing_opens(
 
 def test_the_secret_is_asked_first(production: Flask) -> None:
     """Who may not call learns nothing about bodies, nor when the server was started."""
-    answer = production.test_client().post(PATH, data=b"{")
+    answer = production.test_client().post(PATH, data=b"{", content_type="application/json")
     assert (answer.status_code, answer.json) == (401, {"error": "Unauthorized"})
     assert "SSE-Backend-Boot" not in answer.headers
 

@@ -90,14 +90,15 @@ def test_params_may_be_left_out(client, house):
         ("", "application/json", 400, "Missing JSON body"),
         ("", None, 400, "Missing JSON body"),
         ("{", "application/json", 400, "Invalid JSON"),
-        ("nope", None, 400, "Invalid JSON"),
+        ("nope", "application/vnd.tasks+json", 400, "Invalid JSON"),
         ('{"task_type": NaN}', "application/json", 400, "Invalid JSON"),
         (
             '{"task_type": "demo_task"}',
             "text/plain",
             415,
-            "The body is JSON; say so: Content-Type: application/json",
+            "The body must be JSON: send Content-Type: application/json",
         ),
+        ("{", None, 415, "The body must be JSON: send Content-Type: application/json"),
         ('{"task_type": "sleep"}', "application/json", 400, "Unknown task type: sleep; allowed: "
          "demo_task, digest_tree, failing_task"),
         ('{"task_type": "demo_task", "params": {"steps": "x"}}', "application/json", 400,

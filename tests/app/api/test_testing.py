@@ -126,7 +126,7 @@ def test_bad_payloads(app: Flask, path: str, body: object, error: str, loc: list
 @pytest.mark.parametrize(("body", "error"), [(b"", "Missing JSON body"), (b"{", "Invalid JSON")])
 def test_no_json(app: Flask, path: str, body: bytes, error: str) -> None:
     """As everywhere."""
-    answer = app.test_client().post(path, data=body)
+    answer = app.test_client().post(path, data=body, content_type="application/json")
     assert (answer.status_code, answer.json) == (400, {"error": error})
 
 

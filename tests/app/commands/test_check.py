@@ -68,6 +68,23 @@ def test_a_misspelt_setting(tmp_path: Path) -> None:
     assert problem() is None
 
 
+def test_hints_for_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is worth setting is said, and the server could start all the same."""
+    monkeypatch.setenv("FLASK_ENV", "production")
+    monkeypatch.setenv("SSE_CALLBACK_SECRET", "s3cret")
+    done = subprocess.run([*self_command(), "check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, serving.CAN_START + "\n")
+    hints = done.stderr.splitlines()
+    assert [hint.split(" is ")[0] for hint in hints] == ["Hint: ADMIN_BIND", "Hint: HOST"]
+    assert serving.why_not() is None
+
+
+def test_beyond_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of the start itself."""
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    assert str(serving.why_not()).startswith("HOST is 0.0.0.0: other machines could start tasks")
+
+
 def test_status_and_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Status 1; the certificate is looked at too."""
     monkeypatch.setenv("CERTFILE", "no.pem")

@@ -68,6 +68,7 @@ def test_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line each: name, value, source, in columns."""
     monkeypatch.setenv("HOST", "0.0.0.0")
+    monkeypatch.setenv("ALLOW_OPEN", "tasks,metrics")
     lines = run().output.splitlines()
     assert len(lines) == len(Settings.model_fields)
     rows = [line.split() for line in lines]

@@ -55,17 +55,19 @@ def run(*arguments: str) -> Result:
 
 
 @pytest.mark.parametrize(
-    ("host", "certfile", "url"),
+    ("host", "certfile", "admin", "url"),
     [
-        ("127.0.0.1", None, "http://127.0.0.1:81/healthz"),
-        ("0.0.0.0", None, "http://127.0.0.1:81/healthz"),
-        ("::", None, "http://[::1]:81/healthz"),
-        ("localhost", "cert.pem", "https://localhost:81/healthz"),
+        ("127.0.0.1", None, None, "http://127.0.0.1:81/healthz"),
+        ("0.0.0.0", None, None, "http://127.0.0.1:81/healthz"),
+        ("::", None, None, "http://[::1]:81/healthz"),
+        ("localhost", "cert.pem", None, "https://localhost:81/healthz"),
+        ("0.0.0.0", None, "127.0.0.1:82", "http://127.0.0.1:82/healthz"),
+        ("0.0.0.0", "cert.pem", "[::]:82", "https://[::1]:82/healthz"),
     ],
 )
-def test_own_url(host: str, certfile: str | None, url: str) -> None:
-    """Where a server with these settings is reached from its own machine."""
-    settings = Settings.model_construct(host=host, port=81, certfile=certfile)
+def test_own_url(host: str, certfile: str | None, admin: str | None, url: str) -> None:
+    """Where a server with these settings is reached from its own machine: at ADMIN_BIND first."""
+    settings = Settings.model_construct(host=host, port=81, certfile=certfile, admin_bind=admin)
     assert own_url(settings) == url
 
 
@@ -170,6 +172,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with answering(OK) as (port, _):
         monkeypatch.setenv("PORT", str(port))
         monkeypatch.setenv("HOST", "0.0.0.0")
+        monkeypatch.setenv("ALLOW_OPEN", "tasks,metrics")
         result = run()
     assert (result.exit_code, result.output) == (0, f"ok: http://127.0.0.1:{port}/healthz\n")
 

@@ -23,6 +23,7 @@ class Connections:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, ...]] = []
+        self.tokens: dict[str, str] = {}
 
     def on_connect(self, request_id: str, token: str, url: str, *user: str | None) -> None:
         """Remember a connect."""
@@ -31,6 +32,10 @@ class Connections:
     def on_disconnect(self, token: str) -> None:
         """Remember a disconnect."""
         self.calls.append(("disconnect", token))
+
+    def holder_of(self, request_id: str) -> str | None:
+        """Give the token that a test has set."""
+        return self.tokens.get(request_id)
 
 
 @pytest.fixture
@@ -281,3 +286,52 @@ def test_a_callback_in_which_everything_is_wrong(
     assert len(answer.body["details"]) <= 3
     assert caplog.records[-1].__dict__["details"] == answer.body["details"]
     assert len(str(answer.body)) < 1000
+
+
+# ------------------------------------------------------------------ streams of this process
+
+
+HELD = "The stream is held by the gateway in this server."
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        connect(token="new"),
+        connect("/api/sse/stream?request_id=other", token="held"),
+        disconnect(token="held"),
+    ],
+)
+def test_outsiders_cannot_end_a_stream_of_this_process(
+    connections: Connections, body: dict[str, Any]
+) -> None:
+    """Neither by its request id nor by its token; whoever is trusted can."""
+    connections.tokens = {"me": "held"}
+    counts = RefusalCounts()
+    handler = CallbackHandler(connections, holds={"held"}.__contains__, refusals=counts)
+    answer = handler.handle(body, trusted=False)
+    assert (answer.status, answer.body["error"].startswith(HELD)) == (403, True)
+    assert connections.calls == []
+    assert counts.by_reason["callback_not_allowed"] == counts.by_reason.total() == 1
+    assert handler.handle(body, trusted=True).status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [connect(token="new"), connect("/x?request_id=other"), disconnect(), disconnect(token="old")],
+)
+def test_outsiders_and_streams_elsewhere(connections: Connections, body: dict[str, Any]) -> None:
+    """A gateway on a port replaces and ends what it holds itself."""
+    connections.tokens = {"me": "old"}
+    handler = CallbackHandler(connections, holds={"held"}.__contains__)
+    assert handler.handle(body, trusted=False).status == 200
+
+
+def test_a_stream_that_comes_while_the_hook_thinks(connections: Connections) -> None:
+    """The stream is looked for after the hook, which may let others run."""
+
+    def hook(*_: object) -> None:
+        connections.tokens["me"] = "held"
+
+    handler = CallbackHandler(connections, hook, holds={"held"}.__contains__)
+    assert handler.handle(connect(token="new"), trusted=False).status == 403

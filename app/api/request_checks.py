@@ -1,0 +1,84 @@
+"""The checks that every request for the backend's own routes passes before its view runs.
+
+Other people's routes, which a deployment adds to the application, are not checked.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+
+from flask import Flask, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from app.api.json_body import require_json
+from app.errors import NotFound
+from app.exposure import Area, OpenAreas
+from app.request_guard import RequestGuard
+from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
+
+__all__ = ["register_request_checks"]
+
+logger = logging.getLogger(__name__)
+
+_OWN = frozenset({"sse", "tasks", "metrics", "gateway", "testing"})
+"""The blueprints that are checked. Health checks are not: a probe may ask under any name."""
+
+_AREAS = {"tasks": Area.TASKS, "testing": Area.TASKS, "metrics": Area.METRICS}
+
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_STREAMS = frozenset({"testing.stream_logs"})  # the other stream does not come by Flask
+_OWN_JSON_CHECK = "gateway.send"  # whose answers are the gateway contract's
+
+
+def register_request_checks(
+    app: Flask, guard: RequestGuard, areas: OpenAreas, refusals: RefusalCounts
+) -> None:
+    """Have an application check the requests for its own routes.
+
+    Args:
+        app: the application.
+        guard: checks host and origin.
+        areas: which part of the API is served at which address.
+        refusals: the process's counters.
+    """
+    logged: set[Area] = set()
+
+    def check_area(area: Area, address: str | None) -> None:
+        if areas.is_open(area, address or "", int(request.environ.get("SERVER_PORT") or 0)):
+            return
+        refusals.add(RefusalReason.NOT_OPEN)
+        if area not in logged:  # once: the setting does not change
+            logged.add(area)
+            extra = {"area": area.value, "path": request.path, "address": request.remote_addr}
+            logger.warning("not served at this address; see ADMIN_BIND and ALLOW_OPEN", extra=extra)
+        raise NotFound(f"There is nothing at {request.path}")
+
+    @app.before_request
+    def check() -> None:
+        blueprint = request.blueprint
+        if blueprint not in _OWN:
+            return
+        address = _listening_address()
+        if blueprint in _AREAS:
+            check_area(_AREAS[blueprint], address)
+        client = request.remote_addr or ""
+        guard.check_host(request.headers.get, address, client)
+        is_write = request.method in _WRITES
+        if is_write or (request.endpoint in _STREAMS and request.method == "GET"):
+            guard.check_site(request.headers.get, client)
+        if is_write and request.endpoint != _OWN_JSON_CHECK:
+            try:
+                require_json()
+            except UnsupportedMediaType:
+                refusals.add(RefusalReason.NOT_JSON)
+                raise
+
+
+def _listening_address() -> str | None:
+    """Return the IP address or name that the server listens at; None: a Unix socket."""
+    connection = request.environ.get("gunicorn.socket")
+    # Of a Unix socket gunicorn takes the client's Host header for the server's name.
+    if connection is not None and connection.family == socket.AF_UNIX:
+        return None
+    return str(request.environ.get("SERVER_NAME", ""))
