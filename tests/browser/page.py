@@ -6,11 +6,12 @@ JSON line. The page comes from a port of its own, so that streams are cross-orig
 
 from __future__ import annotations
 
+import http.client
 import http.server
 import json
 import sys
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -47,14 +48,48 @@ async function readAnswer([url, headers]) {
   stop.abort();
   return [answer.status, new TextDecoder().decode(value)];
 }
+async function post([url, body, mode]) {
+  // As a page does to a server that has not allowed it: nothing of the answer can be read.
+  const type = mode === "no-cors" ? "text/plain" : "application/json";
+  const headers = body === null ? {} : {"Content-Type": type};
+  try {
+    return (await fetch(url, {method: "POST", mode, headers, body})).status;
+  } catch (error) {
+    return null;
+  }
+}
 </script>"""
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves the page."""
+    """Serves the page, and passes the API on as a development server does (Vite's changeOrigin).
+
+    Attributes:
+        backend: the port that ``/api`` is passed on to.
+    """
+
+    backend: ClassVar[int] = 0
+
+    def do_POST(self) -> None:
+        """Pass a write on."""
+        self._pass_on(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    def _pass_on(self, body: bytes | None) -> None:
+        upstream = http.client.HTTPConnection("127.0.0.1", self.backend)
+        headers = {name: value for name, value in self.headers.items() if name != "Host"}
+        upstream.request(self.command, self.path, body, headers)  # with a Host of its own
+        answer = upstream.getresponse()
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.headers["Content-Type"])
+        self.end_headers()
+        while data := answer.read1():
+            self.wfile.write(data)
 
     def do_GET(self) -> None:
-        """Answer with the page, whatever the path."""
+        """Answer with the page, whatever the path outside the API."""
+        if self.path.startswith("/api/"):
+            self._pass_on(None)
+            return
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(HTML)))
@@ -74,6 +109,11 @@ def carry_out(page: Page, command: dict[str, Any]) -> Any:
         return page.evaluate("cookie => { document.cookie = cookie; }", command["cookie"])
     if what == "fetch":
         return page.evaluate("readAnswer", [command["url"], command["headers"]])
+    if what == "post":
+        return page.evaluate("post", [command["url"], command["body"], command["mode"]])
+    if what == "proxy":
+        Handler.backend = command["port"]
+        return None
     if what == "wait":
         # Until the page has seen so many entries of a kind.
         expression = "([kind, count]) => seen.filter(e => e.kind === kind).length >= count"

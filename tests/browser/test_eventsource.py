@@ -48,6 +48,22 @@ class Browser:
         status, text = self._command({"do": "fetch", "url": url, "headers": headers})
         return status, text
 
+    def post(self, url: str, body: object = None, mode: str = "cors") -> int | None:
+        """Have the page post JSON, or nothing: the status; None if the browser does not allow it.
+
+        Args:
+            url: where to.
+            body: what to send; None: no body.
+            mode: ``cors``; or ``no-cors``, as a form does: sent as text, the answer is hidden.
+        """
+        text = None if body is None else json.dumps(body)
+        status: int | None = self._command({"do": "post", "url": url, "body": text, "mode": mode})
+        return status
+
+    def pass_api_on(self, port: int) -> None:
+        """Have the page's own server pass ``/api`` on to a port, with another Host."""
+        self._command({"do": "proxy", "port": port})
+
     def wait(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
         """Everything the page has seen, once it has seen so many entries of a kind."""
         command = {"do": "wait", "kind": kind, "count": count, "seconds": 3 * TIME_LIMIT}
@@ -138,6 +154,37 @@ def test_other_origins_read_nothing(browser: Browser) -> None:
     with GunicornServer() as server:
         browser.open_stream(f"{server.url}/api/sse/stream?request_id=foreign")
         assert {entry["kind"] for entry in browser.wait("error")} == {"error"}
+        assert metric(server, 'sse_gateway_connections_total{action="connect"}') == 0
+        assert metric(server, 'requests_refused_total{reason="cross_site"}') == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_other_origins_change_nothing(browser: Browser, host: str) -> None:
+    """A page of another port or another name starts no task and stops none."""
+    task = {"task_type": "demo_task", "params": {"steps": 600, "delay": 1}}
+    with GunicornServer() as server:
+        running = start_task(server, "demo_task", steps=600, delay=1)
+        api = f"http://{host}:{server.port}/api/tasks"
+        assert browser.post(api, task) is None
+        assert browser.post(api, task, "no-cors") == 0  # sent, and the answer is hidden
+        assert browser.post(f"{api}/{running}/cancel", mode="no-cors") == 0
+        tasks = json.loads(request(server.port, "GET", "/api/tasks").body)["tasks"]
+        assert [(each["task_id"], each["status"]) for each in tasks] == [(running, "running")]
+        assert metric(server, 'requests_refused_total{reason="cross_site"}') == 2
+        cancel = f"/api/tasks/{running}/cancel"
+        assert request(server.port, "POST", cancel).status == 200
+
+
+def test_a_page_behind_a_development_proxy(browser: Browser) -> None:
+    """The proxy sends another Host; the browser says that the request is the page's own."""
+    with GunicornServer() as server:
+        browser.pass_api_on(server.port)
+        browser.open_stream(f"{browser.origin}/api/sse/stream?request_id=proxied")
+        browser.wait("version")
+        task = {"task_type": "demo_task", "params": {"steps": 1, "delay": 0}}
+        assert browser.post(f"{browser.origin}/api/tasks", task) == 202
+        browser.wait("task_event", 3)
+        assert metric(server, 'requests_refused_total{reason="cross_site"}') == 0
 
 
 def test_cookies_of_a_listed_origin(browser: Browser) -> None:

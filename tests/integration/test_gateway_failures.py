@@ -365,7 +365,7 @@ def _arrives(installation: Installation) -> bool:
 @pytest.mark.parametrize("dialect", list(Dialect))
 def test_a_gateway_with_the_wrong_secret(dialect: Dialect) -> None:
     """In production it opens no stream; with the right one it does."""
-    env = {"FLASK_ENV": "production"}
+    env = {"FLASK_ENV": "production", "ALLOW_OPEN": "tasks,metrics"}
     gateway_env = {"SSE_DIALECT": dialect.value}
     with over_http(SHIM, dialect, gateway_env, **env) as installation:
         with installation.connect() as browser:
