@@ -10,6 +10,7 @@ from app.exposure import Area
 from app.monolith import STREAM_PATH
 from gateway_shim import contract
 from gateway_shim.contract import ErrorCode, Route
+from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -31,6 +32,7 @@ class AdminGate:
         application: what is guarded.
         address: host and port of the admin address.
         areas: what is answered at every address, by ``ALLOW_OPEN``.
+        refusals: counts what is not found; None: a counter of its own.
     """
 
     hands_everything_on = True
@@ -41,8 +43,10 @@ class AdminGate:
         application: WSGIApplication,
         address: tuple[str, int],
         areas: frozenset[Area] = frozenset(),
+        refusals: RefusalCounts | None = None,
     ) -> None:
         self.application = application
+        self._refusals = refusals or RefusalCounts()
         self._address = (address[0], str(address[1]))
         self._open_paths = tuple(_PATHS[area] for area in areas)
 
@@ -64,6 +68,7 @@ class AdminGate:
         is_open = is_open or any(path == p or path.startswith(f"{p}/") for p in self._open_paths)
         if is_open or arrived_at == self._address:
             return self.application(environ, start_response)
+        self._refusals.add(RefusalReason.NOT_OPEN)
         body = contract.error_body(ErrorCode.NOT_FOUND, "Not found")
         headers = [
             ("Content-Type", contract.JSON_CONTENT_TYPE),

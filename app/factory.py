@@ -89,7 +89,7 @@ def build(settings: Settings | None = None) -> Flask:
     )
     if settings.admin_address is not None:
         app.wsgi_app = AdminGate(  # type: ignore[method-assign]  # Flask's documented place for it
-            app.wsgi_app, settings.admin_address, settings.open_areas
+            app.wsgi_app, settings.admin_address, settings.open_areas, container.refusals()
         )
     return app
 

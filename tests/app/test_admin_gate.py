@@ -8,9 +8,17 @@ from typing import Any
 import pytest
 
 from app.admin_gate import AdminGate
+from app.exposure import Area
+from gateway_shim.refusal_counts import RefusalCounts
 
 
-def ask(path: str, port: str, method: str = "GET", connection: socket.socket | None = None) -> str:
+def ask(
+    path: str,
+    port: str,
+    method: str = "GET",
+    connection: socket.socket | None = None,
+    areas: frozenset[Area] = frozenset(),
+) -> str:
     """The status of an answer to a request that arrived at a port."""
     statuses: list[str] = []
 
@@ -18,7 +26,8 @@ def ask(path: str, port: str, method: str = "GET", connection: socket.socket | N
         start_response("200 OK", [])
         return [b"let through"]
 
-    gate = AdminGate(application, ("127.0.0.1", 5001))
+    counts = RefusalCounts()
+    gate = AdminGate(application, ("127.0.0.1", 5001), areas, counts)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "PATH_INFO": path,
@@ -29,6 +38,7 @@ def ask(path: str, port: str, method: str = "GET", connection: socket.socket | N
         environ["gunicorn.socket"] = connection
     body = b"".join(gate(environ, lambda status, headers: statuses.append(status)))
     assert body in (b"let through", b'{"error":{"message":"Not found","code":"NOT_FOUND"}}')
+    assert counts.by_reason["not_open"] == (statuses[0] == "404 Not Found")
     return statuses[0]
 
 
@@ -85,3 +95,19 @@ def test_other_preflights_only_at_the_admin_address(path: str) -> None:
     """What is not found has no preflight either."""
     assert ask(path, "5000", "OPTIONS") == "404 Not Found"
     assert ask(path, "5001", "OPTIONS") == "200 OK"
+
+
+@pytest.mark.parametrize(
+    ("area", "paths"),
+    [
+        (Area.TASKS, ["/api/tasks", "/api/tasks/some/cancel"]),
+        (Area.METRICS, ["/metrics"]),
+    ],
+)
+def test_what_allow_open_names(area: Area, paths: list[str]) -> None:
+    """It is answered at every address, and nothing that only begins alike."""
+    for path in paths:
+        assert ask(path, "5000", areas=frozenset({area})) == "200 OK"
+        assert ask(path, "5000", areas=frozenset(set(Area) - {area})) == "404 Not Found"
+    for path in ("/api/tasksx", "/metricsx", "/api", "/internal/send", "/api/sse/callback"):
+        assert ask(path, "5000", areas=frozenset(Area)) == "404 Not Found"

@@ -6,6 +6,7 @@ JSON line. The page comes from a port of its own, so that streams are cross-orig
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import http.server
 import json
@@ -77,13 +78,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _pass_on(self, body: bytes | None) -> None:
         upstream = http.client.HTTPConnection("127.0.0.1", self.backend)
         headers = {name: value for name, value in self.headers.items() if name != "Host"}
-        upstream.request(self.command, self.path, body, headers)  # with a Host of its own
-        answer = upstream.getresponse()
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.headers["Content-Type"])
-        self.end_headers()
-        while data := answer.read1():
-            self.wfile.write(data)
+        with contextlib.suppress(OSError):  # the backend has ended, or the browser is gone
+            upstream.request(self.command, self.path, body, headers)  # with a Host of its own
+            answer = upstream.getresponse()
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.headers["Content-Type"])
+            self.end_headers()
+            while data := answer.read1():
+                self.wfile.write(data)
 
     def do_GET(self) -> None:
         """Answer with the page, whatever the path outside the API."""

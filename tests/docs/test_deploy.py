@@ -1,4 +1,4 @@
-"""docs/deploy.md: its unit files are ones that systemd takes."""
+"""docs/deploy.md: its unit files are ones that systemd takes, its image has safe settings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.config import load_settings
+from app.setting_combinations import safety_hints
 from tests.support.server import ROOT
 
 
@@ -26,3 +28,20 @@ def test_unit_files(tmp_path: Path) -> None:
         timeout=60,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_the_image_is_safe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With a secret the image starts as it is, and there is nothing to hint at."""
+    text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^ENV (.*)$", text, re.M)
+    monkeypatch.chdir(tmp_path)
+    for pair in [*line.split(), "SSE_CALLBACK_SECRET=s3cret"]:
+        name, _, value = pair.partition("=")
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert (settings.host, settings.admin_bind, settings.allow_open) == (
+        "0.0.0.0",
+        "127.0.0.1:5001",
+        "",
+    )
+    assert safety_hints(settings) == []

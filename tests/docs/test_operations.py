@@ -84,7 +84,7 @@ def test_log_messages_exist() -> None:
         for path in (ROOT / package).rglob("*.py")
     )
     messages = re.findall(r"^\| `([^`]+)` \|", section("Logs"), re.M)
-    assert len(messages) == 11
+    assert len(messages) == 15
     assert [message for message in messages if f'"{message}' not in source] == []
 
 
@@ -104,7 +104,7 @@ def test_settings_exist() -> None:
     known = {name.upper() for name in Settings.model_fields} | {
         "STREAM_PASS_KEY",  # the example's own
         "FAULT_TABLE",  # the tests' own
-        "TOO_MANY_CONNECTIONS",  # an error code
+        *("TOO_MANY_CONNECTIONS", "CROSS_SITE", "HOST_NOT_ALLOWED"),  # error codes
         "REMOTE_ADDR",  # of WSGI
         *("SSE_AUTHORISE", "CORS_ORIGIN", "TASK_TIMEOUT"),  # misspelt on purpose
     }

@@ -53,6 +53,10 @@ http {{
 """
 
 
+BEHIND = {"ALLOWED_HOSTS": "app.example"}
+"""What the page tells to set behind nginx on the same machine."""
+
+
 class Proxy:
     """A running nginx.
 
@@ -146,7 +150,7 @@ def answers(proxy: Proxy) -> bool:
 def test_streams_through_nginx(tmp_path: Path, tally: Tally) -> None:
     """Each event comes when it is sent; the browser's going is seen; the end is clean."""
     with (
-        GunicornServer() as server,
+        GunicornServer(env=BEHIND) as server,
         nginx(tmp_path, server.port) as proxy,
         connect(server) as direct,
     ):
@@ -185,7 +189,7 @@ def test_streams_through_nginx(tmp_path: Path, tally: Tally) -> None:
 
 def test_streams_per_browser_address_are_limited(tmp_path: Path) -> None:
     """The 21st stream of one address is refused, and a place that is left is free again."""
-    with GunicornServer() as server, nginx(tmp_path, server.port) as proxy:
+    with GunicornServer(env=BEHIND) as server, nginx(tmp_path, server.port) as proxy:
         streams = [proxy.open_stream(f"s{number}") for number in range(20)]
         assert proxy.ask("GET", "/api/sse/stream?request_id=one-more").status == 503
         streams.pop().close()
@@ -204,7 +208,7 @@ def post_task(proxy: Proxy) -> int:
 def test_a_request_after_a_pause_meets_no_closed_connection(tmp_path: Path) -> None:
     """nginx closes idle connections, and the server does not: no request is answered 502."""
     with (
-        GunicornServer() as server,
+        GunicornServer(env=BEHIND) as server,
         SlowLink(server.port) as link,
         nginx(tmp_path, link.port, idle="7s") as proxy,
     ):
@@ -221,7 +225,7 @@ def test_a_request_after_a_pause_meets_no_closed_connection(tmp_path: Path) -> N
 def test_a_server_that_closes_first_is_a_502(tmp_path: Path) -> None:
     """What the setting is for: the request that meets the closing connection is lost."""
     with (
-        GunicornServer(env={"KEEP_ALIVE_SECONDS": "1"}) as server,
+        GunicornServer(env={**BEHIND, "KEEP_ALIVE_SECONDS": "1"}) as server,
         SlowLink(server.port) as link,
         nginx(tmp_path, link.port) as proxy,
     ):
