@@ -145,11 +145,13 @@ def test_missing_host(method: str) -> None:
 def test_stream_request_of() -> None:
     """The gateway gets target, headers, framing and address of a request."""
     request = parse("Host: h", "X: y")
-    stream = stream_request_of(request, ("192.0.2.1", 5))
+    stream = stream_request_of(request, ("192.0.2.1", 5), ("127.0.0.1", 5000))
     assert (stream.url, stream.headers) == ("/a//b?c", {"host": "h", "x": "y"})
     assert (stream.http_1_0, stream.address) == (False, "192.0.2.1")
-    assert stream_request_of(request, None, bodiless=True).http_1_0 is True
-    assert stream_request_of(parse(start="GET / HTTP/1.0"), None).http_1_0 is True
+    assert stream.listener == "127.0.0.1"
+    assert stream_request_of(request, None, "/run/unix.socket").listener is None
+    assert stream_request_of(request, None, None, bodiless=True).http_1_0 is True
+    assert stream_request_of(parse(start="GET / HTTP/1.0"), None, None).http_1_0 is True
 
 
 def test_client_of() -> None:
