@@ -161,7 +161,7 @@ def test_client_of() -> None:
     assert client_of(request, local) == "198.51.100.1"
     assert client_of(request, ("192.0.2.1", 5)) == "192.0.2.1"
     assert client_of(request, "") == "198.51.100.1"
-    assert stream_request_of(request, local).address == "198.51.100.1"
+    assert stream_request_of(request, local, None).address == "198.51.100.1"
     assert client_of(parse("Host: h"), "") == ""
     request.proxy_protocol_info = {"client_addr": "203.0.113.2"}
     assert client_of(request, local) == "203.0.113.2"
