@@ -70,8 +70,8 @@ class CallbackHandler:
     Args:
         connection_manager: told of connects and disconnects.
         authorize: says who may have a stream.
-        holds: returns whether a token is that of a stream of the gateway in this process.
         refusals: counts the connects and disconnects that are not allowed; None: nobody counts.
+        holds: returns whether a token is that of a stream of the gateway in this process.
         most_details: faults that the answer to a bad callback, and its log line, describe.
     """
 
@@ -79,8 +79,8 @@ class CallbackHandler:
         self,
         connection_manager: _Connections,
         authorize: Authorize = allow_all,
-        holds: Callable[[str], bool] = _hold_nothing,
         refusals: RefusalCounts | None = None,
+        holds: Callable[[str], bool] = _hold_nothing,
         most_details: int = 10,
     ) -> None:
         self._connections = connection_manager

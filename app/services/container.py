@@ -180,9 +180,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         loop_thread=loop_thread,
         holds=providers.Callable(_holds, settings, gateway.provider),
     )
-    callback_handler.add_kwargs(
-        connection_manager=connection_manager, holds=gateway.provided.holds, refusals=refusals
-    )
+    callback_handler.add_kwargs(connection_manager=connection_manager, holds=gateway.provided.holds)
 
     version_service = providers.Singleton(
         VersionService,

@@ -76,13 +76,13 @@ def test_hints_for_production(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (done.returncode, done.stdout) == (0, serving.CAN_START + "\n")
     hints = done.stderr.splitlines()
     assert [hint.split(" is ")[0] for hint in hints] == ["Hint: ADMIN_BIND", "Hint: HOST"]
-    assert serving.why_not() is None
+    assert problem() is None
 
 
 def test_beyond_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The words of the start itself."""
     monkeypatch.setenv("HOST", "0.0.0.0")
-    assert str(serving.why_not()).startswith("HOST is 0.0.0.0: other machines could start tasks")
+    assert str(problem()).startswith("HOST is 0.0.0.0: other machines could start tasks")
 
 
 def test_status_and_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
