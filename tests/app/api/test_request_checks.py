@@ -58,7 +58,7 @@ def test_a_write_of_another_page(app: Flask, method: str, path: str) -> None:
     answer = ask(app, method, path, headers=EVIL)
     assert (answer.status_code, "CORS_ORIGINS" in str(answer.json)) == (403, True)
     assert refused(app) == {"cross_site": 1}
-    assert app.extensions["container"].task_service().list_tasks() == []
+    assert app.extensions["container"].task_service().list_tasks().tasks == []
     for headers in ({**EVIL, "Origin": PAGE}, {"Origin": "http://localhost"}, {}):
         body = None if method == "DELETE" else {}
         assert ask(app, method, path, json=body, headers=headers).status_code != 403
