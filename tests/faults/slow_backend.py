@@ -56,7 +56,7 @@ def _reconnect(port: int, browsers: int) -> None:
     for number in range(browsers):
         connections.append(socket.create_connection(("127.0.0.1", port)))
         target = f"/api/sse/stream?request_id={number}"
-        connections[-1].sendall(f"GET {target} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+        connections[-1].sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         if number % _AT_ONCE == 0:
             gevent.sleep(_AT_ONCE / _A_SECOND)
     print("all have asked", flush=True)

@@ -29,7 +29,7 @@ streams = []
 for number in range(int(sys.argv[3])):
     stream = socket.create_connection((sys.argv[1], int(sys.argv[2])))
     target = b"/api/sse/stream?request_id=far-%d" % number
-    stream.sendall(b"GET " + target + b" HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+    stream.sendall(b"GET " + target + b" HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
     stream.recv(100)
     streams.append(stream)
 print("open", flush=True)
@@ -116,7 +116,11 @@ def test_a_pulled_cable_is_noticed(cable: Cable, tally: Tally) -> None:
 
 def serve(cable: Cable, heartbeat: str) -> GunicornServer:
     """A backend that can be reached at both ends of the cable."""
-    env = {"SSE_CLIENT_TIMEOUT_SECONDS": str(TIMEOUT), "HEARTBEAT_INTERVAL_SECONDS": heartbeat}
+    env = {
+        "SSE_CLIENT_TIMEOUT_SECONDS": str(TIMEOUT),
+        "HEARTBEAT_INTERVAL_SECONDS": heartbeat,
+        "ALLOW_OPEN": "tasks,metrics",
+    }
     return GunicornServer("--bind", f"{cable.here}:{{port}}", env=env)
 
 

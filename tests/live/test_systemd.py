@@ -61,7 +61,7 @@ def test_the_watchdog_starves_when_the_loop_is_blocked(tmp_path: Path) -> None:
             manager.told_until(FED)
             with socket.create_connection(("127.0.0.1", server.port)) as client:
                 client.sendall(
-                    b"GET /api/sse/stream?request_id=a HTTP/1.1\r\nHost: gw.example\r\n\r\n"
+                    b"GET /api/sse/stream?request_id=a HTTP/1.1\r\nHost: localhost\r\n\r\n"
                 )
                 # Silence for two of the watchdog's limits: systemd would have acted.
                 while manager.told(2 * WATCHDOG_SECONDS) is not None:
