@@ -165,7 +165,7 @@ def test_any_head(start: bytes, rest: bytes, sizes: list[int], endless: bytes) -
     else:
         assert sum(len(name) + len(value) for name, value in request.headers) <= MAX_HEAD_BYTES
         contract.route(request.method, request.uri)
-        packed = pack_request(stream_request_of(request, ("192.0.2.1", 1)))
+        packed = pack_request(stream_request_of(request, ("192.0.2.1", 1), None))
         assert len(packed) <= 8 * MAX_HEAD_BYTES
         assert request.declared_length >= 0
     assert source.taken <= 2 * MAX_HEAD_BYTES + READ_AHEAD
