@@ -91,7 +91,7 @@ class Reader:
         """Open the stream."""
         self._socket = socket.create_connection(("127.0.0.1", self._port))
         target = f"/api/sse/stream?request_id={uuid.uuid4()}"
-        self._socket.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        self._socket.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         self._greenlet = gevent.spawn(self._read)
         wait_until(lambda: b"event: version" in self.received, "the stream to open")
         return self
