@@ -38,10 +38,17 @@ FAILURE_CACHE_SECONDS = 5.0
 
 
 class VersionSource(Protocol):
-    """Knows the current version. May block cooperatively for some seconds; never raises."""
+    """Knows the current version; never raises."""
+
+    def known(self) -> dict[str, Any] | None:
+        """Return what :meth:`current` would return without waiting; None if it would wait."""
+        ...
 
     def current(self) -> dict[str, Any]:
-        """The data of a ``version`` event. Shared: the caller does not change it."""
+        """Return the data of a ``version`` event; may block cooperatively for some seconds.
+
+        The object is shared: the caller does not change it.
+        """
         ...
 
 
@@ -70,6 +77,10 @@ class OwnVersion:
 
     def __init__(self) -> None:
         self._document = {"version": application_version()}
+
+    def known(self) -> dict[str, Any]:
+        """``{"version": …}``."""
+        return self._document
 
     def current(self) -> dict[str, Any]:
         """``{"version": …}``."""
@@ -110,11 +121,17 @@ class FetchedVersion:
         self._flight: gevent.Greenlet[[], dict[str, Any]] | None = None
 
     @from_any_thread
+    def known(self) -> dict[str, Any] | None:
+        """The document or the failure that was fetched last, while it stands; else None."""
+        return self._document if self._clock() < self._good_until else None
+
+    @from_any_thread
     def current(self) -> dict[str, Any]:
         """The document, or ``{"version": "unknown", "error": …}``; waits for a fetch if it must."""
         # All of this is atomic: nothing switches greenlets before get().
-        if self._document is not None and self._clock() < self._good_until:
-            return self._document
+        document = self.known()
+        if document is not None:
+            return document
         if self._flight is None:
             self._flight = gevent.spawn(self._fly)
         return self._flight.get()

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Protocol
 
+import gevent
+from gevent.pool import Pool
+
 from app.config import Settings
 from app.services.connection_manager import ServiceType
 from app.services.frontend_version import VersionSource, version_source
@@ -81,23 +84,51 @@ class VersionService:
         self._source = source or version_source(settings, self.loop_thread)
         self._lock = threading.Lock()
         self._pending: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._waiting: dict[str, None] = {}  # request ids, in order; touched in the loop's thread
+        # A gateway behind HTTP gets one POST for each stream that has waited.
+        self._senders = Pool(settings.sse_gateway_concurrency)
         connection_manager.register_on_connect(self.on_connect)
 
     @from_any_thread
     def on_connect(self, request_id: str) -> None:
-        """Send a stream that connects its version; blocks while the current one is fetched.
+        """Send a stream that connects its version, now or once the current one is fetched.
+
+        It does not wait for the fetch: a connect that waits holds one of the places of
+        SSE_MAX_PENDING_CONNECTS, and a thousand browsers come back in a second.
 
         Args:
             request_id: whose stream; its pending version goes before the current one.
         """
         if self._coordinator.is_shutting_down():
             return
-        event = self._pending_of(request_id)
-        if event is None:
+        event = self._pending_of(request_id) or self._source.known()
+        if event is not None:
+            self._send(request_id, event)
+        elif self.loop_thread.serves_here:
+            if not self._waiting:
+                gevent.spawn(self._send_when_fetched)
+            self._waiting[request_id] = None
+        else:  # no greenlet would run later
+            self._send_version(request_id, self._source.current())
+
+    def _send_when_fetched(self) -> None:
+        """Fetch the current version, and send it to all streams that wait for it."""
+        try:
             current = self._source.current()
-            # One that was queued during a fetch is newer, and this stream has already got it.
-            event = self._pending_of(request_id) or current
-        self._send(request_id, event)
+        finally:
+            waiting, self._waiting = self._waiting, {}
+        for request_id in waiting:
+            self._senders.spawn(self._send_late, request_id, current)
+
+    def _send_late(self, request_id: str, current: dict[str, Any]) -> None:
+        """Send a version to a stream that has waited for it, unless the stream has ended."""
+        if self._coordinator.is_shutting_down() or not self._connections.has_connection(request_id):
+            return
+        self._send_version(request_id, current)
+
+    def _send_version(self, request_id: str, current: dict[str, Any]) -> None:
+        # One that was queued during a fetch is newer, and this stream has already got it.
+        self._send(request_id, self._pending_of(request_id) or current)
 
     @from_any_thread
     def queue_version_event(

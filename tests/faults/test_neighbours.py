@@ -59,24 +59,28 @@ def test_the_version_document_cannot_be_had(tally: Tally) -> None:
 
 
 def test_a_slow_version_document_holds_nobody_up(tally: Tally) -> None:
-    """While a connect waits for it, events arrive on streams that are open."""
+    """While it is fetched, streams open and events arrive; the version follows.
+
+    More connect meanwhile than SSE_MAX_PENDING_CONNECTS allows: none of them is refused.
+    """
     with BehavingServer("ok") as version:
         env = {
             "FRONTEND_VERSION_URL": f"http://127.0.0.1:{version.port}/v.json",
             "FRONTEND_VERSION_CACHE_SECONDS": "0",
+            "SSE_MAX_PENDING_CONNECTS": "2",
         }
         with GunicornServer(env=env) as server, connect(server) as stream:
             stream.wait_for("version")
             version.mode = "silent"
-            waiting = gevent.spawn(connect, server)
-            task = start_task(server, "demo_task", steps=100, delay=0.005)
-            story = [event for event in stream.collect_until(is_last) if event.type == "task_event"]
-            assert len(story) == 102
-            assert not waiting.ready()
-            late = waiting.get(timeout=TIME_LIMIT)
-            with late:
-                assert json.loads(late.wait_for("version").data)["version"] == "unknown"
-            assert task
+            with ExitStack() as stack:
+                connects = [gevent.spawn(connect, server) for _ in range(5)]
+                gevent.joinall(connects, timeout=TIME_LIMIT, raise_error=True)
+                waiting = [stack.enter_context(each.get()) for each in connects]
+                assert start_task(server, "demo_task", steps=100, delay=0.005)
+                events = stream.collect_until(is_last)
+                assert len([event for event in events if event.type == "task_event"]) == 102
+                for late in waiting:
+                    assert json.loads(late.wait_for("version").data)["version"] == "unknown"
     tally("version URL slow while a stream connects", 102, 102, "nothing")
 
 

@@ -115,6 +115,21 @@ def test_a_document_is_reused_for_its_time(
     assert (versions, len(fetch.urls)) == (["2", "2", "3"], 2)
 
 
+def test_what_is_known_causes_no_fetch(fetched: FetchedVersion, fetch: Fetch, clock: Clock) -> None:
+    """A document or a failure is known while it stands, and nothing before and after that."""
+    assert fetched.known() is None
+    fetch.returns({"version": "2"})
+    fetched.current()
+    known = [fetched.known()]
+    clock.now += 5.0
+    known.append(fetched.known())
+    fetch.fails(FetchFailed("no"))
+    fetched.current()
+    known.append(fetched.known())
+    assert known == [{"version": "2"}, None, {"version": "unknown", "error": "no"}]
+    assert len(fetch.urls) == 2
+
+
 def test_without_a_cache_every_ask_fetches(fetch: Fetch, clock: Clock) -> None:
     """A cache time of 0 reuses nothing that is over."""
     fetched = FetchedVersion(URL, 0.0, fetch=fetch, clock=clock)

@@ -6,13 +6,17 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 import pytest
+from gevent.event import Event
 
 from app.config import Settings
 from app.services import version_service
 from app.services.connection_manager import ServiceType
 from app.services.version_service import Announcement, VersionService
 from app.utils.shutdown_coordinator import ShutdownCoordinator
+from gateway_shim.loop_thread import LoopThread
+from tests.support.timing import TIME_LIMIT, wait_until
 
 CURRENT = {"version": "current"}
 
@@ -58,14 +62,22 @@ class Connections:
 
 
 class Source:
-    """Knows the current version; what happens meanwhile can be set."""
+    """Knows the current version, or must fetch it, which lasts until the test lets it end."""
 
     def __init__(self) -> None:
-        self.meanwhile: Callable[[], object] = lambda: None
+        self.at_hand = True
+        self.fetched = Event()
+        self.fetches = 0
+
+    def known(self) -> dict[str, Any] | None:
+        """Answer, if nothing must be fetched."""
+        return CURRENT if self.at_hand else None
 
     def current(self) -> dict[str, Any]:
-        """Let the meanwhile happen, then answer."""
-        self.meanwhile()
+        """Answer, after the fetch."""
+        if not self.at_hand:
+            self.fetches += 1
+            assert self.fetched.wait(TIME_LIMIT)
         return CURRENT
 
 
@@ -144,12 +156,61 @@ def test_the_last_pending_version_wins(service: VersionService, connections: Con
     assert connections.connect("me") == [("me", {"version": "3"})]
 
 
+@pytest.mark.usefixtures("service")
+def test_a_connect_does_not_wait_for_the_fetch(connections: Connections, source: Source) -> None:
+    """It would hold a place among the pending connects; one fetch serves all, each once."""
+    source.at_hand = False
+    connections.connected = {"a", "b"}
+    assert [connections.connect(who) for who in "abca"] == [[]] * 4
+    gevent.idle()
+    assert (connections.sent, source.fetches) == ([], 1)
+    source.fetched.set()
+    wait_until(lambda: len(connections.sent) == 2, "the version of those who have stayed")
+    assert [(to, data) for to, data, _, _ in connections.sent] == [("a", CURRENT), ("b", CURRENT)]
+    connections.connect("b")
+    wait_until(lambda: len(connections.sent) == 3, "the version of the next connect")
+    assert source.fetches == 2
+
+
 def test_a_version_queued_during_the_fetch_goes_first(
     service: VersionService, connections: Connections, source: Source
 ) -> None:
-    """A connect that waits for a fetch does not send an older version after a newer one."""
-    source.meanwhile = lambda: service.queue_version_event("me", "2")
-    assert connections.connect("me") == [(None, {"version": "2"}), ("me", {"version": "2"})]
+    """A stream that waits for a fetch does not get an older version after a newer one."""
+    source.at_hand = False
+    connections.connected = {"me"}
+    connections.connect("me")
+    service.queue_version_event("me", "2")
+    source.fetched.set()
+    wait_until(lambda: len(connections.sent) == 2, "both events")
+    sent = [(to, data) for to, data, _, _ in connections.sent]
+    assert sent == [(None, {"version": "2"}), ("me", {"version": "2"})]
+
+
+@pytest.mark.usefixtures("service")
+def test_a_fetch_that_ends_during_the_shutdown_sends_nothing(
+    connections: Connections, coordinator: ShutdownCoordinator, source: Source
+) -> None:
+    """The streams get their last event then."""
+    source.at_hand = False
+    connections.connected = {"me"}
+    connections.connect("me")
+    coordinator.shutdown()
+    source.fetched.set()
+    gevent.idle()
+    assert connections.sent == []
+
+
+def test_without_an_event_loop_a_connect_waits(
+    service: VersionService,
+    connections: Connections,
+    source: Source,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing would run later there (flask run)."""
+    monkeypatch.setattr(LoopThread, "serves_here", False)
+    source.at_hand = False
+    source.fetched.set()
+    assert connections.connect("me") == [("me", CURRENT)]
 
 
 def test_it_is_pending_before_it_is_broadcast(
