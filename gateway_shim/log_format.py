@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from gateway_shim.line_handler import LineHandler
 from gateway_shim.line_limit import LINES_PER_SECOND, LineLimit
-from gateway_shim.redaction import MAX_CHARACTERS, Redactor, escape
+from gateway_shim.redaction import MAX_CHARACTERS, Redactor, escape, short_id
 from gateway_shim.safe_text import class_name, describe, text_of
 
 __all__ = [
@@ -81,6 +81,9 @@ class _Formatter(logging.Formatter):
             for name, value in list(vars(record).items())
             if name not in _STANDARD
         }
+        for name, value in fields.items():
+            if isinstance(value, str):
+                fields[name] = _shorten_id(record, value)
         try:
             message = text_of(record.getMessage())
         except BaseException as exc:  # noqa: BLE001 - a wrong log call must not lose the line
@@ -100,10 +103,11 @@ class _Formatter(logging.Formatter):
         if record.stack_info:
             parts.append(text_of(record.stack_info))
         trace = "\n".join(parts)
-        shown = self._redactor.text(trace, MAX_TRACEBACK_CHARACTERS)
+        shown = _shorten_id(record, self._redactor.text(trace, MAX_TRACEBACK_CHARACTERS))
         if len(trace) > MAX_TRACEBACK_CHARACTERS and record.exc_info and record.exc_info[1]:
             # The last line says what was raised, and was cut off.
-            shown += "\n" + self._redactor.text(describe(record.exc_info[1]))
+            raised = self._redactor.text(describe(record.exc_info[1]))
+            shown += "\n" + _shorten_id(record, raised)
         # After the masking, so that no cut divides a secret.
         return "\n".join(map(_cut_line, shown.split("\n")))
 
@@ -218,6 +222,14 @@ def installed_limit() -> LineLimit | None:
         if handler.name == HANDLER_NAME:
             return next((each for each in handler.filters if isinstance(each, LineLimit)), None)
     return None
+
+
+def _shorten_id(record: logging.LogRecord, text: str) -> str:
+    """Shorten the record's own request id in a text: a hook's exception may name the id."""
+    request_id: object = vars(record).get("request_id")
+    if type(request_id) is not str or not request_id:
+        return text
+    return text.replace(request_id, short_id(request_id))
 
 
 def _cut_line(line: str) -> str:

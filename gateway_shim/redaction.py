@@ -17,7 +17,15 @@ from urllib.parse import quote, quote_plus
 
 from gateway_shim.safe_text import not_shown, text_of
 
-__all__ = ["MASK", "MAX_CHARACTERS", "MAX_ITEMS", "SHOWN_ID_CHARACTERS", "Redactor", "escape"]
+__all__ = [
+    "MASK",
+    "MAX_CHARACTERS",
+    "MAX_ITEMS",
+    "SHOWN_ID_CHARACTERS",
+    "Redactor",
+    "escape",
+    "short_id",
+]
 
 MASK = "***"
 """What stands in a log where a secret was."""
@@ -160,7 +168,7 @@ class Redactor:
         if _SENSITIVE_FIELD.fullmatch(name):
             return MASK
         plain = self._plain(value, depth, room)
-        return _short_id(plain) if name == _ID_FIELD and isinstance(plain, str) else plain
+        return short_id(plain) if name == _ID_FIELD and isinstance(plain, str) else plain
 
     def _plain(self, value: object, depth: int, room: _Room) -> Any:
         try:
@@ -216,7 +224,8 @@ class Redactor:
         return shown
 
 
-def _short_id(request_id: str) -> str:
+def short_id(request_id: str) -> str:
+    """Return what a log shows of a request id."""
     if len(request_id) < 2 * SHOWN_ID_CHARACTERS:
         return request_id
     return f"{request_id[:SHOWN_ID_CHARACTERS]}{_MORE}"

@@ -120,6 +120,16 @@ def test_no_traceback_where_there_was_no_exception() -> None:
     assert TextFormatter().format(made) == "2026-01-31T12:00:00.123Z INFO app.x: hello"
 
 
+@pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
+def test_a_request_id_is_shortened_in_the_texts_of_its_record(formatter: logging.Formatter) -> None:
+    """A hook may name the id in what it raises, and in the reason of a refusal."""
+    request_id = "12345678-1234-1234-1234-123456789012"
+    error = failure(f"nobody owns {request_id}")
+    line = formatter.format(record(request_id=request_id, reason=request_id, exc_info=error))
+    assert request_id not in line
+    assert line.count("12345678…") == 3
+
+
 def test_a_wrong_log_call_keeps_its_line() -> None:
     """Arguments that do not fit the message are somebody's mistake, but no reason to lose it."""
     line = TextFormatter().format(record("only %d", "text"))
