@@ -30,7 +30,10 @@ __all__ = ["HttpBackend"]
 logger = logging.getLogger(__name__)
 
 _DISCONNECTS_AT_ONCE = 32
-_CONNECTIONS = 256
+_KEPT_CONNECTIONS = 192
+"""Connections that are kept for the next callbacks, fewer than the descriptors in reserve
+(``RESERVED`` in :mod:`gateway_shim.descriptors`). More callbacks at a time open more: each belongs
+to a connect, for which two descriptors are set aside, one as a stream and one as a request."""
 
 
 class HttpBackend:
@@ -52,7 +55,7 @@ class HttpBackend:
         self.starts = BackendStarts()
         self.starts.ask = self.ask
         # Redirects are followed, as the Node gateways do: the last status counts.
-        self._client = HttpClient(connections=_CONNECTIONS, redirects=MAX_REDIRECTS)
+        self._client = HttpClient(connections=_KEPT_CONNECTIONS, redirects=MAX_REDIRECTS)
         self._disconnects = Pool(_DISCONNECTS_AT_ONCE)
 
     def connect(self, payload: Mapping[str, Any]) -> CallbackAnswer | CallbackFailure:

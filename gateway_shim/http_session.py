@@ -53,11 +53,23 @@ class _TLSConnection(HTTPSConnection):
     response_class = FinalResponse
 
 
-class _Pool(urllib3.HTTPConnectionPool):
+class _Kept:
+    """Connections that are kept. One more is closed after its use, which is no warning here."""
+
+    pool: Any
+
+    def _put_conn(self, conn: Any) -> None:
+        if self.pool is None or not self.pool.full():
+            super()._put_conn(conn)  # type: ignore[misc]
+        elif conn is not None:
+            conn.close()
+
+
+class _Pool(_Kept, urllib3.HTTPConnectionPool):
     ConnectionCls = _Connection
 
 
-class _TLSPool(urllib3.HTTPSConnectionPool):
+class _TLSPool(_Kept, urllib3.HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 

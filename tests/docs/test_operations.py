@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from app.config import Settings
 from app.services.metrics_service import MetricsService
-from gateway_shim.refusal_counts import RefusalCounts
+from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.stats import GatewayStats
 from tests.live.actions import connect, start_task, task_story
 from tests.support.server import ROOT, GunicornServer
@@ -52,6 +53,18 @@ def test_every_metric_is_explained_and_no_other() -> None:
     rows = re.findall(r"^\| `([a-z_]+)` \| (.+) \| (.+) \|$", section("Metrics"), re.M)
     assert sorted(name for name, _, _ in rows) == sorted(exposed()[0])
     assert all(meaning and action for _, meaning, action in rows)
+
+
+def test_every_limit_and_every_reason_has_a_row() -> None:
+    """Each setting that bounds something is in the table, and each reason of the metric."""
+    rows = re.findall(r"^\| (.+) \| (.+) \| (.+) \| (.+) \| (.+) \|$", section("Limits"), re.M)
+    settings = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row[1])}
+    reasons = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row[4])}
+    bounds = {name.upper() for name in Settings.model_fields if re.search("(^|_)max_", name)}
+    assert sorted(bounds - settings) == []
+    assert {"ANSWER_SECONDS", "LOG_LINES_PER_SECOND", "ALLOWED_HOSTS", "ALLOW_OPEN"} <= settings
+    counters = {"sse_gateway_slow_consumers_total", "sse_gateway_callbacks_failed_total", "reason"}
+    assert sorted(reasons - counters) == sorted(RefusalReason)
 
 
 def test_alerts_are_about_metrics_that_exist() -> None:

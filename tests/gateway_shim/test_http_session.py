@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 
 import pytest
 import requests
@@ -12,7 +13,7 @@ import trustme
 from gateway_shim.http_session import HttpSession
 from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM
 from tests.support.scripted import ScriptedServer, answer
-from tests.support.timing import TIME_LIMIT
+from tests.support.timing import TIME_LIMIT, wait_until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -27,6 +28,33 @@ def test_answers_are_final_ones() -> None:
     with ScriptedServer(answer(INTERIM["103_with_headers"] + OK)) as server, session() as http:
         response = http.get(f"http://127.0.0.1:{server.port}/", timeout=TIME_LIMIT)
     assert (response.status_code, response.content) == (200, b"{}")
+
+
+def test_a_connection_too_many_is_closed_without_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Of two at a time one is kept; the other is no reason for a line in the log."""
+    both_ask = threading.Barrier(2)
+    closed = []
+
+    def script(connection: socket.socket) -> None:
+        both_ask.wait(TIME_LIMIT)
+        connection.sendall(OK)
+        connection.settimeout(TIME_LIMIT)
+        closed.append(connection.recv(1))
+
+    with ScriptedServer(script, script) as server, session() as http:
+
+        def ask() -> None:
+            http.get(f"http://127.0.0.1:{server.port}/", timeout=TIME_LIMIT)
+
+        asking = [threading.Thread(target=ask) for _ in range(2)]
+        for each in asking:
+            each.start()
+        for each in asking:
+            each.join(TIME_LIMIT)
+        wait_until(lambda: closed == [b""], "the connection too many to be closed")
+    assert [record.message for record in caplog.records] == []
 
 
 def test_an_answer_of_a_proxy_is_a_final_one(monkeypatch: pytest.MonkeyPatch) -> None:
