@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from gateway_shim.reload_check import ReloadCheck
 from gateway_shim.server import base_options, check_certificate
 
 __all__ = ["CAN_START", "gunicorn_options", "start_check"]
+
+logger = logging.getLogger(__name__)
 
 CAN_START = "a server can start with these settings"
 """What ``sse-monolith check`` says if so."""
@@ -55,6 +58,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
     def begin(arbiter: Arbiter) -> None:
         if not settings.is_production:
             _refuse_exposure(arbiter, settings)
+        _warn_of_admin_address(arbiter, settings)
         announce(arbiter)
 
     scheme = "https" if settings.certfile else "http"
@@ -115,6 +119,19 @@ def _refuse_exposure(arbiter: Arbiter, settings: Settings) -> None:
             problem = exposure_problem(where, address[0], settings.open_areas)
             if problem is not None:
                 raise SystemExit(f"sse-monolith: {problem}")
+
+
+def _warn_of_admin_address(arbiter: Arbiter, settings: Settings) -> None:
+    """Say that ADMIN_BIND is not listened at: --bind and systemd's sockets win over it too."""
+    listeners = (listener.sock.getsockname() for listener in arbiter.LISTENERS)
+    addresses = {address[:2] for address in listeners if isinstance(address, tuple)}
+    admin = settings.admin_address
+    if admin is not None and admin not in addresses:
+        logger.warning(
+            "the server does not listen at ADMIN_BIND, %s: add this address to gunicorn's --bind,"
+            " or as a ListenStream= to systemd's socket unit",
+            bind_text(*admin),
+        )
 
 
 def _reachable(host: str, port: int) -> str:

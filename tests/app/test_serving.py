@@ -188,6 +188,23 @@ def test_the_announcement_names_the_program_as_it_was_called(
     assert f"  {program} watch http://127.0.0.1:5000\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("address", [("127.0.0.1", 5000), ("127.0.0.2", 5001), "/a/socket"])
+def test_an_admin_address_that_is_not_listened_at(
+    address: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """gunicorn's --bind and systemd's sockets have taken its place: the log says what to do."""
+    options_of(admin_bind="127.0.0.1:5001")["when_ready"](Arbiter(address))
+    (record,) = caplog.records
+    assert "does not listen at ADMIN_BIND, 127.0.0.1:5001: add" in record.message
+
+
+def test_an_admin_address_that_is_listened_at(caplog: pytest.LogCaptureFixture) -> None:
+    """There is nothing to say; nor without one."""
+    options_of(admin_bind="[::1]:5001")["when_ready"](Arbiter(("::1", 5001, 0, 0)))
+    options_of()["when_ready"](Arbiter(("127.0.0.1", 5000)))
+    assert caplog.records == []
+
+
 def test_an_announcement_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk behind the output does not keep the server from serving."""
 
