@@ -1,4 +1,6 @@
-"""Every setting of the backend: its name, unit, default and limits, in one place.
+"""Every setting of the backend, with its name, unit, default and limits.
+
+Those of the server are in :mod:`app.server_settings`, those of tasks in :mod:`app.task_settings`.
 
 Settings come from the environment or from a ``.env`` file in the working directory
 (the environment wins; an empty value counts as none). Nothing else in the package reads the
@@ -11,19 +13,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from app.dotenv_file import InvalidDotenv
 from app.exposure import Area, parse_areas
 from app.host_names import HostNames
 from app.listening_addresses import address_of
+from app.server_settings import ServerSettings
 from app.setting_combinations import combination_problem
 from app.setting_sources import AmbiguousSetting, SettingSources, read_sources
-from gateway_shim.addresses import is_http_url, listening_host, split_bind
-from gateway_shim.client_address import DEFAULT_PROXIES, TrustedProxies
+from app.task_settings import TaskSettings
+from gateway_shim.addresses import is_http_url, split_bind
 from gateway_shim.config import Cors
 from gateway_shim.errors import InvalidConfiguration
-from gateway_shim.line_limit import LINES_PER_SECOND
 from gateway_shim.pending_connects import DEFAULT_PENDING_CONNECTS, MAX_PENDING_CONNECTS
 from gateway_shim.redaction import Redactor
 
@@ -40,7 +42,7 @@ class InvalidSettings(InvalidConfiguration):
     """The environment holds a value that no setting accepts; says which and why."""
 
 
-class Settings(BaseSettings):
+class Settings(TaskSettings, ServerSettings):
     """The backend's settings; each field's environment name is the field's in capitals."""
 
     # No env_file: read_settings reads it, because pydantic-settings drops a line that it cannot
@@ -50,59 +52,6 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         allow_inf_nan=False,
-    )
-
-    flask_env: Literal["production", "development", "testing"] = Field(
-        "development",
-        description="production: the callback needs its secret; testing: /api/testing exists",
-    )
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(5000, ge=1, le=65535, description="TCP port to listen on")
-
-    keep_alive_seconds: int = Field(
-        150,
-        ge=1,
-        le=86_400,
-        description="a connection may be idle this long between two requests, seconds; longer than"
-        " a proxy keeps it",
-    )
-
-    max_request_connections: int = Field(
-        2000,
-        ge=10,
-        le=65_536,
-        description="connections at a time, at each address listened at, that are no stream",
-    )
-    max_request_connections_per_address: int = Field(
-        500,
-        ge=1,
-        description="connections at a time from one client address that are no stream; loopback"
-        " and trusted proxies are not counted",
-    )
-    max_requests_per_connection: int = Field(
-        1000, ge=1, description="requests that one connection may carry; then it is closed"
-    )
-    trusted_proxies: str = Field(
-        DEFAULT_PROXIES,
-        description="comma-separated addresses and networks whose X-Forwarded-For and"
-        " X-Forwarded-Proto are believed; unix: the peers of a Unix socket; *: everybody",
-    )
-
-    certfile: str | None = Field(None, description="TLS certificate chain, PEM; needs KEYFILE")
-    keyfile: str | None = Field(None, description="TLS private key, PEM; needs CERTFILE")
-
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="the least important log line written"
-    )
-    log_format: Literal["text", "json"] = Field(
-        "text", description="text for people, json for machines"
-    )
-
-    log_lines_per_second: int = Field(
-        LINES_PER_SECOND,
-        ge=1,
-        le=1_000_000,
-        description="log lines of one kind that are written in a second; more are counted",
     )
 
     sse_callback_secret: SecretStr | None = Field(
@@ -186,100 +135,12 @@ class Settings(BaseSettings):
         " localhost; *.app.example, or * for all",
     )
 
-    max_body_bytes: int = Field(
-        1024 * 1024,
-        ge=1024,
-        le=1024**3,
-        description="the largest body of a request, bytes; larger ones get 413",
-    )
-    max_json_bytes: int = Field(
-        102_400,
-        ge=1024,
-        le=16 * 1024 * 1024,  # a body is parsed in one go, during which nobody else is served
-        description="the largest body for the backend's own routes, which take JSON, bytes",
-    )
-    max_bodies_bytes: int = Field(
-        32 * 1024 * 1024,
-        ge=1024 * 1024,
-        description="bytes that all bodies may hold together, 16 KiB of each not counted",
-    )
-    answer_seconds: float = Field(
-        30.0,
-        ge=1,
-        le=3600,
-        description="a client may keep an answer waiting this long, seconds, and one second more"
-        " for each 10,000 bytes",
-    )
-    max_answers_bytes: int = Field(
-        64 * 1024 * 1024,
-        ge=1024 * 1024,
-        description="bytes of all answers that wait for their clients, 16 KiB of each not counted",
-    )
-    max_answers_waiting: int = Field(
-        64,
-        ge=4,
-        le=1000,
-        description="requests for lists, results and metrics that wait for their turn; a fourth of"
-        " them from one client address",
-    )
-    max_error_details: int = Field(
-        10, ge=1, le=100, description="faults that the answer to a bad request describes"
-    )
-
     frontend_version_url: str | None = Field(
         None, description="JSON document with the frontend's current version"
     )
     frontend_version_cache_seconds: float = Field(
         5.0, ge=0, description="a fetched version is reused this long, seconds"
     )
-
-    app_tasks: str = Field("", description="own tasks: package.module:ClassName, comma-separated")
-    app_tasks_path: str | None = Field(
-        None,
-        description="folder with the modules of app_tasks and sse_authorize;"
-        " unset: the binary looks into tasks beside itself",
-    )
-    task_files_root: str | None = Field(
-        None, description="the folder digest_tree may read; unset: the task is not offered"
-    )
-    task_max_workers: int = Field(4, ge=1, le=256, description="tasks that run at the same time")
-    task_timeout_seconds: float = Field(300.0, gt=0, description="time limit of one task, seconds")
-    task_cleanup_interval_seconds: float = Field(
-        600.0, gt=0, description="finished tasks are forgotten after this long, seconds"
-    )
-    task_max_finished: int = Field(
-        1000, ge=1, description="finished tasks that are kept; the oldest are forgotten first"
-    )
-    task_max_finished_bytes: int = Field(
-        32 * 1024 * 1024,
-        ge=1024,
-        description="results of finished tasks that are kept, bytes of JSON; likewise",
-    )
-    task_max_result_bytes: int = Field(
-        4 * 1024 * 1024,
-        ge=1024,
-        description="one task's result, bytes of JSON; larger fields of it are left out",
-    )
-    task_max_waiting: int = Field(1000, ge=0, description="tasks that may wait for their turn")
-    task_max_waiting_bytes: int = Field(
-        8 * 1024 * 1024,
-        ge=1024,
-        description="parameters of all waiting tasks together, bytes of JSON",
-    )
-    task_max_per_address: int = Field(
-        100,
-        ge=1,
-        description="unfinished tasks of one client address; loopback is not counted",
-    )
-
-    graceful_shutdown_timeout: float = Field(
-        25.0, ge=0, description="running tasks may go on this long after SIGTERM, seconds"
-    )
-
-    @field_validator("host")
-    @classmethod
-    def _is_host(cls, value: str) -> str:
-        return listening_host(value)
 
     @field_validator("sse_gateway_url", "frontend_version_url")
     @classmethod
@@ -300,15 +161,6 @@ class Settings(BaseSettings):
     def _are_origins(cls, value: str) -> str:
         try:
             Cors.parse(value)
-        except InvalidConfiguration as exc:
-            raise ValueError(str(exc)) from exc
-        return value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _are_proxies(cls, value: str) -> str:
-        try:
-            TrustedProxies.parse(value)
         except InvalidConfiguration as exc:
             raise ValueError(str(exc)) from exc
         return value
@@ -348,16 +200,6 @@ class Settings(BaseSettings):
     def open_areas(self) -> frozenset[Area]:
         """What ``allow_open`` names."""
         return parse_areas(self.allow_open)
-
-    @property
-    def is_production(self) -> bool:
-        """Whether callbacks must carry the secret."""
-        return self.flask_env == "production"
-
-    @property
-    def is_testing(self) -> bool:
-        """Whether the testing API exists."""
-        return self.flask_env == "testing"
 
 
 @dataclass(frozen=True, slots=True)
