@@ -8,6 +8,7 @@
     ├── BadSend                a send that breaks the contract; the sender's fault
     ├── UnknownToken           a send for a stream that is not (any more) there
     ├── WriteFailed            a send that its stream did not survive; the client's fault
+    ├── ClientGone             a write failed: the client is not there any more; nobody's fault
     ├── LoopNotRunning         a call of another thread that no event loop carries out (any more)
     ├── TransferEnded          a body or an answer that has taken too long, or has made room
     ├── NotAllowedHere         what would stop or copy the serving process; the caller's misuse
@@ -26,6 +27,7 @@ __all__ = [
     "BadRedirect",
     "BadSend",
     "BadURL",
+    "ClientGone",
     "GatewayError",
     "InvalidConfiguration",
     "InvalidTransition",
@@ -85,6 +87,10 @@ class WriteFailed(GatewayError):
     def __init__(self, token: str) -> None:
         super().__init__(f"the stream with the token {token} could not be written to")
         self.token = token
+
+
+class ClientGone(GatewayError):
+    """A write failed: the client is not there any more."""
 
 
 class LoopNotRunning(GatewayError):

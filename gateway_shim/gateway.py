@@ -62,11 +62,10 @@ class Gateway:
         loop_thread: carries out the calls of other threads; None: one of its own. This gateway
             starts and stops it.
         refusals: counts what clients are refused; None: a counter of its own.
-        check: asked before anything else about a request for a stream: what to answer instead.
+        check: asked first about a request for a stream: what to answer instead.
 
     Attributes:
-        proxies: whose word about a client's address is taken. The worker replaces it where
-            gunicorn's own option says something else.
+        proxies: whose word about a client's address is taken; gunicorn's own option wins.
         starts: told of sends to streams that know their backend's start; None: nobody is.
     """
 

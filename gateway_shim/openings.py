@@ -17,12 +17,13 @@ from gateway_shim.callbacks import Action, CallbackAnswer, CallbackFailure, Reas
 from gateway_shim.config import GatewayConfig
 from gateway_shim.contract import Refusal
 from gateway_shim.drain import Farewells
+from gateway_shim.errors import ClientGone
 from gateway_shim.first_event import FirstEvent
 from gateway_shim.heartbeats import Heartbeats
 from gateway_shim.pending_connects import PendingConnects
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.short_stream import answer_in_stream
-from gateway_shim.sockets import ClientGone, Connection
+from gateway_shim.sockets import Connection
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream import OutboxFull, Stream, StreamEvent, StreamState
 from gateway_shim.stream_head import stream_head

@@ -6,8 +6,7 @@ request is read and answered. Only waiting connections make room, the one that h
 first, so a flood of half-open connections displaces itself: a client that sends its head at once
 waits for milliseconds.
 
-Each connection is known by its handler, the greenlet that serves it, which tells about itself.
-Everything here runs in the hub's thread.
+Each connection is known by its handler, the greenlet that serves it. Used in the hub's thread.
 """
 
 from __future__ import annotations
@@ -230,11 +229,7 @@ class RequestConnections:
     # ------------------------------------------------------------------ making room
 
     def close_longest(self) -> bool:
-        """Close the connection of any listener that has waited longest, for its descriptor.
-
-        Returns:
-            Whether there was one.
-        """
+        """Close the connection that has waited longest; return whether there was one."""
         reason = RefusalReason.CONNECTIONS
         return any(self._close_longest(line.waiting, reason) for line in self._lines)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 
+from gateway_shim.errors import ClientGone
 from gateway_shim.heartbeats import Heartbeats
-from gateway_shim.sockets import ClientGone, Connection
+from gateway_shim.sockets import Connection
 from gateway_shim.wire import Frame
 
 __all__ = ["answer_in_stream"]

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import _socket
 import socket
-import ssl
 from typing import Any, Protocol
 
 import gevent
 
+from gateway_shim.errors import ClientGone
 from gateway_shim.stream import Outbox, Stream, StreamState
 from gateway_shim.tcp import peer_has_left
-from gateway_shim.tls import TlsSocket
+from gateway_shim.tls import TlsSocket, borrow
 from gateway_shim.wire import Frame
 
-__all__ = ["LINGER_SECONDS", "ClientGone", "Connection", "ConnectionOwner"]
+__all__ = ["LINGER_SECONDS", "Connection", "ConnectionOwner"]
 
 LINGER_SECONDS = 1.0
 """How long an ended stream's client may take to hang up before its socket is closed anyway."""
@@ -28,10 +28,6 @@ LINGER_SECONDS = 1.0
 _READABLE, _WRITABLE = 1, 2  # libev's EV_READ and EV_WRITE
 _DISCARD_BYTES = 65536
 _LOOK_SECONDS = 0.25
-
-
-class ClientGone(Exception):
-    """A write failed: the client is not there any more."""
 
 
 class ConnectionOwner(Protocol):
@@ -96,7 +92,7 @@ class Connection:
         self._writer: Any = None
         self._closing = False
         self._borrowed = True
-        self._sock = _borrow(sock)
+        self._sock = borrow(sock)
         self._reader = gevent.get_hub().loop.io(self._sock.fileno(), _READABLE)
         self._reader.start(self._on_readable_while_borrowed)
 
@@ -300,10 +296,3 @@ class Connection:
         if self._writer is not None:
             self._writer.stop()
             self._writer = None
-
-
-def _borrow(sock: socket.socket) -> _socket.socket | TlsSocket:
-    """An object of our own for the server's descriptor: below gevent's, without its greenlets."""
-    plain = _socket.socket(sock.family, sock.type, sock.proto, sock.fileno())
-    plain.settimeout(0)
-    return TlsSocket(sock, plain) if isinstance(sock, ssl.SSLSocket) else plain

@@ -11,7 +11,8 @@ from gateway_shim.admission import Admission
 from gateway_shim.buffer_budget import UNLIMITED, BufferBudget
 from gateway_shim.callbacks import Reason
 from gateway_shim.endings import Endings
-from gateway_shim.sockets import ClientGone, Connection
+from gateway_shim.errors import ClientGone
+from gateway_shim.sockets import Connection
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream import OutboxFull, Stream, StreamEvent, StreamState
 from gateway_shim.stream_request import shorten_url, unpack_request
@@ -245,8 +246,7 @@ class Streams:
 
     def lose(self, connection: Connection, reason: Reason) -> None:
         """End a stream whose client is gone, or must go. Allowed at any time, also twice."""
-        stream = connection.stream
-        was = stream.state
+        stream, was = connection.stream, connection.stream.state
         if was is not StreamState.CLOSED:
             stream.apply(StreamEvent.LOSE)
         connection.abort()

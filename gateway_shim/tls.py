@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 import contextlib
 import logging
+import socket
 import ssl
 from typing import Any
 
@@ -20,7 +21,7 @@ from gateway_shim.request_connections import Line, RequestConnections
 from gateway_shim.request_server import RequestServer
 from gateway_shim.server_request import address_of
 
-__all__ = ["HANDSHAKE_SECONDS", "TlsServer", "TlsSocket"]
+__all__ = ["HANDSHAKE_SECONDS", "TlsServer", "TlsSocket", "borrow"]
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +104,17 @@ class TlsSocket:
     def park(self) -> None:
         """Wait until it is closed."""
         self._closed.wait()
+
+
+def borrow(sock: socket.socket) -> _socket.socket | TlsSocket:
+    """Return an object of our own for a descriptor of the server: below gevent's, not blocking.
+
+    Args:
+        sock: the server's socket, with or without TLS; it stays open.
+    """
+    plain = _socket.socket(sock.family, sock.type, sock.proto, sock.fileno())
+    plain.settimeout(0)
+    return TlsSocket(sock, plain) if isinstance(sock, ssl.SSLSocket) else plain
 
 
 class TlsServer(RequestServer):

@@ -50,7 +50,6 @@ __all__ = ["StreamWorker"]
 
 _NOTIFY_SECONDS = 1.0
 
-
 _LAST_REQUESTS_SECONDS = 2.0
 """How long requests that are being answered may go on after everything else has ended."""
 
@@ -241,7 +240,7 @@ class StreamWorker(GeventWorker):
 
     def _drain(self, servers: list[RequestServer]) -> None:
         """Shut the application down while everything is still served, then stop serving."""
-        if self._has_successor():
+        if self.generations.has_successor(self.age):
             # It accepts from the same sockets, and what we accepted we would turn away. Without
             # a successor it is better to answer that we end than not to answer.
             for server in servers:
@@ -264,14 +263,11 @@ class StreamWorker(GeventWorker):
             server.stop(timeout=0)
         self.runtime.gateway.stop()
 
-    def _has_successor(self) -> bool:
-        return self.generations.has_successor(self.age)
-
     def notify(self) -> None:
         """Tell the arbiter, and systemd, that this worker lives; exit if the arbiter is gone."""
         self.tmp.notify()
         report_left_out()
-        if not self._has_successor():  # beside it, one that ends must not speak for that one
+        if not self.generations.has_successor(self.age):  # which speaks for itself
             self.notifier.alive()
         if self.alive and self.ppid != os.getppid():
             self.log.info("Parent changed, shutting down: %s", self)

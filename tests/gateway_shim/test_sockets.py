@@ -13,7 +13,8 @@ import pytest
 from gevent.libev.corecext import watcher
 
 from gateway_shim import sockets
-from gateway_shim.sockets import ClientGone, Connection
+from gateway_shim.errors import ClientGone
+from gateway_shim.sockets import Connection
 from gateway_shim.stream import OutboxFull, Stream
 from gateway_shim.wire import frame
 from tests.gateway_shim.rig import HubErrors, SocketClient, fill, soon, tcp_pair
