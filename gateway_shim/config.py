@@ -101,6 +101,8 @@ class GatewayConfig:
         max_connections_per_address: streams at a time from one address; None: no limit.
         proxies: whose word about a client's address is taken; the default: nobody's.
         max_pending_connects: connects that wait for the backend's answer at a time.
+        callback_connections: connections to a backend behind HTTP at a time: descriptors that are
+            kept free for them.
         keep_headers: whether disconnect callbacks repeat the headers of the stream's request, as
             the contract says; a backend that does not look at them saves their memory.
         max_request_connections_per_address: connections at a time from one address that are no
@@ -120,6 +122,7 @@ class GatewayConfig:
     max_connections_per_address: int | None = None
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     max_pending_connects: int = DEFAULT_PENDING_CONNECTS
+    callback_connections: int = 0
     keep_headers: bool = True
     max_request_connections_per_address: int = 500
     max_requests_per_connection: int = 1000

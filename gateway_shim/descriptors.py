@@ -7,7 +7,7 @@ import resource
 __all__ = ["RESERVED", "raise_limit", "requests_allowed", "streams_allowed"]
 
 RESERVED = 256
-"""Descriptors kept for what is no client's: files, the event loop, connections to a backend."""
+"""Descriptors kept for what is no client's: files, the event loop, connections of tasks."""
 
 
 def raise_limit() -> int:
@@ -28,8 +28,9 @@ def streams_allowed(limit: int, requests: int) -> int:
 
     Args:
         limit: of the whole process.
-        requests: the connections that are no stream, at most. Where descriptors are few, half of
-            them are for streams all the same; see :func:`requests_allowed`.
+        requests: the connections that are no stream, and those to a backend, at most. Where
+            descriptors are few, half of them are for streams all the same; see
+            :func:`requests_allowed`.
     """
     return max(limit - RESERVED - requests, limit // 2)
 
@@ -39,7 +40,7 @@ def requests_allowed(limit: int, streams: int) -> int:
 
     Args:
         limit: of the whole process.
-        streams: how many streams there may be.
+        streams: how many streams there may be, and connections to a backend.
     """
     left = max(limit - streams, 0)
     return max(left - RESERVED, left // 2)

@@ -25,15 +25,15 @@ from gateway_shim.contract import compact_json
 from gateway_shim.errors import AnswerTimeout, RequestFailed
 from gateway_shim.http_client import MAX_REDIRECTS, HttpClient
 
-__all__ = ["HttpBackend"]
+__all__ = ["DISCONNECTS_AT_ONCE", "HttpBackend"]
 
 logger = logging.getLogger(__name__)
 
-_DISCONNECTS_AT_ONCE = 32
-_KEPT_CONNECTIONS = 192
-"""Connections that are kept for the next callbacks, fewer than the descriptors in reserve
-(``RESERVED`` in :mod:`gateway_shim.descriptors`). More callbacks at a time open more: each belongs
-to a connect, for which two descriptors are set aside, one as a stream and one as a request."""
+DISCONNECTS_AT_ONCE = 32
+"""Ends of streams that the backend is being told of at a time."""
+
+_KEPT_CONNECTIONS = 256
+"""Connections that are kept for the next callbacks; more callbacks at a time open more."""
 
 
 class HttpBackend:
@@ -56,7 +56,7 @@ class HttpBackend:
         self.starts.ask = self.ask
         # Redirects are followed, as the Node gateways do: the last status counts.
         self._client = HttpClient(connections=_KEPT_CONNECTIONS, redirects=MAX_REDIRECTS)
-        self._disconnects = Pool(_DISCONNECTS_AT_ONCE)
+        self._disconnects = Pool(DISCONNECTS_AT_ONCE)
 
     def connect(self, payload: Mapping[str, Any]) -> CallbackAnswer | CallbackFailure:
         """Ask whether a stream may open."""

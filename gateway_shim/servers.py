@@ -38,7 +38,8 @@ def make_servers(
         config: the gateway's.
     """
     streams = config.max_connections or 0
-    allowed = max(requests_allowed(raise_limit(), streams) // len(listeners), 1)
+    others = streams + config.callback_connections
+    allowed = max(requests_allowed(raise_limit(), others) // len(listeners), 1)
     size = min(cfg.worker_connections, allowed)
     if size < cfg.worker_connections:
         logger.warning(

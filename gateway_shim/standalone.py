@@ -8,12 +8,15 @@ from gateway_shim.config import GatewayConfig
 from gateway_shim.descriptors import raise_limit, streams_allowed
 from gateway_shim.front import Front
 from gateway_shim.gateway import Gateway
-from gateway_shim.http_backend import HttpBackend
+from gateway_shim.http_backend import DISCONNECTS_AT_ONCE, HttpBackend
 from gateway_shim.pending_connects import DEFAULT_PENDING_CONNECTS
 from gateway_shim.server import REQUEST_CONNECTIONS
 from gateway_shim.wire import Dialect
 
 __all__ = ["make_front"]
+
+_PENDING_SHARE = 8
+"""Of the descriptors an eighth may be for callbacks of connects, where descriptors are few."""
 
 
 def make_front(
@@ -40,12 +43,16 @@ def make_front(
         proxies: whose word about a client's address is taken; None: nobody's.
     """
     backend: Backend = HttpBackend(callback_url) if callback_url else NoBackend()
+    limit = raise_limit()
+    pending = max(1, min(max_pending_connects, limit // _PENDING_SHARE))
+    callbacks = pending + DISCONNECTS_AT_ONCE
     config = GatewayConfig(
         dialect=Dialect(dialect),
         heartbeat_interval=heartbeat_interval,
-        max_connections=streams_allowed(raise_limit(), listeners * REQUEST_CONNECTIONS),
+        max_connections=streams_allowed(limit, listeners * REQUEST_CONNECTIONS + callbacks),
         max_connections_per_address=max_connections_per_address,
-        max_pending_connects=max_pending_connects,
+        max_pending_connects=pending,
+        callback_connections=callbacks,
         proxies=proxies or TrustedProxies(),
     )
     gateway = Gateway(backend, config)

@@ -40,7 +40,7 @@ def _no_gunicorn(monkeypatch: pytest.MonkeyPatch) -> None:
     STARTED.clear()
     monkeypatch.setattr(command, "GunicornServer", FakeServer)
     monkeypatch.setattr(log_format, "install", lambda *_: None)
-    monkeypatch.setattr(standalone, "raise_limit", lambda: 10_000)
+    monkeypatch.setattr(standalone, "raise_limit", lambda: 100_000)
     for name in (
         *("PORT", "HOST", "CALLBACK_URL", "HEARTBEAT_INTERVAL_SECONDS", "SSE_DIALECT"),
         *("SSE_MAX_CONNECTIONS_PER_ADDRESS", "TRUSTED_PROXIES", "SSE_MAX_PENDING_CONNECTS"),

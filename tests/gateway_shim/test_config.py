@@ -103,6 +103,7 @@ def test_defaults() -> None:
         "max_request_connections_per_address": 500,
         "max_requests_per_connection": 1000,
         "max_pending_connects": 500,
+        "callback_connections": 0,
         "keep_headers": True,
         "client_timeout": 30.0,
         "retry_ms": None,

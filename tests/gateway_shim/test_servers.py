@@ -27,11 +27,11 @@ def listeners() -> Iterator[list[socket.socket]]:
 
 
 def sizes(
-    listeners: list[socket.socket], cfg: Config, streams: int | None
+    listeners: list[socket.socket], cfg: Config, streams: int | None, callbacks: int = 0
 ) -> list[tuple[int, int]]:
     """Handlers of each listener, and how many connections that are no stream it may have."""
     connections = RequestConnections(10, lambda address: address, RefusalCounts())
-    config = GatewayConfig(max_connections=streams)
+    config = GatewayConfig(max_connections=streams, callback_connections=callbacks)
     make_servers(listeners, lambda *_: None, connections, cfg, config)
     return [(line.pool.size or 0, line.size) for line in connections._lines]
 
@@ -59,6 +59,16 @@ def test_sizes(
     assert sizes(listeners, cfg, 500) == [(size, size)] * 2
     assert message in caplog.text
     assert bool(caplog.text) is bool(message)
+
+
+def test_connections_to_a_backend_have_descriptors_of_their_own(
+    listeners: list[socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Together with streams, connections and the reserve of 256 they are as many as there are."""
+    monkeypatch.setattr(servers, "raise_limit", lambda: 500 + 2 * 700 + 100 + 256)
+    cfg = Config()
+    cfg.set("worker_connections", 2000)
+    assert sizes(listeners, cfg, 500, callbacks=100) == [(700, 700)] * 2
 
 
 def test_tls(

@@ -24,11 +24,22 @@ def test_with_a_backend() -> None:
     assert isinstance(backend, HttpBackend)
     assert (backend.configured, backend._url) == (True, "http://127.0.0.1:1/callback")
     assert front.gateway.config == GatewayConfig(
-        dialect=Dialect.ENVELOPE, heartbeat_interval=7, max_connections=10_000 - 256 - 2000
+        dialect=Dialect.ENVELOPE,
+        heartbeat_interval=7,
+        max_connections=10_000 - 256 - 2000 - 532,
+        callback_connections=532,
     )
     assert front._drain_seconds == 3.0
     assert front.gateway.starts is backend.starts
     assert backend.starts.end_earlier == front.gateway.end_earlier
+
+
+def test_few_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An eighth of them may be for callbacks of connects, whatever was asked for."""
+    monkeypatch.setattr(standalone, "raise_limit", lambda: 1024)
+    config = make_front(None, 15, "named", 5.0, max_pending_connects=500).gateway.config
+    assert (config.max_pending_connects, config.callback_connections) == (128, 128 + 32)
+    assert config.max_connections == 512
 
 
 @pytest.mark.parametrize("url", [None, ""])
