@@ -122,15 +122,18 @@ class ConnectionManager:
         if earlier is not None and earlier[0] != token:
             self._close_replaced(request_id, earlier[0])
         for observer in observers:
-            self._notify(observer, request_id)
-        if farewell is not None:
+            if not self._is_gone(token):
+                self._notify(observer, request_id)
+        if self._is_gone(token):  # nobody reports such an end, and it may be one of a flood
+            self.on_disconnect(token)
+        elif farewell is not None:
             self._send_away(request_id, token, farewell)
 
+    def _is_gone(self, token: str) -> bool:
+        return self._holds is not None and not self._holds(token)
+
     def _is_anothers(self, request_id: str, token: str, user: str | None) -> bool:
-        owner = self._users.get(request_id)
-        if owner is None or owner == user:
-            return False
-        return self._holds is None or self._holds(token)
+        return self._users.get(request_id) not in (None, user) and not self._is_gone(token)
 
     def _send_away(self, request_id: str, token: str, farewell: Event) -> None:
         """End a stream that was accepted after the drain had looked which streams there are.

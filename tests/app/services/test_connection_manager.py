@@ -223,6 +223,24 @@ def test_a_stream_that_never_opened_keeps_nobody_out(transport: Transport) -> No
     assert manager.holder_of("me") == "T2"
 
 
+def test_a_stream_that_left_while_it_connected_is_forgotten(
+    transport: Transport, metrics: Metrics
+) -> None:
+    """Also one whose token a caller has made up: nobody would report the end of either."""
+    living = {"leaves", "stays"}
+    manager = ConnectionManager(transport, metrics, holds=living.__contains__)
+    told: list[str] = []
+    manager.register_on_connect(told.append)
+    manager.register_on_connect(lambda request_id: living.discard("leaves"))
+    manager.register_on_connect(told.append)
+    for token in ("leaves", "stays", "forged"):
+        manager.on_connect(f"of-{token}", token, URL)
+    assert told == ["of-leaves", "of-stays", "of-stays"]
+    known = [manager.has_connection(f"of-{token}") for token in ("leaves", "stays", "forged")]
+    assert known == [False, True, False]
+    assert metrics.calls.count(("closed",)) == 2
+
+
 def test_many_streams_of_one_user(manager: ConnectionManager) -> None:
     """A user's name is kept once, however many streams the user has."""
     for number in range(3):
