@@ -21,7 +21,8 @@ class FairWork:
 
     A thousand pieces of work that each let others run after 2 ms would still have the event loop
     for two seconds in a row. So the slice is of all of them together, and those that want to go on
-    queue up: one step each time that the event loop has gone round. Used in the hub's thread.
+    queue up: each time that the event loop has gone round, one slice's worth of them does a step.
+    Used in the hub's thread.
 
     Args:
         seconds: the slice; 0: the event loop goes round before each step.
@@ -52,9 +53,10 @@ class FairWork:
         try:
             if self._line[0] is not place:
                 place.wait()
-            for _ in range(self._turns):
-                let_others_run()
-            self._went_round = self._clock()
+            if self._clock() - self._went_round >= self._seconds:
+                for _ in range(self._turns):
+                    let_others_run()
+                self._went_round = self._clock()
         finally:
             was_first = self._line[0] is place
             self._line.remove(place)

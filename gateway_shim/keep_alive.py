@@ -12,6 +12,7 @@ shares a slice of each round of the event loop (:mod:`gateway_shim.turns`).
 from __future__ import annotations
 
 import ssl
+import time
 from types import TracebackType
 from typing import Any, Literal
 
@@ -32,6 +33,12 @@ For the first request of a connection the time runs from the start of the connec
 """
 
 _RECEIVE_BYTES = 8192
+
+_LAST_REQUESTS_SECONDS = 2.0
+"""How long requests that are being answered may go on after everything else has ended."""
+
+_LAST_HEADS_SECONDS = 0.1
+"""How long a connection that was accepted last may take for its head then."""
 
 
 class HeadTimeout(gevent.Timeout):
@@ -111,6 +118,15 @@ class KeptConnections:
         """Close all idle connections, and let none become idle any more."""
         self._closed = True
         self._connections.close_idle()
+
+    def finish(self) -> None:
+        """Wait until the last requests are answered: for seconds at most, and not for idle ones."""
+        now = time.monotonic()
+        heads_by, deadline = now + _LAST_HEADS_SECONDS, now + _LAST_REQUESTS_SECONDS
+        while len(self._connections):
+            if time.monotonic() >= (deadline if self._connections.working else heads_by):
+                break
+            gevent.sleep(0.01)
 
     def _wait(self, sock: Any) -> bytes:
         """Wait for the next bytes of a connection; none if it is to be closed."""

@@ -21,6 +21,7 @@ from gateway_shim.contract import MAX_REQUEST_BYTES, ErrorCode, Refusal, error_b
 from gateway_shim.errors import TransferEnded
 from gateway_shim.fair_work import FairWork
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
+from gateway_shim.request_connections import RequestConnections
 from gateway_shim.transfers import Transfer, TransferLimits, Transfers
 
 __all__ = [
@@ -108,6 +109,7 @@ class Bodies:
         limits: what they may cost.
         refusals: counts those that are refused.
         limit_key: returns what a client's address is counted as.
+        connections: told which handlers wait for bodies, so that these make room for others.
     """
 
     def __init__(
@@ -115,7 +117,11 @@ class Bodies:
         limits: TransferLimits,
         refusals: RefusalCounts,
         limit_key: Callable[[str], str] = lambda address: address,
+        connections: RequestConnections | None = None,
     ) -> None:
+        if connections is None:  # nobody else may need their places
+            connections = RequestConnections(0, limit_key, refusals)
+        self._connections = connections
         self._transfers = Transfers(limits.max_bodies_bytes, SMALL_BODY_BYTES, limit_key)
         self._refusals = refusals
 
@@ -135,10 +141,12 @@ class Bodies:
 
         Raises:
             NoMoreData, ParseException, OSError: as :func:`read_body`.
+            MadeRoom: the connection was closed for another.
         """
         if limit:
             with self._transfers.begin(address) as transfer:
-                refusal = read_body(req, sock, limit, transfer)
+                with self._connections.receive():
+                    refusal = read_body(req, sock, limit, transfer)
                 if refusal is not None:
                     self._refusals.add(_REASONS[refusal.status])
                 yield refusal
@@ -152,7 +160,8 @@ class Bodies:
                     yield None
             finally:
                 if req.must_close:
-                    _close_answered(sock)
+                    with self._connections.receive():
+                        _close_answered(sock)
 
 
 def _close_answered(sock: Any) -> None:

@@ -2,9 +2,10 @@
 
 A connection is *waiting* while the next thing has to come from its client: the TLS handshake, the
 head of a request, or a next request at all (then it is also *idle*). It is *working* while its
-request is read and answered. Only waiting connections make room, the one that has waited longest
-first, so a flood of half-open connections displaces itself: a client that sends its head at once
-waits for milliseconds.
+request is answered. In between its body may have to come: it is *receiving*. Waiting connections
+make room, the one that has waited longest first, and where there is none, receiving ones. So a
+flood of half-open connections, or of bodies that do not end, displaces itself: a client that sends
+its request at once waits for milliseconds.
 
 Each connection is known by its handler, the greenlet that serves it. Used in the hub's thread.
 """
@@ -13,89 +14,41 @@ from __future__ import annotations
 
 import _socket
 import contextlib
+import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.pool import Pool
 
+from gateway_shim.crowds import Crowd, Line, Place, Waiting
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 
 if TYPE_CHECKING:
     from gateway_shim.gateway import Gateway
 
-__all__ = ["Line", "Place", "RequestConnections"]
-
-_MANY_SHARE = 4
-"""From a quarter of the connections on, a new one must show its head for a handler."""
+__all__ = ["MadeRoom", "RequestConnections"]
 
 _LOOKED_AT = 32
 """Waiting connections that are looked at for one that can be closed; those on which bytes have
 arrived cannot, and their handlers are about to run."""
 
-Waiting = dict[Any, None]
-"""Handlers in the order in which they began to wait: a dictionary keeps it."""
 
-
-class Line:
-    """The connections of one listener.
-
-    Args:
-        pool: their handlers; over TLS those of streams, too.
-        size: how many connections that are no stream there may be.
-    """
-
-    __slots__ = ("count", "idle", "many", "pool", "reserve", "size", "waiting")
-
-    def __init__(self, pool: Pool, size: int) -> None:
-        self.pool = pool
-        self.size = size
-        self.reserve = max(1, size // 10)
-        self.many = max(1, size // _MANY_SHARE)
-        self.count = 0
-        self.waiting: Waiting = {}
-        self.idle: Waiting = {}
-
-    @property
-    def is_crowded(self) -> bool:
-        """Whether so few places are left that a waiting connection must make room."""
-        return self.pool.free_count() < self.reserve or self.count > self.size - self.reserve
-
-
-class _Address:
-    """The connections of one client address."""
-
-    __slots__ = ("count", "waiting")
+class MadeRoom(ConnectionResetError):
+    """A connection was closed for another; to gunicorn, its client hung up."""
 
     def __init__(self) -> None:
-        self.count = 0
-        self.waiting: Waiting = {}
-
-
-class Place:
-    """What is known of one connection.
-
-    Args:
-        line: of its listener.
-        descriptor: its socket's.
-        key: what its address is counted as; empty: not at all.
-    """
-
-    __slots__ = ("descriptor", "key", "line")
-
-    def __init__(self, line: Line, descriptor: int, key: str) -> None:
-        self.line = line
-        self.descriptor = descriptor
-        self.key = key
+        super().__init__(errno.ECONNRESET, "the connection made room for another")
 
 
 class RequestConnections:
     """The connections of a worker that are no stream.
 
-    A handler calls :meth:`enter`, then :meth:`wait`, :meth:`wait_idle` and :meth:`work` in turn,
-    and :meth:`leave` before its descriptor is closed.
+    A handler calls :meth:`enter`, then :meth:`wait`, :meth:`wait_idle`, :meth:`receive` and
+    :meth:`work` in turn, and :meth:`leave` before its descriptor is closed.
 
     Args:
         per_address: connections at a time from one address.
@@ -114,7 +67,7 @@ class RequestConnections:
         self.refusals = refusals
         self._lines: list[Line] = []
         self._places: dict[Any, Place] = {}
-        self._addresses: dict[str, _Address] = {}
+        self._addresses: dict[str, Crowd] = {}
 
     @classmethod
     def of(cls, gateway: Gateway) -> RequestConnections:
@@ -129,6 +82,11 @@ class RequestConnections:
     def __len__(self) -> int:
         """Count the connections."""
         return len(self._places)
+
+    @property
+    def working(self) -> int:
+        """The number of connections that do not wait for their clients' next request."""
+        return len(self._places) - sum(len(line.waiting) for line in self._lines)
 
     def add_line(self, pool: Pool, size: int) -> Line:
         """Begin to count the connections of a listener; see :class:`Line`."""
@@ -166,10 +124,10 @@ class RequestConnections:
         key = self._limit_key(address)
         if self._has_all(key):
             reason = RefusalReason.CONNECTIONS_PER_ADDRESS
-            has_room = self._close_longest(self._addresses[key].waiting, reason)
+            has_room = self._make_room(self._addresses[key], reason)
         elif line.is_crowded:
             reason = RefusalReason.CONNECTIONS
-            has_room = self._close_longest(line.waiting, reason) or line.count < line.size
+            has_room = self._make_room(line, reason) or line.count < line.size
         else:
             has_room = True
         if has_room:
@@ -183,12 +141,31 @@ class RequestConnections:
         """Say that the calling handler waits from now on."""
         handler = gevent.getcurrent()
         self.work()
+        for crowd in self._crowds_of(self._places.get(handler)):
+            crowd.waiting[handler] = None
+
+    @contextmanager
+    def receive(self) -> Iterator[None]:
+        """Say for the time of a block that the calling handler waits for a body, or for its
+        client to take the last answer.
+
+        Raises:
+            MadeRoom: the connection was closed for another; instead of what the block raises.
+        """
+        handler = gevent.getcurrent()
+        self.work()
         place = self._places.get(handler)
-        if place is None:
-            return
-        place.line.waiting[handler] = None
-        if place.key:
-            self._addresses[place.key].waiting[handler] = None
+        for crowd in self._crowds_of(place):
+            crowd.receiving[handler] = None
+        # Here, too: where all handlers are taken, no connection enters.
+        if place is not None and place.line.has_too_many:
+            self._make_room(place.line, RefusalReason.CONNECTIONS)
+        try:
+            yield
+        finally:
+            self.work()
+            if place is not None and handler not in self._places:
+                raise MadeRoom
 
     def wait_idle(self) -> None:
         """Say that the calling handler waits between two requests. Half of a line may be idle."""
@@ -202,7 +179,7 @@ class RequestConnections:
         if len(line.idle) > line.size // 2:
             self._close_longest(line.idle, RefusalReason.CONNECTIONS)
         elif line.is_crowded:
-            self._close_longest(line.waiting, RefusalReason.CONNECTIONS)
+            self._make_room(line, RefusalReason.CONNECTIONS)
 
     def work(self) -> None:
         """Say that the calling handler does not wait any more."""
@@ -222,22 +199,28 @@ class RequestConnections:
     def resume(self, place: Place) -> None:
         """Go on with a connection that has left, as one that works."""
         self._places[gevent.getcurrent()] = place
-        place.line.count += 1
         if place.key:
-            self._addresses.setdefault(place.key, _Address()).count += 1
+            self._addresses.setdefault(place.key, Crowd())
+        for crowd in self._crowds_of(place):
+            crowd.count += 1
 
     # ------------------------------------------------------------------ making room
 
     def close_longest(self) -> bool:
         """Close the connection that has waited longest; return whether there was one."""
         reason = RefusalReason.CONNECTIONS
-        return any(self._close_longest(line.waiting, reason) for line in self._lines)
+        return any(self._make_room(line, reason) for line in self._lines)
 
     def close_idle(self) -> None:
         """Close all idle connections."""
         for line in self._lines:
             for handler in list(line.idle):
                 self._close(handler)
+
+    def _make_room(self, crowd: Crowd, reason: RefusalReason) -> bool:
+        return self._close_longest(crowd.waiting, reason) or self._close_longest(
+            crowd.receiving, reason
+        )
 
     def _close_longest(self, waiting: Waiting, reason: RefusalReason) -> bool:
         for handler in list(islice(waiting, _LOOKED_AT)):
@@ -285,16 +268,19 @@ class RequestConnections:
             return None
         self._end_waiting(handler, place)
         del self._places[handler]
-        place.line.count -= 1
-        if place.key:
-            address = self._addresses[place.key]
-            address.count -= 1
-            if not address.count:
-                del self._addresses[place.key]
+        for crowd in self._crowds_of(place):
+            crowd.count -= 1
+        if place.key and not self._addresses[place.key].count:
+            del self._addresses[place.key]
         return place
 
     def _end_waiting(self, handler: Any, place: Place) -> None:
-        place.line.waiting.pop(handler, None)
         place.line.idle.pop(handler, None)
-        if place.key:
-            self._addresses[place.key].waiting.pop(handler, None)
+        for crowd in self._crowds_of(place):
+            crowd.waiting.pop(handler, None)
+            crowd.receiving.pop(handler, None)
+
+    def _crowds_of(self, place: Place | None) -> tuple[Crowd, ...]:
+        if place is None:
+            return ()
+        return (place.line, self._addresses[place.key]) if place.key else (place.line,)

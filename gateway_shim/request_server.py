@@ -12,9 +12,10 @@ from typing import Any
 import gevent.socket
 from gevent.server import StreamServer
 
+from gateway_shim.crowds import Line
 from gateway_shim.keep_alive import HEAD_SECONDS
 from gateway_shim.lobby import Lobby, has_begun
-from gateway_shim.request_connections import Line, RequestConnections
+from gateway_shim.request_connections import RequestConnections
 from gateway_shim.server_request import address_of
 
 __all__ = ["RequestServer"]

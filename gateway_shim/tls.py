@@ -16,8 +16,9 @@ from typing import Any
 import gevent
 from gevent.event import Event as Signal
 
+from gateway_shim.crowds import Line
 from gateway_shim.plain_http import PlainHttp
-from gateway_shim.request_connections import Line, RequestConnections
+from gateway_shim.request_connections import RequestConnections
 from gateway_shim.request_server import RequestServer
 from gateway_shim.server_request import address_of
 

@@ -8,7 +8,7 @@ gateway keeps the socket.
 from __future__ import annotations
 
 import os
-import time
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import gevent
@@ -32,7 +32,7 @@ from gateway_shim.patching import support_native_threads
 from gateway_shim.refusal_counts import RefusalReason
 from gateway_shim.refused_options import refused_options
 from gateway_shim.request_body import Bodies, drop_body, may_follow
-from gateway_shim.request_connections import RequestConnections
+from gateway_shim.request_connections import MadeRoom, RequestConnections
 from gateway_shim.request_server import RequestServer
 from gateway_shim.runtime import Runtime, runtime_of
 from gateway_shim.server_request import (
@@ -49,9 +49,6 @@ from gateway_shim.tcp import detect_dead_peers
 __all__ = ["StreamWorker"]
 
 _NOTIFY_SECONDS = 1.0
-
-_LAST_REQUESTS_SECONDS = 2.0
-"""How long requests that are being answered may go on after everything else has ended."""
 
 
 class StreamWorker(GeventWorker):
@@ -97,7 +94,6 @@ class StreamWorker(GeventWorker):
         """Prepare this process and serve until told to exit."""
         RequestParser.mesg_class = ServerRequest
         self._wake: Signal | None = None
-        self._busy = 0
         self._requests = FairWork()
         super().init_process()
 
@@ -112,7 +108,6 @@ class StreamWorker(GeventWorker):
             self.runtime = runtime_of(self.wsgi)
             gateway, limits = self.runtime.gateway, self.runtime.limits
             prepare_requests(self.cfg, gateway)
-            self._bodies = Bodies(limits, gateway.refusals, gateway.limit_key)
             self._answers = Answers(limits, gateway.refusals, gateway.limit_key)
         except InvalidConfiguration as exc:
             raise AppImportError(f"sse-monolith: {exc}") from exc
@@ -159,17 +154,13 @@ class StreamWorker(GeventWorker):
         limit = self.runtime.body_limit(req.method, req.uri)
         with self._bodies.of(req, guarded, limit, client) as refusal:
             if refusal is not None:
-                send_last(sock, self._refusal_bytes(refusal, req, close=True))
+                self._send_last(sock, refusal, req)
                 raise StopIteration
             if client != address_of(addr):
                 addr = client  # the application's REMOTE_ADDR; the client's port is not known
             # gunicorn would let any client say where the application is mounted.
             req.headers = [pair for pair in req.headers if pair[0] != "SCRIPT_NAME"]
-            self._busy += 1
-            try:
-                super().handle_request(listener_name, req, guarded, addr)
-            finally:
-                self._busy -= 1
+            super().handle_request(listener_name, req, guarded, addr)
         return self._keep_alive(req, sock)
 
     def _open_stream(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
@@ -187,10 +178,18 @@ class StreamWorker(GeventWorker):
 
     def _keep_alive(self, req: Any, sock: Any) -> bool:
         """Wait for the connection's next request, or end the connection."""
-        ends = req.should_close() or not self.alive or not drop_body(req, sock)
+        ends = req.should_close() or not self.alive
+        if not ends:
+            with self._connections.receive():  # a body that nobody has asked for
+                ends = not drop_body(req, sock)
         if ends or not self._kept.wait(req.unreader, sock):
             raise StopIteration
         return True
+
+    def _send_last(self, sock: Any, refusal: Refusal, req: Any | None) -> None:
+        """Refuse a request and close its connection, which makes room for others meanwhile."""
+        with suppress(MadeRoom), self._connections.receive():
+            send_last(sock, self._refusal_bytes(refusal, req, close=True))
 
     def _refusal_bytes(self, refusal: Refusal, req: Any | None, *, close: bool) -> bytes:
         """Return an answer in place of the application's; ``req`` is None if it is unreadable."""
@@ -211,7 +210,7 @@ class StreamWorker(GeventWorker):
             extra={"address": address_of(addr), "status": refusal.status, "error": str(exc)[:200]},
         )
         self.runtime.gateway.refusals.add(RefusalReason.BAD_REQUEST)
-        send_last(client, self._refusal_bytes(refusal, None, close=True))
+        self._send_last(client, refusal, None)
 
     # ------------------------------------------------------------------ life and death
 
@@ -222,6 +221,9 @@ class StreamWorker(GeventWorker):
         gateway = self.runtime.gateway
         self._connections = RequestConnections.of(gateway)
         self._kept = KeptConnections(self.cfg.keepalive, self._connections)
+        self._bodies = Bodies(
+            self.runtime.limits, gateway.refusals, gateway.limit_key, self._connections
+        )
         servers = make_servers(
             self.sockets, self.handle, self._connections, self.cfg, gateway.config
         )
@@ -256,9 +258,7 @@ class StreamWorker(GeventWorker):
         for server in servers:
             server.close()
         # gunicorn's own wait would count connections that are kept alive and idle.
-        deadline = time.monotonic() + _LAST_REQUESTS_SECONDS
-        while self._busy and time.monotonic() < deadline:
-            gevent.sleep(0.01)
+        self._kept.finish()
         for server in servers:
             server.stop(timeout=0)
         self.runtime.gateway.stop()

@@ -26,6 +26,7 @@ from tests.faults.hostile_connections import (
     large_heads,
     pipelining,
     reconnecting,
+    unfinished_bodies,
 )
 from tests.faults.hostile_tasks import slow_readers, task_flood, task_list, tasks_without_pause
 
@@ -38,6 +39,7 @@ ATTACKS: dict[str, Callable[[Target], None]] = {
     for attack in (
         pipelining,
         half_open_heads,
+        unfinished_bodies,
         large_heads,
         reconnecting,
         bad_requests,

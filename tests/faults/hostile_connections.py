@@ -10,7 +10,14 @@ from collections.abc import Callable
 
 from tests.faults.attack_target import Pace, Target, drain_in_background
 
-__all__ = ["bad_requests", "half_open_heads", "large_heads", "pipelining", "reconnecting"]
+__all__ = [
+    "bad_requests",
+    "half_open_heads",
+    "large_heads",
+    "pipelining",
+    "reconnecting",
+    "unfinished_bodies",
+]
 
 
 def pipelining(target: Target) -> None:
@@ -51,6 +58,17 @@ def half_open_heads(target: Target) -> None:
     """
     head = target.head("GET", "/api/sse/stream?request_id=half-open")[:-4]
     _hold_open(target, target.number("connections", 3000), lambda: head)
+
+
+def unfinished_bodies(target: Target) -> None:
+    """Many connections that begin a body and never end it; closed ones come again.
+
+    Options: ``connections``, 3,000; ``path``; ``length``, bytes; ``rate``, connects a second.
+    """
+    length = f"Content-Length: {target.number('length', 100_000)}"
+    path = target.text("path", "/api/tasks")
+    head = target.head("POST", path, "Content-Type: application/json", length)
+    _hold_open(target, target.number("connections", 3000), lambda: head + b"{")
 
 
 def large_heads(target: Target) -> None:

@@ -80,6 +80,17 @@ def test_half_open_heads() -> None:
         assert len(server.log) < 100_000
 
 
+@pytest.mark.parametrize(("path", "length"), [("/api/tasks", 100_000), ("/nowhere", 10_000)])
+def test_unfinished_bodies(path: str, length: int) -> None:
+    """Three thousand that stop in the middle of a body, wanted or not: they displace each other."""
+    with GunicornServer(env={"FLASK_ENV": "testing"}) as server:
+        options = {"path": path, "length": length, "connections": 3000, "rate": 400}
+        seen = disturbance(server.port, lambda: Attack("unfinished_bodies", server.port, **options))
+        print(f"3,000 unfinished bodies for {path}: {seen}")
+        assert seen.failed == 0
+        assert seen.ratio < BOUND, str(seen)
+
+
 def test_half_open_heads_at_the_public_address_only() -> None:
     """ADMIN_BIND has handlers of its own: health checks that are asked there see no flood."""
     admin = free_port()

@@ -75,7 +75,23 @@ def test_nobody_overtakes_those_who_wait(turns: list[int]) -> None:
     run("second")
     first.join()
     assert order == ["first", "second"]
-    assert len(turns) == 2
+    assert len(turns) == 1
+
+
+def test_as_much_of_the_line_as_a_slice_is_enough_for(turns: list[int]) -> None:
+    """Else two thousand short requests would need as many turns, and fill all handlers."""
+    clock = Clock()
+    work = FairWork(seconds=2, clock=clock)
+    clock.now = 2
+    seen = []
+
+    def run() -> None:
+        work.pause()
+        seen.append(len(turns))
+        clock.now += 1  # the work that follows
+
+    gevent.joinall([gevent.spawn(run) for _ in range(6)], raise_error=True)
+    assert seen == [1, 1, 2, 2, 3, 3]
 
 
 def test_one_that_is_ended_in_the_line(turns: list[int]) -> None:

@@ -224,3 +224,42 @@ def test_the_end_of_a_connection_with_unread_requests() -> None:
     assert client.recv(100) == b""
     client.close()
     ended.get(timeout=TIME_LIMIT)
+
+
+def test_the_last_requests_are_waited_for(connections: list[Idle]) -> None:
+    """Those that are being answered; and for a moment a head that may be on its way."""
+    kept = kept_for()
+    counted = kept._connections
+    client, server = tcp_pair()
+    steps: list[str] = []
+
+    def serve() -> None:
+        counted.enter(counted._lines[0], server.fileno(), "")
+        server.recv(1)
+        counted.work()
+        steps.append("works")
+        server.recv(1)
+        steps.append("is over")
+        counted.leave()
+
+    with contextlib.closing(client), contextlib.closing(server):
+        handler = gevent.spawn(serve)
+        wait_until(lambda: handler in counted, "the handler to wait")
+        finishing = gevent.spawn(kept.finish)
+        gevent.sleep(0)
+        client.sendall(b"x")
+        wait_until(lambda: steps == ["works"], "the head to be read")
+        client.sendall(b"x")
+        finishing.join(TIME_LIMIT)
+        assert steps == ["works", "is over"]
+
+
+def test_who_sends_no_head_is_not_waited_for(
+    connections: list[Idle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser connects in advance; the process need not live longer for that."""
+    monkeypatch.setattr(keep_alive, "_LAST_REQUESTS_SECONDS", TIME_LIMIT)
+    idle = Idle(kept_for())
+    connections.append(idle)
+    idle._kept.finish()
+    assert not idle.handler.ready()

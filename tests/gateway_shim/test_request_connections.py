@@ -11,8 +11,9 @@ import pytest
 from gevent.event import Event as Signal
 from gevent.pool import Pool
 
+from gateway_shim.crowds import Line
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
-from gateway_shim.request_connections import Line, RequestConnections
+from gateway_shim.request_connections import MadeRoom, RequestConnections
 from tests.gateway_shim.rig import tcp_pair
 from tests.support.timing import TIME_LIMIT, wait_until
 
@@ -38,9 +39,11 @@ class Crowd:
         """A listener with so many handlers."""
         return self.connections.add_line(Pool(size), size)
 
-    def visit(self, line: Line, address: str = "local", *, idle: bool = False) -> Visit:
+    def visit(
+        self, line: Line, address: str = "local", *, idle: bool = False, body: bool = False
+    ) -> Visit:
         """One more connection, whose handler waits, if it is let in."""
-        visit = Visit(self.connections, line, address, idle=idle)
+        visit = Visit(self.connections, line, address, idle=idle, body=body)
         self.visits.append(visit)
         return visit
 
@@ -57,27 +60,40 @@ class Visit:
     """
 
     def __init__(
-        self, connections: RequestConnections, line: Line, address: str, *, idle: bool
+        self,
+        connections: RequestConnections,
+        line: Line,
+        address: str,
+        *,
+        idle: bool,
+        body: bool = False,
     ) -> None:
+        self.made_room = False
         self.client, self.server = tcp_pair()
         self._connections = connections
         self.came_in: bool | None = None
         self.work = Signal()
         self.done = Signal()
-        self.handler = line.pool.spawn(self._serve, line, address, idle)
+        self.handler = line.pool.spawn(self._serve, line, address, idle, body)
         wait_until(lambda: self.came_in is not None, "the handler to run")
 
-    def _serve(self, line: Line, address: str, idle: bool) -> None:
+    def _serve(self, line: Line, address: str, idle: bool, body: bool) -> None:
         came_in = self._connections.enter(line, self.server.fileno(), address)
         try:
             if came_in and idle:
                 self._connections.wait_idle()
             self.came_in = came_in
-            if came_in:
+            if came_in and body:
+                with self._connections.receive():
+                    self.server.recv(1)
+                self.done.wait()
+            elif came_in:
                 self.server.recv(1)
                 self._connections.work()
                 self.work.set()
                 self.done.wait()
+        except MadeRoom:
+            self.made_room = True
         finally:
             self._connections.leave()
 
@@ -112,7 +128,7 @@ def crowd() -> Iterator[Crowd]:
     assert len(crowd.connections) == 0
     assert not crowd.connections._addresses
     for line in crowd.connections._lines:
-        assert (line.count, line.waiting, line.idle) == (0, {}, {})
+        assert (line.count, line.waiting, line.receiving, line.idle) == (0, {}, {}, {})
 
 
 def opened(visits: list[Visit]) -> list[bool]:
@@ -208,6 +224,43 @@ def test_an_idle_connection_makes_room_for_others(crowd: Crowd) -> None:
     visits = [crowd.visit(line) for _ in range(9)]
     assert opened([idle, *visits]) == [False] + [True] * 9
     assert crowd.refused() == 0
+
+
+def test_a_body_that_does_not_come_makes_room(crowd: Crowd) -> None:
+    """The one that has lasted longest ends, as soon as there are too many of them."""
+    line = crowd.line(10)
+    visits = [crowd.visit(line, body=True) for _ in range(12)]
+    gone = len(visits) - 9
+    assert opened(visits) == [False] * gone + [True] * 9
+    gevent.joinall([visit.handler for visit in visits[:gone]], TIME_LIMIT)
+    assert [visit.made_room for visit in visits] == [True] * gone + [False] * 9
+    assert crowd.refused() == gone
+
+
+def test_heads_make_room_before_bodies(crowd: Crowd) -> None:
+    """Also where the body has lasted longer; and among the connections of one address."""
+    line = crowd.line(10)
+    body = crowd.visit(line, "a", body=True)
+    heads = [crowd.visit(line, "a") for _ in range(PER_ADDRESS)]
+    assert opened([body, *heads]) == [True, False, True, True]
+    for head in heads[1:]:
+        head.begin()
+    assert crowd.visit(line, "a").came_in
+    assert not body.is_open
+
+
+def test_a_body_that_has_come_makes_no_room(crowd: Crowd) -> None:
+    """Its request is being answered."""
+    line = crowd.line(10)
+    visits = [crowd.visit(line, body=True) for _ in range(8)]
+    assert crowd.connections.working == 8
+    for visit in visits:
+        visit.client.sendall(b"x")
+    wait_until(lambda: not line.receiving, "the bodies to be read")
+    heads = [crowd.visit(line) for _ in range(2)]
+    assert all(opened(visits))
+    assert opened(heads) == [False, True]
+    assert crowd.connections.working == 8
 
 
 def test_many(crowd: Crowd) -> None:
