@@ -22,7 +22,7 @@ import gevent
 
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 
-__all__ = ["Lobby", "has_begun"]
+__all__ = ["Lobby", "has_begun", "has_left"]
 
 _LOOK_SECONDS = 0.01
 """Seconds between two looks at those who have just come."""
@@ -40,6 +40,20 @@ _HANDSHAKE = b"\x16"
 """The type of the TLS record that a session begins with (RFC 8446, section 5.1)."""
 
 _RECORD_HEADER_BYTES = 5
+
+
+def has_left(sock: _socket.socket) -> bool:
+    """Return whether a new connection's client is gone, so that nobody would see an answer.
+
+    Args:
+        sock: of a new connection. Nothing is taken from it.
+    """
+    try:
+        return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def has_begun(sock: _socket.socket, *, tls: bool) -> bool:

@@ -14,7 +14,7 @@ from gevent.server import StreamServer
 
 from gateway_shim.crowds import Line
 from gateway_shim.keep_alive import HEAD_SECONDS
-from gateway_shim.lobby import Lobby, has_begun
+from gateway_shim.lobby import Lobby, has_begun, has_left
 from gateway_shim.request_connections import RequestConnections
 from gateway_shim.server_request import address_of
 
@@ -82,6 +82,9 @@ class RequestServer(StreamServer):
             for _ in range(_ACCEPTS_AT_ONCE):
                 descriptor, address = self.socket._accept()  # type: ignore[attr-defined]
                 plain = _socket.socket(self.family, _socket.SOCK_STREAM, 0, descriptor)
+                if has_left(plain):
+                    plain.close()  # it has waited in the listener's queue, in a flood maybe
+                    continue
                 if not self._connections.are_many(self._line, address_of(address)) or has_begun(
                     plain, tls=self.ssl_enabled
                 ):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import _socket
 import socket
+import struct
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from gateway_shim import lobby
-from gateway_shim.lobby import Lobby, has_begun
+from gateway_shim.lobby import Lobby, has_begun, has_left
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 from tests.gateway_shim.rig import FakeClock
 from tests.support.timing import wait_until
@@ -197,3 +198,25 @@ def test_the_client_of_a_closed_one_is_told(pairs: list[Pair]) -> None:
         door.lobby.add(pair.server, None)
     assert pairs[0].client.recv(1, socket.MSG_DONTWAIT) == b""
     door.lobby.close()
+
+
+def test_who_has_left(pairs: list[Pair]) -> None:
+    """A client that hung up before it was accepted; not one whose request is there."""
+    quiet, asking, gone, _ = pairs
+    asking.client.send(b"GET / HTTP/1.1\r\n\r\n")
+    asking.client.shutdown(socket.SHUT_WR)
+    gone.client.close()
+    assert [has_left(pair.server) for pair in (quiet, asking, gone)] == [False, False, True]
+    assert asking.server.recv(100) == b"GET / HTTP/1.1\r\n\r\n"
+
+
+def test_who_was_reset() -> None:
+    """A reset takes the request along."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        server, _ = listener.accept()
+        with server:
+            assert has_left(server._sock)

@@ -104,6 +104,25 @@ def test_a_full_house_lets_nobody_in(house: House, stack: ExitStack) -> None:
     assert flood[-1].recv(100) == b"hello"
 
 
+def test_who_left_before_gets_no_handler(
+    house: House, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that a flood leaves behind in the listener's queue cost next to nothing."""
+    house.server.stop_accepting()
+    for _ in range(40):
+        with house.connect(stack) as left:
+            left.shutdown(socket.SHUT_WR)
+    entered: list[str] = []
+    enter = house.connections.enter
+    monkeypatch.setattr(
+        house.connections, "enter", lambda *args: entered.append(args[2]) or enter(*args)
+    )
+    client = house.connect(stack)
+    house.server.start_accepting()
+    ask(client)
+    assert len(entered) == 1
+
+
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
 def test_no_descriptor_is_left(
     house: House,
