@@ -49,6 +49,9 @@ def has_left(sock: _socket.socket) -> bool:
         sock: of a new connection. Nothing is taken from it.
     """
     try:
+        # A reset shows behind the bytes that came before it only so.
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            return True
         return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
         return False
