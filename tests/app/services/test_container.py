@@ -106,9 +106,10 @@ def test_an_override_reaches_what_is_built_on_it(container: ServiceContainer) ->
 
 
 def test_a_callback_of_the_gateway_reaches_the_connection_manager(
-    container: ServiceContainer,
+    container: ServiceContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The circle of gateway, handler and ConnectionManager is closed; no HTTP is involved."""
+    monkeypatch.setattr(container.gateway(), "holds", lambda token: token == "T")
     backend = container.gateway().backend
     assert isinstance(backend, InProcessBackend)
     request = {"url": "/api/sse/stream?request_id=me", "headers": {}}
@@ -192,11 +193,17 @@ def test_more_connections_than_descriptors(
     assert len(caplog.records) == 1
 
 
-def test_who_says_that_a_stream_lives(container: ServiceContainer) -> None:
+def test_who_says_that_a_stream_lives(
+    container: ServiceContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The gateway of this process, whose streams are known; nobody says it of another process's."""
+    living = {"T1", "T2"}
+    monkeypatch.setattr(container.gateway(), "holds", living.__contains__)
     manager = container.connection_manager()
     manager.on_connect("me", "T1", "/", "ann")
-    assert not container.gateway().holds("T1")
+    with pytest.raises(HeldByAnotherUser):
+        manager.on_connect("me", "T2", "/", "bob")
+    living.remove("T1")
     manager.on_connect("me", "T2", "/", "bob")
     assert manager.holder_of("me") == "T2"
     elsewhere = container_of(sse_gateway_url="http://127.0.0.1:9").connection_manager()
