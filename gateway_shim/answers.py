@@ -19,10 +19,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway_shim.errors import TransferEnded
-from gateway_shim.fair_work import FairWork
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.tcp import limit_unsent
 from gateway_shim.transfers import Transfer, TransferLimits, Transfers
+from gateway_shim.turns import let_others_run_if_due
 
 __all__ = ["AnswerSocket", "Answers", "SlowReader"]
 
@@ -69,7 +69,6 @@ class Answers:
         self.transfers = Transfers(limits.max_answers_bytes, SMALL_ANSWER_BYTES, limit_key)
         self.seconds = limits.answer_seconds
         self.clock = clock
-        self.work = FairWork()
         self._refusals = refusals
         # Since when each waits; a dictionary keeps its order, so the longest is the first.
         self._waiting: dict[Transfer, float] = {}
@@ -185,7 +184,7 @@ class AnswerSocket:
                 else:
                     for at in range(0, size, _PIECE_BYTES):
                         self._sock.sendall(view[at : at + _PIECE_BYTES])
-                        answers.work.pause()
+                        let_others_run_if_due()
         except TransferEnded as ended:
             raise answers.cut(self._sock, self._address, size, ended.made_room) from None
         except OSError as gone:

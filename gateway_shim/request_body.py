@@ -19,10 +19,10 @@ from gunicorn.http.errors import ParseException
 from gateway_shim.chunked_body import ChunkedBody
 from gateway_shim.contract import MAX_REQUEST_BYTES, ErrorCode, Refusal, error_body
 from gateway_shim.errors import TransferEnded
-from gateway_shim.fair_work import FairWork
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.request_connections import RequestConnections
 from gateway_shim.transfers import Transfer, TransferLimits, Transfers
+from gateway_shim.turns import let_others_run, let_others_run_if_due
 
 __all__ = [
     "BODY_SECONDS",
@@ -45,10 +45,6 @@ _RETRY_AFTER_SECONDS = "1"
 
 _PIECE_BYTES = 64 * 1024
 _LINGER_SECONDS = 2.0
-
-_receiving = FairWork()
-_dropping = FairWork(0)
-"""What nobody wants to have comes last: one piece of it in each turn of the event loop."""
 
 
 _REASONS = {
@@ -175,7 +171,7 @@ def _close_answered(sock: Any) -> None:
         left = MAX_REQUEST_BYTES
         while left > 0 and (data := sock.recv(_PIECE_BYTES)):
             left -= len(data)
-            _dropping.pause()
+            let_others_run()  # what nobody wants comes last
     sock.close()
 
 
@@ -253,7 +249,7 @@ def _receive_plain(req: Any) -> Iterator[bytes]:
             piece = piece[:left]
         left -= len(piece)
         yield piece
-        _receiving.pause()
+        let_others_run_if_due()
 
 
 def _receive_chunked(req: Any, limit: int) -> Iterator[bytes]:
@@ -262,7 +258,7 @@ def _receive_chunked(req: Any, limit: int) -> Iterator[bytes]:
         yield decoder.feed(req.unreader.read())
         if decoder.announced > limit:
             raise _TooLarge
-        _receiving.pause()
+        let_others_run_if_due()
     req.unreader.unread(decoder.rest)
     if decoder.trailers:
         req.trailers = req.parse_headers(decoder.trailers, from_trailer=True)

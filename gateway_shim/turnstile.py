@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 
-from gateway_shim.fair_work import FairWork
+from gevent.event import Event as Signal
+
+from gateway_shim.turns import let_others_run
 
 __all__ = ["Turnstile"]
 
@@ -28,8 +30,10 @@ class Turnstile:
 
     def __init__(self, places: int) -> None:
         self._places = places
-        self._work = FairWork(0, _TURNS)
         self._waiting: Counter[str] = Counter()
+        # Those who wait, in order. A semaphore would be taken again by the one that gives it
+        # back, before the next in line has run.
+        self._line: deque[Signal] = deque()
 
     def wait(self, owner: str) -> bool:
         """Wait for one's turn; then do the work at once.
@@ -41,13 +45,25 @@ class Turnstile:
             False, without having waited, if too many wait already.
         """
         share = max(1, self._places // _SHARE) if owner else self._places
-        if self._waiting.total() >= self._places or self._waiting[owner] >= share:
+        if len(self._line) >= self._places or self._waiting[owner] >= share:
             return False
         self._waiting[owner] += 1
+        place = Signal()
+        self._line.append(place)
         try:
-            self._work.pause()
+            if self._line[0] is not place:
+                place.wait()
+            for _ in range(_TURNS):
+                let_others_run()
         finally:
-            self._waiting[owner] -= 1
-            if not self._waiting[owner]:
-                del self._waiting[owner]
+            self._leave(place, owner)
         return True
+
+    def _leave(self, place: Signal, owner: str) -> None:
+        was_first = self._line[0] is place
+        self._line.remove(place)
+        if was_first and self._line:
+            self._line[0].set()
+        self._waiting[owner] -= 1
+        if not self._waiting[owner]:
+            del self._waiting[owner]

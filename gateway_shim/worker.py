@@ -23,7 +23,6 @@ from gateway_shim.bad_request import bad_request
 from gateway_shim.child_watcher import use_child_watchers
 from gateway_shim.contract import Refusal, Route
 from gateway_shim.errors import InvalidConfiguration
-from gateway_shim.fair_work import FairWork
 from gateway_shim.generations import Generations
 from gateway_shim.keep_alive import HeadTimeout, KeptConnections
 from gateway_shim.last_answer import send_last
@@ -45,6 +44,7 @@ from gateway_shim.server_request import (
 from gateway_shim.servers import make_servers
 from gateway_shim.systemd import Notifier
 from gateway_shim.tcp import detect_dead_peers
+from gateway_shim.turns import let_others_run_if_due
 
 __all__ = ["StreamWorker"]
 
@@ -94,7 +94,6 @@ class StreamWorker(GeventWorker):
         """Prepare this process and serve until told to exit."""
         RequestParser.mesg_class = ServerRequest
         self._wake: Signal | None = None
-        self._requests = FairWork()
         super().init_process()
 
     def load_wsgi(self) -> None:
@@ -150,7 +149,7 @@ class StreamWorker(GeventWorker):
             guarded.sendall(head)
             return self._keep_alive(req, sock)
         if contract.route(req.method, req.uri) not in (Route.HEALTH, Route.READY):
-            self._requests.pause()  # a storm of requests must not hold up streams and probes
+            let_others_run_if_due()  # a storm of requests must not hold up streams and probes
         limit = self.runtime.body_limit(req.method, req.uri)
         with self._bodies.of(req, guarded, limit, client) as refusal:
             if refusal is not None:
