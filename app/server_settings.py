@@ -104,7 +104,7 @@ class ServerSettings(BaseSettings):
         64,
         ge=4,
         le=1000,
-        description="requests for lists, results and metrics that wait for their turn; a fourth of"
+        description="requests for lists, large results and metrics that wait for their turn; a fourth of"
         " them from one client address",
     )
     max_error_details: int = Field(

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from app.api.costly import costly
+from app.api.costly import SMALL_RESULT_BYTES, costly, wait_for_turn
 from app.api.injection import inject
 from app.api.json_body import read_json
 from app.errors import BadRequest, validation_details
@@ -56,12 +56,13 @@ def list_tasks(
 
 
 @blueprint.get("/api/tasks/<task_id>/status")
-@costly
 @inject
 def get_task_status(
     task_id: str, service: TaskService = Provide[ServiceContainer.task_service]
 ) -> ResponseReturnValue:
     """Show one task, with its result once it is completed."""
+    if service.result_bytes(task_id) > SMALL_RESULT_BYTES:
+        wait_for_turn()
     return Response(service.get_task_status_json(task_id), mimetype="application/json")
 
 

@@ -203,6 +203,15 @@ class TaskService:
         return self._store.find(task_id).full_json()
 
     @from_any_thread
+    def result_bytes(self, task_id: str) -> int:
+        """Return the size of a task's result as JSON, bytes; 0 if it has none.
+
+        Raises:
+            NotFound: there is no such task, or it was forgotten.
+        """
+        return self._store.find(task_id).result_bytes
+
+    @from_any_thread
     def list_tasks(self, limit: int = MAX_PAGE, before: str | None = None) -> TaskPage:
         """One page of the tasks that are known, newest first, without their results.
 

@@ -45,7 +45,8 @@ class FakeEventSource extends EventTarget {
 let timers = [];
 const realSetTimeout = setTimeout;
 globalThis.EventSource = FakeEventSource;
-globalThis.setTimeout = (what, after) => timers.push({ what, after });
+const fakeSetTimeout = (what, after) => timers.push({ what, after });
+globalThis.setTimeout = fakeSetTimeout;
 globalThis.clearTimeout = (number) => number && (timers[number - 1].cleared = true);
 
 const checks = {
@@ -136,7 +137,9 @@ const checks = {
     globalThis.fetch = async (url) => {
       asked.push(url);
       if (url.includes("gone")) return { ok: false, status: 404 };
-      if (url.includes("busy")) return { ok: false, status: 503 };
+      if (url.includes("busy") && asked.filter((each) => each === url).length === 1) {
+        return { ok: false, status: 503, headers: new Headers({ "Retry-After": "2" }) };
+      }
       if (url.includes("broken")) throw new TypeError("network");
       if (url.includes("late")) {
         tasks.handle({ task_id: "late", event_type: "task_completed", data: { n: 2 } });
@@ -144,17 +147,33 @@ const checks = {
       }
       return { ok: true, json: async () => ({ status: "completed", progress, result: { n: 1 } }) };
     };
-    await tasks.refresh();
+    const refreshing = tasks.refresh();
+    await turn();
+    const [{ what, after }] = timers;
+    assert.ok(after >= 2000 && after <= 3000);
+    assert.equal(states.busy, undefined);
+    what();
+    await refreshing;
     assert.deepEqual(
       asked.sort(),
-      ["a%2Fb", "broken", "busy", "gone", "late"].map((id) => `/api/tasks/${id}/status`),
+      ["a%2Fb", "broken", "busy", "busy", "gone", "late"].map((id) => `/api/tasks/${id}/status`),
     );
     assert.equal(states["a/b"].status, "completed");
     assert.deepEqual(states["a/b"].result, { n: 1 });
     assert.deepEqual(states.gone, { status: "unknown" });
     assert.deepEqual(states.late, { status: "completed", result: { n: 2 }, omitted: [] });
     assert.equal(states.broken, undefined);
-    assert.equal(states.busy, undefined);
+    assert.equal(states.busy.status, "completed");
+
+    // A server that stays busy is not asked for ever.
+    const { ask } = await load("tasks.js");
+    timers = [];
+    globalThis.setTimeout = (again) => timers.push(again) && again();
+    globalThis.fetch = async () => ({ ok: false, status: 503, headers: new Headers() });
+    assert.equal((await ask("/")).status, 503);
+    assert.equal(timers.length, 4);
+    timers = [];
+    globalThis.setTimeout = fakeSetTimeout;
   },
 
   async "a task is run to its result"() {

@@ -5,11 +5,14 @@ from __future__ import annotations
 import gevent
 import pytest
 from flask import Flask
+from pydantic import BaseModel
 
-from app.api.costly import costly
+from app.api.costly import SMALL_RESULT_BYTES, costly
 from app.config import Settings
 from app.factory import build
+from app.services.base_task import BaseTask, TaskProgressHandle
 from app.services.container import ServiceContainer
+from tests.support.timing import wait_until
 
 
 @pytest.fixture
@@ -38,7 +41,34 @@ def test_too_many_at_once(app: Flask) -> None:
 
 @pytest.mark.parametrize("path", ["/metrics", "/api/tasks"])
 def test_what_is_costly(app: Flask, path: str) -> None:
-    """Lists, results and metrics are."""
+    """Lists and metrics are."""
     asking = [gevent.spawn(ask, app, path, "192.0.2.1") for _ in range(3)]
     gevent.joinall(asking, raise_error=True)
     assert [each.value[0] for each in asking] == [200, 200, 503]
+
+
+class Text(BaseModel):
+    """A result."""
+
+    text: str
+
+
+class TextTask(BaseTask):
+    """Returns a text."""
+
+    def execute(self, progress_handle: TaskProgressHandle, *, size: int = 0) -> Text:  # type: ignore[override]
+        """Return so many characters."""
+        return Text(text="x" * size)
+
+
+@pytest.mark.parametrize(("size", "refused"), [(10, 0), (SMALL_RESULT_BYTES, 1)])
+def test_a_result_is_costly_if_it_is_large(app: Flask, size: int, refused: int) -> None:
+    """After a deploy, all browsers ask how their tasks are: small answers wait for nobody."""
+    container: ServiceContainer = app.extensions["container"]
+    service = container.task_service()
+    task_id = service.start_task(TextTask(), size=size).task_id
+    wait_until(lambda: service.get_task_status(task_id).status == "completed", "the task")
+    path = f"/api/tasks/{task_id}/status"
+    asking = [gevent.spawn(ask, app, path, "192.0.2.1") for _ in range(3)]
+    gevent.joinall(asking, raise_error=True)
+    assert [each.value[0] for each in asking].count(503) == refused
