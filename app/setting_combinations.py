@@ -46,10 +46,10 @@ def safety_hints(settings: Settings) -> list[str]:
     hints = []
     if settings.admin_address is None:
         closed = sorted({"tasks", "metrics"} - set(settings.open_areas), reverse=True)
-        unserved = f" Without it nobody reaches: {', '.join(closed)}." if closed else ""
+        unserved = f" Nobody can reach {' and '.join(closed)}." if closed else ""
         hints.append(
             "ADMIN_BIND is unset."
-            f"{unserved} Set it, such as 127.0.0.1:5001, for the tasks API, the metrics and health"
+            f"{unserved} Set ADMIN_BIND=127.0.0.1:5001 for the tasks API, the metrics and health"
             " checks: that address has room of its own when the public one is full"
         )
     address = _address(settings.host)

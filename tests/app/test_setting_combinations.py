@@ -60,11 +60,11 @@ def test_this_machine(host: str) -> None:
 def test_hints_for_production() -> None:
     """The admin address, and the names that a proxy passes on."""
     first, second = hints(**PRODUCTION)
-    assert first.startswith("ADMIN_BIND is unset. Without it nobody reaches: tasks, metrics. ")
+    assert first.startswith("ADMIN_BIND is unset. Nobody can reach tasks and metrics. ")
     assert second.startswith("HOST is 127.0.0.1 and ALLOWED_HOSTS is unset: ")
     (first,) = hints(**PRODUCTION, host="0.0.0.0", allow_open="tasks")
-    assert "Without it nobody reaches: metrics. " in first
+    assert "Nobody can reach metrics. " in first
     (first,) = hints(**PRODUCTION, allowed_hosts="app.example", allow_open="tasks,metrics")
-    assert "Without it" not in first
+    assert "Nobody" not in first
     assert hints(**PRODUCTION, allowed_hosts="app.example", admin_bind="127.0.0.1:5001") == []
     assert hints() == []
