@@ -96,8 +96,9 @@ class RequestConnections:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether a listener has so few places left that others must make room."""
-        return any(line.is_crowded for line in self._lines)
+        """Whether the calling handler's listener has so few places left that others make room."""
+        place = self._places.get(gevent.getcurrent())
+        return place is not None and place.line.is_crowded
 
     def are_many(self, line: Line, address: str) -> bool:
         """Return whether there are so many that one more must show its head for a handler.

@@ -127,10 +127,12 @@ class StreamWorker(GeventWorker):
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         """Serve one request; raising StopIteration ends gunicorn's part of the connection."""
         self._connections.work()
+        if req.req_number > 1 and self._connections.is_crowded:
+            req.force_close()  # the answer says so: the next client needs the place
         try:
             return self._serve(listener_name, req, sock, addr)
         except StopIteration:
-            if req.is_last and sock.fileno() >= 0:  # not one that a stream has taken
+            if req.must_close and sock.fileno() >= 0:  # not one that a stream has taken
                 self._kept.end(sock)
             raise
 
@@ -144,7 +146,7 @@ class StreamWorker(GeventWorker):
             # No chunked coding announced: there is no body to come.
             request = stream_request_of(req, addr, listener_name, bodiless=True)
             head = self.runtime.gateway.stream_head(request)
-            if req.is_last or not self.alive:
+            if req.must_close or not self.alive:
                 head = head.replace(b"Connection: keep-alive", b"Connection: close", 1)
             guarded.sendall(head)
             return self._keep_alive(req, sock)

@@ -10,11 +10,18 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Pace", "Target", "drain_in_background", "raise_descriptor_limit"]
+__all__ = [
+    "Pace",
+    "Target",
+    "drain_in_background",
+    "raise_descriptor_limit",
+    "send_and_hold",
+]
 
 SECONDS = 15.0
 """How long an attacker waits for anything, before it goes on with another connection."""
@@ -153,6 +160,48 @@ def drain_in_background(connection: socket.socket) -> threading.Event:
 
     threading.Thread(target=drain, daemon=True).start()
     return over
+
+
+def send_and_hold(
+    target: Target,
+    requests: Iterable[bytes],
+    pace: Pace,
+    count: int,
+    *,
+    seconds: float = SECONDS,
+    begun_at: int | None = None,
+    receive_buffer: int | None = None,
+) -> None:
+    """Send each request over a connection of its own, read nothing, and keep the newest ones open.
+
+    Args:
+        target: the server.
+        requests: what is sent, one after the other.
+        pace: how many requests are sent in a second.
+        count: connections that are kept open.
+        seconds: how long to wait for a server that does not read; 0: not at all.
+        begun_at: connections from which on the attack is in full effect; None: ``count``.
+        receive_buffer: as for ``Target.connect``.
+    """
+    held: deque[socket.socket] = deque()
+    for number, request in enumerate(requests):
+        if number >= (count if begun_at is None else begun_at):
+            target.begun()
+        pace.spend()
+        try:
+            connection = target.connect(receive_buffer)
+        except OSError:
+            continue
+        held.append(connection)
+        try:
+            connection.settimeout(seconds)
+            connection.sendall(request)
+        except (BlockingIOError, TimeoutError):
+            pass  # the server does not read: what has been sent may wait there
+        except OSError:
+            held.pop().close()  # refused, as it should be
+        if len(held) > count:
+            held.popleft().close()
 
 
 def raise_descriptor_limit() -> None:

@@ -14,11 +14,21 @@ __all__ = [
     "SSE_AUTHORIZE",
     "EndlessProgressTask",
     "LargeResultTask",
+    "NativeEndlessProgressTask",
+    "QuickTask",
+    "WaitingTask",
     "authorize_slowly",
 ]
 
 APP_TASKS = ",".join(
-    f"tests.faults.attacking_tasks:{name}" for name in ("EndlessProgressTask", "LargeResultTask")
+    f"tests.faults.attacking_tasks:{name}"
+    for name in (
+        "EndlessProgressTask",
+        "NativeEndlessProgressTask",
+        "LargeResultTask",
+        "QuickTask",
+        "WaitingTask",
+    )
 )
 """The setting that offers them."""
 
@@ -65,6 +75,12 @@ class EndlessProgressTask(BaseTask):
         return Text(text=f"{count} reports")
 
 
+class NativeEndlessProgressTask(EndlessProgressTask):
+    """Does the same on a native thread."""
+
+    cpu_bound = True
+
+
 class LargeResultTask(BaseTask):
     """Returns a text of any size."""
 
@@ -73,3 +89,28 @@ class LargeResultTask(BaseTask):
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: int) -> Text:
         """Return it at once."""
         return Text(text="x" * kwargs["size"])
+
+
+class Filling(BaseModel):
+    """Parameters of any size."""
+
+    filling: str = ""
+
+
+class QuickTask(BaseTask):
+    """Is over at once."""
+
+    params_model = Filling
+
+    def execute(self, progress_handle: TaskProgressHandle, **kwargs: str) -> Text:
+        """Return."""
+        return Text(text="")
+
+
+class WaitingTask(QuickTask):
+    """Waits for a minute, without work."""
+
+    def execute(self, progress_handle: TaskProgressHandle, **kwargs: str) -> Text:
+        """Wait."""
+        time.sleep(60)
+        return Text(text="")

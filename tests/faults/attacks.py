@@ -28,7 +28,13 @@ from tests.faults.hostile_connections import (
     reconnecting,
     unfinished_bodies,
 )
-from tests.faults.hostile_tasks import slow_readers, task_flood, task_list, tasks_without_pause
+from tests.faults.hostile_tasks import (
+    slow_readers,
+    task_flood,
+    task_list,
+    tasks_without_pause,
+    unread_pipelines,
+)
 
 __all__ = ["ATTACKS", "Attack"]
 
@@ -48,6 +54,7 @@ ATTACKS: dict[str, Callable[[Target], None]] = {
         bad_json,
         posts_to_nowhere,
         slow_readers,
+        unread_pipelines,
         task_flood,
         task_list,
         tasks_without_pause,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import socket
 import time
 from collections.abc import Iterable
 
-from tests.faults.attack_target import Pace, Target
+from tests.faults.attack_target import Pace, Target, send_and_hold
 
 __all__ = ["bad_json", "chunk_extensions", "posts_to_nowhere", "tiny_chunks"]
 
@@ -80,26 +79,10 @@ def posts_to_nowhere(target: Target) -> None:
         b"Content-Length: 0", b"Content-Length: %d" % size
     )
     data = request + b"\r\n\r\n" + b" " * (size - 1)
-    count = target.number("connections", 1000)
-    pace = Pace(target.number("rate", 200 * MEGABYTE))
-    held: list[socket.socket] = []
-    for number in itertools.count():
-        if number >= count:
-            target.begun()
-        try:
-            connection = target.connect()
-        except OSError:
-            continue
-        try:
-            connection.settimeout(1)
-            pace.spend(len(data))
-            connection.sendall(data)
-        except OSError:
-            connection.close()  # refused, as it should be
-        else:
-            held.append(connection)
-            if len(held) > count:
-                held.pop(0).close()
+    pace = Pace(target.number("rate", 200 * MEGABYTE) / len(data))
+    send_and_hold(
+        target, itertools.repeat(data), pace, target.number("connections", 1000), seconds=1
+    )
 
 
 def _chunked_head(target: Target) -> bytes:

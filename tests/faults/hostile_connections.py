@@ -88,7 +88,8 @@ def large_heads(target: Target) -> None:
 def reconnecting(target: Target) -> None:
     """So many browsers ask for a stream at once, and again when they are turned away.
 
-    Options: ``connections``, 2,500; ``path``, to which a number is added; ``rate``.
+    Options: ``connections``, 2,500; ``path``, to which a number is added; ``rate``;
+    ``again``, 0: those that are turned away do not come again.
     """
     path = target.text("path", "/api/sse/stream?request_id=again-")
     numbers = itertools.count()
@@ -136,6 +137,7 @@ def _hold_open(target: Target, count: int, head: Callable[[], bytes]) -> None:
     pace = Pace(target.number("rate", 1500))
     selector = selectors.DefaultSelector()
     held = 0
+    again = target.number("again", 1)
     deadline = time.monotonic() + 10
     while True:
         if held < count:
@@ -155,7 +157,7 @@ def _hold_open(target: Target, count: int, head: Callable[[], bytes]) -> None:
             if not is_open:
                 selector.unregister(connection)
                 connection.close()
-                held -= 1
+                held -= again
 
 
 def _hold_one_more(target: Target, selector: selectors.BaseSelector, head: bytes) -> int:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import socket
 import threading
 import time
 
-from tests.faults.attack_target import Pace, Target
+from tests.faults.attack_target import Pace, Target, send_and_hold
 
-__all__ = ["slow_readers", "task_flood", "task_list", "tasks_without_pause"]
+__all__ = ["slow_readers", "task_flood", "task_list", "tasks_without_pause", "unread_pipelines"]
 
 
 def tasks_without_pause(target: Target) -> None:
@@ -67,7 +66,7 @@ def slow_readers(target: Target) -> None:
     """Thousands who ask for the status of a task with a large result, and do not read it.
 
     Half of them ask for one of three megabytes, half for one of 900 KB
-    (``large_result_task``). Options: ``connections``, 2,050.
+    (``large_result_task``). Options: ``connections``, 2,050; ``rate``, connects a second, 500.
     """
     requests = []
     for size in (3_000_000, 900_000):
@@ -80,23 +79,32 @@ def slow_readers(target: Target) -> None:
         requests.append(request)
     count = target.number("connections", 2050)
     pace = Pace(target.number("rate", 500))
-    held: list[socket.socket] = []
-    for number, request in enumerate(itertools.cycle(requests)):
-        pace.spend()
-        if number >= min(count, 500):
-            target.begun()
-        try:
-            connection = target.connect(receive_buffer=4096)
-        except OSError:
-            continue
-        try:
-            connection.sendall(request)
-        except OSError:
-            connection.close()
-            continue
-        held.append(connection)
-        if len(held) > count:
-            held.pop(0).close()
+    send_and_hold(
+        target,
+        itertools.cycle(requests),
+        pace,
+        count,
+        begun_at=min(count, 500),
+        receive_buffer=4096,
+    )
+
+
+def unread_pipelines(target: Target) -> None:
+    """Thousands who send two thousand requests each and do not read the answers.
+
+    Options: ``connections``, 2,050; ``path``; ``rate``, connects a second, 400.
+    """
+    requests = target.head("GET", target.text("path", "/api/tasks")) * 2000
+    count = target.number("connections", 2050)
+    send_and_hold(
+        target,
+        itertools.repeat(requests),
+        Pace(target.number("rate", 400)),
+        count,
+        seconds=0,
+        begun_at=min(count, 500),
+        receive_buffer=4096,
+    )
 
 
 def _start_tasks(target: Target, count: int) -> None:

@@ -9,8 +9,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.faults.attacking_tasks import SSE_AUTHORIZE
+from tests.faults.attacks import Attack
 from tests.faults.canary import IDLE_FLOOR, disturbance
-from tests.faults.slow_backend import reconnecting
 from tests.live.actions import connect
 from tests.support.http import request
 from tests.support.server import GunicornServer, Server
@@ -25,26 +26,31 @@ seconds, and of those that are answered at once the slowest says how busy the ma
 
 @pytest.fixture(params=["a gateway on a port", "the monolith"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A server whose backend, or whose SSE_AUTHORIZE, takes 4.5 s for all but one request id."""
-    hook = {"SSE_AUTHORIZE": "tests.faults.slow_backend:authorize", "SSE_INTERNAL_SEND": "on"}
+    """A server whose backend, or whose SSE_AUTHORIZE, takes 4.5 s for those of the attack."""
+    hook = {"SSE_AUTHORIZE": SSE_AUTHORIZE, "SSE_INTERNAL_SEND": "on"}
     with ExitStack() as stack:
         if request.param == "the monolith":
             yield stack.enter_context(GunicornServer(env={"FLASK_ENV": "testing", **hook}))
             return
-        command = [sys.executable, "-m", "tests.faults.slow_backend", "answer", "{port}"]
+        command = [sys.executable, "-m", "tests.faults.slow_backend", "{port}"]
         backend = stack.enter_context(Server(command))
         env = {"CALLBACK_URL": f"{backend.url}/callback", "HOST": "127.0.0.1"}
         yield stack.enter_context(Server([sys.executable, "-m", "gateway_shim"], env=env))
 
 
+def reconnecting(server: Server, browsers: int) -> Attack:
+    """Have browsers come back once, a thousand a second as after a shutdown."""
+    return Attack("reconnecting", server.port, connections=browsers, rate=1000, again=0)
+
+
 def test_a_slow_backend_makes_nobody_else_wait(server: Server) -> None:
     """Health checks and sends are answered, and one more connect is told to come back later."""
     with connect(server, "quick") as stream:
-        seen = disturbance(server.port, lambda: reconnecting(server.port, BROWSERS))
+        seen = disturbance(server.port, lambda: reconnecting(server, BROWSERS))
         print(seen)
         ratio = seen.attacked.p50 / max(seen.idle.p50, IDLE_FLOOR)
         assert (seen.failed, ratio < RATIO) == (0, True), seen
-        with reconnecting(server.port, 1000):
+        with reconnecting(server, 1000):
             send = request(server.port, "POST", "/internal/send", json_body={"token": "nobody's"})
             one_more = request(server.port, "GET", "/api/sse/stream?request_id=quick")
         assert send.status == 404

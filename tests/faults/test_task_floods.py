@@ -14,6 +14,7 @@ from typing import Self
 import gevent
 import pytest
 
+from tests.faults.attacking_tasks import APP_TASKS
 from tests.faults.canary import disturbance
 from tests.faults.conftest import Tally
 from tests.faults.processes import memory
@@ -22,9 +23,6 @@ from tests.support.http import Response, request
 from tests.support.server import GunicornServer, Server
 from tests.support.timing import TIME_LIMIT, wait_until
 
-TASKS = ("ReportingTask", "NativeReportingTask", "LargeTask", "QuickTask", "WaitingTask")
-ENV = {"APP_TASKS": ",".join(f"tests.faults.flood_tasks:{name}" for name in TASKS)}
-
 MAX_RATIO = 50.0
 """Times idle that the canary's 99th percentile may be under attack."""
 
@@ -32,7 +30,7 @@ MAX_RATIO = 50.0
 @pytest.fixture
 def server() -> Iterator[GunicornServer]:
     """A backend with tasks that do too much."""
-    with GunicornServer(env=ENV) as server:
+    with GunicornServer(env={"APP_TASKS": APP_TASKS}) as server:
         yield server
 
 
@@ -52,7 +50,7 @@ def running(server: Server, task_type: str, count: int = 4, **params: object) ->
         cancel(server, *tasks)
 
 
-@pytest.mark.parametrize("task_type", ["reporting_task", "native_reporting_task"])
+@pytest.mark.parametrize("task_type", ["endless_progress_task", "native_endless_progress_task"])
 def test_tasks_that_report_without_pause(
     server: GunicornServer, tally: Tally, task_type: str
 ) -> None:
@@ -177,7 +175,7 @@ def test_large_results_are_forgotten_in_time(server: GunicornServer) -> None:
 
     def fill() -> None:
         for _ in range(60):
-            task = start_task(server, "large_task", size=3_000_000)
+            task = start_task(server, "large_result_task", size=3_000_000)
             wait_until(lambda task=task: is_over(server, task), "the task")  # type: ignore[misc]
 
     fill()

@@ -72,6 +72,7 @@ class Visit:
         self.client, self.server = tcp_pair()
         self._connections = connections
         self.came_in: bool | None = None
+        self.is_crowded = False
         self.work = Signal()
         self.done = Signal()
         self.handler = line.pool.spawn(self._serve, line, address, idle, body)
@@ -82,6 +83,7 @@ class Visit:
         try:
             if came_in and idle:
                 self._connections.wait_idle()
+            self.is_crowded = self._connections.is_crowded
             self.came_in = came_in
             if came_in and body:
                 with self._connections.receive():
@@ -315,11 +317,9 @@ def test_a_broken_connection_is_not_looked_at_twice(crowd: Crowd) -> None:
 
 
 def test_crowded(crowd: Crowd) -> None:
-    """One listener of several is enough: a tenth of each one's places is to be free."""
-    crowd.line(20)
-    line = crowd.line(20)
-    for _ in range(18):
-        crowd.visit(line)
-    assert not crowd.connections.is_crowded
-    crowd.visit(line)
-    assert crowd.connections.is_crowded
+    """A tenth of a listener's places is to be free; each listener has its own."""
+    other, line = crowd.line(20), crowd.line(20)
+    crowded = [crowd.visit(line).is_crowded for _ in range(19)]
+    assert crowded == [False] * 18 + [True]
+    assert not crowd.visit(other).is_crowded
+    assert not crowd.connections.is_crowded  # there is no handler that asks

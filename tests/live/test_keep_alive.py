@@ -189,3 +189,18 @@ def test_a_stream_may_be_the_last_request(stack: ExitStack) -> None:
         connection.send(request_bytes("GET", "/api/sse/stream?request_id=a"))
         assert connection.read_head().status == 200
         assert b"version" in connection.receive(time.monotonic() + TIME_LIMIT)
+
+
+def test_one_request_is_enough_where_places_are_short(stack: ExitStack) -> None:
+    """A client whose next requests are there already does not keep its place; it is told so."""
+    with GunicornServer(env={"MAX_REQUEST_CONNECTIONS": "10"}) as server:
+        headers = [("Content-Type", "application/json"), ("Content-Length", "2")]
+        slow = request_bytes("POST", "/api/tasks", headers=headers) + b"{"
+        for _ in range(9):
+            stack.enter_context(Connection(server.port)).send(slow)
+        connection = stack.enter_context(Connection(server.port))
+        connection.send(HEALTH * 5)
+        answers = [connection.read_response() for _ in range(2)]
+        said = [answer.head.get("Connection") for answer in answers]
+        assert said == ["keep-alive", "close"]
+        assert connection.wait_closed() is Ended.EOF
