@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import gevent
+from gevent.lock import Semaphore
 from gunicorn.http.errors import ParseException
 
 from gateway_shim.chunked_body import ChunkedBody
@@ -45,6 +46,9 @@ _RETRY_AFTER_SECONDS = "1"
 
 _PIECE_BYTES = 64 * 1024
 _LINGER_SECONDS = 2.0
+
+_dropping = Semaphore()
+"""What nobody wants to have comes last: one piece of it in each turn of the event loop."""
 
 
 _REASONS = {
@@ -171,7 +175,8 @@ def _close_answered(sock: Any) -> None:
         left = MAX_REQUEST_BYTES
         while left > 0 and (data := sock.recv(_PIECE_BYTES)):
             left -= len(data)
-            let_others_run()  # what nobody wants comes last
+            with _dropping:
+                let_others_run()
     sock.close()
 
 

@@ -317,3 +317,42 @@ def test_a_client_that_sends_on_sees_its_answer(
     assert client.socket.recv(100) == b""
     client.socket.close()
     answering.get(timeout=TIME_LIMIT)
+
+
+class Sender:
+    """The socket of a client that goes on sending a body that nobody wants."""
+
+    def __init__(self) -> None:
+        self.left = 3
+        self.closed = False
+
+    def shutdown(self, how: int) -> None:
+        """Take the end."""
+
+    def recv(self, size: int) -> bytes:
+        """Give one more piece."""
+        self.left -= 1
+        return b"x" if self.left >= 0 else b""
+
+    def close(self) -> None:
+        """Close."""
+        self.closed = True
+
+
+def test_what_nobody_wants_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many still send such bodies, one piece is read in a turn of the event loop."""
+    waiting = [0]
+    seen: list[int] = []
+
+    def turn() -> None:
+        waiting[0] += 1
+        seen.append(waiting[0])
+        gevent.sleep(0)
+        waiting[0] -= 1
+
+    monkeypatch.setattr(request_body, "let_others_run", turn)
+    senders = [Sender() for _ in range(4)]
+    dropping = [gevent.spawn(request_body._close_answered, sender) for sender in senders]
+    gevent.joinall(dropping, raise_error=True)
+    assert all(sender.closed for sender in senders)
+    assert seen == [1] * 12
