@@ -104,8 +104,8 @@ class ServerSettings(BaseSettings):
         64,
         ge=4,
         le=1000,
-        description="requests for lists, large results and metrics that wait for their turn; a fourth of"
-        " them from one client address",
+        description="requests for lists, large results and metrics that wait for their turn; a"
+        " fourth of them from one client address",
     )
     max_error_details: int = Field(
         10, ge=1, le=100, description="faults that the answer to a bad request describes"

@@ -10,10 +10,11 @@ from typing import Any
 from gevent.pool import Pool
 from gunicorn.sock import ssl_context
 
-from gateway_shim.config import GatewayConfig
+from gateway_shim.contract import Route
 from gateway_shim.descriptors import raise_limit, requests_allowed
 from gateway_shim.request_connections import RequestConnections
 from gateway_shim.request_server import RequestServer
+from gateway_shim.runtime import Runtime
 from gateway_shim.tls import TlsServer
 
 __all__ = ["make_servers"]
@@ -26,7 +27,7 @@ def make_servers(
     handle: Callable[[Any, Any, Any], None],
     connections: RequestConnections,
     cfg: Any,
-    config: GatewayConfig,
+    runtime: Runtime,
 ) -> list[RequestServer]:
     """Make a server for each listener, with handlers of its own: a flood on one leaves the others.
 
@@ -35,8 +36,9 @@ def make_servers(
         handle: serves one connection: its listener, its socket, its peer's address.
         connections: counts them.
         cfg: gunicorn's configuration.
-        config: the gateway's.
+        runtime: the application's; says which requests are for streams.
     """
+    gateway, config = runtime.gateway, runtime.gateway.config
     streams = config.max_connections or 0
     others = streams + config.callback_connections
     allowed = max(requests_allowed(raise_limit(), others) // len(listeners), 1)
@@ -49,16 +51,27 @@ def make_servers(
             allowed,
             size,
         )
+
+    def is_stream(method: str, target: str) -> bool:
+        return runtime.route(method, target) is Route.STREAM
+
+    def free_streams() -> int:
+        return max(streams - gateway.active, 0)
+
     servers = []
     for listener in listeners:
-        serve = partial(handle, listener)
+        options: dict[str, Any] = {
+            "is_stream": is_stream,
+            "free_streams": free_streams,
+            "handle": partial(handle, listener),
+        }
         if cfg.is_ssl:
             # A stream keeps its handler there, so there must be room for all of them.
             line = connections.add_line(Pool(size + streams), size)
             context = ssl_context(cfg)
-            server: RequestServer = TlsServer(listener, context, connections, line, handle=serve)
+            server: RequestServer = TlsServer(listener, context, connections, line, **options)
         else:
             line = connections.add_line(Pool(size), size)
-            server = RequestServer(listener, connections, line, handle=serve)
+            server = RequestServer(listener, connections, line, **options)
         servers.append(server)
     return servers

@@ -225,9 +225,7 @@ class StreamWorker(GeventWorker):
         self._bodies = Bodies(
             self.runtime.limits, gateway.refusals, gateway.limit_key, self._connections
         )
-        servers = make_servers(
-            self.sockets, self.handle, self._connections, self.cfg, gateway.config
-        )
+        servers = make_servers(self.sockets, self.handle, self._connections, self.cfg, self.runtime)
         self.runtime.start()
         for listener, server in zip(self.sockets, servers, strict=True):
             detect_dead_peers(listener, gateway.config.client_timeout)

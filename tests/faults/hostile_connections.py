@@ -97,6 +97,7 @@ def reconnecting(target: Target) -> None:
     def head() -> bytes:
         return target.head("GET", f"{path}{next(numbers)}", "Accept: text/event-stream")
 
+    target.begun()  # that they all come is the attack
     _hold_open(target, target.number("connections", 2500), head)
 
 

@@ -58,7 +58,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "posts_to_nowhere": {"connections": 300},
     "slow_readers": {"connections": 500},
     "unread_pipelines": {"connections": 500},
-    "reconnecting": {"connections": 1000, "rate": 500},
+    "reconnecting": {"connections": 2500, "rate": 100_000},
     "large_heads": {"connections": 200, "rate": 300},
     "task_list": {"tasks": 400},
 }

@@ -11,17 +11,16 @@ import pytest
 
 from tests.faults.attacking_tasks import SSE_AUTHORIZE
 from tests.faults.attacks import Attack
-from tests.faults.canary import IDLE_FLOOR, disturbance
+from tests.faults.canary import disturbance
 from tests.live.actions import connect
 from tests.support.http import request
 from tests.support.server import GunicornServer, Server
 
-BROWSERS = 4000
-"""Twice the 2,000 requests that a server works on at a time."""
+BROWSERS = 5000
+"""More than twice the 2,000 requests that a server works on at a time."""
 
 RATIO = 50.0
-"""What the canary may wait. Medians are compared: with all handlers taken every question waits for
-seconds, and of those that are answered at once the slowest says how busy the machine is."""
+"""What the canary may wait, in what it waits at the idle server: 99th percentiles."""
 
 
 @pytest.fixture(params=["a gateway on a port", "the monolith"])
@@ -39,8 +38,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 def reconnecting(server: Server, browsers: int) -> Attack:
-    """Have browsers come back once, a thousand a second as after a shutdown."""
-    return Attack("reconnecting", server.port, connections=browsers, rate=1000, again=0)
+    """Have browsers come back once, as fast as they can."""
+    return Attack("reconnecting", server.port, connections=browsers, rate=100_000, again=0)
 
 
 def test_a_slow_backend_makes_nobody_else_wait(server: Server) -> None:
@@ -48,8 +47,7 @@ def test_a_slow_backend_makes_nobody_else_wait(server: Server) -> None:
     with connect(server, "quick") as stream:
         seen = disturbance(server.port, lambda: reconnecting(server, BROWSERS))
         print(seen)
-        ratio = seen.attacked.p50 / max(seen.idle.p50, IDLE_FLOOR)
-        assert (seen.failed, ratio < RATIO) == (0, True), seen
+        assert (seen.failed, seen.ratio < RATIO) == (0, True), seen
         with reconnecting(server, 1000):
             send = request(server.port, "POST", "/internal/send", json_body={"token": "nobody's"})
             one_more = request(server.port, "GET", "/api/sse/stream?request_id=quick")

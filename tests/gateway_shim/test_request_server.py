@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import errno
 import socket
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from gevent.pool import Pool
 
 from gateway_shim import request_server
+from gateway_shim.arrivals import STREAMS_IN_A_ROUND
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.request_connections import RequestConnections
 from gateway_shim.request_server import RequestServer
@@ -20,6 +22,7 @@ from tests.gateway_shim.rig import HubErrors
 from tests.support.timing import TIME_LIMIT, wait_until
 
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
+STREAMS = 15
 
 
 class House:
@@ -34,7 +37,12 @@ class House:
         self.connections = RequestConnections(100, lambda address: "", self.refusals)
         self.line = self.connections.add_line(Pool(size), size)
         self.server = RequestServer(
-            ("127.0.0.1", 0), self.connections, self.line, handle=self._handle
+            ("127.0.0.1", 0),
+            self.connections,
+            self.line,
+            is_stream=lambda method, target: (method, target) == ("GET", "/stream"),
+            free_streams=lambda: STREAMS,
+            handle=self._handle,
         )
 
     def _handle(self, sock: Any, address: Any) -> None:
@@ -169,3 +177,26 @@ def test_another_failure_is_gevents(house: House, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(OSError, match="broken"):
         house.server.do_read()
     house.server.socket = listener
+
+
+def test_others_overtake_requests_for_streams(
+    house: House, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many have come first, they get handlers a few at a time."""
+    order: list[bytes] = []
+    serve = house.server._handle
+
+    def note(sock: Any, address: Any) -> None:
+        order.append(sock.recv(100, socket.MSG_PEEK).split()[1])
+        serve(sock, address)
+
+    monkeypatch.setattr(house.server, "_handle", note)
+    targets = [b"/stream"] * (STREAMS_IN_A_ROUND + STREAMS) + [b"/"]
+    for target in targets:
+        # Not gevent's, which lets the server run: all of them come in one round of its loop.
+        client = _socket.socket()
+        stack.callback(client.close)
+        client.connect(("127.0.0.1", house.server.server_port))
+        client.sendall(b"GET " + target + b" HTTP/1.1\r\n\r\n")
+    wait_until(lambda: len(order) == len(targets), "all to have handlers")
+    assert order.index(b"/") == STREAMS_IN_A_ROUND

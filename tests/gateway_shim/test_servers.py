@@ -10,7 +10,10 @@ import trustme
 from gunicorn.config import Config
 
 from gateway_shim import servers
+from gateway_shim.backend import NoBackend
 from gateway_shim.config import GatewayConfig
+from gateway_shim.front import Front
+from gateway_shim.gateway import Gateway
 from gateway_shim.refusal_counts import RefusalCounts
 from gateway_shim.request_connections import RequestConnections
 from gateway_shim.servers import make_servers
@@ -32,7 +35,9 @@ def sizes(
     """Handlers of each listener, and how many connections that are no stream it may have."""
     connections = RequestConnections(10, lambda address: address, RefusalCounts())
     config = GatewayConfig(max_connections=streams, callback_connections=callbacks)
-    make_servers(listeners, lambda *_: None, connections, cfg, config)
+    runtime = Front(Gateway(NoBackend(), config))
+    made = make_servers(listeners, lambda *_: None, connections, cfg, runtime)
+    assert len(made) == len(listeners)
     return [(line.pool.size or 0, line.size) for line in connections._lines]
 
 
@@ -88,5 +93,6 @@ def test_tls(
     cfg.set("keyfile", str(folder / "key"))
     assert sizes(listeners, cfg, 500) == [(600, 100)] * 2
     connections = RequestConnections(10, lambda address: address, RefusalCounts())
-    (server, _) = make_servers(listeners, lambda *_: None, connections, cfg, GatewayConfig())
+    runtime = Front(Gateway(NoBackend(), GatewayConfig()))
+    (server, _) = make_servers(listeners, lambda *_: None, connections, cfg, runtime)
     assert isinstance(server, TlsServer)

@@ -209,6 +209,8 @@ def port(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> Iterator[int]:
         contexts[1],
         connections,
         connections.add_line(Pool(20), 20),
+        is_stream=lambda method, target: False,
+        free_streams=lambda: 0,
         handle=lambda sock, address: sock.sendall(b"hello"),
     )
     with HubErrors():
