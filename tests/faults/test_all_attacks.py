@@ -59,6 +59,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "slow_readers": {"connections": 500},
     "unread_pipelines": {"connections": 500},
     "reconnecting": {"connections": 2500, "rate": 100_000},
+    "unfinished_bodies": {"rate": 400},
     "large_heads": {"connections": 200, "rate": 300},
     "task_list": {"tasks": 400},
 }
