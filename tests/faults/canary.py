@@ -208,7 +208,7 @@ def disturbance(
     port: int,
     attack: Callable[[], AbstractContextManager[object]],
     *,
-    seconds: float = 2.0,
+    seconds: float = 1.0,
     path: str = "/healthz",
     host: str = "127.0.0.1",
     tls: bool = False,
