@@ -54,7 +54,8 @@ def _first_event(binary: Path) -> float:
 
 def _open_stream(port: int) -> float:
     with socket.create_connection(("127.0.0.1", port), _LIMIT_SECONDS) as client:
-        client.sendall(b"GET /api/sse/stream?request_id=figures HTTP/1.1\r\nHost: x\r\n\r\n")
+        target = b"/api/sse/stream?request_id=figures"
+        client.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
         seen = b""
         while b"event:" not in seen:
             more = client.recv(65536)
