@@ -42,8 +42,11 @@ STREAMS = 10
 STEPS = 50
 
 IDLE_SECONDS = 0.5
+WARMING_SECONDS = 0.5
+"""Of each attack in the first round."""
+
 ATTACKED_SECONDS = 1.5
-"""Of each of two rounds."""
+"""Of each attack in the second round."""
 
 MAX_RATIO = 50
 """The canary's 99th percentile, in those of the idle server."""
@@ -59,7 +62,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "slow_readers": {"connections": 500},
     "unread_pipelines": {"connections": 500},
     "reconnecting": {"connections": 2500, "rate": 100_000},
-    "unfinished_bodies": {"rate": 400},
+    "unfinished_bodies": {"connections": 800, "rate": 400},
     "large_heads": {"connections": 200, "rate": 300},
     "task_list": {"tasks": 400},
 }
@@ -103,16 +106,17 @@ def test_all_attacks(server: ServeServer, attack_tally: AttackTally) -> None:
         for number in range(2):
             if number:
                 warm = memory(worker)
+            seconds = ATTACKED_SECONDS if number else WARMING_SECONDS
             for name, seen in rounds.items():
                 canary.take_seconds()
                 gevent.sleep(IDLE_SECONDS)
                 idle += canary.take_seconds()
                 seen.before = memory(worker)
-                delay = ATTACKED_SECONDS / STEPS
+                delay = seconds / STEPS
                 task = start_task(server, "demo_task", steps=STEPS, delay=delay)
                 with attack(name, server.port):
                     canary.take_seconds()
-                    gevent.sleep(ATTACKED_SECONDS)
+                    gevent.sleep(seconds)
                     seen.attacked += canary.take_seconds()
                 crowd.wait_for_tasks([task])
                 for story in crowd.stories(task):
