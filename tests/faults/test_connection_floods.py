@@ -84,7 +84,7 @@ def test_half_open_heads() -> None:
 def test_unfinished_bodies(path: str, length: int) -> None:
     """More than have handlers stop in the middle of a body: they displace each other."""
     with GunicornServer(env={"FLASK_ENV": "testing"}) as server:
-        options = {"path": path, "length": length, "connections": 2200, "rate": 600}
+        options = {"path": path, "length": length, "connections": 2200, "rate": 400}
         seen = disturbance(server.port, lambda: Attack("unfinished_bodies", server.port, **options))
         print(f"2,200 unfinished bodies for {path}: {seen}")
         assert seen.failed == 0
