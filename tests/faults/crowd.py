@@ -108,12 +108,6 @@ class Crowd:
         """Each client's events of a task."""
         return [client.story(task_id) for client in self.clients]
 
-    def forget(self) -> None:
-        """Forget the events that were read so far; a story is looked for among all of them."""
-        for client in self.clients:
-            for life in client.lives:
-                life.events.clear()
-
     def wait_for_tasks(self, task_ids: Iterable[str]) -> None:
         """Wait until every client has had the last event of each of these tasks."""
         for task_id in task_ids:

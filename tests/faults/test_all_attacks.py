@@ -9,7 +9,9 @@ without those limits. Attacks with tasks come as one client of a trusted proxy, 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 import gevent
 import pytest
@@ -18,9 +20,8 @@ from tests.faults.attacking_tasks import APP_TASKS, SSE_AUTHORIZE
 from tests.faults.attacks import ATTACKS, Attack
 from tests.faults.canary import IDLE_FLOOR, Canary, Figures
 from tests.faults.conftest import AttackTally
-from tests.faults.crowd import Crowd
 from tests.faults.processes import memory
-from tests.faults.undisturbed import assert_whole
+from tests.faults.reader import Reader
 from tests.live.actions import start_task
 from tests.support.server import ServeServer
 from tests.support.timing import wait_until
@@ -31,9 +32,6 @@ ENV = {
     "ALLOW_OPEN": "tasks,metrics",
     "APP_TASKS": APP_TASKS,
     "SSE_AUTHORIZE": SSE_AUTHORIZE,
-    # The readers of all streams share an interpreter with the test. A task that reports without
-    # pause outruns them, as it would no browser of its own.
-    "SSE_MAX_BUFFER_BYTES": str(32 * 1024 * 1024),
     # What is kept of finished tasks has a bound of its own, and would be growth here.
     "TASK_CLEANUP_INTERVAL_SECONDS": "10",
 }
@@ -65,17 +63,18 @@ OPTIONS: dict[str, dict[str, object]] = {
     "unfinished_bodies": {"connections": 800, "rate": 400},
     "large_heads": {"connections": 200, "rate": 300},
     "task_list": {"tasks": 400},
+    "tasks_without_pause": {"seconds": 0.5},
 }
 
 
 @dataclass
 class Round:
-    """What was seen of one attack, all rounds together.
+    """What was seen of one attack in the second round.
 
     Attributes:
         attacked: seconds of the canary's questions.
-        before: memory before the last round, bytes.
-        after: memory after the last round, bytes.
+        before: memory before it, bytes.
+        after: memory after it, bytes.
     """
 
     attacked: list[float] = field(default_factory=list)
@@ -102,31 +101,34 @@ def test_all_attacks(server: ServeServer, attack_tally: AttackTally) -> None:
     cold = memory(worker)
     rounds = {name: Round() for name in ATTACKS}
     idle: list[float] = []
-    with Crowd(server.port, STREAMS) as crowd, Canary(server.port) as canary:
-        for number in range(2):
-            if number:
-                warm = memory(worker)
-            seconds = ATTACKED_SECONDS if number else WARMING_SECONDS
-            for name, seen in rounds.items():
+    with ExitStack() as stack:
+        readers = [stack.enter_context(Reader(server.port)) for _ in range(STREAMS)]
+        canary = stack.enter_context(Canary(server.port))
+        for name in ATTACKS:
+            with attack(name, server.port):
+                gevent.sleep(WARMING_SECONDS)
+        canary.wait_until_idle(3 * IDLE_FLOOR)
+        warm = memory(worker)
+        for name, seen in rounds.items():
+            canary.take_seconds()
+            gevent.sleep(IDLE_SECONDS)
+            idle += canary.take_seconds()
+            seen.before = memory(worker)
+            task = start_task(server, "demo_task", steps=STEPS, delay=ATTACKED_SECONDS / STEPS)
+            with attack(name, server.port):
                 canary.take_seconds()
-                gevent.sleep(IDLE_SECONDS)
-                idle += canary.take_seconds()
-                seen.before = memory(worker)
-                delay = seconds / STEPS
-                task = start_task(server, "demo_task", steps=STEPS, delay=delay)
-                with attack(name, server.port):
-                    canary.take_seconds()
-                    gevent.sleep(seconds)
-                    seen.attacked += canary.take_seconds()
-                crowd.wait_for_tasks([task])
-                for story in crowd.stories(task):
-                    assert_whole(story, STEPS)
-                crowd.forget()
-                canary.wait_until_idle(3 * max(Figures.of(idle).p50, IDLE_FLOOR))
-                seen.after = memory(worker)
-                print(f"{name}: {Figures.of(seen.attacked)}; {seen.before:,} {seen.after:,}")
-        for client in crowd.clients:
-            assert (len(client.lives), client.refused) == (1, 0)
+                gevent.sleep(ATTACKED_SECONDS)
+                seen.attacked += canary.take_seconds()
+            for reader in readers:
+                wait_until(
+                    partial(reader.has_completed, task), f"the end of the task beside {name}"
+                )
+                assert reader.steps(task) == list(range(1, STEPS + 1))
+                reader.received.clear()
+            canary.wait_until_idle(3 * max(Figures.of(idle).p50, IDLE_FLOOR))
+            seen.after = memory(worker)
+            print(f"{name}: {Figures.of(seen.attacked)}; {seen.before:,} {seen.after:,}")
+        assert not any(reader.has_ended for reader in readers)
         wait_until(
             lambda: memory(worker) <= MAX_MEMORY * warm,
             lambda: f"the {warm:,} bytes of the first round; there are {memory(worker):,}",

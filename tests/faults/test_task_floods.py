@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
-import socket
 import threading
-import uuid
 from collections.abc import Callable, Iterator
-from typing import Self
 
-import gevent
 import pytest
 
 from tests.faults.attacking_tasks import APP_TASKS
 from tests.faults.canary import disturbance
 from tests.faults.conftest import Tally
 from tests.faults.processes import memory
+from tests.faults.reader import Reader
 from tests.live.actions import metric, start_task
 from tests.support.http import Response, request
 from tests.support.server import GunicornServer, Server
@@ -72,44 +68,6 @@ def test_tasks_that_report_without_pause(
     tally(
         f"4 tasks that report without pause ({task_type}), 4 streams", arrived, arrived, "nothing"
     )
-
-
-class Reader:
-    """A context manager: a stream whose bytes are kept as they are, since parsing takes too long.
-
-    Attributes:
-        received: all bytes so far.
-    """
-
-    def __init__(self, port: int) -> None:
-        self.received = bytearray()
-        self._port = port
-
-    def __enter__(self) -> Self:
-        """Open the stream."""
-        self._socket = socket.create_connection(("127.0.0.1", self._port))
-        target = f"/api/sse/stream?request_id={uuid.uuid4()}"
-        self._socket.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        self._greenlet = gevent.spawn(self._read)
-        wait_until(lambda: b"event: version" in self.received, "the stream to open")
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Close it."""
-        self._greenlet.kill()
-        self._socket.close()
-
-    def reports(self) -> dict[bytes, list[int]]:
-        """The numbers of each task's reports, in the order of their arrival."""
-        found: dict[bytes, list[int]] = {}
-        pattern = rb'"task_id":"([^"]+)","timestamp":"[^"]+","data":{"text":"report ([0-9]+)"'
-        for task_id, number in re.findall(pattern, self.received):
-            found.setdefault(task_id, []).append(int(number))
-        return found
-
-    def _read(self) -> None:
-        while more := self._socket.recv(1 << 20):
-            self.received += more
 
 
 @contextlib.contextmanager

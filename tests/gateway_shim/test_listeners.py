@@ -45,9 +45,12 @@ from gateway_shim.listeners import close_in_copies
 listener = socket.create_server(("127.0.0.1", 0))
 if {closes}:
     close_in_copies([listener])
+begun, begin = os.pipe()
 copy = os.fork()
 if copy == 0:
+    os.write(begin, b"x")
     signal.pause()
+os.read(begun, 1)  # from here on the copy has done what copies do
 socket.create_connection(listener.getsockname()).close()
 port = listener.getsockname()[1]
 listener.close()
