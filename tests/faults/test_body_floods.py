@@ -64,7 +64,6 @@ def growth(pid: int) -> Iterator[list[int]]:
         ("posts_to_nowhere", {}, 2, 96),
         # 64 MB of answers, and two thousand connections.
         ("slow_readers", {"rate": 500}, 3.5, 160),
-        ("unread_pipelines", {"rate": 500}, 3.5, 160),
     ],
 )
 def test_flood(

@@ -80,13 +80,12 @@ def test_half_open_heads() -> None:
         assert len(server.log) < 100_000
 
 
-@pytest.mark.parametrize(("path", "length"), [("/api/tasks", 100_000), ("/nowhere", 10_000)])
-def test_unfinished_bodies(path: str, length: int) -> None:
+def test_unfinished_bodies() -> None:
     """More than have handlers stop in the middle of a body: they displace each other."""
     with GunicornServer(env={"FLASK_ENV": "testing"}) as server:
-        options = {"path": path, "length": length, "connections": 2200, "rate": 400}
+        options = {"path": "/api/tasks", "length": 100_000, "connections": 2200, "rate": 400}
         seen = disturbance(server.port, lambda: Attack("unfinished_bodies", server.port, **options))
-        print(f"2,200 unfinished bodies for {path}: {seen}")
+        print(f"2,200 unfinished bodies: {seen}")
         assert seen.failed == 0
         assert seen.ratio < BOUND, str(seen)
 
