@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
-from gateway_shim.contract import ErrorCode, Refusal, error_body
+from gateway_shim.contract import ErrorCode, Refusal, unavailable
+from gateway_shim.owner_counts import OwnerCounts
 
 __all__ = ["RETRY_AFTER_SECONDS", "Admission"]
 
@@ -31,7 +31,7 @@ class Admission:
         self._total = total
         self._per_address = per_address
         self.limit_key = limit_key
-        self._addresses: Counter[str] = Counter()
+        self._addresses = OwnerCounts()
         self.closed = False
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ class Admission:
         key = self.limit_key(address)
         if self._total is not None and active >= self._total:
             return _unavailable(ErrorCode.TOO_MANY_CONNECTIONS, "Too many connections")
-        if self._per_address is not None and self._addresses[key] >= self._per_address:
+        if self._per_address is not None and self._addresses.of(key) >= self._per_address:
             return _unavailable(
                 ErrorCode.TOO_MANY_CONNECTIONS, "Too many connections from this address"
             )
@@ -63,8 +63,7 @@ class Admission:
             What :meth:`leave` needs at the stream's end.
         """
         key = "" if self._per_address is None else self.limit_key(address)
-        if key:
-            self._addresses[key] += 1
+        self._addresses.enter(key)
         return key
 
     def leave(self, key: str) -> None:
@@ -73,13 +72,8 @@ class Admission:
         Args:
             key: what :meth:`enter` has returned.
         """
-        if not key:
-            return
-        self._addresses[key] -= 1
-        if self._addresses[key] <= 0:
-            del self._addresses[key]
+        self._addresses.leave(key)
 
 
 def _unavailable(code: ErrorCode, message: str) -> Refusal:
-    headers = (("Retry-After", str(RETRY_AFTER_SECONDS)),)
-    return Refusal(503, error_body(code, message), headers=headers)
+    return unavailable(code, message, RETRY_AFTER_SECONDS)

@@ -126,6 +126,11 @@ class Arrivals:
 
 
 def _has_left(sock: _socket.socket) -> bool:
+    """Return whether the client has hung up, also behind its request: a stream ends with that.
+
+    A client of another kind may close its side after the request, and still read the answer:
+    :func:`gateway_shim.lobby.has_left` is for those.
+    """
     try:
         return peer_has_left(sock)
     except OSError:  # a Unix socket, say: its handler sees it

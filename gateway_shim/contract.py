@@ -32,6 +32,7 @@ __all__ = [
     "refusal_bytes",
     "route",
     "status_phrase",
+    "unavailable",
 ]
 
 MAX_BODY_BYTES = 102_400
@@ -145,6 +146,18 @@ class Refusal:
     body: bytes = b""
     in_stream: Frame | None = None
     headers: tuple[tuple[str, str], ...] = ()
+
+
+def unavailable(code: str, message: str, retry_after: int) -> Refusal:
+    """Refuse what would work later: 503.
+
+    Args:
+        code: of the error body.
+        message: of the error body.
+        retry_after: seconds after which the client may ask again.
+    """
+    headers = (("Retry-After", str(retry_after)),)
+    return Refusal(503, error_body(code, message), headers=headers)
 
 
 def error_body(code: str, message: str) -> bytes:

@@ -173,9 +173,9 @@ class Gateway:
             return refusal
         return self._openings.open(request, sock)
 
-    def stream_head(self, request: StreamRequest) -> bytes:
+    def stream_head(self, request: StreamRequest, *, close: bool = False) -> bytes:
         """Status line and headers of a stream's answer; see :mod:`gateway_shim.stream_head`."""
-        return stream_head(request, self.config.cors)
+        return stream_head(request, self.config.cors, close=close)
 
     # ------------------------------------------------------------------ sending
 

@@ -7,11 +7,11 @@ health checks would wait behind them.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from gateway_shim.admission import RETRY_AFTER_SECONDS
-from gateway_shim.contract import ErrorCode, Refusal, error_body
+from gateway_shim.contract import ErrorCode, Refusal, unavailable
+from gateway_shim.owner_counts import OwnerCounts
 
 __all__ = ["DEFAULT_PENDING_CONNECTS", "MAX_PENDING_CONNECTS", "PendingConnects"]
 
@@ -40,7 +40,7 @@ class PendingConnects:
         self._limit_key = limit_key
         self._limit = limit
         self._limit_per_address = max(1, limit // _ADDRESS_SHARE)
-        self._addresses: Counter[str] = Counter()
+        self._addresses = OwnerCounts()
 
     def refuse(self, address: str) -> Refusal | None:
         """Return the answer for one more connect; None if it may wait.
@@ -52,7 +52,7 @@ class PendingConnects:
             return _busy("Too many streams are being opened; try again later")
         if self.count < self._limit_per_address:  # so nobody has more: the usual case
             return None
-        if self._addresses[self._limit_key(address)] >= self._limit_per_address:
+        if self._addresses.of(self._limit_key(address)) >= self._limit_per_address:
             return _busy("Too many streams are being opened from this address; try again later")
         return None
 
@@ -63,19 +63,13 @@ class PendingConnects:
             key: what the client's address is counted as.
         """
         self.count += 1
-        if key:
-            self._addresses[key] += 1
+        self._addresses.enter(key)
 
     def leave(self, key: str) -> None:
         """Count a connect out."""
         self.count -= 1
-        if not key:
-            return
-        self._addresses[key] -= 1
-        if self._addresses[key] <= 0:
-            del self._addresses[key]
+        self._addresses.leave(key)
 
 
 def _busy(message: str) -> Refusal:
-    headers = (("Retry-After", str(RETRY_AFTER_SECONDS)),)
-    return Refusal(503, error_body(ErrorCode.TOO_MANY_CONNECTIONS, message), headers=headers)
+    return unavailable(ErrorCode.TOO_MANY_CONNECTIONS, message, RETRY_AFTER_SECONDS)

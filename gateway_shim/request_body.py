@@ -18,7 +18,7 @@ from gevent.lock import Semaphore
 from gunicorn.http.errors import ParseException
 
 from gateway_shim.chunked_body import ChunkedBody
-from gateway_shim.contract import MAX_REQUEST_BYTES, ErrorCode, Refusal, error_body
+from gateway_shim.contract import MAX_REQUEST_BYTES, ErrorCode, Refusal, error_body, unavailable
 from gateway_shim.errors import TransferEnded
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.request_connections import RequestConnections
@@ -41,7 +41,7 @@ SMALL_BODY_BYTES = 16 * 1024
 """So much of each body does not count against the budget of all bodies. A body of this size that
 nobody wants is read away after the answer, so that the connection can be used again."""
 
-_RETRY_AFTER_SECONDS = "1"
+_RETRY_AFTER_SECONDS = 1
 """A body that has lost its place may come back soon: places are held for seconds at most."""
 
 _PIECE_BYTES = 64 * 1024
@@ -281,8 +281,4 @@ def _too_slow() -> Refusal:
 
 def _no_room() -> Refusal:
     message = "Too many bodies are being received; send the request again later"
-    return Refusal(
-        503,
-        error_body(ErrorCode.TOO_MANY_CONNECTIONS, message),
-        headers=(("Retry-After", _RETRY_AFTER_SECONDS),),
-    )
+    return unavailable(ErrorCode.TOO_MANY_CONNECTIONS, message, _RETRY_AFTER_SECONDS)

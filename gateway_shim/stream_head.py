@@ -11,7 +11,7 @@ from gateway_shim.stream_request import StreamRequest
 __all__ = ["stream_head"]
 
 
-def stream_head(request: StreamRequest, cors: Cors) -> bytes:
+def stream_head(request: StreamRequest, cors: Cors, *, close: bool = False) -> bytes:
     """Make status line and headers of a stream's answer.
 
     The status line says HTTP/1.1 to an HTTP/1.0 client too (RFC 9110, section 2.5); the body of
@@ -20,12 +20,15 @@ def stream_head(request: StreamRequest, cors: Cors) -> bytes:
     Args:
         request: the browser's request.
         cors: which origins may read the stream.
+        close: whether the connection ends with this head: the answer to HEAD has no body.
     """
     headers = [
         ("Date", formatdate(usegmt=True)),
         *contract.STREAM_HEADERS,
         *cors.headers(request.headers),
     ]
+    if close:
+        headers = [(name, "close" if name == "Connection" else value) for name, value in headers]
     if not request.http_1_0:
         headers.append(("Transfer-Encoding", "chunked"))
     return contract.head(200, headers)

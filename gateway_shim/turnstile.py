@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 
 from gevent.event import Event as Signal
 
+from gateway_shim.owner_counts import OwnerCounts
 from gateway_shim.turns import let_others_run
 
 __all__ = ["Turnstile"]
@@ -30,7 +31,7 @@ class Turnstile:
 
     def __init__(self, places: int) -> None:
         self._places = places
-        self._waiting: Counter[str] = Counter()
+        self._waiting = OwnerCounts()
         # Those who wait, in order. A semaphore would be taken again by the one that gives it
         # back, before the next in line has run.
         self._line: deque[Signal] = deque()
@@ -44,10 +45,10 @@ class Turnstile:
         Returns:
             False, without having waited, if too many wait already.
         """
-        share = max(1, self._places // _SHARE) if owner else self._places
-        if len(self._line) >= self._places or self._waiting[owner] >= share:
+        share = max(1, self._places // _SHARE)
+        if len(self._line) >= self._places or self._waiting.of(owner) >= share:
             return False
-        self._waiting[owner] += 1
+        self._waiting.enter(owner)
         place = Signal()
         self._line.append(place)
         try:
@@ -64,6 +65,4 @@ class Turnstile:
         self._line.remove(place)
         if was_first and self._line:
             self._line[0].set()
-        self._waiting[owner] -= 1
-        if not self._waiting[owner]:
-            del self._waiting[owner]
+        self._waiting.leave(owner)

@@ -145,10 +145,8 @@ class StreamWorker(GeventWorker):
         if route is Route.STREAM_HEAD:
             # No chunked coding announced: there is no body to come.
             request = stream_request_of(req, addr, listener_name, bodiless=True)
-            head = self.runtime.gateway.stream_head(request)
-            if req.must_close or not self.alive:
-                head = head.replace(b"Connection: keep-alive", b"Connection: close", 1)
-            guarded.sendall(head)
+            close = req.must_close or not self.alive
+            guarded.sendall(self.runtime.gateway.stream_head(request, close=close))
             return self._keep_alive(req, sock)
         if contract.route(req.method, req.uri) not in (Route.HEALTH, Route.READY):
             let_others_run_if_due()  # a storm of requests must not hold up streams and probes

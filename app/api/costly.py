@@ -34,7 +34,7 @@ def wait_for_turn() -> None:
     """
     container = current_app.extensions[CONTAINER]
     may_wait = container.loop_thread().serves_here  # else nobody runs meanwhile
-    owner = container.gateway().limit_key(request.remote_addr or "")
+    owner = container.limit_key()(request.remote_addr or "")
     if may_wait and not container.turnstile().wait(owner):
         container.refusals().add(RefusalReason.ANSWERS_LIMIT)
         raise TooBusy("Too many large answers are being made; ask again later")

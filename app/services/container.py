@@ -6,6 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from dependency_injector import containers, providers
@@ -118,12 +119,6 @@ def _holds(settings: Settings, gateway: Callable[[], Gateway]) -> Callable[[str]
     return gateway().holds if settings.sse_gateway_url is None else None
 
 
-def _limit_key(gateway: Callable[[], Gateway]) -> Callable[[str], str]:
-    """Return what says what limits per address count an address as, as the gateway counts it."""
-    # Asked at each call: the worker may give the gateway other proxies when it starts.
-    return lambda address: gateway().proxies.limit_key(address)
-
-
 def _max_event_bytes(settings: Settings) -> int:
     """The largest event a task may cause, bytes, with room for its frame and JSON escapes."""
     if settings.sse_gateway_url is not None:
@@ -170,7 +165,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         refusals=refusals,
         check=request_guard.provided.refuse_stream,
     )
-    limit_key = providers.Singleton(_limit_key, gateway.provider)
+    limit_key = providers.Singleton(attrgetter("limit_key"), gateway)
     gateway_readiness = providers.Singleton(gateway_readiness, settings)
     gateway_transport = providers.Singleton(_transport, settings, gateway.provider, loop_thread)
     connection_manager = providers.Singleton(

@@ -21,3 +21,11 @@ def test_head(http_1_0: bool) -> None:
     assert "X-Accel-Buffering: no" in lines
     assert f"Access-Control-Allow-Origin: {origin}" in lines
     assert ("Transfer-Encoding: chunked" in lines) is not http_1_0
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_a_head_that_ends_the_connection(close: bool) -> None:
+    """It says so in the place of what a stream says."""
+    lines = stream_head(StreamRequest("/x", {}), Cors(), close=close).decode().split("\r\n")
+    said = [line for line in lines if line.startswith("Connection:")]
+    assert said == ["Connection: close" if close else "Connection: keep-alive"]
