@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from app.exposure import Area
+from app.listening_addresses import arrived_at
 from app.monolith import STREAM_PATH
 from gateway_shim import contract
 from gateway_shim.contract import ErrorCode, Route
@@ -47,17 +47,11 @@ class AdminGate:
     ) -> None:
         self.application = application
         self._refusals = refusals or RefusalCounts()
-        self._address = (address[0], str(address[1]))
+        self._address = address
         self._open_paths = tuple(_PATHS[area] for area in areas)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
-        # The listener's own address, which no client can choose; of a Unix socket's client
-        # gunicorn takes what its Host header says.
-        arrived_at = (environ["SERVER_NAME"], environ["SERVER_PORT"])
-        connection = environ.get("gunicorn.socket")
-        if connection is not None and connection.family == socket.AF_UNIX:
-            arrived_at = ("", "")
         path = environ["PATH_INFO"]
         if path.lower().startswith(_HEALTH_FOLDER):  # both health checks have a second path there
             path = path[len(_HEALTH_FOLDER) - 1 :]
@@ -66,7 +60,7 @@ class AdminGate:
         route = contract.route("GET" if is_preflight else method, path)
         is_open = route in (Route.HEALTH, Route.READY) or (is_preflight and path == STREAM_PATH)
         is_open = is_open or any(path == p or path.startswith(f"{p}/") for p in self._open_paths)
-        if is_open or arrived_at == self._address:
+        if is_open or arrived_at(environ) == self._address:
             return self.application(environ, start_response)
         self._refusals.add(RefusalReason.NOT_OPEN)
         body = contract.error_body(ErrorCode.NOT_FOUND, "Not found")

@@ -1,4 +1,4 @@
-"""How large the body of a request may be: the application's routes say so before it is read."""
+"""Limits of request bodies by route, which hold before a body is read."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class BodyLimits:
 
 
 def _is_bare(wsgi_app: Any) -> bool:
-    """Whether every request reaches Flask: no middleware but ours might answer other paths."""
+    """Return whether every request reaches Flask: middleware of others may answer other paths."""
     while getattr(wsgi_app, "hands_everything_on", False):
         wsgi_app = wsgi_app.application
     return getattr(wsgi_app, "__func__", None) is Flask.wsgi_app

@@ -198,7 +198,7 @@ class Settings(TaskSettings, ServerSettings):
 
     @property
     def open_areas(self) -> frozenset[Area]:
-        """What ``allow_open`` names."""
+        """The areas that ``allow_open`` names."""
         return parse_areas(self.allow_open)
 
 

@@ -1,4 +1,4 @@
-"""What is served to whom: the tasks API and the metrics, at which of the server's addresses."""
+"""Decides at which addresses the tasks API and the metrics are served, and to whom."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which ``Host`` a request may name: the protection against DNS rebinding.
+"""Checks the ``Host`` of requests: the protection against DNS rebinding.
 
 A page at ``http://evil.example:5000`` can have its own name resolve to 127.0.0.1. To the browser
 the developer's server is then of the page's own origin, and only ``Host`` still says the name.

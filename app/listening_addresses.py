@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from typing import TYPE_CHECKING
 
-__all__ = ["address_of", "is_loopback", "is_taken"]
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+__all__ = ["address_of", "arrived_at", "is_loopback", "is_taken"]
 
 
 def address_of(host: str) -> str:
@@ -19,6 +23,24 @@ def address_of(host: str) -> str:
         UnicodeError: the name cannot be looked up.
     """
     return host if ":" in host else socket.gethostbyname(host)
+
+
+def arrived_at(environ: WSGIEnvironment) -> tuple[str, int] | None:
+    """Return the address and the port of the listener that a request came to.
+
+    No client can choose them.
+
+    Args:
+        environ: the request's (PEP 3333).
+
+    Returns:
+        None for a Unix socket.
+    """
+    connection = environ.get("gunicorn.socket")
+    # Of a Unix socket gunicorn takes the client's Host header for the server's name.
+    if connection is not None and connection.family == socket.AF_UNIX:
+        return None
+    return environ.get("SERVER_NAME", ""), int(environ.get("SERVER_PORT") or 0)
 
 
 def is_taken(address: str, host: str) -> bool:

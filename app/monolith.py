@@ -67,7 +67,7 @@ class Monolith:
         return Route.NOT_FOUND
 
     def body_limit(self, method: str, target: str) -> int:
-        """How many bytes a request's body may have; 0 if no view would look at it."""
+        """Return how many bytes a request's body may have; 0 if no view would look at it."""
         if self._body_limit is None:
             return self.limits.max_body_bytes
         return self._body_limit(method, target)

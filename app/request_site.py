@@ -1,4 +1,4 @@
-"""Whether a browser says that a page of another origin has sent a request.
+"""Tells from its headers whether a page of another origin has sent a request.
 
 Source: Fetch Metadata Request Headers (W3C), section "The Sec-Fetch-Site HTTP Request Header".
 """

@@ -1,4 +1,4 @@
-"""Which settings cannot go together, and which are worth a hint."""
+"""Checks settings against each other: combinations that cannot work, and those worth a hint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which worker is the newest and which ones have served, in memory that all of them share."""
+"""Records the newest worker, and the newest that has served, in memory that all workers share."""
 
 from __future__ import annotations
 

@@ -181,12 +181,12 @@ def _close_answered(sock: Any) -> None:
 
 
 def announces_body(req: Any) -> bool:
-    """Whether a request has a body, going by its head."""
+    """Return whether a request has a body, going by its head."""
     return req.declared_length > 0 or _is_chunked(req)
 
 
 def may_follow(req: Any) -> bool:
-    """Whether a body that is not wanted may be read away after the answer.
+    """Return whether a body that is not wanted may be read away after the answer.
 
     It may if it is small, as far as its head says, and if the client sends it by itself: one
     that waits to be told to go on is told by the answer not to.

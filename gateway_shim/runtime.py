@@ -26,7 +26,7 @@ class Runtime(Protocol):
         ...
 
     def body_limit(self, method: str, target: str) -> int:
-        """How many bytes a request's body may have; 0: nobody will look at it.
+        """Return how many bytes a request's body may have; 0: nobody will look at it.
 
         Args:
             method: the request method.

@@ -40,7 +40,7 @@ def detect_dead_peers(listener: socket.socket, seconds: float) -> None:
 
 
 def limit_unsent(sock: socket.socket, size: int) -> None:
-    """Have the kernel keep no more than so many bytes that it has not yet sent.
+    """Limit the bytes that the kernel keeps of what it has not yet sent.
 
     A client that does not read would otherwise hold up to 4 MB of the kernel's memory, which no
     budget of ours counts. What is on its way is not limited, so a fast client is as fast as before.

@@ -31,7 +31,7 @@ YIELD_EVERY = 64
 
 
 def let_others_run_if_due() -> None:
-    """Have the event loop go round once if this round has lasted for a slice of time already.
+    """Let others run if this round of the event loop has lasted for a slice of time already.
 
     Costs a look at the clock (0.3 µs) where nothing is due. May switch. Does nothing in the hub,
     and in a thread that has no event loop.

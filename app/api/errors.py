@@ -24,7 +24,7 @@ _PATH_CHARACTERS = 200
 
 
 def register_error_handlers(app: Flask, most_details: int = _DEFAULT_DETAILS) -> None:
-    """Have every error of an application, Flask's own included, answered as JSON.
+    """Register handlers that answer every error as JSON, Flask's own errors too.
 
     No answer is longer than 16 KiB, whatever the client has sent.
 

@@ -6,7 +6,6 @@ Other people's routes, which a deployment adds to the application, are not check
 from __future__ import annotations
 
 import logging
-import socket
 
 from flask import Flask, request
 from werkzeug.exceptions import UnsupportedMediaType
@@ -14,6 +13,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from app.api.json_body import require_json
 from app.errors import NotFound
 from app.exposure import Area, OpenAreas
+from app.listening_addresses import arrived_at
 from app.request_guard import RequestGuard
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 
@@ -34,7 +34,7 @@ _OWN_JSON_CHECK = "gateway.send"  # whose answers are the gateway contract's
 def register_request_checks(
     app: Flask, guard: RequestGuard, areas: OpenAreas, refusals: RefusalCounts
 ) -> None:
-    """Have an application check the requests for its own routes.
+    """Register the checks of requests for an application's own routes.
 
     Args:
         app: the application.
@@ -44,8 +44,8 @@ def register_request_checks(
     """
     logged: set[Area] = set()
 
-    def check_area(area: Area, address: str | None) -> None:
-        if areas.is_open(area, address or "", int(request.environ.get("SERVER_PORT") or 0)):
+    def check_area(area: Area, listener: tuple[str, int] | None) -> None:
+        if areas.is_open(area, *(listener or ("", 0))):
             return
         refusals.add(RefusalReason.NOT_OPEN)
         if area not in logged:  # once: the setting does not change
@@ -59,11 +59,11 @@ def register_request_checks(
         blueprint = request.blueprint
         if blueprint not in _OWN:
             return
-        address = _listening_address()
+        listener = arrived_at(request.environ)
         if blueprint in _AREAS:
-            check_area(_AREAS[blueprint], address)
+            check_area(_AREAS[blueprint], listener)
         client = request.remote_addr or ""
-        guard.check_host(request.headers.get, address, client)
+        guard.check_host(request.headers.get, listener[0] if listener else None, client)
         is_write = request.method in _WRITES
         if is_write or (request.endpoint in _STREAMS and request.method == "GET"):
             guard.check_site(request.headers.get, client)
@@ -73,12 +73,3 @@ def register_request_checks(
             except UnsupportedMediaType:
                 refusals.add(RefusalReason.NOT_JSON)
                 raise
-
-
-def _listening_address() -> str | None:
-    """Return the IP address or name that the server listens at; None: a Unix socket."""
-    connection = request.environ.get("gunicorn.socket")
-    # Of a Unix socket gunicorn takes the client's Host header for the server's name.
-    if connection is not None and connection.family == socket.AF_UNIX:
-        return None
-    return str(request.environ.get("SERVER_NAME", ""))

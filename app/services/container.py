@@ -115,7 +115,7 @@ def _transport(
 
 
 def _holds(settings: Settings, gateway: Callable[[], Gateway]) -> Callable[[str], bool] | None:
-    """What says whether a stream still lives; nothing for the streams of another process."""
+    """Return what says whether a stream still lives; None for the streams of another process."""
     return gateway().holds if settings.sse_gateway_url is None else None
 
 

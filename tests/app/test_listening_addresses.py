@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from app.listening_addresses import address_of, is_loopback, is_taken
+from app.listening_addresses import address_of, arrived_at, is_loopback, is_taken
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,22 @@ def test_only_this_machine(address: str) -> None:
 def test_other_machines_too(address: str) -> None:
     """All addresses, a network's, and any name."""
     assert not is_loopback(address)
+
+
+@pytest.mark.parametrize(
+    ("family", "came_to"), [(socket.AF_INET, ("127.0.0.1", 5001)), (socket.AF_UNIX, None)]
+)
+def test_arrived_at(family: int, came_to: tuple[str, int] | None) -> None:
+    """Of a Unix socket the server's name would be what the client says."""
+    with socket.socket(family) as connection:
+        environ = {
+            "gunicorn.socket": connection,
+            "SERVER_NAME": "127.0.0.1",
+            "SERVER_PORT": "5001",
+        }
+        assert arrived_at(environ) == came_to
+
+
+def test_arrived_at_another_server() -> None:
+    """Other servers than gunicorn do not show the socket, or a port."""
+    assert arrived_at({"SERVER_NAME": "localhost"}) == ("localhost", 0)
