@@ -168,7 +168,9 @@ def test_serve_in_production_without_its_secret(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("arguments", [["--certfile", "c.pem"], ["--keyfile", "k.pem"]])
 def test_serve_with_half_a_certificate(arguments: list[str]) -> None:
     """TLS needs both."""
-    assert_one_line(run("serve", "--port", str(free_port()), *arguments), ".*both a certificate and a key.*")
+    assert_one_line(
+        run("serve", "--port", str(free_port()), *arguments), ".*both a certificate and a key.*"
+    )
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http", ""])

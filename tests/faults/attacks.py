@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.faults.attack_target import Target, raise_descriptor_limit
+from tests.faults.companion import Companion
 from tests.faults.hostile_bodies import bad_json, chunk_extensions, posts_to_nowhere, tiny_chunks
 from tests.faults.hostile_connections import (
     bad_requests,
@@ -37,8 +34,6 @@ from tests.faults.hostile_tasks import (
 )
 
 __all__ = ["ATTACKS", "Attack"]
-
-ROOT = Path(__file__).resolve().parents[2]
 
 ATTACKS: dict[str, Callable[[Target], None]] = {
     attack.__name__: attack
@@ -63,7 +58,7 @@ ATTACKS: dict[str, Callable[[Target], None]] = {
 """Every attack by its name; its docstring says what it does, and its options."""
 
 
-class Attack:
+class Attack(Companion):
     """A context manager: one attack, in full effect from when it is entered until it is left.
 
     Args:
@@ -83,42 +78,16 @@ class Attack:
         headers: Sequence[tuple[str, str]] = (),
         **options: object,
     ) -> None:
-        self._command = [sys.executable, "-m", "tests.faults.attacks", name, str(port)]
-        self._command += ["--host", host]
+        arguments = [name, str(port), "--host", host]
         for header in headers:
-            self._command += ["--header", ": ".join(header)]
+            arguments += ["--header", ": ".join(header)]
         for key, value in options.items():
-            self._command += ["--option", f"{key}={value}"]
-        self._process: subprocess.Popen[str] | None = None
+            arguments += ["--option", f"{key}={value}"]
+        super().__init__("tests.faults.attacks", arguments)
 
-    def __enter__(self) -> Self:
-        """Start the attack and wait until it is in full effect."""
-        self._process = subprocess.Popen(
-            self._command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None
-        try:
-            line = self._process.stdout.readline()
-            assert line == "begun\n", f"{self._command}: {line or 'ended'}"
-        except BaseException:  # a greenlet that is killed while it waits is no exception to this
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Kill it: the kernel closes its connections."""
-        process, self._process = self._process, None
-        assert process is not None
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            assert pipe is not None
-            pipe.close()
+    def _wait_until_ready(self) -> None:
+        line = self._hear()
+        assert line == "begun\n", f"{self._command}: {line or 'ended'}"
 
 
 def main() -> None:

@@ -11,27 +11,22 @@ is answered by a line of JSON with the seconds of all questions begun since the 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
 import os
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from tests.faults.companion import Companion
 from tests.faults.questions import LIMIT, Questions
 from tests.support.timing import wait_until
 
 __all__ = ["IDLE_FLOOR", "LIMIT", "Canary", "Disturbance", "Figures", "disturbance"]
-
-ROOT = Path(__file__).resolve().parents[2]
 
 IDLE_FLOOR = 0.005
 """Seconds; an idle server whose 99th percentile is less counts as having this one.
@@ -90,7 +85,7 @@ class Figures:
         )
 
 
-class Canary:
+class Canary(Companion):
     """A context manager: the process, asking from when it is entered until it is left.
 
     Args:
@@ -103,39 +98,12 @@ class Canary:
     def __init__(
         self, port: int, *, path: str = "/healthz", host: str = "127.0.0.1", tls: bool = False
     ) -> None:
-        self._command = [
-            *(sys.executable, "-m", "tests.faults.canary", str(port)),
-            *("--path", path, "--host", host, *(["--tls"] if tls else [])),
-        ]
-        self._process: subprocess.Popen[str] | None = None
+        arguments = [str(port), "--path", path, "--host", host, *(["--tls"] if tls else [])]
+        super().__init__("tests.faults.canary", arguments)
 
-    def __enter__(self) -> Self:
-        """Start it; the first questions, while it is still starting, are not counted."""
-        self._process = subprocess.Popen(
-            self._command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        try:
-            self.take_seconds()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End it."""
-        process, self._process = self._process, None
-        assert process is not None
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            assert pipe is not None
-            with contextlib.suppress(OSError):
-                pipe.close()
+    def _wait_until_ready(self) -> None:
+        """Do not count the questions that it asks while it is still starting."""
+        self.take_seconds()
 
     def take(self) -> Figures:
         """Return the figures of the questions begun since the last call, once all are over.
@@ -149,14 +117,9 @@ class Canary:
 
     def take_seconds(self) -> list[float]:
         """Return what each of these questions took, seconds, in the order of their beginnings."""
-        process = self._process
-        assert process is not None, "not entered"
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write("take\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
-        assert line, f"the canary has ended with status {process.wait()}"
+        self._tell("take")
+        line = self._hear()
+        assert line, f"the canary has ended: {self._command}"
         taken: list[float] = json.loads(line)
         return taken
 
