@@ -11,6 +11,7 @@ import pytest
 from app.config import load_settings
 from app.setting_combinations import safety_hints
 from tests.support.server import ROOT
+from tests.support.timing import TIME_LIMIT
 
 
 @pytest.mark.needs("systemd-analyze")
@@ -25,7 +26,7 @@ def test_unit_files(tmp_path: Path) -> None:
         ["systemd-analyze", "verify", "--man=no", *(tmp_path / name for name, _ in found)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=TIME_LIMIT,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
 

@@ -12,7 +12,7 @@ import gevent
 from tests.live.actions import task_events
 from tests.support.http import BrokenHTTP
 from tests.support.stream import Stream, StreamRefused, open_stream
-from tests.support.timing import TimeLimitPassed, wait_until
+from tests.support.timing import TIME_LIMIT, TimeLimitPassed, wait_until
 
 __all__ = ["Client", "Crowd"]
 
@@ -59,7 +59,7 @@ class Client:
             else:
                 self.lives.append(stream)
                 with stream:
-                    stream.wait_for_end(limit=600)
+                    stream.wait_for_end(limit=10 * TIME_LIMIT)
                 if [event.type for event in stream.events] == ["server_restart"]:
                     # A server that ends answers so instead of opening a stream.
                     self.lives.remove(stream)

@@ -15,7 +15,7 @@ from tests.faults.attacking_tasks import APP_TASKS
 from tests.faults.attacks import ATTACKS, Attack
 from tests.faults.processes import descriptors
 from tests.support.server import GunicornServer
-from tests.support.timing import wait_until
+from tests.support.timing import TIME_LIMIT, wait_until
 
 FEWER: dict[str, Any] = {"connections": 20, "tasks": 8, "size": 100_000}
 """Options of all attacks: enough to see that something comes."""
@@ -44,7 +44,7 @@ def test_an_attack_begins_and_ends(server: GunicornServer, name: str) -> None:
 def test_connections_are_held_open() -> None:
     """Half-open heads are so many at a time, and what the server closes comes again."""
     with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
-        listener.settimeout(30)
+        listener.settimeout(TIME_LIMIT)
         with Attack("half_open_heads", listener.getsockname()[1], connections=10):
             taken = [listener.accept()[0] for _ in range(10)]
             assert b"\r\n\r\n" not in taken[0].recv(4096)

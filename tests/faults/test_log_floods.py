@@ -14,7 +14,7 @@ from tests.faults.canary import disturbance
 from tests.support.http import request_bytes
 from tests.support.log_lines import count_lines
 from tests.support.server import GunicornServer
-from tests.support.timing import wait_until
+from tests.support.timing import TIME_LIMIT, wait_until
 
 LOG_BYTES = 100 * 1024
 SECONDS = 5
@@ -49,7 +49,7 @@ def flood(server: GunicornServer, attacks: list[bytes]) -> int:
     """Send each of them in turn on connections of their own, for five seconds; count them."""
     count, deadline = 0, time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=TIME_LIMIT) as client:
             client.sendall(attacks[count % len(attacks)])
             client.shutdown(socket.SHUT_WR)
             while client.recv(65536):

@@ -16,6 +16,7 @@ from gateway_shim.line_limit import LineLimit, report_left_out
 from gateway_shim.log_format import JsonFormatter
 from tests.gateway_shim.rig import FakeClock
 from tests.support.hostile import Nameless
+from tests.support.timing import TIME_LIMIT
 
 logger = logging.getLogger("tests.line_limit")
 
@@ -196,7 +197,11 @@ else:
     for _ in range(6): logging.warning("child")
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=TIME_LIMIT,
     )
     reports = [
         line.split("were left out  ")[1] for line in done.stdout.splitlines() if "out" in line

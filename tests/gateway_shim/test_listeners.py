@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from gateway_shim.listeners import duplicates, stop_listening
+from tests.support.timing import TIME_LIMIT
 
 
 def can_listen(port: int) -> bool:
@@ -62,6 +63,10 @@ except OSError:
 os.kill(copy, signal.SIGKILL)
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=TIME_LIMIT,
     )
     assert done.stdout.split() == ["free" if closes else "busy"]

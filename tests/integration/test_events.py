@@ -288,7 +288,7 @@ def test_heartbeats_do_not_disturb(installation: Installation) -> None:
     """Comments come in between; the events are the same."""
     with installation.connect() as browser:
         browser.wait_for("version")
-        browser.stream.wait_for_comments(1, limit=20)
+        browser.stream.wait_for_comments(1)
         task_id = installation.start_task("demo_task", steps=1, delay=0)
         assert kinds_of(browser.task_story(task_id))[-1] == "task_completed"
 

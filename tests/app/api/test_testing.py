@@ -15,6 +15,7 @@ from app.schemas.task_schema import TaskEvent, TaskEventType
 from app.services.version_service import Announcement
 from app.utils.log_broadcast import CAPACITY
 from tests.app.api.conftest import MakeApp
+from tests.support.timing import TIME_LIMIT
 
 VERSION = "/api/testing/deployments/version"
 TASK = "/api/testing/tasks/start"
@@ -346,7 +347,7 @@ def test_shutdown_ends_the_stream(
     reader = gevent.spawn(list, pieces)
     gevent.sleep(0)
     app.extensions["container"].shutdown_coordinator().shutdown()
-    *lines, last = map(event, reader.get(timeout=5))
+    *lines, last = map(event, reader.get(timeout=TIME_LIMIT))
     assert {name for name, _ in lines} == {"log"}
     assert lines[0][1]["message"] == "shutdown begins"
     assert last == ("connection_close", {"reason": "server_shutdown"})

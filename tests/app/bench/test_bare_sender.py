@@ -7,6 +7,7 @@ import socket
 from app.bench.helper import Helper
 from app.bench.payload import sample_frame
 from app.bench.stage import BARE_SENDER
+from tests.support.timing import TIME_LIMIT
 
 
 def test_sends_the_same_to_all() -> None:
@@ -18,7 +19,7 @@ def test_sends_the_same_to_all() -> None:
             sent = sender.call("send", events=2, pause=0.05)
             assert 0 < sent["seconds"] < 0.05
             for client in clients:
-                client.settimeout(10)
+                client.settimeout(TIME_LIMIT)
                 expected = sample_frame().chunked * 2
                 assert client.recv(len(expected), socket.MSG_WAITALL) == expected
         finally:
@@ -32,7 +33,7 @@ def test_a_slow_client_is_waited_for() -> None:
     with Helper(BARE_SENDER) as sender:
         client = socket.create_connection(("127.0.0.1", sender.call("port")))
         try:
-            client.settimeout(10)
+            client.settimeout(TIME_LIMIT)
             sender.call("accept", count=1)
             sender.begin("send", events=events)
             expected, found = events * len(sample_frame().chunked), 0

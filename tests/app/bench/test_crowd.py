@@ -11,6 +11,7 @@ from app.bench.errors import BenchFailed
 from app.bench.helper import Helper
 from app.bench.payload import progress_text
 from app.bench.stage import CROWD
+from tests.support.timing import TIME_LIMIT
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = b"event: version\ndata: {}\n\n"
@@ -33,7 +34,7 @@ class Scripted:
         """Accept connections."""
         for _ in range(count):
             client = self._listener.accept()[0]
-            client.settimeout(10)
+            client.settimeout(TIME_LIMIT)
             self.clients.append(client)
 
     def read_request(self, client: socket.socket) -> bytes:
@@ -55,7 +56,7 @@ class Scripted:
 def server() -> Iterator[Scripted]:
     """A server on a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(TIME_LIMIT)
         scripted = Scripted(listener)
         yield scripted
         for client in scripted.clients:

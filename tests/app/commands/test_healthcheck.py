@@ -19,6 +19,7 @@ from app.config import Settings
 from tests.support.odd_answers import INTERIM, NO_ANSWERS
 from tests.support.scripted import ScriptedServer
 from tests.support.server import free_port
+from tests.support.timing import TIME_LIMIT
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -46,7 +47,7 @@ def answering(
         thread = threading.Thread(target=serve)
         thread.start()
         yield listener.getsockname()[1], asked
-        thread.join(5)
+        thread.join(TIME_LIMIT)
 
 
 def run(*arguments: str) -> Result:

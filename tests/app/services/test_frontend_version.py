@@ -25,6 +25,7 @@ from app.utils.version import application_version
 from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS
 from tests.support.scripted import ScriptedServer
 from tests.support.scripted import answer as answer_bytes
+from tests.support.timing import TIME_LIMIT
 
 URL = "https://me:pw@host.example/version.json?key=k"
 
@@ -86,7 +87,7 @@ def test_a_thousand_cause_one_fetch(fetched: FetchedVersion, fetch: Fetch) -> No
     askers = [gevent.spawn(fetched.current) for _ in range(1000)]
     gevent.sleep(0)
     fetch.outcome.set({"version": "2"})
-    gevent.joinall(askers, timeout=5, raise_error=True)
+    gevent.joinall(askers, timeout=TIME_LIMIT, raise_error=True)
     assert fetch.urls == [URL]
     assert {json.dumps(asker.value) for asker in askers} == {'{"version": "2"}'}
 
@@ -97,7 +98,7 @@ def test_the_first_to_ask_may_leave(fetched: FetchedVersion, fetch: Fetch) -> No
     gevent.sleep(0)
     first.kill()
     fetch.outcome.set({"version": "2"})
-    assert second.get(timeout=5) == {"version": "2"}
+    assert second.get(timeout=TIME_LIMIT) == {"version": "2"}
     assert fetch.urls == [URL]
 
 

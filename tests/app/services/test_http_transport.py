@@ -20,7 +20,8 @@ from gateway_shim.wire import Event
 from tests.app.services.http_gateway import OK, HttpGateway, http_answer
 from tests.support.timing import TIME_LIMIT, Stopwatch, wait_until
 
-LIMIT = 0.2
+LIMIT = 0.5
+"""The time limit of a hasty transport, seconds: long for an answer, even on a busy machine."""
 EVENT = Event("n", "d")
 UNKNOWN = http_answer(404)
 
@@ -219,7 +220,7 @@ def test_drain_at_a_hung_gateway(
     assert LIMIT * 0.9 < watch.elapsed < TIME_LIMIT
     (record,) = caplog.records
     assert (record.getMessage(), vars(record)["missing"]) == (
-        "the gateway has not ended every stream: no answer within 0.2 s",
+        f"the gateway has not ended every stream: no answer within {LIMIT} s",
         2,
     )
 

@@ -10,7 +10,8 @@ from gevent.threadpool import ThreadPool
 from app.schemas.task_schema import TaskProgress
 from app.services.base_task import TaskCancelled
 from app.services.progress_mailbox import GreenletMailbox, NativeMailbox
-from tests.support.timing import TIME_LIMIT
+from gateway_shim.turns import let_others_run
+from tests.support.timing import TIME_LIMIT, wait_until
 
 native_sleep = get_original("time", "sleep")
 
@@ -40,7 +41,7 @@ def drain(mailbox, count):
 
 
 def test_greenlets_wait_for_room_and_lose_nothing():
-    """Five updates through a mailbox of two arrive in order."""
+    """Five updates through a mailbox of two arrive in order, the third once there is room."""
     mailbox = GreenletMailbox(capacity=2)
     done = []
 
@@ -50,7 +51,9 @@ def test_greenlets_wait_for_room_and_lose_nothing():
             done.append(number)
 
     writer = gevent.spawn(fill)
-    gevent.sleep(0)
+    wait_until(lambda: len(done) == 2, "two updates to be put")
+    for _ in range(3):
+        let_others_run()
     assert done == [0, 1]
     assert drain(mailbox, 5) == ["0", "1", "2", "3", "4"]
     writer.get(timeout=TIME_LIMIT)

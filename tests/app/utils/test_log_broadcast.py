@@ -12,6 +12,7 @@ from gevent.threadpool import ThreadPool
 
 from app.utils.log_broadcast import LogBroadcaster, SubscriptionClosed
 from app.utils.shutdown_coordinator import ShutdownCoordinator
+from tests.support.timing import TIME_LIMIT
 
 logger = logging.getLogger("app.somewhere")
 
@@ -50,7 +51,7 @@ def test_a_reader_that_waits_is_woken(broadcaster: LogBroadcaster) -> None:
     reader = gevent.spawn(subscription.take, 3600)
     gevent.sleep(0)
     logger.info("a")
-    assert reader.get(timeout=5) == "a"
+    assert reader.get(timeout=TIME_LIMIT) == "a"
 
 
 def test_a_line_from_a_native_thread_wakes_the_reader(broadcaster: LogBroadcaster) -> None:
@@ -60,8 +61,8 @@ def test_a_line_from_a_native_thread_wakes_the_reader(broadcaster: LogBroadcaste
     gevent.sleep(0)
     pool = ThreadPool(1)
     try:
-        pool.spawn(logger.info, "from a thread").get(timeout=5)
-        assert reader.get(timeout=5) == "from a thread"
+        pool.spawn(logger.info, "from a thread").get(timeout=TIME_LIMIT)
+        assert reader.get(timeout=TIME_LIMIT) == "from a thread"
     finally:
         pool.kill()
 
@@ -70,13 +71,13 @@ def test_a_line_that_was_taken_does_not_end_the_next_wait(broadcaster: LogBroadc
     """A reader that waits is told that nothing came only after its time."""
     subscription = broadcaster.subscribe()
     logger.info("a")
-    assert subscription.take(5) == "a"
+    assert subscription.take(TIME_LIMIT) == "a"
     reader = gevent.spawn(subscription.take, 3600)
     gevent.sleep(0)
     gevent.sleep(0.001)  # what the first line has set off is over
     assert not reader.ready()
     logger.info("b")
-    assert reader.get(timeout=5) == "b"
+    assert reader.get(timeout=TIME_LIMIT) == "b"
     assert subscription.take(0) is None
 
 
@@ -94,8 +95,9 @@ def test_a_line_from_a_thread_waits_for_nobody(broadcaster: LogBroadcaster) -> N
     pool = ThreadPool(1)
     try:
         pool.spawn(log)
-        assert done.acquire(timeout=5)  # natively: nothing else runs in this thread meanwhile
-        assert [subscription.take(5) for _ in range(3)] == ["0", "1", "2"]
+        # Natively: nothing else runs in this thread meanwhile.
+        assert done.acquire(timeout=TIME_LIMIT)
+        assert [subscription.take(TIME_LIMIT) for _ in range(3)] == ["0", "1", "2"]
     finally:
         pool.kill()
 
@@ -151,7 +153,7 @@ def test_shutdown_ends_readers_that_wait(
     reader = gevent.spawn(read)
     gevent.sleep(0)
     coordinator.shutdown()
-    lines = reader.get(timeout=5)
+    lines = reader.get(timeout=TIME_LIMIT)
     assert (lines[0], lines[-1]) == ("shutdown begins", "server_shutdown")
     assert broadcaster.subscribers == 0
 

@@ -10,6 +10,7 @@ import pytest
 from gevent.event import Event
 
 from app.utils.shutdown_coordinator import LifetimeEvent, ShutdownCoordinator
+from tests.support.timing import TIME_LIMIT
 
 PREPARE = LifetimeEvent.PREPARE_SHUTDOWN
 SHUTDOWN = LifetimeEvent.SHUTDOWN
@@ -209,7 +210,7 @@ def test_hurry_ends_the_waiting_at_once() -> None:
     gevent.sleep(0)
     before = list(seen)
     ending.hurry()
-    running.join(5)
+    running.join(TIME_LIMIT)
     assert (before, seen) == ([PREPARE], [PREPARE, SHUTDOWN, AFTER])
 
 
@@ -242,7 +243,7 @@ def test_a_second_call_waits_and_runs_nothing() -> None:
     first, second = run(ending.shutdown), run(ending.shutdown)
     waiting = not second.ready()
     gate.set()
-    gevent.joinall([first, second], timeout=5, raise_error=True)
+    gevent.joinall([first, second], timeout=TIME_LIMIT, raise_error=True)
     ending.shutdown()
     assert (waiting, second.ready(), seen) == (True, True, [PREPARE, SHUTDOWN, AFTER])
 

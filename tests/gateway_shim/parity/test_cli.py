@@ -28,7 +28,7 @@ _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 def _parity(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "gateway_shim.parity", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=_ENVIRONMENT, capture_output=True, text=True, timeout=120
+        command, cwd=ROOT, env=_ENVIRONMENT, capture_output=True, text=True, timeout=2 * TIME_LIMIT
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from gateway_shim.parity.client import Client
 from tests.gateway_shim.parity.wire_server import answering
+from tests.support.timing import TIME_LIMIT
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -37,7 +38,7 @@ def _request(act: str) -> bytes:
         client.post(b"raw", None)
     else:
         client.exchange("OPTIONS", "/x", (("A", "b"),), b"")
-    thread.join(10)
+    thread.join(TIME_LIMIT)
     server.close()
     client.close_all()
     return seen[0]

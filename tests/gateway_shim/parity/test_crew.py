@@ -9,6 +9,7 @@ import threading
 
 from gateway_shim.parity.crew import Crew
 from tests.gateway_shim.parity.conftest import ROOT
+from tests.support.timing import TIME_LIMIT
 
 
 def test_all_are_waited_for() -> None:
@@ -22,7 +23,7 @@ def test_all_are_waited_for() -> None:
 
 def test_tasks_run_at_the_same_time() -> None:
     """Each has a thread of its own."""
-    met = threading.Barrier(2, timeout=10)
+    met = threading.Barrier(2, timeout=TIME_LIMIT)
     Crew([met.wait, met.wait]).wait()
     assert not met.broken
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway_shim.parity.launcher import GatewayFailed, GatewayProcess
-from tests.support.timing import wait_until
+from tests.support.timing import TIME_LIMIT, wait_until
 
 _SERVER = """
 import http.server, os, sys
@@ -154,7 +154,7 @@ def test_a_killed_gateway_is_dead() -> None:
         gateway.start()
         gateway.wait_ready()
         gateway.kill()
-        assert gateway.wait(10) == -9
+        assert gateway.wait(TIME_LIMIT) == -9
         with pytest.raises(GatewayFailed, match="died \\(by SIGKILL\\) while it was being used"):
             gateway.check_alive()
     finally:
@@ -171,6 +171,6 @@ def test_a_sibling_has_its_own_port_and_changes() -> None:
         assert second.port != first.port
         assert second.last_output().splitlines()[0] == "environment http://cb 9"
         second.terminate()
-        assert second.wait(10) == -15
+        assert second.wait(TIME_LIMIT) == -15
     finally:
         second.stop()

@@ -12,6 +12,7 @@ import pytest
 from gateway_shim.parity.launcher import GatewayFailed
 from gateway_shim.parity.runner import Runner
 from gateway_shim.parity.scenario import Process, Scenario
+from tests.support.timing import TIME_LIMIT
 
 
 class _Stage:
@@ -74,7 +75,7 @@ def test_everything_is_played_once_the_long_ones_first() -> None:
 def test_scenarios_run_side_by_side() -> None:
     """As many as the target has stages."""
     target = _Target(stages_at_once=2)
-    met = threading.Barrier(2, timeout=10)
+    met = threading.Barrier(2, timeout=TIME_LIMIT)
     target.play = lambda scenario: met.wait() >= 0  # type: ignore[method-assign]
     assert Runner(target).run([_scenario("a"), _scenario("b")]) == {"a": True, "b": True}
 
@@ -101,10 +102,10 @@ def test_a_death_cuts_the_others_short() -> None:
 
     def play(scenario: Scenario) -> Any:
         if scenario.id == "dies":
-            assert playing.wait(10)
+            assert playing.wait(TIME_LIMIT)
             raise GatewayFailed("it died")
         playing.set()
-        return target.aborted.wait(10)
+        return target.aborted.wait(TIME_LIMIT)
 
     target.play = play  # type: ignore[method-assign]
     with pytest.raises(GatewayFailed, match="it died"):

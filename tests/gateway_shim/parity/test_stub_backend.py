@@ -13,6 +13,7 @@ import requests
 
 from gateway_shim.parity.stub_backend import Callback, Fate, Reply, Session, StubBackend
 from tests.support.http import Connection, request_bytes
+from tests.support.timing import TIME_LIMIT
 
 _CONNECT = {"action": "connect", "token": "t1"}
 
@@ -26,14 +27,16 @@ def backend() -> Iterator[StubBackend]:
 
 
 def _post(backend: StubBackend, body: Any) -> requests.Response:
-    return requests.post(backend.url, json=body, timeout=10, headers={"Connection": "close"})
+    return requests.post(
+        backend.url, json=body, timeout=TIME_LIMIT, headers={"Connection": "close"}
+    )
 
 
 def test_callbacks_are_kept_as_they_came(backend: StubBackend) -> None:
     """Method, path with its query, content type and JSON, in order."""
     session = backend.begin(lambda body: None)
     _post(backend, _CONNECT)
-    requests.put(backend.url, "no json", timeout=10, headers={"Connection": "close"})
+    requests.put(backend.url, "no json", timeout=TIME_LIMIT, headers={"Connection": "close"})
     path = "/api/sse/callback?secret=s3cret"
     assert session.callbacks == [
         Callback("POST", path, "application/json", _CONNECT),
@@ -91,7 +94,7 @@ def test_a_held_callback_waits_for_its_release(backend: StubBackend) -> None:
     assert session.wait_for(lambda seen: len(seen) == 1, 10)
     before = list(answers)
     session.release()
-    thread.join(10)
+    thread.join(TIME_LIMIT)
     assert (before, answers) == ([], [200])
 
 

@@ -8,6 +8,8 @@ import struct
 import threading
 from collections.abc import Iterator
 
+from tests.support.timing import TIME_LIMIT
+
 __all__ = ["answering"]
 
 
@@ -32,7 +34,7 @@ def answering(*pieces: bytes, then: str = "close") -> Iterator[int]:
             for piece in pieces:
                 connection.sendall(piece)
             if then == "wait":
-                over.wait(10)
+                over.wait(TIME_LIMIT)
             elif then == "reset":
                 linger = struct.pack("ii", 1, 0)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -44,4 +46,4 @@ def answering(*pieces: bytes, then: str = "close") -> Iterator[int]:
     finally:
         over.set()
         server.close()
-        thread.join(10)
+        thread.join(TIME_LIMIT)
