@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SKIPPED := $(VENV)/skipped-tests
+# Here servers are attacked and timed: these tests run one after the other, the rest side by side.
+ALONE := tests/bench tests/faults
 BINARY_VENV := .venv-binary
 BINARY_STAMP := $(BINARY_VENV)/.installed
 LOCK := packaging/requirements.lock
@@ -27,7 +29,10 @@ serve: $(STAMP) ## Set up if needed, then run the backend on http://127.0.0.1:50
 
 test: $(STAMP) ## Set up if needed, then run every test, with branch coverage
 	$(BIN)/python -m coverage erase
-	SKIPPED_TESTS_FILE=$(SKIPPED) $(BIN)/python -m coverage run -m pytest
+	@rm -f $(SKIPPED)
+	SKIPPED_TESTS_FILE=$(SKIPPED) $(BIN)/python -m coverage run -m pytest \
+		--numprocesses auto --dist loadfile $(ALONE:%=--ignore %)
+	SKIPPED_TESTS_FILE=$(SKIPPED) $(BIN)/python -m coverage run -m pytest $(ALONE)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --fail-under=95
 	@cat $(SKIPPED)

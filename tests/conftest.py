@@ -64,7 +64,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in one line each what was skipped, and what installs it.
 
-    With SKIPPED_TESTS_FILE=path: write these lines there, too, for who has more to print first.
+    With SKIPPED_TESTS_FILE=path: append these lines to it, too, for who has more to print first.
     """
     skipped = terminalreporter.stats.get("skipped", [])
     lines = summary(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
@@ -74,7 +74,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
     path = os.environ.get("SKIPPED_TESTS_FILE")
     if path:
-        Path(path).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
