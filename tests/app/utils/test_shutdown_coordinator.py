@@ -124,7 +124,7 @@ def test_waiters_run_side_by_side() -> None:
 
     ending.register_shutdown_waiter("same name", wait_first)
     ending.register_shutdown_waiter("same name", wait_second)
-    with gevent.Timeout(5):
+    with gevent.Timeout(TIME_LIMIT):
         ending.shutdown()
 
 
@@ -228,7 +228,7 @@ def test_hurry_before_the_waiters_leaves_them_no_time() -> None:
 
     ending.register_lifetime_notification(hurry)
     ending.register_shutdown_waiter("tasks", wait)
-    with gevent.Timeout(5):
+    with gevent.Timeout(TIME_LIMIT):
         ending.shutdown()
     assert left == [0.0]
 
@@ -258,7 +258,7 @@ def test_a_call_from_a_callback_returns_at_once() -> None:
         seen.append(event)
 
     ending.register_lifetime_notification(again)
-    with gevent.Timeout(5):
+    with gevent.Timeout(TIME_LIMIT):
         ending.shutdown()
     assert seen == [PREPARE, SHUTDOWN, AFTER]
 
@@ -273,5 +273,5 @@ def test_those_who_wait_are_freed_when_the_sequence_is_torn() -> None:
     ending.register_lifetime_notification(leave)
     with pytest.raises(SystemExit):
         ending.shutdown()
-    with gevent.Timeout(5):
+    with gevent.Timeout(TIME_LIMIT):
         run(ending.shutdown).join()
