@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SKIPPED := $(VENV)/skipped-tests
-# Here servers are attacked and timed: these tests run one after the other, the rest side by side.
-ALONE := tests/bench tests/faults
+# Here servers are timed: these tests run one after the other, all others side by side.
+ALONE := tests/bench $(addprefix tests/faults/test_,all_attacks.py canary.py) \
+	$(wildcard tests/faults/test_*_floods.py)
 BINARY_VENV := .venv-binary
 BINARY_STAMP := $(BINARY_VENV)/.installed
 LOCK := packaging/requirements.lock
@@ -31,7 +32,7 @@ test: $(STAMP) ## Set up if needed, then run every test, with branch coverage
 	$(BIN)/python -m coverage erase
 	@rm -f $(SKIPPED)
 	SKIPPED_TESTS_FILE=$(SKIPPED) $(BIN)/python -m coverage run -m pytest \
-		--numprocesses auto --dist loadfile $(ALONE:%=--ignore %)
+		--numprocesses auto --dist loadfile --no-loadscope-reorder $(ALONE:%=--ignore %)
 	SKIPPED_TESTS_FILE=$(SKIPPED) $(BIN)/python -m coverage run -m pytest $(ALONE)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --fail-under=95
