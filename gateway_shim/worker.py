@@ -23,6 +23,7 @@ from gateway_shim.bad_request import bad_request
 from gateway_shim.child_watcher import use_child_watchers
 from gateway_shim.contract import Refusal, Route
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.freed_memory import FreedMemory
 from gateway_shim.generations import Generations
 from gateway_shim.keep_alive import HeadTimeout, KeptConnections
 from gateway_shim.last_answer import send_last
@@ -217,6 +218,7 @@ class StreamWorker(GeventWorker):
         """Serve, and drain once told to exit. Returns when nothing is left to do."""
         self._wake = Signal()
         self._gone = Signal()
+        self._freed_memory = FreedMemory()
         gateway = self.runtime.gateway
         self._connections = RequestConnections.of(gateway)
         self._kept = KeptConnections(self.cfg.keepalive, self._connections)
@@ -264,6 +266,7 @@ class StreamWorker(GeventWorker):
         """Tell the arbiter, and systemd, that this worker lives; exit if the arbiter is gone."""
         self.tmp.notify()
         report_left_out()
+        self._freed_memory.give_back_if_due()
         if not self.generations.has_successor(self.age):  # which speaks for itself
             self.notifier.alive()
         if self.alive and self.ppid != os.getppid():
