@@ -11,12 +11,11 @@ from __future__ import annotations
 import ctypes
 import logging
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["FreedMemory", "resident_memory"]
+__all__ = ["FreedMemory", "resident_bytes", "resident_memory"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +27,30 @@ _GROWN = 1.05
 _MAX_SHARE = 0.001
 """The part of the time that giving back may take: where it takes long, it is done less often."""
 
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+def resident_bytes(pid: int | None = None) -> int:
+    """Return the resident memory of a process (VmRSS).
+
+    Args:
+        pid: of the process; None: this one.
+
+    Raises:
+        OSError: there is no ``/proc``, as in some chroots, no descriptor is free to read it with,
+            or the process has ended.
+    """
+    for line in Path(f"/proc/{pid or 'self'}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise ProcessLookupError(f"process {pid} has ended")
+
+
+def resident_memory() -> int | None:
+    """Return the resident memory of this process, bytes; None: it cannot be read now."""
+    try:
+        return resident_bytes()
+    except OSError as exc:
+        logger.debug("the memory of this process is not known: %s", exc)
+        return None
 
 
 class FreedMemory:
@@ -45,11 +67,11 @@ class FreedMemory:
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
-        resident: Callable[[], int | None] | None = None,
+        resident: Callable[[], int | None] = resident_memory,
         trim: Callable[[], None] | None = None,
     ) -> None:
         self._clock = clock
-        self._resident = resident or resident_memory
+        self._resident = resident
         self._trim = trim or _malloc_trim()
         self._least = math.inf
         self._note_size()
@@ -73,19 +95,6 @@ class FreedMemory:
             return 0
         self._least = min(self._least, size)
         return size
-
-
-def resident_memory() -> int | None:
-    """Return the resident memory of this process, bytes.
-
-    None: there is no ``/proc``, as in some chroots, or no descriptor is free to read it with.
-    """
-    try:
-        pages = Path("/proc/self/statm").read_text().split()[1]
-    except OSError as exc:
-        logger.debug("the memory of this process is not known: %s", exc)
-        return None
-    return int(pages) * _PAGE_BYTES
 
 
 def _malloc_trim() -> Callable[[], None] | None:

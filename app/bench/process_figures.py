@@ -5,17 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from gateway_shim.freed_memory import resident_bytes
+
 __all__ = ["cpu_seconds", "only_child", "resident_bytes"]
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-
-
-def resident_bytes(pid: int) -> int:
-    """A process's resident memory (VmRSS)."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise ProcessLookupError(f"process {pid} has ended")
 
 
 def cpu_seconds(pid: int) -> float:

@@ -25,10 +25,11 @@ from dataclasses import dataclass  # noqa: E402
 
 import gevent  # noqa: E402
 
+from app.bench.process_figures import resident_bytes  # noqa: E402
 from tests.faults.attacking_tasks import APP_TASKS  # noqa: E402
 from tests.faults.canary import IDLE_FLOOR, Canary, Figures  # noqa: E402
 from tests.faults.churn import stays  # noqa: E402
-from tests.faults.processes import descriptors, memory  # noqa: E402
+from tests.faults.processes import descriptors  # noqa: E402
 from tests.faults.soak_attackers import MIX, Attackers  # noqa: E402
 from tests.faults.soak_reader import STEPS, Counts, Reader  # noqa: E402
 from tests.live.actions import metric  # noqa: E402
@@ -119,7 +120,9 @@ class Soak:
         samples: list[Sample] = []
         while time.monotonic() < until - 5:
             gevent.sleep(min(5.0, self._seconds / 12))
-            samples.append(Sample(memory(self._pid), descriptors(self._pid), self.counts.opened))
+            samples.append(
+                Sample(resident_bytes(self._pid), descriptors(self._pid), self.counts.opened)
+            )
             asked = canary.take_seconds()
             self._asked += asked
             self._print(time.monotonic() - began, samples[-1], Figures.of(asked))

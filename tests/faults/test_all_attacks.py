@@ -16,11 +16,11 @@ from functools import partial
 import gevent
 import pytest
 
+from app.bench.process_figures import resident_bytes
 from tests.faults.attacking_tasks import APP_TASKS, SSE_AUTHORIZE
 from tests.faults.attacks import ATTACKS, Attack
 from tests.faults.canary import IDLE_FLOOR, Canary, Figures
 from tests.faults.conftest import AttackTally
-from tests.faults.processes import memory
 from tests.faults.reader import Reader
 from tests.live.actions import start_task
 from tests.support.server import ServeServer
@@ -101,15 +101,16 @@ def attack(name: str, port: int) -> Attack:
 def settled_memory(pid: int, most: float) -> int:
     """Wait until a process has no more memory than that; return how much it has, bytes."""
     wait_until(
-        lambda: memory(pid) <= most, lambda: f"{most:,.0f} bytes of memory; {memory(pid):,} there"
+        lambda: resident_bytes(pid) <= most,
+        lambda: f"{most:,.0f} bytes of memory; {resident_bytes(pid):,} there",
     )
-    return memory(pid)
+    return resident_bytes(pid)
 
 
 def test_all_attacks(server: ServeServer, attack_tally: AttackTally) -> None:
     """Two rounds of all: the first one is also what makes caches and Python's arenas grow."""
     worker = server.worker_pid()
-    fresh = memory(worker)
+    fresh = resident_bytes(worker)
     rounds = {name: Round() for name in ATTACKS}
     idle: list[float] = []
     with ExitStack() as stack:
@@ -124,7 +125,7 @@ def test_all_attacks(server: ServeServer, attack_tally: AttackTally) -> None:
             canary.take_seconds()
             gevent.sleep(IDLE_SECONDS)
             idle += canary.take_seconds()
-            seen.before = memory(worker)
+            seen.before = resident_bytes(worker)
             task = start_task(server, "demo_task", steps=STEPS, delay=ATTACKED_SECONDS / STEPS)
             with attack(name, server.port):
                 canary.take_seconds()
@@ -137,7 +138,7 @@ def test_all_attacks(server: ServeServer, attack_tally: AttackTally) -> None:
                 assert reader.steps(task) == list(range(1, STEPS + 1))
                 reader.received.clear()
             canary.wait_until_idle(3 * max(Figures.of(idle).p50, IDLE_FLOOR))
-            seen.after = memory(worker)
+            seen.after = resident_bytes(worker)
             print(f"{name}: {Figures.of(seen.attacked)}; {seen.before:,} {seen.after:,}")
         assert not any(reader.has_ended for reader in readers)
         last = settled_memory(worker, MAX_MEMORY * warm)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from app.bench.process_figures import resident_bytes
 from tests.faults.attacking_tasks import APP_TASKS
 from tests.faults.attacks import Attack
 from tests.faults.canary import disturbance
-from tests.faults.processes import memory
 from tests.faults.undisturbed import MEGABYTE
 from tests.support.http import request
 from tests.support.server import GunicornServer
@@ -38,11 +38,11 @@ def server() -> Iterator[GunicornServer]:
 @contextmanager
 def growth(pid: int) -> Iterator[list[int]]:
     """Watch a process; yields one number: by how many bytes its memory has been larger."""
-    before, peak, over = memory(pid), [0], threading.Event()
+    before, peak, over = resident_bytes(pid), [0], threading.Event()
 
     def watch() -> None:
         while not over.wait(0.02):
-            peak[0] = max(peak[0], memory(pid) - before)
+            peak[0] = max(peak[0], resident_bytes(pid) - before)
 
     watching = threading.Thread(target=watch)
     watching.start()

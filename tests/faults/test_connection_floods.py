@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import trustme
 
+from app.bench.process_figures import resident_bytes
 from tests.faults.attacks import Attack
 from tests.faults.canary import disturbance
-from tests.faults.processes import memory
 from tests.faults.undisturbed import MEGABYTE, undisturbed
 from tests.live.actions import metric
 from tests.support.http import Connection, request
@@ -68,7 +68,7 @@ def test_half_open_heads() -> None:
     with GunicornServer(env={"FLASK_ENV": "testing"}) as server:
         pid = server.worker_pid()
         request(server.port, "GET", "/metrics")
-        size = memory(pid)
+        size = resident_bytes(pid)
         seen = disturbance(
             server.port, lambda: Attack("half_open_heads", server.port, connections=3000)
         )
@@ -76,7 +76,7 @@ def test_half_open_heads() -> None:
         assert seen.failed == 0
         assert seen.ratio < BOUND, str(seen)
         assert metric(server, 'requests_refused_total{reason="connections"}') > 0
-        assert memory(pid) - size < 32 * MEGABYTE
+        assert resident_bytes(pid) - size < 32 * MEGABYTE
         assert len(server.log) < 100_000
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from app.bench.process_figures import resident_bytes
 from tests.faults.attacking_tasks import APP_TASKS
 from tests.faults.canary import disturbance
 from tests.faults.conftest import Tally
-from tests.faults.processes import memory
 from tests.faults.reader import Reader
 from tests.live.actions import metric, start_task
 from tests.support.http import Response, request
@@ -106,11 +106,11 @@ def test_thousands_of_finished_tasks(server: GunicornServer) -> None:
 
     fill(1200)
     pid = server.worker_pid()
-    before = memory(pid)
+    before = resident_bytes(pid)
     start = finished()
     fill(600)
     wait_until(lambda: finished() - start >= 600, "the tasks")
-    assert memory(pid) < 1.1 * before
+    assert resident_bytes(pid) < 1.1 * before
     page = request(server.port, "GET", "/api/tasks")
     body = json.loads(page.body)
     assert (len(body["tasks"]), len(page.body) < 50_000) == (100, True)
@@ -138,9 +138,9 @@ def test_large_results_are_forgotten_in_time(server: GunicornServer) -> None:
 
     fill()
     pid = server.worker_pid()
-    before = memory(pid)
+    before = resident_bytes(pid)
     fill()
-    assert memory(pid) < 1.1 * before
+    assert resident_bytes(pid) < 1.1 * before
     assert before < 200 * 1024 * 1024
 
 

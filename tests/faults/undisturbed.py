@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.faults.processes import descriptors, memory
+from app.bench.process_figures import resident_bytes
+from tests.faults.processes import descriptors
 from tests.live.actions import connect, start_task, task_story
 from tests.support.server import Server
 from tests.support.stream import Stream
@@ -43,7 +44,7 @@ def undisturbed(
     pid = server.worker_pid()
     with connect(server) as stream:
         stream.wait_for("version")
-        held, size = descriptors(pid), memory(pid)
+        held, size = descriptors(pid), resident_bytes(pid)
         task = start_task(server, "demo_task", steps=steps, delay=seconds / steps)
         yield stream
         assert_whole(task_story(stream, task), steps)
@@ -51,5 +52,5 @@ def undisturbed(
             lambda: descriptors(pid) <= held,
             lambda: f"{held} descriptors, as before; there are {descriptors(pid)}",
         )
-        grown = memory(pid) - size
+        grown = resident_bytes(pid) - size
         assert grown < megabytes * MEGABYTE, f"grown by {grown / MEGABYTE:.1f} MB"
