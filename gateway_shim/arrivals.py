@@ -59,7 +59,7 @@ class Arrivals:
         return len(self._waiting)
 
     def take(self, sock: _socket.socket, address: Any) -> bool:
-        """Have a new connection wait if it asks for a stream and it is not its turn.
+        """Put a new connection in the line if it asks for a stream and it is not its turn.
 
         Args:
             sock: its socket. Nothing is taken from it.

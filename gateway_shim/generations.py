@@ -33,7 +33,7 @@ class Generations:
         _AGE.pack_into(self._memory, _NEWEST, age)
 
     def has_successor(self, age: int) -> bool:
-        """Whether a worker was forked after the one of this age."""
+        """Return whether a worker was forked after the one of this age."""
         newest: int = _AGE.unpack_from(self._memory, _NEWEST)[0]
         return newest > age
 
@@ -42,7 +42,7 @@ class Generations:
         _AGE.pack_into(self._memory, _SERVED, max(age, self._newest_served()))
 
     def has_served(self, age: int) -> bool:
-        """Whether the worker of this age, or a later one, has served."""
+        """Return whether the worker of this age, or a later one, has served."""
         return self._newest_served() >= age
 
     def _newest_served(self) -> int:

@@ -8,7 +8,7 @@ __all__ = ["OwnerCounts"]
 
 
 class OwnerCounts:
-    """How many of something each owner has. Owners that have none are not kept."""
+    """Counts what each owner has. Owners that have nothing are not kept."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()

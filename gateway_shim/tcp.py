@@ -14,12 +14,12 @@ class SupportsGetsockopt(Protocol):
     """The part of a socket that is asked."""
 
     def getsockopt(self, level: int, name: int, size: int, /) -> bytes:
-        """What the kernel says of an option."""
+        """Return the kernel's value of an option."""
         ...
 
 
 def detect_dead_peers(listener: socket.socket, seconds: float) -> None:
-    """Have the kernel give up on clients that stopped answering, such as one unplugged.
+    """Make the kernel give up on clients that stopped answering, such as one unplugged.
 
     Set on the listening socket: Linux hands these options on to what it accepts, so that no
     stream pays for them. An idle connection is probed, and one with unacknowledged data is cut
@@ -54,7 +54,7 @@ def limit_unsent(sock: socket.socket, size: int) -> None:
 
 
 def peer_has_left(sock: SupportsGetsockopt) -> bool:
-    """Whether the other side has hung up, also where unread bytes hide it.
+    """Return whether the other side has hung up, also where unread bytes hide it.
 
     Args:
         sock: a connected TCP socket.

@@ -42,7 +42,7 @@ def let_others_run_if_due() -> None:
 
 
 def let_others_run() -> None:
-    """Have the event loop go round once: whoever is ready runs, sockets are looked at.
+    """Let the event loop go round once: whoever is ready runs, sockets are looked at.
 
     Where many wait here, each round resumes as many of them as one slice of time is enough for, at
     least one, in their order. Does nothing in the hub.
@@ -80,7 +80,7 @@ class _Turns:
 
     @property
     def due(self) -> bool:
-        """Whether this round has lasted for a slice of time."""
+        """True if this round has lasted for a slice of time."""
         return time.perf_counter() - self._round_began >= SLICE_SECONDS
 
     def wait(self) -> None:

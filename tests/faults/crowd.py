@@ -81,7 +81,7 @@ class Crowd:
         self.clients: list[Client] = []
 
     def __enter__(self) -> Self:
-        """Have all of them connect."""
+        """Connect all of them."""
         self.clients = [Client(self._port) for _ in range(self._size)]
         self.wait_until(lambda client: client.is_open, "have a stream")
         return self
@@ -92,7 +92,7 @@ class Crowd:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Have all of them leave."""
+        """Disconnect all of them."""
         for client in self.clients:
             client.leave()
 
@@ -115,7 +115,7 @@ class Crowd:
 
 
 def is_over(story: list[dict[str, Any]]) -> bool:
-    """Whether the last event of a task is among these."""
+    """Return whether the last event of a task is among these."""
     return bool(story) and story[-1]["event_type"].startswith(
         ("task_completed", "task_failed", "task_cancelled")
     )

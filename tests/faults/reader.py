@@ -42,7 +42,7 @@ class Reader:
         self._socket.close()
 
     def reports(self) -> dict[bytes, list[int]]:
-        """The numbers of each task's reports, in the order of their arrival."""
+        """Return the numbers of each task's reports, in the order of their arrival."""
         found: dict[bytes, list[int]] = {}
         pattern = rb'"task_id":"([^"]+)","timestamp":"[^"]+","data":{"text":"report ([0-9]+)"'
         for task_id, number in re.findall(pattern, self.received):
@@ -50,12 +50,12 @@ class Reader:
         return found
 
     def steps(self, task_id: str) -> list[int]:
-        """The numbers of a demo task's steps, in the order of their arrival."""
+        """Return the numbers of a demo task's steps, in the order of their arrival."""
         pattern = rb'"task_id":"%s","timestamp":"[^"]+","data":{"text":"Step ([0-9]+) of '
         return [int(number) for number in re.findall(pattern % task_id.encode(), self.received)]
 
     def has_completed(self, task_id: str) -> bool:
-        """Whether the last event of a task is there."""
+        """Return whether the last event of a task has arrived."""
         return b'"event_type":"task_completed","task_id":"%s"' % task_id.encode() in self.received
 
     def _read(self) -> None:

@@ -72,7 +72,7 @@ OPTIONS: dict[str, dict[str, object]] = {
 
 @dataclass
 class Round:
-    """What was seen of one attack in the second round.
+    """The figures of one attack in the second round.
 
     Attributes:
         attacked: seconds of the canary's questions.

@@ -20,7 +20,7 @@ BROWSERS = 5000
 """More than twice the 2,000 requests that a server works on at a time."""
 
 RATIO = 50.0
-"""What the canary may wait, in what it waits at the idle server: 99th percentiles."""
+"""The canary's 99th percentile under attack, in those of the idle server, at most."""
 
 
 @pytest.fixture(params=["a gateway on a port", "the monolith"])
@@ -38,7 +38,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 def reconnecting(server: Server, browsers: int) -> Attack:
-    """Have browsers come back once, as fast as they can."""
+    """Return an attack: browsers that come back once, as fast as they can."""
     return Attack("reconnecting", server.port, connections=browsers, rate=100_000, again=0)
 
 

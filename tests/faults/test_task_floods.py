@@ -38,7 +38,7 @@ def cancel(server: Server, *tasks: str) -> None:
 
 @contextlib.contextmanager
 def running(server: Server, task_type: str, count: int = 4, **params: object) -> Iterator[None]:
-    """Have so many tasks run meanwhile."""
+    """Run so many tasks for the time of a block."""
     tasks = [start_task(server, task_type, **params) for _ in range(count)]
     try:
         yield
@@ -145,7 +145,7 @@ def test_large_results_are_forgotten_in_time(server: GunicornServer) -> None:
 
 
 def is_over(server: Server, task: str) -> bool:
-    """Whether a task has ended."""
+    """Return whether a task has ended."""
     (summary,) = json.loads(request(server.port, "GET", "/api/tasks?limit=1").body)["tasks"]
     return summary["task_id"] == task and summary["status"] == "completed"
 

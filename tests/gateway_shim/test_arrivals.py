@@ -41,7 +41,7 @@ class Door:
         return self.is_open
 
     def come(self, numbers: Iterable[int], data: bytes = STREAM) -> list[bool]:
-        """Have clients come in one round of the loop, and say which of them wait."""
+        """Connect clients in one round of the loop; return which of them wait."""
         pairs = []
         for _ in numbers:
             client, server = tcp_pair()
@@ -54,7 +54,7 @@ class Door:
         ]
 
     def hang_up(self, number: int) -> None:
-        """Have one of the clients leave."""
+        """Close one client's connection."""
         self._sockets[2 * number].close()
 
     def close(self) -> None:
