@@ -26,7 +26,7 @@ from tests.faults.companion import Companion
 from tests.faults.questions import LIMIT, Questions
 from tests.support.timing import wait_until
 
-__all__ = ["IDLE_FLOOR", "LIMIT", "Canary", "Disturbance", "Figures", "disturbance"]
+__all__ = ["IDLE_FLOOR", "LIMIT", "MAX_RATIO", "Canary", "Disturbance", "Figures", "disturbance"]
 
 IDLE_FLOOR = 0.005
 """Seconds; an idle server whose 99th percentile is less counts as having this one.
@@ -34,6 +34,9 @@ IDLE_FLOOR = 0.005
 An idle server answers in 2 ms, and its 99th percentile is one turn of another process on the same
 core, 3 to 4 ms, or none. Without a floor the ratio would say which of the two it was.
 """
+
+MAX_RATIO = 50
+"""The canary's 99th percentile under attack, in those of the idle server, is less than this."""
 
 _SETTLING = 0.25
 """Seconds of questions by which a server is judged to be idle again."""

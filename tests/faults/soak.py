@@ -27,7 +27,7 @@ import gevent  # noqa: E402
 
 from app.bench.process_figures import resident_bytes  # noqa: E402
 from tests.faults.attacking_tasks import APP_TASKS  # noqa: E402
-from tests.faults.canary import IDLE_FLOOR, Canary, Figures  # noqa: E402
+from tests.faults.canary import IDLE_FLOOR, MAX_RATIO, Canary, Figures  # noqa: E402
 from tests.faults.churn import stays  # noqa: E402
 from tests.faults.processes import descriptors  # noqa: E402
 from tests.faults.soak_attackers import MIX, Attackers  # noqa: E402
@@ -40,8 +40,6 @@ from tests.support.timing import TimeLimitPassed, wait_until  # noqa: E402
 MEGABYTE = 1024 * 1024
 ALLOWED_GROWTH = 8 * MEGABYTE
 
-ALLOWED_RATIO = 50
-"""The canary's 99th percentile, in those of the idle server."""
 
 ALLOWED_DECLINE = 0.6
 """Streams opened in the last third of the run, in those of the first. Chance alone makes 0.9 of
@@ -160,7 +158,7 @@ class Soak:
         figures = Figures.of(self._asked)
         ratio = figures.p99 / max(idle.p99, IDLE_FLOOR)
         print(f"canary: {figures}; 99th percentile {ratio:.1f} times idle")
-        if ratio > ALLOWED_RATIO:
+        if ratio > MAX_RATIO:
             self.counts.faults.append(f"the canary's 99th percentile is {ratio:.1f} times idle")
 
     def _check_churn(self, samples: list[Sample]) -> None:

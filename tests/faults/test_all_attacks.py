@@ -19,7 +19,7 @@ import pytest
 from app.bench.process_figures import resident_bytes
 from tests.faults.attacking_tasks import APP_TASKS, SSE_AUTHORIZE
 from tests.faults.attacks import ATTACKS, Attack
-from tests.faults.canary import IDLE_FLOOR, Canary, Figures
+from tests.faults.canary import IDLE_FLOOR, MAX_RATIO, Canary, Figures
 from tests.faults.conftest import AttackTally
 from tests.faults.reader import Reader
 from tests.live.actions import start_task
@@ -46,8 +46,6 @@ WARMING_SECONDS = 0.5
 ATTACKED_SECONDS = 1.5
 """Of each attack in the second round."""
 
-MAX_RATIO = 50
-"""The canary's 99th percentile, in those of the idle server."""
 
 MAX_MEMORY_OF_FRESH = 1.35
 """The resident memory after the first round, in that of the fresh server."""

@@ -13,7 +13,7 @@ import pytest
 from app.bench.process_figures import resident_bytes
 from tests.faults.attacking_tasks import APP_TASKS
 from tests.faults.attacks import Attack
-from tests.faults.canary import disturbance
+from tests.faults.canary import MAX_RATIO, disturbance
 from tests.faults.undisturbed import MEGABYTE
 from tests.support.http import request
 from tests.support.server import GunicornServer
@@ -22,9 +22,6 @@ from tests.support.timing import wait_until
 CALLBACK = "/api/sse/callback"
 FAST = 100 * MEGABYTE
 """Bytes a second: as many as the attacker can send."""
-
-RATIO = 50
-"""The canary's 99th percentile under attack, in those of the idle server."""
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +75,7 @@ def test_flood(
         )
     print(f"{name}: {seen}; {grown[0] / MEGABYTE:.0f} MB more")
     assert seen.failed == 0, seen
-    assert seen.ratio < RATIO, seen
+    assert seen.ratio < MAX_RATIO, seen
     assert grown[0] < megabytes * MEGABYTE
     assert "Traceback" not in server.log[lines:]
     wait_until(lambda: _is_idle(server), "the server to have let all of them go")

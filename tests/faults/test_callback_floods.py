@@ -11,16 +11,13 @@ import pytest
 
 from tests.faults.attacking_tasks import SSE_AUTHORIZE
 from tests.faults.attacks import Attack
-from tests.faults.canary import disturbance
+from tests.faults.canary import MAX_RATIO, disturbance
 from tests.live.actions import connect
 from tests.support.http import request
 from tests.support.server import GunicornServer, Server
 
 BROWSERS = 5000
 """More than twice the 2,000 requests that a server works on at a time."""
-
-RATIO = 50.0
-"""The canary's 99th percentile under attack, in those of the idle server, at most."""
 
 
 @pytest.fixture(params=["a gateway on a port", "the monolith"])
@@ -47,7 +44,7 @@ def test_a_slow_backend_makes_nobody_else_wait(server: Server) -> None:
     with connect(server, "quick") as stream:
         seen = disturbance(server.port, lambda: reconnecting(server, BROWSERS))
         print(seen)
-        assert (seen.failed, seen.ratio < RATIO) == (0, True), seen
+        assert (seen.failed, seen.ratio < MAX_RATIO) == (0, True), seen
         with reconnecting(server, 1000):
             send = request(server.port, "POST", "/internal/send", json_body={"token": "nobody's"})
             one_more = request(server.port, "GET", "/api/sse/stream?request_id=quick")

@@ -11,16 +11,13 @@ import pytest
 
 from app.bench.process_figures import resident_bytes
 from tests.faults.attacking_tasks import APP_TASKS
-from tests.faults.canary import disturbance
+from tests.faults.canary import MAX_RATIO, disturbance
 from tests.faults.conftest import Tally
 from tests.faults.reader import Reader
 from tests.live.actions import metric, start_task
 from tests.support.http import Response, request
 from tests.support.server import GunicornServer, Server
 from tests.support.timing import TIME_LIMIT, wait_until
-
-MAX_RATIO = 50.0
-"""Times idle that the canary's 99th percentile may be under attack."""
 
 
 @pytest.fixture
