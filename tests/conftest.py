@@ -66,6 +66,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
     With SKIPPED_TESTS_FILE=path: append these lines to it, too, for who has more to print first.
     """
+    if hasattr(terminalreporter.config, "workerinput"):
+        return  # pytest-xdist: the process that has started this one tells of all tests
     skipped = terminalreporter.stats.get("skipped", [])
     lines = summary(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
     if lines:

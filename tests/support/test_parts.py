@@ -35,11 +35,20 @@ PARTS["here"] = Part("air", lambda: True, "breathe")
 """
 
 
-def run_tests(folder: Path, ci: str) -> subprocess.CompletedProcess[str]:
+def run_tests(folder: Path, ci: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the tests above."""
     (folder / "test_them.py").write_text(TESTS)
     (folder / "conftest.py").write_text(CONFTEST)
-    command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(folder), str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        *options,
+        "--rootdir",
+        str(folder),
+        str(folder),
+    ]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "CI": ci}
     env["SKIPPED_TESTS_FILE"] = str(folder / "skipped")
     return subprocess.run(
@@ -47,9 +56,10 @@ def run_tests(folder: Path, ci: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_what_is_missing_is_skipped_and_summed_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["one process", "two workers"])
+def test_what_is_missing_is_skipped_and_summed_up(tmp_path: Path, options: list[str]) -> None:
     """One line for each part at the end, with the command that installs it."""
-    done = run_tests(tmp_path, ci="")
+    done = run_tests(tmp_path, "", *options)
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
     assert "2 tests skipped: a harp (apt-get install harp)" in lines
