@@ -59,12 +59,13 @@ def decode(coding: str | None, body: bytes, limit: int) -> bytes:
     for _ in range(_MOST_MEMBERS):
         part, body = _inflate(_WINDOW_BITS[name], body, limit - len(whole))
         whole += part
-        # Several members are one text (RFC 1952, section 2.2), and zeros may pad the last one.
-        if name != "gzip" or not body.startswith(_GZIP_MAGIC):
+        # Several members are one text (RFC 1952, section 2.2). As in Node, what follows a zero,
+        # which may pad the last one, is not looked at, nor is what follows the end of zlib's data.
+        if name != "gzip" or not body or body.startswith(b"\0"):
+            return whole
+        if not body.startswith(_GZIP_MAGIC):
             break
-    if body.strip(b"\0"):
-        raise BrokenCoding(f"bytes follow the end of the {name} data")
-    return whole
+    raise BrokenCoding(f"bytes follow the end of the {name} data")
 
 
 def _inflate(window_bits: int, body: bytes, limit: int) -> tuple[bytes, bytes]:

@@ -10,6 +10,8 @@ import json
 import re
 from typing import Any, NoReturn
 
+from gateway_shim.deep_json import parse_deep
+
 __all__ = ["is_json", "parse", "quote"]
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -19,18 +21,23 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def parse(text: str) -> Any:
-    """Parse a JSON text (RFC 8259).
+# Numbers become floats: no caller here looks at one, and int() refuses very long ones.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float)
 
-    Numbers become floats: no caller here looks at one, and ``int`` refuses very long ones.
+
+def parse(text: str) -> Any:
+    """Parse a JSON text (RFC 8259), however deep it is nested; numbers become floats.
+
+    Returns:
+        The value. It may be nested too deep for Python to compare, print or copy it as a whole.
 
     Raises:
-        ValueError: the text is not JSON, or is nested deeper than the interpreter can follow.
+        ValueError: the text is not JSON.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_int=float)
-    except RecursionError as exc:
-        raise ValueError("nested too deeply") from exc
+        return _DECODER.decode(text)
+    except RecursionError:
+        return parse_deep(text, _DECODER)
 
 
 def is_json(text: str) -> bool:

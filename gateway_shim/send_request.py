@@ -5,12 +5,11 @@ Source: the gateway contract, section "POST /internal/send".
 
 from __future__ import annotations
 
-import codecs
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from gateway_shim import content_coding, json_text
+from gateway_shim import content_coding, json_content, json_text
 from gateway_shim.contract import MAX_BODY_BYTES, ErrorCode
 from gateway_shim.errors import BadSend
 from gateway_shim.wire import Event
@@ -34,11 +33,6 @@ class SendRequest:
 
 
 _MISSING = object()
-_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_JSON_TYPE = re.compile(
-    rf'\s*application/json\s*((?:;\s*{_NAME}\s*=\s*(?:{_NAME}|"(?:[^"\\]|\\.)*")\s*)*)',
-    re.IGNORECASE,
-)
 _UNSAFE_IN_NAME = re.compile("[\r\n\0]")
 
 
@@ -95,14 +89,17 @@ def _object(value: object) -> dict[str, Any]:
 
 
 def _json_body(content_type: str | None, body: bytes, content_encoding: str | None) -> object:
-    matched = _JSON_TYPE.fullmatch(content_type or "")
-    if matched is None:
-        raise _invalid(ErrorCode.INVALID_JSON, "the Content-Type must be application/json")
-    body = _decompressed(body, content_encoding)
-    if not body:
+    try:
+        charset = json_content.charset_of(content_type)
+    except json_content.NotJson as exc:
+        raise _invalid(ErrorCode.INVALID_JSON, str(exc)) from exc
+    except json_content.UnknownCharset as exc:
+        raise _unsupported(str(exc)) from exc
+    text = json_content.text_of(_decompressed(body, content_encoding), charset)
+    if not text:
         return {}
     try:
-        value = json_text.parse(_decode(body, matched[1]))
+        value = json_text.parse(text)
     except ValueError as exc:
         raise _invalid(ErrorCode.INVALID_JSON, f"the body is not JSON ({exc})") from exc
     if not isinstance(value, dict | list):
@@ -114,29 +111,11 @@ def _decompressed(body: bytes, content_encoding: str | None) -> bytes:
     try:
         return content_coding.decode(content_encoding, body, MAX_BODY_BYTES)
     except content_coding.UnknownCoding as exc:
-        message = f"Invalid request: {exc}"
-        raise BadSend(415, ErrorCode.UNSUPPORTED_ENCODING, message) from exc
+        raise _unsupported(str(exc)) from exc
     except content_coding.BrokenCoding as exc:
         raise _invalid(ErrorCode.INVALID_JSON, str(exc)) from exc
     except content_coding.TooLarge as exc:
         raise _too_large(str(exc)) from exc
-
-
-def _decode(body: bytes, parameters: str) -> str:
-    """Decode a body; bytes that are no text become U+FFFD, as the recordings show.
-
-    Raises:
-        ValueError: the charset is none of Unicode's.
-    """
-    found = re.search(r"charset\s*=\s*\"?([\w.:-]+)", parameters, re.IGNORECASE)
-    charset = found[1].lower() if found else "utf-8"
-    if not charset.startswith("utf-"):
-        raise ValueError(f"charset {charset[:40]} is not supported")
-    try:
-        codec = codecs.lookup(charset)
-    except LookupError as exc:
-        raise ValueError(f"charset {charset[:40]} is not supported") from exc
-    return codec.decode(body, "replace")[0].removeprefix("\ufeff")
 
 
 def _invalid(code: ErrorCode, message: str) -> BadSend:
@@ -145,3 +124,7 @@ def _invalid(code: ErrorCode, message: str) -> BadSend:
 
 def _too_large(message: str) -> BadSend:
     return BadSend(413, ErrorCode.PAYLOAD_TOO_LARGE, f"Invalid request: {message}")
+
+
+def _unsupported(message: str) -> BadSend:
+    return BadSend(415, ErrorCode.UNSUPPORTED_ENCODING, f"Invalid request: {message}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import threading
@@ -13,6 +12,7 @@ from typing import Any, NoReturn
 
 import gevent
 
+from app.services.event_json import event_json
 from app.services.gateway_transport import GatewayTransport, TransportError
 from app.services.metrics_service import MetricsServiceProtocol
 from gateway_shim.loop_thread import LoopThread, from_any_thread
@@ -234,13 +234,13 @@ class ConnectionManager:
             Whether at least one stream took it; without streams False.
 
         Raises:
-            ValueError: the service type is none of those; nothing was sent.
+            ValueError: the service type is none of those, or the data cannot be written as JSON.
             LoopNotRunning: another thread has called, and the server has ended.
         """
         if not isinstance(service_type, ServiceType):
             service_type = ServiceType(service_type)
         # In the caller's thread: a large event is not the loop's work, and may change after this.
-        event = Event(event_name, json.dumps(event_data, ensure_ascii=False, separators=(",", ":")))
+        event = Event(event_name, event_json(event_data))
         return self._send_to(request_id, event, service_type)
 
     @from_any_thread

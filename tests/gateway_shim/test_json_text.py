@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 
+import gevent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_shim import json_text
+from tests.support.timing import TIME_LIMIT
 
 GOOD = [
     "null",
@@ -26,6 +29,9 @@ GOOD = [
     " \t\r\n[ ] \n",
     '{"a":1,"a":2}',
     '{"":{}}',
+    "[" * 980 + "]" * 980,
+    "[" * 100_000 + "]" * 100_000,
+    '{"a":' * 20_000 + "null" + "}" * 20_000,
 ]
 BAD = [
     "",
@@ -52,7 +58,10 @@ BAD = [
     "\u00a01",
     "// 1",
     "[" * 100_000,
-    "[" * 100_000 + "]" * 100_000,
+    "[" * 100_000 + "]" * 99_999,
+    "[" * 100_000 + "]" * 100_001,
+    "[" * 5000 + "}" * 5000,
+    '{"a":' * 20_000,
 ]
 
 
@@ -80,10 +89,26 @@ def test_parse() -> None:
     assert json_text.parse("9" * 5000) == math.inf
 
 
-def test_too_deep() -> None:
-    """A text that is nested too deeply is no JSON, for want of anything that could read it."""
-    with pytest.raises(ValueError, match="nested too deeply"):
-        json_text.parse("[" * 100_000)
+def test_deeper_than_python_can_follow() -> None:
+    """The fields of a text that is nested very deep are read like those of any other."""
+    deep = "[" * 50_000 + "]" * 50_000
+    fields = json_text.parse(f'{{"deep":{deep},"token":"t","n":1,"token":"u"}}')
+    assert fields["token"] == "u"
+    assert isinstance(fields["n"], float)
+    levels, inner = 0, fields["deep"]
+    while inner:
+        levels, inner = levels + 1, inner[0]
+    assert levels == 49_999
+
+
+def test_deep_in_a_greenlet() -> None:
+    """A greenlet that calls from deep in its own stack reads deep texts, too."""
+
+    def nested(frames: int) -> bool:
+        return nested(frames - 1) if frames else json_text.is_json("[" * 50_000 + "]" * 50_000)
+
+    greenlet = gevent.spawn(nested, sys.getrecursionlimit() // 2)
+    assert greenlet.get(timeout=TIME_LIMIT) is True
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,37 @@ def test_last_of_repeated_fields_wins() -> None:
     assert parse_send(JSON, body) == SendRequest("b")
 
 
+@pytest.mark.parametrize(
+    "deep",
+    ["[" * 5000 + "]" * 5000, "[" * 40_000 + "]" * 40_000, '{"a":' * 5000 + "1" + "}" * 5000],
+    ids=["arrays", "many arrays", "objects"],
+)
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('{"x":%s,"token":"t","close":true}', SendRequest("t", None, True)),
+        ('{"token":"t","event":{"x":%s,"data":"d"}}', SendRequest("t", Event("", "d"))),
+        ('{"token":%s}', TOKEN),
+        ('{"token":"t","event":%s}', DATA),
+        ('{"token":"t","event":{"data":%s}}', DATA),
+        ('{"token":"t","close":%s}', CLOSE),
+        ("%s", TOKEN),
+    ],
+)
+def test_nested_deep(deep: str, body: str, expected: Any) -> None:
+    """A body's depth changes nothing, wherever it is deep: fields that are unknown are ignored."""
+    text = (body % deep).encode()
+    if isinstance(expected, SendRequest):
+        assert parse_send(JSON, text) == expected
+        return
+    with pytest.raises(BadSend) as refused:
+        parse_send(JSON, text)
+    assert (refused.value.code, refused.value.message) == (
+        expected[0],
+        f"Invalid request: {expected[1]}",
+    )
+
+
 def test_empty_body_has_no_token() -> None:
     """No body at all is an object without fields, as the recordings show."""
     assert refusal_of(JSON, b"")[1] == "INVALID_TOKEN_MISSING"
@@ -164,6 +195,9 @@ def test_other_content_types(content_type: str | None) -> None:
         ('application/json; charset="utf-8"', "utf-8"),
         ("application/json; charset = utf-8", "utf-8"),
         ("application/json; x=y; charset=utf-8", "utf-8"),
+        ("application/json; xcharset=utf-16", "utf-8"),
+        ("application/json; charset=utf-8; Charset=utf-16", "utf-16"),
+        (r'application/json; charset="utf\-16"', "utf-16"),
         ("application/json; charset=utf-16", "utf-16"),
         ("application/json; charset=utf-16le", "utf-16le"),
         ("application/json; charset=UTF-32", "utf-32"),
@@ -177,14 +211,18 @@ def test_charsets(content_type: str, encoding: str) -> None:
     assert parse_send(content_type, body) == SendRequest("é😀")
 
 
-@pytest.mark.parametrize("charset", ["iso-8859-1", "latin1", "utf-9", "utf_8", "rot13", "hex"])
+@pytest.mark.parametrize(
+    "charset",
+    ["iso-8859-1", "latin1", "utf-9", "utf-", "utf_8", "utf-8-sig", "'utf-8'", "rot13", "hex"],
+)
 def test_other_charsets(charset: str) -> None:
     """No other charset is decoded, known to Python or not."""
-    assert refusal_of(f"application/json; charset={charset}", b'{"token":"t"}') == (
-        400,
-        "INVALID_JSON",
-        f"Invalid request: the body is not JSON (charset {charset} is not supported)",
-    )
+    for body in (b'{"token":"t"}', b""):
+        assert refusal_of(f"application/json; charset={charset}", body) == (
+            415,
+            "UNSUPPORTED_ENCODING",
+            f"Invalid request: the charset {charset!r} is not supported; use utf-8",
+        )
 
 
 def test_bytes_that_are_no_text() -> None:

@@ -180,6 +180,14 @@ def test_envelope_payload_is_the_json_given(payload: object) -> None:
         assert json.loads(event.data) == {"type": "n", "payload": payload}
 
 
+@pytest.mark.parametrize("levels", [980, 5000, 100_000])
+def test_deep_json_is_pasted(levels: int) -> None:
+    """JSON stays JSON in the envelope, however deep it is nested."""
+    data = "[" * levels + "]" * levels
+    expected = f'data: {{"type":"n","payload":{data}}}\n\n'
+    assert wire.encode(Event("n", data), ENVELOPE) == expected.encode()
+
+
 @pytest.mark.parametrize("size", [1, 9, 15, 16, 255, 256, 65536])
 def test_frame(size: int) -> None:
     """A frame is the bytes as they are, and as one chunk whose size is in hexadecimal."""

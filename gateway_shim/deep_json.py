@@ -1,0 +1,93 @@
+"""Parses a JSON text that is nested deeper than Python's own parser can follow. Pure.
+
+Python's parser calls itself for every array and object, and gives up with ``RecursionError`` at a
+depth that depends on the version and on the caller (about 990 levels in Python 3.11). JavaScript's
+``JSON.parse`` has no such limit. Here a list holds the containers that are open, so the depth is
+limited by the length of the text alone, and the time grows with the length and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+__all__ = ["parse_deep"]
+
+_SPACE = r"[ \t\n\r]*+"
+_VALUE = re.compile(rf"{_SPACE}(?:([\[{{]){_SPACE}([\]}}])?+)?+")
+"""Where a value begins: its opening bracket; its closing bracket if it is empty."""
+_AFTER_VALUE = re.compile(rf"{_SPACE}(?:,|([\]}}]))")
+_BEFORE_KEY = re.compile(rf'{_SPACE}(?=")')
+_COLON = re.compile(f"{_SPACE}:")
+_END = re.compile(rf"{_SPACE}\Z")
+_CLOSING = {"[": "]", "{": "}"}
+
+
+def parse_deep(text: str, decoder: json.JSONDecoder) -> Any:
+    """Parse a JSON text (RFC 8259) of any depth.
+
+    Args:
+        text: the whole text.
+        decoder: parses each value that is not an array or an object. Strings, numbers and constants
+            therefore mean what they mean in texts that are not deep.
+
+    Returns:
+        The value. Do not compare, print or copy it as a whole: Python does that by recursion.
+
+    Raises:
+        ValueError: the text is not JSON.
+    """
+    root: list[Any] = []
+    container: list[Any] | dict[str, Any] = root
+    closing = ""
+    around: list[tuple[list[Any] | dict[str, Any], str]] = []
+    key, at = "", 0
+    while True:
+        begun = _VALUE.match(text, at)
+        assert begun is not None  # noqa: S101 - it matches the empty text, too
+        at = begun.end()
+        opening, closed = begun.groups()
+        value: Any
+        if opening is None:
+            value, at = decoder.raw_decode(text, at)
+        else:
+            value = [] if opening == "[" else {}
+        if isinstance(container, dict):
+            container[key] = value
+        else:
+            container.append(value)
+        if opening is not None and closed is None:
+            around.append((container, closing))
+            container, closing = value, _CLOSING[opening]
+        else:
+            if closed is not None and closed != _CLOSING[opening]:
+                raise json.JSONDecodeError("Expecting value", text, at)
+            # The value has ended. Its container goes on after a comma, or ends as well.
+            while around:
+                ended = _AFTER_VALUE.match(text, at)
+                if ended is None or ended[1] not in (None, closing):
+                    raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
+                at = ended.end()
+                if ended[1] is None:
+                    break
+                container, closing = around.pop()
+            else:
+                if _END.match(text, at) is None:
+                    raise json.JSONDecodeError("Extra data", text, at)
+                return root[0]
+        if isinstance(container, dict):
+            key, at = _key(text, at, decoder)
+
+
+def _key(text: str, at: int, decoder: json.JSONDecoder) -> tuple[str, int]:
+    """Return the name of an object's next member, and where its value begins."""
+    before = _BEFORE_KEY.match(text, at)
+    if before is None:
+        message = "Expecting property name enclosed in double quotes"
+        raise json.JSONDecodeError(message, text, at)
+    key, at = decoder.raw_decode(text, before.end())
+    colon = _COLON.match(text, at)
+    if colon is None:
+        raise json.JSONDecodeError("Expecting ':' delimiter", text, at)
+    return key, colon.end()
