@@ -69,7 +69,7 @@ class CallbackAnswer:
 
     Args:
         status: the HTTP status.
-        phrase: the reason phrase; the standard one if it is not given.
+        phrase: the reason phrase; the standard one if it is empty or not given.
         boot: which start of the backend has answered, if the answer says it.
     """
 
@@ -84,8 +84,8 @@ class CallbackAnswer:
 
     @property
     def message(self) -> str:
-        """The reason phrase, for the envelope dialect's ``rejected`` event."""
-        return status_phrase(self.status) if self.phrase is None else self.phrase
+        """The phrase in the envelope dialect's ``rejected`` event; as Node's, never empty."""
+        return self.phrase or status_phrase(self.status)
 
 
 class CallbackFailure(Enum):

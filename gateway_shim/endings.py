@@ -91,8 +91,17 @@ class Endings:
             self._count_failure()
 
     def flush(self, seconds: float) -> None:
-        """Wait until the backend has been told everything, for at most ``seconds``."""
+        """Wait until the backend has been told everything, for at most ``seconds``.
+
+        What it has not been told by then is left out, and logged.
+        """
         gevent.with_timeout(seconds, self._flush, seconds, timeout_value=None)
+        if self._waiting:
+            # A drain ends with this, so that nobody tells the backend later.
+            self._left_out += len(self._waiting)
+            self._stats.callbacks_failed += len(self._waiting)
+            self._waiting.clear()
+            self._log_left_out()
 
     def _flush(self, seconds: float) -> None:
         self._idle.wait()

@@ -1,7 +1,8 @@
-"""The :mod:`requests` session below :mod:`gateway_shim.http_client`: our answers, our redirects."""
+"""Requests through :mod:`requests`, for clients that obey the environment: :class:`HttpSession`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -10,6 +11,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from gateway_shim.http_answer import FinalResponse
+from gateway_shim.http_reply import HttpAnswer
+from gateway_shim.web_url import WebURL
 
 __all__ = ["HttpSession"]
 
@@ -17,21 +20,57 @@ _HOSTS = 4
 """Servers whose connections are kept: the one in the settings, and where it redirects to."""
 
 
-class HttpSession(requests.Session):
-    """A session that reads answers with ``FinalResponse`` and takes a redirect for an answer.
+class HttpSession:
+    """Sends requests as the environment says: its proxies, ``.netrc`` and certificates.
+
+    It reads answers with ``FinalResponse``, and takes a redirect for an answer.
 
     Args:
         connections: how many to one server are kept.
-        environment: whether proxies, ``.netrc`` and certificates of the environment count.
     """
 
-    def __init__(self, *, connections: int, environment: bool) -> None:
-        super().__init__()
-        self.trust_env = environment
+    def __init__(self, *, connections: int) -> None:
+        self._session = _Session()
         adapter = _Adapter(pool_connections=_HOSTS, pool_maxsize=connections)
-        self.mount("http://", adapter)
-        self.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
 
+    def close(self) -> None:
+        """Close the kept connections; the next request opens a new one."""
+        self._session.close()
+
+    def close_idle(self) -> int:
+        """Close nothing: requests does not know since when a connection is kept."""
+        return 0
+
+    def request(
+        self,
+        method: str,
+        url: WebURL,
+        headers: Mapping[str, str | bytes],
+        body: bytes | None,
+        limits: tuple[float, float],
+    ) -> HttpAnswer:
+        """Send a request, and read the head of its answer; see :meth:`HttpPool.request`.
+
+        Raises:
+            OSError: as sockets do; requests' and urllib3's errors, likewise.
+        """
+        if url.authorization is not None:
+            headers = {"Authorization": url.authorization, **headers}
+        response = self._session.request(
+            method,
+            str(url),
+            headers=headers,
+            data=body,
+            timeout=limits,
+            stream=True,
+            allow_redirects=False,
+        )
+        return HttpAnswer(response.raw, response.close)
+
+
+class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Find no target.
 
@@ -39,10 +78,6 @@ class HttpSession(requests.Session):
         not a URL, and read the redirect's body, however long it is.
         """
         return None
-
-    def is_elsewhere(self, url: str, target: str) -> bool:
-        """Return whether credentials for a URL must not be sent to another one."""
-        return bool(self.should_strip_auth(url, target))  # type: ignore[no-untyped-call]
 
 
 class _Connection(HTTPConnection):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Callable
+
 from gateway_shim.backend import Backend, NoBackend
+from gateway_shim.certificates import default_context
 from gateway_shim.client_address import TrustedProxies
 from gateway_shim.config import GatewayConfig
 from gateway_shim.descriptors import raise_limit, streams_allowed
@@ -11,12 +15,16 @@ from gateway_shim.gateway import Gateway
 from gateway_shim.http_backend import DISCONNECTS_AT_ONCE, HttpBackend
 from gateway_shim.pending_connects import DEFAULT_PENDING_CONNECTS
 from gateway_shim.server import REQUEST_CONNECTIONS
+from gateway_shim.unread_bodies import BODIES_AT_ONCE
 from gateway_shim.wire import Dialect
 
 __all__ = ["make_front"]
 
 _PENDING_SHARE = 8
 """Of the descriptors an eighth may be for callbacks of connects, where descriptors are few."""
+
+_DISCONNECT_SHARE = 16
+"""A sixteenth may be for callbacks of disconnects, and as many for bodies that nobody waits for."""
 
 
 def make_front(
@@ -29,6 +37,7 @@ def make_front(
     max_connections_per_address: int | None = None,
     max_pending_connects: int = DEFAULT_PENDING_CONNECTS,
     proxies: TrustedProxies | None = None,
+    context: Callable[[], ssl.SSLContext] = default_context,
 ) -> Front:
     """Make the WSGI application of a gateway.
 
@@ -41,11 +50,18 @@ def make_front(
         max_connections_per_address: streams at a time from one address; None: no limit.
         max_pending_connects: callbacks of connects that wait for their answer at a time.
         proxies: whose word about a client's address is taken; None: nobody's.
+        context: returns the TLS settings of callbacks to https.
     """
-    backend: Backend = HttpBackend(callback_url) if callback_url else NoBackend()
     limit = raise_limit()
     pending = max(1, min(max_pending_connects, limit // _PENDING_SHARE))
-    callbacks = pending + DISCONNECTS_AT_ONCE
+    disconnects = max(1, min(DISCONNECTS_AT_ONCE, limit // _DISCONNECT_SHARE))
+    bodies = max(1, min(BODIES_AT_ONCE, limit // _DISCONNECT_SHARE))
+    backend: Backend = NoBackend()
+    if callback_url:
+        backend = HttpBackend(
+            callback_url, disconnects_at_once=disconnects, bodies_at_once=bodies, context=context
+        )
+    callbacks = pending + disconnects + bodies
     config = GatewayConfig(
         dialect=Dialect(dialect),
         heartbeat_interval=heartbeat_interval,

@@ -94,7 +94,7 @@ REFUSALS = [
             (CallbackAnswer(401), "Unauthorized"),
             (CallbackAnswer(403), "Forbidden"),
             (CallbackAnswer(401, "Not You"), "Not You"),
-            (CallbackAnswer(401, ""), ""),
+            (CallbackAnswer(401, ""), "Unauthorized"),
         )
     ),
 ]
@@ -114,7 +114,7 @@ def test_refusal(
         (CallbackAnswer(403), "Forbidden"),
         (CallbackAnswer(599), "unknown"),
         (CallbackAnswer(403, "Not You"), "Not You"),
-        (CallbackAnswer(403, ""), ""),
+        (CallbackAnswer(403, ""), "Forbidden"),
     ],
 )
 def test_message(answer: CallbackAnswer, message: str) -> None:

@@ -173,3 +173,14 @@ def test_flush_has_one_time_limit(setup: Setup, slow: str) -> None:
         setup.endings.flush(0.15)
     assert watch.elapsed > 0.12
     assert watch.seconds < 0.24  # two limits, one after the other, would take 0.25
+
+
+def test_what_a_flush_leaves_out(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
+    """The endings that the backend is not told of in time are counted, and said in one line."""
+    setup.backend.told = lambda _: gevent.sleep(3600)
+    for token in "abc":
+        setup.add(token)
+    setup.endings.flush(0.05)
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert [vars(record)["left_out"] for record in warnings] == [2]
+    assert setup.stats.callbacks_failed == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import socket
 import threading
 import time
@@ -149,9 +150,24 @@ def test_a_head_that_trickles() -> None:
 
 def test_heads_that_are_too_large() -> None:
     """The size of all heads of an answer is bounded, whatever their number is."""
-    large = b"HTTP/1.1 103 E\r\nX: %b\r\n\r\n" % (b"x" * 60_000)
+    large = b"HTTP/1.1 103 E\r\nX: %b\r\n\r\n" % (b"x" * 16_000)
     with pytest.raises(BadAnswer, match=f"more than {MAX_HEAD_BYTES} bytes"):
-        ask(answer(large * 10))
+        ask(answer(large * 20))
+
+
+def test_empty_lines_before_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of them is skipped piece by piece, not byte by byte."""
+    reads = []
+
+    class Counting(io.BufferedReader):
+        def read(self, size: int | None = -1, /) -> bytes:
+            reads.append(size)
+            return super().read(size)
+
+    monkeypatch.setattr("gateway_shim.http_answer.io.BufferedReader", Counting)
+    (response,) = ask(answer(b"\r\n" * 100_000 + OK))
+    assert response.reason == "Fine"
+    assert len(reads) < 1000
 
 
 def test_a_slow_body_has_the_limit_for_each_read(monkeypatch: pytest.MonkeyPatch) -> None:

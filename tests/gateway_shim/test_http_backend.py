@@ -17,6 +17,7 @@ import pytest
 from gevent.event import Event as Signal
 from gevent.server import StreamServer
 
+from gateway_shim import http_backend, http_pool
 from gateway_shim.backend import Backend
 from gateway_shim.boot import Boot, parse_boot
 from gateway_shim.callbacks import CallbackAnswer, CallbackFailure
@@ -406,6 +407,107 @@ def test_body_that_trickles(server: CallbackServer, hasty: HttpBackend, start: b
     assert time.monotonic() - started < TIME_LIMIT / 2
 
 
+@pytest.mark.parametrize("status", [200, 403])
+def test_the_head_decides(server: CallbackServer, backend: HttpBackend, status: int) -> None:
+    """Nobody waits for a body, however long it takes; when it has come, its connection is kept."""
+    end = Signal()
+
+    def answer(sock: socket.socket) -> None:
+        sock.sendall(b"HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\n" % status)
+        end.wait()
+        sock.sendall(b"{}")
+
+    server.answer = answer
+    assert backend.connect(CONNECT) == CallbackAnswer(status, "X")
+    end.set()
+    wait_until(lambda: not backend._unread._awaited, "the body to be read")
+    assert backend.connect(CONNECT) == CallbackAnswer(status, "X")
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
+def test_the_head_of_a_redirect_decides(server: CallbackServer, backend: HttpBackend) -> None:
+    """It is followed although its body never ends."""
+    answers = [
+        b"HTTP/1.1 307 M\r\nLocation: /next\r\nContent-Length: 2\r\n\r\n",
+        b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n",
+    ]
+    server.answer = lambda sock: sock.sendall(answers.pop(0))
+    assert backend.connect(CONNECT) == CallbackAnswer(403, "No")
+    gevent.sleep(0)  # the body is awaited now
+    backend._unread._awaited.kill()
+
+
+def test_bodies_without_an_end_are_bounded(server: CallbackServer) -> None:
+    """A backend that never ends its bodies holds so many connections and no more."""
+    backend = HttpBackend(server.url, TIME_LIMIT, bodies_at_once=3)
+    open_now: set[socket.socket] = set()
+
+    def answer(sock: socket.socket) -> bool:
+        open_now.add(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+        sock.recv(1)  # until the other side has had enough
+        open_now.remove(sock)
+        return True
+
+    server.answer = answer
+    failed = Count()
+    for _ in range(20):
+        assert backend.connect(CONNECT) == CallbackAnswer(200, "OK")
+        backend.disconnect(DISCONNECT, failed)
+    backend.flush(TIME_LIMIT)
+    wait_until(lambda: len(open_now) == 3, "all but three connections to be closed")
+    assert (failed.calls, len(server.requests)) == (0, 40)
+    backend._unread._awaited.kill()
+
+
+def test_the_answer_of_a_proxy(
+    server: CallbackServer, backend: HttpBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    """407 is a proxy's: there is none, and the backend is not available, as to Node's fetch."""
+    server.answer = says(b"HTTP/1.1 407 P\r\nContent-Length: 0\r\n\r\n")
+    assert backend.connect(CONNECT) is CallbackFailure.UNAVAILABLE
+    assert [message for message, _, _ in logged(caplog)] == [
+        "the callback failed: it was answered 407"
+    ]
+
+
+def test_misdirected(server: CallbackServer, backend: HttpBackend) -> None:
+    """421 is an answer like any other: nothing is asked twice."""
+    server.answer = says(b"HTTP/1.1 421 M\r\nContent-Length: 0\r\n\r\n")
+    assert backend.connect(CONNECT) == CallbackAnswer(421, "M")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("phrase", "read"),
+    [(b" \xc3\xa9", "é"), (b" \xe9", "�"), (b"  a ", " a "), (b' Q"uo\\te', 'Q"uo\\te')],
+)
+def test_phrases(server: CallbackServer, backend: HttpBackend, phrase: bytes, read: str) -> None:
+    """They are UTF-8, as Node reads them."""
+    server.answer = says(b"HTTP/1.1 403%b\r\nContent-Length: 0\r\n\r\n" % phrase)
+    assert backend.connect(CONNECT) == CallbackAnswer(403, read)
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("/%41%2f%zz", "/%41%2f%zz"),
+        ("\\cb ", "/cb"),
+        ('/a|b"<>{}^`', "/a|b%22%3C%3E%7B%7D^%60"),
+        ("/cb?a='\"<>b", "/cb?a=%27%22%3C%3Eb"),
+        ("/a/../b/./c#f", "/b/c"),
+        ("?x", "/?x"),
+    ],
+)
+def test_targets(server: CallbackServer, path: str, target: str) -> None:
+    """CALLBACK_URL is normalized as Node does it, and no more."""
+    port = server.url.split(":")[2].split("/")[0]
+    backend = HttpBackend(f"http://127.0.0.1:{port}{path}", TIME_LIMIT)
+    with backend._client:
+        assert backend.connect(CONNECT) == CallbackAnswer(200, "OK")
+    assert server.requests[0][0][0] == f"POST {target} HTTP/1.1"
+
+
 # ------------------------------------------------------------------------- no answer
 
 
@@ -472,7 +574,7 @@ def test_reset(server: CallbackServer, backend: HttpBackend) -> None:
         b"HTTP/1.1 2x0 OK\r\n\r\n",
         b"HTTP/1.1 99 OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"x" * 100_000 + b": 1\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n" + b"x: 1\r\n" * 1000 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"x: 1\r\n" * 10_000 + b"\r\n",
     ],
 )
 def test_garbage(server: CallbackServer, backend: HttpBackend, garbage: bytes) -> None:
@@ -538,6 +640,20 @@ def test_idle_connection_that_was_closed(server: CallbackServer, backend: HttpBa
         assert backend.connect(CONNECT) == CallbackAnswer(200, "OK")
         gevent.sleep(0.01)
     assert server.connections == 3
+
+
+def test_idle_connections_are_closed(
+    server: CallbackServer, backend: HttpBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a crowd its connections end, also if nobody calls back any more."""
+    monkeypatch.setattr(http_pool, "_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(http_backend, "_SWEEP_SECONDS", 0.01)
+    transport: Any = backend._client._transport
+    for _ in range(2):
+        connects = [gevent.spawn(backend.connect, CONNECT) for _ in range(10)]
+        gevent.joinall(connects, timeout=TIME_LIMIT, raise_error=True)
+        wait_until(lambda: not any(transport._kept.values()), "all connections to be closed")
+        wait_until(lambda: backend._sweeper is None, "the search for them to end")
 
 
 def test_connects_do_not_wait_for_each_other(server: CallbackServer, backend: HttpBackend) -> None:
@@ -610,9 +726,9 @@ def test_disconnect_fails(server: CallbackServer, hasty: HttpBackend, answer: An
     assert (failed.calls, len(server.requests)) == (1, 1)
 
 
-def test_disconnects_at_once(server: CallbackServer, backend: HttpBackend) -> None:
+def test_disconnects_at_once(server: CallbackServer) -> None:
     """So many disconnects are under way at a time and no more; all of them arrive."""
-
+    backend = HttpBackend(server.url, TIME_LIMIT, disconnects_at_once=32)
     gate = Signal()
 
     def answer(sock: socket.socket) -> None:
@@ -625,16 +741,43 @@ def test_disconnects_at_once(server: CallbackServer, backend: HttpBackend) -> No
 
     server.answer = answer
     failed = Count()
-    telling = gevent.spawn(tell_all)
-    wait_until(lambda: server.at_once == 32, "as many as there may be")
-    assert not telling.ready()  # the others wait until one of these is answered
-    gate.set()
-    telling.get(timeout=TIME_LIMIT)
-    backend.flush(TIME_LIMIT)
+    with backend._client:
+        telling = gevent.spawn(tell_all)
+        wait_until(lambda: server.at_once == 32, "as many as there may be")
+        assert not telling.ready()  # the others wait until one of these is answered
+        gate.set()
+        telling.get(timeout=TIME_LIMIT)
+        backend.flush(TIME_LIMIT)
     told = {json.loads(body)["token"] for _, body in server.requests}
     assert told == {str(number) for number in range(100)}
     assert server.at_once == 32
     assert failed.calls == 0
+
+
+def test_a_crowd_does_not_connect_at_one_instant(
+    server: CallbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connections come in steps, which a backend's accept queue can hold."""
+    monkeypatch.setattr("gateway_shim.http_backend._STEP_SECONDS", 3600)
+    backend = HttpBackend(server.url, TIME_LIMIT)
+    gate = Signal()
+
+    def answer(sock: socket.socket) -> None:
+        gate.wait()
+        sock.sendall(OK)
+
+    def tell_all() -> None:
+        for _ in range(200):
+            backend.disconnect(DISCONNECT, Count())
+
+    server.answer = answer
+    with backend._client:
+        telling = gevent.spawn(tell_all)
+        wait_until(lambda: server.at_once == 64, "the first step")
+        assert (len(backend._disconnects), telling.ready()) == (64, False)
+        telling.kill()
+        gate.set()
+        backend.flush(TIME_LIMIT)
 
 
 def test_flush_has_a_time_limit(server: CallbackServer) -> None:
@@ -652,3 +795,24 @@ def test_flush_has_a_time_limit(server: CallbackServer) -> None:
 def test_flush_of_nothing(backend: HttpBackend) -> None:
     """With nothing under way, a flush is over."""
     backend.flush(TIME_LIMIT)
+
+
+def test_a_backend_whose_queue_is_full_is_not_told() -> None:
+    """The kernel drops the connect and repeats it after 1, 3 and 7 s: time-out, and no callback."""
+    with socket.socket() as listener, contextlib.ExitStack() as others:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):  # more than the queue takes
+            waiting = others.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        backend = HttpBackend(f"http://127.0.0.1:{listener.getsockname()[1]}/", SHORT)
+        assert backend.connect(CONNECT) is CallbackFailure.TIMEOUT
+        others.close()
+        listener.settimeout(SHORT)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                accepted, _ = listener.accept()
+                with accepted:
+                    accepted.settimeout(TIME_LIMIT)
+                    assert accepted.recv(1) == b""

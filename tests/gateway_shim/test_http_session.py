@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 
 import pytest
-import requests
 import trustme
 
+from gateway_shim.http_reply import HttpAnswer
 from gateway_shim.http_session import HttpSession
+from gateway_shim.web_url import parse_web_url
 from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM
 from tests.support.scripted import ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT, wait_until
@@ -18,16 +21,27 @@ from tests.support.timing import TIME_LIMIT, wait_until
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
-def session() -> HttpSession:
+@contextlib.contextmanager
+def session() -> Iterator[HttpSession]:
     """The object under test."""
-    return HttpSession(connections=1, environment=False)
+    http = HttpSession(connections=1)
+    yield http
+    http.close()
+
+
+def get(http: HttpSession, url: str) -> HttpAnswer:
+    """Make a request; use the answer as a context manager."""
+    return http.request("GET", parse_web_url(url), {}, None, (TIME_LIMIT, TIME_LIMIT))
 
 
 def test_answers_are_final_ones() -> None:
     """What comes before the final answer is skipped."""
-    with ScriptedServer(answer(INTERIM["103_with_headers"] + OK)) as server, session() as http:
-        response = http.get(f"http://127.0.0.1:{server.port}/", timeout=TIME_LIMIT)
-    assert (response.status_code, response.content) == (200, b"{}")
+    with (
+        ScriptedServer(answer(INTERIM["103_with_headers"] + OK)) as server,
+        session() as http,
+        get(http, f"http://127.0.0.1:{server.port}/") as got,
+    ):
+        assert (got.status, got.read(10)) == (200, b"{}")
 
 
 def test_a_connection_too_many_is_closed_without_a_warning(
@@ -46,7 +60,8 @@ def test_a_connection_too_many_is_closed_without_a_warning(
     with ScriptedServer(script, script) as server, session() as http:
 
         def ask() -> None:
-            http.get(f"http://127.0.0.1:{server.port}/", timeout=TIME_LIMIT)
+            with get(http, f"http://127.0.0.1:{server.port}/") as got:
+                got.read(10)
 
         asking = [threading.Thread(target=ask) for _ in range(2)]
         for each in asking:
@@ -63,9 +78,8 @@ def test_an_answer_of_a_proxy_is_a_final_one(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.delenv(name, raising=False)
     with ScriptedServer(answer(INTERIM["103_with_headers"] + OK)) as proxy:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
-        with HttpSession(connections=1, environment=True) as http:
-            response = http.get("http://gw.example/", timeout=TIME_LIMIT)
-    assert response.status_code == 200
+        with session() as http, get(http, "http://gw.example/") as got:
+            assert got.status == 200
     assert proxy.requests[0].startswith(b"GET http://gw.example/ HTTP/1.1\r\n")
 
 
@@ -87,9 +101,8 @@ def test_a_tunnel_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     with ScriptedServer(tunnel) as proxy, authority.cert_pem.tempfile() as bundle:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
-        with HttpSession(connections=1, environment=True) as http:
-            response = http.get("https://gw.example/x", timeout=TIME_LIMIT)
-    assert (response.status_code, response.content) == (200, b"{}")
+        with session() as http, get(http, "https://gw.example/x") as got:
+            assert (got.status, got.read(10)) == (200, b"{}")
     assert proxy.requests[0].startswith(b"CONNECT gw.example:443 HTTP/1.")
     assert asked[0].startswith(b"GET /x HTTP/1.1\r\n")
 
@@ -98,33 +111,35 @@ def test_a_tunnel_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_redirect_is_an_answer(location: bytes) -> None:
     """Its target is not even looked at."""
     head = b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
-    with ScriptedServer(answer(head)) as server, session() as http:
-        response = http.get(f"http://127.0.0.1:{server.port}/", timeout=TIME_LIMIT)
-    assert (response.status_code, len(server.requests)) == (302, 1)
+    with (
+        ScriptedServer(answer(head)) as server,
+        session() as http,
+        get(http, f"http://127.0.0.1:{server.port}/") as got,
+    ):
+        assert got.status == 302
+    assert len(server.requests) == 1
+
+
+def test_idle_connections_are_left_to_requests() -> None:
+    """There is nothing to look for."""
+    with session() as http:
+        assert http.close_idle() == 0
 
 
 def test_no_cookie_jar_is_asked() -> None:
     """A cookie is not kept, and one that breaks the jar breaks nothing."""
     head = OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: a=b\r\n" + BAD_SET_COOKIE + b"\r\n")
-    with ScriptedServer(answer(head)) as server, session() as http:
-        response = http.get(f"http://127.0.0.1:{server.port}/", timeout=TIME_LIMIT)
-        assert (len(response.cookies), len(http.cookies)) == (0, 0)
+    with (
+        ScriptedServer(answer(head)) as server,
+        session() as http,
+        get(http, f"http://127.0.0.1:{server.port}/") as got,
+    ):
+        got.read(10)
+        assert len(http._session.cookies) == 0
 
 
-@pytest.mark.parametrize(
-    ("target", "elsewhere"),
-    [
-        ("http://h/y", False),
-        ("https://h/y", False),
-        ("http://h:81/y", True),
-        ("http://other/y", True),
-    ],
-)
-def test_elsewhere(target: str, elsewhere: bool) -> None:
-    """Credentials stay with their host; the change from http to https is allowed."""
-    assert session().is_elsewhere("http://h/x", target) is elsewhere
-
-
-def test_it_is_a_session_of_requests() -> None:
-    """Everything else is as requests does it."""
-    assert isinstance(session(), requests.Session)
+def test_credentials_of_the_url() -> None:
+    """They are sent as Basic authorization."""
+    with ScriptedServer(answer(OK)) as server, session() as http:
+        get(http, f"http://u:p@127.0.0.1:{server.port}/").discard()
+    assert b"\r\nAuthorization: Basic dTpw\r\n" in server.requests[0]

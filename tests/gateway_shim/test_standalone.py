@@ -26,8 +26,8 @@ def test_with_a_backend() -> None:
     assert front.gateway.config == GatewayConfig(
         dialect=Dialect.ENVELOPE,
         heartbeat_interval=7,
-        max_connections=10_000 - 256 - 2000 - 532,
-        callback_connections=532,
+        max_connections=10_000 - 256 - 2000 - 1381,
+        callback_connections=500 + 625 + 256,
     )
     assert front._drain_seconds == 3.0
     assert front.gateway.starts is backend.starts
@@ -35,10 +35,10 @@ def test_with_a_backend() -> None:
 
 
 def test_few_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An eighth of them may be for callbacks of connects, whatever was asked for."""
+    """An eighth may be for callbacks of connects, as many for what follows them."""
     monkeypatch.setattr(standalone, "raise_limit", lambda: 1024)
     config = make_front(None, 15, "named", 5.0, max_pending_connects=500).gateway.config
-    assert (config.max_pending_connects, config.callback_connections) == (128, 128 + 32)
+    assert (config.max_pending_connects, config.callback_connections) == (128, 128 + 64 + 64)
     assert config.max_connections == 512
 
 

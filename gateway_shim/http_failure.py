@@ -1,0 +1,50 @@
+"""Says in plain words what goes wrong below an HTTP client: :func:`request_failure`."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from collections.abc import Iterator
+
+import requests
+import urllib3
+
+from gateway_shim.errors import AnswerTimeout, BadCertificate, RequestFailed
+
+__all__ = ["request_failure"]
+
+
+def request_failure(error: Exception) -> RequestFailed:
+    """Translate an error of the libraries: its innermost cause, which they wrap several times.
+
+    Args:
+        error: of sockets, :mod:`http.client`, urllib3 or requests.
+    """
+    deepest: BaseException = error
+    for cause in _chain(error):
+        match cause:
+            case urllib3.exceptions.NewConnectionError():
+                continue  # a time-out to urllib3, whatever the reason; the reason comes next
+            case ssl.SSLCertVerificationError():
+                return BadCertificate(cause.strerror or str(cause))
+            case TimeoutError() | requests.Timeout() | urllib3.exceptions.TimeoutError():
+                return AnswerTimeout("no answer in time")
+            case OSError(strerror=str() as words):
+                return RequestFailed(words)
+            case http.client.IncompleteRead() | urllib3.exceptions.IncompleteRead():
+                return RequestFailed("it was cut off in the middle")
+            case urllib3.exceptions.DecodeError():
+                return RequestFailed(str(cause.args[0]))
+            case http.client.HTTPException():
+                return RequestFailed(str(cause))
+            case _:
+                deepest = cause
+    # Not the outermost one's words, which may hold the URL.
+    return RequestFailed(str(deepest))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, the one that led to it, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
