@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 from app.config import Settings
 from app.errors import Forbidden
 from app.host_names import HostNames
 from app.request_site import is_cross_site
+from app.requested_host import Header, with_requested_host
 from gateway_shim.config import Cors
 from gateway_shim.contract import ErrorCode, Refusal, error_body
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
@@ -19,9 +19,6 @@ __all__ = ["CrossSite", "HostNotAllowed", "RequestGuard"]
 logger = logging.getLogger(__name__)
 
 _SHOWN_CHARACTERS = 200
-
-Header = Callable[[str], str | None]
-"""Returns the value of a request header by its name in lower case; None if it is not there."""
 
 
 class CrossSite(Forbidden):
@@ -58,10 +55,11 @@ class RequestGuard:
         self._refusals = refusals
 
     def check_host(self, header: Header, listener: str | None, client: str) -> None:
-        """Let a request pass whose ``Host`` may be asked for.
+        """Let a request pass whose host may be asked for.
 
         Args:
-            header: gives the request's headers.
+            header: gives the request's headers; ``host`` is the one that is asked for, see
+                :func:`~app.requested_host.with_requested_host`.
             listener: the IP address that the server listens at; None: a Unix socket.
             client: the client's address, for the log.
 
@@ -99,9 +97,10 @@ class RequestGuard:
             value = request.headers.get(name)
             return value if isinstance(value, str) else None
 
+        asked = with_requested_host(request.url, header)
         try:
-            self.check_host(header, request.listener, request.address)
-            self.check_site(header, request.address)
+            self.check_host(asked, request.listener, request.address)
+            self.check_site(asked, request.address)
         except HostNotAllowed as refused:
             return Refusal(refused.status, error_body(ErrorCode.HOST_NOT_ALLOWED, refused.message))
         except CrossSite as refused:

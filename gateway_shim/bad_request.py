@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from ssl import SSLError
+from typing import Any
 
 from gunicorn.http import errors
 
 from gateway_shim.contract import ErrorCode, Refusal, error_body
-from gateway_shim.server_request import MissingHost
+from gateway_shim.header_rules import MissingHost, RepeatedHost
 
-__all__ = ["bad_request"]
+__all__ = ["bad_request", "log_bad_request"]
+
+_SHOWN_CHARACTERS = 200
 
 # Statuses from RFC 9110 and RFC 6585. Classes not named here are 400.
 _STATUSES: dict[type[Exception], int] = {
@@ -32,7 +35,7 @@ def bad_request(exc: BaseException) -> Refusal | None:
     """
     if isinstance(exc, SSLError):
         return Refusal(400, error_body(ErrorCode.BAD_REQUEST, "Bad request: no valid TLS"))
-    if isinstance(exc, MissingHost):
+    if isinstance(exc, MissingHost | RepeatedHost):
         return Refusal(400, error_body(ErrorCode.BAD_REQUEST, f"Bad request: {exc}"))
     if not isinstance(exc, errors.ParseException) or isinstance(exc, errors.ConfigurationProblem):
         return None
@@ -41,3 +44,16 @@ def bad_request(exc: BaseException) -> Refusal | None:
         _STATUSES.get(type(exc), 400),
         error_body(ErrorCode.BAD_REQUEST, f"Bad request: {type(exc).__name__}"),
     )
+
+
+def log_bad_request(log: Any, address: str, refusal: Refusal, exc: BaseException) -> None:
+    """Log that a request could not be read.
+
+    Args:
+        log: gunicorn's logger.
+        address: the client's.
+        refusal: what the client is told.
+        exc: what reading the request raised.
+    """
+    extra = {"address": address, "status": refusal.status, "error": str(exc)[:_SHOWN_CHARACTERS]}
+    log.warning("bad request", extra=extra)

@@ -27,6 +27,7 @@ __all__ = [
     "compact_json",
     "error_body",
     "head",
+    "keep_alive_header",
     "path_of",
     "readiness",
     "refusal_bytes",
@@ -98,14 +99,23 @@ class Route(Enum):
     NOT_FOUND = "not found"
 
 
+_SCHEMES_WITH_ROOT = frozenset({"http", "https", "ws", "wss", "ftp", "file"})
+_ABSOLUTE = re.compile(r"(?P<scheme>[^:/?#]+)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)")
+
+
 def path_of(target: str) -> str:
     """The path of a raw request target, without query and fragment; escapes stay escapes.
 
-    An absolute target (``GET http://host/path``) loses scheme and host.
+    An absolute target (``GET http://host/path``) loses scheme and host. Where it has no path, the
+    path is ``/`` for a host of a scheme that always has one, as for Node; else it stays empty.
     """
-    if not target.startswith("/") and "://" in target:
-        target = "/" + target.partition("://")[2].partition("/")[2]
-    return re.split("[?#]", target, maxsplit=1)[0]
+    if target.startswith("/"):
+        return re.split("[?#]", target, maxsplit=1)[0]
+    found = _ABSOLUTE.match(target)
+    if found is None:
+        return target
+    has_root = found["authority"] and found["scheme"].lower() in _SCHEMES_WITH_ROOT
+    return found["path"] or ("/" if has_root else "")
 
 
 def route(method: str, target: str) -> Route:
@@ -118,6 +128,8 @@ def route(method: str, target: str) -> Route:
     if method == "OPTIONS":
         return Route.OPTIONS
     path = path_of(target).lower()
+    if not path.startswith("/"):
+        return Route.NOT_FOUND
     path = path[:-1] if len(path) > 1 and path.endswith("/") else path
     if method in ("GET", "HEAD"):
         if path == "/healthz":
@@ -188,17 +200,36 @@ def head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
+def keep_alive_header(seconds: int) -> tuple[str, str]:
+    """The header that says how long a connection may be idle after an answer.
+
+    A client that knows the time does not send a request over a connection that is about to end.
+    Clients read an integer: no exponent, no fraction.
+
+    Args:
+        seconds: the time.
+    """
+    return ("Keep-Alive", f"timeout={seconds:d}")
+
+
 def refusal_bytes(
-    refusal: Refusal, headers: Iterable[tuple[str, str]] = (), *, close: bool
+    refusal: Refusal,
+    headers: Iterable[tuple[str, str]] = (),
+    *,
+    idle_seconds: int | None = None,
 ) -> bytes:
     """The whole answer to a request that is refused.
 
     Args:
         refusal: status, body and headers.
         headers: further headers, such as those of CORS.
-        close: whether the connection ends with the answer.
+        idle_seconds: how long the connection may be idle after the answer; None: it ends with
+            the answer.
     """
-    lines = [("Connection", "close" if close else "keep-alive"), *refusal.headers, *headers]
+    lines = [("Connection", "close")]
+    if idle_seconds is not None:
+        lines = [("Connection", "keep-alive"), keep_alive_header(idle_seconds)]
+    lines += [*refusal.headers, *headers]
     if refusal.status == 304:  # ends with its head (RFC 9110, section 15.4.5)
         return head(304, lines)
     lines.append(("Content-Type", JSON_CONTENT_TYPE))

@@ -34,7 +34,6 @@ from gateway_shim.refusal_counts import RefusalCounts
 from gateway_shim.results import BroadcastResult, SendStatus
 from gateway_shim.stats import GatewayStats
 from gateway_shim.stream import OutboxFull, StreamState
-from gateway_shim.stream_head import stream_head
 from gateway_shim.stream_request import StreamRequest
 from gateway_shim.streams import Streams
 from gateway_shim.turns import YIELD_EVERY, let_others_run, let_others_run_if_due
@@ -167,15 +166,15 @@ class Gateway:
         """
         if not self.loop_thread.here:
             raise NotAllowedHere("a stream is opened in the thread of the event loop only")
-        refusal = self._check(request)
+        refusal = self.refuse(request)
         if refusal is not None:
             self._stats.refused += 1
             return refusal
         return self._openings.open(request, sock)
 
-    def stream_head(self, request: StreamRequest, *, close: bool = False) -> bytes:
-        """Status line and headers of a stream's answer; see :mod:`gateway_shim.stream_head`."""
-        return stream_head(request, self.config.cors, close=close)
+    def refuse(self, request: StreamRequest) -> Refusal | None:
+        """Return what a request for a stream gets before anything else is asked; None: go on."""
+        return self._check(request)
 
     # ------------------------------------------------------------------ sending
 

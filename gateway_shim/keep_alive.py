@@ -22,15 +22,20 @@ from gunicorn.util import close_graceful
 
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.request_connections import RequestConnections
+from gateway_shim.request_line import empty_lines
 from gateway_shim.turns import let_others_run_if_due
 
-__all__ = ["HEAD_SECONDS", "HeadTimeout", "KeptConnections"]
+__all__ = ["GRACE_SECONDS", "HEAD_SECONDS", "HeadTimeout", "KeptConnections"]
 
 HEAD_SECONDS = 5.0
 """Seconds that a client may take for the head of a request, from its first byte on.
 
 For the first request of a connection the time runs from the start of the connection.
 """
+
+GRACE_SECONDS = 1.0
+"""A connection is kept so much longer than its answers say, as in Node: a request that a client
+has sent in the last moment is still on its way."""
 
 _RECEIVE_BYTES = 8192
 
@@ -69,12 +74,12 @@ class KeptConnections:
     """The connections of a worker that are idle between two requests.
 
     Args:
-        seconds: how long a connection may be idle.
+        seconds: how long a connection may be idle, as its answers say.
         connections: counts them.
     """
 
     def __init__(self, seconds: float, connections: RequestConnections) -> None:
-        self._seconds = seconds
+        self._seconds = seconds + GRACE_SECONDS
         self._connections = connections
         self._closed = False
 
@@ -93,7 +98,7 @@ class KeptConnections:
         """
         if self._closed:
             return False
-        data = unreader.take_buffered() or self._wait(sock)
+        data = _without_empty_lines(unreader.take_buffered()) or self._wait(sock)
         if not data:
             return False
         unreader.unread(data)
@@ -134,11 +139,16 @@ class KeptConnections:
         connections.wait_idle()
         timer = gevent.Timeout.start_new(self._seconds)
         try:
-            if not _pending(sock):
-                wait_read(sock.fileno())
-            if gevent.getcurrent() not in connections:  # told to end
-                return b""
-            data: bytes = sock.recv(_RECEIVE_BYTES)
+            while True:
+                if not _pending(sock):
+                    wait_read(sock.fileno())
+                if gevent.getcurrent() not in connections:  # told to end
+                    return b""
+                received: bytes = sock.recv(_RECEIVE_BYTES)
+                data = _without_empty_lines(received)
+                if data or not received:
+                    break
+                let_others_run_if_due()
         except gevent.Timeout as exc:
             if exc is not timer:
                 raise
@@ -147,6 +157,11 @@ class KeptConnections:
             timer.close()
             connections.work()
         return data
+
+
+def _without_empty_lines(data: bytes) -> bytes:
+    """Return what begins the next request: some clients send an empty line behind a body."""
+    return data[empty_lines(data) :]
 
 
 def _pending(sock: Any) -> bool:

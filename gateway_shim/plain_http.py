@@ -23,7 +23,6 @@ _ANSWER = contract.refusal_bytes(
             "Bad request: this port speaks HTTPS only; use a URL that begins with https://",
         ),
     ),
-    close=True,
 )
 
 

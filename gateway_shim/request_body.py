@@ -15,7 +15,7 @@ from typing import Any
 
 import gevent
 from gevent.lock import Semaphore
-from gunicorn.http.errors import ParseException
+from gunicorn.http.errors import NoMoreData, ParseException
 
 from gateway_shim.chunked_body import ChunkedBody
 from gateway_shim.contract import MAX_REQUEST_BYTES, ErrorCode, Refusal, error_body, unavailable
@@ -75,7 +75,6 @@ def read_body(
         not all there, or for which there is no room now.
 
     Raises:
-        NoMoreData: the client hung up in the middle of a chunked body.
         ParseException: the chunked coding is malformed.
         OSError: the connection is broken.
     """
@@ -94,9 +93,10 @@ def read_body(
         return _too_large(limit)
     except TransferEnded as ended:
         return _no_room() if ended.made_room else _too_slow()
+    except NoMoreData:
+        return _broken_off()
     if not _is_chunked(req) and body.tell() < req.declared_length:
-        # The client hung up, which gunicorn takes for the body's end.
-        return Refusal(400, error_body(ErrorCode.BAD_REQUEST, "Bad request: the body broke off"))
+        return _broken_off()  # the client hung up, which gunicorn takes for the body's end
     body.seek(0)
     req.body = body
     return None
@@ -140,7 +140,7 @@ class Bodies:
             What to answer instead, before closing the connection; None if all is well.
 
         Raises:
-            NoMoreData, ParseException, OSError: as :func:`read_body`.
+            ParseException, OSError: as :func:`read_body`.
             MadeRoom: the connection was closed for another.
         """
         if limit:
@@ -151,6 +151,7 @@ class Bodies:
                     self._refusals.add(_REASONS[refusal.status])
                 yield refusal
         elif not announces_body(req):
+            req.expects_continue()  # gunicorn would say "100 Continue", though nothing can follow
             yield None
         else:
             if not may_follow(req):
@@ -189,8 +190,11 @@ def may_follow(req: Any) -> bool:
     """Return whether a body that is not wanted may be read away after the answer.
 
     It may if it is small, as far as its head says, and if the client sends it by itself: one
-    that waits to be told to go on is told by the answer not to.
+    that waits to be told to go on is told by the answer not to. Where there is no body, nothing
+    is in the way of the next request.
     """
+    if not announces_body(req):
+        return True
     return req.declared_length <= SMALL_BODY_BYTES and not req._expected_100_continue
 
 
@@ -226,11 +230,11 @@ def drop_body(req: Any, sock: Any, limit: int = SMALL_BODY_BYTES) -> bool:
         False if the next request cannot be found: the body is too large, too slow or not all
         there, or the client may not send it, because the answer came first.
     """
-    if isinstance(req.body, io.BytesIO):
+    if isinstance(req.body, io.BytesIO) or not announces_body(req):
         return True
     try:
         return not req.expects_continue() and read_body(req, sock, limit) is None
-    except (ParseException, OSError):  # one answer is enough; NoMoreData is an OSError
+    except (ParseException, OSError):  # one answer is enough
         return False
 
 
@@ -272,6 +276,10 @@ def _receive_chunked(req: Any, limit: int) -> Iterator[bytes]:
 def _too_large(limit: int) -> Refusal:
     message = f"The body is larger than {limit} bytes"
     return Refusal(413, error_body(ErrorCode.PAYLOAD_TOO_LARGE, message))
+
+
+def _broken_off() -> Refusal:
+    return Refusal(400, error_body(ErrorCode.BAD_REQUEST, "Bad request: the body broke off"))
 
 
 def _too_slow() -> Refusal:

@@ -15,6 +15,7 @@ from gunicorn.arbiter import Arbiter
 from gateway_shim.addresses import bind_text
 from gateway_shim.arbiter import StreamArbiter
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.header_rules import MAX_HEADERS
 from gateway_shim.listeners import close_in_copies
 from gateway_shim.orphans import adopt_orphans
 from gateway_shim.output import drop_unwritten_output
@@ -45,6 +46,9 @@ that meets the closing connection is answered 502, and a 502 ends an EventSource
 REQUEST_CONNECTIONS = 2000
 """Connections at a time, at each address, that are no stream."""
 
+_NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
+_IPV4_INSTEAD = {"::": "0.0.0.0", "::1": "127.0.0.1"}
+
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - no name of a file; gunicorn makes one that is its own
 
 
@@ -56,6 +60,7 @@ def base_options(
     keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
     request_connections: int = REQUEST_CONNECTIONS,
     start_check: Callable[[], ReloadCheck] | None = None,
+    ends_at_early_hangup: bool = False,
 ) -> dict[str, Any]:
     """The gunicorn settings that streams need, whatever the application.
 
@@ -66,6 +71,7 @@ def base_options(
         keep_alive_seconds: how long a connection may be idle between two requests.
         request_connections: connections at a time, at each address, that are no stream.
         start_check: starts what is asked before a reload, whether a new worker could start.
+        ends_at_early_hangup: SIGHUP before the first worker has served stops the server.
     """
     return {
         "bind": [bind_text(name, port) for name in hosts(host)],
@@ -81,9 +87,10 @@ def base_options(
         # The time between two requests only; a head's own limit is in gateway_shim/keep_alive.py.
         "keepalive": keep_alive_seconds,
         "max_requests": 0,
-        # The whole head is limited to 16 KiB (gateway_shim/server_request.py).
+        # The whole head is limited as in Node's http module (gateway_shim/server_request.py), and
+        # its first line by nothing else: gunicorn's limit cannot be higher than this.
         "limit_request_line": 8190,
-        "limit_request_fields": 1000,
+        "limit_request_fields": MAX_HEADERS,
         "limit_request_field_size": 16 * 1024,
         # A gateway forwards every header, also x_under_score. Of the names that two headers could
         # share in WSGI nothing here reads one but SCRIPT_NAME, which the worker takes out.
@@ -91,7 +98,7 @@ def base_options(
         "control_socket_disable": True,
         "worker_tmp_dir": _memory_folder(),
         "logger_class": PropagatingLogger,
-        "on_starting": lambda arbiter: _begin(arbiter, start_check),
+        "on_starting": lambda arbiter: _begin(arbiter, start_check, ends_at_early_hangup),
         "post_fork": lambda _arbiter, worker: close_in_copies(worker.sockets),
         "worker_int": lambda worker: worker.finish(),
         "worker_exit": lambda _arbiter, _worker: drop_unwritten_output(),
@@ -105,13 +112,18 @@ def _memory_folder() -> str | None:
 
 
 def hosts(host: str) -> list[str]:
-    """The addresses to listen on: ``localhost`` is both loopback addresses, where there are two.
+    """Return the addresses to listen on: a host can stand for an IPv4 and an IPv6 address.
 
-    A client that is told ``localhost`` may try either of them first.
+    Args:
+        host: ``localhost`` is both loopback addresses, where there are two: a client that is told
+            ``localhost`` may try either of them first. ``::`` is all addresses, those of IPv4
+            included, as for the Node gateway. Any other is itself.
     """
-    if host != "localhost":
-        return [host]
-    return ["127.0.0.1", "::1"] if _can_bind("::1") else ["127.0.0.1"]
+    if host == "localhost":
+        return ["127.0.0.1", "::1"] if _can_bind("::1") else ["127.0.0.1"]
+    if host == "::" and _ipv6_is_alone():
+        return ["::", "0.0.0.0"]
+    return [host]
 
 
 def _can_bind(address: str) -> bool:
@@ -121,6 +133,15 @@ def _can_bind(address: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _ipv6_is_alone() -> bool:
+    """Return whether a socket at ``::`` takes no IPv4 (``net.ipv6.bindv6only`` is set)."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            return probe.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) != 0
+    except OSError:
+        return False  # there is no IPv6; check_address says so
 
 
 def check_address(host: str, port: int, setting: str | None = None) -> None:
@@ -141,17 +162,19 @@ def check_address(host: str, port: int, setting: str | None = None) -> None:
         return
     for name in hosts(host):
         family = socket.AF_INET6 if ":" in name else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((name, port))
-            except OSError as exc:
-                hint = f"check {setting or 'HOST and PORT'}"
-                if exc.errno == errno.EADDRINUSE:
-                    hint = f"choose another with {setting or '--port'}"
-                raise InvalidConfiguration(
-                    f"cannot listen on {bind_text(name, port)}: {exc.strerror}; {hint}"
-                ) from exc
+        except OSError as exc:
+            hint = f"check {setting or 'HOST and PORT'}"
+            if exc.errno == errno.EADDRINUSE:
+                hint = f"choose another with {setting or '--port'}"
+            elif name in _IPV4_INSTEAD and exc.errno in _NO_IPV6:
+                hint = f"this machine has no IPv6: use {_IPV4_INSTEAD[name]} instead"
+            raise InvalidConfiguration(
+                f"cannot listen on {bind_text(name, port)}: {exc.strerror}; {hint}"
+            ) from exc
 
 
 def check_certificate(certfile: str | None, keyfile: str | None) -> None:
@@ -175,10 +198,12 @@ def _no_password() -> str:
     raise InvalidConfiguration("the key is encrypted; write it without a pass phrase")
 
 
-def _begin(arbiter: Arbiter, start_check: Callable[[], ReloadCheck] | None) -> None:
+def _begin(
+    arbiter: Arbiter, start_check: Callable[[], ReloadCheck] | None, ends_at_early_hangup: bool
+) -> None:
     check_worker_class(arbiter.cfg)
     adopt_orphans()
-    StreamArbiter.take_over(arbiter, start_check)
+    StreamArbiter.take_over(arbiter, start_check, ends_at_early_hangup=ends_at_early_hangup)
 
 
 class GunicornServer(BaseApplication):

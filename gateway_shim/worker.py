@@ -14,20 +14,21 @@ from typing import Any, ClassVar
 import gevent
 from gevent.event import Event as Signal
 from gunicorn.errors import AppImportError
-from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
-from gateway_shim import contract, stream_request
+from gateway_shim import contract
 from gateway_shim.answers import Answers
-from gateway_shim.bad_request import bad_request
+from gateway_shim.bad_request import bad_request, log_bad_request
 from gateway_shim.child_watcher import use_child_watchers
 from gateway_shim.contract import Refusal, Route
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.freed_memory import FreedMemory
 from gateway_shim.generations import Generations
 from gateway_shim.keep_alive import HeadTimeout, KeptConnections
+from gateway_shim.kept_response import use_own_http
 from gateway_shim.last_answer import send_last
 from gateway_shim.line_limit import report_left_out
+from gateway_shim.own_answers import OwnAnswers
 from gateway_shim.patching import support_native_threads
 from gateway_shim.refusal_counts import RefusalReason
 from gateway_shim.refused_options import refused_options
@@ -36,9 +37,9 @@ from gateway_shim.request_connections import MadeRoom, RequestConnections
 from gateway_shim.request_server import RequestServer
 from gateway_shim.runtime import Runtime, runtime_of
 from gateway_shim.server_request import (
-    ServerRequest,
     address_of,
     client_of,
+    method_of,
     prepare_requests,
     stream_request_of,
 )
@@ -93,7 +94,7 @@ class StreamWorker(GeventWorker):
 
     def init_process(self) -> None:
         """Prepare this process and serve until told to exit."""
-        RequestParser.mesg_class = ServerRequest
+        use_own_http()
         self._wake: Signal | None = None
         super().init_process()
 
@@ -109,6 +110,7 @@ class StreamWorker(GeventWorker):
             gateway, limits = self.runtime.gateway, self.runtime.limits
             prepare_requests(self.cfg, gateway)
             self._answers = Answers(limits, gateway.refusals, gateway.limit_key)
+            self._own_answers = OwnAnswers(gateway, self.cfg.keepalive)
         except InvalidConfiguration as exc:
             raise AppImportError(f"sse-monolith: {exc}") from exc
 
@@ -144,17 +146,15 @@ class StreamWorker(GeventWorker):
         client = client_of(req, addr)
         guarded = self._answers.guard(sock, client)
         if route is Route.STREAM_HEAD:
-            # No chunked coding announced: there is no body to come.
             request = stream_request_of(req, addr, listener_name, bodiless=True)
-            close = req.must_close or not self.alive
-            guarded.sendall(self.runtime.gateway.stream_head(request, close=close))
+            guarded.sendall(self._own_answers.head(request, close=self._ends_with(req)))
             return self._keep_alive(req, sock)
         if contract.route(req.method, req.uri) not in (Route.HEALTH, Route.READY):
             let_others_run_if_due()  # a storm of requests must not hold up streams and probes
         limit = self.runtime.body_limit(req.method, req.uri)
         with self._bodies.of(req, guarded, limit, client) as refusal:
             if refusal is not None:
-                self._send_last(sock, refusal, req)
+                self._send_last(sock, refusal, req.method, req.headers)
                 raise StopIteration
             if client != address_of(addr):
                 addr = client  # the application's REMOTE_ADDR; the client's port is not known
@@ -171,10 +171,16 @@ class StreamWorker(GeventWorker):
             raise StopIteration
         if place is not None:
             self._connections.resume(place)
-        close = req.should_close() or not self.alive or not may_follow(req)
-        guarded = self._answers.guard(sock, request.address)
-        guarded.sendall(self._refusal_bytes(refusal, req, close=close))
+        close = self._ends_with(req)
+        answer = self._own_answers.refusal(refusal, req.headers, close=close)
+        self._answers.guard(sock, request.address).sendall(answer)
         return self._keep_alive(req, sock)
+
+    def _ends_with(self, req: Any) -> bool:
+        """Return whether the connection ends with a request whose body nobody reads first."""
+        if not may_follow(req):
+            req.force_close()  # what the client still sends is read away: it is to see the answer
+        return req.should_close() or not self.alive
 
     def _keep_alive(self, req: Any, sock: Any) -> bool:
         """Wait for the connection's next request, or end the connection."""
@@ -186,16 +192,11 @@ class StreamWorker(GeventWorker):
             raise StopIteration
         return True
 
-    def _send_last(self, sock: Any, refusal: Refusal, req: Any | None) -> None:
+    def _send_last(self, sock: Any, refusal: Refusal, method: Any, headers: Any = ()) -> None:
         """Refuse a request and close its connection, which makes room for others meanwhile."""
+        answer = self._own_answers.refusal(refusal, headers, close=True, method=method)
         with suppress(MadeRoom), self._connections.receive():
-            send_last(sock, self._refusal_bytes(refusal, req, close=True))
-
-    def _refusal_bytes(self, refusal: Refusal, req: Any | None, *, close: bool) -> bytes:
-        """Return an answer in place of the application's; ``req`` is None if it is unreadable."""
-        headers = {} if req is None else stream_request.join_headers(req.headers)
-        cors = self.runtime.gateway.config.cors.headers(headers)
-        return contract.refusal_bytes(refusal, cors, close=close)
+            send_last(sock, answer)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be read, as JSON; never raises."""
@@ -205,12 +206,9 @@ class StreamWorker(GeventWorker):
             if not isinstance(exc, gevent.GreenletExit):  # told to end: that is no failure
                 super().handle_error(req, client, addr, exc)
             return
-        self.log.warning(
-            "bad request",
-            extra={"address": address_of(addr), "status": refusal.status, "error": str(exc)[:200]},
-        )
+        log_bad_request(self.log, address_of(addr), refusal, exc)
         self.runtime.gateway.refusals.add(RefusalReason.BAD_REQUEST)
-        self._send_last(client, refusal, None)
+        self._send_last(client, refusal, method_of(exc))
 
     # ------------------------------------------------------------------ life and death
 
@@ -284,7 +282,7 @@ class StreamWorker(GeventWorker):
     def _exit(self, *, hurry: bool = False) -> None:
         self.alive = False
         if self._wake is None:  # told before it served anything
-            raise SystemExit(0)
+            os._exit(0)  # as SIGTERM would end it by default: nothing is lost
         # Signal handlers run wherever the interpreter happens to be: leave that place first.
         gevent.spawn(self._exit_now, hurry)
 

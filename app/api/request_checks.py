@@ -15,6 +15,7 @@ from app.errors import NotFound
 from app.exposure import Area, OpenAreas
 from app.listening_addresses import arrived_at
 from app.request_guard import RequestGuard
+from app.requested_host import with_requested_host
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 
 __all__ = ["register_request_checks"]
@@ -63,10 +64,11 @@ def register_request_checks(
         if blueprint in _AREAS:
             check_area(_AREAS[blueprint], listener)
         client = request.remote_addr or ""
-        guard.check_host(request.headers.get, listener[0] if listener else None, client)
+        header = with_requested_host(request.environ.get("RAW_URI", ""), request.headers.get)
+        guard.check_host(header, listener[0] if listener else None, client)
         is_write = request.method in _WRITES
         if is_write or (request.endpoint in _STREAMS and request.method == "GET"):
-            guard.check_site(request.headers.get, client)
+            guard.check_site(header, client)
         if is_write and request.endpoint != _OWN_JSON_CHECK:
             try:
                 require_json()

@@ -45,6 +45,23 @@ def test_streams_that_may_open(headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("http://evil.example/x", 403),
+        ("HTTP://evil.example:5000", 403),
+        ("http://localhost@evil.example/x", 403),
+        ("http://localhost:5000/x", None),
+        ("http:///x", None),
+        ("/http://evil.example/x", None),
+    ],
+)
+def test_a_host_in_the_target(target: str, status: int | None) -> None:
+    """It is the one that is asked for, whatever ``Host`` says."""
+    refusal = guard().refuse_stream(StreamRequest(target, OWN, listener="127.0.0.1"))
+    assert (refusal and refusal.status) == status
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         {"sec_fetch_site": "cross-site"},

@@ -84,25 +84,39 @@ def test_whoever_is_slow_is_cut_off(server: GunicornServer, stack: ExitStack, ta
 @pytest.mark.parametrize(
     ("sent", "expected"),
     [
-        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", (414, "BAD_REQUEST")),
+        (
+            b"GET /" + b"a" * 17 * KILOBYTE + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+            (431, "BAD_REQUEST"),
+        ),
         (
             b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 17 * KILOBYTE + b"\r\n\r\n",
             (431, "BAD_REQUEST"),
         ),
-        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 1500 + b"\r\n", (431, "BAD_REQUEST")),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 2500 + b"\r\n", (431, "BAD_REQUEST")),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20 + b"\r\n\r\n", (400, "BAD_REQUEST")),
         (
             b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
             (400, "BAD_REQUEST"),
         ),
         (b"GET / HTTP/1.1\r\nX: a\r\n\r\n", (400, "BAD_REQUEST")),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", (400, "BAD_REQUEST")),
         (b"GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", (400, "BAD_REQUEST")),
         (
             b"POST /api/tasks HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n",
             (413, "PAYLOAD_TOO_LARGE"),
         ),
     ],
-    ids=["line", "headers", "many headers", "TLS", "two lengths", "no host", "NUL", "body"],
+    ids=[
+        "line",
+        "headers",
+        "many headers",
+        "TLS",
+        "two lengths",
+        "no host",
+        "two hosts",
+        "NUL",
+        "body",
+    ],
 )
 def test_broken_requests_are_told_so(
     server: GunicornServer, sent: bytes, expected: tuple[int, str], tally: Tally

@@ -300,6 +300,7 @@ HEAD_NAMES = {
     "Content-Type",
     "Cache-Control",
     "Connection",
+    "Keep-Alive",
     "X-Accel-Buffering",
     "Transfer-Encoding",
     "Content-Length",

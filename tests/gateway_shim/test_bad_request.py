@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import ssl
 
 import gevent
 import pytest
 from gunicorn.http import errors
 
-from gateway_shim.bad_request import bad_request
-from gateway_shim.server_request import MissingHost
+from gateway_shim.bad_request import bad_request, log_bad_request
+from gateway_shim.header_rules import MissingHost, RepeatedHost
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,7 @@ from gateway_shim.server_request import MissingHost
         (errors.InvalidHeader("<secret>"), 400, "Bad request: InvalidHeader"),
         (errors.InvalidChunkSize("<secret>"), 400, "Bad request: InvalidChunkSize"),
         (MissingHost(), 400, "Bad request: HTTP/1.1 needs a Host header"),
+        (RepeatedHost(), 400, "Bad request: there is more than one Host header"),
         (errors.LimitRequestLine(9000, 8190), 414, "Bad request: LimitRequestLine"),
         (errors.LimitRequestHeaders("<secret>"), 431, "Bad request: LimitRequestHeaders"),
         (errors.ExpectationFailed("<secret>"), 417, "Bad request: ExpectationFailed"),
@@ -53,3 +55,14 @@ def test_clients_fault(exc: Exception, status: int, message: str) -> None:
 def test_not_the_clients_fault(exc: BaseException) -> None:
     """Anything else is no bad request."""
     assert bad_request(exc) is None
+
+
+def test_log_bad_request(caplog: pytest.LogCaptureFixture) -> None:
+    """The log says what was wrong, in a bounded line."""
+    refusal = bad_request(errors.InvalidHeader("X"))
+    assert refusal is not None
+    log_bad_request(logging.getLogger("x"), "192.0.2.1", refusal, errors.InvalidHeader("y" * 999))
+    (record,) = caplog.records
+    found = vars(record)
+    assert (record.message, found["address"], found["status"]) == ("bad request", "192.0.2.1", 400)
+    assert len(found["error"]) == 200

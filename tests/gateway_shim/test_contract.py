@@ -53,6 +53,11 @@ ROUTES = [
     ("OPTIONS", "/internal/send", Route.OPTIONS),
     ("OPTIONS", "/healthz", Route.OPTIONS),
     ("OPTIONS", "*", Route.OPTIONS),
+    ("GET", "http://host?x=/healthz", Route.STREAM),
+    ("GET", "*", Route.NOT_FOUND),
+    ("HEAD", "*", Route.NOT_FOUND),
+    ("GET", "http://", Route.NOT_FOUND),
+    ("HEAD", "http://", Route.NOT_FOUND),
     ("POST", "/nope", Route.NOT_FOUND),
     ("POST", "/api/sse/stream", Route.NOT_FOUND),
     ("POST", "/healthz", Route.NOT_FOUND),
@@ -83,7 +88,13 @@ def test_route(method: str, target: str, expected: Route) -> None:
         ("/http://x/y", "/http://x/y"),
         ("http://host:1/a/b?c", "/a/b"),
         ("http://host", "/"),
-        ("http://host?x=/y", "/y"),
+        ("http://host?x=/y", "/"),
+        ("HTTP://host", "/"),
+        ("http:///x", "/x"),
+        ("http://", ""),
+        ("http://?x", ""),
+        ("x://host", ""),
+        ("x://host/y", "/y"),
         ("*", "*"),
         ("", ""),
     ],
@@ -155,19 +166,31 @@ def test_fixed_headers() -> None:
     assert contract.JSON_CONTENT_TYPE == "application/json; charset=utf-8"
 
 
+@pytest.mark.parametrize("seconds", [1, 150, 1_000_000])
+def test_keep_alive_header(seconds: int) -> None:
+    """Clients read an integer, however large it is."""
+    assert contract.keep_alive_header(seconds) == ("Keep-Alive", f"timeout={seconds}")
+
+
 @pytest.mark.parametrize("close", [True, False])
 def test_refusal_bytes(close: bool) -> None:
     """A refusal is a whole answer, and says whether the connection goes on."""
     refusal = Refusal(429, b"{}", headers=(("Retry-After", "5"),))
-    assert contract.refusal_bytes(refusal, [("Vary", "Origin")], close=close) == (
-        b"HTTP/1.1 429 Too Many Requests\r\n"
-        b"Connection: %b\r\nRetry-After: 5\r\nVary: Origin\r\n"
-        b"Content-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n{}"
-    ) % (b"close" if close else b"keep-alive")
+    idle_seconds = None if close else 5
+    connection = b"close" if close else b"keep-alive\r\nKeep-Alive: timeout=5"
+    assert (
+        contract.refusal_bytes(refusal, [("Vary", "Origin")], idle_seconds=idle_seconds)
+        == (
+            b"HTTP/1.1 429 Too Many Requests\r\n"
+            b"Connection: %b\r\nRetry-After: 5\r\nVary: Origin\r\n"
+            b"Content-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n{}"
+        )
+        % connection
+    )
 
 
 def test_refusal_without_body() -> None:
     """304 ends with its head."""
-    assert contract.refusal_bytes(Refusal(304, b"{}"), close=False) == (
-        b"HTTP/1.1 304 Not Modified\r\nConnection: keep-alive\r\n\r\n"
+    assert contract.refusal_bytes(Refusal(304, b"{}")) == (
+        b"HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n"
     )

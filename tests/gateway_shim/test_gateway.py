@@ -124,18 +124,6 @@ def test_cors_of_one_origin() -> None:
         ]
 
 
-def test_stream_head_calls_nobody(rig: Rig) -> None:
-    """The head alone, for HEAD, needs no stream (divergence 5)."""
-    head = rig.gateway.stream_head(StreamRequest("/x", {}, http_1_0=True))
-    assert re.fullmatch(
-        rb"HTTP/1\.1 200 OK\r\nDate: [^\r\n]+\r\nContent-Type: text/event-stream\r\n.*\r\n\r\n",
-        head,
-        re.DOTALL,
-    )
-    assert b"chunked" not in head
-    assert rig.backend.calls == []
-
-
 def test_every_stream_has_its_own_token(rig: Rig) -> None:
     """Two requests for the same path are two streams."""
     (first, _), (second, other) = rig.open(), rig.open()

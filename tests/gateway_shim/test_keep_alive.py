@@ -5,6 +5,7 @@ from __future__ import annotations
 import _socket
 import contextlib
 import os
+import select
 import socket
 from collections.abc import Iterator
 
@@ -14,7 +15,7 @@ from gevent.pool import Pool
 from gunicorn.http.unreader import SocketUnreader
 
 from gateway_shim import keep_alive
-from gateway_shim.keep_alive import HeadTimeout, KeptConnections
+from gateway_shim.keep_alive import GRACE_SECONDS, HeadTimeout, KeptConnections
 from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.request_connections import RequestConnections
 from tests.gateway_shim.rig import tcp_pair
@@ -98,6 +99,24 @@ def test_request_that_was_read_already(connections: list[Idle]) -> None:
     server.close()
 
 
+def test_an_empty_line_is_no_request(connections: list[Idle]) -> None:
+    """What some clients send behind a body does not start the next request's time."""
+    kept = kept_for()
+    idle = Idle(kept)
+    connections.append(idle)
+    idle.client.sendall(b"\r\n")
+    wait_until(lambda: not _readable(idle.server), "the empty line to be taken")
+    assert not idle.handler.ready()
+    assert len(kept._connections._lines[0].idle) == 1
+    idle.client.sendall(b"\r\nGET")
+    assert idle.outcome() is True
+    assert idle.unreader.read() == b"GET"
+
+
+def _readable(sock: socket.socket) -> bool:
+    return bool(select.select([sock], [], [], 0)[0])
+
+
 def test_the_client_learns_of_the_end_at_once(connections: list[Idle]) -> None:
     """Before the handler has run: until then a request would be lost with the connection."""
     kept = kept_for()
@@ -133,11 +152,28 @@ def test_client_resets(connections: list[Idle]) -> None:
 
 def test_idle_too_long(connections: list[Idle]) -> None:
     """After the time the connection ends."""
-    kept = kept_for(seconds=0.01)
+    kept = kept_for(seconds=0.01 - GRACE_SECONDS)
     idle = Idle(kept)
     connections.append(idle)
     assert idle.outcome() is False
     assert len(kept._connections) == 0
+
+
+def test_idle_a_little_longer_than_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that was sent in time has a second to arrive."""
+    allowed: list[float] = []
+    start_new = gevent.Timeout.start_new
+
+    def started(seconds: float) -> gevent.Timeout:
+        allowed.append(seconds)
+        return start_new(seconds)
+
+    client, server = tcp_pair()
+    client.close()
+    monkeypatch.setattr(gevent.Timeout, "start_new", started)
+    assert kept_for(seconds=5).wait(SocketUnreader(server), server) is False
+    assert allowed == [6]
+    server.close()
 
 
 def test_request_in_the_last_moment(
@@ -153,7 +189,7 @@ def test_request_in_the_last_moment(
     client, server = tcp_pair()
     unreader = SocketUnreader(server)
     monkeypatch.setattr(keep_alive, "wait_read", busy)
-    assert kept_for(seconds=0.01).wait(unreader, server) is True
+    assert kept_for(seconds=0.01 - GRACE_SECONDS).wait(unreader, server) is True
     assert unreader.read() == b"GET"
     assert server.gettimeout() is None
     client.close()

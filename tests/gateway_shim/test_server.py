@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import subprocess
 from pathlib import Path
@@ -47,6 +48,40 @@ def test_localhost(ipv6: bool, names: list[str], monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(server, "_can_bind", lambda address: ipv6)
     assert hosts("localhost") == names
     assert hosts("127.0.0.1") == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(("alone", "names"), [(False, ["::"]), (True, ["::", "0.0.0.0"])])
+def test_all_addresses(alone: bool, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """``::`` takes IPv4 as well, also where the system gives it IPv6 only."""
+    monkeypatch.setattr(server, "_ipv6_is_alone", lambda: alone)
+    assert hosts("::") == names
+    assert hosts("0.0.0.0") == ["0.0.0.0"]
+
+
+def test_what_the_system_gives_ipv6() -> None:
+    """The system's setting is read, where it has IPv6."""
+    setting = Path("/proc/sys/net/ipv6/bindv6only")
+    expected = setting.exists() and setting.read_text().strip() == "1"
+    assert server._ipv6_is_alone() is expected
+
+
+class _NoIPv6(socket.socket):
+    """A socket on a machine whose kernel has no IPv6."""
+
+    def __init__(self, family: int = socket.AF_INET, *more: int) -> None:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        super().__init__(family, *more)
+
+
+@pytest.mark.parametrize(("host", "instead"), [("::", "0.0.0.0"), ("::1", "127.0.0.1")])
+def test_a_machine_without_ipv6(host: str, instead: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to listen at instead."""
+    monkeypatch.setattr(socket, "socket", _NoIPv6)
+    assert hosts(host) == [host]
+    with pytest.raises(InvalidConfiguration, match=f"has no IPv6: use {instead} instead"):
+        check_address(host, free_port())
+    check_address(instead, free_port())
 
 
 def test_can_bind() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import gevent
 import pytest
 from gunicorn.config import Config
@@ -11,16 +14,24 @@ from gunicorn.http.unreader import IterUnreader
 from gateway_shim import stream_request
 from gateway_shim.client_address import TrustedProxies
 from gateway_shim.config import GatewayConfig
+from gateway_shim.header_rules import MAX_HEAD_BYTES, MissingHost, RepeatedHost
 from gateway_shim.server import base_options
 from gateway_shim.server_request import (
-    MAX_HEAD_BYTES,
-    MissingHost,
+    MAX_RECEIVED_BYTES,
     ServerRequest,
     address_of,
     client_of,
     prepare_requests,
     stream_request_of,
 )
+
+
+def settings() -> Config:
+    """The gateway's own settings of gunicorn."""
+    config = Config()
+    for name, value in base_options("127.0.0.1", 1, drain_seconds=1).items():
+        config.set(name, value)
+    return config
 
 
 def parse(
@@ -30,19 +41,15 @@ def parse(
     peer: str = "192.0.2.1",
 ) -> ServerRequest:
     """Parse a request with the gateway's own settings."""
-    config = Config()
-    for name, value in base_options("127.0.0.1", 1, drain_seconds=1).items():
-        config.set(name, value)
     data = "\r\n".join([start, *lines, "", ""]).encode("latin-1") + body
     pieces = (data[at : at + 1000] for at in range(0, len(data), 1000))
-    return ServerRequest(config, IterUnreader(pieces), (peer, 1))
+    return ServerRequest(settings(), IterUnreader(pieces), (peer, 1))
 
 
 def test_headers_as_node_shows_them() -> None:
     """Repeated headers reach the callback by Node's rules; gunicorn alone would answer 400."""
     request = parse(
         "Host: first",
-        "host: second",
         "Content-Type: a/b",
         "Content-Type: c/d",
         "X-Dup: 1",
@@ -106,19 +113,145 @@ def test_expects_continue() -> None:
     assert parse("Host: h").expects_continue() is False
 
 
+def head_of(size: int) -> list[str]:
+    """Headers that take so many bytes together with the target ``/a//b?c``; separators not."""
+    lines = ["Host: h", *(f"X-{number}: " + "x" * 4000 for number in range(4))]
+    rest = size - len("/a//b?c") - sum(len(line) - len(": ") for line in lines)
+    return [*lines, f"Y: {'y' * (rest - 1)}"]
+
+
 def test_head_is_bounded() -> None:
-    """The headers may take so many bytes together and no more, however gunicorn reckons."""
-    parse("Host: h", "X-Large: " + "x" * 8000, "X-More: " + "x" * 8000)
+    """Target and headers may take so many bytes together and no more, however gunicorn reckons."""
     assert MAX_HEAD_BYTES == 16_384
+    parse(*head_of(MAX_HEAD_BYTES - 1))
     with pytest.raises(errors.LimitRequestHeaders):
-        parse("Host: h", *(f"X-{number}: " + "x" * 4000 for number in range(5)))
+        parse(*head_of(MAX_HEAD_BYTES))
 
 
-def test_request_line_is_bounded() -> None:
-    """A target that is too long is refused as such."""
-    parse("Host: h", start=f"GET /{'x' * 8000} HTTP/1.1")
-    with pytest.raises(errors.LimitRequestLine):
-        parse("Host: h", start=f"GET /{'x' * 9000} HTTP/1.1")
+def test_target_is_bounded() -> None:
+    """A long target has no limit of its own."""
+    parse("Host: h", start=f"GET /{'x' * 16_300} HTTP/1.1")
+    with pytest.raises(errors.LimitRequestHeaders):
+        parse("Host: h", start=f"GET /{'x' * 16_400} HTTP/1.1")
+
+
+def test_number_of_headers_is_bounded() -> None:
+    """Node reads so many, too."""
+    assert len(parse("Host: h", *["a:"] * 1999).headers) == 2000
+    with pytest.raises(errors.LimitRequestHeaders):
+        parse("Host: h", *["a:"] * 2000)
+
+
+@pytest.mark.parametrize("start", ["", "GET / HTTP/1.1\r\n"], ids=["line", "headers"])
+def test_separators_are_bounded(start: str) -> None:
+    """What does not count as a part of the head is not endless either."""
+    endless = b"\r\n" if not start else b"a:   \r\n"
+    pieces = itertools.chain([start.encode()] if start else [], itertools.repeat(endless * 100))
+    taken = itertools.count()
+    source = IterUnreader(piece for piece in pieces if next(taken) is not None)
+    with pytest.raises(errors.LimitRequestHeaders):
+        ServerRequest(settings(), source, ("192.0.2.1", 1))
+    assert next(taken) * 100 * len(endless) <= MAX_RECEIVED_BYTES + 2 * 100 * len(endless)
+
+
+@pytest.mark.parametrize("lines", [0, 1, 2, 7, 500])
+def test_empty_lines_before_a_request(lines: int) -> None:
+    """They are skipped (RFC 9112, section 2.2)."""
+    request = parse("Host: h", start="\r\n" * lines + "GET /x HTTP/1.1", body=b"next")
+    assert (request.method, request.uri) == ("GET", "/x")
+    assert request.unreader.read() == b"next"
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["}}}", "\x16\x03\x01", "get / ", " GET", "A" * 21, "GET /x\n", "GET /x\rHost", "G\0", "\n"],
+)
+def test_what_begins_no_request_is_refused_at_once(start: str) -> None:
+    """Nobody waits for the end of a line that will be none."""
+
+    def pieces() -> Iterator[bytes]:
+        yield start.encode("latin-1")
+        raise AssertionError("more was read")
+
+    with pytest.raises(errors.ParseException):
+        ServerRequest(settings(), IterUnreader(pieces()), ("192.0.2.1", 1))
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.2", "HTTP/1.9", "HTTP/2.0", "HTTP/0.9", "HTTP/1.10"])
+def test_other_versions(version: str) -> None:
+    """HTTP/1.0 and HTTP/1.1 are spoken here."""
+    with pytest.raises(errors.InvalidHTTPVersion):
+        parse("Host: h", start=f"GET /x {version}")
+
+
+@pytest.mark.parametrize(
+    "target", ["*", "http://", "http://h", "HTTP://h:80/p?q", "ftp://h/x", "http://[::1]:80/", "//"]
+)
+def test_targets(target: str) -> None:
+    """A target of any form is shown as it was sent."""
+    assert parse("Host: h", start=f"GET {target} HTTP/1.1").uri == target
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "://x",
+        ":///x",
+        "1http://h/x",
+        "a+b://h/x",
+        "x",
+        "h:80",
+        "http:/x",
+        "http://<h>/x",
+        "**",
+        "http://h\\x/",
+        "http://h#f",
+        "?x",
+        "#x",
+        "http://[::1/x",
+    ],
+)
+def test_no_targets(target: str) -> None:
+    """A target of no form is refused."""
+    with pytest.raises(errors.InvalidRequestLine):
+        parse("Host: h", start=f"GET {target} HTTP/1.1")
+
+
+@pytest.mark.parametrize(
+    ("start", "values", "closes"),
+    [
+        ("GET / HTTP/1.1", [], False),
+        ("GET / HTTP/1.1", ["close"], True),
+        ("GET / HTTP/1.1", ["Upgrade, Close"], True),
+        ("GET / HTTP/1.1", ["keep-alive", "close"], True),
+        ("GET / HTTP/1.1", ["closed, not-close"], False),
+        ("GET / HTTP/1.0", [], True),
+        ("GET / HTTP/1.0", ["x , Keep-Alive"], False),
+        ("GET / HTTP/1.0", ["keep-alive, close"], True),
+        ("CONNECT h:80 HTTP/1.1", ["keep-alive"], True),
+    ],
+)
+def test_should_close(start: str, values: list[str], closes: bool) -> None:
+    """The client may list what it wants of the connection, and do so in several headers."""
+    request = parse("Host: h", *(f"Connection: {value}" for value in values), start=start)
+    assert request.should_close() is closes
+    request.force_close()
+    assert request.should_close() is True
+
+
+@pytest.mark.parametrize("coding", ["gzip, chunked", "deflate,chunked", "compress, chunked"])
+def test_transfer_codings_that_are_not_undone(coding: str) -> None:
+    """A compressed body is not handed on as it is."""
+    with pytest.raises(errors.UnsupportedTransferCoding):
+        parse("Host: h", f"Transfer-Encoding: {coding}", start="POST / HTTP/1.1")
+    parse("Host: h", "Transfer-Encoding: Chunked", start="POST / HTTP/1.1")
+
+
+def test_expectations() -> None:
+    """One that is not known is refused; HTTP/1.0 has none."""
+    with pytest.raises(errors.ExpectationFailed):
+        parse("Host: h", "Expect: x")
+    assert parse("Expect: x", start="GET / HTTP/1.0").headers == [("EXPECT", "x")]
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "192.0.2.1"])
@@ -128,6 +261,14 @@ def test_contradictory_schemes(peer: str) -> None:
     request = parse("Host: h", *lines, peer=peer)
     assert stream_request.join_headers(request.headers)["x-forwarded-proto"] == "https, http"
     assert request.scheme == ("https" if peer == "127.0.0.1" else "http")
+
+
+@pytest.mark.parametrize("lines", [["Host: a", "host: b"], ["Host: a", "Host: a"]])
+@pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
+def test_two_hosts(lines: list[str], version: str) -> None:
+    """A proxy in front may have looked at the other one."""
+    with pytest.raises(RepeatedHost, match=r"^there is more than one Host header$"):
+        parse(*lines, start=f"POST /x {version}")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
