@@ -4,6 +4,11 @@ They come from the backend's own settings (HOST, PORT, GRACEFUL_SHUTDOWN_TIMEOUT
 is for stands in gateway_shim/server.py.
 """
 
+from gateway_shim.start_signals import START
+
+START.begin(remember_hangup=True)  # before the other imports, which take a while
+
+# ruff: noqa: E402
 from app.config import read_settings
 from app.serving import gunicorn_options
 from app.utils.logging import configure_logging, log_warnings

@@ -136,7 +136,7 @@ def _warn_of_admin_address(arbiter: Arbiter, settings: Settings) -> None:
 
 def _reachable(host: str, port: int) -> str:
     """Return host and port for a client on this machine, where a server may listen on all."""
-    return bind_text({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)
+    return bind_text({"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(host, host), port)
 
 
 def _this_program() -> str:

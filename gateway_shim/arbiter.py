@@ -1,20 +1,21 @@
 """gunicorn's arbiter, changed as streams need it: signals, reloads, and the ends of workers.
 
 The arbiter is the first process. It listens, forks the worker that serves, and handles signals in
-a loop that turns at least once a second.
+a loop that turns at least once a second. How signals come in is in
+:mod:`gateway_shim.arbiter_signals`; what they do is here.
 
 - **Stop.** SIGTERM, SIGINT and SIGQUIT overtake all other signals that wait, and end a reload's
   check. A second one hurries: the worker then waits for no task. None is lost, whenever it comes.
+  A worker that has not served yet has nothing to finish: it is killed if it does not end at once.
 - **Reload.** SIGHUP only notes that a reload is wanted, so any number of them before it begins are
   one. First a check runs as a program of its own. Then the next worker is forked, and the old one
   is told to end: it moves from ``WORKERS`` to ``_replaced``. A reload begins only while
   ``_replaced`` is empty, so there are at most two workers. The loop never waits for a check or a
-  worker: a worker that crashes meanwhile is replaced.
+  worker: a worker that crashes meanwhile is replaced. A SIGHUP that says that the terminal was
+  closed stops the server instead.
 - **Ends.** A worker that has served and ends is replaced, whatever its exit status is. One that
   ends with the status for "cannot start" before it has served ends the server, because the next
   one could not start either. Workers that crash one after the other are replaced after a pause.
-
-Signal handlers run between any two instructions of the loop: they note and queue, nothing else.
 """
 
 from __future__ import annotations
@@ -25,25 +26,25 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from time import monotonic
-from types import FrameType
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
+from gateway_shim.arbiter_signals import STOPS, SignalledArbiter
 from gateway_shim.line_limit import report_left_out
 from gateway_shim.listeners import duplicates, stop_listening
 from gateway_shim.program_files import ProgramFiles
-from gateway_shim.refused_options import ONE_WORKER, refused_options
+from gateway_shim.refused_options import refused_options
 from gateway_shim.reload_check import ReloadCheck
+from gateway_shim.start_signals import START, StartSignals
 from gateway_shim.systemd import Notifier
+from gateway_shim.worker_ends import CrashPauses, log_end
 
 __all__ = ["StreamArbiter"]
 
 logger = logging.getLogger(__name__)
-
-_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 _CANNOT_START = {
     Arbiter.WORKER_BOOT_ERROR: "Worker failed to boot.",
@@ -51,13 +52,15 @@ _CANNOT_START = {
 }
 """Exit statuses of a worker that could not start, and how gunicorn says so."""
 
-_STEADY_SECONDS = 60.0
-"""A worker that has lived so long has not crashed because of how it starts."""
+_START_END_SECONDS = 1.0
+"""How long a worker that has not served yet may take to end, once the server stops.
 
-_LONGEST_PAUSE_SECONDS = 30.0
+SIGTERM ends it at once, unless it is in C code that does not return, or what it imports has set a
+handler of its own. It has accepted nothing.
+"""
 
 
-class StreamArbiter(Arbiter):
+class StreamArbiter(SignalledArbiter):
     """The arbiter of one worker that has streams.
 
     gunicorn makes the object, and asks for no class of ours; so :meth:`take_over` changes the class
@@ -68,24 +71,28 @@ class StreamArbiter(Arbiter):
     _program: ProgramFiles
     _notifier: Notifier
     _check: ReloadCheck | None
-    _reload_wanted: bool
-    _stopping: bool
-    _replaced: dict[int, tuple[Any, float]]
-    """Workers that have a successor and were told to end, and when they are killed, by pid."""
+    _starts_end: float
+    """When workers that have not served yet are killed, monotonic seconds; once it stops."""
     _started: dict[int, float]
     """When each worker was forked, monotonic seconds, by pid."""
-    _crashes: int
-    """Workers that have crashed one after the other, each within ``_STEADY_SECONDS``."""
-    _next_start: float
-    """No worker is forked before, monotonic seconds."""
+    _pauses: CrashPauses
 
     @classmethod
-    def take_over(cls, arbiter: Arbiter, start_check: Callable[[], ReloadCheck] | None) -> None:
+    def take_over(
+        cls,
+        arbiter: Arbiter,
+        start_check: Callable[[], ReloadCheck] | None,
+        *,
+        ends_at_early_hangup: bool = False,
+        start: StartSignals = START,
+    ) -> None:
         """Change an arbiter into one of this class; called by gunicorn's ``on_starting`` hook.
 
         Args:
             arbiter: gunicorn's, before it handles signals.
             start_check: starts the check before a reload; None: there is nothing to check.
+            ends_at_early_hangup: SIGHUP before the first worker has served stops the server.
+            start: what came before the arbiter's handlers.
         """
         arbiter.__class__ = cls
         assert isinstance(arbiter, cls)  # noqa: S101 - for the type checker
@@ -94,56 +101,19 @@ class StreamArbiter(Arbiter):
         arbiter._notifier = Notifier.taken_from(os.environ)
         # The worker tells systemd how the service is. Only a stop is told by the arbiter.
         setattr(arbiter.worker_class, "notifier", arbiter._notifier)  # noqa: B010 - not in its type
+        arbiter._begin_signals(start, ends_at_early_hangup)
         arbiter._check = None
-        arbiter._reload_wanted = arbiter._stopping = False
         arbiter._replaced, arbiter._started = {}, {}
-        arbiter._crashes, arbiter._next_start = 0, 0.0
+        arbiter._pauses = CrashPauses()
 
-    # ------------------------------------------------------------------ signals
-
-    def signal(self, sig: int, frame: FrameType | None) -> None:
-        """Note or queue a signal (the handler of most of them)."""
-        if os.getpid() != self.pid:
-            # A worker that was just forked has this handler until it sets its own. It has served
-            # nobody; if it only queued the signal, the arbiter would wait for it in vain.
-            if sig in _STOPS:
-                os._exit(0)
-        elif self._stopping:
-            if sig in _STOPS:
-                self.SIG_QUEUE.put_nowait(signal.SIGQUIT)  # gunicorn looks for SIGTERM no more
-        elif sig != signal.SIGHUP:
-            self.SIG_QUEUE.put_nowait(sig)
-        elif not self._reload_wanted:
-            self._reload_wanted = True
-            self.SIG_QUEUE.put_nowait(sig)
-
-    def signal_chld(self, sig: int, frame: FrameType | None) -> None:
-        """Queue the news that a child has ended; a stop looks for itself."""
-        if not self._stopping:
-            self.SIG_QUEUE.put_nowait(sig)
-
-    def wait_for_signals(self, timeout: float | None = 1.0) -> list[int]:
-        """Return the signals that have come, each once; a stop overtakes all others."""
-        signals = super().wait_for_signals(timeout)
-        stops = [sig for sig in signals if sig in _STOPS]
-        if not stops:
-            return list(dict.fromkeys(signals))
-        return [stops[0] if len(stops) == 1 else signal.SIGQUIT]
-
-    def handle_hup(self) -> None:
-        """Leave the reload to :meth:`manage_workers`, which is called next."""
-        if self._replaced:
-            logger.info("the reload begins when the worker that was replaced has ended")
-
-    def handle_ttin(self) -> None:
-        """Add no worker: its streams would miss every event."""
-        logger.warning("SIGTTIN ignored: %s", ONE_WORKER)
+    # ------------------------------------------------------------------ the end
 
     def stop(self, graceful: bool = True) -> None:
         """End all workers and wait for them, for ``graceful_timeout`` at most."""
         if not self._stopping:
             self._notifier.stopping()
         self._stopping = True
+        self._starts_end = monotonic() + _START_END_SECONDS
         if self._check is not None:
             self._check.kill()
             self._check = None
@@ -160,7 +130,7 @@ class StreamArbiter(Arbiter):
         """Empty the queue; return whether a stop was among the signals: the second one."""
         again = False
         while not self.SIG_QUEUE.empty():
-            again |= self.SIG_QUEUE.get_nowait() in _STOPS
+            again |= self.SIG_QUEUE.get_nowait() in STOPS
         return again
 
     # ------------------------------------------------------------------ reloads
@@ -189,7 +159,7 @@ class StreamArbiter(Arbiter):
         if problem is not None:
             logger.error("reload refused, the running worker goes on: %s", problem)
             return
-        self._crashes, self._next_start = 0, 0.0
+        self._pauses.forget()
         self.reload()
 
     # ------------------------------------------------------------------ workers
@@ -200,13 +170,14 @@ class StreamArbiter(Arbiter):
         Called in every turn of the loop, and by gunicorn's own ``reload``.
         """
         report_left_out()
+        self._start.forget_old_terminal(monotonic())
         workers = sorted(self.WORKERS.items(), key=lambda item: item[1].age)
         for pid, worker in workers[: max(0, len(workers) - self.num_workers)]:
             self.kill_worker(pid, signal.SIGTERM)
             if self.WORKERS.pop(pid, None) is not None:
                 deadline = monotonic() + self.cfg.graceful_timeout
                 self._replaced[pid] = worker, deadline
-        if len(self.WORKERS) < self.num_workers and monotonic() >= self._next_start:
+        if len(self.WORKERS) < self.num_workers and self._pauses.may_start(monotonic()):
             self.spawn_workers()
         self._advance_reload()
 
@@ -255,6 +226,8 @@ class StreamArbiter(Arbiter):
         Raises:
             HaltServer: a worker cannot start.
         """
+        if self._stopping and monotonic() >= self._starts_end:
+            self._kill_starts()
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -274,26 +247,20 @@ class StreamArbiter(Arbiter):
             self.cfg.child_exit(self, worker)
             lived = monotonic() - self._started.pop(pid, 0.0)
             code = os.waitstatus_to_exitcode(status)
-            _log_end(pid, code)
+            log_end(pid, code)
             if replaced is None and not self._stopping and code != 0:
                 self._note_crash(code, lived, worker.generations.has_served(worker.age))
+
+    def _kill_starts(self) -> None:
+        """Kill the workers that were told to end before they have served, and are still there."""
+        self._starts_end = float("inf")
+        workers: dict[int, Any] = dict(self.WORKERS)
+        for pid, worker in workers.items():
+            if not worker.generations.has_served(worker.age):
+                logger.warning("Worker (pid:%s) has not served and does not end; killing it", pid)
+                self.kill_worker(pid, signal.SIGKILL)
 
     def _note_crash(self, code: int, lived: float, served: bool) -> None:
         if not served and code in _CANNOT_START:
             raise HaltServer(_CANNOT_START[code], code)
-        self._crashes = self._crashes + 1 if lived < _STEADY_SECONDS else 1
-        if self._crashes > 1:
-            pause = min(2.0 ** (self._crashes - 2), _LONGEST_PAUSE_SECONDS)
-            self._next_start = monotonic() + pause
-            extra = {"crashes": self._crashes, "seconds": pause}
-            logger.error("workers crash one after the other; the next starts later", extra=extra)
-
-
-def _log_end(pid: int, code: int) -> None:
-    if code > 0:
-        logger.error("Worker (pid:%s) exited with code %s.", pid, code)
-    elif code == -signal.SIGKILL:
-        logger.error("Worker (pid:%s) was sent SIGKILL! Perhaps out of memory?", pid)
-    elif code < 0:
-        log = logger.info if code == -signal.SIGTERM else logger.warning
-        log("Worker (pid:%s) was ended by a signal: %s", pid, signal.strsignal(-code) or -code)
+        self._pauses.note(monotonic(), lived)

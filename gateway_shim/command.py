@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from gateway_shim import log_format
-from gateway_shim.addresses import InvalidAddress, is_http_url, listening_host
+from gateway_shim.addresses import InvalidAddress, listening_host
+from gateway_shim.certificates import VARIABLES, client_context
 from gateway_shim.client_address import DEFAULT_PROXIES, TrustedProxies
-from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.errors import BadURL, InvalidConfiguration
 from gateway_shim.log_format import TextFormatter
 from gateway_shim.pending_connects import DEFAULT_PENDING_CONNECTS, MAX_PENDING_CONNECTS
 from gateway_shim.server import (
@@ -23,6 +24,7 @@ from gateway_shim.server import (
     check_address,
     hosts,
 )
+from gateway_shim.web_url import parse_web_url
 
 __all__ = ["gateway_command"]
 
@@ -35,7 +37,11 @@ _DEFAULT_STREAMS_PER_ADDRESS = 1000
 
 
 @click.command()
-@click.option("--host", help="Address to listen on. [env: HOST; default: localhost]")
+@click.option(
+    "--host",
+    help="Address to listen on; :: is every address of the machine."
+    " [env: HOST; default: localhost]",
+)
 @click.option("--port", help="TCP port. [env: PORT; default: 3000]")
 @click.option("--callback-url", help="Where connects and disconnects go. [env: CALLBACK_URL]")
 @click.option(
@@ -64,11 +70,23 @@ def gateway_command(
     """Run the SSE gateway on a port of its own.
 
     It speaks the contract of the Node gateway, so it can be started wherever that one is:
-    by its environment alone, or with these options, which win. The environment alone has
-    SSE_MAX_CONNECTIONS_PER_ADDRESS, the streams at a time from one client address (1000),
-    SSE_MAX_PENDING_CONNECTS, the callbacks of connects that wait for their answer at a time (500,
-    at most 1500), and TRUSTED_PROXIES, the peers whose X-Forwarded-For is believed
-    (127.0.0.1,::1,unix).
+    by its environment alone, or with these options, which win.
+
+    \b
+    Only from the environment:
+      SSE_MAX_CONNECTIONS_PER_ADDRESS  streams at a time from one client address
+                                       [default: 1000]
+      SSE_MAX_PENDING_CONNECTS         connects at a time that the backend has not
+                                       answered, at most 1500 [default: 500]
+      TRUSTED_PROXIES                  peers whose X-Forwarded-For is believed
+                                       [default: 127.0.0.1,::1,unix]
+
+    \b
+    Certificate authorities, for an https CALLBACK_URL:
+      NODE_EXTRA_CA_CERTS              a file; trusted besides the public ones
+      REQUESTS_CA_BUNDLE               a file or folder; instead of the public ones
+      SSL_CERT_FILE, SSL_CERT_DIR      a file, folders; likewise, if there is no
+                                       REQUESTS_CA_BUNDLE
     """
     log_format.install(TextFormatter(), "INFO", sys.stdout)
     number = _port(port or os.environ.get("PORT"))
@@ -85,6 +103,7 @@ def gateway_command(
         number,
         drain_seconds=_DRAIN_SECONDS,
         keep_alive_seconds=_at_least_one("KEEP_ALIVE_SECONDS", keep_alive, KEEP_ALIVE_SECONDS),
+        ends_at_early_hangup=True,  # as the Node gateway does
     )
     per_address = _at_least_one(
         "SSE_MAX_CONNECTIONS_PER_ADDRESS", None, _DEFAULT_STREAMS_PER_ADDRESS
@@ -137,11 +156,37 @@ def _callback_url(text: str | None) -> str | None:
     if not text:
         logger.warning("CALLBACK_URL is not set: every stream will be refused with 503")
         return None
-    url = text.strip()  # as the Node gateway's URL parser does
-    if not is_http_url(url):
+    try:
+        url = parse_web_url(text)
+    except BadURL:
+        url = None
+    if url is None or url.port == 0:
         logger.error("CALLBACK_URL must be a URL such as http://host:port/path, but it is %r", text)
         raise SystemExit(1)
-    return url
+    _check_certificates(https=url.scheme == "https")
+    return text
+
+
+def _check_certificates(*, https: bool) -> None:
+    """Read the certificate authorities, if the environment names some.
+
+    What cannot be used ends the program if callbacks go to https, and is a warning if only a
+    redirect might lead there.
+    """
+    if https and os.environ.get("NODE_TLS_REJECT_UNAUTHORIZED") == "0":
+        logger.warning(
+            "NODE_TLS_REJECT_UNAUTHORIZED is ignored: the backend's certificate is always checked;"
+            " name a file with its certificate authority in NODE_EXTRA_CA_CERTS"
+        )
+    if not any(map(os.environ.get, VARIABLES)):
+        return
+    try:
+        client_context(os.environ)
+    except InvalidConfiguration as exc:
+        if https:
+            logger.error("%s", exc)
+            raise SystemExit(1) from exc
+        logger.warning("%s", exc)
 
 
 def _proxies(text: str) -> TrustedProxies:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
+from gateway_shim.start_signals import START
+
+START.begin(remember_hangup="serve" in sys.argv[1:4])  # before the other imports
+
+# ruff: noqa: E402
 import ctypes
 import multiprocessing
 import os
 import runpy
 import signal
-import sys
 from pathlib import Path
 
 import pyimod01_archive

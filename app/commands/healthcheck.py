@@ -14,7 +14,8 @@ from gateway_shim.http_answer import BadAnswer, FinalResponse
 __all__ = ["healthcheck_command", "own_url", "problem"]
 
 _PATH = "/healthz"
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+# Not ::1, which a container without IPv6 does not have: a server at "::" takes IPv4, too.
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}
 
 
 def own_url(settings: Settings) -> str:
@@ -75,7 +76,12 @@ def problem(url: str, seconds: float, *, verify: bool) -> str | None:
 
 
 @click.command("healthcheck")
-@click.option("--url", help="What to ask. [default: this ADMIN_BIND, else HOST and PORT, /healthz]")
+@click.option(
+    "--url",
+    envvar="HEALTHCHECK_URL",
+    help="What to ask."
+    " [env: HEALTHCHECK_URL; default: this ADMIN_BIND, else HOST and PORT, /healthz]",
+)
 @click.option(
     "--timeout",
     "seconds",
@@ -88,8 +94,9 @@ def problem(url: str, seconds: float, *, verify: bool) -> str | None:
 def healthcheck_command(url: str | None, seconds: float) -> None:
     """Ask a server how it is; exit status 0 if it answers 200, else 1.
 
-    Without --url the server is the one that "serve" would be with this environment. Its
-    certificate, if it has one, need not be valid for the loopback address.
+    Without a URL the server is the one that "serve" would be with this environment. Its
+    certificate, if it has one, need not be valid for the loopback address. For a gateway on a
+    port, give the URL.
     """
     try:
         asked = url or own_url(load_settings())

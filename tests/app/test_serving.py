@@ -19,6 +19,7 @@ from app.config import Settings
 from app.serving import gunicorn_options
 from gateway_shim import server
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.start_signals import START
 from tests.support.server import ROOT
 
 
@@ -68,10 +69,13 @@ def test_the_arbiter_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     prepared: list[tuple[object, ...]] = []
     monkeypatch.setattr(server, "check_worker_class", lambda cfg: prepared.append((cfg,)))
     monkeypatch.setattr(server, "adopt_orphans", lambda: prepared.append(()))
-    monkeypatch.setattr(server.StreamArbiter, "take_over", lambda *given: prepared.append(given))
+    monkeypatch.setattr(
+        server.StreamArbiter, "take_over", lambda *given, **more: prepared.append((*given, more))
+    )
     arbiter = SimpleNamespace(cfg="its configuration")
     options_of()["on_starting"](arbiter)
-    assert prepared == [("its configuration",), (), (arbiter, serving.start_check)]
+    more = {"ends_at_early_hangup": False}
+    assert prepared == [("its configuration",), (), (arbiter, serving.start_check, more)]
 
 
 def test_tls_needs_both_files() -> None:
@@ -102,7 +106,7 @@ class Arbiter:
     [
         (("127.0.0.1", 5000), "http://127.0.0.1:5000"),
         (("0.0.0.0", 8080), "http://127.0.0.1:8080"),
-        (("::", 8080, 0, 0), "http://[::1]:8080"),
+        (("::", 8080, 0, 0), "http://127.0.0.1:8080"),
         (("::1", 5000, 0, 0), "http://[::1]:5000"),
         (("10.1.2.3", 80), "http://10.1.2.3:80"),
     ],
@@ -234,7 +238,10 @@ def test_the_configuration_file(
         port = probe.getsockname()[1]
     monkeypatch.setenv("PORT", str(port))
     file = str(ROOT / "gunicorn.conf.py")
+    begun: list[dict[str, bool]] = []  # not really: the signals here are those of the tests
+    monkeypatch.setattr(START, "begin", lambda **given: begun.append(given))
     found = runpy.run_path(file)
+    assert begun == [{"remember_hangup": True}]
     assert found["bind"] == [f"127.0.0.1:{port}"]
     assert {name for name in options_of() if name not in found} == set()
     monkeypatch.setenv("PORT", "x")

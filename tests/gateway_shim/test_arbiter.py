@@ -1,11 +1,10 @@
-"""gateway_shim.arbiter: signals, reloads and the ends of workers, without any process."""
+"""gateway_shim.arbiter: reloads, stops and the ends of workers, without any process."""
 
 from __future__ import annotations
 
 import logging
 import os
 import signal
-import time
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,109 +12,7 @@ import pytest
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
-from gateway_shim import arbiter as arbiter_module
-from gateway_shim.arbiter import StreamArbiter
-from gateway_shim.refused_options import ONE_WORKER
-from gateway_shim.reload_check import ReloadCheck
-from gateway_shim.server import GunicornServer, base_options
-from tests.gateway_shim.rig import FakeClock
-
-
-class FakeCheck:
-    """A check whose end the test decides."""
-
-    def __init__(self) -> None:
-        self.over = self.killed = False
-        self.problem: str | None = None
-
-    def is_over(self) -> bool:
-        """Whether the test has said so."""
-        return self.over
-
-    def kill(self) -> None:
-        """Note it."""
-        self.killed = True
-
-
-class Rig:
-    """An arbiter whose workers are no processes.
-
-    Attributes:
-        sent: the signals that were sent to workers, with their pids.
-        ends: what ``waitpid`` returns next.
-        served: the ages of the workers that have served.
-    """
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.sent: list[tuple[int, int]] = []
-        self.ends: list[tuple[int, int]] = []
-        self.served: set[int] = set()
-        self.checks: list[FakeCheck] = []
-        self.reloads = 0
-        self.clock = FakeClock()
-        self.gone: set[int] = set()
-        running = GunicornServer(lambda: None, base_options("127.0.0.1", 1, drain_seconds=5))
-        made: Any = Arbiter(running)
-        made.pid = os.getpid()
-        made.WORKERS = {}
-        StreamArbiter.take_over(made, self._start_check)
-        self.arbiter: StreamArbiter = made
-        monkeypatch.setattr(os, "kill", self._kill)
-        monkeypatch.setattr(os, "waitpid", lambda *_: self.ends.pop(0) if self.ends else (0, 0))
-        monkeypatch.setattr(arbiter_module, "monotonic", self.clock)
-        monkeypatch.setattr(Arbiter, "spawn_worker", lambda _: self._spawn())
-        monkeypatch.setattr(Arbiter, "reload", lambda _: self._reload())
-
-    def turn(self) -> list[int]:
-        """Let the loop turn once; return the signals that it has seen."""
-        arbiter = self.arbiter
-        signals = arbiter.wait_for_signals(timeout=0.001)
-        for sig in signals:
-            if sig == signal.SIGCHLD:
-                arbiter.reap_workers()
-        arbiter.murder_workers()
-        arbiter.manage_workers()
-        return signals
-
-    def end(self, pid: int, status: int = 0) -> None:
-        """Let a worker end, and the arbiter hear of it."""
-        self.ends.append((pid, status))
-        self.arbiter.signal_chld(signal.SIGCHLD, None)
-        self.turn()
-
-    def signals(self, *numbers: int) -> None:
-        """Let signals arrive."""
-        for number in numbers:
-            self.arbiter.signal(number, None)
-
-    @property
-    def workers(self) -> list[int]:
-        """The pids of the workers that have no successor."""
-        return list(self.arbiter.WORKERS)
-
-    def _start_check(self) -> ReloadCheck:
-        self.checks.append(FakeCheck())
-        return cast(ReloadCheck, self.checks[-1])
-
-    def _kill(self, pid: int, sig: int) -> None:
-        if pid in self.gone:
-            raise ProcessLookupError
-        self.sent.append((pid, sig))
-
-    def _spawn(self) -> int:
-        self.arbiter.worker_age += 1
-        age = self.arbiter.worker_age
-        tmp = SimpleNamespace(close=lambda: None, last_update=time.monotonic)
-        generations = SimpleNamespace(has_served=lambda age: age in self.served)
-        worker = SimpleNamespace(age=age, tmp=tmp, generations=generations, aborted=False)
-        self.arbiter.WORKERS[100 + age] = cast(Any, worker)
-        self.served.add(age)
-        return 100 + age
-
-    def _reload(self) -> None:
-        self.reloads += 1
-        self.arbiter.spawn_worker()
-        self.arbiter.manage_workers()
+from tests.gateway_shim.arbiter_rig import Rig
 
 
 @pytest.fixture
@@ -237,32 +134,7 @@ def test_options_that_would_lose_events(rig: Rig, caplog: pytest.LogCaptureFixtu
     assert ignored == ["--workers", "--max-requests", "--preload:"]
 
 
-def test_no_second_worker(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
-    """SIGTTIN adds no worker, and the log says why."""
-    rig.arbiter.handle_ttin()
-    rig.turn()
-    assert rig.workers == [101]
-    assert [record.message for record in caplog.records] == [f"SIGTTIN ignored: {ONE_WORKER}"]
-
-
 # ------------------------------------------------------------------------- stops
-
-
-@pytest.mark.parametrize(
-    ("arrived", "seen"),
-    [
-        ([signal.SIGTERM], [signal.SIGTERM]),
-        ([signal.SIGINT], [signal.SIGINT]),
-        ([signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM], [signal.SIGTERM]),
-        ([signal.SIGTERM, signal.SIGTERM], [signal.SIGQUIT]),
-        ([signal.SIGTERM, signal.SIGHUP, signal.SIGINT], [signal.SIGQUIT]),
-        ([signal.SIGUSR1, signal.SIGUSR1, signal.SIGHUP], [signal.SIGUSR1, signal.SIGHUP]),
-    ],
-)
-def test_a_stop_overtakes(rig: Rig, arrived: list[int], seen: list[int]) -> None:
-    """Nothing is done before it; two of them at once are a stop that hurries."""
-    rig.signals(*arrived)
-    assert rig.arbiter.wait_for_signals(timeout=0.001) == seen
 
 
 def stop(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -305,17 +177,23 @@ def test_a_second_stop_is_never_lost(rig: Rig, monkeypatch: pytest.MonkeyPatch) 
     assert rig.arbiter.SIG_QUEUE.empty()
 
 
-def test_a_stop_before_the_worker_has_its_handlers(
+def test_a_worker_that_has_not_served_is_not_waited_for(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that was just forked ends itself: it would queue the signal for nobody."""
-    ended: list[int] = []
-    monkeypatch.setattr(os, "_exit", ended.append)
-    rig.arbiter.pid += 1
-    rig.signals(signal.SIGHUP, signal.SIGUSR1)
-    assert ended == []
-    rig.signals(signal.SIGTERM)
-    assert ended == [0]
+    """It is killed if it does not end within a second; one that has served drains."""
+    rig.arbiter._start_check = None
+    rig.signals(signal.SIGHUP)
+    rig.turn()
+    rig.served.remove(2)
+    stop(rig, monkeypatch)
+    rig.sent.clear()
+    rig.clock.now += 0.9
+    rig.arbiter.reap_workers()
+    assert rig.sent == []
+    rig.clock.now += 0.2
+    rig.arbiter.reap_workers()
+    rig.arbiter.reap_workers()
+    assert rig.sent == [(102, signal.SIGKILL)]
 
 
 # ------------------------------------------------------------------------- ends of workers
@@ -343,7 +221,7 @@ def test_a_replaced_worker_ends_as_it_likes(rig: Rig) -> None:
     rig.signals(signal.SIGHUP)
     rig.turn()
     rig.end(101, 3 << 8)
-    assert (rig.workers, rig.arbiter._crashes) == ([102], 0)
+    assert (rig.workers, rig.arbiter._pauses.may_start(0.0)) == ([102], True)
 
 
 def test_workers_that_crash_one_after_the_other(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:

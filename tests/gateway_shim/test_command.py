@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import runpy
 import socket
 import sys
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway_shim import command, log_format, standalone
+from gateway_shim.certificates import VARIABLES
 from gateway_shim.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.front import Front
 from gateway_shim.http_backend import HttpBackend
@@ -44,7 +46,7 @@ def _no_gunicorn(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         *("PORT", "HOST", "CALLBACK_URL", "HEARTBEAT_INTERVAL_SECONDS", "SSE_DIALECT"),
         *("SSE_MAX_CONNECTIONS_PER_ADDRESS", "TRUSTED_PROXIES", "SSE_MAX_PENDING_CONNECTS"),
-        "KEEP_ALIVE_SECONDS",
+        *("KEEP_ALIVE_SECONDS", "NODE_TLS_REJECT_UNAUTHORIZED", *VARIABLES),
     ):
         monkeypatch.delenv(name, raising=False)
 
@@ -195,7 +197,8 @@ def test_bad_heartbeat(text: str, caplog: pytest.LogCaptureFixture) -> None:
         "http://[::1",
         "http://h:99999/",
         "http://h:x/",
-        "http:///cb",
+        "http://",
+        "http://h:0/",
         "//h/cb",
         "http://a b/",
         " ",
@@ -210,20 +213,44 @@ def test_bad_callback_url(text: str, caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "url"),
+    "text",
     [
-        (" http://127.0.0.1:1/cb ", "http://127.0.0.1:1/cb"),
-        ("http://us%20er:p@127.0.0.1:1/cb", "http://us%20er:p@127.0.0.1:1/cb"),
-        ("http://127.0.0.1:1/c b?x=y z#f", "http://127.0.0.1:1/c b?x=y z#f"),
-        ("HTTPS://[::1]:1", "HTTPS://[::1]:1"),
+        " http://127.0.0.1:1/cb ",
+        "http:/127.0.0.1:1/cb",
+        "http://127.0.0.1:1\\cb",
+        "http://us%20er:p@127.0.0.1:1/cb",
+        "http://127.0.0.1:1/c b?x=y z#f",
+        "HTTPS://[::1]:1",
     ],
 )
-def test_callback_url(text: str, url: str) -> None:
-    """Whatever a request can be sent to; spaces around it are not part of it, as in Node."""
+def test_callback_url(text: str) -> None:
+    """Whatever is a URL to Node; gateway_shim.web_url normalizes it."""
     port = str(free_port())
     _, front = started(run(PORT=port, HOST="127.0.0.1", CALLBACK_URL=text))
     assert isinstance(front.gateway.backend, HttpBackend)
-    assert front.gateway.backend._url == url
+    assert front.gateway.backend._url == text
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_authorities_that_cannot_be_used(variable: str, caplog: pytest.LogCaptureFixture) -> None:
+    """With callbacks to https they end the program; else they are a warning."""
+    message = rf"^{variable} names '/no/such'.*, or unset {variable}$"
+    environ = {variable: "/no/such", "PORT": str(free_port())}
+    result = run(CALLBACK_URL="https://127.0.0.1:1/", **environ)
+    assert (result.exit_code, STARTED) == (1, [])
+    assert re.search(message, errors(caplog)[0])
+    caplog.clear()
+    started(run(CALLBACK_URL="http://127.0.0.1:1/", **environ))
+    (warning,) = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert re.search(message, warning.getMessage())
+
+
+def test_certificates_that_are_not_to_be_checked(caplog: pytest.LogCaptureFixture) -> None:
+    """They are checked all the same, and the log says so."""
+    settings = {"PORT": str(free_port()), "NODE_TLS_REJECT_UNAUTHORIZED": "0"}
+    started(run(CALLBACK_URL="https://127.0.0.1:1/", **settings))
+    (message,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert message.startswith("NODE_TLS_REJECT_UNAUTHORIZED is ignored")
 
 
 @pytest.mark.parametrize("text", ["unix:/run/x.sock", "127.0.0.1:3000", "http://h", "a b"])
@@ -332,4 +359,9 @@ def test_python_m(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as caught:
         runpy.run_module("gateway_shim", run_name="__main__")
     assert caught.value.code == 0
-    assert capsys.readouterr().out.startswith("Usage: python -m gateway_shim [OPTIONS]\n")
+    shown = capsys.readouterr().out
+    assert shown.startswith("Usage: python -m gateway_shim [OPTIONS]\n")
+    # What no option sets is in the help, too: a user of the Node gateway looks for it there.
+    limits = ("SSE_MAX_CONNECTIONS_PER_ADDRESS", "SSE_MAX_PENDING_CONNECTS", "TRUSTED_PROXIES")
+    lines = [line.split()[0].strip(",") for line in shown.splitlines() if line.startswith("    ")]
+    assert {*limits, *VARIABLES} - {*lines, "SSL_CERT_DIR"} == set()

@@ -55,7 +55,7 @@ class Server:
         command: what to run; ``{port}`` in it is replaced, and PORT is set as well.
         env: added to the environment; an inherited setting of the backend is never passed on.
         cwd: where to run it.
-        ready_path: answers 200 once the server is up.
+        ready_path: answers 200 once the server is up; None: it is not waited for.
         listener: a socket that listens for it; it is handed over, and its port is the server's.
 
     Attributes:
@@ -69,7 +69,7 @@ class Server:
         *,
         env: Mapping[str, str] | None = None,
         cwd: Path = ROOT,
-        ready_path: str = "/healthz",
+        ready_path: str | None = "/healthz",
         listener: socket.socket | None = None,
     ) -> None:
         self._listener = listener
@@ -108,6 +108,8 @@ class Server:
         )
         self._reader = threading.Thread(target=self._read_output, daemon=True)
         self._reader.start()
+        if self._ready_path is None:
+            return self
         try:
             wait_until(self._answers, f"{self._ready_path} to answer 200")
         except BaseException as exc:
@@ -221,7 +223,7 @@ class Server:
             self._join_reader(0.5)
             raise self._failure(f"ended with status {status} before it answered")
         try:
-            return request(self.port, "GET", self._ready_path).status == 200
+            return request(self.port, "GET", self._ready_path or "/").status == 200
         except (OSError, BrokenHTTP):
             return False
 
@@ -261,6 +263,7 @@ class GunicornServer(Server):
         env: the backend's settings.
         application: what gunicorn is to load.
         config: gunicorn's configuration file, seen from the repository.
+        ready_path: as for :class:`Server`.
     """
 
     def __init__(
@@ -269,9 +272,10 @@ class GunicornServer(Server):
         env: Mapping[str, str] | None = None,
         application: str = "app:create_app()",
         config: str = "gunicorn.conf.py",
+        ready_path: str | None = "/healthz",
     ) -> None:
         gunicorn = [sys.executable, "-m", "gunicorn", "-c", config, "--bind", "127.0.0.1:{port}"]
-        super().__init__([*gunicorn, *arguments, application], env=env)
+        super().__init__([*gunicorn, *arguments, application], env=env, ready_path=ready_path)
 
 
 class ServeServer(Server):
@@ -280,9 +284,14 @@ class ServeServer(Server):
     Args:
         *arguments: more arguments for ``serve``.
         env: the backend's settings.
+        ready_path: as for :class:`Server`.
     """
 
-    def __init__(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
-        super().__init__(
-            [sys.executable, "-m", "app", "serve", "--port", "{port}", *arguments], env=env
-        )
+    def __init__(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        ready_path: str | None = "/healthz",
+    ) -> None:
+        command = [sys.executable, "-m", "app", "serve", "--port", "{port}", *arguments]
+        super().__init__(command, env=env, ready_path=ready_path)

@@ -60,10 +60,10 @@ def run(*arguments: str) -> Result:
     [
         ("127.0.0.1", None, None, "http://127.0.0.1:81/healthz"),
         ("0.0.0.0", None, None, "http://127.0.0.1:81/healthz"),
-        ("::", None, None, "http://[::1]:81/healthz"),
+        ("::", None, None, "http://127.0.0.1:81/healthz"),
         ("localhost", "cert.pem", None, "https://localhost:81/healthz"),
         ("0.0.0.0", None, "127.0.0.1:82", "http://127.0.0.1:82/healthz"),
-        ("0.0.0.0", "cert.pem", "[::]:82", "https://[::1]:82/healthz"),
+        ("0.0.0.0", "cert.pem", "[::]:82", "https://127.0.0.1:82/healthz"),
     ],
 )
 def test_own_url(host: str, certfile: str | None, admin: str | None, url: str) -> None:

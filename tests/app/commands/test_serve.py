@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from app.cli import main
+from app.command_group import command_group
 from app.commands import serve as module
 from tests.support.server import free_port
 
@@ -40,7 +40,9 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Mapping[str,
 def test_options(served: list[Mapping[str, Any]]) -> None:
     """They are gunicorn's address, and in the environment, where the worker reads its settings."""
     port = free_port()
-    result = CliRunner().invoke(main, ["serve", "--host", "127.0.0.1", "--port", str(port)])
+    result = CliRunner().invoke(
+        command_group, ["serve", "--host", "127.0.0.1", "--port", str(port)]
+    )
     assert (result.exit_code, result.output) == (0, "")
     options, environment = served
     assert (options["bind"], options["reload"]) == ([f"127.0.0.1:{port}"], False)
@@ -49,5 +51,5 @@ def test_options(served: list[Mapping[str, Any]]) -> None:
 
 def test_reload(served: list[Mapping[str, Any]]) -> None:
     """gunicorn's own reloader is asked to watch."""
-    CliRunner().invoke(main, ["serve", "--port", str(free_port()), "--reload"])
+    CliRunner().invoke(command_group, ["serve", "--port", str(free_port()), "--reload"])
     assert served[0]["reload"] is True
