@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 PURE = (
     *("wire", "contract", "stream_request", "callbacks", "stream", "json_text"),
-    *("content_coding", "send_request", "client_address"),
-    *("first_event", "results"),
+    *("content_coding", "deep_json", "send_request", "client_address"),
+    *("first_event", "results", "web_url"),
 )
 """The modules of the gateway that decide and do no I/O."""
 

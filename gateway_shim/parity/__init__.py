@@ -3,13 +3,17 @@
 ::
 
     scenarios/, scenario     what is played, as data
+    steps, replay            what can happen in one, and its JSON form
+    reply, session           how a backend answers callbacks, and which came
     stage, performance       playing it: client, probe (raw HTTP), stub_backend, launcher
     runner, targets          many at a time, on gateways that are started or run already
     observation, recording   what was seen, and what Node gateways showed
     comparison, divergences,
     verdict, report          same, expected divergence N, different
-    fuzz, cases, generation,
-    shrinking, reference     generated cases on two gateways
+    fuzz, cases, shrinking   generated cases on two gateways
+    generation/              what is made up: lives of streams, requests, answers, events
+    reference, model,
+    error_pages, strict_json where the two diverge on purpose, as rules
 
 The kit imports nothing of the gateway it judges, and neither gevent nor a test framework.
 """

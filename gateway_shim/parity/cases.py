@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway_shim.parity.replay import steps_from_json, steps_to_json
 from gateway_shim.parity.scenario import Scenario
 from gateway_shim.parity.steps import (
     AwaitCallback,
@@ -15,11 +17,11 @@ from gateway_shim.parity.steps import (
     Gone,
     Open,
     Post,
+    Raw,
     Request,
     Send,
+    SendCompressed,
     Step,
-    steps_from_json,
-    steps_to_json,
 )
 
 __all__ = ["Case"]
@@ -57,7 +59,7 @@ class Case:
         ended: set[str] = set()
         for step in self.steps:
             name = getattr(step, "stream", None)
-            if name is None:
+            if name is None or isinstance(step, Raw):  # which has a connection of its own
                 continue
             if isinstance(step, Open):
                 if name in there:
@@ -84,6 +86,8 @@ class Case:
                 case Open(stream):
                     if step.method == "HEAD":
                         observe[f"{index}.asked"] = f"$asked:{stream}"
+                    elif step.reply.times > 1:
+                        observe[f"{index}.connects"] = f"$connects:{stream}"
                     else:
                         observe[f"{index}.callbacks"] = f"$callbacks_of:{stream}"
                     observe[f"{index}.head"] = f"$head:{stream}"
@@ -99,9 +103,18 @@ class Case:
                     observe[f"{index}.answer"] = f"$answer:{index}"
                 case Request(method, target, headers, body):
                     steps.append(Request(method, target, headers, body, f"{index}"))
-                    observe[f"{index}.status"] = f"$status:{index}"
-                    observe[f"{index}.kind"] = f"$header:{index}:content-type"
-                    observe[f"{index}.body"] = f"$body:{index}"
+                    observe[f"{index}.answer"] = {
+                        "status": f"$status:{index}",
+                        "headers": {"content-type": f"$header:{index}:content-type"},
+                        "body": f"$body:{index}",
+                    }
+                case SendCompressed(body, coding, packing, _, stream):
+                    steps.append(SendCompressed(body, coding, packing, f"{index}", stream))
+                    observe[f"{index}.answer"] = f"$answer:{index}"
+                case Raw():
+                    steps.append(dataclasses.replace(step, name=f"{index}"))
+                    observe[f"{index}.answers"] = f"$value:{index}"
+                    observe["callbacks"] = "$callbacks"
                 case Fence(stream):
                     steps.append(Fence(stream, keep=f"{index}"))
                     observe[f"{index}.bytes"] = f"$value:bytes:{index}"

@@ -202,7 +202,7 @@ def fuzz_command(
     click.echo(
         f"{len(todo)} cases, seed {seed}: {outcome.counts()}; {time.monotonic() - started:.1f} s"
     )
-    if outcome.found:
+    if outcome.found or outcome.once:
         raise SystemExit(1)
 
 
@@ -227,7 +227,11 @@ def _load(name: str) -> recording.Recording:
 
 
 def _selected(only: str | None) -> Sequence[Scenario]:
-    chosen = [s for s in SCENARIOS if only is None or fnmatch.fnmatchcase(s.id, only)]
+    chosen = [
+        s
+        for s in SCENARIOS
+        if only is None or any(fnmatch.fnmatchcase(name, only) for name in (s.id, s.name))
+    ]
     if not chosen:
         raise Unusable(f"no scenario is called {only}")
     return chosen

@@ -5,20 +5,29 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway_shim.parity.probe import PATIENCE, Connection, request_bytes
 
-__all__ = ["HOST_HEADER", "Client"]
+__all__ = ["HOST_HEADER", "PACKINGS", "Client"]
 
 HOST_HEADER = ("Host", "gw.example")
 
-_PACK: dict[str, Callable[[bytes], bytes]] = {
+_GROWN = b" " * 2_000_000  # JSON may end in spaces
+
+PACKINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "": bytes,
     "gzip": gzip.compress,
     "deflate": zlib.compress,
+    "gzip twice": lambda raw: gzip.compress(raw[:9]) + gzip.compress(raw[9:]),
+    "gzip cut": lambda raw: gzip.compress(raw)[:-9],
+    "gzip and more": lambda raw: gzip.compress(raw) + b"more",
+    "gzip of 2 MB": lambda raw: gzip.compress(raw + _GROWN),
+    "deflate of 2 MB": lambda raw: zlib.compress(raw + _GROWN),
+    "deflate without zlib's header": lambda raw: zlib.compress(raw, wbits=-zlib.MAX_WBITS),
 }
+"""How the body of a send can be compressed, right and wrong, by name."""
 
 
 class Client:
@@ -35,6 +44,11 @@ class Client:
         self._host = host
         self._port = port
         self._connections: list[Connection] = []
+
+    @property
+    def port(self) -> int:
+        """The gateway's port."""
+        return self._port
 
     def connect(self, receive_buffer: int | None = None) -> Connection:
         """Open a connection.
@@ -79,11 +93,11 @@ class Client:
             body: the body.
             token: the stream's token.
             coding: the Content-Encoding; empty for none.
-            packing: how the body is compressed, ``gzip`` or ``deflate``; empty for not at all.
+            packing: how the body is compressed, one of :data:`PACKINGS`.
         """
         if isinstance(body, dict) and body.get("token") == "$T":
             body = {**body, "token": token}
-        raw = _PACK[packing](json.dumps(body).encode())
+        raw = PACKINGS[packing](json.dumps(body).encode())
         return self.post(raw, "application/json", coding)
 
     def close_all(self) -> None:

@@ -1,7 +1,7 @@
 """Compare what was seen with what was expected, and say where they differ so that one can read it.
 
-In an expectation, ``$TEXT`` stands for any text without quotation marks: a divergence says which
-code an error has, and leaves its words free.
+In an expectation, ``$TEXT`` stands for any text within the quotation marks of a JSON string: a
+divergence says which code an error has, and leaves its words free.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ __all__ = ["ABSENT", "ANY_TEXT", "Difference", "compare"]
 
 ANY_TEXT = "$TEXT"
 
+_ANY_WORDS = r'(?:[^"\\]|\\.)+'  # an escaped quotation mark is one of them
 _CONTEXT = 30  # characters of a long text around the place where it differs
 _LONG = 90
 
@@ -77,7 +78,7 @@ def _compare(where: str, expected: Any, got: Any) -> Iterator[Difference]:
 def _agree(expected: Any, got: Any) -> bool:
     if isinstance(expected, str) and ANY_TEXT in expected and isinstance(got, str):
         parts = (re.escape(part) for part in expected.split(ANY_TEXT))
-        return re.fullmatch('[^"]+'.join(parts), got, re.DOTALL) is not None
+        return re.fullmatch(_ANY_WORDS.join(parts), got, re.DOTALL) is not None
     # In Python True equals 1; on the wire they are two things.
     return type(expected) is type(got) and bool(expected == got)
 

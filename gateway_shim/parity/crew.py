@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 
 __all__ = ["Crew"]
 
+_TURN_SECONDS = 0.2
+
 
 class Crew:
     """Runs each task in a thread of its own.
@@ -28,7 +30,10 @@ class Crew:
     def wait(self) -> None:
         """Wait until all have ended; after an interruption it can be called again."""
         for done in self._done:
-            done.wait()
+            # In turns: the system may give a signal to any thread, and Python runs its handler
+            # when the main thread wakes up, which a wait without an end never does.
+            while not done.wait(_TURN_SECONDS):
+                pass
 
     @staticmethod
     def _run(task: Callable[[], None], done: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""The nine places where our gateway is better than Node's on purpose, with its exact answers.
+"""The places where our gateway differs from Node's on purpose, with its exact answers.
 
 A divergence excuses one answer in one scenario: the whole observation must be the recorded one
 with the given parts replaced. Anything else in it that differs stays a difference.
@@ -11,13 +11,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway_shim.parity.comparison import ANY_TEXT
+from gateway_shim.parity.diverging_callbacks import (
+    DIVERGING_CALLBACKS,
+    DIVERGING_CALLBACKS_BY_DIALECT,
+    STREAM,
+    UNAVAILABLE,
+    Changes,
+)
+from gateway_shim.parity.payload_divergences import PAYLOAD_DIVERGENCES
+from gateway_shim.parity.raw_divergences import RAW_DIVERGENCES, READY, as_json
 
 __all__ = ["DIVERGENCES", "Divergence", "expectation"]
 
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """One of the nine.
+    """One of them.
 
     Args:
         number: as in docs/contract.md.
@@ -28,22 +37,31 @@ class Divergence:
     title: str
 
 
+_TITLES = {
+    1: "errors are JSON, never an HTML page with a stack trace",
+    2: "no line end and no NUL in an event's name",
+    3: "data is split at CR LF, CR and LF",
+    4: "a buffered send without an event writes nothing",
+    5: "HEAD on a stream's path calls nobody",
+    6: "an envelope's payload is always JSON",
+    7: "a client that stops reading is cut off",
+    8: "SIGTERM ends every stream cleanly, and the process",
+    9: "a backend's answer is its final one, with a status from 200 to 599",
+    10: "it listens on the loopback unless HOST says otherwise",
+    11: "a close is answered, and the stream ended, before the backend is told",
+    12: "a user name and password in CALLBACK_URL are sent as Basic authorization",
+    13: "a backend's certificate is always checked, by the authorities that the variables name",
+    14: "only a send has a body that is looked at",
+    15: "a coding that is not known is said to be unknown",
+    16: "a stream is the last answer on its connection",
+    17: "a method that is not known is not found",
+    18: "SIGHUP reloads a gateway that has started",
+    19: "HTTP is taken as its standards have it, and every request is answered",
+    20: "a CALLBACK_URL or a file of authorities that cannot be used ends the start",
+}
+
 DIVERGENCES: Mapping[int, Divergence] = {
-    number: Divergence(number, title)
-    for number, title in enumerate(
-        (
-            "errors are JSON, never an HTML page with a stack trace",
-            "no line end and no NUL in an event's name",
-            "data is split at CR LF, CR and LF",
-            "a buffered send without an event writes nothing",
-            "HEAD on a stream's path calls nobody",
-            "an envelope's payload is always JSON",
-            "a client that stops reading is cut off",
-            "SIGTERM ends every stream cleanly, and the process",
-            "a backend's answer is its final one, with a status from 200 to 599",
-        ),
-        start=1,
-    )
+    number: Divergence(number, title) for number, title in _TITLES.items()
 }
 
 _JSON = {"content-type": "application/json; charset=utf-8"}
@@ -59,28 +77,13 @@ _BAD_JSON = {"answer": _refused(400, "INVALID_JSON")}
 _BAD_CODING = {"answer": _refused(415, "UNSUPPORTED_ENCODING")}
 _TOO_LARGE = {"answer": _refused(413, "PAYLOAD_TOO_LARGE")}
 _BAD_NAME = {"answer": _refused(400, "INVALID_EVENT_NAME_TYPE"), "bytes": ""}
-_UNAVAILABLE = {
-    "head": {"status": 503},
-    "body": '{"error":{"message":"$TEXT","code":"BACKEND_UNAVAILABLE"}}',
-}
-_STREAM = {
-    "status": 200,
-    "headers": {
-        "content-type": "text/event-stream",
-        "cache-control": "no-cache",
-        "x-accel-buffering": "no",
-        "transfer-encoding": "chunked",
-    },
-}
 _NO_PAGE = {"head": {"headers": _JSON}, "body": _NOT_FOUND}
 _TOKEN_GONE = _refused(404, "TOKEN_NOT_FOUND")
 _CLEAN_EXIT = {"exit_code": 0, "seconds": 0}
 _TOLD = ["disconnect", "server_closed"]
 _AB = {"bytes": "data: a\ndata: b\n\n"}
 
-_Changes = Mapping[str, Any]
-
-_ALWAYS: Mapping[str, tuple[int, _Changes]] = {
+_ALWAYS: Mapping[str, tuple[int, Changes]] = {
     **{
         f"send_malformed_bodies/{case}": (1, _BAD_JSON)
         for case in (
@@ -144,20 +147,23 @@ _ALWAYS: Mapping[str, tuple[int, _Changes]] = {
         8,
         {**_CLEAN_EXIT, "ended": ["clean", "clean"], "callbacks": [_TOLD, _TOLD]},
     ),
-    "divergence_9/600": (9, _UNAVAILABLE),
-    "divergence_9/999": (9, _UNAVAILABLE),
-    "divergence_9/100_then_200": (9, {"head": _STREAM}),
+    "divergence_9/600": (9, UNAVAILABLE),
+    "divergence_9/999": (9, UNAVAILABLE),
+    "divergence_9/100_then_200": (9, {"head": STREAM}),
+    **DIVERGING_CALLBACKS,
 }
 
+_READYZ = "divergence_14/GET /readyz"
 _READY = "event: ready\ndata:\n\n"
 
 
-def _payload(payload: str) -> _Changes:
+def _payload(payload: str) -> Changes:
     return {"bytes": f'data: {{"type":"n","payload":{payload}}}\n\n'}
 
 
-_BY_DIALECT: Mapping[str, Mapping[str, tuple[int, _Changes]]] = {
+_BY_DIALECT: Mapping[str, Mapping[str, tuple[int, Changes]]] = {
     "named": {
+        _READYZ: (14, READY["named"]),
         "buffered_empty_send": (4, {"bytes": ""}),
         "divergence_3/named": (3, {"bytes": 'event: n\ndata: "a"\ndata: \n\n'}),
         "divergence_4/empty_between_events": (
@@ -167,6 +173,7 @@ _BY_DIALECT: Mapping[str, Mapping[str, tuple[int, _Changes]]] = {
         "divergence_4/close_after_event": (4, {"bytes": "event: a\ndata: 1\n\n"}),
     },
     "envelope": {
+        _READYZ: (14, READY["envelope"]),
         "buffered_empty_send": (4, {"bytes": _READY}),
         "divergence_3/named": (
             3,
@@ -206,18 +213,29 @@ def expectation(scenario_id: str, dialect: str, recorded: Any) -> tuple[int, Any
     Returns:
         The divergence's number and the whole observation; None where there is no divergence.
     """
-    found = _ALWAYS.get(scenario_id) or _BY_DIALECT[dialect].get(scenario_id)
-    if found is None or not isinstance(recorded, Mapping):
+    tables = (
+        _ALWAYS,
+        _BY_DIALECT[dialect],
+        DIVERGING_CALLBACKS_BY_DIALECT[dialect],
+        RAW_DIVERGENCES,
+        PAYLOAD_DIVERGENCES[dialect],
+    )
+    found = next((table[scenario_id] for table in tables if scenario_id in table), None)
+    if not isinstance(recorded, Mapping):
         return None
+    if found is None:
+        answer = as_json(recorded.get("answer"))
+        return None if answer == recorded.get("answer") else (1, {**recorded, "answer": answer})
     number, changes = found
     return number, _changed(recorded, changes)
 
 
-def _changed(recorded: Mapping[str, Any], changes: _Changes) -> dict[str, Any]:
-    """The recorded value with parts replaced; of ``head``, only what is given."""
+def _changed(recorded: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
+    """The recorded value with parts replaced; of ``head`` what is given, None taking it out."""
     changed = {**recorded, **changes}
     if "head" in changes:
         head, new = recorded["head"], changes["head"]
         headers = {**head["headers"], **new.get("headers", {})}
+        headers = {name: value for name, value in headers.items() if value is not None}
         changed["head"] = {**head, **new, "headers": headers}
     return changed

@@ -13,8 +13,10 @@ from typing import Any
 from gateway_shim.parity.cases import Case
 from gateway_shim.parity.comparison import Difference, compare
 from gateway_shim.parity.crew import Crew
+from gateway_shim.parity.error_pages import are_one_error
 from gateway_shim.parity.launcher import GatewayFailed
-from gateway_shim.parity.reference import Model, predict
+from gateway_shim.parity.model import Model
+from gateway_shim.parity.reference import predict
 from gateway_shim.parity.scenario import Process
 from gateway_shim.parity.shrinking import smaller
 from gateway_shim.parity.stage import Stage
@@ -25,6 +27,11 @@ __all__ = ["Fuzzer", "Outcome", "explain", "render"]
 
 _MOST_FOUND = 10
 _MOST_TRIES = 150
+_MORE_PLAYS = 3
+_ONCE = (
+    f"different once, and not in {_MORE_PLAYS} more plays (a race in a gateway, or a machine so"
+    " busy that a process stood still for seconds):"
+)
 
 
 @dataclass
@@ -35,6 +42,7 @@ class Outcome:
         same: cases without a difference.
         divergences: for each numbered divergence in how many cases it showed.
         found: smallest cases that differ, with where.
+        once: cases that differed, but not when they were played again; with where.
         unshrunk: further cases that differ, at the same places or beyond a sensible number.
         places: where the cases that were found differ.
     """
@@ -42,6 +50,7 @@ class Outcome:
     same: int = 0
     divergences: Counter[int] = field(default_factory=Counter)
     found: dict[str, list[Difference]] = field(default_factory=dict)
+    once: dict[str, list[Difference]] = field(default_factory=dict)
     unshrunk: int = 0
     places: set[frozenset[str]] = field(default_factory=set)
 
@@ -50,7 +59,8 @@ class Outcome:
         listed = ", ".join(f"{n}: {count}" for n, count in sorted(self.divergences.items()))
         more = f" and {self.unshrunk} more cases" if self.unshrunk else ""
         known = f", expected divergences ({listed})" if listed else ""
-        return f"{self.same} same{known}, {len(self.found)} different{more}"
+        once = f", {len(self.once)} different once" if self.once else ""
+        return f"{self.same} same{known}, {len(self.found)} different{more}{once}"
 
 
 def explain(
@@ -59,7 +69,7 @@ def explain(
     """Tell numbered divergences from differences.
 
     A difference counts as a divergence only where one side shows exactly what a Node gateway
-    shows there, and the other exactly what ours must show.
+    shows there, and the other exactly what ours must show, or an error in another form.
 
     Returns:
         The divergences that showed, and the differences that are none.
@@ -73,6 +83,9 @@ def explain(
     for item in [*a, *(item for item in b if item not in a)]:
         found = compare({item: a.get(item)}, {item: b.get(item)})
         if not found:
+            continue
+        if are_one_error(a.get(item), b.get(item)) or are_one_error(b.get(item), a.get(item)):
+            numbers.add(1)
             continue
         for node, ours in sides:
             if item not in node or item not in ours:
@@ -160,6 +173,10 @@ class Fuzzer:
             if known or len(self._outcome.found) >= _MOST_FOUND:
                 self._outcome.unshrunk += 1
                 return
+        if not any(_play(case, a, b)[1] for _ in range(_MORE_PLAYS)):
+            with self._lock:
+                self._outcome.once[case.to_json()] = differences
+            return
         smallest, found = _shrink(case, differences, a, b)
         with self._lock:
             if _places(found) in self._outcome.places:
@@ -179,8 +196,8 @@ def render(outcome: Outcome, a: str, b: str, options: str = "") -> str:
         options: more options for the replay.
     """
     lines = []
-    for text, differences in outcome.found.items():
-        lines.append("different:")
+    for text, differences in (*outcome.once.items(), *outcome.found.items()):
+        lines += [_ONCE] if text in outcome.once else ["different:"]
         for difference in differences:
             lines += [f"  {line}" for line in difference.lines("a", "b")]
         commands = f"--a {shlex.quote(a)} --b {shlex.quote(b)}{options}"
@@ -208,7 +225,11 @@ def _play(case: Case, a: Stage, b: Stage) -> tuple[frozenset[int], list[Differen
 def _shrink(
     case: Case, differences: list[Difference], a: Stage, b: Stage
 ) -> tuple[Case, list[Difference]]:
-    """Take away what can be taken away while there still is a difference."""
+    """Take away what can be taken away while it still differs at one of the same places.
+
+    Elsewhere it may be another fault, or none: a case that waits for less sees less.
+    """
+    places = _places(differences)
     tries = 0
     again = True
     while again:
@@ -218,7 +239,7 @@ def _shrink(
             if tries > _MOST_TRIES:
                 return case, differences
             found = _play(candidate, a, b)[1]
-            if found:
+            if _places(found) & places:
                 case, differences, again = candidate, found, True
                 break
     return case, differences

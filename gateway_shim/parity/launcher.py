@@ -27,6 +27,19 @@ _STOP_SECONDS = 3.0
 _LAST_LINES = 15
 _POLL_SECONDS = 0.02
 
+# What this machine's own settings say of them would be an answer to a scenario's question.
+_NOT_INHERITED = frozenset(
+    {
+        "CALLBACK_URL",
+        "HOST",
+        "NODE_EXTRA_CA_CERTS",
+        "NODE_TLS_REJECT_UNAUTHORIZED",
+        "REQUESTS_CA_BUNDLE",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+    }
+)
+
 
 class GatewayFailed(Exception):
     """A gateway did not start, died, or speaks nonsense.
@@ -72,8 +85,9 @@ class GatewayProcess:
     ) -> None:
         self.command = command
         self.port = free_port()
-        self._environment = dict(os.environ)
-        self._environment.pop("CALLBACK_URL", None)
+        self._environment = {
+            name: value for name, value in os.environ.items() if name not in _NOT_INHERITED
+        }
         self._environment["PORT"] = str(self.port)
         self._environment["HEARTBEAT_INTERVAL_SECONDS"] = str(heartbeat_seconds)
         if callback_url is not None:
@@ -89,8 +103,11 @@ class GatewayProcess:
         other._environment = {**self._environment, **port, **environment}
         return other
 
-    def start(self) -> None:
+    def start(self, terminal: str = "") -> None:
         """Start the process, in a process group of its own.
+
+        Args:
+            terminal: the terminal that it is to be started at; empty for none.
 
         Raises:
             GatewayFailed: there is no such command.
@@ -101,6 +118,8 @@ class GatewayProcess:
             words = shlex.split(self.command)
             if not words:
                 raise ValueError("it is empty")
+            if terminal:  # the first one that the leader of a new session opens becomes its own
+                words = ["/bin/sh", "-c", 'exec "$@" <"$0"', terminal, *words]
             self._process = subprocess.Popen(  # noqa: S603 - the caller's own command
                 words,
                 env=self._environment,
@@ -171,6 +190,11 @@ class GatewayProcess:
         """Send SIGTERM to the process itself."""
         if self._process is not None:
             self._process.terminate()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process itself; nothing if it has ended."""
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def wait(self, seconds: float) -> int | None:
         """Wait for its end; None if time is up first, else its exit status."""

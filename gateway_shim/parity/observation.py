@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway_shim.parity.probe import Connection, Head
-from gateway_shim.parity.stub_backend import Callback
+from gateway_shim.parity.session import Callback
 
 __all__ = ["KEPT_HEADERS", "answer", "as_text", "callback", "head", "normalise", "resolve"]
 

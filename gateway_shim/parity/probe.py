@@ -9,9 +9,11 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from gateway_shim.parity.message import Head, NotHttp, request_bytes
 
 __all__ = ["PATIENCE", "Connection", "Ended", "Head", "NotHttp", "request_bytes"]
 
@@ -23,19 +25,6 @@ _MAX_HEAD_BYTES = 65536
 _SWITCHING_PROTOCOLS = 101
 
 
-class NotHttp(Exception):
-    """The peer's bytes are no HTTP/1.x answer.
-
-    Args:
-        received: what came instead.
-    """
-
-    def __init__(self, received: bytes) -> None:
-        shown = received[:200]
-        super().__init__(f"no HTTP/1.x answer but {shown!r}")
-        self.received = received
-
-
 class Ended(StrEnum):
     """How an answer's body came to its end; while it has not, None stands for it."""
 
@@ -45,80 +34,17 @@ class Ended(StrEnum):
     MALFORMED = "malformed"  # the chunk framing is broken
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Status line and headers of an answer.
-
-    Args:
-        raw: the exact bytes, blank line included.
-        version: ``HTTP/1.1`` or ``HTTP/1.0``.
-        status: the status code.
-        reason: the reason phrase.
-        headers: names as sent, with values, in order.
-    """
-
-    raw: bytes
-    version: str
-    status: int
-    reason: str
-    headers: tuple[tuple[str, str], ...]
-
-    def get(self, name: str) -> str | None:
-        """A header's value, repeated ones joined with ``", "``; None if it is not there."""
-        values = [value for key, value in self.headers if key.lower() == name.lower()]
-        return ", ".join(values) if values else None
-
-    @classmethod
-    def parse(cls, raw: bytes) -> Head:
-        """Parse a head.
-
-        Raises:
-            NotHttp: it is none.
-        """
-        status_line, *lines = raw.decode("latin-1").rstrip("\r\n").split("\r\n")
-        version, _, rest = status_line.partition(" ")
-        code, _, reason = rest.partition(" ")
-        if version not in ("HTTP/1.1", "HTTP/1.0") or not (code.isdigit() and len(code) == 3):
-            raise NotHttp(raw)
-        pairs = []
-        for line in lines:
-            name, colon, value = line.partition(":")
-            if not colon or not name or name != name.strip():
-                raise NotHttp(raw)
-            pairs.append((name, value.strip()))
-        return cls(raw, version, int(code), reason, tuple(pairs))
-
-
-def request_bytes(
-    method: str,
-    target: str,
-    headers: Iterable[tuple[str, str]] = (),
-    body: bytes = b"",
-    version: str = "1.1",
-) -> bytes:
-    """Put a request together, exactly: nothing is added, reordered or escaped.
-
-    Args:
-        method: the request method.
-        target: the raw request target.
-        headers: names and values, written as latin-1.
-        body: the body; its length is *not* added to the headers.
-        version: the HTTP version, ``1.0`` or ``1.1``.
-    """
-    lines = [f"{method} {target} HTTP/{version}", *(f"{name}: {value}" for name, value in headers)]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-
-
 @dataclass
 class Connection:
-    """One TCP connection to a gateway, with one request on it.
+    """One TCP connection to a gateway, with one request on it, or several one after the other.
 
     Args:
-        host: where the gateway listens.
+        host: the IPv4 or IPv6 address where the gateway listens.
         port: its port.
         receive_buffer: size of the kernel's receive buffer, bytes; None leaves it alone.
 
-    Call :meth:`write`, then :meth:`read_head`, then :meth:`read_until`; always :meth:`close`.
+    Call :meth:`write`, then :meth:`read_head`, then :meth:`read_until`; for the next answer
+    :meth:`begin_answer`; always :meth:`close`.
     """
 
     host: str
@@ -127,6 +53,7 @@ class Connection:
     body: bytearray = field(default_factory=bytearray, init=False)
     chunks: list[bytes] = field(default_factory=list, init=False)
     head: Head | None = field(default=None, init=False)
+    interim: list[int] = field(default_factory=list, init=False)
     ended: Ended | None = field(default=None, init=False)
     method: str = field(default="GET", init=False)
 
@@ -137,7 +64,7 @@ class Connection:
             OSError: nobody listens.
         """
         self._pending = bytearray()
-        self._socket = socket.socket()
+        self._socket = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
         try:
             if self.receive_buffer is not None:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
@@ -154,8 +81,22 @@ class Connection:
         self._socket.settimeout(PATIENCE)
         self._socket.sendall(request)
 
+    def finish_writing(self) -> None:
+        """Tell the peer that no more bytes will come; answers can still be read."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def begin_answer(self, method: str) -> None:
+        """Forget the answer that was read and go on with the next one on this connection.
+
+        Args:
+            method: the method of the request that it answers; a HEAD's answer has no body.
+        """
+        self.body, self.chunks, self.interim, self.head = bytearray(), [], [], None
+        self.ended = None if self.ended is Ended.CLEAN else self.ended
+        self.method = method
+
     def read_head(self, seconds: float = PATIENCE) -> Head:
-        """Read the final answer's head; interim answers (RFC 9110, section 15.2) are skipped.
+        """Read the final answer's head; of interim answers (RFC 9110, 15.2) the status is kept.
 
         Raises:
             TimeoutError: it did not come in time.
@@ -167,6 +108,7 @@ class Connection:
         deadline = time.monotonic() + seconds
         head = self._next_head(deadline, seconds)
         while 100 <= head.status < 200 and head.status != _SWITCHING_PROTOCOLS:
+            self.interim.append(head.status)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no final answer within {seconds:g} s")
             head = self._next_head(deadline, seconds)

@@ -3,8 +3,18 @@
 ``node-2025-11.json`` and ``node-2026-05.json`` are given and are kept as they are; the files
 ``…-more.json`` beside them were recorded by this kit from the same two gateways, for the
 scenarios that the given ones do not have. Seven of their entries, about interim answers and odd
-statuses of the backend, and ``send_compressed`` were written from a log of the same gateways'
-answers to other clients.
+statuses of the backend, ``send_compressed`` and two buffered sends were written from a log of the
+same gateways' answers to other clients. So were the files ``…-callbacks.json``, about odd answers
+to callbacks and odd CALLBACK_URLs; what that log does not have in them is what Node's own HTTP
+client does.
+
+An entry's ``callback_answer_raw`` is what its backend answered, in the order of the callbacks:
+``bytes`` as latin-1 text, or as a list of texts and ``[text, n]``, n times the text; with what
+else :class:`gateway_shim.parity.reply.Reply` says, where it is not at its default.
+
+``…-requests.json``, about odd requests and a process's life, has three sources: that log, where
+it has the case; the notes of what the two gateways did with the ones that it lacks; for their
+siblings, what Node 20's HTTP server, with a gateway after the contract on top of it, answered.
 """
 
 from __future__ import annotations
@@ -22,6 +32,8 @@ __all__ = ["BUILT_IN", "BadRecording", "Recording", "dialect_of", "dump", "load"
 
 BUILT_IN = {"named": "node-2025-11", "envelope": "node-2026-05"}
 """The recordings that come with the kit, by the dialect that they speak."""
+
+_PARTS = ("", "-more", "-callbacks", "-requests")
 
 
 class BadRecording(Exception):
@@ -64,7 +76,7 @@ def load(name: str) -> Recording:
     """
     if name in BUILT_IN.values():
         folder = resources.files("gateway_shim.parity") / "recordings"
-        texts = [(folder / f"{name}{part}.json").read_text("utf-8") for part in ("", "-more")]
+        texts = [(folder / f"{name}{part}.json").read_text("utf-8") for part in _PARTS]
     else:
         try:
             texts = [Path(name).read_text("utf-8")]

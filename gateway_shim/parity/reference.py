@@ -1,105 +1,69 @@
 """The contract as a model: what each step of a case does, on a Node gateway and on ours.
 
-It knows only the parts where the two diverge on purpose: answers to sends, and bytes. The
-fuzzer asks it whether a difference is one of the numbered divergences, and nothing else.
+It knows only the parts where the two diverge on purpose: answers to sends, bytes, and a backend's
+answers that only one of them takes. The fuzzer asks it whether a difference is one of the numbered
+divergences, and nothing else. Errors of other forms are in :mod:`gateway_shim.parity.error_pages`.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway_shim.parity.comparison import ANY_TEXT
+from gateway_shim.parity.model import READY, Model, error
+from gateway_shim.parity.raw_steps import Part
+from gateway_shim.parity.reply import Fate, Reply
 from gateway_shim.parity.steps import (
     Drop,
     Fence,
     Open,
-    Post,
+    Raw,
     Release,
     Request,
     Send,
+    SendCompressed,
     Step,
 )
-from gateway_shim.parity.stub_backend import Fate
+from gateway_shim.parity.strict_json import is_json
 
-__all__ = ["Model", "predict"]
+__all__ = ["predict"]
 
 _JSON = {"content-type": "application/json; charset=utf-8"}
-_HTML = {"content-type": "text/html; charset=utf-8"}
-_PAGE = "(html page)"
-_READY = "event: ready\ndata:\n\n"
-_LINE_END = re.compile("\r\n|\r|\n")
+_STREAM = {
+    "content-type": "text/event-stream",
+    "cache-control": "no-cache",
+    "connection": "keep-alive",
+    "x-accel-buffering": "no",
+    "transfer-encoding": "chunked",
+}
+_CORS = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-methods": "GET, POST, OPTIONS",
+    "access-control-allow-headers": "Content-Type, Cache-Control",
+}
+_METHODS = (
+    "ACL", "BIND", "CHECKOUT", "CONNECT", "COPY", "DELETE", "GET", "HEAD", "LINK", "LOCK",
+    "M-SEARCH", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL", "MOVE", "NOTIFY", "OPTIONS", "PATCH",
+    "POST", "PROPFIND", "PROPPATCH", "PURGE", "PUT", "QUERY", "REBIND", "REPORT", "SEARCH",
+    "SOURCE", "SUBSCRIBE", "TRACE", "UNBIND", "UNLINK", "UNLOCK", "UNSUBSCRIBE",
+)  # fmt: skip
+"""Those that Node's parser knows."""
+_REQUEST_LINE = re.compile(r"([A-Z]{3,20}) \S+ HTTP/1\.1\r\n")
+_PACKED = frozenset({("gzip", "gzip"), ("gzip", "gzip twice"), ("deflate", "deflate")})
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_UNSAFE_NAME = re.compile("[\r\n\0]")
-_LARGEST_BODY = 102_400
-_MISSING = object()
 _OWN = "$T"
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """Which gateway is meant.
-
-    Args:
-        node: a Node gateway, with its faults; else ours.
-        envelope: whether it speaks the envelope dialect.
-    """
-
-    node: bool
-    envelope: bool
-
-    def event(self, name: str, data: str, hit: set[int]) -> str:
-        """An event's text on the wire; adds the divergences it touches to ``hit``."""
-        if "\r" in data:
-            hit.add(3)
-        if self.envelope and name == "ready":
-            return _READY
-        if self.envelope and name and name != "rejected":
-            if not _is_json(data) or "\n" in data or "\r" in data:
-                hit.add(6)
-            payload = data if self.node or _is_json(data) else _quoted(data) if data else "null"
-            document = f'{{"type":{_quoted(name)},"payload":{payload}}}'
-            return f"data: {document}\n\n" if self.node else self._lines(document) + "\n"
-        if self.envelope and name and self.node:
-            hit.add(6)
-            return f"event: {name}\ndata: {data}\n\n"
-        return (f"event: {name}\n" if name else "") + self._lines(data) + "\n"
-
-    def refusal(self, body: Any, hit: set[int]) -> str | None:
-        """The error code that a send gets for its form; None if it is well formed."""
-        fields = body if isinstance(body, dict) else {}
-        if not isinstance(fields.get("token"), str) or not fields["token"]:
-            return "INVALID_TOKEN_MISSING"
-        event = fields.get("event", _MISSING)
-        if event is not _MISSING:
-            if not isinstance(event, dict | list):
-                return "INVALID_EVENT_TYPE"
-            parts = event if isinstance(event, dict) else {}
-            if not isinstance(parts.get("data"), str):
-                return "INVALID_EVENT_DATA_MISSING"
-            name = parts.get("name", "")
-            if not isinstance(name, str):
-                return "INVALID_EVENT_NAME_TYPE"
-            if _UNSAFE_NAME.search(name):
-                hit.add(2)
-                if not self.node:
-                    return "INVALID_EVENT_NAME_TYPE"
-        return None if isinstance(fields.get("close", False), bool) else "INVALID_CLOSE_TYPE"
-
-    def _lines(self, text: str) -> str:
-        lines = text.split("\n") if self.node else _LINE_END.split(text)
-        return "".join(f"data: {line}\n" for line in lines)
 
 
 @dataclass
 class _Stream:
-    state: str  # held, open, ended
+    state: str  # held, open, ended; unknown: whether any bytes that a backend wrote open it
     pending: str = ""
     buffer: list[Any] = field(default_factory=list)
     hit: set[int] = field(default_factory=set)
+    always: set[int] = field(default_factory=set)  # all that is seen of it touches these
 
 
 def predict(steps: Iterable[Step], model: Model) -> dict[str, tuple[Any, frozenset[int]]]:
@@ -135,23 +99,35 @@ class _Play:
             case Drop(name):
                 self._streams[name].state = "ended"
             case Send(body, _, name):
-                hit: set[int] = set()
-                answer = self._send(self._streams.get(name), body, hit)
-                self.items[f"{index}.answer"] = (answer, frozenset(hit))
-            case Fence(name):
+                self._answer(index, name, body)
+            case SendCompressed(body, coding, packing, _, name) if _arrives(coding, packing):
+                self._answer(index, name, body)
+            case Request(method, _, _, body) if body and not is_json(body):
+                seen = _whole(400, "text/html; charset=utf-8", "(html page)")
+                if not self.model.node and method == "OPTIONS":
+                    seen = _whole(204, None, "")
+                elif not self.model.node:
+                    seen = _whole(200, _JSON["content-type"], '{"status":"ok"}')
+                self.items[f"{index}.answer"] = (seen, frozenset({14}))
+            case Raw(parts, (_,)) if _method(parts) not in (*_METHODS, None):
+                seen = _refusal(400, {"connection": "close"}, "", cors=False)
+                if not self.model.node:
+                    kept = {"connection": "keep-alive", "keep-alive": "timeout=N"}
+                    seen = _refusal(404, {**_JSON, **kept}, error("NOT_FOUND"), cors=True)
+                self.items[f"{index}.answers"] = (seen, frozenset({17}))
+            case Fence(name) if self._streams[name].state != "unknown":
                 stream = self._streams[name]
                 text = _SURROGATE.sub("\ufffd", stream.pending)
                 self.items[f"{index}.bytes"] = (text, frozenset(stream.hit))
-                stream.pending, stream.hit = "", set()
-            case Post(raw, content_type):
-                seen = self._post(raw.encode("latin-1"), content_type)
-                if seen is not None:
-                    self.items[f"{index}.answer"] = (seen, frozenset({1}))
-            case Request():
-                text = '{"error":{"message":"$TEXT","code":"NOT_FOUND"}}'
-                page = _HTML if self.model.node else _JSON
-                self.items[f"{index}.kind"] = (page["content-type"], frozenset({1}))
-                self.items[f"{index}.body"] = (_PAGE if self.model.node else text, frozenset({1}))
+                stream.pending, stream.hit = "", set(stream.always)
+
+    def _answer(self, index: int, name: str, body: Any) -> None:
+        stream = self._streams.get(name)
+        if stream is not None and stream.state == "unknown":
+            return
+        hit: set[int] = set() if stream is None else set(stream.always)
+        answer = self._send(stream, body, hit)
+        self.items[f"{index}.answer"] = (answer, frozenset(hit))
 
     def _open(self, index: int, step: Open) -> None:
         stream = self._streams[step.stream] = _Stream("held")
@@ -161,11 +137,38 @@ class _Play:
             return
         for body in step.reply.sends:
             self.during.append(self._send(stream, body, self.during_hit))
-        if step.reply.fate is Fate.ANSWER:
-            if 200 <= step.reply.status < 300:
-                self._accept(stream)
-            else:
-                stream.state = "ended"
+        if step.reply.raw is not None:
+            stream.state = "unknown"
+        elif step.reply.fate is Fate.ANSWER:
+            self._decide(index, stream, step.reply)
+
+    def _decide(self, index: int, stream: _Stream, reply: Reply) -> None:
+        """What the backend's answer makes of a stream."""
+        status = reply.status
+        diverging = 100 in reply.interim or status == 421 or status >= 600
+        unavailable = 100 in reply.interim if self.model.node else status >= 600
+        if diverging:
+            stream.always = {9}
+            stream.hit |= stream.always
+        if 200 <= status < 300 and not unavailable:
+            self._accept(stream)
+            seen, ended = _head(200, _STREAM), None
+        else:
+            stream.state = "ended"
+            in_stream = self.model.envelope and status in (400, 401, 403) and not unavailable
+            seen, ended = (
+                _head(200, _STREAM)
+                if in_stream
+                else _head(503 if unavailable else status, {**_JSON, "connection": "keep-alive"}),
+                "clean",
+            )
+            stream.pending = self.model.rejection(reply, unavailable)
+        if diverging:
+            nine = frozenset({9})
+            self.items[f"{index}.head"] = (seen, nine)
+            self.items[f"{index}.ended"] = (ended, nine)
+            asked = 2 if self.model.node and status == 421 else 1
+            self.items[f"{index}.connects"] = (["connect"] * asked, nine)
 
     def _accept(self, stream: _Stream) -> None:
         stream.state = "open"
@@ -175,14 +178,14 @@ class _Play:
                 stream.state = "ended"
                 return
         if self.model.envelope:
-            stream.pending += _READY
+            stream.pending += READY
 
     def _send(self, stream: _Stream | None, body: Any, hit: set[int]) -> Any:
         code = self.model.refusal(body, hit)
         if code is not None:
-            return _answer(400, code)
+            return _refused(400, code)
         if stream is None or stream.state == "ended" or body["token"] != _OWN:
-            return _answer(404, "TOKEN_NOT_FOUND")
+            return _refused(404, "TOKEN_NOT_FOUND")
         stream.hit |= hit
         if stream.state == "held":
             stream.buffer.append(body)
@@ -201,41 +204,34 @@ class _Play:
             return
         stream.pending += self.model.event(event.get("name", ""), event["data"], stream.hit)
 
-    def _post(self, raw: bytes, content_type: str | None) -> Any:
-        """The answer to a body that is no JSON object; None for one that is."""
-        kind = (content_type or "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            status, code = 500, "INVALID_JSON"
-        elif len(raw) > _LARGEST_BODY:
-            status, code = 413, "PAYLOAD_TOO_LARGE"
-        elif raw and not isinstance(_parsed(raw), dict | list):
-            status, code = 400, "INVALID_JSON"
-        else:
-            return None
-        if self.model.node:
-            return {"status": status, "headers": _HTML, "body": _PAGE}
-        return _answer(400 if status == 500 else status, code)
+
+def _arrives(coding: str, packing: str) -> bool:
+    """Whether a gateway gets the body that was compressed."""
+    name = coding.lower()
+    return (name, packing) in _PACKED or (name == "identity" and not packing)
 
 
-def _answer(status: int, code: str) -> Any:
+def _head(status: int, headers: Mapping[str, str]) -> dict[str, Any]:
+    return {"status": status, "headers": {**headers, **_CORS}}
+
+
+def _refused(status: int, code: str) -> Any:
     error = {"error": {"message": ANY_TEXT, "code": code}}
     return {"status": status, "headers": _JSON, "json": error}
 
 
-def _quoted(text: str) -> str:
-    quoted = json.dumps(text, ensure_ascii=False)
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+def _method(parts: tuple[Part, ...]) -> str | None:
+    """The method of a request whose first line is the first part; None if it is not a method."""
+    first = parts[0] if isinstance(parts[0], str) else ""
+    found = _REQUEST_LINE.fullmatch(first)
+    return found[1] if found else None
 
 
-def _is_json(text: str) -> bool:
-    return _parsed(text.encode("utf-8", "surrogatepass"), "surrogatepass") is not _MISSING
+def _whole(status: int, kind: str | None, body: str) -> dict[str, Any]:
+    return {"status": status, "headers": {"content-type": kind}, "body": body}
 
 
-def _parsed(raw: bytes, errors: str = "replace") -> Any:
-    def refuse(constant: str) -> None:
-        raise ValueError(constant)
-
-    try:
-        return json.loads(raw.decode("utf-8", errors), parse_constant=refuse, parse_int=float)
-    except (ValueError, RecursionError):
-        return _MISSING
+def _refusal(status: int, headers: Mapping[str, str], body: str, *, cors: bool) -> dict[str, Any]:
+    """What is seen of a connection whose one request is refused; see ``Raw``."""
+    answer = {"status": status, "headers": dict(headers), "cors": cors, "body": body}
+    return {"answers": [answer], "connection": "served" if cors else "closed"}

@@ -12,7 +12,7 @@ from gateway_shim.parity.crew import Crew
 from gateway_shim.parity.launcher import GatewayFailed
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.stage import Stage
-from gateway_shim.parity.targets import Target
+from gateway_shim.parity.targets import NotPlayable, Target
 
 __all__ = ["Runner"]
 
@@ -97,8 +97,15 @@ class Runner:
             try:
                 with self._target.stage(scenario.process or Process()) as stage:
                     self._play(stage, scenario)
+            except NotPlayable:
+                self._on_played(scenario)  # it is missing from what was seen
             except GatewayFailed as exc:
-                self._fail(exc)
+                if not scenario.process or not scenario.process.is_odd:
+                    self._fail(exc)
+                    continue
+                with self._lock:
+                    self._seen[scenario.id] = {"failed": exc.what}
+                self._on_played(scenario)
 
     def _next(self, todo: deque[Scenario]) -> Scenario | None:
         if self._stopped.is_set():
@@ -110,6 +117,8 @@ class Runner:
 
     def _play(self, stage: Stage, scenario: Scenario) -> None:
         with self._lock:
+            if self._stopped.is_set():
+                return  # while this stage's gateway was starting, so nobody has aborted it
             self._stages.add(stage)
         try:
             seen = stage.play(scenario)

@@ -21,16 +21,26 @@ class Process:
     """A gateway process of the scenario's own.
 
     Args:
-        callback: ``stub``, ``refused``, ``unknown host`` or ``none``.
+        callback: ``stub``, ``refused``, ``unknown host`` or ``none``; or its CALLBACK_URL,
+            ``$PORT`` being the stub backend's port.
         heartbeat_seconds: its HEARTBEAT_INTERVAL_SECONDS.
-        environment: more environment.
+        environment: more environment; ``$CA`` is the file of the stub backend's authority.
         start: whether a gateway is started before the first step.
+        backend: the loopback address on which the stub backend listens.
+        tls: whether the stub backend speaks TLS, with a certificate that nobody trusts.
     """
 
     callback: str = "stub"
     heartbeat_seconds: int = 15
     environment: Mapping[str, str] = field(default_factory=dict)
     start: bool = True
+    backend: str = "127.0.0.1"
+    tls: bool = False
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether a good gateway may refuse to start like this: then that is what is seen."""
+        return bool(self.environment) or "$PORT" in self.callback
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,10 @@ from gateway_shim.parity import observation, performance
 from gateway_shim.parity.client import HOST_HEADER, Client
 from gateway_shim.parity.launcher import GatewayProcess
 from gateway_shim.parity.probe import PATIENCE, Connection, NotHttp, request_bytes
+from gateway_shim.parity.reply import AT_ONCE
 from gateway_shim.parity.scenario import Scenario
-from gateway_shim.parity.stub_backend import Callback, Session, StubBackend
+from gateway_shim.parity.session import Callback, Session
+from gateway_shim.parity.stub_backend import StubBackend
 
 __all__ = ["Stage"]
 
@@ -118,8 +120,10 @@ class Stage:
 
     def _settle(self, scenario: Scenario) -> None:
         """Give callbacks that must not come the time to come, where callbacks are looked at."""
-        if not any(word in str(scenario.observe) for word in ("$callback", "$actions", "$reasons")):
+        words = ("$callback", "$calls", "$actions", "$reasons")
+        if not any(word in str(scenario.observe) for word in words):
             return
+        self.session.expect(AT_ONCE)
         connection = self.client.connect()
         request = request_bytes("GET", _FENCE_TARGET, (HOST_HEADER,))
         connection.write(request)
@@ -158,10 +162,18 @@ class Stage:
                 observation.callback(c) for c in self._about_stream(name)
             ],
             "asked": lambda name: bool(self._about_stream(name)),
+            "connects": lambda name: [
+                c.action for c in self._about_stream(name) if c.action != "disconnect"
+            ],
+            "calls": lambda _name: [f"{c.method} {c.path} {c.action or '-'}" for c in callbacks],
+            "callback_texts": lambda _name: [c.text for c in callbacks],
+            "authorizations": lambda _name: [c.authorization for c in callbacks],
+            "connections": lambda _name: len({c.connection for c in callbacks}),
             "actions": lambda _name: [c.action for c in callbacks],
             "reasons": lambda _name: reasons,
             "disconnects": lambda _name: [pair for pair in reasons if pair[0] == "disconnect"],
             "callback_url": lambda _name: _url(callbacks[0]) if callbacks else None,
+            "url_length": lambda _name: len(str(_url(callbacks[0]))) if callbacks else None,
             "output_mentions": lambda word: (
                 self.gateway is not None and word in self.gateway.last_output()
             ),

@@ -1,38 +1,44 @@
-"""What can happen in a scenario, as data: each kind of step is a class, and has a JSON form."""
+"""What can happen in a scenario, as data: each kind of step is a class."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from gateway_shim.parity.stub_backend import AT_ONCE, Fate, Reply
+from gateway_shim.parity.process_steps import Interrupt, ListensOn
+from gateway_shim.parity.raw_steps import Raw, Rest
+from gateway_shim.parity.reply import AT_ONCE, Reply
 
 __all__ = [
     "STEPS",
+    "Attempt",
     "AwaitCallback",
+    "AwaitCalls",
     "Burst",
+    "Crowd",
     "Drop",
     "End",
     "Exit",
     "Fence",
     "Gone",
     "Heartbeats",
+    "Interrupt",
+    "ListensOn",
     "OnDisconnect",
     "Open",
     "Overflow",
     "Pairs",
     "Pause",
     "Post",
+    "Raw",
     "Release",
     "Request",
+    "Rest",
     "Send",
     "SendCompressed",
     "Step",
     "Terminate",
-    "steps_from_json",
-    "steps_to_json",
 ]
 
 Pairs = tuple[tuple[str, str], ...]
@@ -82,7 +88,7 @@ class SendCompressed:
     Args:
         body: the JSON body; ``$T`` is the stream's token.
         coding: the Content-Encoding.
-        packing: how the body is compressed, ``gzip``, ``deflate`` or not at all.
+        packing: how the body is compressed; see ``PACKINGS`` in :mod:`gateway_shim.parity.client`.
         name: what the scenario calls the answer.
         stream: which stream.
     """
@@ -152,16 +158,30 @@ class AwaitCallback:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitCalls:
+    """Wait until the backend has been called that often, by callbacks and by what redirects do."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """Let the callbacks go that are held."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnDisconnect:
-    """What is sent while a disconnect callback is being answered, and its answer's status."""
+    """How disconnect callbacks are answered from now on.
 
-    sends: tuple[Any, ...]
+    Args:
+        sends: what is sent while such a callback is being answered.
+        status: the answer's status.
+        reply: the whole answer, instead of the two.
+    """
+
+    sends: tuple[Any, ...] = ()
     status: int = 200
+    reply: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +236,32 @@ class Terminate:
 
 
 @dataclass(frozen=True, slots=True)
+class Crowd:
+    """Clients that open a stream each and then all leave at once; the value is ``held``.
+
+    Args:
+        count: how many they are. The backend holds what it is told of their end, and ``held`` is
+            how many disconnect callbacks wait for their answer at the same time.
+    """
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Start a gateway in an environment in which it may not run, and stop it again.
+
+    Args:
+        environment: what is different from the stage's own gateway.
+        name: the values are ``exit:NAME``, None if it runs, and ``answers:NAME``, the statuses
+            of a stream and of ``/readyz`` if it does.
+    """
+
+    environment: Mapping[str, str]
+    name: str = "attempt"
+
+
+@dataclass(frozen=True, slots=True)
 class Exit:
     """Start a gateway in a bad environment; values: ``exit:NAME``, ``logged:NAME``."""
 
@@ -224,57 +270,10 @@ class Exit:
 
 
 Step = (
-    Open | Send | SendCompressed | Post | Request | Fence | End | Drop | AwaitCallback
-    | Release | OnDisconnect | Gone | Pause | Burst | Heartbeats | Overflow | Terminate | Exit
+    Open | Send | SendCompressed | Post | Request | Fence | End | Drop | AwaitCallback | AwaitCalls
+    | Release | OnDisconnect | Gone | Pause | Burst | Heartbeats | Overflow | Terminate | Crowd
+    | Attempt | Exit | Raw | Rest | Interrupt | ListensOn
 )  # fmt: skip
 
 STEPS: dict[str, type[Any]] = {step.__name__: step for step in Step.__args__}
 """Every kind of step by its name, as a replayed case names it."""
-
-
-def steps_to_json(steps: Iterable[Step]) -> str:
-    """Write steps so that :func:`steps_from_json` reads them back."""
-    return json.dumps([_plain(step) for step in steps], separators=(",", ":"))
-
-
-def steps_from_json(text: str) -> tuple[Step, ...]:
-    """Read steps.
-
-    Raises:
-        ValueError: it is no JSON, or no list of steps.
-    """
-    value = json.loads(text)
-    if not isinstance(value, list):
-        raise ValueError("a list of steps is expected")
-    return tuple(_step(item) for item in value)
-
-
-def _plain(step: Any) -> dict[str, Any]:
-    """A dataclass without what is at its default, so that a case stays short."""
-    plain: dict[str, Any] = {"do": type(step).__name__}
-    for item in fields(step):
-        value = getattr(step, item.name)
-        if value != item.default:
-            plain[item.name] = _plain(value) if is_dataclass(value) else value
-    return plain
-
-
-def _step(item: Any) -> Step:
-    if not isinstance(item, dict) or item.get("do") not in STEPS:
-        raise ValueError(f"no such step: {json.dumps(item)[:100]}")
-    values = {key: value for key, value in item.items() if key != "do"}
-    if "headers" in values:
-        values["headers"] = tuple((str(name), str(value)) for name, value in values["headers"])
-    if "reply" in values:
-        reply = {key: value for key, value in values["reply"].items() if key != "do"}
-        reply["sends"] = tuple(reply.get("sends", ()))
-        reply["interim"] = tuple(reply.get("interim", ()))
-        reply["fate"] = Fate(reply.get("fate", "answer"))
-        values["reply"] = Reply(**reply)
-    if "sends" in values:
-        values["sends"] = tuple(values["sends"])
-    try:
-        step: Step = STEPS[item["do"]](**values)
-    except TypeError as exc:
-        raise ValueError(f"step {item['do']}: {exc}") from exc
-    return step

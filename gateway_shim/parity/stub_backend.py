@@ -2,148 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from gateway_shim.parity.probe import PATIENCE
+from gateway_shim.parity.reply import After, Fate, Reply, raw_bytes
+from gateway_shim.parity.session import Callback, Session
 
-__all__ = ["AT_ONCE", "CALLBACK_PATH", "Callback", "Fate", "Reply", "Session", "StubBackend"]
+__all__ = ["CALLBACK_PATH", "StubBackend"]
 
 CALLBACK_PATH = "/api/sse/callback?secret=s3cret"
 """The path of the recordings' CALLBACK_URL."""
 
-
-class Fate(StrEnum):
-    """What becomes of a callback."""
-
-    ANSWER = "answer"
-    HOLD = "hold"  # answered when the scenario releases it
-    RESET = "reset"
-    HANG = "hang"  # not answered as long as the session lasts
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """How the backend answers one connect callback.
-
-    Args:
-        status: the HTTP status.
-        reason: the reason phrase; empty for the standard one.
-        body: the body, which no gateway may look at.
-        sends: bodies of sends made before it answers, ``$T`` being the stream's token.
-        delay: seconds to wait before the answer.
-        interim: statuses of interim answers (1xx) that come before it.
-        fate: whether it answers at all.
-    """
-
-    status: int = 200
-    reason: str = ""
-    body: str = "{}"
-    sends: tuple[Any, ...] = ()
-    delay: float = 0.0
-    interim: tuple[int, ...] = ()
-    fate: Fate = Fate.ANSWER
-
-
-AT_ONCE = Reply()
-"""200, at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Callback:
-    """One callback as it arrived."""
-
-    method: str
-    path: str
-    content_type: str | None
-    json: Any
-
-    @property
-    def action(self) -> str | None:
-        """What it says has happened."""
-        return self.json.get("action") if isinstance(self.json, dict) else None
-
-    @property
-    def token(self) -> str | None:
-        """The token it speaks of."""
-        token = self.json.get("token") if isinstance(self.json, dict) else None
-        return token if isinstance(token, str) else None
-
-
-@dataclass
-class Session:
-    """The callbacks of one scenario.
-
-    Args:
-        send: POSTs a send to the gateway, for sends during a callback; returns its answer.
-        older: tokens of earlier sessions, whose late callbacks do not belong here.
-    """
-
-    send: Callable[[Any], Any]
-    older: frozenset[str] = frozenset()
-    callbacks: list[Callback] = field(default_factory=list)
-    during: list[Any] = field(default_factory=list)
-    on_disconnect: Reply = AT_ONCE
-
-    def __post_init__(self) -> None:
-        """Make the locks."""
-        self._changed = threading.Condition()
-        self._reply = AT_ONCE
-        self._released = threading.Event()
-        self._over = threading.Event()
-
-    def expect(self, reply: Reply) -> None:
-        """Answer the next connect callback so; without a word, it is 200 at once."""
-        with self._changed:
-            self._reply = reply
-
-    def release(self) -> None:
-        """Let the callbacks go that are held."""
-        self._released.set()
-
-    def end(self) -> None:
-        """Let every callback go: nothing may wait for this session any more."""
-        self._over.set()
-        self._released.set()
-
-    def wait_for(self, enough: Callable[[list[Callback]], bool], seconds: float = PATIENCE) -> bool:
-        """Wait until the callbacks so far are enough; False if time is up first."""
-        with self._changed:
-            return self._changed.wait_for(lambda: enough(self.callbacks), seconds)
-
-    def tokens(self) -> list[str]:
-        """The tokens of the connect callbacks, in order."""
-        with self._changed:
-            return [c.token for c in self.callbacks if c.action == "connect" and c.token]
-
-    def take(self, callback: Callback) -> Reply:
-        """Record a callback, do what the script says, and return the answer to give."""
-        connect = callback.action == "connect"
-        with self._changed:
-            if not connect and callback.token in self.older:
-                return AT_ONCE
-            reply = self.on_disconnect
-            if connect:
-                reply, self._reply = self._reply, AT_ONCE
-            self.callbacks.append(callback)
-            self._changed.notify_all()
-        for body in reply.sends:
-            self.during.append(self.send(_with_token(body, callback.token)))
-        if reply.delay:
-            self._over.wait(reply.delay)
-        if reply.fate is Fate.HOLD:
-            self._released.wait(PATIENCE)
-        elif reply.fate is Fate.HANG:
-            self._over.wait(PATIENCE)
-        return reply
+_CONNECTION_NUMBERS = itertools.count(1)
 
 
 class StubBackend:
@@ -151,12 +31,16 @@ class StubBackend:
 
     Args:
         port: where to listen on the loopback; 0 picks a free one.
+        host: the loopback address, ``127.0.0.1`` or ``::1``.
+        certificate: a PEM file with key and certificate, for a backend that speaks TLS.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is taken, or there is no such address here.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(
+        self, port: int = 0, host: str = "127.0.0.1", certificate: Path | None = None
+    ) -> None:
         backend = self
 
         class Handler(_Handler):
@@ -165,7 +49,7 @@ class StubBackend:
 
         self.session = Session(send=lambda _body: None)
         self._seen: set[str] = set()
-        self._server = _Server(("127.0.0.1", port), Handler)
+        self._server = _Server((host, port), Handler, certificate)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="stub backend", daemon=True
         )
@@ -200,11 +84,30 @@ class StubBackend:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 128
+    request_queue_size = 1024
 
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        handler: type[BaseHTTPRequestHandler],
+        certificate: Path | None,
+    ) -> None:
         self._open: set[socket.socket] = set()
+        self._tls: ssl.SSLContext | None = None
+        if certificate is not None:
+            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._tls.load_cert_chain(certificate)
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, handler)
+
+    def get_request(self) -> tuple[Any, Any]:
+        connection, address = super().get_request()
+        if self._tls is not None:
+            # The handshake is the first read's, in the connection's own thread.
+            connection = self._tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        return connection, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
@@ -238,20 +141,37 @@ class _Handler(BaseHTTPRequestHandler):
     def session(self) -> Session:
         raise NotImplementedError
 
+    def setup(self) -> None:
+        self._connection = next(_CONNECTION_NUMBERS)
+        super().setup()
+
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        text = raw.decode("utf-8", "backslashreplace")
         try:
             body: Any = json.loads(raw)
         except ValueError:
-            body = raw.decode("utf-8", "backslashreplace")
-        reply = self.session().take(
-            Callback(self.command, self.path, self.headers.get("Content-Type"), body)
+            body = text
+        session = self.session()
+        reply = session.take(
+            Callback(
+                self.command,
+                self.requestline.split(" ")[1],  # not `path`, where `//x` has become `/x`
+                self.headers.get("Content-Type"),
+                body,
+                self._connection,
+                text,
+                self.headers.get("Authorization"),
+            )
         )
         if reply.fate in (Fate.RESET, Fate.HANG):
-            linger = struct.pack("ii", 1, 0)
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self.close_connection = True
-            return
+            self._reset()
+        elif reply.raw is None:
+            self._answer(reply)
+        else:
+            self._write_raw(session, reply, raw_bytes(reply.raw))
+
+    def _answer(self, reply: Reply) -> None:
         for status in reply.interim:
             self.send_response_only(status)
             self.send_header("Link", "</style.css>; rel=preload")
@@ -264,6 +184,29 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def _write_raw(self, session: Session, reply: Reply, raw: bytes) -> None:
+        raw = raw.replace(b"$PORT", str(self.connection.getsockname()[1]).encode())
+        self.close_connection = reply.after is not After.KEEP
+        if reply.after is After.WITHHOLD:
+            session.begin_withholding()
+        if reply.every:
+            for byte in raw:
+                self.wfile.write(bytes((byte,)))
+                if not session.pause(reply.every):
+                    return
+        else:
+            self.wfile.write(raw)
+        if reply.after is After.RESET:
+            self._reset()
+        elif reply.after is After.WITHHOLD:
+            session.withhold()
+            self.wfile.write(reply.tail.encode("latin-1"))
+
+    def _reset(self) -> None:
+        linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.close_connection = True
+
     def do_GET(self) -> None:
         self.do_POST()  # recorded with its method, which makes it a difference
 
@@ -272,9 +215,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_args: Any) -> None:
         """The report says what matters."""
-
-
-def _with_token(body: Any, token: str | None) -> Any:
-    if isinstance(body, Mapping) and body.get("token") == "$T":
-        return {**body, "token": token}
-    return body

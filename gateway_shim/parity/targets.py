@@ -6,6 +6,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -16,9 +17,25 @@ from gateway_shim.parity.scenario import Process
 from gateway_shim.parity.stage import Stage
 from gateway_shim.parity.stub_backend import StubBackend
 
-__all__ = ["Command", "Target", "Url"]
+__all__ = ["AUTHORITY", "CERTIFICATE", "Command", "NotPlayable", "Target", "Url"]
+
+_CERTIFICATES = Path(__file__).parent / "certificates"
+
+CERTIFICATE = _CERTIFICATES / "backend.pem"
+"""Key and certificate of a stub backend that speaks TLS.
+
+They are the same everywhere, for 127.0.0.1, ::1 and localhost, from 2020 to 2119, and prove
+nothing to anyone: nobody has the authority's key any more.
+"""
+
+AUTHORITY = _CERTIFICATES / "authority.pem"
+"""The authority's certificate: whoever trusts it trusts the stub backend."""
 
 _UNKNOWN_HOST = "http://gateway-parity.invalid/callback"
+
+
+class NotPlayable(Exception):
+    """This machine lacks what a scenario needs, so that the scenario says nothing here."""
 
 
 class Target(Protocol):
@@ -76,22 +93,24 @@ class Command:
 
         Raises:
             GatewayFailed: it does not start or does not become ready.
+            NotPlayable: this machine has not the address that the process's backend needs.
         """
         with contextlib.ExitStack() as stack:
-            backend = StubBackend()
+            try:
+                certificate = CERTIFICATE if process.tls else None
+                backend = StubBackend(host=process.backend, certificate=certificate)
+            except OSError as exc:
+                raise NotPlayable(f"nothing can listen on {process.backend}: {exc}") from exc
             stack.callback(backend.stop)
-            url: str | None = backend.url
-            if process.callback == "none":
-                url = None
-            elif process.callback == "unknown host":
-                url = _UNKNOWN_HOST
-            elif process.callback == "refused":
-                url = f"http://127.0.0.1:{_refusing_port(stack)}/callback"
+            environment = {
+                name: value.replace("$CA", str(AUTHORITY))
+                for name, value in process.environment.items()
+            }
             gateway = GatewayProcess(
                 self.command,
-                url,
+                _callback_url(process.callback, backend, stack),
                 process.heartbeat_seconds,
-                {**dict(self.environment), **process.environment},
+                {**dict(self.environment), **environment},
             )
             stack.callback(gateway.stop)
             if process.start:
@@ -144,6 +163,19 @@ class Url:
             raise GatewayFailed(f"no gateway answers at {self.url}: {exc}") from exc
         finally:
             backend.stop()
+
+
+def _callback_url(callback: str, backend: StubBackend, stack: contextlib.ExitStack) -> str | None:
+    match callback:
+        case "stub":
+            return backend.url
+        case "none":
+            return None
+        case "unknown host":
+            return _UNKNOWN_HOST
+        case "refused":
+            return f"http://127.0.0.1:{_refusing_port(stack)}/callback"
+    return callback.replace("$PORT", str(backend.port))
 
 
 def _refusing_port(stack: contextlib.ExitStack) -> int:

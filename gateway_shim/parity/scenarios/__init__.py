@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 from gateway_shim.parity.scenario import Scenario
+from gateway_shim.parity.scenarios.callback_statuses import CALLBACK_STATUSES
+from gateway_shim.parity.scenarios.callback_urls import CALLBACK_URLS
+from gateway_shim.parity.scenarios.callback_wire import CALLBACK_WIRE
 from gateway_shim.parity.scenarios.connect import CONNECT
 from gateway_shim.parity.scenarios.contract import CONTRACT
+from gateway_shim.parity.scenarios.disconnects import DISCONNECTS
 from gateway_shim.parity.scenarios.divergences import DIVERGING
+from gateway_shim.parity.scenarios.event_texts import EVENT_TEXTS
 from gateway_shim.parity.scenarios.lifecycle import LIFECYCLE
 from gateway_shim.parity.scenarios.methods import METHODS
+from gateway_shim.parity.scenarios.process_life import PROCESS_LIFE
+from gateway_shim.parity.scenarios.request_bodies import REQUEST_BODIES
+from gateway_shim.parity.scenarios.request_heads import REQUEST_HEADS
+from gateway_shim.parity.scenarios.request_json import REQUEST_JSON
+from gateway_shim.parity.scenarios.request_order import REQUEST_ORDER
 from gateway_shim.parity.scenarios.sends import SENDS
 
 __all__ = ["SCENARIOS"]
 
-SCENARIOS: tuple[Scenario, ...] = (*CONNECT, *LIFECYCLE, *SENDS, *METHODS, *CONTRACT, *DIVERGING)
+SCENARIOS: tuple[Scenario, ...] = (
+    *CONNECT,
+    *LIFECYCLE,
+    *SENDS,
+    *METHODS,
+    *CONTRACT,
+    *CALLBACK_STATUSES,
+    *CALLBACK_WIRE,
+    *CALLBACK_URLS,
+    *DISCONNECTS,
+    *DIVERGING,
+    *REQUEST_HEADS,
+    *REQUEST_BODIES,
+    *REQUEST_JSON,
+    *EVENT_TEXTS,
+    *REQUEST_ORDER,
+    *PROCESS_LIFE,
+)
 """All of them; the recorded ones first, in the recordings' order within a name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway_shim.parity.reply import Fate, Reply
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.steps import (
     AwaitCallback,
@@ -12,7 +13,6 @@ from gateway_shim.parity.steps import (
     Request,
     Send,
 )
-from gateway_shim.parity.stub_backend import Fate, Reply
 
 __all__ = ["CONNECT"]
 

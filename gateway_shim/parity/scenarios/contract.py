@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway_shim.parity.reply import Fate, Reply
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.scenarios.lifecycle import buffered, event
 from gateway_shim.parity.scenarios.methods import method
@@ -19,7 +20,6 @@ from gateway_shim.parity.steps import (
     Pause,
     Send,
 )
-from gateway_shim.parity.stub_backend import Fate, Reply
 
 __all__ = ["CONTRACT"]
 
@@ -190,6 +190,8 @@ CONTRACT = (
         },
     ),
     buffered("buffered_mixed", {"token": "$T", "event": {"data": "a\nb"}}, event("n", "1")),
+    buffered("buffered_empty_data", event("n", "")),
+    buffered("buffered_carriage_return", {"token": "$T", "event": {"data": "a\rb"}}),
     buffered("buffered_invalid", {"token": "$T", "event": {"data": 5}}, event("n", "1")),
     buffered(
         "buffered_close_discards",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway_shim.parity.reply import Reply
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.scenarios.lifecycle import event
 from gateway_shim.parity.scenarios.methods import method
@@ -17,7 +18,6 @@ from gateway_shim.parity.steps import (
     Send,
     Terminate,
 )
-from gateway_shim.parity.stub_backend import Reply
 
 __all__ = ["DIVERGING"]
 
@@ -134,4 +134,4 @@ DIVERGING = (
         case="100_then_200",
     ),
 )
-"""The nine divergences."""
+"""Those of the divergences that no module about callbacks or requests shows."""

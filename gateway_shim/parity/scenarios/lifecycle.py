@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway_shim.parity.reply import Fate, Reply
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.steps import (
     AwaitCallback,
@@ -19,7 +20,6 @@ from gateway_shim.parity.steps import (
     Send,
     Terminate,
 )
-from gateway_shim.parity.stub_backend import Fate, Reply
 
 __all__ = ["LIFECYCLE", "buffered", "event"]
 

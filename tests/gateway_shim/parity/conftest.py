@@ -16,10 +16,10 @@ ROOT = Path(__file__).parents[3]
 PATIENCE = 2.0
 
 
-def command(module: str, *arguments: str) -> Command:
+def command(module: str, *arguments: str, dialect: str = "named") -> Command:
     """A Python module of this project as a gateway's command, with little patience."""
     words = " ".join((f"'{sys.executable}'", "-m", module, *arguments))
-    environment = (("PYTHONPATH", str(ROOT)), ("SSE_DIALECT", "named"))
+    environment = (("PYTHONPATH", str(ROOT)), ("SSE_DIALECT", dialect))
     return Command(words, environment, stages_at_once=1, patience=PATIENCE)
 
 

@@ -7,17 +7,29 @@ process, so that the rest of the program is the shim as it is.
 from __future__ import annotations
 
 import re
+import ssl
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import gateway_shim.worker
-from gateway_shim import callbacks, content_coding, contract, stream_request, wire
+from gateway_shim import (
+    callbacks,
+    certificates,
+    content_coding,
+    contract,
+    http_head,
+    stream_request,
+    web_url,
+    wire,
+)
 from gateway_shim.callbacks import Action, Reason
 from gateway_shim.contract import Route
 from gateway_shim.wire import Frame
+from tests.gateway_shim.parity.request_mutants import REQUEST_MUTANTS
 
-MUTANTS: dict[str, Callable[[], None]] = {}
+MUTANTS: dict[str, Callable[[], None]] = dict(REQUEST_MUTANTS)
 """Every fault by its name."""
 
 
@@ -244,6 +256,98 @@ def slow_heartbeat() -> None:
         add(self, connection)
 
     Heartbeats.add = late  # type: ignore[method-assign]
+
+
+@mutant
+def body_is_awaited() -> None:
+    """A client waits until the body of the backend's answer has come."""
+    from gateway_shim.unread_bodies import UnreadBodies
+
+    UnreadBodies.take = lambda self, answer: answer.discard()  # type: ignore[method-assign]
+
+
+@mutant
+def any_length() -> None:
+    """A Content-Length of the backend's may be anything."""
+    http_head._length = lambda value: 0
+
+
+@mutant
+def any_header_line() -> None:
+    """What is no header among the backend's is skipped."""
+    from gateway_shim import http_answer
+
+    parse = http_answer.parse_fields
+    http_answer.parse_fields = lambda lines: parse(line for line in lines if b":" in line)
+
+
+@mutant
+def redirect_is_final() -> None:
+    """The backend's first answer counts, if it only says where to ask."""
+    from gateway_shim import http_backend
+
+    http_backend.MAX_REDIRECTS = 0
+
+
+@mutant
+def phrase_is_latin_1() -> None:
+    """A reason phrase in UTF-8 comes out as two characters for each."""
+    from gateway_shim import http_answer
+
+    parse = http_answer.parse_status_line
+
+    def mistaken(line: bytes) -> Any:
+        found = parse(line)
+        return replace(found, reason=found.reason.encode().decode("latin-1"))
+
+    http_answer.parse_status_line = mistaken
+
+
+@mutant
+def phrase_may_be_empty() -> None:
+    """Without a reason phrase, a client that is rejected is told none."""
+    from gateway_shim.callbacks import CallbackAnswer
+
+    CallbackAnswer.message = property(lambda self: self.phrase or "")  # type: ignore[assignment]
+
+
+@mutant
+def trusts_no_authority_of_ours() -> None:
+    """No variable names an authority."""
+    certificates._trust_file = lambda context, variable, path: None
+
+
+@mutant
+def checks_no_certificate() -> None:
+    """Anyone on the way can be the backend."""
+    client_context = certificates.client_context
+
+    def trusting(environ: Any) -> ssl.SSLContext:
+        context = client_context(environ)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+
+    certificates.client_context = trusting
+
+
+@mutant
+def escapes_twice() -> None:
+    """A percent sign in CALLBACK_URL is escaped again."""
+    web_url._IN_PATH = web_url._IN_PATH.replace("%", "")
+
+
+@mutant
+def few_are_told_at_once() -> None:
+    """Whoever leaves with many others is told of after them."""
+    from gateway_shim.http_backend import HttpBackend
+
+    make = HttpBackend.__init__
+
+    def narrow(self: HttpBackend, *args: Any, **options: Any) -> None:
+        make(self, *args, **{**options, "disconnects_at_once": 32})
+
+    HttpBackend.__init__ = narrow  # type: ignore[method-assign]
 
 
 def main() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from gateway_shim.parity.cases import Case
+from gateway_shim.parity.reply import Reply
 from gateway_shim.parity.steps import (
     AwaitCallback,
     Drop,
@@ -13,10 +16,11 @@ from gateway_shim.parity.steps import (
     Gone,
     Open,
     Post,
+    Raw,
     Request,
     Send,
+    SendCompressed,
 )
-from gateway_shim.parity.stub_backend import Reply
 
 
 @pytest.mark.parametrize(
@@ -31,6 +35,8 @@ from gateway_shim.parity.stub_backend import Reply
         ((Open("a"), Send({"close": True}, stream="a"), AwaitCallback("a")), True),
         ((Open("a", reply=Reply(sends=({"close": True},))), AwaitCallback("a")), True),
         ((Post("x"), Request("GET", "/")), True),
+        ((Raw(("GET / HTTP/1.1\r\n\r\n",)),), True),
+        ((SendCompressed({}, "gzip", "gzip", stream="a"),), False),
     ],
 )
 def test_what_can_be_played(steps: tuple[Open | Fence | Drop, ...], playable: bool) -> None:
@@ -70,9 +76,11 @@ def test_a_case_looks_at_everything() -> None:
         "3.head": "$head:h",
         "4.answer": "$answer:4",
         "5.answer": "$answer:5",
-        "6.status": "$status:6",
-        "6.kind": "$header:6:content-type",
-        "6.body": "$body:6",
+        "6.answer": {
+            "status": "$status:6",
+            "headers": {"content-type": "$header:6:content-type"},
+            "body": "$body:6",
+        },
         "7.answer": "$answer:7",
         "during": "$during",
     }
@@ -86,4 +94,27 @@ def test_a_case_looks_at_everything() -> None:
         Request("PUT", "/", name="6"),
         Gone("7", "b"),
         End("a"),
+    )
+
+
+def test_odd_requests_are_looked_at_with_all_callbacks() -> None:
+    """Their answers, what a compressed send gets, and how often a repeated question was asked."""
+    raw = Raw(("GET / HTTP/1.1\r\n\r\n",))
+    steps = (
+        Open("a", reply=Reply(421, times=2)),
+        SendCompressed({"x": 1}, "gzip", "gzip", stream="a"),
+        raw,
+    )
+    scenario = Case(steps).scenario()
+    assert scenario.observe == {
+        "0.connects": "$connects:a",
+        "0.head": "$head:a",
+        "1.answer": "$answer:1",
+        "2.answers": "$value:2",
+        "callbacks": "$callbacks",
+        "during": "$during",
+    }
+    assert scenario.steps[1:] == (
+        SendCompressed({"x": 1}, "gzip", "gzip", "1", "a"),
+        dataclasses.replace(raw, name="2"),
     )

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway_shim.parity.cli import parity
+from gateway_shim.parity.divergences import DIVERGENCES
 from gateway_shim.parity.recording import load
 from tests.gateway_shim.parity.conftest import ROOT
 from tests.support.timing import TIME_LIMIT
@@ -33,17 +34,15 @@ def _parity(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "name", "numbers"),
-    [
-        ("named", "node-2025-11", "1, 2, 3, 4, 5, 7, 8, 9"),
-        ("envelope", "node-2026-05", "1, 2, 3, 4, 5, 6, 7, 8, 9"),
-    ],
+    ("dialect", "name"), [("named", "node-2025-11"), ("envelope", "node-2026-05")]
 )
-def test_the_shim_differs_only_as_expected(
-    dialect: str, name: str, numbers: str, tmp_path: Path
-) -> None:
+def test_the_shim_differs_only_as_expected(dialect: str, name: str, tmp_path: Path) -> None:
     """Every scenario, in both dialects, with every divergence; the exit status is 0."""
     junit = tmp_path / "junit.xml"
+    only_envelope = 6
+    numbers = ", ".join(
+        str(number) for number in DIVERGENCES if dialect == "envelope" or number != only_envelope
+    )
     done = _parity(
         "run", "--command", _SHIM, "--dialect", dialect, "--require-divergences",
         "--junit", str(junit),
@@ -72,6 +71,8 @@ def test_two_gateways_are_compared() -> None:
     same = _parity("diff", "--a", _SHIM, "--b", _SHIM, "--only", "send_events/*", "-v")
     assert (same.returncode, "send_events/named " in same.stdout) == (0, True), same.stderr
     assert "21 scenarios: 21 same, 0 expected divergence, 0 different" in same.stdout
+    whole = _parity("diff", "--a", _SHIM, "--b", _SHIM, "--only", "send_events")
+    assert "21 scenarios: 21 same" in whole.stdout, whole.stderr
     mutant = f"{_MUTANT} lost_newline"
     differs = _parity("diff", "--a", _SHIM, "--b", mutant, "--only", "send_events/colon")
     assert (differs.returncode, '    a  "data: :x\\n\\n"' in differs.stdout) == (1, True)
@@ -147,7 +148,7 @@ def test_an_interrupted_run_leaves_nothing(sent: signal.Signals, tmp_path: Path)
         process.send_signal(sent)
         _, errors = process.communicate(timeout=TIME_LIMIT)
     assert (process.returncode, errors) == (1, b"\nAborted!\n")
-    assert list(tmp_path.iterdir()) == []
+    assert [file.name for file in tmp_path.iterdir()] == []
     mine = f"TMPDIR={tmp_path}".encode()
     left = []
     for entry in Path("/proc").glob("[0-9]*/environ"):

@@ -47,3 +47,24 @@ def test_waiting_goes_on_after_ctrl_c() -> None:
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
     assert (ready, rest, process.returncode) == ("ready\n", "cleaned up\n", 0)
+
+
+def test_ctrl_c_that_another_thread_got_is_noticed() -> None:
+    """The system may give a process's signal to any thread; the wait ends all the same."""
+    code = (
+        "import signal, threading, time\n"
+        "from gateway_shim.parity.crew import Crew\n"
+        "ready, go = threading.Event(), threading.Event()\n"
+        "def task():\n"
+        "    ready.wait(5)\n"
+        "    time.sleep(0.1)\n"  # nothing says that the wait has begun
+        "    signal.pthread_kill(threading.get_ident(), signal.SIGINT)\n"
+        "    print(go.wait(5))\n"
+        "crew = Crew([task])\n"
+        "try:\n    ready.set()\n    crew.wait()\n"
+        "except KeyboardInterrupt:\n    go.set()\n    crew.wait()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=TIME_LIMIT
+    )
+    assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr

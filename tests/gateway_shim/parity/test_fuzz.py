@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,7 +15,8 @@ from gateway_shim.parity.comparison import Difference
 from gateway_shim.parity.fuzz import Fuzzer, Outcome, explain, render
 from gateway_shim.parity.generation import generate
 from gateway_shim.parity.launcher import GatewayFailed
-from gateway_shim.parity.steps import Fence, Open, Send
+from gateway_shim.parity.scenario import Process, Scenario
+from gateway_shim.parity.steps import Fence, Open, Post, Send
 from gateway_shim.parity.targets import Command
 from tests.gateway_shim.parity.conftest import command
 
@@ -57,6 +61,55 @@ def test_a_fault_that_undoes_a_divergence_is_that_divergence(shim: Command) -> N
     assert outcome.counts() == "0 same, expected divergences (3: 1), 0 different"
 
 
+class _Scripted:
+    """A gateway whose plays give scripted observations, the last one again and again."""
+
+    name, stages_at_once, own_processes = "scripted", 1, False
+
+    def __init__(self, *seen: Any) -> None:
+        self._seen = list(seen)
+
+    @contextlib.contextmanager
+    def stage(self, process: Process) -> Iterator[Any]:
+        """Itself."""
+        yield self
+
+    def play(self, scenario: Scenario) -> Any:
+        """The next observation."""
+        return self._seen.pop(0) if len(self._seen) > 1 else self._seen[0]
+
+
+def test_what_differs_once_is_told_apart() -> None:
+    """It is printed with its case, which is not shrunk; it is not counted as a fault."""
+    late = {"0.head": {"status": 504}, "0.callbacks": []}
+    good = {"0.head": {"status": 200}, "0.callbacks": ["connect"]}
+    case = Case((Open(target="/abc"),))
+    outcome = Fuzzer(_Scripted(good), _Scripted(late, good), 1).run([case, case], lambda: None)
+    assert (outcome.same, outcome.found, list(outcome.once)) == (1, {}, [case.to_json()])
+    assert outcome.counts() == "1 same, 0 different, 1 different once"
+    text = render(outcome, "A", "B")
+    assert text.startswith("different once, and not in 3 more plays")
+    assert f"--replay {shlex.quote(case.to_json())}" in text
+
+
+def test_what_differs_again_is_shrunk() -> None:
+    """Also if one of the plays in between agrees."""
+    good, bad = {"0.head": 1}, {"0.head": 2}
+    case = Case((Open(target="/abc"),))
+    outcome = Fuzzer(_Scripted(good), _Scripted(bad, good, bad), 1).run([case], lambda: None)
+    assert list(outcome.found) == [Case((Open(target="/"),)).to_json()]
+    assert outcome.once == {}
+
+
+def test_shrinking_stays_with_the_difference() -> None:
+    """A smaller case that differs elsewhere is another matter."""
+    good, bad, other = ({"0.head": 1, "0.body": 1}, {"0.head": 2, "0.body": 1}, {"0.body": 2})
+    case = Case((Open(target="/abc"),))
+    scripted = _Scripted(bad, bad, {**good, **other})
+    outcome = Fuzzer(_Scripted(good), scripted, 1).run([case], lambda: None)
+    assert list(outcome.found) == [case.to_json()]
+
+
 def test_a_gateway_that_does_not_start_ends_it(shim: Command) -> None:
     """With the launcher's message."""
     with pytest.raises(GatewayFailed, match="does not start"):
@@ -73,6 +126,19 @@ def test_only_the_exact_pair_of_answers_is_a_divergence() -> None:
     assert explain(steps, right[0], right[0]) == (frozenset(), [])
     assert explain(steps, node, ours) == (frozenset(), [Difference("2.bytes", "x", "y")])
     assert explain(steps, right[0], ours)[1] != []
+
+
+def test_an_error_in_another_form_is_a_divergence() -> None:
+    """On either side; one with another status is a difference."""
+    page = {"status": 400, "headers": {"content-type": "text/html; charset=utf-8"}}
+    node = {"0.answer": {**page, "body": "(html page)"}}
+    error = {"error": {"message": "m", "code": "INVALID_JSON"}}
+    kind = {"content-type": "application/json; charset=utf-8"}
+    ours = {"0.answer": {"status": 400, "headers": kind, "json": error}}
+    other = {"0.answer": {"status": 415, "headers": kind, "json": error}}
+    assert explain((Post("{"),), node, ours) == (frozenset({1}), [])
+    assert explain((Post("{"),), ours, node) == (frozenset({1}), [])
+    assert explain((Post("{"),), node, other)[1] != []
 
 
 def test_a_difference_without_a_divergence_is_one() -> None:

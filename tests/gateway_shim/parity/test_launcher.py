@@ -174,3 +174,19 @@ def test_a_sibling_has_its_own_port_and_changes() -> None:
         assert second.wait(TIME_LIMIT) == -15
     finally:
         second.stop()
+
+
+def test_authorities_of_this_machine_are_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only those that a scenario names are trusted."""
+    ours = "n.startswith(('SSL_', 'NODE_', 'REQUESTS_'))"
+    code = f"import os; print(sorted(n for n in os.environ if {ours}))"
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, "/etc/ssl")
+    gateway = GatewayProcess(_python(code), None, environment={"SSL_CERT_FILE": "/own"})
+    try:
+        gateway.start()
+        gateway.wait(TIME_LIMIT)
+        output = gateway.last_output()
+    finally:
+        gateway.stop()
+    assert output == "['SSL_CERT_FILE']"

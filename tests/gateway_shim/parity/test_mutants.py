@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
 from gateway_shim.parity import Kind, Runner, judge_run, load
+from gateway_shim.parity.recording import BUILT_IN
 from gateway_shim.parity.scenarios import SCENARIOS
 from tests.gateway_shim.parity.conftest import command
 from tests.gateway_shim.parity.mutants import MUTANTS
@@ -17,6 +19,10 @@ _QUICK = frozenset(
         "buffered_close_only",
         "buffered_fifo",
         "callback_answers/103_then_200",
+        "callback_framing/length abc",
+        "callback_headers/no colon",
+        "callback_redirect/307 refused",
+        "callback_withheld/403",
         "client_disconnects",
         "close_only",
         "connect_callback_answers_201",
@@ -35,6 +41,16 @@ _QUICK = frozenset(
     }
 )
 """Played on every mutant; each fault shows in some of them, and in no other."""
+
+_REFUSED = frozenset(
+    {
+        "callback_framing/length abc",
+        "callback_headers/no colon",
+        "callback_redirect/307 refused",
+        "callback_withheld/403",
+    }
+)
+"""Those of them in which a backend's odd answer opens no stream."""
 
 _TELLING: Mapping[str, set[str]] = {
     "none": set(),
@@ -66,6 +82,7 @@ _TELLING: Mapping[str, set[str]] = {
         "client_disconnects",
         "close_only",
         "callback_answers/103_then_200",
+        *_REFUSED,
         "connect_callback_answers_201",
         "connect_forwards_headers",
     },
@@ -88,6 +105,7 @@ _TELLING: Mapping[str, set[str]] = {
     "interim_is_final": {"callback_answers/103_then_200"},
     "no_cors": {
         "callback_answers/103_then_200",
+        *_REFUSED,
         "connect_callback_answers_201",
         "head_on_stream_path",
         "other_methods/GET /HEALTHZ",
@@ -96,45 +114,115 @@ _TELLING: Mapping[str, set[str]] = {
     "body_limit_off_by_one": {"send_malformed_bodies/100k"},
     "health_is_case_sensitive": {"other_methods/GET /HEALTHZ"},
     "head_calls_the_backend": {"head_on_stream_path"},
+    "body_is_awaited": {"callback_withheld/403"},
+    "any_length": {"callback_framing/length abc"},
+    "any_header_line": {"callback_headers/no colon"},
+    "redirect_is_final": {"callback_redirect/307 refused"},
 }
 
-_HEARTBEATS = frozenset({"heartbeat_from_own_opening"})
-_BEATING = ("none", "no_heartbeat", "slow_heartbeat")
+
+@dataclass(frozen=True)
+class _Group:
+    """Scenarios that are played on a few mutants only.
+
+    Args:
+        telling: for each mutant in which of them its fault shows; they are played on all.
+        dialect: the dialect that is spoken.
+    """
+
+    telling: Mapping[str, set[str]]
+    dialect: str = "named"
 
 
-def _different(mutant: str, ids: frozenset[str]) -> set[str]:
+_ESCAPES = "callback_url/http://127.0.0.1:$PORT/%41%2f%zz"
+_AUTHORITY = "callback_tls/NODE_EXTRA_CA_CERTS"
+
+_GROUPS: Mapping[str, _Group] = {
+    "heartbeats": _Group(
+        {
+            "none": set(),
+            "no_heartbeat": {"heartbeat_from_own_opening"},
+            "slow_heartbeat": {"heartbeat_from_own_opening"},
+        }
+    ),
+    "phrases": _Group(
+        {
+            "none": set(),
+            "phrase_is_latin_1": {"callback_status/403 \\xc3\\xa9"},
+            "phrase_may_be_empty": {"callback_status/401 "},
+        },
+        "envelope",
+    ),
+    "processes": _Group(
+        {
+            "none": set(),
+            "trusts_no_authority_of_ours": {_AUTHORITY},
+            "checks_no_certificate": {"callback_tls/nobody"},
+            "escapes_twice": {_ESCAPES},
+            "few_are_told_at_once": {"many_leave_at_once"},
+        }
+    ),
+    "odd requests": _Group(
+        {
+            "none": set(),
+            "small_head": {"request_heads/target_of_16300"},
+            "first_host_wins": {"request_heads/two_hosts"},
+            "no_empty_lines": {"request_heads/two_empty_lines_first"},
+            "silent_keep_alive": {
+                "kept_connections/send",
+                "request_content_types/latin1",
+                "request_heads/two_empty_lines_first",
+                "request_json/nested_5000",
+            },
+            "connection_is_no_list": {"kept_connections/close_in_a_list"},
+            "shallow_json": {"request_json/nested_5000"},
+            "any_charset": {"request_content_types/latin1"},
+            "any_coding": {"divergence_15/gzip_chunked"},
+        }
+    ),
+}
+
+
+def _different(mutant: str, ids: Set[str], dialect: str = "named") -> set[str]:
     scenarios = [scenario for scenario in SCENARIOS if scenario.id in ids]
     assert {scenario.id for scenario in scenarios} == ids
-    seen = Runner(command("tests.gateway_shim.parity.mutants", mutant)).run(scenarios)
-    verdicts = judge_run(scenarios, load("node-2025-11"), seen, require_divergences=True)
+    gateway = command("tests.gateway_shim.parity.mutants", mutant, dialect=dialect)
+    seen = Runner(gateway).run(scenarios)
+    verdicts = judge_run(scenarios, load(BUILT_IN[dialect]), seen, require_divergences=True)
     return {verdict.scenario.id for verdict in verdicts if verdict.kind is Kind.DIFFERENT}
 
 
 @pytest.fixture(scope="module")
-def found() -> Mapping[str, set[str]]:
+def found() -> Mapping[tuple[str, str], set[str]]:
     """What the kit finds different in each mutant; several are played at a time."""
-    jobs = [(name, name, _QUICK) for name in _TELLING]
-    jobs += [(f"{name}, heartbeats", name, _HEARTBEATS) for name in _BEATING]
+    jobs = [("", name, _QUICK, "named") for name in _TELLING]
+    for group, rules in _GROUPS.items():
+        ids = frozenset().union(*rules.telling.values())
+        jobs += [(group, name, ids, rules.dialect) for name in rules.telling]
     with ThreadPoolExecutor(4) as pool:
-        results = pool.map(lambda job: _different(job[1], job[2]), reversed(jobs))
-        return dict(zip([job[0] for job in reversed(jobs)], results, strict=True))
+        results = pool.map(lambda job: _different(*job[1:]), reversed(jobs))
+        return dict(zip([job[:2] for job in reversed(jobs)], results, strict=True))
 
 
 @pytest.mark.parametrize("mutant", _TELLING)
 def test_a_fault_is_reported_where_it_is_and_nowhere_else(
-    mutant: str, found: Mapping[str, set[str]]
+    mutant: str, found: Mapping[tuple[str, str], set[str]]
 ) -> None:
     """Exactly the scenarios that the fault touches are different; without one, none is."""
-    assert found[mutant] == _TELLING[mutant]
+    assert found["", mutant] == _TELLING[mutant]
 
 
-@pytest.mark.parametrize("mutant", _BEATING)
-def test_faults_of_heartbeats_are_reported(mutant: str, found: Mapping[str, set[str]]) -> None:
-    """Heartbeats that are missing, or at the wrong time, are different; right ones are not."""
-    expected = set() if mutant == "none" else set(_HEARTBEATS)
-    assert found[f"{mutant}, heartbeats"] == expected
+@pytest.mark.parametrize(
+    ("group", "mutant"), [(group, name) for group in _GROUPS for name in _GROUPS[group].telling]
+)
+def test_faults_in_other_places_are_reported(
+    group: str, mutant: str, found: Mapping[tuple[str, str], set[str]]
+) -> None:
+    """Such as heartbeats that are missing or late, and phrases that only one dialect shows."""
+    assert found[group, mutant] == _GROUPS[group].telling[mutant]
 
 
 def test_every_mutant_is_tested() -> None:
     """No fault is there that the tests above leave out."""
-    assert {*_TELLING, *_BEATING} == set(MUTANTS)
+    elsewhere = {name for group in _GROUPS.values() for name in group.telling}
+    assert {*_TELLING, *elsewhere} == set(MUTANTS)

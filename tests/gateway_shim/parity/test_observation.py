@@ -6,7 +6,7 @@ import pytest
 
 from gateway_shim.parity import observation
 from gateway_shim.parity.probe import Connection, Head, request_bytes
-from gateway_shim.parity.stub_backend import Callback
+from gateway_shim.parity.session import Callback
 from tests.gateway_shim.parity.wire_server import answering
 
 _TOKENS = ("11111111-2222-4333-8444-555555555555", "99999999-2222-4333-9444-555555555555")

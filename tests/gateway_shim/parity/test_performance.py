@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway_shim.parity.reply import Fate, Reply
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.stage import Stage
 from gateway_shim.parity.steps import (
     AwaitCallback,
+    AwaitCalls,
     Burst,
     Drop,
     End,
@@ -25,7 +27,6 @@ from gateway_shim.parity.steps import (
     Step,
     Terminate,
 )
-from gateway_shim.parity.stub_backend import Fate, Reply
 from gateway_shim.parity.targets import Command
 
 _CLOSE = {"token": "$T", "close": True}
@@ -75,6 +76,25 @@ def test_sends_during_a_disconnect_callback(running_shim: Stage) -> None:
     assert seen[1] == [["connect", None], ["disconnect", "client_closed"]]
 
 
+def test_calls_after_a_redirect_are_awaited(running_shim: Stage) -> None:
+    """They belong to this scenario, although they name no token."""
+    redirect = "HTTP/1.1 303 See\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"
+    slow = Reply(raw="HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", delay=0.2)
+    steps = (
+        OnDisconnect(reply=Reply(raw=redirect, delay=0.2, then=(slow,))),
+        Open(),
+        Drop(),
+        AwaitCallback(),
+        AwaitCalls(3),
+    )
+    seen = _play(running_shim, "$calls", *steps)
+    assert [call.split("?")[0] for call in seen] == [
+        "POST /api/sse/callback",
+        "POST /api/sse/callback",
+        "GET /other -",
+    ]
+
+
 def test_a_burst_is_in_order(running_shim: Stage) -> None:
     """All of it, behind what was there before."""
     assert _play(running_shim, "$value:in_order:s", Open(), Burst(5)) is True
@@ -117,7 +137,7 @@ def test_a_client_that_does_not_read_is_cut_off(shim: Command) -> None:
 
 
 def test_sigterm_is_measured(shim: Command) -> None:
-    """Exit status, time to the next five seconds, and the streams' ends."""
+    """Exit status, time to the next ten seconds, and the streams' ends."""
     with shim.stage(Process()) as stage:
         observe = ["$value:exit_code", "$value:seconds", "$ended:s", "$disconnects"]
         seen = _play(stage, observe, Open(), Terminate())

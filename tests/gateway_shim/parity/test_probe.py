@@ -7,10 +7,12 @@ import threading
 
 import pytest
 
-from gateway_shim.parity.probe import Connection, Ended, Head, NotHttp, request_bytes
+from gateway_shim.parity.message import Head, NotHttp, request_bytes
+from gateway_shim.parity.probe import Connection, Ended
 from tests.gateway_shim.parity.wire_server import answering
 from tests.support.odd_answers import INTERIM
 from tests.support.scripted import ScriptedServer
+from tests.support.timing import TIME_LIMIT
 
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -24,22 +26,6 @@ def _read(port: int, method: str = "GET") -> Connection:
     finally:
         connection.close()
     return connection
-
-
-def test_a_request_is_written_exactly_as_given() -> None:
-    """Nothing is added, escaped or put in another order."""
-    request = request_bytes("GET", "/a//%zz", [("X-B", "\xe9"), ("x-a", "")], b"body", "1.0")
-    assert request == b"GET /a//%zz HTTP/1.0\r\nX-B: \xe9\r\nx-a: \r\n\r\nbody"
-
-
-def test_a_head_is_parsed_and_its_bytes_are_kept() -> None:
-    """Status, reason and headers in order; repeated ones can be read together."""
-    raw = b"HTTP/1.1 404 Not Found\r\nX-A: 1\r\nServer: x\r\nx-a: 2\r\n\r\n"
-    head = Head.parse(raw)
-    expected = Head(
-        raw, "HTTP/1.1", 404, "Not Found", (("X-A", "1"), ("Server", "x"), ("x-a", "2"))
-    )
-    assert (head, head.get("X-a"), head.get("y")) == (expected, "1, 2", None)
 
 
 @pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
@@ -172,3 +158,26 @@ def test_nobody_there() -> None:
         pass
     with pytest.raises(ConnectionRefusedError):
         Connection("127.0.0.1", port)
+
+
+def test_answers_are_read_one_after_the_other() -> None:
+    """Bytes of the next one that came already are its own; interim answers are counted to it."""
+    raw = (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 5\r\n\r\n"
+    )
+    with answering(raw) as port:
+        connection = Connection("127.0.0.1", port)
+        connection.write(request_bytes("GET", "/"))
+        connection.finish_writing()
+        connection.read_head(TIME_LIMIT)
+        connection.read_to_end(TIME_LIMIT)
+        first = bytes(connection.body)
+        connection.begin_answer("HEAD")
+        second = connection.read_head(TIME_LIMIT)
+        assert (first, second.status, connection.interim) == (b"ok", 404, [100])
+        assert connection.ended is Ended.CLEAN
+        connection.begin_answer("GET")
+        with pytest.raises(ConnectionError):
+            connection.read_head(TIME_LIMIT)
+        connection.close()

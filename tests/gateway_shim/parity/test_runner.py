@@ -12,6 +12,7 @@ import pytest
 from gateway_shim.parity.launcher import GatewayFailed
 from gateway_shim.parity.runner import Runner
 from gateway_shim.parity.scenario import Process, Scenario
+from gateway_shim.parity.targets import NotPlayable
 from tests.support.timing import TIME_LIMIT
 
 
@@ -95,6 +96,40 @@ def test_a_gateway_that_does_not_start_is_found_out_once() -> None:
     assert target.processes == []
 
 
+def test_an_odd_process_that_does_not_start_is_an_observation() -> None:
+    """The others are played, however many such processes there are."""
+    target = _Target()
+    odd = Process(callback="http://:$PORT")
+
+    @contextlib.contextmanager
+    def stage(process: Process) -> Iterator[Any]:
+        if process == odd:
+            raise GatewayFailed("it ended")
+        yield _Stage(target)
+
+    target.stage = stage  # type: ignore[method-assign]
+    played: list[str] = []
+    runner = Runner(target, lambda scenario: played.append(scenario.id))
+    seen = runner.run([_scenario("a"), *(_scenario(f"{n}", 0, odd) for n in range(20))])
+    assert seen == {"a": {"seen": "a"}, **{f"{n}": {"failed": "it ended"} for n in range(20)}}
+    assert len(played) == len(seen)
+
+
+def test_what_this_machine_cannot_play_is_missing() -> None:
+    """It is no failure, and nothing was seen of it."""
+    target = _Target()
+
+    @contextlib.contextmanager
+    def stage(process: Process) -> Iterator[Any]:
+        raise NotPlayable("no IPv6 here")
+        yield
+
+    target.stage = stage  # type: ignore[method-assign]
+    played: list[str] = []
+    runner = Runner(target, lambda scenario: played.append(scenario.id))
+    assert (runner.run([_scenario("a", 0, Process())]), played) == ({}, ["a"])
+
+
 def test_a_death_cuts_the_others_short() -> None:
     """Scenarios that are being played elsewhere are aborted, not waited for."""
     target = _Target(stages_at_once=2)
@@ -111,6 +146,20 @@ def test_a_death_cuts_the_others_short() -> None:
     with pytest.raises(GatewayFailed, match="it died"):
         Runner(target).run([_scenario("waits"), _scenario("dies"), _scenario("never")])
     assert target.aborted.is_set()
+
+
+def test_a_stage_that_is_ready_after_the_end_is_not_played_on() -> None:
+    """A gateway that was still starting when the run was stopped plays nothing any more."""
+    target = _Target()
+    runner = Runner(target)
+
+    @contextlib.contextmanager
+    def stage(process: Process) -> Iterator[Any]:
+        runner.stop()
+        yield _Stage(target)
+
+    target.stage = stage  # type: ignore[method-assign]
+    assert (runner.run([_scenario("a", 0, Process())]), target.order) == ({}, [])
 
 
 def test_what_never_answers_right_is_no_gateway() -> None:

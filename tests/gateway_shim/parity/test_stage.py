@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from gateway_shim.parity.launcher import GatewayFailed
+from gateway_shim.parity.reply import Reply
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.stage import Stage
 from gateway_shim.parity.steps import AwaitCallback, Drop, End, Fence, Open, Request, Send
-from gateway_shim.parity.stub_backend import Reply, StubBackend
+from gateway_shim.parity.stub_backend import StubBackend
 from gateway_shim.parity.targets import Command
 from tests.gateway_shim.parity.wire_server import answering
 

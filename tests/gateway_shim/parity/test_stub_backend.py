@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,8 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from gateway_shim.parity.stub_backend import Callback, Fate, Reply, Session, StubBackend
-from tests.support.http import Connection, request_bytes
+from gateway_shim.parity.reply import After, Fate, Reply
+from gateway_shim.parity.session import Callback
+from gateway_shim.parity.stub_backend import StubBackend
+from gateway_shim.parity.targets import AUTHORITY, CERTIFICATE
+from tests.support.http import Connection, Ended, request_bytes
 from tests.support.timing import TIME_LIMIT
 
 _CONNECT = {"action": "connect", "token": "t1"}
@@ -108,18 +112,59 @@ def test_late_callbacks_of_an_older_session_are_not_the_new_ones(backend: StubBa
     assert [callback.token for callback in session.callbacks] == ["t2"]
 
 
-def test_disconnects_have_an_answer_of_their_own() -> None:
-    """Connects are not touched by it."""
-    session = Session(send=lambda body: body)
-    session.on_disconnect = Reply(500, sends=({"token": "$T"},))
-    connect = session.take(Callback("POST", "/", None, _CONNECT))
-    disconnect = session.take(Callback("POST", "/", None, {**_CONNECT, "action": "disconnect"}))
-    assert (connect.status, disconnect.status, session.during) == (200, 500, [{"token": "t1"}])
+def _rest(connection: Connection) -> bytes:
+    deadline = time.monotonic() + TIME_LIMIT
+    return b"".join(iter(lambda: connection.receive(deadline), b""))
 
 
-def test_waiting_for_callbacks_ends_with_the_time() -> None:
-    """False, and no exception."""
-    assert Session(send=lambda body: None).wait_for(lambda seen: bool(seen), 0.01) is False
+def _raw(backend: StubBackend, reply: Reply) -> Iterator[Connection]:
+    backend.begin(lambda body: None).expect(reply)
+    with Connection(urlsplit(backend.url).port or 0) as connection:
+        connection.send(request_bytes("POST", "/", [], json.dumps(_CONNECT).encode()))
+        yield connection
+
+
+@pytest.mark.parametrize("every", [0.0, 0.0001])
+def test_a_raw_answer_is_written_as_it_is_and_the_connection_closed(
+    backend: StubBackend, every: float
+) -> None:
+    """Also bytes that no HTTP server would write, in one piece or byte by byte."""
+    reply = Reply(raw=("\0\xff nonsense", ("x", 3)), after=After.CLOSE, every=every)
+    for connection in _raw(backend, reply):
+        assert _rest(connection) == b"\0\xff nonsensexxx"
+
+
+def test_a_raw_answer_can_name_the_port(backend: StubBackend) -> None:
+    """For a redirect to a whole URL."""
+    for connection in _raw(backend, Reply(raw="Location: http://h:$PORT/", after=After.CLOSE)):
+        assert _rest(connection) == f"Location: http://h:{backend.port}/".encode()
+
+
+def test_a_raw_answer_can_leave_the_connection_open(backend: StubBackend) -> None:
+    """The next callback comes on it, and gets the answer that follows."""
+    then = Reply(raw="HTTP/1.1 403 F\r\nContent-Length: 0\r\n\r\n")
+    redirect = Reply(raw="HTTP/1.1 307 M\r\nLocation: /\r\n\r\n", then=(then,))
+    for connection in _raw(backend, redirect):
+        first = connection.read_head().status
+        connection.send(request_bytes("GET", "/other"))
+        assert (first, connection.read_head().status) == (307, 403)
+
+
+def test_a_raw_answer_can_end_in_a_reset(backend: StubBackend) -> None:
+    """After its bytes, or without any."""
+    for connection in _raw(backend, Reply(raw="", after=After.RESET)):
+        assert connection.wait_closed() is Ended.RESET
+
+
+def test_the_rest_of_an_answer_is_withheld_until_it_is_released(backend: StubBackend) -> None:
+    """The session knows it meanwhile; then the tail comes, and the connection is closed."""
+    reply = Reply(raw="HTTP/1.1 200 OK\r\n\r\n", after=After.WITHHOLD, tail="{}")
+    for connection in _raw(backend, reply):
+        connection.read_head()
+        before = backend.session.withheld
+        backend.session.release()
+        assert (before, _rest(connection)) == (True, b"{}")
+    assert backend.session.withheld is False
 
 
 def test_a_stopped_backend_frees_its_port(backend: StubBackend) -> None:
@@ -129,3 +174,30 @@ def test_a_stopped_backend_frees_its_port(backend: StubBackend) -> None:
     again = StubBackend(port)
     again.stop()
     assert again.port == port
+
+
+def test_a_backend_can_speak_tls() -> None:
+    """Whoever trusts the kit's authority gets an answer, and nobody else does."""
+    backend = StubBackend(certificate=CERTIFICATE)
+    url = backend.url.replace("http:", "https:")
+    closing = {"Connection": "close"}
+    with pytest.raises(requests.exceptions.SSLError):
+        requests.post(url, json=_CONNECT, timeout=TIME_LIMIT)
+    answer = requests.post(
+        url, json=_CONNECT, timeout=TIME_LIMIT, verify=str(AUTHORITY), headers=closing
+    )
+    assert (answer.status_code, backend.session.tokens()) == (200, ["t1"])
+    backend.stop()
+
+
+def test_a_callback_says_how_it_came(backend: StubBackend) -> None:
+    """Its target untouched, its text, its authorization, and the number of its connection."""
+    session = backend.begin(lambda body: None)
+    for target in ("//a", "/b"):
+        url = f"http://127.0.0.1:{backend.port}{target}"
+        requests.post(
+            url, "{ }", auth=("u", "p"), timeout=TIME_LIMIT, headers={"Connection": "close"}
+        )
+    first, second = session.callbacks
+    assert (first.path, first.text, first.authorization) == ("//a", "{ }", "Basic dTpw")
+    assert first.connection != second.connection

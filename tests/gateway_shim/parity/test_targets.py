@@ -9,7 +9,7 @@ from gateway_shim.parity.ports import free_port
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.steps import End, Open, Request
 from gateway_shim.parity.stub_backend import StubBackend
-from gateway_shim.parity.targets import Command, Url
+from gateway_shim.parity.targets import AUTHORITY, Command, NotPlayable, Url
 from tests.gateway_shim.parity.conftest import PATIENCE
 
 
@@ -83,3 +83,20 @@ def test_a_refused_stream_goes_clean(shim: Command) -> None:
     with shim.stage(process) as stage:
         seen = stage.play(Scenario("s", (Open(), End()), "$ended:s", process=process))
     assert seen == "clean"
+
+
+def test_an_address_that_is_not_here(shim: Command) -> None:
+    """A scenario that needs it cannot be played on this machine."""
+    not_ours = Process(backend="192.0.2.1")
+    with pytest.raises(NotPlayable, match="nothing can listen on"), shim.stage(not_ours):
+        pass
+
+
+def test_a_callback_url_and_an_authority_are_filled_in(shim: Command) -> None:
+    """``$PORT`` is the stub backend's, and ``$CA`` a file that is there."""
+    process = Process(
+        callback="http://127.0.0.1:$PORT/own?path", environment={"SSL_CERT_FILE": "$CA"}
+    )
+    with shim.stage(process) as stage:
+        seen = stage.play(Scenario("s", (Open(),), "$calls", process=process))
+    assert (seen, AUTHORITY.is_file()) == (["POST /own?path connect"], True)

@@ -1,0 +1,42 @@
+"""Repeatable choices: the same seed makes the same ones, on every machine."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
+__all__ = ["Dice"]
+
+_T = TypeVar("_T")
+
+
+class Dice:
+    """Makes the choices of one case.
+
+    Args:
+        seed: any text.
+    """
+
+    def __init__(self, seed: str) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - it has to be repeatable
+
+    def one(self, choices: Sequence[_T]) -> _T:
+        """Return one of the choices, each as likely as any other."""
+        return self._random.choice(choices)
+
+    def chance(self, share: float) -> bool:
+        """Return true in the given share of the calls, 0.0 to 1.0."""
+        return self._random.random() < share
+
+    def share(self) -> float:
+        """Return a number from 0.0 up to, but not including, 1.0."""
+        return self._random.random()
+
+    def below(self, end: int) -> int:
+        """Return a whole number from 0 to ``end - 1``."""
+        return self._random.randrange(end)
+
+    def some(self, choices: Sequence[_T], end: int) -> list[_T]:
+        """Return fewer than ``end`` of the choices, any of them several times."""
+        return [self.one(choices) for _ in range(self.below(end))]

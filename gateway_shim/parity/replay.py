@@ -1,0 +1,64 @@
+"""Steps as JSON text: what a case that is to be played again is written in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from gateway_shim.parity.raw_steps import parts_from_json
+from gateway_shim.parity.reply import reply_from_data
+from gateway_shim.parity.steps import STEPS, Step
+
+__all__ = ["steps_from_json", "steps_to_json"]
+
+
+def steps_to_json(steps: Iterable[Step]) -> str:
+    """Write steps so that :func:`steps_from_json` reads them back."""
+    return json.dumps([_plain(step) for step in steps], separators=(",", ":"))
+
+
+def steps_from_json(text: str) -> tuple[Step, ...]:
+    """Read steps.
+
+    Raises:
+        ValueError: it is no JSON, or no list of steps.
+    """
+    value = json.loads(text)
+    if not isinstance(value, list):
+        raise ValueError("a list of steps is expected")
+    return tuple(_step(item) for item in value)
+
+
+def _plain(value: Any) -> Any:
+    """A dataclass without what is at its default, so that a case stays short."""
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if not is_dataclass(value):
+        return value
+    plain: dict[str, Any] = {"do": type(value).__name__}
+    for item in fields(value):
+        if (content := getattr(value, item.name)) != item.default:
+            plain[item.name] = _plain(content)
+    return plain
+
+
+def _step(item: Any) -> Step:
+    if not isinstance(item, dict) or item.get("do") not in STEPS:
+        raise ValueError(f"no such step: {json.dumps(item)[:100]}")
+    values = {key: value for key, value in item.items() if key != "do"}
+    try:
+        if "headers" in values:
+            values["headers"] = tuple((str(name), str(value)) for name, value in values["headers"])
+        if "reply" in values:
+            values["reply"] = reply_from_data(values["reply"])
+        if "parts" in values:
+            values["parts"] = parts_from_json(values["parts"])
+        for name in ("addresses", "awaits", "sends"):
+            if name in values:
+                values[name] = tuple(values[name])
+        step: Step = STEPS[item["do"]](**values)
+    except (AttributeError, TypeError, ValueError) as exc:
+        raise ValueError(f"step {item['do']}: {exc}") from exc
+    return step

@@ -1,0 +1,64 @@
+"""A gateway's process: where it listens, and that a signal ends it at any instant of its start."""
+
+from __future__ import annotations
+
+from gateway_shim.parity.scenario import Process, Scenario
+from gateway_shim.parity.steps import Interrupt, ListensOn
+
+__all__ = ["PROCESS_LIFE"]
+
+_ADDRESSES = ("127.0.0.1", "127.0.0.2", "::1")
+
+_INSTANTS: tuple[tuple[str, str, float], ...] = (
+    ("SIGTERM", "start", 0.3),
+    ("SIGTERM", "port", 0.0),
+    ("SIGTERM", "port", 0.15),
+    ("SIGTERM", "health", 0.0),
+    # Not before the port is open: while Python itself starts, SIGINT is an exit status of its own.
+    ("SIGINT", "port", 0.02),
+    ("SIGQUIT", "health", 0.0),
+    ("SIGHUP", "start", 0.1),
+)
+
+
+def _ended(
+    signal: str, since: str, after: float, name: str = "signals", within: float = 10.0
+) -> Scenario:
+    case = f"{signal} {after:g} s after {since}"
+    return Scenario(
+        name,
+        (Interrupt(signal, since, after, within),),
+        {"case": case, "process": "$value:end"},
+        case=case,
+        process=Process(start=False),
+        seconds=1.0,
+    )
+
+
+def _listening(name: str, case: str, environment: dict[str, str]) -> Scenario:
+    return Scenario(
+        name,
+        (ListensOn(_ADDRESSES),),
+        {"case": case, "addresses": "$value:listens_on"},
+        case=case,
+        process=Process(environment=environment),
+        seconds=0.5,
+    )
+
+
+PROCESS_LIFE = (
+    _listening("divergence_10", "default", {}),
+    _listening("listens_on", "HOST=::", {"HOST": "::"}),
+    _listening("divergence_10", "HOST=0.0.0.0", {"HOST": "0.0.0.0"}),
+    *(_ended(signal, since, after) for signal, since, after in _INSTANTS),
+    _ended("SIGHUP", "health", 0.0, "divergence_18", 1.0),
+    Scenario(
+        "signals",
+        (Interrupt("SIGHUP", "health", terminal=True),),
+        {"case": "its terminal is closed", "process": "$value:end"},
+        case="its terminal is closed",
+        process=Process(start=False),
+        seconds=1.0,
+    ),
+)
+"""The scenarios about a process's life."""
