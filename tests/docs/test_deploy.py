@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from app.commands.healthcheck import healthcheck_command
 from app.config import load_settings
 from app.setting_combinations import safety_hints
 from tests.support.server import ROOT
@@ -41,8 +44,23 @@ def test_the_image_is_safe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         monkeypatch.setenv(name, value)
     settings = load_settings()
     assert (settings.host, settings.admin_bind, settings.allow_open) == (
-        "0.0.0.0",
+        "::",
         "127.0.0.1:5001",
         "",
     )
     assert safety_hints(settings) == []
+
+
+def test_the_gateway_in_a_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The image's health check asks the gateway where the recipe starts it."""
+    text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^ENV (.*)$", text, re.M)
+    (recipe,) = re.findall(r"docker run ([^`]*) sse-monolith gateway\n", text)
+    monkeypatch.chdir(tmp_path)
+    for pair in [*line.split(), *re.findall(r"-e (\w+=\S+)", recipe)]:
+        name, _, value = pair.partition("=")
+        monkeypatch.setenv(name, value)
+    asked: list[str] = []
+    monkeypatch.setattr("app.commands.healthcheck.problem", lambda url, *_, **__: asked.append(url))
+    ran = CliRunner().invoke(healthcheck_command, [])
+    assert (ran.exit_code, asked) == (0, [f"http://127.0.0.1:{os.environ['PORT']}/healthz"])

@@ -113,12 +113,15 @@ def test_links() -> None:
 def test_settings_exist() -> None:
     """Every setting that the page names is one."""
     from app.config import Settings
+    from gateway_shim.certificates import VARIABLES
 
     known = {name.upper() for name in Settings.model_fields} | {
+        *("CALLBACK_URL", *VARIABLES),  # of a gateway on a port, and of every client
         "STREAM_PASS_KEY",  # the example's own
         "FAULT_TABLE",  # the tests' own
         *("TOO_MANY_CONNECTIONS", "CROSS_SITE", "HOST_NOT_ALLOWED"),  # error codes
         "REMOTE_ADDR",  # of WSGI
+        *("CALLBACK_URL", *VARIABLES),  # of a gateway on a port, and of every HTTP client
         *("SSE_AUTHORISE", "CORS_ORIGIN", "TASK_TIMEOUT"),  # misspelt on purpose
     }
     named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)\b", TEXT))

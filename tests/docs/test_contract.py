@@ -1,0 +1,65 @@
+"""docs/contract.md and the README name the divergences and scenarios that the kit has."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from gateway_shim.parity import divergences
+from gateway_shim.parity.comparison import compare
+from gateway_shim.parity.recording import BUILT_IN, load
+from gateway_shim.parity.scenarios import SCENARIOS
+
+_ROOT = Path(__file__).parents[2]
+_PAGE = (_ROOT / "docs/contract.md").read_text("utf-8")
+_README = (_ROOT / "README.md").read_text("utf-8")
+
+
+def _counts(dialect: str) -> Counter[int]:
+    """How many scenarios the shim shows with each divergence; 0 stands for none."""
+    counts: Counter[int] = Counter()
+    for name, recorded in load(BUILT_IN[dialect]).entries.items():
+        ours = divergences.expectation(name, dialect, recorded)
+        counts[ours[0] if ours is not None and compare(recorded, ours[1]) else 0] += 1
+    return counts
+
+
+def _summary(dialect: str) -> str:
+    """The last line of a report without its seconds."""
+    counts = _counts(dialect)
+    numbers = ", ".join(map(str, sorted(counts.keys() - {0})))
+    diverging = counts.total() - counts[0]
+    return (
+        f"{len(SCENARIOS)} scenarios: {counts[0]} same, "
+        f"{diverging} expected divergence ({numbers}), 0 different; "
+    )
+
+
+def test_the_page_lists_every_divergence_in_order() -> None:
+    """Each number of the kit is a paragraph, and no paragraph is left over."""
+    listed = re.findall(r"^([0-9]+)\. \*\*", _PAGE, re.MULTILINE)
+    assert [int(number) for number in listed] == list(divergences.DIVERGENCES)
+
+
+def test_the_divergences_are_numbered_without_a_gap() -> None:
+    """A reader looks for none that is not there."""
+    assert list(divergences.DIVERGENCES) == list(range(1, len(divergences.DIVERGENCES) + 1))
+
+
+def test_the_report_on_the_page_is_what_the_kit_would_print() -> None:
+    """Each divergence with its title and its count, and the summary below."""
+    counts = _counts("envelope")
+    lines = [
+        f"  {number}. {divergences.DIVERGENCES[number].title}: {counts[number]} of the scenarios"
+        for number in sorted(counts.keys() - {0})
+    ]
+    assert "\n".join([*lines, "", _summary("envelope")]) in _PAGE
+
+
+@pytest.mark.parametrize("dialect", ["named", "envelope"])
+def test_the_readme_has_the_last_line_of_a_report(dialect: str) -> None:
+    """With the counts of the scenarios that there are."""
+    assert _summary(dialect) in _README
