@@ -32,7 +32,8 @@ class Goal:
 
 GOALS: dict[Key, Goal] = {
     "fan_out_to_limit": Goal(0.9, at_least=True),
-    "fan_out_to_http": Goal(150, at_least=True),
+    # It falls when the callback client gets faster: it was 150, for a client of half the speed.
+    "fan_out_to_http": Goal(50, at_least=True),
     "memory_per_stream_kib": Goal(3, at_least=False),
     "connects_per_second": Goal(2000, at_least=True),
     "single_p50_ms": Goal(0.3, at_least=False),

@@ -21,6 +21,7 @@ from app.bench.process_figures import only_child
 from app.self_command import self_command
 from gateway_shim.http_answer import FinalResponse
 from gateway_shim.parity.ports import free_port
+from gateway_shim.pending_connects import MAX_PENDING_CONNECTS
 
 __all__ = ["Monolith", "Server", "gateway"]
 
@@ -170,6 +171,8 @@ class Monolith(Server):
             "APP_TASKS": "app.bench.burst_task:BurstTask",
             "TASK_TIMEOUT_SECONDS": _NO_LIMIT,
             "HEARTBEAT_INTERVAL_SECONDS": _NO_LIMIT,  # not among what is counted
+            # A crowd that comes back at one instant is to be taken, not told to come later.
+            "SSE_MAX_PENDING_CONNECTS": str(MAX_PENDING_CONNECTS),
         }
         super().__init__([*self_command(), "serve"], port, own | settings)
 

@@ -74,7 +74,7 @@ def test_goals() -> None:
     """These are the goals."""
     assert {key: goal.bound for key, goal in GOALS.items()} == {
         "fan_out_to_limit": 0.9,
-        "fan_out_to_http": 150,
+        "fan_out_to_http": 50,
         "memory_per_stream_kib": 3,
         "connects_per_second": 2000,
         "single_p50_ms": 0.3,
