@@ -53,7 +53,7 @@ _CANNOT_START = {
 """Exit statuses of a worker that could not start, and how gunicorn says so."""
 
 _START_END_SECONDS = 1.0
-"""How long a worker that has not served yet may take to end, once the server stops.
+"""The time that a worker which has not served yet gets to end, once the server stops.
 
 SIGTERM ends it at once, unless it is in C code that does not return, or what it imports has set a
 handler of its own. It has accepted nothing.

@@ -16,7 +16,7 @@ __all__ = ["parse_deep"]
 
 _SPACE = r"[ \t\n\r]*+"
 _VALUE = re.compile(rf"{_SPACE}(?:([\[{{]){_SPACE}([\]}}])?+)?+")
-"""Where a value begins: its opening bracket; its closing bracket if it is empty."""
+"""The first token of a value: an opening bracket, or the closing one if it is empty."""
 _AFTER_VALUE = re.compile(rf"{_SPACE}(?:,|([\]}}]))")
 _BEFORE_KEY = re.compile(rf'{_SPACE}(?=")')
 _COLON = re.compile(f"{_SPACE}:")

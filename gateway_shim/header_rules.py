@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 MAX_HEAD_BYTES = 16 * 1024
-"""What target, names and values of the headers may have together; as in Node, so much is 431."""
+"""Target, names and values of the headers have less than this together; as in Node, else 431."""
 
 MAX_HEADERS = 2000
 """More headers are 431. Node leaves out those behind the first 1,000, also for whoever checks."""

@@ -31,7 +31,7 @@ _ORIGINS = 4
 """Servers whose connections are kept: the one in the settings, and where it redirects to."""
 
 _IDLE_SECONDS = 4.0
-"""How long a connection is kept without a request; Node's fetch keeps it as long. Many servers
+"""The time that a connection is kept without a request, as long as by Node's fetch. Many servers
 close theirs after 5 s, and a request that crosses the close may or may not have been read."""
 
 _MARGIN_SECONDS = 1.0

@@ -27,7 +27,7 @@ PACKINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "deflate of 2 MB": lambda raw: zlib.compress(raw + _GROWN),
     "deflate without zlib's header": lambda raw: zlib.compress(raw, wbits=-zlib.MAX_WBITS),
 }
-"""How the body of a send can be compressed, right and wrong, by name."""
+"""The ways to compress the body of a send, right and wrong, by name."""
 
 
 class Client:

@@ -1,4 +1,4 @@
-"""Where our gateway differs from Node's about callbacks, with its exact answers."""
+"""The divergences about callbacks, with our gateway's exact answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNAVAILABLE: Changes = {
     "head": {"status": 503},
     "body": '{"error":{"message":"$TEXT","code":"BACKEND_UNAVAILABLE"}}',
 }
-"""What a client gets without a backend."""
+"""The answer to a client when there is no backend."""
 
 STREAM: Mapping[str, Any] = {
     "status": 200,

@@ -57,7 +57,7 @@ _LINES: tuple[Part, ...] = (
     "Connection: keep-alive\r\n", "X!#$%&'*+-.^_`|~: a\r\n",
 )  # fmt: skip
 _MANY_LINES: tuple[Part, ...] = (("X#: a\r\n", 500), ("X#: a\r\n", 900), ("Age: 1\r\n", 1900))
-"""What follows the thousandth header never reaches a Node gateway, so it repeats another one."""
+"""Many headers. The thousandth and those behind it repeat one, because Node drops what follows."""
 _BAD_LINES: tuple[Part, ...] = (
     "nonsense\r\n", "X : a\r\n", " X: a\r\n", ": a\r\n", "X: a\0b\r\n", "X: a\x01\r\n",
     "X\x01: a\r\n", "X y: a\r\n",
