@@ -24,17 +24,14 @@ from gateway_shim.errors import BadRedirect, BadURL, InvalidConfiguration, Reque
 from gateway_shim.http_failure import request_failure
 from gateway_shim.http_pool import HttpPool
 from gateway_shim.http_reply import HttpAnswer
+from gateway_shim.http_request import HttpRequest
 from gateway_shim.http_session import HttpSession
-from gateway_shim.web_url import WebURL, parse_web_url
+from gateway_shim.web_url import parse_web_url
 
 __all__ = ["MAX_REDIRECTS", "HttpAnswer", "HttpClient"]
 
 MAX_REDIRECTS = 20
 """Redirects that are followed for one request; browsers and Node's fetch follow as many."""
-
-_SHOWN_CHARACTERS = 100
-_BODY_HEADERS = frozenset({"content-encoding", "content-language", "content-type"})
-_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 _parse = functools.lru_cache(maxsize=64)(parse_web_url)
 
@@ -122,13 +119,18 @@ class HttpClient:
             AnswerTimeout: the answer's head was not complete in time.
             RequestFailed: the server cannot be reached, or what it says is not HTTP.
         """
-        target = _parse(url)
-        limits = (seconds if connect_seconds is None else connect_seconds, seconds)
-        fields = dict(headers or {})
+        request = HttpRequest(
+            method,
+            _parse(url),
+            headers or {},
+            body,
+            connect_seconds=seconds if connect_seconds is None else connect_seconds,
+            seconds=seconds,
+        )
         redirect: HttpAnswer | None = None
         for _ in range(self._redirects + 1):
             try:
-                answer = self._send(method, target, fields, body, limits)
+                answer = self._send(request)
             finally:
                 # Not before: a server that closes its connection behind the redirect, without a
                 # word, would get the next request on it.
@@ -137,33 +139,19 @@ class HttpClient:
             location = answer.location if self._redirects else None
             if location is None:
                 return answer
-            redirect, previous = answer, target
+            redirect = answer
             try:
-                target = _redirected(target, location)
+                request = request.redirected(answer.status, location)
             except BadRedirect:
                 self._unread(redirect)
                 raise
-            dropped: frozenset[str] = frozenset()
-            if answer.status == 303 or (answer.status in (301, 302) and method == "POST"):
-                method, body, dropped = "GET", None, _BODY_HEADERS
-            if target.origin != previous.origin:
-                dropped |= _CREDENTIALS
-            if dropped:
-                fields = {k: v for k, v in fields.items() if k.lower() not in dropped}
         if redirect is not None:
             self._unread(redirect)
         raise BadRedirect(f"more than {self._redirects} redirects")
 
-    def _send(
-        self,
-        method: str,
-        url: WebURL,
-        headers: Mapping[str, str | bytes],
-        body: bytes | None,
-        limits: tuple[float, float],
-    ) -> HttpAnswer:
+    def _send(self, request: HttpRequest) -> HttpAnswer:
         try:
-            return self._transport.request(method, url, headers, body, limits)
+            return self._transport.request(request)
         except InvalidConfiguration as exc:
             raise RequestFailed(str(exc)) from exc
         except (
@@ -180,15 +168,7 @@ class HttpClient:
 class _Transport(Protocol):
     """Sends a request, and reads the head of its answer."""
 
-    def request(
-        self,
-        method: str,
-        url: WebURL,
-        headers: Mapping[str, str | bytes],
-        body: bytes | None,
-        limits: tuple[float, float],
-        /,
-    ) -> HttpAnswer:
+    def request(self, request: HttpRequest, /) -> HttpAnswer:
         """Send a request; see :meth:`HttpPool.request`."""
         ...
 
@@ -199,21 +179,3 @@ class _Transport(Protocol):
     def close_idle(self) -> int:
         """Close those that have been kept for too long; return how many are left."""
         ...
-
-
-def _redirected(url: WebURL, location: str) -> WebURL:
-    """Return where a redirect leads. The credentials of the URL before stay with their host.
-
-    Raises:
-        BadRedirect: nowhere, or to a URL that brings its own credentials: no server chooses
-            whom we are. Node's fetch refuses it, too (Fetch standard, "HTTP-redirect fetch").
-    """
-    try:
-        target = parse_web_url(location, url)
-    except BadURL as exc:
-        # Without its query, which may repeat a secret of the URL before.
-        shown = ascii(location.partition("?")[0][:_SHOWN_CHARACTERS])
-        raise BadRedirect(f"a redirect leads to {shown}, which is not an http(s) URL") from exc
-    if target.authorization is not None:
-        raise BadRedirect("a redirect leads to a URL with a user name or a password of its own")
-    return target.with_credentials_of(url)

@@ -14,7 +14,7 @@ import termios
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import cast
 
 import urllib3
@@ -22,6 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from gateway_shim.http_answer import FinalResponse
 from gateway_shim.http_reply import HttpAnswer
+from gateway_shim.http_request import HttpRequest
 from gateway_shim.tcp import peer_has_left
 from gateway_shim.web_url import WebURL
 
@@ -127,48 +128,34 @@ class HttpPool:
             _close_all(idle)
         return sum(map(len, self._kept.values()))
 
-    def request(
-        self,
-        method: str,
-        url: WebURL,
-        headers: Mapping[str, str | bytes],
-        body: bytes | None,
-        limits: tuple[float, float],
-    ) -> HttpAnswer:
+    def request(self, request: HttpRequest) -> HttpAnswer:
         """Send a request, and read the head of its answer.
-
-        Args:
-            method: GET or POST.
-            url: where to.
-            headers: besides the usual ones, which they may replace.
-            body: sent as it is.
-            limits: of connecting, and of the answer's head and each read of its body, seconds.
 
         Raises:
             OSError: as sockets do; http.client.HTTPException, urllib3's HTTPError: likewise.
         """
+        url = request.url
         connection = self._connection(url)
         fields: dict[str, str | bytes] = {"Host": url.location, **_HEADERS}
         if url.authorization is not None:
             fields["Authorization"] = url.authorization
-        given = {name.lower() for name in headers}
+        given = {name.lower() for name in request.headers}
         fields = {name: value for name, value in fields.items() if name.lower() not in given}
-        connect_seconds, seconds = limits
         try:
-            connection.timeout = connect_seconds
+            connection.timeout = request.connect_seconds
             if connection.is_closed:
                 connection.connect()
-            connection.sock.settimeout(seconds)
+            connection.sock.settimeout(request.seconds)
             with contextlib.suppress(*_ANSWERED_EARLY):
                 connection.request(
-                    method,
+                    request.method,
                     url.target,
-                    body=body,
-                    headers={**fields, **headers},  # type: ignore[dict-item]
+                    body=request.body,
+                    headers={**fields, **request.headers},  # type: ignore[dict-item]
                     preload_content=False,
                     decode_content=False,
                 )
-            connection.timeout = seconds
+            connection.timeout = request.seconds
             raw = connection.getresponse()
         except BaseException:  # the caller's gevent.Timeout, too
             connection.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -12,7 +11,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from gateway_shim.http_answer import FinalResponse
 from gateway_shim.http_reply import HttpAnswer
-from gateway_shim.web_url import WebURL
+from gateway_shim.http_request import HttpRequest
 
 __all__ = ["HttpSession"]
 
@@ -43,27 +42,21 @@ class HttpSession:
         """Close nothing: requests does not know since when a connection is kept."""
         return 0
 
-    def request(
-        self,
-        method: str,
-        url: WebURL,
-        headers: Mapping[str, str | bytes],
-        body: bytes | None,
-        limits: tuple[float, float],
-    ) -> HttpAnswer:
+    def request(self, request: HttpRequest) -> HttpAnswer:
         """Send a request, and read the head of its answer; see :meth:`HttpPool.request`.
 
         Raises:
             OSError: as sockets do; requests' and urllib3's errors, likewise.
         """
+        headers, url = request.headers, request.url
         if url.authorization is not None:
             headers = {"Authorization": url.authorization, **headers}
         response = self._session.request(
-            method,
+            request.method,
             str(url),
             headers=headers,
-            data=body,
-            timeout=limits,
+            data=request.body,
+            timeout=(request.connect_seconds, request.seconds),
             stream=True,
             allow_redirects=False,
         )

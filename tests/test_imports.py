@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PURE = (
     *("wire", "contract", "stream_request", "callbacks", "stream", "json_text"),
     *("content_coding", "deep_json", "send_request", "client_address"),
-    *("first_event", "results", "web_url"),
+    *("first_event", "http_request", "results", "web_url"),
 )
 """The modules of the gateway that decide and do no I/O."""
 

@@ -11,6 +11,7 @@ import pytest
 from gateway_shim.certificates import default_context
 from gateway_shim.http_pool import HttpPool
 from gateway_shim.http_reply import HttpAnswer
+from gateway_shim.http_request import HttpRequest
 from gateway_shim.web_url import parse_web_url
 from tests.support.scripted import Script, ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT, wait_until
@@ -45,7 +46,7 @@ def pool(clock: Clock) -> Iterator[HttpPool]:
 def ask(pool: HttpPool, server: ScriptedServer, text: str = "http://127.0.0.1:{}/") -> HttpAnswer:
     """Make a request; the answer's body is not read yet."""
     url = parse_web_url(text.format(server.port))
-    return pool.request("POST", url, {}, b"{}", (TIME_LIMIT, TIME_LIMIT))
+    return pool.request(HttpRequest("POST", url, {}, b"{}", TIME_LIMIT, TIME_LIMIT))
 
 
 def serve(times: int, done: threading.Event) -> Script:
@@ -67,7 +68,8 @@ def test_the_request(pool: HttpPool) -> None:
     with ScriptedServer(answer(OK)) as server:
         target = parse_web_url(url.format(server.port))
         headers = {"accept": "text/plain", "X-Own": b"\xc3\xa9"}
-        pool.request("POST", target, headers, b"{}", (TIME_LIMIT, TIME_LIMIT)).discard()
+        request = HttpRequest("POST", target, headers, b"{}", TIME_LIMIT, TIME_LIMIT)
+        pool.request(request).discard()
     head = server.requests[0].partition(b"\r\n\r\n")[0]
     lines = head.decode().split("\r\n")
     assert lines[0] == "POST /%41%2f%zz?a|b HTTP/1.1"
@@ -248,8 +250,8 @@ def test_an_early_answer(pool: HttpPool) -> None:
     head = b"HTTP/1.1 413 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     with ScriptedServer(answer(head)) as server:
         url = parse_web_url(f"http://127.0.0.1:{server.port}/")
-        limits = (TIME_LIMIT, TIME_LIMIT)
-        got = pool.request("POST", url, {}, b"x" * 60_000_000, limits)
+        request = HttpRequest("POST", url, {}, b"x" * 60_000_000, TIME_LIMIT, TIME_LIMIT)
+        got = pool.request(request)
         with got:
             assert got.status == 413
 

@@ -12,6 +12,7 @@ import pytest
 import trustme
 
 from gateway_shim.http_reply import HttpAnswer
+from gateway_shim.http_request import HttpRequest
 from gateway_shim.http_session import HttpSession
 from gateway_shim.web_url import parse_web_url
 from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM
@@ -31,7 +32,7 @@ def session() -> Iterator[HttpSession]:
 
 def get(http: HttpSession, url: str) -> HttpAnswer:
     """Make a request; use the answer as a context manager."""
-    return http.request("GET", parse_web_url(url), {}, None, (TIME_LIMIT, TIME_LIMIT))
+    return http.request(HttpRequest("GET", parse_web_url(url), {}, None, TIME_LIMIT, TIME_LIMIT))
 
 
 def test_answers_are_final_ones() -> None:
