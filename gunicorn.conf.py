@@ -1,17 +1,17 @@
 """gunicorn's settings: ``gunicorn -c gunicorn.conf.py "app:create_app()"``.
 
 They come from the backend's own settings (HOST, PORT, GRACEFUL_SHUTDOWN_TIMEOUT, …); what each
-is for stands in gateway_shim/server.py.
+is for stands in gateway_shim/server/options.py.
 """
 
-from gateway_shim.start_signals import START
+from gateway_shim.server.process.start_signals import START
 
 START.begin(remember_hangup=True)  # before the other imports, which take a while
 
 # ruff: noqa: E402
 from app.config import read_settings
-from app.serving import gunicorn_options
-from app.utils.logging import configure_logging, log_warnings
+from app.logs import configure_logging, log_warnings
+from app.serving.gunicorn_settings import gunicorn_options
 from gateway_shim.errors import InvalidConfiguration
 
 try:

@@ -18,7 +18,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     gunicorn calls it in the worker: ``gunicorn -c gunicorn.conf.py "app:create_app()"``. It does
     not set up logging, because a process's log is the program's: ``sse-monolith serve`` and
     gunicorn.conf.py do. Your own program can call
-    :func:`app.utils.logging.configure_logging`, which masks secrets, or set up its own.
+    :func:`app.logs.configure_logging`, which masks secrets, or set up its own.
 
     Args:
         settings: the settings; None: read from the environment.

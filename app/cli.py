@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from gateway_shim.start_signals import START
+from gateway_shim.server.process.start_signals import START
 
 __all__ = ["main"]
 
@@ -17,6 +17,6 @@ def main(prog_name: str | None = None) -> None:
     """
     # Before the commands are imported: a signal must not find the program in mid-import.
     START.begin(remember_hangup=sys.argv[1:2] == ["serve"])
-    from app.command_group import command_group
+    from app.commands.group import command_group
 
     command_group(prog_name=prog_name)

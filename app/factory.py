@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.admin_gate import AdminGate
+from app.access.admin_gate import AdminGate
+from app.access.body_limits import BodyLimits
+from app.access.exposure import OpenAreas
 from app.api import gateway, health, metrics, sse, tasks, testing
 from app.api.cors import register_cors
 from app.api.errors import register_error_handlers
 from app.api.injection import CONTAINER
 from app.api.json_body import MAX_JSON_BYTES
 from app.api.request_checks import register_request_checks
-from app.body_limits import BodyLimits
 from app.config import Settings, load_settings
-from app.exposure import OpenAreas
-from app.monolith import Monolith
-from app.services.container import ServiceContainer
-from app.utils.user_modules import make_importable
-from gateway_shim.config import Cors
-from gateway_shim.patching import support_native_threads
-from gateway_shim.runtime import EXTENSION
-from gateway_shim.transfers import TransferLimits
+from app.container import ServiceContainer
+from app.serving.monolith import Monolith
+from app.serving.user_modules import make_importable
+from gateway_shim.event_loop.patching import support_native_threads
+from gateway_shim.server.responses.transfers import TransferLimits
+from gateway_shim.server.runtime import EXTENSION
+from gateway_shim.streams.config import Cors
 
 __all__ = ["build"]
 

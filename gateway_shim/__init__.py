@@ -1,6 +1,6 @@
 """The SSE gateway in Python: who is connected, and how bytes reach them.
 
-Pure modules decide (:mod:`~gateway_shim.wire`, :mod:`~gateway_shim.contract`,
-:mod:`~gateway_shim.stream_request`, :mod:`~gateway_shim.callbacks`,
-:mod:`~gateway_shim.stream`); the others do the I/O. Nothing here imports ``app``.
+Pure modules decide (:mod:`~gateway_shim.protocol.event_stream`, :mod:`~gateway_shim.protocol.http`,
+:mod:`~gateway_shim.protocol.stream_request`, :mod:`~gateway_shim.protocol.callbacks`,
+:mod:`~gateway_shim.protocol.lifecycle`); the others do the I/O. Nothing here imports ``app``.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from gateway_shim.start_signals import START
+from gateway_shim.server.process.start_signals import START
 
 START.begin(remember_hangup="serve" in sys.argv[1:4])  # before the other imports
 

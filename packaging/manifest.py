@@ -17,9 +17,9 @@ from pathlib import Path
 
 import gevent
 import PyInstaller
-from app import build_info, licenses
-from app.build_info import BuildInfo
-from app.licenses import Component
+from app.program import build_info, licenses
+from app.program.build_info import BuildInfo
+from app.program.licenses import Component
 from gevent.libev.corecext import get_version as libev_version
 
 __all__ = ["write_manifest"]
@@ -31,7 +31,7 @@ _GLIBC = re.compile(r"\bGLIBC_(\d+)\.(\d+)(?:\.\d+)?\b")
 
 
 def write_manifest(binaries: Iterable[Entry], folder: Path) -> list[Entry]:
-    """Write the files that :mod:`app.build_info` and :mod:`app.licenses` read.
+    """Write the files that :mod:`app.program.build_info` and :mod:`app.program.licenses` read.
 
     Args:
         binaries: the libraries that will be in the binary.

@@ -2,13 +2,13 @@
 
 from gevent import monkey
 
-from gateway_shim.child_watcher import use_child_watchers
+from gateway_shim.event_loop.child_watcher import use_child_watchers
 
 use_child_watchers()
 monkey.patch_all()
 
-from gateway_shim.patching import support_native_threads  # noqa: E402 - see above
-from gateway_shim.serving_process import prepare_serving_process  # noqa: E402
+from gateway_shim.event_loop.patching import support_native_threads  # noqa: E402 - see above
+from gateway_shim.event_loop.serving_process import prepare_serving_process  # noqa: E402
 
 support_native_threads()
 prepare_serving_process()

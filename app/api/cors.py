@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
-from gateway_shim.config import Cors
+from gateway_shim.streams.config import Cors
 
 __all__ = ["register_cors"]
 

@@ -10,7 +10,7 @@ from flask import current_app, request
 
 from app.api.injection import CONTAINER
 from app.errors import TooBusy
-from gateway_shim.refusal_counts import RefusalReason
+from gateway_shim.streams.refusal_counts import RefusalReason
 
 __all__ = ["SMALL_RESULT_BYTES", "costly", "wait_for_turn"]
 

@@ -8,13 +8,13 @@ from flask import Blueprint, Response, request
 from app.api.injection import inject
 from app.api.secret import require_secret
 from app.config import Settings
+from app.container import ServiceContainer
 from app.errors import AppError, NotFound, NotServing
-from app.monolith import STREAM_PATH
-from app.services.container import ServiceContainer
-from gateway_shim import contract
-from gateway_shim.front import answer_send
-from gateway_shim.gateway import Gateway
-from gateway_shim.redaction import Redactor
+from app.serving.monolith import STREAM_PATH
+from gateway_shim.log_lines.redaction import Redactor
+from gateway_shim.protocol import http as contract
+from gateway_shim.standalone.front import answer_send
+from gateway_shim.streams.gateway import Gateway
 
 __all__ = ["blueprint"]
 

@@ -10,9 +10,9 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from app.api.injection import inject
-from app.services.container import ServiceContainer
-from app.services.gateway_readiness import GatewayReadiness
-from app.utils.shutdown_coordinator import ShutdownCoordinator
+from app.container import ServiceContainer
+from app.lifecycle import ShutdownCoordinator
+from app.services.remote_gateway.readiness import GatewayReadiness
 
 __all__ = ["blueprint"]
 

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from flask import current_app
 
-from app.services.container import ServiceContainer
+from app.container import ServiceContainer
 
 __all__ = ["CONTAINER", "inject"]
 

@@ -8,9 +8,9 @@ from typing import NoReturn
 from flask import current_app, request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from app.body_limits import DEFAULT_JSON_BYTES
+from app.access.body_limits import DEFAULT_JSON_BYTES
 from app.errors import BadRequest, shortened
-from gateway_shim.content_coding import is_identity
+from gateway_shim.protocol.bodies.content_coding import is_identity
 
 __all__ = ["MAX_JSON_BYTES", "read_json", "require_json"]
 

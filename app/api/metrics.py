@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 
 from app.api.costly import costly
 from app.api.injection import inject
-from app.services.container import ServiceContainer
+from app.container import ServiceContainer
 from app.services.metrics_service import CONTENT_TYPE, MetricsService
 
 __all__ = ["blueprint"]

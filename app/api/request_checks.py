@@ -10,13 +10,13 @@ import logging
 from flask import Flask, request
 from werkzeug.exceptions import UnsupportedMediaType
 
+from app.access.exposure import Area, OpenAreas
+from app.access.listening_addresses import arrived_at
+from app.access.request_guard import RequestGuard
+from app.access.requested_host import with_requested_host
 from app.api.json_body import require_json
 from app.errors import NotFound
-from app.exposure import Area, OpenAreas
-from app.listening_addresses import arrived_at
-from app.request_guard import RequestGuard
-from app.requested_host import with_requested_host
-from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
+from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 
 __all__ = ["register_request_checks"]
 

@@ -10,10 +10,10 @@ from app.api.injection import inject
 from app.api.json_body import read_json
 from app.api.secret import require_secret, shows_secret
 from app.config import Settings
+from app.container import ServiceContainer
 from app.services.callback_handler import CallbackHandler
-from app.services.container import ServiceContainer
-from gateway_shim.boot import BOOT_HEADER, Boot
-from gateway_shim.contract import status_phrase
+from gateway_shim.protocol.backend_start import BOOT_HEADER, Boot
+from gateway_shim.protocol.http import status_phrase
 
 __all__ = ["blueprint"]
 
@@ -30,7 +30,7 @@ def callback(
     """Check the caller and the body, and let the handler answer.
 
     Whatever it answers, the gateway is told which start of the backend that was
-    (:mod:`gateway_shim.backend_starts`).
+    (:mod:`gateway_shim.streams.backend_starts`).
     """
     require_secret(settings)
     answer = handler.handle(read_json(), trusted=shows_secret(settings))

@@ -15,12 +15,12 @@ from pydantic_core import PydanticSerializationError
 from app.api.costly import SMALL_RESULT_BYTES, costly, wait_for_turn
 from app.api.injection import inject
 from app.api.json_body import read_json
+from app.container import ServiceContainer
 from app.errors import BadRequest, validation_details
 from app.schemas.task_schema import TaskListResponse, TaskStartRequest
-from app.services.container import ServiceContainer
-from app.services.task_record import TaskOrigin
-from app.services.task_registry import TaskRegistry
-from app.services.task_service import MAX_PAGE, TaskService
+from app.tasks.registry import TaskRegistry
+from app.tasks.run.record import TaskOrigin
+from app.tasks.service import MAX_PAGE, TaskService
 
 __all__ = ["blueprint"]
 

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from app.api.injection import inject
 from app.api.json_body import read_json
 from app.config import Settings
+from app.container import ServiceContainer
 from app.errors import (
     BadRequest,
     InvalidOperationException,
@@ -32,13 +33,12 @@ from app.schemas.testing_schema import (
     TestingTaskRequest,
 )
 from app.services.connection_manager import ConnectionManager, ServiceType
-from app.services.container import ServiceContainer
-from app.services.task_events import EVENT_NAME, task_event
-from app.services.task_registry import TaskRegistry
-from app.services.task_service import TaskService
+from app.services.log_broadcast import LogBroadcaster, LogSubscription, SubscriptionClosed
 from app.services.version_service import Announcement, VersionService
-from app.utils.log_broadcast import LogBroadcaster, LogSubscription, SubscriptionClosed
-from gateway_shim.wire import HEARTBEAT, Dialect, Event, encode
+from app.tasks.registry import TaskRegistry
+from app.tasks.run.events import EVENT_NAME, task_event
+from app.tasks.service import TaskService
+from gateway_shim.protocol.event_stream import HEARTBEAT, Dialect, Event, encode
 
 __all__ = ["absent", "blueprint"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app.bench.errors import BenchFailed
-from gateway_shim.descriptors import streams_allowed
-from gateway_shim.server import REQUEST_CONNECTIONS
+from gateway_shim.server.options import REQUEST_CONNECTIONS
+from gateway_shim.server.process.descriptors import streams_allowed
 
 __all__ = ["Plan", "fit", "full", "quick"]
 

@@ -13,14 +13,14 @@ from typing import NoReturn
 
 from app.bench.environment import require_linux
 from app.bench.errors import BenchFailed
-from app.bench.figures import Results
 from app.bench.plan import Plan, fit
-from app.bench.plot import check_plot, draw
 from app.bench.progress import Progress
+from app.bench.results.figures import Results
+from app.bench.results.plot import check_plot, draw
+from app.bench.results.table import render
 from app.bench.sections import connecting, fan_out, http_path, latency, recovery, stalled, tls
 from app.bench.stage import Stage
-from app.bench.table import render
-from gateway_shim.descriptors import raise_limit
+from gateway_shim.server.process.descriptors import raise_limit
 
 __all__ = ["SECTIONS", "run"]
 

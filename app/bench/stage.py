@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.bench.figures import Results
-from app.bench.helper import Helper
+from app.bench.clients.helper import Helper
+from app.bench.measured.server import Monolith
 from app.bench.plan import Plan
-from app.bench.server import Monolith
+from app.bench.results.figures import Results
 
 __all__ = [
     "BARE_SENDER",
@@ -22,8 +22,8 @@ __all__ = [
     "timed",
 ]
 
-CROWD = "app.bench.crowd"
-BARE_SENDER = "app.bench.bare_sender"
+CROWD = "app.bench.clients.crowd"
+BARE_SENDER = "app.bench.clients.bare_sender"
 
 SECONDS = 120.0
 """Time limit of one step, from which something is wrong."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from app.config import read_settings
-from app.serving import CAN_START, gunicorn_options
-from app.setting_combinations import safety_hints
+from app.config.combinations import safety_hints
+from app.serving.gunicorn_settings import CAN_START, gunicorn_options
 from gateway_shim.errors import InvalidConfiguration
 
 __all__ = ["check_command"]
@@ -20,7 +20,7 @@ def check_command() -> None:
     A server asks so itself before it reloads. Exit status 0 if it could, else 1 and why not.
     """
     # As in the worker: before anything of the application is imported.
-    from gateway_shim.patching import patch_process
+    from gateway_shim.event_loop.patching import patch_process
 
     patch_process()
     from app import create_app

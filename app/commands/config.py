@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from app.config import InvalidSettings, LoadedSettings, Settings, read_settings
-from app.setting_sources import Source
-from app.utils.logging import make_redactor
-from gateway_shim.redaction import escape
+from app.config.sources import Source
+from app.logs import make_redactor
+from gateway_shim.log_lines.redaction import escape
 
 __all__ = ["Entry", "config_command", "effective"]
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from app.config import InvalidSettings, Settings, load_settings
-from gateway_shim.http_answer import BadAnswer, FinalResponse
+from gateway_shim.http_client.final_response import BadAnswer, FinalResponse
 
 __all__ = ["healthcheck_command", "own_url", "problem"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from app.licenses import Component, components
+from app.program.licenses import Component, components
 
 __all__ = ["licenses_command"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from app.config import load_settings, read_settings
-from app.serving import gunicorn_options
-from app.utils.logging import configure_logging, log_warnings
+from app.logs import configure_logging, log_warnings
+from app.serving.gunicorn_settings import gunicorn_options
 from gateway_shim.errors import InvalidConfiguration
-from gateway_shim.server import GunicornServer, check_address
+from gateway_shim.server.options import GunicornServer, check_address
 
 __all__ = ["serve_command"]
 

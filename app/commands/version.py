@@ -7,8 +7,8 @@ from importlib.metadata import version
 
 import click
 
-from app.build_info import BuildInfo, build_info
-from app.utils.version import DISTRIBUTION, application_version
+from app.program.build_info import BuildInfo, build_info
+from app.program.version import DISTRIBUTION, application_version
 
 __all__ = ["lines", "version_command"]
 

@@ -18,7 +18,7 @@ from app.schemas.sse_gateway_schema import (
 )
 from app.services.authorization import Authorize, Denied, allow_all
 from app.services.connection_manager import HeldByAnotherUser
-from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
+from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 
 __all__ = ["Answer", "CallbackHandler", "request_id_of"]
 

@@ -15,11 +15,11 @@ import gevent
 from app.services.event_json import event_json
 from app.services.gateway_transport import GatewayTransport, TransportError
 from app.services.metrics_service import MetricsServiceProtocol
-from gateway_shim.loop_thread import LoopThread, from_any_thread
-from gateway_shim.safe_text import function_name, text_of
-from gateway_shim.stream_request import shorten_url
-from gateway_shim.turns import let_others_run_if_due
-from gateway_shim.wire import Event
+from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread
+from gateway_shim.event_loop.turns import let_others_run_if_due
+from gateway_shim.log_lines.safe_text import function_name, text_of
+from gateway_shim.protocol.event_stream import Event
+from gateway_shim.protocol.stream_request import shorten_url
 
 __all__ = ["ConnectionManager", "HeldByAnotherUser", "ServiceType"]
 

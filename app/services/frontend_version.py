@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import gevent
 
 from app.config import Settings
-from app.utils.version import application_version
+from app.program.version import application_version
 from gateway_shim.errors import AnswerTimeout, RequestFailed
-from gateway_shim.http_client import MAX_REDIRECTS, HttpAnswer, HttpClient
-from gateway_shim.loop_thread import LoopThread, from_any_thread
+from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread
+from gateway_shim.http_client.client import MAX_REDIRECTS, HttpAnswer, HttpClient
 
 __all__ = [
     "FetchFailed",

@@ -16,7 +16,7 @@ __all__ = ["GatewayCollector", "GatewayCounters", "RefusalsCollector"]
 
 
 class GatewayCounters(Protocol):
-    """What a gateway counts; ``gateway_shim.stats.GatewayStats`` is one."""
+    """What a gateway counts; ``gateway_shim.streams.stats.GatewayStats`` is one."""
 
     @property
     def bytes_buffered(self) -> int:

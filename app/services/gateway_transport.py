@@ -1,6 +1,6 @@
 """How the backend reaches a gateway: the seam, and its in-process side.
 
-The other side is :mod:`app.services.http_transport`.
+The other side is :mod:`app.services.remote_gateway.http_transport`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway_shim.errors import UnknownToken, WriteFailed
-from gateway_shim.gateway import BroadcastResult, Gateway
-from gateway_shim.wire import Event
+from gateway_shim.protocol.event_stream import Event
+from gateway_shim.streams.gateway import BroadcastResult, Gateway
 
 __all__ = ["BroadcastResult", "GatewayTransport", "InProcessTransport", "TransportError"]
 

@@ -18,12 +18,12 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from app.program.version import application_version
 from app.services.gateway_collector import (
     GatewayCollector,
     GatewayCounters,
     RefusalsCollector,
 )
-from app.utils.version import application_version
 
 __all__ = ["CONTENT_TYPE", "MetricsService", "MetricsServiceProtocol", "NullMetrics"]
 

@@ -13,10 +13,10 @@ import gevent
 from gevent.pool import Pool
 
 from app.config import Settings
+from app.lifecycle import ShutdownCoordinator
 from app.services.connection_manager import ServiceType
 from app.services.frontend_version import VersionSource, version_source
-from app.utils.shutdown_coordinator import ShutdownCoordinator
-from gateway_shim.loop_thread import LoopThread, from_any_thread
+from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread
 
 __all__ = ["MAX_PENDING", "Announcement", "VersionService"]
 

@@ -20,12 +20,12 @@ The kit imports nothing of the gateway it judges, and neither gevent nor a test 
 
 from __future__ import annotations
 
-from gateway_shim.parity.launcher import GatewayFailed
-from gateway_shim.parity.recording import Recording, load
-from gateway_shim.parity.runner import Runner
+from gateway_shim.parity.judge.recording import Recording, load
+from gateway_shim.parity.judge.verdict import Kind, Verdict, judge_pair, judge_run
+from gateway_shim.parity.play.launcher import GatewayFailed
+from gateway_shim.parity.play.runner import Runner
+from gateway_shim.parity.play.targets import Command, Url
 from gateway_shim.parity.scenarios import SCENARIOS
-from gateway_shim.parity.targets import Command, Url
-from gateway_shim.parity.verdict import Kind, Verdict, judge_pair, judge_run
 
 __all__ = [
     "SCENARIOS",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway_shim.output import guarded_output
+from gateway_shim.log_lines.output import guarded_output
 from gateway_shim.parity.cli import main
 
 if __name__ == "__main__":

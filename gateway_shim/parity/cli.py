@@ -15,15 +15,16 @@ from typing import Any
 
 import click
 
-from gateway_shim.parity import fuzz, recording, report, verdict
-from gateway_shim.parity.cases import Case
 from gateway_shim.parity.crew import Crew
-from gateway_shim.parity.generation import generate
-from gateway_shim.parity.launcher import GatewayFailed
-from gateway_shim.parity.runner import Runner
+from gateway_shim.parity.fuzz import fuzzer as fuzz
+from gateway_shim.parity.fuzz.cases import Case
+from gateway_shim.parity.fuzz.generation import generate
+from gateway_shim.parity.judge import recording, report, verdict
+from gateway_shim.parity.play.launcher import GatewayFailed
+from gateway_shim.parity.play.runner import Runner
+from gateway_shim.parity.play.targets import Command, Target, Url
 from gateway_shim.parity.scenario import Scenario
 from gateway_shim.parity.scenarios import SCENARIOS
-from gateway_shim.parity.targets import Command, Target, Url
 
 __all__ = ["main", "parity"]
 

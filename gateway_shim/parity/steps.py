@@ -88,7 +88,8 @@ class SendCompressed:
     Args:
         body: the JSON body; ``$T`` is the stream's token.
         coding: the Content-Encoding.
-        packing: how the body is compressed; see ``PACKINGS`` in :mod:`gateway_shim.parity.client`.
+        packing: how the body is compressed; see ``PACKINGS`` in
+        :mod:`gateway_shim.parity.play.client`.
         name: what the scenario calls the answer.
         stream: which stream.
     """

@@ -1,1 +1,1 @@
-"""Tests of the backend, in the same tree as its modules."""
+"""Tests of :mod:`app`."""

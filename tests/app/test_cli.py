@@ -1,4 +1,4 @@
-"""app.cli: where the program starts; tests/app/test_command_group.py has the commands."""
+"""Where the program starts; tests/app/commands/test_group.py has the commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Commands(types.ModuleType):
         hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
         return lambda prog_name: print(loaded, interrupt, hangup, prog_name)
 
-sys.modules["app.command_group"] = Commands("app.command_group")
+sys.modules["app.commands.group"] = Commands("app.commands.group")
 from app.cli import main
 main()
 """
@@ -46,8 +46,8 @@ def test_signals_before_the_commands_are_imported(command: str, hangup_ends: boo
 def test_who_keeps_the_interrupt(command: str, kept: bool) -> None:
     """A command that is not a server gets KeyboardInterrupt, as every Python program does."""
     code = (
-        "import signal; from gateway_shim.start_signals import START; START.begin();"
-        "from app.command_group import command_group;"
+        "import signal; from gateway_shim.server.process.start_signals import START; START.begin();"
+        "from app.commands.group import command_group;"
         f"command_group.get_command(None, {command!r});"
         "print(signal.getsignal(signal.SIGINT) is signal.SIG_DFL)"
     )

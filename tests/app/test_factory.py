@@ -7,9 +7,9 @@ from dependency_injector import providers
 from flask import jsonify
 
 from app.config import InvalidSettings
-from app.monolith import STREAM_PATH, Monolith
-from app.utils.shutdown_coordinator import LifetimeEvent
-from gateway_shim.runtime import EXTENSION, runtime_of
+from app.lifecycle import LifetimeEvent
+from app.serving.monolith import STREAM_PATH, Monolith
+from gateway_shim.server.runtime import EXTENSION, runtime_of
 from tests.app.api.conftest import MakeApp
 
 

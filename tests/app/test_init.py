@@ -12,7 +12,7 @@ from flask import Flask
 import app as package
 from app import create_app
 from app.config import InvalidSettings, Settings
-from gateway_shim.runtime import EXTENSION
+from gateway_shim.server.runtime import EXTENSION
 
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
@@ -70,8 +70,9 @@ def test_what_the_arbiter_imports_is_not_to_be_patched() -> None:
     """gunicorn.conf.py reads the settings before gevent patches the worker: nothing of ours that
     opens sockets, and no ssl, may come in with it."""
     program = (
-        "import sys; import app.config, app.serving, app.utils.logging;"
-        "print(sorted({'flask', 'gevent', 'requests', 'urllib3', 'app.factory', 'app.monolith'}"
+        "import sys; import app.config, app.serving.gunicorn_settings, app.logs;"
+        "print(sorted({'flask', 'gevent', 'requests', 'urllib3', 'app.factory',"
+        " 'app.serving.monolith'}"
         " & set(sys.modules)))"
     )
     result = run(program)

@@ -14,14 +14,14 @@ from flask import Flask
 from app.errors import InvalidOperationException, NotFound, NotServing
 from app.services.connection_manager import ServiceType
 from app.services.gateway_transport import TransportError
-from app.services.http_transport import HttpTransport
-from app.tasks.demo_task import DemoTask
+from app.services.remote_gateway.http_transport import HttpTransport
+from app.tasks.builtin.demo_task import DemoTask
 from gateway_shim.errors import LoopNotRunning
-from gateway_shim.runtime import EXTENSION
-from gateway_shim.stream_request import StreamRequest
-from gateway_shim.wire import Event
+from gateway_shim.protocol.event_stream import Event
+from gateway_shim.protocol.stream_request import StreamRequest
+from gateway_shim.server.runtime import EXTENSION
 from tests.app.api.conftest import MakeApp
-from tests.gateway_shim.rig import SocketClient
+from tests.gateway_shim.streams.rig import SocketClient
 from tests.support.native import run_native
 from tests.support.stream import Stream
 from tests.support.timing import TIME_LIMIT, wait_until

@@ -6,7 +6,7 @@ Broadcasts to real sockets over loopback, whose clients are another process; the
 
 from __future__ import annotations
 
-from gateway_shim.patching import patch_process
+from gateway_shim.event_loop.patching import patch_process
 
 patch_process()
 
@@ -22,13 +22,13 @@ from typing import Any  # noqa: E402
 import gevent  # noqa: E402
 from gevent.socket import socket as gevent_socket  # noqa: E402
 
-from gateway_shim.backend import InProcessBackend  # noqa: E402
-from gateway_shim.callbacks import CallbackAnswer  # noqa: E402
-from gateway_shim.config import GatewayConfig  # noqa: E402
-from gateway_shim.gateway import Gateway  # noqa: E402
-from gateway_shim.stream_request import StreamRequest  # noqa: E402
-from gateway_shim.turns import let_others_run  # noqa: E402
-from gateway_shim.wire import Dialect, Event, encode, frame  # noqa: E402
+from gateway_shim.event_loop.turns import let_others_run  # noqa: E402
+from gateway_shim.protocol.callbacks import CallbackAnswer  # noqa: E402
+from gateway_shim.protocol.event_stream import Dialect, Event, encode, frame  # noqa: E402
+from gateway_shim.protocol.stream_request import StreamRequest  # noqa: E402
+from gateway_shim.streams.backend import InProcessBackend  # noqa: E402
+from gateway_shim.streams.config import GatewayConfig  # noqa: E402
+from gateway_shim.streams.gateway import Gateway  # noqa: E402
 
 ROUNDS = 15
 EVENT = Event("task_event", '{"event_type":"progress_update","data":{"text":"%s"}}' % ("x" * 150))

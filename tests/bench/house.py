@@ -10,16 +10,16 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from app.bench.browser import stream_request
+from app.bench.clients.browser import stream_request
 from app.services.callback_handler import CallbackHandler
 from app.services.connection_manager import ConnectionManager, ServiceType
 from app.services.gateway_transport import InProcessTransport
-from gateway_shim import wire
-from gateway_shim.backend import InProcessBackend
-from gateway_shim.callbacks import CallbackAnswer
-from gateway_shim.config import GatewayConfig
-from gateway_shim.gateway import Gateway
-from gateway_shim.stream_request import StreamRequest
+from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol.callbacks import CallbackAnswer
+from gateway_shim.protocol.stream_request import StreamRequest
+from gateway_shim.streams.backend import InProcessBackend
+from gateway_shim.streams.config import GatewayConfig
+from gateway_shim.streams.gateway import Gateway
 
 __all__ = ["CountingMetrics", "CountingSocket", "House", "browser_request"]
 

@@ -17,9 +17,9 @@ import gevent
 import pytest
 
 from app.services.connection_manager import ConnectionManager
-from gateway_shim.gateway import BroadcastResult, Gateway
-from gateway_shim.stream import Outbox
-from gateway_shim.wire import Event
+from gateway_shim.protocol.event_stream import Event
+from gateway_shim.protocol.lifecycle import Outbox
+from gateway_shim.streams.gateway import BroadcastResult, Gateway
 from tests.bench.house import CountingHandler, House, encodes, objects_of
 
 FEW, MANY = 50, 1000

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from app.bench.command import SECTION_NAMES
-from app.bench.figures import GOALS
+from app.bench.results.figures import GOALS
 from tests.support.server import ROOT
 from tests.support.timing import TIME_LIMIT
 

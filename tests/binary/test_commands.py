@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.command_group import COMMANDS
+from app.commands.group import COMMANDS
 from tests.binary.machine import BinaryServer, run
 from tests.support.server import free_port
 

@@ -30,7 +30,7 @@ import os
 
 from pydantic import BaseModel
 
-from app.services.base_task import BaseTask, TaskProgressHandle
+from app.tasks.base import BaseTask, TaskProgressHandle
 
 
 class Said(BaseModel):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.serving import CAN_START
+from app.serving.gunicorn_settings import CAN_START
 from tests.binary.machine import BinaryServer
 from tests.live.actions import connect, start_task, task_story
 from tests.support.http import BrokenHTTP, request
@@ -21,7 +21,7 @@ from tests.support.timing import TIME_LIMIT, wait_until
 LATE_TASK = '''
 from pydantic import BaseModel
 
-from app.services.base_task import BaseTask, TaskProgressHandle
+from app.tasks.base import BaseTask, TaskProgressHandle
 
 
 class Done(BaseModel):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway_shim.parity import divergences
-from gateway_shim.parity.comparison import compare
-from gateway_shim.parity.recording import BUILT_IN, load
+from gateway_shim.parity.judge import divergences
+from gateway_shim.parity.judge.comparison import compare
+from gateway_shim.parity.judge.recording import BUILT_IN, load
 from gateway_shim.parity.scenarios import SCENARIOS
 
 _ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from app.commands.healthcheck import healthcheck_command
 from app.config import load_settings
-from app.setting_combinations import safety_hints
+from app.config.combinations import safety_hints
 from tests.support.server import ROOT
 from tests.support.timing import TIME_LIMIT
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.event_lines import Message
 from app.schemas.task_schema import TaskEvent, TaskEventType
+from app.watch.event_lines import Message
 from tests.support.server import ROOT
 from tests.support.timing import TIME_LIMIT
 

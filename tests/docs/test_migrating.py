@@ -9,6 +9,7 @@ import pytest
 
 from app import errors
 from app.errors import AppError
+from app.lifecycle import ShutdownCoordinator
 from app.schemas.task_schema import TaskListResponse, TaskStartResponse, TaskStatusResponse
 from app.schemas.testing_schema import (
     DeploymentVersionRequest,
@@ -17,13 +18,12 @@ from app.schemas.testing_schema import (
     TestingEventResponse,
     TestingTaskRequest,
 )
-from app.services.base_task import BaseTask, TaskProgressHandle
 from app.services.connection_manager import ConnectionManager
-from app.services.task_service import TaskService
 from app.services.version_service import VersionService
-from app.utils.shutdown_coordinator import ShutdownCoordinator
+from app.tasks.base import BaseTask, TaskProgressHandle
+from app.tasks.service import TaskService
 from tests.app.api.conftest import MakeApp, make_app
-from tests.app.services.task_support import Call, Done, House
+from tests.app.tasks.task_support import Call, Done, House
 from tests.support.server import ROOT
 
 __all__ = ["make_app"]

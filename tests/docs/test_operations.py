@@ -12,8 +12,8 @@ import yaml
 
 from app.config import Settings
 from app.services.metrics_service import MetricsService
-from gateway_shim.refusal_counts import RefusalCounts, RefusalReason
-from gateway_shim.stats import GatewayStats
+from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
+from gateway_shim.streams.stats import GatewayStats
 from tests.live.actions import connect, start_task, task_story
 from tests.support.server import ROOT, GunicornServer
 from tests.support.stream import StreamRefused, open_stream
@@ -113,7 +113,7 @@ def test_links() -> None:
 def test_settings_exist() -> None:
     """Every setting that the page names is one."""
     from app.config import Settings
-    from gateway_shim.certificates import VARIABLES
+    from gateway_shim.http_client.certificates import VARIABLES
 
     known = {name.upper() for name in Settings.model_fields} | {
         *("CALLBACK_URL", *VARIABLES),  # of a gateway on a port, and of every client

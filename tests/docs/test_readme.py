@@ -9,7 +9,7 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from app.config import Settings
-from app.services.base_task import BaseTask, TaskProgressHandle
+from app.tasks.base import BaseTask, TaskProgressHandle
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from app.services.base_task import BaseTask, TaskProgressHandle
+from app.tasks.base import BaseTask, TaskProgressHandle
 
 
 class Text(BaseModel):

@@ -12,7 +12,7 @@ from subprocess import DEVNULL
 
 from pydantic import BaseModel
 
-from app.services.base_task import BaseTask, TaskProgressHandle
+from app.tasks.base import BaseTask, TaskProgressHandle
 
 LEAVING_TASKS = ",".join(
     f"tests.faults.leaving_tasks:{name}" for name in ("ExitTask", "LeaveTask", "CopyTask")

@@ -18,7 +18,7 @@ import requests
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from pydantic import BaseModel
 
-from app.services.base_task import BaseTask, TaskProgressHandle
+from app.tasks.base import BaseTask, TaskProgressHandle
 
 LIMIT = 20.0
 """Seconds after which something that does not come is reported."""

@@ -25,7 +25,7 @@ from dataclasses import dataclass  # noqa: E402
 
 import gevent  # noqa: E402
 
-from app.bench.process_figures import resident_bytes  # noqa: E402
+from app.bench.measured.process_figures import resident_bytes  # noqa: E402
 from tests.faults.attacking_tasks import APP_TASKS  # noqa: E402
 from tests.faults.canary import IDLE_FLOOR, MAX_RATIO, Canary, Figures  # noqa: E402
 from tests.faults.churn import stays  # noqa: E402

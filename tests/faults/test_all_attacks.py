@@ -16,7 +16,7 @@ from functools import partial
 import gevent
 import pytest
 
-from app.bench.process_figures import resident_bytes
+from app.bench.measured.process_figures import resident_bytes
 from tests.faults.attacking_tasks import APP_TASKS, SSE_AUTHORIZE
 from tests.faults.attacks import ATTACKS, Attack
 from tests.faults.canary import IDLE_FLOOR, MAX_RATIO, Canary, Figures

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.bench.process_figures import resident_bytes
+from app.bench.measured.process_figures import resident_bytes
 from tests.faults.attacking_tasks import APP_TASKS
 from tests.faults.attacks import Attack
 from tests.faults.canary import MAX_RATIO, disturbance

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from app.bench.process_figures import resident_bytes
+from app.bench.measured.process_figures import resident_bytes
 from tests.faults.attacks import Attack
 from tests.faults.canary import MAX_RATIO, disturbance
 from tests.faults.undisturbed import MEGABYTE, undisturbed

@@ -11,7 +11,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from gateway_shim.drain import FIRST_RETRY_MS
+from gateway_shim.streams.drain import FIRST_RETRY_MS
 from tests.faults.conftest import Tally
 from tests.faults.crowd import Crowd
 from tests.faults.undisturbed import assert_whole

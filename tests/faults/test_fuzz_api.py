@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from app.config import Settings
 from app.factory import build
-from gateway_shim.log_format import TextFormatter
+from gateway_shim.log_lines.log_format import TextFormatter
 from tests.faults.fuzz_documents import CALLBACKS, FULL, LARGE, NUMBERS, TASKS, bodies
 from tests.support.timing import wait_until
 

@@ -17,14 +17,14 @@ from gunicorn.http.unreader import Unreader
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gateway_shim import contract
-from gateway_shim.bad_request import bad_request
-from gateway_shim.contract import MAX_REQUEST_BYTES, Refusal
-from gateway_shim.header_rules import MAX_HEAD_BYTES
-from gateway_shim.request_body import read_body
-from gateway_shim.server import base_options
-from gateway_shim.server_request import ServerRequest, stream_request_of
-from gateway_shim.stream_request import pack_request
+from gateway_shim.protocol import http as contract
+from gateway_shim.protocol.http import MAX_REQUEST_BYTES, Refusal
+from gateway_shim.protocol.stream_request import pack_request
+from gateway_shim.server.options import base_options
+from gateway_shim.server.requests.bad_request import bad_request
+from gateway_shim.server.requests.body import read_body
+from gateway_shim.server.requests.header_rules import MAX_HEAD_BYTES
+from gateway_shim.server.requests.request import ServerRequest, stream_request_of
 
 fuzz = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 

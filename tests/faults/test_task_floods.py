@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.bench.process_figures import resident_bytes
+from app.bench.measured.process_figures import resident_bytes
 from tests.faults.attacking_tasks import APP_TASKS
 from tests.faults.canary import MAX_RATIO, disturbance
 from tests.faults.conftest import Tally

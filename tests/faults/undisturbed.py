@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.bench.process_figures import resident_bytes
+from app.bench.measured.process_figures import resident_bytes
 from tests.faults.processes import descriptors
 from tests.live.actions import connect, start_task, task_story
 from tests.support.server import Server

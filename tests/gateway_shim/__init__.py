@@ -1,1 +1,1 @@
-"""Unit tests of the gateway: one module for each of its own."""
+"""Tests of :mod:`gateway_shim`."""

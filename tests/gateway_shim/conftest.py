@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.gateway_shim.rig import Rig
+from tests.gateway_shim.streams.rig import Rig
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""gateway_shim.errors: one root; data on the exception; a message that stands alone."""
+"""One root; data on the exception; a message that stands alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway_shim.errors import (
     UnknownToken,
     WriteFailed,
 )
-from gateway_shim.stream import StreamEvent, StreamState
+from gateway_shim.protocol.lifecycle import StreamEvent, StreamState
 
 
 @pytest.mark.parametrize("name", errors.__all__)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from gateway_shim.wire import Dialect
+from gateway_shim.protocol.event_stream import Dialect
 from tests.support.sse_client import SSEEvent
 from tests.support.stream import Stream, open_stream
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gateway_shim.wire import Dialect
+from gateway_shim.protocol.event_stream import Dialect
 from tests.integration.installation import SHIM, Installation, in_process, over_http
 
 Start = Callable[[], contextlib.AbstractContextManager[Installation]]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway_shim.wire import Dialect
+from gateway_shim.protocol.event_stream import Dialect
 from tests.integration.browser import Browser
 from tests.live.actions import metric, start_task
 from tests.support.http import request

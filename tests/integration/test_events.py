@@ -9,7 +9,7 @@ from typing import Any
 import gevent
 import pytest
 
-from gateway_shim.wire import Dialect
+from gateway_shim.protocol.event_stream import Dialect
 from tests.integration.browser import Browser
 from tests.integration.installation import Installation
 from tests.live.actions import metric

@@ -17,8 +17,8 @@ import gevent
 import pytest
 from gevent.event import Event as Signal
 
-from gateway_shim.wire import Dialect
-from tests.app.services.http_gateway import OK, HttpGateway, Respond, http_answer
+from gateway_shim.protocol.event_stream import Dialect
+from tests.app.services.remote_gateway.http_gateway import OK, HttpGateway, Respond, http_answer
 from tests.integration.installation import SECRET, SHIM, Installation, over_http
 from tests.live.actions import metric
 from tests.support.http import request

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.services.base_task import BaseTask, TaskProgressHandle
+from app.tasks.base import BaseTask, TaskProgressHandle
 
 GATED_TASK = "tests.live.gated_task:GatedTask"
 """For ``APP_TASKS``."""

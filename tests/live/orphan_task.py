@@ -6,7 +6,7 @@ import subprocess
 
 from pydantic import BaseModel
 
-from app.services.base_task import BaseTask, TaskProgressHandle
+from app.tasks.base import BaseTask, TaskProgressHandle
 
 
 class Left(BaseModel):

@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.services.base_task import BaseTask, TaskProgressHandle
+from app.tasks.base import BaseTask, TaskProgressHandle
 
 
 class Answers(BaseModel):

@@ -242,7 +242,7 @@ def test_gunicorn_with_an_error_log_file(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     messages = {(line["logger"], line["message"].partition(" with")[0]) for line in lines}
     assert ("gunicorn.error", "Booting worker") in messages
-    assert ("app.utils.shutdown_coordinator", "shutdown is complete") in messages
+    assert ("app.lifecycle", "shutdown is complete") in messages
 
 
 def test_gunicorn_with_a_preloaded_application() -> None:
@@ -260,7 +260,7 @@ def test_a_server_in_a_program_without_a_log(tmp_path: Path) -> None:
     """``base_options`` alone: the server of an embedding program says that it starts."""
     program = """
 import sys
-from gateway_shim.server import GunicornServer, base_options
+from gateway_shim.server.options import GunicornServer, base_options
 
 def load():
     from app import create_app
@@ -279,7 +279,9 @@ GunicornServer(load, base_options("127.0.0.1", int(sys.argv[1]), drain_seconds=1
 def test_a_gateway_with_a_callback_url_that_is_none(url: str) -> None:
     """Refused at start; it never says that it is ready."""
     ended = run([sys.executable, "-m", "gateway_shim"], CALLBACK_URL=url, HOST="127.0.0.1")
-    assert_refused(ended, rf"ERROR gateway_shim.command: CALLBACK_URL .* '{re.escape(url)}'\n")
+    assert_refused(
+        ended, rf"ERROR gateway_shim.standalone.command: CALLBACK_URL .* '{re.escape(url)}'\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_shim.drain import FIRST_RETRY_MS
+from gateway_shim.streams.drain import FIRST_RETRY_MS
 from tests.live.actions import connect, seconds_to_end, start_task, task_events
 from tests.live.gated_task import GATED_TASK
 from tests.support.http import request

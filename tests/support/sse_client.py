@@ -2,8 +2,8 @@
 
 Section 9.2.5 gives the grammar and 9.2.6, "Interpreting an event stream", what each line does
 (https://html.spec.whatwg.org/multipage/server-sent-events.html). It shares no code with
-``gateway_shim.wire``, which writes streams, nor with ``app.sse_decoder``, which reads them for
-people, so that it can judge both.
+``gateway_shim.protocol.event_stream``, which writes streams, nor with ``app.watch.decoder``, which
+reads them for people, so that it can judge both.
 
 A *lenient* parser does what a browser does and notes what it had to forgive in ``warnings``; a
 *strict* one raises :class:`MalformedStream` on everything that a correct server never writes.

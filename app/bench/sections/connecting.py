@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from app.bench.helper import Helper
-from app.bench.process_figures import cpu_seconds, resident_bytes
-from app.bench.server import Monolith
+from app.bench.clients.helper import Helper
+from app.bench.measured.process_figures import cpu_seconds, resident_bytes
+from app.bench.measured.server import Monolith
 from app.bench.stage import CROWD, Stage, open_streams
 
 __all__ = ["measure"]

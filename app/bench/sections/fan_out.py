@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass, field
 
-from app.bench.figures import quantile
-from app.bench.helper import Helper
-from app.bench.server import Monolith
+from app.bench.clients.helper import Helper
+from app.bench.measured.server import Monolith
+from app.bench.results.figures import quantile
 from app.bench.stage import (
     BARE_SENDER,
     CROWD,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.bench.helper import Helper
-from app.bench.server import Monolith, gateway
+from app.bench.clients.helper import Helper
+from app.bench.measured.server import Monolith, gateway
 from app.bench.stage import CROWD, Stage, open_streams, run_burst
 from gateway_shim.parity.ports import free_port
 

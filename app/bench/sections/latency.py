@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.bench.figures import quantile
-from app.bench.helper import Helper
-from app.bench.server import Monolith
+from app.bench.clients.helper import Helper
+from app.bench.measured.server import Monolith
+from app.bench.results.figures import quantile
 from app.bench.stage import CROWD, SECONDS, Stage, open_streams
 
 __all__ = ["measure"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.bench.helper import Helper
-from app.bench.server import Monolith
+from app.bench.clients.helper import Helper
+from app.bench.measured.server import Monolith
 from app.bench.stage import CROWD, SECONDS, Stage, open_streams
 
 __all__ = ["measure"]

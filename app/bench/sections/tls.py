@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from statistics import median
 
+from app.bench.clients.helper import Helper
 from app.bench.errors import BenchFailed
-from app.bench.helper import Helper
-from app.bench.process_figures import resident_bytes
-from app.bench.server import Monolith
+from app.bench.measured.process_figures import resident_bytes
+from app.bench.measured.server import Monolith
 from app.bench.stage import CROWD, SECONDS, Burst, Stage, open_streams, run_burst, timed
 
 __all__ = ["measure"]
 
-_CROWD = "app.bench.tls_crowd"
+_CROWD = "app.bench.clients.tls_crowd"
 
 
 def measure(stage: Stage) -> None:

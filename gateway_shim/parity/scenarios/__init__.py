@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from gateway_shim.parity.scenario import Scenario
-from gateway_shim.parity.scenarios.callback_statuses import CALLBACK_STATUSES
-from gateway_shim.parity.scenarios.callback_urls import CALLBACK_URLS
-from gateway_shim.parity.scenarios.callback_wire import CALLBACK_WIRE
+from gateway_shim.parity.scenarios.callbacks.disconnects import DISCONNECTS
+from gateway_shim.parity.scenarios.callbacks.statuses import CALLBACK_STATUSES
+from gateway_shim.parity.scenarios.callbacks.urls import CALLBACK_URLS
+from gateway_shim.parity.scenarios.callbacks.wire import CALLBACK_WIRE
 from gateway_shim.parity.scenarios.connect import CONNECT
 from gateway_shim.parity.scenarios.contract import CONTRACT
-from gateway_shim.parity.scenarios.disconnects import DISCONNECTS
 from gateway_shim.parity.scenarios.divergences import DIVERGING
 from gateway_shim.parity.scenarios.event_texts import EVENT_TEXTS
 from gateway_shim.parity.scenarios.lifecycle import LIFECYCLE
-from gateway_shim.parity.scenarios.methods import METHODS
 from gateway_shim.parity.scenarios.process_life import PROCESS_LIFE
-from gateway_shim.parity.scenarios.request_bodies import REQUEST_BODIES
-from gateway_shim.parity.scenarios.request_heads import REQUEST_HEADS
-from gateway_shim.parity.scenarios.request_json import REQUEST_JSON
-from gateway_shim.parity.scenarios.request_order import REQUEST_ORDER
+from gateway_shim.parity.scenarios.requests.bodies import REQUEST_BODIES
+from gateway_shim.parity.scenarios.requests.heads import REQUEST_HEADS
+from gateway_shim.parity.scenarios.requests.json_texts import REQUEST_JSON
+from gateway_shim.parity.scenarios.requests.methods import METHODS
+from gateway_shim.parity.scenarios.requests.order import REQUEST_ORDER
 from gateway_shim.parity.scenarios.sends import SENDS
 
 __all__ = ["SCENARIOS"]

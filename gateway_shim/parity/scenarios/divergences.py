@@ -7,7 +7,7 @@ from typing import Any
 from gateway_shim.parity.reply import Reply
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.scenarios.lifecycle import event
-from gateway_shim.parity.scenarios.methods import method
+from gateway_shim.parity.scenarios.requests.methods import method
 from gateway_shim.parity.steps import (
     AwaitCallback,
     End,

@@ -8,7 +8,7 @@ from werkzeug.datastructures import Headers
 
 from app.api.cors import register_cors
 from app.api.errors import register_error_handlers
-from gateway_shim.config import Cors
+from gateway_shim.streams.config import Cors
 
 APP = "https://app.example"
 HEADERS = "Content-Type, Cache-Control, Last-Event-ID, Authorization"

@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 from app.api.costly import SMALL_RESULT_BYTES, costly
 from app.config import Settings
+from app.container import ServiceContainer
 from app.factory import build
-from app.services.base_task import BaseTask, TaskProgressHandle
-from app.services.container import ServiceContainer
+from app.tasks.base import BaseTask, TaskProgressHandle
 from tests.support.timing import wait_until
 
 

@@ -12,8 +12,8 @@ from werkzeug.exceptions import TooManyRequests
 
 from app.api.errors import register_error_handlers
 from app.errors import BadRequest, InvalidOperationException, TooBusy
-from gateway_shim.line_handler import LineHandler
-from gateway_shim.log_format import TextFormatter
+from gateway_shim.log_lines.line_handler import LineHandler
+from gateway_shim.log_lines.log_format import TextFormatter
 from tests.support.hostile import Nameless, Unshowable
 
 

@@ -10,10 +10,10 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.monolith import STREAM_PATH
+from app.serving.monolith import STREAM_PATH
 from gateway_shim.errors import UnknownToken, WriteFailed
-from gateway_shim.gateway import SendStatus
-from gateway_shim.wire import Event
+from gateway_shim.protocol.event_stream import Event
+from gateway_shim.streams.gateway import SendStatus
 from tests.app.api.conftest import MakeApp
 
 PATH = "/internal/send"

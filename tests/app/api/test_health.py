@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.app.api.conftest import MakeApp
-from tests.app.services.http_gateway import HttpGateway, http_answer
+from tests.app.services.remote_gateway.http_gateway import HttpGateway, http_answer
 from tests.support.server import free_port
 
 

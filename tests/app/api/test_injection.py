@@ -1,4 +1,4 @@
-"""app.api.injection: views use the services of the application that answers."""
+"""Views use the services of the application that answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flask import Flask
 from app import api
 from app.api.injection import CONTAINER, inject
 from app.config import Settings
-from app.services.container import ServiceContainer
+from app.container import ServiceContainer
 
 
 def application(**settings: int) -> Flask:

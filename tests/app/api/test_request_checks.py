@@ -1,4 +1,4 @@
-"""app.api.request_checks: what every request for the backend's own routes passes."""
+"""What every request for the backend's own routes passes."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from gateway_shim.boot import parse_boot
+from gateway_shim.protocol.backend_start import parse_boot
 from tests.app.api.conftest import MakeApp
 
 PATH = "/api/sse/callback"

@@ -11,9 +11,9 @@ from app.api import tasks
 from app.api.errors import register_error_handlers
 from app.api.injection import CONTAINER
 from app.config import Settings
-from app.services.container import ServiceContainer
-from app.services.task_line import LineLimits
-from tests.app.services.task_support import Call, Done, Gate, House
+from app.container import ServiceContainer
+from app.tasks.run.line import LineLimits
+from tests.app.tasks.task_support import Call, Done, Gate, House
 
 NOTHING = {
     "error": "There is no task nope; finished tasks are forgotten after"

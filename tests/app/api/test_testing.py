@@ -12,8 +12,8 @@ import pytest
 from flask import Flask
 
 from app.schemas.task_schema import TaskEvent, TaskEventType
+from app.services.log_broadcast import CAPACITY
 from app.services.version_service import Announcement
-from app.utils.log_broadcast import CAPACITY
 from tests.app.api.conftest import MakeApp
 from tests.support.timing import TIME_LIMIT
 

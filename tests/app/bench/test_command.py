@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from app.bench import command, plan
 from app.bench import run as run_module
 from app.bench.errors import BenchFailed
-from app.bench.figures import Results
+from app.bench.results.figures import Results
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.bench.helper import Helper
-from app.bench.server import Monolith
+from app.bench.clients.helper import Helper
+from app.bench.measured.server import Monolith
 from app.bench.stage import Burst, open_streams, run_burst, timed
 
 SEEN = {"first_ns": 1_100_000_000, "last_ns": 3_000_000_000, "cpu_seconds": 0.95}

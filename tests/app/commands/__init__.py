@@ -1,1 +1,1 @@
-"""The commands that have no package of their own."""
+"""Tests of :mod:`app.commands`."""

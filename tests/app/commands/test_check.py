@@ -1,4 +1,4 @@
-"""app.commands.check: whether a server could start. In processes of its own: it sets up logging."""
+"""Whether a server could start. In processes of its own: it sets up logging."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from app import serving
-from app.self_command import self_command
+from app.program.self_command import self_command
+from app.serving import gunicorn_settings as serving
 from tests.support.timing import wait_until
 
-ROOT = Path(serving.__file__).parents[1]
+ROOT = Path(serving.__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""app.commands.config: the settings in effect, and where they come from."""
+"""The settings in effect, and where they come from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from app.commands.config import Entry, config_command, effective
 from app.config import Settings, read_settings
-from app.setting_sources import Source
+from app.config.sources import Source
 
 
 @pytest.fixture(autouse=True)

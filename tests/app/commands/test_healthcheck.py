@@ -1,4 +1,4 @@
-"""app.commands.healthcheck: whether a server answers."""
+"""Whether a server answers."""
 
 from __future__ import annotations
 

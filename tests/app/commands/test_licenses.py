@@ -1,4 +1,4 @@
-"""app.commands.licenses: the licences, printed."""
+"""The licences, printed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from app.commands import licenses as module
 from app.commands.licenses import licenses_command
-from app.licenses import Component
+from app.program.licenses import Component
 
 RULE = "=" * 78
 

@@ -1,4 +1,4 @@
-"""app.commands.serve: options become settings; tests/app/test_cli.py has what cannot work."""
+"""Options become settings; tests/app/test_cli.py has what cannot work."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from app.command_group import command_group
 from app.commands import serve as module
+from app.commands.group import command_group
 from tests.support.server import free_port
 
 NAMES = ("HOST", "PORT", "CERTFILE", "KEYFILE")

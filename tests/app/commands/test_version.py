@@ -1,4 +1,4 @@
-"""app.commands.version: what runs here."""
+"""What runs here."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import platform
 
 from click.testing import CliRunner
 
-from app.build_info import BuildInfo
 from app.commands.version import lines, version_command
+from app.program.build_info import BuildInfo
 
 BUILD = BuildInfo("c0ffee", "2026-01-02T03:04:05Z", "Packer 1", "2.31", "libx.so")
 

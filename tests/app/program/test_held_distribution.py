@@ -1,4 +1,4 @@
-"""app.program.held_distribution: metadata that was read before."""
+"""Metadata that was read before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""app.program.held_file: a file outlives its name."""
+"""A file outlives its name."""
 
 from __future__ import annotations
 

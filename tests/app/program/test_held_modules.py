@@ -1,4 +1,4 @@
-"""app.program.held_modules: modules and distributions without a look into the folder."""
+"""Modules and distributions without a look into the folder."""
 
 from __future__ import annotations
 

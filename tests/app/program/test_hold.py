@@ -1,4 +1,4 @@
-"""app.program.hold: all of it together, with stand-ins for PyInstaller's modules."""
+"""All of it together, with stand-ins for PyInstaller's modules."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.services.callback_handler import Answer, CallbackHandler, request_id_of
 from app.services.connection_manager import ConnectionManager
 from app.services.metrics_service import NullMetrics
-from gateway_shim.refusal_counts import RefusalCounts
+from gateway_shim.streams.refusal_counts import RefusalCounts
 from tests.app.services.test_connection_manager import Transport
 
 

@@ -20,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from app.services.connection_manager import ConnectionManager, HeldByAnotherUser, ServiceType
 from app.services.gateway_transport import BroadcastResult, TransportError
 from app.services.metrics_service import NullMetrics
-from gateway_shim.turns import SLICE_SECONDS
-from gateway_shim.wire import Event
+from gateway_shim.event_loop.turns import SLICE_SECONDS
+from gateway_shim.protocol.event_stream import Event
 from tests.support.timing import TIME_LIMIT
 
 URL = "/api/sse/stream?request_id="

@@ -1,4 +1,4 @@
-"""app.services.event_json: an event's data as JSON."""
+"""An event's data as JSON."""
 
 from __future__ import annotations
 

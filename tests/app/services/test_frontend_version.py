@@ -13,6 +13,7 @@ from gevent.event import AsyncResult, Event
 from gevent.pywsgi import WSGIServer
 
 from app.config import Settings
+from app.program.version import application_version
 from app.services import frontend_version
 from app.services.frontend_version import (
     FetchedVersion,
@@ -21,7 +22,6 @@ from app.services.frontend_version import (
     fetch_json,
     version_source,
 )
-from app.utils.version import application_version
 from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS
 from tests.support.scripted import ScriptedServer
 from tests.support.scripted import answer as answer_bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, generate_latest
 
 from app.services.gateway_collector import GatewayCollector
-from gateway_shim.stats import GatewayStats
+from gateway_shim.streams.stats import GatewayStats
 
 
 def lines(collector: GatewayCollector) -> list[str]:

@@ -12,10 +12,10 @@ from app.services.gateway_transport import (
     InProcessTransport,
     TransportError,
 )
-from app.services.http_transport import HttpTransport
+from app.services.remote_gateway.http_transport import HttpTransport
 from gateway_shim.errors import UnknownToken, WriteFailed
-from gateway_shim.gateway import SendStatus
-from gateway_shim.wire import Event
+from gateway_shim.protocol.event_stream import Event
+from gateway_shim.streams.gateway import SendStatus
 
 EVENT = Event("n", "d")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from app.program.version import application_version
 from app.services.metrics_service import MetricsService, MetricsServiceProtocol, NullMetrics
-from app.utils.version import application_version
-from gateway_shim.stats import GatewayStats
+from gateway_shim.streams.stats import GatewayStats
 
 
 def values(metrics: MetricsService, prefix: str) -> dict[str, float]:

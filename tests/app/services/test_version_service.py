@@ -11,11 +11,11 @@ import pytest
 from gevent.event import Event
 
 from app.config import Settings
+from app.lifecycle import ShutdownCoordinator
 from app.services import version_service
 from app.services.connection_manager import ServiceType
 from app.services.version_service import Announcement, VersionService
-from app.utils.shutdown_coordinator import ShutdownCoordinator
-from gateway_shim.loop_thread import LoopThread
+from gateway_shim.event_loop.loop_thread import LoopThread
 from tests.support.timing import TIME_LIMIT, wait_until
 
 CURRENT = {"version": "current"}

@@ -1,1 +1,1 @@
-"""Tests of app.tasks."""
+"""Tests of :mod:`app.tasks`."""

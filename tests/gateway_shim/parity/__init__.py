@@ -1,1 +1,1 @@
-"""Tests of the contract kit."""
+"""Tests of :mod:`gateway_shim.parity`."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway_shim.parity.play.stage import Stage
+from gateway_shim.parity.play.targets import Command
 from gateway_shim.parity.scenario import Process
-from gateway_shim.parity.stage import Stage
-from gateway_shim.parity.targets import Command
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 2.0

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gateway_shim import callbacks, content_coding, json_text, stream_request
-from gateway_shim.callbacks import Action, CallbackAnswer, Reason
-from gateway_shim.contract import status_phrase
+from gateway_shim.protocol import callbacks, json_text, stream_request
+from gateway_shim.protocol.bodies import content_coding
+from gateway_shim.protocol.callbacks import Action, CallbackAnswer, Reason
+from gateway_shim.protocol.http import status_phrase
 from tests.gateway_shim.parity import mutants
 
 MUTANTS: dict[str, Callable[[], None]] = {}
@@ -43,7 +44,7 @@ def hundred_headers() -> None:
         return join(list(pairs)[:100])
 
     stream_request.join_headers = some  # type: ignore[assignment]
-    from gateway_shim import server_request
+    from gateway_shim.server.requests import request as server_request
 
     server_request.stream_request.join_headers = some  # type: ignore[attr-defined]
 

@@ -13,20 +13,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import gateway_shim.worker
-from gateway_shim import (
-    callbacks,
-    certificates,
-    content_coding,
-    contract,
-    http_head,
-    stream_request,
-    web_url,
-    wire,
-)
-from gateway_shim.callbacks import Action, Reason
-from gateway_shim.contract import Route
-from gateway_shim.wire import Frame
+import gateway_shim.server.worker
+from gateway_shim.http_client import certificates, web_url
+from gateway_shim.http_client import response_head as http_head
+from gateway_shim.protocol import callbacks, stream_request
+from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import http as contract
+from gateway_shim.protocol.bodies import content_coding
+from gateway_shim.protocol.callbacks import Action, Reason
+from gateway_shim.protocol.event_stream import Frame
+from gateway_shim.protocol.http import Route
 from tests.gateway_shim.parity.request_mutants import REQUEST_MUTANTS
 
 MUTANTS: dict[str, Callable[[], None]] = dict(REQUEST_MUTANTS)
@@ -87,7 +83,7 @@ def missing_final_chunk() -> None:
 @mutant
 def fifo_reversed() -> None:
     """What was held back comes out newest first."""
-    from gateway_shim.stream import Stream
+    from gateway_shim.protocol.lifecycle import Stream
 
     take_held = Stream.take_held
     Stream.take_held = lambda self: take_held(self)[::-1]  # type: ignore[method-assign]
@@ -96,7 +92,7 @@ def fifo_reversed() -> None:
 @mutant
 def phantom_event() -> None:
     """Divergence 4 is gone: a held send without an event writes one."""
-    from gateway_shim.stream import Stream
+    from gateway_shim.protocol.lifecycle import Stream
 
     hold = Stream.hold
     empty = wire.frame(b"data: \n\n")
@@ -110,7 +106,7 @@ def phantom_event() -> None:
 @mutant
 def callbacks_out_of_order() -> None:
     """The backend hears of the end before it hears of the beginning."""
-    from gateway_shim.http_backend import HttpBackend
+    from gateway_shim.standalone.http_backend import HttpBackend
 
     connect = HttpBackend.connect
 
@@ -125,7 +121,7 @@ def callbacks_out_of_order() -> None:
 @mutant
 def told_twice() -> None:
     """A disconnect callback is sent twice."""
-    from gateway_shim.http_backend import HttpBackend
+    from gateway_shim.standalone.http_backend import HttpBackend
 
     disconnect = HttpBackend.disconnect
 
@@ -186,7 +182,7 @@ def url_normalised() -> None:
 @mutant
 def only_200_accepts() -> None:
     """A backend that answers 201 refuses."""
-    from gateway_shim.callbacks import CallbackAnswer
+    from gateway_shim.protocol.callbacks import CallbackAnswer
 
     CallbackAnswer.accepted = property(lambda self: self.status == 200)  # type: ignore[assignment]
 
@@ -196,7 +192,7 @@ def interim_is_final() -> None:
     """The backend's first answer counts, if it is only an interim one."""
     from http.client import HTTPResponse
 
-    from gateway_shim.http_answer import FinalResponse
+    from gateway_shim.http_client.final_response import FinalResponse
 
     FinalResponse._read_status = HTTPResponse._read_status  # type: ignore[attr-defined,method-assign]
 
@@ -204,7 +200,7 @@ def interim_is_final() -> None:
 @mutant
 def no_cors() -> None:
     """The answers of no endpoint carry CORS headers."""
-    from gateway_shim.config import Cors
+    from gateway_shim.streams.config import Cors
 
     Cors.headers = lambda self, request_headers: ()  # type: ignore[method-assign]
 
@@ -239,7 +235,7 @@ def head_calls_the_backend() -> None:
 @mutant
 def no_heartbeat() -> None:
     """No stream gets a heartbeat."""
-    from gateway_shim.heartbeats import Heartbeats
+    from gateway_shim.streams.heartbeats import Heartbeats
 
     Heartbeats.add = lambda self, connection: None  # type: ignore[method-assign]
 
@@ -247,7 +243,7 @@ def no_heartbeat() -> None:
 @mutant
 def slow_heartbeat() -> None:
     """The interval is half as long again."""
-    from gateway_shim.heartbeats import Heartbeats
+    from gateway_shim.streams.heartbeats import Heartbeats
 
     add = Heartbeats.add
 
@@ -261,7 +257,7 @@ def slow_heartbeat() -> None:
 @mutant
 def body_is_awaited() -> None:
     """A client waits until the body of the backend's answer has come."""
-    from gateway_shim.unread_bodies import UnreadBodies
+    from gateway_shim.http_client.unread_bodies import UnreadBodies
 
     UnreadBodies.take = lambda self, answer: answer.discard()  # type: ignore[method-assign]
 
@@ -275,7 +271,7 @@ def any_length() -> None:
 @mutant
 def any_header_line() -> None:
     """What is no header among the backend's is skipped."""
-    from gateway_shim import http_answer
+    from gateway_shim.http_client import final_response as http_answer
 
     parse = http_answer.parse_fields
     http_answer.parse_fields = lambda lines: parse(line for line in lines if b":" in line)
@@ -284,7 +280,7 @@ def any_header_line() -> None:
 @mutant
 def redirect_is_final() -> None:
     """The backend's first answer counts, if it only says where to ask."""
-    from gateway_shim import http_backend
+    from gateway_shim.standalone import http_backend
 
     http_backend.MAX_REDIRECTS = 0
 
@@ -292,7 +288,7 @@ def redirect_is_final() -> None:
 @mutant
 def phrase_is_latin_1() -> None:
     """A reason phrase in UTF-8 comes out as two characters for each."""
-    from gateway_shim import http_answer
+    from gateway_shim.http_client import final_response as http_answer
 
     parse = http_answer.parse_status_line
 
@@ -306,7 +302,7 @@ def phrase_is_latin_1() -> None:
 @mutant
 def phrase_may_be_empty() -> None:
     """Without a reason phrase, a client that is rejected is told none."""
-    from gateway_shim.callbacks import CallbackAnswer
+    from gateway_shim.protocol.callbacks import CallbackAnswer
 
     CallbackAnswer.message = property(lambda self: self.phrase or "")  # type: ignore[assignment]
 
@@ -340,7 +336,7 @@ def escapes_twice() -> None:
 @mutant
 def few_are_told_at_once() -> None:
     """Whoever leaves with many others is told of after them."""
-    from gateway_shim.http_backend import HttpBackend
+    from gateway_shim.standalone.http_backend import HttpBackend
 
     make = HttpBackend.__init__
 
@@ -353,14 +349,14 @@ def few_are_told_at_once() -> None:
 def main() -> None:
     """Run the shim with the fault that the first argument names."""
     change = MUTANTS[sys.argv.pop(1)]
-    load = gateway_shim.worker.StreamWorker.load_wsgi
+    load = gateway_shim.server.worker.StreamWorker.load_wsgi
 
     def load_changed(self: Any) -> None:
         change()
         load(self)
 
-    gateway_shim.worker.StreamWorker.load_wsgi = load_changed  # type: ignore[method-assign]
-    from gateway_shim.command import gateway_command
+    gateway_shim.server.worker.StreamWorker.load_wsgi = load_changed  # type: ignore[method-assign]
+    from gateway_shim.standalone.command import gateway_command
 
     gateway_command(prog_name="mutant")
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gateway_shim import header_rules, json_content, json_text, kept_response, request_line
+from gateway_shim.protocol import json_text
+from gateway_shim.protocol.bodies import json_content
+from gateway_shim.server.requests import header_rules, request_line
+from gateway_shim.server.responses import kept_response
 
 __all__ = ["REQUEST_MUTANTS"]
 
@@ -13,7 +16,7 @@ __all__ = ["REQUEST_MUTANTS"]
 def _small_head() -> None:
     """A head may have half of what it should."""
     header_rules.MAX_HEAD_BYTES //= 2
-    from gateway_shim import server_request
+    from gateway_shim.server.requests import request as server_request
 
     server_request.MAX_RECEIVED_BYTES //= 2
 

@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from gateway_shim.parity.cli import parity
-from gateway_shim.parity.divergences import DIVERGENCES
-from gateway_shim.parity.recording import load
+from gateway_shim.parity.judge.divergences import DIVERGENCES
+from gateway_shim.parity.judge.recording import load
 from tests.gateway_shim.parity.conftest import ROOT
 from tests.support.timing import TIME_LIMIT
 

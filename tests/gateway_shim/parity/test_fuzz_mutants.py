@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from gateway_shim.parity.cases import Case
-from gateway_shim.parity.fuzz import Fuzzer, explain
-from gateway_shim.parity.generation import generate
+from gateway_shim.parity.fuzz.cases import Case
+from gateway_shim.parity.fuzz.fuzzer import Fuzzer, explain
+from gateway_shim.parity.fuzz.generation import generate
+from gateway_shim.parity.play.stage import Stage
 from gateway_shim.parity.scenario import Process
-from gateway_shim.parity.stage import Stage
 from gateway_shim.parity.steps import Open, Send, SendCompressed, Step
 from tests.gateway_shim.parity.conftest import command
 from tests.gateway_shim.parity.fuzz_mutants import MUTANTS

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from gateway_shim.parity import Kind, Runner, judge_run, load
-from gateway_shim.parity.recording import BUILT_IN
+from gateway_shim.parity.judge.recording import BUILT_IN
 from gateway_shim.parity.scenarios import SCENARIOS
 from tests.gateway_shim.parity.conftest import command
 from tests.gateway_shim.parity.mutants import MUTANTS

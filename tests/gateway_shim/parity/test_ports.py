@@ -1,4 +1,4 @@
-"""gateway_shim.parity.ports: ports that nobody else is given."""
+"""Ports that nobody else is given."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateway_shim.event_loop.turns import let_others_run
 from gateway_shim.parity import ports
 from gateway_shim.parity.ports import free_port
-from gateway_shim.turns import let_others_run
 from tests.support.server import ROOT
 from tests.support.timing import TIME_LIMIT
 

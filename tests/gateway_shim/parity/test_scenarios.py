@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from gateway_shim.parity import divergences
-from gateway_shim.parity.recording import load
+from gateway_shim.parity.judge import divergences
+from gateway_shim.parity.judge.recording import load
 from gateway_shim.parity.scenarios import SCENARIOS
 
 

@@ -1,0 +1,73 @@
+"""Keeps all that is no stream and no health check on an address of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from app.access.exposure import Area
+from app.access.listening_addresses import arrived_at
+from app.serving.monolith import STREAM_PATH
+from gateway_shim.protocol import http as contract
+from gateway_shim.protocol.http import ErrorCode, Route
+from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ["AdminGate"]
+
+
+_HEALTH_FOLDER = "/health/"
+_PATHS = {Area.TASKS: "/api/tasks", Area.METRICS: "/metrics"}
+
+
+class AdminGate:
+    """A WSGI middleware: what arrived elsewhere than at the admin address is not found.
+
+    Streams do not come by here: the worker has taken them already. The question that a browser
+    asks before a stream of another origin (OPTIONS, the CORS preflight) does, and is let through.
+
+    Args:
+        application: what is guarded.
+        address: host and port of the admin address.
+        areas: what is answered at every address, by ``ALLOW_OPEN``.
+        refusals: counts what is not found; None: a counter of its own.
+    """
+
+    hands_everything_on = True
+    """No request is answered here that Flask would answer with its body
+    (app/access/body_limits.py)."""
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        address: tuple[str, int],
+        areas: frozenset[Area] = frozenset(),
+        refusals: RefusalCounts | None = None,
+    ) -> None:
+        self.application = application
+        self._refusals = refusals or RefusalCounts()
+        self._address = address
+        self._open_paths = tuple(_PATHS[area] for area in areas)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request (PEP 3333)."""
+        path = environ["PATH_INFO"]
+        if path.lower().startswith(_HEALTH_FOLDER):  # both health checks have a second path there
+            path = path[len(_HEALTH_FOLDER) - 1 :]
+        method = environ["REQUEST_METHOD"]
+        is_preflight = method == "OPTIONS"
+        route = contract.route("GET" if is_preflight else method, path)
+        is_open = route in (Route.HEALTH, Route.READY) or (is_preflight and path == STREAM_PATH)
+        is_open = is_open or any(path == p or path.startswith(f"{p}/") for p in self._open_paths)
+        if is_open or arrived_at(environ) == self._address:
+            return self.application(environ, start_response)
+        self._refusals.add(RefusalReason.NOT_OPEN)
+        body = contract.error_body(ErrorCode.NOT_FOUND, "Not found")
+        headers = [
+            ("Content-Type", contract.JSON_CONTENT_TYPE),
+            ("Content-Length", str(len(body))),
+        ]
+        start_response("404 Not Found", headers)
+        return [body]

@@ -1,0 +1,67 @@
+"""Limits of request bodies by route, which hold before a body is read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import unquote
+
+from flask import Flask
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import RequestRedirect
+
+from gateway_shim.protocol import http as contract
+
+__all__ = ["DEFAULT_JSON_BYTES", "BodyLimits"]
+
+DEFAULT_JSON_BYTES = 102_400
+"""The largest body of the backend's own routes; the gateway contract's limit for a send."""
+
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class BodyLimits:
+    """The limits of an application's routes; those that are added later count too.
+
+    Args:
+        app: the application.
+        own: the names of the blueprints that are the backend's own. All they take is JSON.
+        json_bytes: the largest body for these.
+        body_bytes: the largest body for all other routes.
+    """
+
+    def __init__(
+        self, app: Flask, own: Collection[str], *, json_bytes: int, body_bytes: int
+    ) -> None:
+        self._app = app
+        self._own = frozenset(own)
+        self._json_bytes = json_bytes
+        self._body_bytes = body_bytes
+
+    def limit(self, method: str, target: str) -> int:
+        """Return how many bytes a body may have; 0 if no view would look at it.
+
+        Args:
+            method: the request method.
+            target: the raw request target, query included.
+        """
+        routes = self._app.url_map
+        if routes.host_matching or self._app.subdomain_matching:
+            return self._body_bytes  # the path alone does not say which view it is
+        path = unquote(contract.path_of(target), errors="replace")
+        try:
+            rule, _ = routes.bind("").match(path, method, return_rule=True)
+        except (NotFound, MethodNotAllowed):
+            return 0 if _is_bare(self._app.wsgi_app) else self._body_bytes
+        except RequestRedirect:
+            return 0
+        if rule.endpoint.rpartition(".")[0] not in self._own:
+            return self._body_bytes
+        return 0 if method in _BODILESS else self._json_bytes
+
+
+def _is_bare(wsgi_app: Any) -> bool:
+    """Return whether every request reaches Flask: middleware of others may answer other paths."""
+    while getattr(wsgi_app, "hands_everything_on", False):
+        wsgi_app = wsgi_app.application
+    return getattr(wsgi_app, "__func__", None) is Flask.wsgi_app

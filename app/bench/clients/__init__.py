@@ -1,0 +1,1 @@
+"""The processes that read and send while the bench measures."""

@@ -1,0 +1,96 @@
+"""Clients over TLS: a few streams, read by one epoll loop in a process of its own."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import time
+from typing import Any
+
+from app.bench.clients.browser import stream_request
+from app.bench.clients.helper import serve
+from app.bench.errors import BenchFailed
+
+__all__ = ["TlsCrowd"]
+
+_READ_BYTES = 1 << 16
+
+
+class TlsCrowd:
+    """Opens streams over TLS and reads them. Every method is a command of the helper process."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._sockets: dict[int, ssl.SSLSocket] = {}
+
+    def open(self, port: int, count: int, seconds: float) -> dict[str, Any]:
+        """Open streams, one after the other; each until its version event has arrived.
+
+        Args:
+            port: where the monolith listens.
+            count: how many.
+            seconds: time limit of each step.
+        """
+        # Any certificate will do: it is our own server on loopback.
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        started = time.monotonic()
+        for number in range(count):
+            plain = socket.create_connection(("127.0.0.1", port), seconds)
+            sock = context.wrap_socket(plain)
+            sock.sendall(stream_request(port, number))
+            answer = b""
+            while b"\n\n" not in answer:
+                data = sock.recv(_READ_BYTES)
+                answer += data
+                if not data or not answer.startswith(b"HTTP/1.1 200 "):
+                    raise BenchFailed(f"a stream was refused: {answer[:200]!r}")
+            sock.setblocking(False)
+            self._sockets[sock.fileno()] = sock
+            self._epoll.register(sock.fileno(), select.EPOLLIN)
+        return {"seconds": time.monotonic() - started}
+
+    def read(self, frames: int, seconds: float) -> dict[str, Any]:
+        """Read until so many events have arrived, over all streams."""
+        deadline, count = time.monotonic() + seconds, 0
+        first_ns = last_ns = time.monotonic_ns()
+        cpu = time.process_time()
+        tails: dict[int, bytes] = {}
+        while count < frames:
+            ready = self._epoll.poll(max(deadline - time.monotonic(), 0.0))
+            if not ready:
+                raise BenchFailed(f"{count} of {frames} events had arrived after {seconds:g} s")
+            for fd, _ in ready:
+                data = tails.get(fd, b"") + _decrypted(self._sockets[fd])
+                count += data.count(b"\n\n")
+                tails[fd] = data[-1:] if data.endswith(b"\n") and data[-2:] != b"\n\n" else b""
+            last_ns = time.monotonic_ns()
+        return {
+            "first_ns": first_ns,
+            "last_ns": last_ns,
+            "cpu_seconds": time.process_time() - cpu,
+        }
+
+
+def _decrypted(sock: ssl.SSLSocket) -> bytes:
+    """All that can be had now: what a TLS object holds back would wake no epoll."""
+    pieces = []
+    try:
+        while True:
+            piece = sock.recv(_READ_BYTES)
+            if not piece:
+                raise BenchFailed("the server ended a stream")
+            pieces.append(piece)
+    except ssl.SSLWantReadError:
+        return b"".join(pieces)
+
+
+def _main() -> None:
+    crowd = TlsCrowd()
+    serve({"open": crowd.open, "read": crowd.read})
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,1 @@
+"""The servers that the bench measures."""

@@ -1,0 +1,69 @@
+"""Checks settings against each other: combinations that cannot work, and those worth a hint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.access.exposure import exposure_problem
+from app.access.listening_addresses import address_of, is_loopback, is_taken
+
+if TYPE_CHECKING:
+    from app.config import Settings
+
+__all__ = ["combination_problem", "safety_hints"]
+
+
+def combination_problem(settings: Settings) -> str | None:
+    """Say why a server must not start with some settings, each of which is valid.
+
+    Returns:
+        What is wrong and what to do; None if nothing is.
+    """
+    admin = settings.admin_address
+    if admin is not None and admin[1] == settings.port and is_taken(admin[0], settings.host):
+        return f"ADMIN_BIND: {settings.admin_bind} is where the streams are served"
+    secret = settings.sse_callback_secret
+    if settings.is_production:
+        if secret is None or not secret.get_secret_value().strip():
+            return (
+                "FLASK_ENV=production needs SSE_CALLBACK_SECRET: without it anyone could call back"
+            )
+        return None
+    hosts = {"HOST": settings.host, "ADMIN_BIND": admin[0] if admin is not None else ""}
+    for name, host in hosts.items():
+        address = _address(host)
+        if address is not None:
+            problem = exposure_problem(f"{name} is {host}", address, settings.open_areas)
+            if problem is not None:
+                return problem
+    return None
+
+
+def safety_hints(settings: Settings) -> list[str]:
+    """Return what an operator should know before a server starts with these settings."""
+    if not settings.is_production:
+        return []
+    hints = []
+    if settings.admin_address is None:
+        closed = sorted({"tasks", "metrics"} - set(settings.open_areas), reverse=True)
+        unserved = f" Nobody can reach {' and '.join(closed)}." if closed else ""
+        hints.append(
+            "ADMIN_BIND is unset."
+            f"{unserved} Set ADMIN_BIND=127.0.0.1:5001 for the tasks API, the metrics and health"
+            " checks: that address has room of its own when the public one is full"
+        )
+    address = _address(settings.host)
+    if not settings.allowed_hosts and address is not None and is_loopback(address):
+        hints.append(
+            f"HOST is {settings.host} and ALLOWED_HOSTS is unset: requests for another host than"
+            " localhost get 403. Behind a proxy set ALLOWED_HOSTS to the public name of the server"
+        )
+    return hints
+
+
+def _address(host: str) -> str | None:
+    """Return a host's address; None if there is none: the start fails then, and says so."""
+    try:
+        return address_of(host) if host else ""
+    except (OSError, UnicodeError):
+        return None

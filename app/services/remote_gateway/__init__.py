@@ -1,0 +1,1 @@
+"""Reaches a gateway that runs in another process, over HTTP."""

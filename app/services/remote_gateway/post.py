@@ -1,0 +1,92 @@
+"""One ``POST /internal/send`` to a gateway behind HTTP, on pooled connections."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+
+import gevent
+
+from app.schemas.sse_gateway_schema import SSEGatewaySendRequest
+from app.services.gateway_transport import TransportError
+from gateway_shim.errors import AnswerTimeout, RequestFailed
+from gateway_shim.http_client.client import HttpClient
+from gateway_shim.log_lines.safe_text import class_name
+from gateway_shim.protocol.http import compact_json
+
+__all__ = ["GatewayPost", "NoAnswer"]
+
+logger = logging.getLogger(__name__)
+
+
+class NoAnswer(TransportError):
+    """The gateway took the connection, and then a whole time limit to say nothing."""
+
+
+class GatewayPost:
+    """Posts sends, keep-alive; safe to call from many greenlets.
+
+    Args:
+        base_url: the gateway's; ``/internal/send`` is appended.
+        time_limit: seconds for one POST, from connecting to the answer.
+        connections: how many are kept for the next POSTs.
+        secret: sent as ``X-SSE-Secret``, for gateways that ask for one.
+    """
+
+    def __init__(
+        self, base_url: str, *, time_limit: float, connections: int, secret: str | None = None
+    ) -> None:
+        self._url = base_url.rstrip("/") + "/internal/send"
+        self._time_limit = time_limit
+        self._client = HttpClient(connections=connections)
+        self._headers: dict[str, str | bytes] = {"Content-Type": "application/json"}
+        if secret is not None:
+            # As bytes: a text would be sent as latin-1, which not every secret can be.
+            self._headers["X-SSE-Secret"] = secret.encode()
+
+    def __call__(self, send: SSEGatewaySendRequest) -> int:
+        """Post one send.
+
+        Returns:
+            The answer's status.
+
+        Raises:
+            NoAnswer: there was none within the time limit.
+            TransportError: the gateway cannot be reached, or what it says is not HTTP.
+        """
+        try:
+            return self._status_of(_json(send))
+        except (gevent.Timeout, AnswerTimeout) as exc:
+            # A gateway that is merely paused still holds what was posted. Were the stream's next
+            # send to go on another connection that is open already, it might be read first; on a
+            # new one, it comes after.
+            self._client.close()
+            raise NoAnswer(f"the gateway did not answer within {self._time_limit:g} s") from exc
+        except RequestFailed as exc:
+            raise TransportError(f"no answer from the gateway: {exc}") from exc
+        except Exception as exc:
+            # The gateway's bytes went through several libraries: what a surprise of theirs may
+            # cost is this send, not the greenlet that all streams' sends depend on.
+            logger.exception("a send to the gateway failed unexpectedly")
+            raise TransportError(f"the send failed: {class_name(exc)}") from exc
+
+    def _status_of(self, body: bytes) -> int:
+        # The client limits each step; sending, and a body that trickles, would hold a sender.
+        with gevent.Timeout(self._time_limit):
+            answer = self._client.request(
+                "POST", self._url, body=body, headers=self._headers, seconds=self._time_limit
+            )
+            # Only the status counts: a body that does not end in time changes nothing.
+            with answer, contextlib.suppress(gevent.Timeout):
+                answer.discard()
+            return answer.status
+
+
+def _json(send: SSEGatewaySendRequest) -> bytes:
+    fields = send.model_dump(exclude_unset=True)
+    try:
+        return compact_json(fields)
+    except UnicodeEncodeError:
+        # Half a surrogate pair has no UTF-8, but JSON has an escape for it.
+        return json.dumps(fields).encode()

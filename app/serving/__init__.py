@@ -1,0 +1,1 @@
+"""Gives the backend to gunicorn: its settings, and what the worker needs."""

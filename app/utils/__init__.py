@@ -1,1 +1,0 @@
-"""What every part of the backend leans on: an orderly end, and logs."""

@@ -1,0 +1,1 @@
+"""``sse-monolith watch``: the event stream in a terminal."""

@@ -1,0 +1,1 @@
+"""gevent's event loop, made safe beside native threads and child processes."""

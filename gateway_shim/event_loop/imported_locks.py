@@ -1,0 +1,68 @@
+"""Replaces the locks that modules have from before the process was patched.
+
+A module that was imported earlier keeps the native locks that it has made, and the kinds of locks
+that it has imported by their names. A greenlet that waits for a native lock blocks the event loop,
+and for ever if the thread that holds it waits for another greenlet, such as one that is importing.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+import threading
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from gevent.monkey import get_original
+from gevent.thread import LockType as GeventLock  # type: ignore[import-not-found]
+
+from gateway_shim.event_loop.shared_condition import Condition
+from gateway_shim.event_loop.shared_lock import Lock, SharedLock
+
+__all__ = ["replace_imported_locks"]
+
+_LEFT_ALONE = frozenset({"_thread", "threading", "gevent", "gateway_shim", "app"})
+"""Packages that know what they do with native locks; threading is patched name by name."""
+
+_allocate_native_lock = get_original("_thread", "allocate_lock")
+_NativeLockMaker = get_original("threading", "Lock")
+_NativeLock = type(_allocate_native_lock())
+_PlainCondition = get_original("threading", "Condition")
+_NativeRLock: Any = get_original("_thread", "RLock")
+
+
+def replace_imported_locks() -> None:
+    """Replace them in every module that has been imported, wherever one is not held now."""
+    replaced: dict[int, Any] = {}  # by the identity of a lock that several names may mean
+    for module, name, value in list(_named_values()):
+        if value is _allocate_native_lock or value is _NativeLockMaker:
+            setattr(module, name, SharedLock)
+        elif value is GeventLock:
+            setattr(module, name, Lock)
+        elif value is _PlainCondition:
+            setattr(module, name, Condition)
+        elif _is_free(value):
+            kind = threading.RLock if isinstance(value, _NativeRLock) else Lock
+            setattr(module, name, replaced.setdefault(id(value), kind()))
+    if sys.version_info < (3, 12):
+        # Each holds its lock while it computes.
+        for found in gc.get_objects():
+            if type(found) is functools.cached_property and _is_free(vars(found)["lock"]):
+                vars(found)["lock"] = threading.RLock()
+
+
+def _named_values() -> Iterator[tuple[ModuleType, str, object]]:
+    for module in list(sys.modules.values()):
+        names = getattr(module, "__dict__", {})
+        if str(names.get("__name__")).partition(".")[0] not in _LEFT_ALONE:
+            for name, value in list(names.items()):
+                yield module, name, value
+
+
+def _is_free(lock: Any) -> bool:
+    """Return whether an object is a native lock that is not held; only one thread runs yet."""
+    if isinstance(lock, _NativeRLock):
+        return not lock._is_owned()
+    return isinstance(lock, _NativeLock) and not lock.locked()

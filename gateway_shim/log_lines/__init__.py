@@ -1,0 +1,1 @@
+"""Log lines: their format, without secrets and forgeries."""

@@ -1,0 +1,266 @@
+"""How log lines look: text for people, JSON for machines. No secret, no forged line.
+
+Fields given as ``extra={…}`` are shown in both. Every record becomes a line, whatever objects are
+in it: a value that cannot be shown is replaced by a text that says so, and a long one is cut.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from gateway_shim.log_lines.line_handler import LineHandler
+from gateway_shim.log_lines.line_limit import LINES_PER_SECOND, LineLimit
+from gateway_shim.log_lines.redaction import MAX_CHARACTERS, Redactor, escape, short_id
+from gateway_shim.log_lines.safe_text import class_name, describe, text_of
+
+__all__ = [
+    "MAX_FIELD_CHARACTERS",
+    "MAX_MESSAGE_CHARACTERS",
+    "MAX_TRACEBACK_CHARACTERS",
+    "JsonFormatter",
+    "TextFormatter",
+    "install",
+    "installed_formatter",
+    "installed_limit",
+]
+
+HANDLER_NAME = "sse-monolith"
+"""The name of the one handler that :func:`install` manages."""
+
+MAX_FIELD_CHARACTERS = 500
+"""Characters that are kept of one field below the level ``ERROR``: its text may be a client's."""
+
+MAX_MESSAGE_CHARACTERS = 2000
+"""Characters that are kept of a message below the level ``ERROR``."""
+
+MAX_TRACEBACK_CHARACTERS = 256 * 1024
+"""Characters that are kept of a traceback: about all of one at Python's recursion limit."""
+
+_MAX_TRACEBACK_LINE = 2000
+"""Characters that are kept of one line of a traceback: what was raised may repeat a request."""
+
+_MAX_CAUSES = 20
+"""Exceptions that are named of a chain whose tracebacks cannot be rendered."""
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+_PLAIN_VALUE = re.compile(r"[^\s\"'=]+")
+
+_INDENT = "    "
+
+
+class _Formatter(logging.Formatter):
+    """The base of both formats: masks a record's parts. Rendering a record never raises."""
+
+    def __init__(self, redactor: Redactor | None = None) -> None:
+        super().__init__()
+        self._redactor = redactor or Redactor()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render a record."""
+        try:
+            return self._render(record)
+        except BaseException as exc:  # noqa: BLE001 - the line must not be lost
+            return self._render(_plain_copy(record, exc))
+
+    def _render(self, record: logging.LogRecord) -> str:
+        raise NotImplementedError
+
+    def _message_and_fields(self, record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
+        longest, longest_field = MAX_MESSAGE_CHARACTERS, MAX_FIELD_CHARACTERS
+        if _is_error(record):  # what went wrong must be found out from this line
+            longest = longest_field = MAX_CHARACTERS
+        fields = {
+            text_of(name): self._redactor.field(name, value, longest_field)
+            for name, value in list(vars(record).items())
+            if name not in _STANDARD
+        }
+        for name, value in fields.items():
+            if isinstance(value, str):
+                fields[name] = _shorten_id(record, value)
+        try:
+            message = text_of(record.getMessage())
+        except BaseException as exc:  # noqa: BLE001 - a wrong log call must not lose the line
+            message = text_of(record.msg)
+            if record.args:
+                message += f" (arguments do not fit: {class_name(exc)})"
+                fields["arguments"] = self._redactor.field("arguments", record.args, longest_field)
+        return self._redactor.text(message, longest), fields
+
+    def _trace(self, record: logging.LogRecord) -> str:
+        """Return the traceback and the stack, as many lines as they have; empty without any."""
+        parts = []
+        if record.exc_info and record.exc_info[0] is not None:
+            parts.append(self._traceback(record.exc_info))
+        elif record.exc_text:  # the record came from another process or handler
+            parts.append(text_of(record.exc_text))
+        if record.stack_info:
+            parts.append(text_of(record.stack_info))
+        trace = "\n".join(parts)
+        shown = _shorten_id(record, self._redactor.text(trace, MAX_TRACEBACK_CHARACTERS))
+        if len(trace) > MAX_TRACEBACK_CHARACTERS and record.exc_info and record.exc_info[1]:
+            # The last line says what was raised, and was cut off.
+            raised = self._redactor.text(describe(record.exc_info[1]))
+            shown += "\n" + _shorten_id(record, raised)
+        # After the masking, so that no cut divides a secret.
+        return "\n".join(map(_cut_line, shown.split("\n")))
+
+    def _traceback(self, exc_info: Any) -> str:
+        try:
+            return self.formatException(exc_info)
+        except BaseException:  # noqa: BLE001 - an exception can refuse to say even its class's name
+            frames = "".join(traceback.format_tb(exc_info[2]))
+            causes = "\nwhile handling ".join(describe(exc) for exc in _chain(exc_info[1]))
+            return f"Traceback (most recent call last):\n{frames}{causes}"
+
+
+class TextFormatter(_Formatter):
+    """``2026-01-31T12:00:00.123Z INFO app.services.x: message  key=value``.
+
+    A traceback follows on lines of its own, each indented: no line of it can pass for a record.
+    """
+
+    def _render(self, record: logging.LogRecord) -> str:
+        message, values = self._message_and_fields(record)
+        line = (
+            f"{_timestamp(record)} {escape(text_of(record.levelname))}"
+            f" {escape(text_of(record.name))}: {escape(message)}"
+        )
+        fields = " ".join(f"{escape(name)}={_text_value(value)}" for name, value in values.items())
+        if fields:
+            line += f"  {fields}"
+        trace = self._trace(record)
+        if trace:
+            line += "".join(f"\n{_INDENT}{escape(part)}" for part in trace.split("\n"))
+        return line
+
+
+class JsonFormatter(_Formatter):
+    """One JSON object a line: ``time``, ``level``, ``logger``, ``message``, then the fields.
+
+    A traceback is the string ``exception``. A field that is named like one of these gets an
+    underscore in front.
+    """
+
+    def _render(self, record: logging.LogRecord) -> str:
+        message, fields = self._message_and_fields(record)
+        document: dict[str, Any] = {
+            "time": _timestamp(record),
+            "level": text_of(record.levelname),
+            "logger": text_of(record.name),
+            "message": message,
+        }
+        for name, value in fields.items():
+            document[f"_{name}" if name in document or name == "exception" else name] = value
+        trace = self._trace(record)
+        if trace:
+            document["exception"] = trace
+        return escape(json.dumps(document, ensure_ascii=False))
+
+
+def install(
+    formatter: logging.Formatter,
+    level: str,
+    stream: TextIO | None = None,
+    *,
+    lines_per_second: int = LINES_PER_SECOND,
+) -> None:
+    """Send the process's log lines to a stream; a second call replaces the first one's set-up.
+
+    Args:
+        formatter: how they look.
+        level: the name of the least important level that is written.
+        stream: where to; standard error if not given.
+        lines_per_second: lines of one kind that are written in a second.
+    """
+    root = logging.getLogger()
+    # Kept: a file's handler may have the same one (gateway_shim.server.server_log).
+    limit = installed_limit() or LineLimit()
+    limit.lines_per_second = lines_per_second
+    for handler in [handler for handler in root.handlers if handler.name == HANDLER_NAME]:
+        root.removeHandler(handler)
+        handler.close()
+    handler = LineHandler(stream)
+    handler.name = HANDLER_NAME
+    handler.setFormatter(formatter)
+    handler.addFilter(limit)
+    root.addHandler(handler)
+    root.setLevel(level)
+
+
+def _plain_copy(record: logging.LogRecord, exc: BaseException) -> logging.LogRecord:
+    """Return a record with the message of ``record``, and why ``record`` was not rendered."""
+    kept = {name: text_of(getattr(record, name, "")) for name in ("name", "levelname", "msg")}
+    return logging.makeLogRecord({**kept, "not_shown_because": describe(exc)})
+
+
+def installed_formatter() -> logging.Formatter | None:
+    """Return the formatter that :func:`install` has given to the process's log.
+
+    Returns:
+        The formatter; None if :func:`install` was not called in this process.
+    """
+    for handler in logging.getLogger().handlers:
+        if handler.name == HANDLER_NAME:
+            return handler.formatter
+    return None
+
+
+def installed_limit() -> LineLimit | None:
+    """Return the limit that :func:`install` has given to the process's log.
+
+    Returns:
+        The limit; None if :func:`install` was not called in this process.
+    """
+    for handler in logging.getLogger().handlers:
+        if handler.name == HANDLER_NAME:
+            return next((each for each in handler.filters if isinstance(each, LineLimit)), None)
+    return None
+
+
+def _shorten_id(record: logging.LogRecord, text: str) -> str:
+    """Shorten the record's own request id in a text: a hook's exception may name the id."""
+    request_id: object = vars(record).get("request_id")
+    if type(request_id) is not str or not request_id:
+        return text
+    return text.replace(request_id, short_id(request_id))
+
+
+def _cut_line(line: str) -> str:
+    if len(line) <= _MAX_TRACEBACK_LINE:
+        return line
+    return f"{line[:_MAX_TRACEBACK_LINE]}… ({len(line)} characters)"
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    level: object = record.levelno  # of a record that somebody has made up, it may be anything
+    return type(level) is int and level >= logging.ERROR
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    try:
+        moment = datetime.fromtimestamp(record.created, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):  # a record that somebody has made up
+        moment = datetime.now(UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _chain(exc: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those that led to it."""
+    for _ in range(_MAX_CAUSES):
+        if exc is None:
+            return
+        yield exc
+        exc = exc.__context__ if exc.__cause__ is None else exc.__cause__
+
+
+def _text_value(value: object) -> str:
+    if isinstance(value, str) and _PLAIN_VALUE.fullmatch(value):
+        return escape(value)
+    return escape(json.dumps(value, ensure_ascii=False))

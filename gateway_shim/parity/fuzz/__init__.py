@@ -1,0 +1,1 @@
+"""Generates cases, predicts their outcome, and shrinks those that differ."""

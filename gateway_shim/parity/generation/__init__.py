@@ -1,6 +1,0 @@
-"""Generated cases, the same for a seed: one module for each noun that is made up."""
-
-from gateway_shim.parity.generation.events import has_empty_rejection
-from gateway_shim.parity.generation.lives import generate
-
-__all__ = ["generate", "has_empty_rejection"]

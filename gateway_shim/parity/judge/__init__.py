@@ -1,0 +1,1 @@
+"""Compares what two gateways did, and knows the numbered divergences."""

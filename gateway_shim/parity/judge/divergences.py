@@ -1,0 +1,241 @@
+"""The places where our gateway differs from Node's on purpose, with its exact answers.
+
+A divergence excuses one answer in one scenario: the whole observation must be the recorded one
+with the given parts replaced. Anything else in it that differs stays a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway_shim.parity.judge.comparison import ANY_TEXT
+from gateway_shim.parity.judge.diverging_callbacks import (
+    DIVERGING_CALLBACKS,
+    DIVERGING_CALLBACKS_BY_DIALECT,
+    STREAM,
+    UNAVAILABLE,
+    Changes,
+)
+from gateway_shim.parity.judge.payload_divergences import PAYLOAD_DIVERGENCES
+from gateway_shim.parity.judge.raw_divergences import RAW_DIVERGENCES, READY, as_json
+
+__all__ = ["DIVERGENCES", "Divergence", "expectation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """One of them.
+
+    Args:
+        number: as in docs/contract.md.
+        title: what is different, in a line.
+    """
+
+    number: int
+    title: str
+
+
+_TITLES = {
+    1: "errors are JSON, never an HTML page with a stack trace",
+    2: "no line end and no NUL in an event's name",
+    3: "data is split at CR LF, CR and LF",
+    4: "a buffered send without an event writes nothing",
+    5: "HEAD on a stream's path calls nobody",
+    6: "an envelope's payload is always JSON",
+    7: "a client that stops reading is cut off",
+    8: "SIGTERM ends every stream cleanly, and the process",
+    9: "a backend's answer is its final one, with a status from 200 to 599",
+    10: "it listens on the loopback unless HOST says otherwise",
+    11: "a close is answered, and the stream ended, before the backend is told",
+    12: "a user name and password in CALLBACK_URL are sent as Basic authorization",
+    13: "a backend's certificate is always checked, by the authorities that the variables name",
+    14: "only a send has a body that is looked at",
+    15: "a coding that is not known is said to be unknown",
+    16: "a stream is the last answer on its connection",
+    17: "a method that is not known is not found",
+    18: "SIGHUP reloads a gateway that has started",
+    19: "HTTP is taken as its standards have it, and every request is answered",
+    20: "a CALLBACK_URL or a file of authorities that cannot be used ends the start",
+}
+
+DIVERGENCES: Mapping[int, Divergence] = {
+    number: Divergence(number, title) for number, title in _TITLES.items()
+}
+
+_JSON = {"content-type": "application/json; charset=utf-8"}
+_NOT_FOUND = '{"error":{"message":"$TEXT","code":"NOT_FOUND"}}'
+
+
+def _refused(status: int, code: str) -> dict[str, Any]:
+    error = {"error": {"message": ANY_TEXT, "code": code}}
+    return {"status": status, "headers": _JSON, "json": error}
+
+
+_BAD_JSON = {"answer": _refused(400, "INVALID_JSON")}
+_BAD_CODING = {"answer": _refused(415, "UNSUPPORTED_ENCODING")}
+_TOO_LARGE = {"answer": _refused(413, "PAYLOAD_TOO_LARGE")}
+_BAD_NAME = {"answer": _refused(400, "INVALID_EVENT_NAME_TYPE"), "bytes": ""}
+_NO_PAGE = {"head": {"headers": _JSON}, "body": _NOT_FOUND}
+_TOKEN_GONE = _refused(404, "TOKEN_NOT_FOUND")
+_CLEAN_EXIT = {"exit_code": 0, "seconds": 0}
+_TOLD = ["disconnect", "server_closed"]
+_AB = {"bytes": "data: a\ndata: b\n\n"}
+
+_ALWAYS: Mapping[str, tuple[int, Changes]] = {
+    **{
+        f"send_malformed_bodies/{case}": (1, _BAD_JSON)
+        for case in (
+            "bad_json",
+            "json_string",
+            "json_null",
+            "form",
+            "no_content_type",
+            "text_plain",
+            "vendor_json",
+        )
+    },
+    "send_malformed_bodies/101k": (1, _TOO_LARGE),
+    "send_compressed/gzip_but_plain": (1, _BAD_JSON),
+    "send_compressed/gzip_bomb": (1, _TOO_LARGE),
+    "send_compressed/x_gzip": (1, _BAD_CODING),
+    "send_compressed/unknown": (1, _BAD_CODING),
+    **{
+        f"other_methods/{request}": (1, _NO_PAGE)
+        for request in (
+            "POST /nope",
+            "POST /api/sse/stream",
+            "PUT /internal/send",
+            "DELETE /x",
+            "POST /healthz",
+        )
+    },
+    **{
+        f"methods/{request}": (1, _NO_PAGE)
+        for request in (
+            "POST /readyz",
+            "PATCH /internal/send",
+            "DELETE /internal/send",
+            "PUT /healthz",
+        )
+    },
+    "divergence_1/not_json": (1, _BAD_JSON),
+    "divergence_1/other_content_type": (1, _BAD_JSON),
+    "divergence_1/too_large": (1, _TOO_LARGE),
+    "divergence_1/PUT /anything": (1, _NO_PAGE),
+    "send_events/name_newline": (2, _BAD_NAME),
+    "divergence_2/line_feed": (2, _BAD_NAME),
+    "divergence_2/carriage_return": (2, _BAD_NAME),
+    "divergence_2/nul": (2, _BAD_NAME),
+    "send_events/crlf": (3, _AB),
+    "send_events/lone_cr": (3, _AB),
+    "divergence_3/mixed": (3, {"bytes": "data: a\ndata: b\ndata: c\ndata: d\ndata: \n\n"}),
+    "buffered_close_only": (4, {"bytes": ""}),
+    "divergence_5": (5, {"callbacks": ["connect"]}),
+    "head_on_stream_path": (5, {"callbacks": []}),
+    "divergence_7": (
+        7,
+        {
+            "ended": True,
+            "send_after": _TOKEN_GONE,
+            "callbacks": [["connect", None], ["disconnect", "error"]],
+        },
+    ),
+    "sigterm_with_open_stream": (8, {**_CLEAN_EXIT, "ended": "clean", "callbacks": [_TOLD]}),
+    "divergence_8": (
+        8,
+        {**_CLEAN_EXIT, "ended": ["clean", "clean"], "callbacks": [_TOLD, _TOLD]},
+    ),
+    "divergence_9/600": (9, UNAVAILABLE),
+    "divergence_9/999": (9, UNAVAILABLE),
+    "divergence_9/100_then_200": (9, {"head": STREAM}),
+    **DIVERGING_CALLBACKS,
+}
+
+_READYZ = "divergence_14/GET /readyz"
+_READY = "event: ready\ndata:\n\n"
+
+
+def _payload(payload: str) -> Changes:
+    return {"bytes": f'data: {{"type":"n","payload":{payload}}}\n\n'}
+
+
+_BY_DIALECT: Mapping[str, Mapping[str, tuple[int, Changes]]] = {
+    "named": {
+        _READYZ: (14, READY["named"]),
+        "buffered_empty_send": (4, {"bytes": ""}),
+        "divergence_3/named": (3, {"bytes": 'event: n\ndata: "a"\ndata: \n\n'}),
+        "divergence_4/empty_between_events": (
+            4,
+            {"bytes": "event: a\ndata: 1\n\nevent: a\ndata: 2\n\n"},
+        ),
+        "divergence_4/close_after_event": (4, {"bytes": "event: a\ndata: 1\n\n"}),
+    },
+    "envelope": {
+        _READYZ: (14, READY["envelope"]),
+        "buffered_empty_send": (4, {"bytes": _READY}),
+        "divergence_3/named": (
+            3,
+            {"bytes": 'data: {"type":"n","payload":"a"\ndata: }\n\n'},
+        ),
+        "divergence_4/empty_between_events": (
+            4,
+            {
+                "bytes": 'data: {"type":"a","payload":1}\n\n'
+                'data: {"type":"a","payload":2}\n\n' + _READY
+            },
+        ),
+        "divergence_4/close_after_event": (4, {"bytes": 'data: {"type":"a","payload":1}\n\n'}),
+        "send_events/named_empty_data": (6, _payload("null")),
+        "send_events/data_not_json_named": (6, _payload('"plain text"')),
+        "send_events/named_multiline": (6, _payload('"1\\n2"')),
+        "divergence_6/empty": (6, _payload("null")),
+        "divergence_6/text": (6, _payload('"say \\"hi\\""')),
+        "divergence_6/not_quite_json": (6, _payload('"NaN"')),
+        "divergence_6/newline_in_text": (6, _payload('"a\\nb"')),
+        "divergence_6/newline_in_json": (
+            6,
+            {"bytes": 'data: {"type":"n","payload":{"a":\ndata: 1}}\n\n'},
+        ),
+    },
+}
+
+
+def expectation(scenario_id: str, dialect: str, recorded: Any) -> tuple[int, Any] | None:
+    """What our gateway must show where it diverges from a recording.
+
+    Args:
+        scenario_id: name and case.
+        dialect: ``named`` or ``envelope``.
+        recorded: what a Node gateway showed.
+
+    Returns:
+        The divergence's number and the whole observation; None where there is no divergence.
+    """
+    tables = (
+        _ALWAYS,
+        _BY_DIALECT[dialect],
+        DIVERGING_CALLBACKS_BY_DIALECT[dialect],
+        RAW_DIVERGENCES,
+        PAYLOAD_DIVERGENCES[dialect],
+    )
+    found = next((table[scenario_id] for table in tables if scenario_id in table), None)
+    if not isinstance(recorded, Mapping):
+        return None
+    if found is None:
+        answer = as_json(recorded.get("answer"))
+        return None if answer == recorded.get("answer") else (1, {**recorded, "answer": answer})
+    number, changes = found
+    return number, _changed(recorded, changes)
+
+
+def _changed(recorded: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
+    """The recorded value with parts replaced; of ``head`` what is given, None taking it out."""
+    changed = {**recorded, **changes}
+    if "head" in changes:
+        head, new = recorded["head"], changes["head"]
+        headers = {**head["headers"], **new.get("headers", {})}
+        headers = {name: value for name, value in headers.items() if value is not None}
+        changed["head"] = {**head, **new, "headers": headers}
+    return changed

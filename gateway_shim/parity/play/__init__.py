@@ -1,0 +1,1 @@
+"""Plays scenarios on a gateway: launcher, clients, stub backend."""

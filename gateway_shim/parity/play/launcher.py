@@ -1,0 +1,279 @@
+"""Start any gateway as a process of its own, and leave nothing of it behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+
+from gateway_shim.parity.play.probe import Connection, NotHttp, request_bytes
+from gateway_shim.parity.ports import free_port
+
+__all__ = ["GatewayFailed", "GatewayProcess"]
+
+READY_SECONDS = 15.0
+"""How long a gateway may take until ``/healthz`` answers."""
+
+_WRONG_ANSWER_SECONDS = 3.0  # it listens, but what it says is not what a gateway says
+_GRACE_SECONDS = 0.5
+_STOP_SECONDS = 3.0
+_LAST_LINES = 15
+_POLL_SECONDS = 0.02
+
+# What this machine's own settings say of them would be an answer to a scenario's question.
+_NOT_INHERITED = frozenset(
+    {
+        "CALLBACK_URL",
+        "HOST",
+        "NODE_EXTRA_CA_CERTS",
+        "NODE_TLS_REJECT_UNAUTHORIZED",
+        "REQUESTS_CA_BUNDLE",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+    }
+)
+
+
+class GatewayFailed(Exception):
+    """A gateway did not start, died, or speaks nonsense.
+
+    Args:
+        what: what it did, in words.
+        command: what was started.
+        output: its last lines of output.
+    """
+
+    def __init__(self, what: str, command: str = "", output: str = "") -> None:
+        lines = [f"{what}: {command}" if command else what]
+        if output:
+            lines += ["its last output:", *(f"  {line}" for line in output.splitlines())]
+        elif command:
+            lines.append("it wrote no output")
+        super().__init__("\n".join(lines))
+        self.what = what
+        self.command = command
+        self.output = output
+
+
+class GatewayProcess:
+    """One gateway process, with its port and its output.
+
+    Args:
+        command: how to start it, as typed in a shell (no shell is involved).
+        callback_url: its CALLBACK_URL; None leaves it unset.
+        heartbeat_seconds: its HEARTBEAT_INTERVAL_SECONDS.
+        environment: more environment, or other values for the three.
+
+    Call :meth:`start`, then :meth:`wait_ready`; always :meth:`stop`.
+    """
+
+    host = "127.0.0.1"
+
+    def __init__(
+        self,
+        command: str,
+        callback_url: str | None,
+        heartbeat_seconds: int = 15,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.command = command
+        self.port = free_port()
+        self._environment = {
+            name: value for name, value in os.environ.items() if name not in _NOT_INHERITED
+        }
+        self._environment["PORT"] = str(self.port)
+        self._environment["HEARTBEAT_INTERVAL_SECONDS"] = str(heartbeat_seconds)
+        if callback_url is not None:
+            self._environment["CALLBACK_URL"] = callback_url
+        self._environment.update(environment or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        self._output_path = ""
+
+    def sibling(self, environment: Mapping[str, str]) -> GatewayProcess:
+        """Another process of the same kind, with a port of its own and some environment changed."""
+        other = GatewayProcess(self.command, None)
+        port = {"PORT": str(other.port)}
+        other._environment = {**self._environment, **port, **environment}
+        return other
+
+    def start(self, terminal: str = "") -> None:
+        """Start the process, in a process group of its own.
+
+        Args:
+            terminal: the terminal that it is to be started at; empty for none.
+
+        Raises:
+            GatewayFailed: there is no such command.
+        """
+        # A file and not a pipe: nobody has to read it for the gateway to go on writing.
+        handle, self._output_path = tempfile.mkstemp(prefix="gateway-", suffix=".log")
+        try:
+            words = shlex.split(self.command)
+            if not words:
+                raise ValueError("it is empty")
+            if terminal:  # the first one that the leader of a new session opens becomes its own
+                words = ["/bin/sh", "-c", 'exec "$@" <"$0"', terminal, *words]
+            self._process = subprocess.Popen(  # noqa: S603 - the caller's own command
+                words,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=handle,
+                stderr=handle,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as exc:
+            raise GatewayFailed(f"the command does not start ({exc})", self.command) from exc
+        finally:
+            os.close(handle)
+
+    @property
+    def exit_status(self) -> int | None:
+        """Its exit status; None while it runs. Negative: the signal that ended it."""
+        return None if self._process is None else self._process.poll()
+
+    def last_output(self) -> str:
+        """Its last lines of output, both streams together."""
+        try:
+            with open(self._output_path, "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - 16384))
+                text = file.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+        return "\n".join(text.rstrip().splitlines()[-_LAST_LINES:])
+
+    def failed(self, what: str) -> GatewayFailed:
+        """The error that says what it did, with its last output."""
+        return GatewayFailed(what, self.command, self.last_output())
+
+    def check_alive(self) -> None:
+        """Do nothing if it runs.
+
+        Raises:
+            GatewayFailed: it does not any more.
+        """
+        status = self.exit_status
+        if status is not None:
+            raise self.failed(f"the gateway died ({_in_words(status)}) while it was being used")
+
+    def wait_ready(self, seconds: float = READY_SECONDS) -> None:
+        """Wait until ``/healthz`` answers as the contract says.
+
+        Raises:
+            GatewayFailed: it ended, or it does not answer, or it answers something else.
+        """
+        deadline = time.monotonic() + seconds
+        wrong: str | None = None
+        while time.monotonic() < deadline:
+            if (status := self.exit_status) is not None:
+                raise self.failed(f"the gateway ended ({_in_words(status)}) before it was ready")
+            answer = self._health()
+            if answer == "":
+                return
+            if answer is not None and wrong is None:
+                deadline = min(deadline, time.monotonic() + _WRONG_ANSWER_SECONDS)
+            wrong = answer or wrong
+            time.sleep(_POLL_SECONDS)
+        if wrong is not None:
+            raise self.failed(f"this does not speak like a gateway ({wrong})")
+        raise self.failed(
+            f"the gateway was not ready within {seconds:g} s: nobody listens on its PORT"
+        )
+
+    def terminate(self) -> None:
+        """Send SIGTERM to the process itself."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process itself; nothing if it has ended."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait for its end; None if time is up first, else its exit status."""
+        if self._process is None:
+            return None
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self) -> None:
+        """End the process and everything it has started; safe to call twice."""
+        if self._process is not None:
+            # SIGTERM so that a wrapper can pass it on; not for long, since a gateway may take ten
+            # seconds over it. The group outlives its leader, so children go too.
+            for signal_number, seconds in (
+                (signal.SIGTERM, _GRACE_SECONDS),
+                (signal.SIGKILL, _STOP_SECONDS),
+            ):
+                self._signal_group(signal_number)
+                self.wait(seconds)
+            self._wait_port_free()
+            self._process = None
+        if self._output_path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._output_path)
+
+    def kill(self) -> None:
+        """End it at once, from any thread; whoever waits for it goes on. :meth:`stop` follows."""
+        self._signal_group(signal.SIGKILL)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, number)
+
+    def _health(self) -> str | None:
+        """None: nobody there yet. Empty: healthy. Else what is wrong with the answer."""
+        try:
+            connection = Connection(self.host, self.port)
+        except OSError:
+            return None
+        try:
+            connection.write(request_bytes("GET", "/healthz", [("Host", "gw.example")]))
+            head = connection.read_head(_WRONG_ANSWER_SECONDS)
+            connection.read_to_end(_WRONG_ANSWER_SECONDS)
+        except NotHttp as exc:
+            return f"GET /healthz: {exc}"
+        except OSError as exc:
+            return f"GET /healthz: {exc}"
+        finally:
+            connection.close()
+        body = bytes(connection.body)
+        if head.status == 200 and _json_or_none(body) == {"status": "ok"}:
+            return ""
+        return f"GET /healthz answers {head.status} {body[:80]!r}"
+
+    def _wait_port_free(self) -> None:
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((self.host, self.port))
+                except OSError:
+                    time.sleep(_POLL_SECONDS)
+                else:
+                    return
+
+
+def _json_or_none(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def _in_words(status: int) -> str:
+    if status < 0:
+        return f"by {signal.Signals(-status).name}"
+    return f"exit status {status}"

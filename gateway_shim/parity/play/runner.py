@@ -1,0 +1,141 @@
+"""Play scenarios side by side: several gateways, each with a stub backend of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from gateway_shim.parity.crew import Crew
+from gateway_shim.parity.play.launcher import GatewayFailed
+from gateway_shim.parity.play.stage import Stage
+from gateway_shim.parity.play.targets import NotPlayable, Target
+from gateway_shim.parity.scenario import Process, Scenario
+
+__all__ = ["Runner"]
+
+_OWN_AT_ONCE = 6
+_MOST_FAILURES = 12
+
+
+class Runner:
+    """Plays scenarios on a target.
+
+    Scenarios that need a gateway process of their own get one each; the others share a few
+    processes, one scenario at a time each.
+
+    Args:
+        target: where to play.
+        on_played: is told each scenario when it is over; called from any thread.
+    """
+
+    def __init__(
+        self, target: Target, on_played: Callable[[Scenario], None] = lambda _scenario: None
+    ) -> None:
+        self._target = target
+        self._on_played = on_played
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._first_ready = threading.Event()
+        self._seen: dict[str, Any] = {}
+        self._failure: GatewayFailed | None = None
+        self._failures = 0
+        self._stages: set[Stage] = set()
+
+    def run(self, scenarios: Sequence[Scenario]) -> dict[str, Any]:
+        """Play them all.
+
+        Returns:
+            For each scenario's id what was seen. What the target cannot play is not in it.
+
+        Raises:
+            GatewayFailed: a gateway did not start, died, or does not behave like one at all.
+        """
+        longest_first = sorted(scenarios, key=lambda scenario: -scenario.seconds)
+        shared = deque(scenario for scenario in longest_first if scenario.process is None)
+        own = deque(scenario for scenario in longest_first if scenario.process is not None)
+        if not shared:
+            self._first_ready.set()
+        tasks = [partial(self._play_shared, shared)] * min(self._target.stages_at_once, len(shared))
+        if self._target.own_processes:
+            tasks += [partial(self._play_own, own)] * min(_OWN_AT_ONCE, len(own))
+        crew = Crew(tasks)
+        try:
+            crew.wait()
+        finally:
+            # After Ctrl-C, too, nothing is left running: each thread stops what it started.
+            self.stop()
+            crew.wait()
+        if self._failure is not None:
+            raise self._failure
+        return self._seen
+
+    def stop(self) -> None:
+        """Play no more scenarios, and cut short those that are being played."""
+        self._stopped.set()
+        self._first_ready.set()
+        with self._lock:
+            stages = list(self._stages)
+        for stage in stages:
+            stage.abort()
+
+    def _play_shared(self, todo: deque[Scenario]) -> None:
+        try:
+            with self._target.stage(Process()) as stage:
+                self._first_ready.set()
+                while (scenario := self._next(todo)) is not None:
+                    self._play(stage, scenario)
+        except GatewayFailed as exc:
+            self._fail(exc)
+
+    def _play_own(self, todo: deque[Scenario]) -> None:
+        # A command that starts nothing is found out once, not once for each scenario.
+        self._first_ready.wait()
+        while (scenario := self._next(todo)) is not None:
+            try:
+                with self._target.stage(scenario.process or Process()) as stage:
+                    self._play(stage, scenario)
+            except NotPlayable:
+                self._on_played(scenario)  # it is missing from what was seen
+            except GatewayFailed as exc:
+                if not scenario.process or not scenario.process.is_odd:
+                    self._fail(exc)
+                    continue
+                with self._lock:
+                    self._seen[scenario.id] = {"failed": exc.what}
+                self._on_played(scenario)
+
+    def _next(self, todo: deque[Scenario]) -> Scenario | None:
+        if self._stopped.is_set():
+            return None
+        try:
+            return todo.popleft()
+        except IndexError:
+            return None
+
+    def _play(self, stage: Stage, scenario: Scenario) -> None:
+        with self._lock:
+            if self._stopped.is_set():
+                return  # while this stage's gateway was starting, so nobody has aborted it
+            self._stages.add(stage)
+        try:
+            seen = stage.play(scenario)
+        finally:
+            with self._lock:
+                self._stages.discard(stage)
+        with self._lock:
+            self._seen[scenario.id] = seen
+            why = seen.get("failed") if isinstance(seen, dict) else None
+            self._failures += why is not None
+            too_many = self._failures > _MOST_FAILURES
+        self._on_played(scenario)
+        if too_many:
+            what = f"this does not answer like a gateway ({why})"
+            raise stage.gateway.failed(what) if stage.gateway else GatewayFailed(what)
+
+    def _fail(self, failure: GatewayFailed) -> None:
+        with self._lock:
+            self._failure = self._failure or failure
+        self.stop()

@@ -1,0 +1,217 @@
+"""A backend that does as it is told: answers a gateway's callbacks by script and keeps them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from gateway_shim.parity.play.probe import PATIENCE
+from gateway_shim.parity.play.session import Callback, Session
+from gateway_shim.parity.reply import After, Fate, Reply, raw_bytes
+
+__all__ = ["CALLBACK_PATH", "StubBackend"]
+
+CALLBACK_PATH = "/api/sse/callback?secret=s3cret"
+"""The path of the recordings' CALLBACK_URL."""
+
+_CONNECTION_NUMBERS = itertools.count(1)
+
+
+class StubBackend:
+    """The HTTP server; one session at a time.
+
+    Args:
+        port: where to listen on the loopback; 0 picks a free one.
+        host: the loopback address, ``127.0.0.1`` or ``::1``.
+        certificate: a PEM file with key and certificate, for a backend that speaks TLS.
+
+    Raises:
+        OSError: the port is taken, or there is no such address here.
+    """
+
+    def __init__(
+        self, port: int = 0, host: str = "127.0.0.1", certificate: Path | None = None
+    ) -> None:
+        backend = self
+
+        class Handler(_Handler):
+            def session(self) -> Session:
+                return backend.session
+
+        self.session = Session(send=lambda _body: None)
+        self._seen: set[str] = set()
+        self._server = _Server((host, port), Handler, certificate)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), name="stub backend", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """What the gateway's CALLBACK_URL must be."""
+        return f"http://127.0.0.1:{self.port}{CALLBACK_PATH}"
+
+    def begin(self, send: Callable[[Any], Any]) -> Session:
+        """Start a session; callbacks of the one before are no longer of interest."""
+        self.session.end()
+        self._seen.update(self.session.tokens())
+        self.session = Session(send=send, older=frozenset(self._seen))
+        return self.session
+
+    def stop(self) -> None:
+        """Stop listening and drop every connection."""
+        self.session.end()
+        self._server.shutdown()
+        self._server.server_close()
+        self._server.drop_all()
+        self._thread.join(PATIENCE)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 1024
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        handler: type[BaseHTTPRequestHandler],
+        certificate: Path | None,
+    ) -> None:
+        self._open: set[socket.socket] = set()
+        self._tls: ssl.SSLContext | None = None
+        if certificate is not None:
+            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._tls.load_cert_chain(certificate)
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
+
+    def get_request(self) -> tuple[Any, Any]:
+        connection, address = super().get_request()
+        if self._tls is not None:
+            # The handshake is the first read's, in the connection's own thread.
+            connection = self._tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        return connection, address
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        if any(request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)):
+            self.close_request(request)  # a shutdown first would make an orderly end of the reset
+        else:
+            super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A gateway that goes away during a callback is no news here."""
+
+    def drop_all(self) -> None:
+        for connection in list(self._open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # gone already
+        deadline = time.monotonic() + 1.0
+        while self._open and time.monotonic() < deadline:  # the handlers' threads close them
+            time.sleep(0.002)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def session(self) -> Session:
+        raise NotImplementedError
+
+    def setup(self) -> None:
+        self._connection = next(_CONNECTION_NUMBERS)
+        super().setup()
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        text = raw.decode("utf-8", "backslashreplace")
+        try:
+            body: Any = json.loads(raw)
+        except ValueError:
+            body = text
+        session = self.session()
+        reply = session.take(
+            Callback(
+                self.command,
+                self.requestline.split(" ")[1],  # not `path`, where `//x` has become `/x`
+                self.headers.get("Content-Type"),
+                body,
+                self._connection,
+                text,
+                self.headers.get("Authorization"),
+            )
+        )
+        if reply.fate in (Fate.RESET, Fate.HANG):
+            self._reset()
+        elif reply.raw is None:
+            self._answer(reply)
+        else:
+            self._write_raw(session, reply, raw_bytes(reply.raw))
+
+    def _answer(self, reply: Reply) -> None:
+        for status in reply.interim:
+            self.send_response_only(status)
+            self.send_header("Link", "</style.css>; rel=preload")
+            self.end_headers()
+        self.send_response(reply.status, reply.reason or None)
+        content = b"" if reply.status in (204, 304) else reply.body.encode()
+        if reply.status not in (204, 304):
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _write_raw(self, session: Session, reply: Reply, raw: bytes) -> None:
+        raw = raw.replace(b"$PORT", str(self.connection.getsockname()[1]).encode())
+        self.close_connection = reply.after is not After.KEEP
+        if reply.after is After.WITHHOLD:
+            session.begin_withholding()
+        if reply.every:
+            for byte in raw:
+                self.wfile.write(bytes((byte,)))
+                if not session.pause(reply.every):
+                    return
+        else:
+            self.wfile.write(raw)
+        if reply.after is After.RESET:
+            self._reset()
+        elif reply.after is After.WITHHOLD:
+            session.withhold()
+            self.wfile.write(reply.tail.encode("latin-1"))
+
+    def _reset(self) -> None:
+        linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.close_connection = True
+
+    def do_GET(self) -> None:
+        self.do_POST()  # recorded with its method, which makes it a difference
+
+    def do_PUT(self) -> None:
+        self.do_POST()
+
+    def log_message(self, *_args: Any) -> None:
+        """The report says what matters."""

@@ -1,0 +1,1 @@
+"""Scenarios about callbacks to the backend."""

@@ -1,0 +1,103 @@
+"""Telling the backend of a stream's end: its odd answers, the order at a close, and crowds."""
+
+from __future__ import annotations
+
+from gateway_shim.parity.reply import Raw, Reply, raw_data
+from gateway_shim.parity.scenario import Process, Scenario
+from gateway_shim.parity.scenarios.callbacks.answers import answer, closed, redirect
+from gateway_shim.parity.steps import (
+    AwaitCallback,
+    AwaitCalls,
+    Crowd,
+    Drop,
+    End,
+    Fence,
+    OnDisconnect,
+    Open,
+    Pause,
+    Request,
+    Send,
+)
+
+__all__ = ["DISCONNECTS"]
+
+_CROWD = 200
+
+_ANSWERS: tuple[tuple[str, Raw | Reply], ...] = (
+    ("500", answer("500 X")),
+    ("closed", closed("")),
+    ("redirect", redirect("/other", 307, Reply(raw=answer("200 OK")))),
+    ("303", redirect("/other", 303, Reply(raw=answer("200 OK")))),
+    ("421", Reply(raw=answer("421 M"), times=2)),
+    ("103 then 200", "HTTP/1.1 103 Early Hints\r\n\r\n" + answer("200 OK")),
+    ("garbage", closed("\0\x01garbage\r\n\r\n")),
+    ("length abc", "HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\n{}"),
+)
+
+
+def _told(case: str, reply: Raw | Reply) -> Scenario:
+    reply = reply if isinstance(reply, Reply) else Reply(raw=reply)
+    followed = bool(reply.then)  # else the call would be counted in the next scenario
+    return Scenario(
+        "disconnect_answers",
+        (
+            OnDisconnect(reply=reply),
+            Open(),
+            Fence(),
+            Drop(),
+            AwaitCallback(),
+            *((AwaitCalls(3),) if followed else (Pause(0.1),)),
+            Request("GET", "/healthz", name="after"),
+        ),
+        {
+            "case": case,
+            "callback_answer_raw": raw_data(reply),
+            "calls": "$calls",
+            "disconnects": "$disconnects",
+            "after": "$status:after",
+        },
+        case=case,
+    )
+
+
+DISCONNECTS = (
+    *(_told(case, reply) for case, reply in _ANSWERS),
+    Scenario(
+        "callback_bodies",
+        (
+            Open(target="/p?q=%20", headers=(("X-Uni", "\xe9~"), ("X-Quote", '"\\'))),
+            Fence(),
+            Drop(),
+            AwaitCallback(),
+        ),
+        "$callback_texts",
+    ),
+    Scenario(
+        "divergence_11",
+        (
+            OnDisconnect(reply=Reply(delay=0.5)),
+            Open(),
+            Fence(forget=True),
+            Send({"token": "$T", "event": {"data": "bye"}, "close": True}),
+            End(),
+            AwaitCallback(),
+        ),
+        {
+            "answer": "$answer:answer",
+            "bytes": "$body:s",
+            "ended": "$ended:s",
+            "callbacks_answered_before_the_send": "$value:told:answer",
+            "callbacks_answered_before_the_end": "$value:told:s",
+            "callbacks": "$reasons",
+        },
+        seconds=0.6,
+    ),
+    Scenario(
+        "many_leave_at_once",
+        (Crowd(_CROWD),),
+        {"streams": _CROWD, "told_at_the_same_time": "$value:held"},
+        process=Process(),
+        seconds=2.0,
+    ),
+)
+"""The backend's answers to disconnect callbacks, and when they are sent."""

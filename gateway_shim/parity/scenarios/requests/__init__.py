@@ -1,0 +1,1 @@
+"""Scenarios about requests, byte for byte."""

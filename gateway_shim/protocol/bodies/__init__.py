@@ -1,0 +1,1 @@
+"""Bodies of requests, pure: content codings, charsets, and JSON that is nested deeply."""

@@ -1,0 +1,40 @@
+"""The first event of a stream: it tells the browser its normal reconnection pause. Pure.
+
+A browser keeps the last ``retry:`` that it was told for as long as its page lives. A drain draws
+a pause for each stream, so the first event of the next stream must take that pause back.
+"""
+
+from __future__ import annotations
+
+from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol.event_stream import Frame
+
+__all__ = ["FirstEvent"]
+
+
+class FirstEvent:
+    """Adds ``retry:`` to the first event of each stream; one object for all streams.
+
+    Args:
+        retry_ms: the pause, milliseconds.
+    """
+
+    def __init__(self, retry_ms: int) -> None:
+        self._retry_ms = retry_ms
+        # A broadcast may be the first event of thousands of streams: they share one copy.
+        self._last: tuple[Frame, Frame] | None = None
+
+    def __call__(self, frame: Frame) -> Frame:
+        """Return the same event with ``retry:`` inside its block.
+
+        Args:
+            frame: an encoded event; not a comment.
+
+        Raises:
+            ValueError: ``frame`` holds no event.
+        """
+        last = self._last
+        if last is None or last[0] is not frame:
+            last = frame, wire.frame(wire.with_retry(frame.bare, self._retry_ms))
+            self._last = last
+        return last[1]

@@ -1,0 +1,1 @@
+"""gunicorn, as streams need it."""

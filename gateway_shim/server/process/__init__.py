@@ -1,0 +1,1 @@
+"""The server's processes: signals, forks, descriptors, memory."""

@@ -1,0 +1,1 @@
+"""Reads requests: heads, bodies, connections, and their limits."""

@@ -1,0 +1,59 @@
+"""What a client is told whose request cannot be read."""
+
+from __future__ import annotations
+
+from ssl import SSLError
+from typing import Any
+
+from gunicorn.http import errors
+
+from gateway_shim.protocol.http import ErrorCode, Refusal, error_body
+from gateway_shim.server.requests.header_rules import MissingHost, RepeatedHost
+
+__all__ = ["bad_request", "log_bad_request"]
+
+_SHOWN_CHARACTERS = 200
+
+# Statuses from RFC 9110 and RFC 6585. Classes not named here are 400.
+_STATUSES: dict[type[Exception], int] = {
+    errors.ExpectationFailed: 417,
+    errors.ForbiddenProxyRequest: 403,
+    errors.LimitRequestHeaders: 431,
+    errors.LimitRequestLine: 414,
+    errors.UnsupportedTransferCoding: 501,
+}
+
+
+def bad_request(exc: BaseException) -> Refusal | None:
+    """Translate gunicorn's error into an answer.
+
+    Args:
+        exc: what reading the request raised.
+
+    Returns:
+        The answer; None if the request was not what was wrong.
+    """
+    if isinstance(exc, SSLError):
+        return Refusal(400, error_body(ErrorCode.BAD_REQUEST, "Bad request: no valid TLS"))
+    if isinstance(exc, MissingHost | RepeatedHost):
+        return Refusal(400, error_body(ErrorCode.BAD_REQUEST, f"Bad request: {exc}"))
+    if not isinstance(exc, errors.ParseException) or isinstance(exc, errors.ConfigurationProblem):
+        return None
+    # The message is ours: gunicorn's repeats what the client sent.
+    return Refusal(
+        _STATUSES.get(type(exc), 400),
+        error_body(ErrorCode.BAD_REQUEST, f"Bad request: {type(exc).__name__}"),
+    )
+
+
+def log_bad_request(log: Any, address: str, refusal: Refusal, exc: BaseException) -> None:
+    """Log that a request could not be read.
+
+    Args:
+        log: gunicorn's logger.
+        address: the client's.
+        refusal: what the client is told.
+        exc: what reading the request raised.
+    """
+    extra = {"address": address, "status": refusal.status, "error": str(exc)[:_SHOWN_CHARACTERS]}
+    log.warning("bad request", extra=extra)

@@ -1,0 +1,295 @@
+"""gunicorn's request, as tolerant of repeated headers as the contract asks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    InvalidHTTPVersion,
+    InvalidRequestLine,
+    InvalidSchemeHeaders,
+    LimitRequestHeaders,
+    ParseException,
+)
+from gunicorn.http.message import RFC9110_5_3_SINGLETON_FIELDS, Request
+
+from gateway_shim.event_loop.turns import let_others_run
+from gateway_shim.protocol import stream_request
+from gateway_shim.protocol.client_address import DEFAULT_PROXIES, TrustedProxies
+from gateway_shim.protocol.stream_request import StreamRequest
+from gateway_shim.server.requests import header_rules, request_line
+
+if TYPE_CHECKING:
+    from gateway_shim.streams.gateway import Gateway
+
+__all__ = [
+    "ServerRequest",
+    "address_of",
+    "client_of",
+    "method_of",
+    "prepare_requests",
+    "stream_request_of",
+]
+
+MAX_RECEIVED_BYTES = 24 * 1024
+"""As much of a head is read as it arrives, empty lines before it included: there is room for the
+separators of 2,000 headers."""
+
+_GUNICORNS_PROXIES = ["127.0.0.1", "::1"]
+"""gunicorn's ``forwarded_allow_ips`` where nobody has set it."""
+
+_READS_AT_ONCE = 16
+"""Reads of one head before others may run; an ordinary head takes one to three."""
+
+
+class ServerRequest(Request):
+    """A request of which the gateway can show the headers as Node's http module saw them.
+
+    Attributes:
+        proxies: the peers that may say who their client is, and which scheme it used.
+        max_requests: requests that one connection may carry. The worker sets both, for the
+            process.
+    """
+
+    proxies: ClassVar[TrustedProxies] = TrustedProxies.parse(DEFAULT_PROXIES)
+    max_requests: ClassVar[int] = 1000
+    _expected_100_continue: bool
+    _reads = 0
+    _received = 0
+    _before_headers = 0
+    _wants_close: bool | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Read a request; see :class:`gunicorn.http.message.Request`."""
+        try:
+            super().__init__(*args, **kwargs)
+        except ParseException as exc:
+            vars(exc)["method"] = self.method  # for method_of()
+            raise
+
+    @property
+    def max_buffer_headers(self) -> int:
+        """The limit on what is read of a head behind its first line, bytes."""
+        return MAX_RECEIVED_BYTES - self._before_headers
+
+    @max_buffer_headers.setter
+    def max_buffer_headers(self, size: int) -> None:
+        # gunicorn multiplies its limits, which would be megabytes for every connection.
+        pass
+
+    def _peer_is_trusted_proxy(self) -> bool:
+        # gunicorn would believe every peer of a Unix socket.
+        return self.proxies.trusts(address_of(self.peer_addr))
+
+    def parse(self, unreader: Any) -> Any:
+        """Read a head (called by gunicorn).
+
+        Raises:
+            ParseException: the head is malformed or too large, or it has not one Host.
+        """
+        self._use_fast = False  # gunicorn's parser in C, if it is installed, has limits of its own
+        rest = super().parse(unreader)
+        if self._received > header_rules.MAX_HEAD_BYTES:
+            header_rules.check_size(self.uri or "", self.headers)
+        header_rules.check_hosts(self.headers, self.version)
+        if self.is_last:
+            self.force_close()  # the answer says so
+        return rest
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the connection carries no further request."""
+        return self.req_number >= self.max_requests
+
+    def read_into(self, unreader: Any, buf: bytearray, stop: bool | None = False) -> None:
+        """Read some more of the head (called by gunicorn).
+
+        Over TLS each read returns one record, of one byte if the client likes, and does not wait
+        while there are more: 16 KiB of them would keep the event loop for half a second.
+        """
+        self._reads += 1
+        if self._reads % _READS_AT_ONCE == 0:
+            let_others_run()
+        size = len(buf)
+        super().read_into(unreader, buf, stop)
+        self._received += len(buf) - size
+
+    def read_line(self, unreader: Any, buf: bytearray, limit: int = 0) -> tuple[bytes, bytearray]:
+        """Read the request line (called by gunicorn), and skip empty lines before it.
+
+        Args:
+            unreader: gunicorn's reader of the connection.
+            buf: what has been read of the head.
+            limit: gunicorn's, which is 8,190 bytes at most; the head's own limit holds instead.
+
+        Returns:
+            The line without its end, and what was read behind it.
+
+        Raises:
+            ParseException: what comes is no request line, or too long.
+        """
+        skipped = searched = 0
+        while True:
+            if empty := request_line.empty_lines(buf):
+                del buf[:empty]
+                skipped, searched = skipped + empty, 0
+            end = buf.find(b"\r\n", max(0, searched - 1))
+            if max(end, len(buf) if end < 0 else 0) + skipped > MAX_RECEIVED_BYTES:
+                raise LimitRequestHeaders("request line")
+            if end >= 0:
+                break
+            request_line.check_beginning(buf)
+            searched = len(buf)
+            self.read_into(unreader, buf)
+        line = bytes(buf[:end])
+        if b"\n" in line:
+            raise InvalidRequestLine("bare LF as line terminator")
+        self._before_headers = skipped + end + 2
+        return line, buf[end + 2 :]
+
+    def parse_request_line(self, line_bytes: bytes) -> None:
+        """Take the request line apart (called by gunicorn).
+
+        Raises:
+            ParseException: it is malformed, or of a version that is not spoken here.
+        """
+        # gunicorn refuses "*" unless OPTIONS asks for it, with 400; as in Node, it is not found.
+        asterisk = line_bytes.count(b" ") == 2 and b" * " in line_bytes
+        super().parse_request_line(line_bytes.replace(b" * ", b" /* ") if asterisk else line_bytes)
+        if asterisk:
+            self.uri = self.path = request_line.ASTERISK
+        elif self.uri is not None and self.uri[0] != "/" and self.method != "CONNECT":
+            request_line.check_target(self.uri)
+        if self.version not in request_line.VERSIONS:
+            raise InvalidHTTPVersion(self.version or "")
+
+    def set_body_reader(self) -> None:
+        """Find out how the body is framed (called by gunicorn).
+
+        Raises:
+            ParseException: that cannot be told, or a transfer coding is not known here.
+        """
+        super().set_body_reader()
+        if self.body is not None and isinstance(self.body.reader, ChunkedReader):
+            header_rules.check_codings(self.headers)
+
+    def should_close(self) -> bool:
+        """Return whether the connection ends with this request.
+
+        gunicorn would look at the first ``Connection`` only, and only as a whole.
+        """
+        if self._wants_close is None:
+            # What follows a CONNECT is no request (RFC 9931, section 8).
+            self._wants_close = self.method == "CONNECT" or header_rules.wants_close(
+                self.headers, self.version
+            )
+        return self.must_close or self._wants_close
+
+    def _apply_header_policy(
+        self,
+        name: str,
+        value: str,
+        scheme_state: Any,
+        seen: set[str],
+        scheme_headers: Any,
+        forwarder_headers: Any,
+        from_trailer: bool = False,
+    ) -> tuple[str, str] | None:
+        # The contract: of a repeated content-type the first one wins. gunicorn answers 400, which
+        # would be a stream less than the gateway that we stand in for. A repeated Host is kept
+        # for parse(), which says what is wrong with it.
+        if name in RFC9110_5_3_SINGLETON_FIELDS and name in seen:
+            return (name, value) if name == "HOST" else None
+        try:
+            kept: tuple[str, str] | None = super()._apply_header_policy(  # type: ignore[misc]
+                name, value, scheme_state, seen, scheme_headers, forwarder_headers, from_trailer
+            )
+        except InvalidSchemeHeaders:
+            # The same of a proxy's X-Forwarded-Proto, said twice and differently: the first one
+            # has set the scheme, and the callback shows both.
+            return name, value
+        except ExpectationFailed:
+            if self.version != (1, 0):  # which knows no expectations
+                raise
+            return name, value
+        return kept
+
+    @property
+    def declared_length(self) -> int:
+        """The Content-Length, bytes; 0 if there is none."""
+        for name, value in self.headers:
+            if name == "CONTENT-LENGTH":
+                return int(value)  # gunicorn has checked that it is a number
+        return 0
+
+    def expects_continue(self) -> bool:
+        """Whether the client waits for ``100 Continue``; true once."""
+        expected, self._expected_100_continue = self._expected_100_continue, False
+        return expected
+
+
+def stream_request_of(
+    req: Any, addr: Any, listener: Any, *, bodiless: bool = False
+) -> StreamRequest:
+    """A request as the gateway takes it.
+
+    Args:
+        req: gunicorn's request.
+        addr: the client's address, as sockets give it.
+        listener: the server's own address, as sockets give it.
+        bodiless: whether the answer has no body.
+    """
+    return StreamRequest(
+        url=req.uri,
+        headers=stream_request.join_headers(req.headers),
+        http_1_0=bodiless or req.version < (1, 1),
+        address=client_of(req, addr),
+        listener=listener[0] if isinstance(listener, tuple) else None,
+    )
+
+
+def prepare_requests(cfg: Any, gateway: Gateway) -> None:
+    """Settle whose word about clients this process takes, and how many requests it lets follow.
+
+    Whose word, gunicorn's ``forwarded_allow_ips`` says where that is set, and the gateway's
+    setting elsewhere; the peers of a Unix socket cannot be named in gunicorn's.
+
+    Args:
+        cfg: gunicorn's configuration.
+        gateway: where the streams of this process are counted.
+    """
+    if cfg.forwarded_allow_ips != _GUNICORNS_PROXIES:
+        given = TrustedProxies.parse(",".join(cfg.forwarded_allow_ips))
+        gateway.proxies = replace(given, unix=gateway.proxies.unix)
+    ServerRequest.proxies = gateway.proxies
+    ServerRequest.max_requests = gateway.config.max_requests_per_connection
+
+
+def method_of(exc: BaseException) -> str | None:
+    """Return the method of a request that could not be read; None if not even that could."""
+    method: str | None = vars(exc).get("method")
+    return method
+
+
+def client_of(req: Any, addr: Any) -> str:
+    """Return the address of a request's client, also where proxies stand between.
+
+    Args:
+        req: gunicorn's request.
+        addr: the peer's address, as sockets give it.
+
+    Returns:
+        The address; empty for the peer of a Unix socket that names no client.
+    """
+    if req.proxy_protocol_info:  # the PROXY protocol, where gunicorn's option allows the peer it
+        return str(req.proxy_protocol_info["client_addr"] or address_of(addr))
+    forwarded = (value for name, value in req.headers if name == "X-FORWARDED-FOR")
+    return ServerRequest.proxies.client(address_of(addr), forwarded)
+
+
+def address_of(addr: Any) -> str:
+    """Return a peer's address; empty for a Unix socket's."""
+    return addr[0] if isinstance(addr, tuple) else ""

@@ -1,0 +1,1 @@
+"""Sends answers, bounded in time and memory."""

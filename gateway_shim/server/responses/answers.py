@@ -1,0 +1,197 @@
+"""Answers on their way to clients: each bounded in time, all together in memory.
+
+gunicorn writes an answer with ``sendall``, in the handler's greenlet. A client that does not read
+would keep handler and answer for as long as it likes. So gunicorn gets an :class:`AnswerSocket`
+in the socket's place, whose writes end: after a time that grows with the answer's bytes, or when
+other answers need the memory. Time in which no write waits does not count: an application may
+stream for days.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import socket
+import struct
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gateway_shim.errors import TransferEnded
+from gateway_shim.event_loop.tcp import limit_unsent
+from gateway_shim.event_loop.turns import let_others_run_if_due
+from gateway_shim.server.responses.transfers import Transfer, TransferLimits, Transfers
+from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
+
+__all__ = ["AnswerSocket", "Answers", "SlowReader"]
+
+logger = logging.getLogger(__name__)
+
+SMALL_ANSWER_BYTES = 16 * 1024
+"""So much of each answer does not count against the budget of all answers."""
+
+SLOWEST_BYTES_PER_SECOND = 10_000
+"""A client that takes an answer at this rate, or faster, is never too slow."""
+
+PATIENCE_SECONDS = 1.0
+"""A client that has not read for so long gives its handler up where handlers run out."""
+
+_PIECE_BYTES = 64 * 1024
+_UNSENT_BYTES = 128 * 1024
+_RESET = struct.pack("ii", 1, 0)
+
+
+class SlowReader(BrokenPipeError):
+    """A client was cut because it did not take its answer; to gunicorn, one that hung up."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EPIPE, "the client was too slow")
+
+
+class Answers:
+    """The answers of a worker, with one budget for all of them. Call :meth:`guard` for each.
+
+    Args:
+        limits: what they may cost.
+        refusals: counts the clients that were cut.
+        limit_key: returns what a client's address is counted as.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        limits: TransferLimits,
+        refusals: RefusalCounts,
+        limit_key: Callable[[str], str] = lambda address: address,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.transfers = Transfers(limits.max_answers_bytes, SMALL_ANSWER_BYTES, limit_key)
+        self.seconds = limits.answer_seconds
+        self.clock = clock
+        self._refusals = refusals
+        # Since when each waits; a dictionary keeps its order, so the longest is the first.
+        self._waiting: dict[Transfer, float] = {}
+
+    def guard(self, sock: Any, address: str) -> Any:
+        """Return a socket whose writes are bounded, for one answer.
+
+        Args:
+            sock: the client's socket.
+            address: the client's.
+        """
+        return AnswerSocket(sock, self, address)
+
+    def make_room(self) -> None:
+        """End the answer that has waited longest, because its handler is needed.
+
+        Answers that have waited for less than a second are left alone: their clients read.
+        """
+        for transfer, since in self._waiting.items():
+            if self.clock() - since < PATIENCE_SECONDS:
+                return
+            if not transfer.made_room:
+                transfer.end_early()
+                return
+
+    def begin_waiting(self, transfer: Transfer) -> None:
+        """Note that an answer may have to wait from now on."""
+        self._waiting[transfer] = self.clock()
+
+    def end_waiting(self, transfer: Transfer) -> None:
+        """Note that an answer has been written or given up."""
+        self._waiting.pop(transfer, None)
+
+    def cut(self, sock: Any, address: str, size: int, made_room: bool) -> SlowReader:
+        """Give a slow client up: count it, log it, and return the error to raise."""
+        reason = RefusalReason.ANSWERS_LIMIT if made_room else RefusalReason.SLOW_READER
+        self._refusals.add(reason)
+        logger.warning(
+            "slow reader cut", extra={"address": address, "bytes": size, "reason": reason.value}
+        )
+        # The kernel would keep for minutes what the client has not taken: megabytes each.
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        return SlowReader()
+
+
+class AnswerSocket:
+    """A client's socket for one answer; everything but writing is the socket's own.
+
+    Args:
+        sock: the client's socket.
+        answers: the limits.
+        address: the client's.
+    """
+
+    def __init__(self, sock: Any, answers: Answers, address: str) -> None:
+        self._sock = sock
+        self._answers = answers
+        self._address = address
+        self._sent = 0
+        self._waited = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        """Find anything else at the socket."""
+        return getattr(self._sock, name)
+
+    def sendall(self, data: Any) -> None:
+        """Write everything.
+
+        Raises:
+            SlowReader: the client did not take it in time, or others needed the memory.
+            OSError: the connection is broken.
+        """
+        view = memoryview(data).cast("B")
+        with self._answers.transfers.begin(self._address) as transfer:
+            self._wait_for(transfer, view)
+
+    send = sendall
+    """gunicorn's only ``send`` is of a few bytes, which must all go out."""
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Write a part of a file, a piece at a time; returns the bytes written.
+
+        Raises:
+            SlowReader: the client did not take it in time.
+            OSError: the connection is broken, or the file cannot be read.
+        """
+        if offset:
+            file.seek(offset)
+        sent = 0
+        while count is None or sent < count:
+            piece = file.read(_PIECE_BYTES if count is None else min(_PIECE_BYTES, count - sent))
+            if not piece:
+                break
+            self.sendall(piece)
+            sent += len(piece)
+        return sent
+
+    def _wait_for(self, transfer: Transfer, view: memoryview) -> None:
+        answers = self._answers
+        size = len(view)
+        allowed = answers.seconds + (self._sent + size) / SLOWEST_BYTES_PER_SECOND
+        begun = answers.clock()
+        answers.begin_waiting(transfer)
+        try:
+            if size > _UNSENT_BYTES:
+                limit_unsent(self._sock, _UNSENT_BYTES)
+            transfer.hold(size)
+            # Even with no time left: what the client has room for can be written at once.
+            with transfer.waiting(max(0.0, allowed - self._waited)):
+                if size <= _PIECE_BYTES:
+                    self._sock.sendall(view)
+                else:
+                    for at in range(0, size, _PIECE_BYTES):
+                        self._sock.sendall(view[at : at + _PIECE_BYTES])
+                        let_others_run_if_due()
+        except TransferEnded as ended:
+            raise answers.cut(self._sock, self._address, size, ended.made_room) from None
+        except OSError as gone:
+            if gone.errno == errno.ETIMEDOUT:  # the kernel has given the client up, as we do
+                raise answers.cut(self._sock, self._address, size, made_room=False) from None
+            raise
+        finally:
+            answers.end_waiting(transfer)
+        self._sent += size
+        self._waited += answers.clock() - begun

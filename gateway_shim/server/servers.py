@@ -1,0 +1,77 @@
+"""Makes the servers of a worker, one for each of its listeners."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from gevent.pool import Pool
+from gunicorn.sock import ssl_context
+
+from gateway_shim.protocol.http import Route
+from gateway_shim.server.process.descriptors import raise_limit, requests_allowed
+from gateway_shim.server.requests.connections import RequestConnections
+from gateway_shim.server.requests.request_server import RequestServer
+from gateway_shim.server.runtime import Runtime
+from gateway_shim.server.tls import TlsServer
+
+__all__ = ["make_servers"]
+
+logger = logging.getLogger(__name__)
+
+
+def make_servers(
+    listeners: Sequence[Any],
+    handle: Callable[[Any, Any, Any], None],
+    connections: RequestConnections,
+    cfg: Any,
+    runtime: Runtime,
+) -> list[RequestServer]:
+    """Make a server for each listener, with handlers of its own: a flood on one leaves the others.
+
+    Args:
+        listeners: listening sockets.
+        handle: serves one connection: its listener, its socket, its peer's address.
+        connections: counts them.
+        cfg: gunicorn's configuration.
+        runtime: the application's; says which requests are for streams.
+    """
+    gateway, config = runtime.gateway, runtime.gateway.config
+    streams = config.max_connections or 0
+    others = streams + config.callback_connections
+    allowed = max(requests_allowed(raise_limit(), others) // len(listeners), 1)
+    size = min(cfg.worker_connections, allowed)
+    if size < cfg.worker_connections:
+        logger.warning(
+            "MAX_REQUEST_CONNECTIONS is %d, but the descriptor limit allows %d at each address;"
+            " using %d. Raise it with ulimit -n",
+            cfg.worker_connections,
+            allowed,
+            size,
+        )
+
+    def is_stream(method: str, target: str) -> bool:
+        return runtime.route(method, target) is Route.STREAM
+
+    def free_streams() -> int:
+        return max(streams - gateway.active, 0)
+
+    servers = []
+    for listener in listeners:
+        options: dict[str, Any] = {
+            "is_stream": is_stream,
+            "free_streams": free_streams,
+            "handle": partial(handle, listener),
+        }
+        if cfg.is_ssl:
+            # A stream keeps its handler there, so there must be room for all of them.
+            line = connections.add_line(Pool(size + streams), size)
+            context = ssl_context(cfg)
+            server: RequestServer = TlsServer(listener, context, connections, line, **options)
+        else:
+            line = connections.add_line(Pool(size), size)
+            server = RequestServer(listener, connections, line, **options)
+        servers.append(server)
+    return servers

@@ -1,0 +1,1 @@
+"""The gateway on a port of its own."""

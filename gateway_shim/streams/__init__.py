@@ -1,0 +1,1 @@
+"""The streams of one process, on gevent."""

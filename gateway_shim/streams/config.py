@@ -1,0 +1,132 @@
+"""What can be set on a gateway."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.protocol.client_address import TrustedProxies
+from gateway_shim.protocol.event_stream import Dialect
+from gateway_shim.protocol.http import CORS_HEADERS
+from gateway_shim.streams.opening.pending_connects import DEFAULT_PENDING_CONNECTS
+
+__all__ = ["Cors", "GatewayConfig"]
+
+_CONTRACT = dict(CORS_HEADERS)
+
+# As browsers serialise one (RFC 6454, section 6.2).
+_ORIGIN = re.compile(
+    r"(?:http://(?!.*:80$)|https://(?!.*:443$))(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """The web origins that may read streams and answers. The defaults are the contract's.
+
+    Args:
+        origins: origins such as ``https://app.example``; ``*`` for every one; none: closed.
+        methods: the methods that pages may use.
+        request_headers: the headers that pages may set.
+    """
+
+    origins: tuple[str, ...] = ("*",)
+    methods: str = _CONTRACT["Access-Control-Allow-Methods"]
+    request_headers: str = _CONTRACT["Access-Control-Allow-Headers"]
+
+    @classmethod
+    def parse(cls, text: str) -> Cors:
+        """Read a backend's comma-separated list of origins.
+
+        A backend allows more than the contract: its API has DELETE, and clients that read streams
+        with ``fetch`` set Last-Event-ID and Authorization themselves.
+
+        Raises:
+            InvalidConfiguration: an entry is no origin.
+        """
+        origins = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
+        for origin in origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise InvalidConfiguration(
+                    f"{origin!r} is no origin as browsers send it: write https://host[:port] in"
+                    " small letters, without the scheme's own port, or * for all"
+                )
+        return cls(
+            origins,
+            "GET, POST, DELETE, OPTIONS",
+            f"{cls().request_headers}, Last-Event-ID, Authorization",
+        )
+
+    def headers(
+        self, request_headers: Mapping[str, str | list[str]]
+    ) -> tuple[tuple[str, str], ...]:
+        """The CORS headers of an answer.
+
+        A listed origin may send cookies. Where every origin may read, none may: the browser would
+        refuse the answer (Fetch standard, section "CORS protocol and credentials").
+
+        Args:
+            request_headers: the request's, names in lower case.
+        """
+        allowed = (
+            ("Access-Control-Allow-Methods", self.methods),
+            ("Access-Control-Allow-Headers", self.request_headers),
+        )
+        if "*" in self.origins:
+            return (("Access-Control-Allow-Origin", "*"), *allowed)
+        origin = request_headers.get("origin", "")
+        if not isinstance(origin, str) or origin not in self.origins:
+            return (("Vary", "Origin"),) if self.origins else ()
+        return (
+            ("Access-Control-Allow-Origin", origin),
+            *allowed,
+            ("Access-Control-Allow-Credentials", "true"),
+            ("Vary", "Origin"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """A gateway's settings.
+
+    Args:
+        dialect: how named events are written.
+        heartbeat_interval: seconds between a stream's comments.
+        max_buffer_bytes: what a slow client may leave unread before its stream is ended.
+        max_total_buffer_bytes: what all clients together may leave unread; over it, the streams
+            with the most of it are ended. What several clients share counts once.
+        max_connections: streams at a time; None: no limit.
+        max_connections_per_address: streams at a time from one address; None: no limit.
+        proxies: whose word about a client's address is taken; the default: nobody's.
+        max_pending_connects: connects that wait for the backend's answer at a time.
+        callback_connections: connections to a backend behind HTTP at a time: descriptors that are
+            kept free for them.
+        keep_headers: whether disconnect callbacks repeat the headers of the stream's request, as
+            the contract says; a backend that does not look at them saves their memory.
+        max_request_connections_per_address: connections at a time from one address that are no
+            stream.
+        max_requests_per_connection: requests that one connection may carry.
+        client_timeout: seconds after which a client whose network is gone is given up.
+        retry_ms: the ``retry:`` of a stream's first event, milliseconds; None: none is written.
+        drain_retry_seconds: browsers come back spread over at most this long after a drain.
+        cors: which origins may read.
+    """
+
+    dialect: Dialect = Dialect.NAMED
+    heartbeat_interval: float = 15.0
+    max_buffer_bytes: int = 1024 * 1024
+    max_total_buffer_bytes: int = 256 * 1024 * 1024
+    max_connections: int | None = None
+    max_connections_per_address: int | None = None
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
+    max_pending_connects: int = DEFAULT_PENDING_CONNECTS
+    callback_connections: int = 0
+    keep_headers: bool = True
+    max_request_connections_per_address: int = 500
+    max_requests_per_connection: int = 1000
+    client_timeout: float = 30.0
+    retry_ms: int | None = None
+    drain_retry_seconds: float = 10.0
+    cors: Cors = field(default_factory=Cors)

@@ -1,0 +1,1 @@
+"""Opens streams: limits, the backend's answer, the first bytes."""

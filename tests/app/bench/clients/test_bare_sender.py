@@ -1,0 +1,45 @@
+"""The limit."""
+
+from __future__ import annotations
+
+import socket
+
+from app.bench.clients.helper import Helper
+from app.bench.clients.payload import sample_frame
+from app.bench.stage import BARE_SENDER
+from tests.support.timing import TIME_LIMIT
+
+
+def test_sends_the_same_to_all() -> None:
+    """Each connection gets each event whole; the pauses are no sending."""
+    with Helper(BARE_SENDER) as sender:
+        clients = [socket.create_connection(("127.0.0.1", sender.call("port"))) for _ in range(2)]
+        try:
+            sender.call("accept", count=2)
+            sent = sender.call("send", events=2, pause=0.05)
+            assert 0 < sent["seconds"] < 0.05
+            for client in clients:
+                client.settimeout(TIME_LIMIT)
+                expected = sample_frame().chunked * 2
+                assert client.recv(len(expected), socket.MSG_WAITALL) == expected
+        finally:
+            for client in clients:
+                client.close()
+
+
+def test_a_slow_client_is_waited_for() -> None:
+    """What a client does not take is sent when it does: nothing is lost."""
+    events = 40_000
+    with Helper(BARE_SENDER) as sender:
+        client = socket.create_connection(("127.0.0.1", sender.call("port")))
+        try:
+            client.settimeout(TIME_LIMIT)
+            sender.call("accept", count=1)
+            sender.begin("send", events=events)
+            expected, found = events * len(sample_frame().chunked), 0
+            while found < expected:
+                found += len(client.recv(1 << 20))
+            sender.finish()
+            assert found == expected
+        finally:
+            client.close()

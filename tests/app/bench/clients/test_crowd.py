@@ -1,0 +1,175 @@
+"""The clients, against a server that does what the test says."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from app.bench.clients.helper import Helper
+from app.bench.clients.payload import progress_text
+from app.bench.errors import BenchFailed
+from app.bench.stage import CROWD
+from tests.support.timing import TIME_LIMIT
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+EVENT = b"event: version\ndata: {}\n\n"
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class Scripted:
+    """A server of which the test does everything."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.port: int = listener.getsockname()[1]
+        self._listener = listener
+        self.clients: list[socket.socket] = []
+
+    def accept(self, count: int = 1) -> None:
+        """Accept connections."""
+        for _ in range(count):
+            client = self._listener.accept()[0]
+            client.settimeout(TIME_LIMIT)
+            self.clients.append(client)
+
+    def read_request(self, client: socket.socket) -> bytes:
+        """Read a request's head."""
+        data = b""
+        while not data.endswith(b"\r\n\r\n"):
+            data += client.recv(65536)
+        return data
+
+    def serve(self, answer: bytes) -> bytes:
+        """Accept one, and answer its request; return that."""
+        self.accept()
+        asked = self.read_request(self.clients[-1])
+        self.clients[-1].sendall(answer)
+        return asked
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    """A server on a free port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(TIME_LIMIT)
+        scripted = Scripted(listener)
+        yield scripted
+        for client in scripted.clients:
+            client.close()
+
+
+@pytest.fixture
+def crowd() -> Iterator[Helper]:
+    """The clients' process."""
+    with Helper(CROWD) as helper:
+        yield helper
+
+
+def open_one(crowd: Helper, server: Scripted) -> socket.socket:
+    """Open a stream; return the server's end of it."""
+    crowd.begin("open", port=server.port, count=1, at_once=4, seconds=10)
+    server.serve(HEAD + chunk(EVENT))
+    crowd.finish()
+    return server.clients[-1]
+
+
+def test_open(crowd: Helper, server: Scripted) -> None:
+    """A stream is open once its first event is there, however the answer is cut."""
+    crowd.begin("open", port=server.port, count=2, at_once=1, seconds=10)
+    asked = server.serve(HEAD)
+    server.clients[0].sendall(chunk(EVENT)[:-4])
+    server.clients[0].sendall(chunk(EVENT)[-4:])
+    assert b"-000000000000 HTTP/1.1" in asked
+    assert b"-000000000001 HTTP/1.1" in server.serve(HEAD + chunk(EVENT))
+    answer = crowd.finish()
+    assert answer["seconds"] > 0
+    assert answer["cpu_seconds"] > 0
+
+
+def test_refused(crowd: Helper, server: Scripted) -> None:
+    """A stream that is refused ends the measurement, and the answer is shown."""
+    crowd.begin("open", port=server.port, count=1, at_once=1, seconds=10)
+    server.serve(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+    with pytest.raises(BenchFailed, match=r"refused: b'HTTP/1\.1 503 Service Unavailable"):
+        crowd.finish()
+
+
+def test_never_opened(crowd: Helper, server: Scripted) -> None:
+    """A stream that does not open in time ends the measurement."""
+    with pytest.raises(BenchFailed, match=r"1 of 1 streams not open after 0\.05 s"):
+        crowd.call("open", port=server.port, count=1, at_once=1, seconds=0.05)
+
+
+def test_read_counts(crowd: Helper, server: Scripted) -> None:
+    """Events are counted over all streams, plain connections among them."""
+    first = open_one(crowd, server)
+    crowd.call("attach", port=server.port, count=1)
+    server.accept()
+    first.sendall(chunk(EVENT) * 2)
+    server.clients[1].sendall(chunk(EVENT))
+    seen = crowd.call("read", frames=3, seconds=10)
+    assert (seen["frames"], seen["bytes"]) == (3, 3 * len(chunk(EVENT)))
+    assert seen["first_ns"] <= seen["last_ns"]
+    assert seen["latencies_ns"] == []
+
+
+def test_read_counts_what_is_cut(crowd: Helper, server: Scripted) -> None:
+    """An event whose blank line arrives in two pieces is one event."""
+    client = open_one(crowd, server)
+    before, after = chunk(EVENT)[:-3], chunk(EVENT)[-3:]
+    assert before.endswith(b"{}\n")
+    client.sendall(chunk(EVENT) + before)
+    crowd.call("read", frames=1, seconds=10)
+    client.sendall(after)
+    assert crowd.call("read", frames=1, seconds=10)["frames"] == 1
+
+
+def test_read_in_time(crowd: Helper, server: Scripted) -> None:
+    """What does not arrive in time ends the measurement; without a number, time is all there is."""
+    open_one(crowd, server)
+    with pytest.raises(BenchFailed, match=r"0 of 1 events had arrived after 0\.05 s"):
+        crowd.call("read", frames=1, seconds=0.05)
+    assert crowd.call("read", frames=0, seconds=0.05)["frames"] == 0
+
+
+def test_samples(crowd: Helper, server: Scripted) -> None:
+    """Latencies are from an event's stamp to its arrival."""
+    client = open_one(crowd, server)
+    client.sendall(chunk(b"data: %b\n\n" % progress_text(1000).encode()))
+    seen = crowd.call("read", frames=1, seconds=10, sample=True, rest=0.001)
+    assert len(seen["latencies_ns"]) == 1
+    assert 0 <= seen["last_ns"] - 1000 - seen["latencies_ns"][0] < 10**9
+
+
+def test_end(crowd: Helper, server: Scripted) -> None:
+    """A stream that the server ends is no stream any more, and no measurement."""
+    client = open_one(crowd, server)
+    client.close()
+    with pytest.raises(BenchFailed, match="the server ended a stream"):
+        crowd.call("read", frames=1, seconds=10)
+
+
+def test_cut(crowd: Helper, server: Scripted) -> None:
+    """Cut clients reset their connections, and come back under the same request ids."""
+    client = open_one(crowd, server)
+    crowd.call("cut")
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+    crowd.begin("open", port=server.port, count=1, at_once=1, seconds=10)
+    assert b"-000000000000 HTTP/1.1" in server.serve(HEAD + chunk(EVENT))
+    crowd.finish()
+
+
+def test_stalled(crowd: Helper, server: Scripted) -> None:
+    """A stalled client has opened its stream, and then reads nothing."""
+    crowd.begin("open", port=server.port, count=1, at_once=1, seconds=10, stalled=True)
+    server.serve(HEAD + chunk(EVENT))
+    crowd.finish()
+    client = server.clients[0]
+    client.sendall(chunk(EVENT))
+    assert crowd.call("read", frames=0, seconds=0.05)["frames"] == 0

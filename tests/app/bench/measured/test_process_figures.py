@@ -1,0 +1,53 @@
+"""What the kernel says of a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+
+import pytest
+
+from app.bench.measured.process_figures import cpu_seconds, only_child, resident_bytes
+from tests.support.timing import TIME_LIMIT
+
+
+def test_resident_bytes() -> None:
+    """This process has some megabytes; and more of them with a large object."""
+    before = resident_bytes(os.getpid())
+    held = b"x" * 50_000_000
+    assert 2**20 < before < resident_bytes(os.getpid()) - 40_000_000
+    assert held
+
+
+def test_cpu_seconds() -> None:
+    """Work shows; the ticks are of 10 ms."""
+    before, deadline = cpu_seconds(os.getpid()), time.process_time() + 0.05
+    while time.process_time() < deadline:
+        pass
+    assert 0.02 <= cpu_seconds(os.getpid()) - before < 5
+
+
+def test_only_child() -> None:
+    """A process with one child has that one; without, none."""
+    shell = subprocess.Popen(["sh", "-c", "echo; sleep 60; true"], stdout=subprocess.PIPE)
+    try:
+        assert shell.stdout is not None
+        shell.stdout.readline()
+        deadline = time.monotonic() + TIME_LIMIT
+        while (child := only_child(shell.pid)) is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert child is not None
+        assert only_child(child) is None
+        os.kill(child, 9)
+    finally:
+        shell.kill()
+        shell.communicate()
+
+
+def test_gone() -> None:
+    """A process that is gone is an OSError."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    with pytest.raises(OSError, match="No such"):
+        resident_bytes(process.pid)

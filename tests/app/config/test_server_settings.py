@@ -1,0 +1,41 @@
+"""The settings of the server."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from app.config import Settings
+from app.config.server_settings import ServerSettings
+
+
+@pytest.mark.parametrize(
+    ("environment", "production", "testing"),
+    [("production", True, False), ("testing", False, True), ("development", False, False)],
+)
+def test_what_the_environment_means(environment: str, production: bool, testing: bool) -> None:
+    """FLASK_ENV is asked for by these two names only."""
+    settings = Settings(_env_file=None, flask_env=environment)
+    assert (settings.is_production, settings.is_testing) == (production, testing)
+
+
+def test_every_limit_is_finite_by_default() -> None:
+    """Whoever sets nothing has bounds on connections, bodies, answers and log lines."""
+    limits = {
+        name: field.default
+        for name, field in ServerSettings.model_fields.items()
+        if "max_" in name or name.endswith(("_seconds", "_second", "_timeout"))
+    }
+    assert all(0 < value < math.inf for value in limits.values()), limits
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"host": "a b"}, {"trusted_proxies": "10.0.0.0/99"}, {"max_json_bytes": 1}]
+)
+def test_what_cannot_be_used_is_refused(wrong: dict[str, object]) -> None:
+    """At the start, by the setting's name."""
+    with pytest.raises(ValidationError) as caught:
+        Settings(_env_file=None, **wrong)
+    assert [error["loc"] for error in caught.value.errors()] == [tuple(wrong)]

@@ -1,0 +1,361 @@
+"""Every setting: its name in the environment, its default, its limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from app.config import InvalidSettings, Settings, load_settings, read_settings
+from app.config.sources import Source
+from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.protocol.client_address import DEFAULT_PROXIES
+from tests.support.server import free_port
+
+# Name in the environment: default, a good text and its value, texts that are refused.
+NUMBER = ["", "x", "1,5", "0x10"]
+FINITE = [*NUMBER[1:], "inf", "-inf", "nan", "1e999"]
+URLS = [
+    "localhost:3000",
+    "ftp://host",
+    "http://",
+    "http:///path",
+    "http://host:99999",
+    "http://host:x",
+    "http://host:0",
+    "http://[::1",
+    "http://a b",
+    "http://host\n",
+    "http://a..b",
+    "http://[::1]x",
+    "http://h\\path",
+]
+FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
+    "FLASK_ENV": ("development", "testing", "testing", ["Production", "prod", "test"]),
+    "HOST": (
+        "127.0.0.1",
+        "[::1]",
+        "::1",
+        ["unix:/run/x.sock", "/run/x.sock", "127.0.0.1:80", "[::1]:80", "http://h", "a b", "[::1"],
+    ),
+    "PORT": (5000, "65535", 65535, [*NUMBER[1:], "0", "65536", "-1", "80.5"]),
+    "KEEP_ALIVE_SECONDS": (150, "86400", 86400, [*NUMBER[1:], "0", "1.5", "86401"]),
+    "MAX_REQUEST_CONNECTIONS": (2000, "10", 10, [*NUMBER[1:], "9", "65537"]),
+    "MAX_REQUEST_CONNECTIONS_PER_ADDRESS": (500, "1", 1, [*NUMBER[1:], "0"]),
+    "MAX_REQUESTS_PER_CONNECTION": (1000, "1", 1, [*NUMBER[1:], "0"]),
+    "TRUSTED_PROXIES": (
+        DEFAULT_PROXIES,
+        "10.0.0.0/8,unix",
+        "10.0.0.0/8,unix",
+        ["localhost", "10.0.0.1/8", "Unix", "a,*"],
+    ),
+    "CERTFILE": (None, "/c.pem", "/c.pem", []),
+    "KEYFILE": (None, "/k.pem", "/k.pem", []),
+    "LOG_LEVEL": ("INFO", "WARNING", "WARNING", ["info", "TRACE"]),
+    "LOG_FORMAT": ("text", "json", "json", ["JSON", "xml"]),
+    "LOG_LINES_PER_SECOND": (20, "1", 1, [*NUMBER[1:], "0", "1.5", "1000001"]),
+    "SSE_CALLBACK_SECRET": (None, "s3cret", SecretStr("s3cret"), []),
+    "SSE_GATEWAY_URL": (
+        None,
+        "https://h:1/base",
+        "https://h:1/base",
+        [*URLS, "http://host/?a=b", "http://host/#a"],
+    ),
+    "SSE_GATEWAY_TIMEOUT_SECONDS": (5.0, "0.25", 0.25, [*FINITE, "0", "-1"]),
+    "SSE_GATEWAY_CONCURRENCY": (16, "1", 1, [*NUMBER[1:], "0", "1025"]),
+    "SSE_INTERNAL_SEND": ("off", "on", "on", ["yes", "true"]),
+    "SSE_DIALECT": ("named", "envelope", "envelope", ["Named"]),
+    "HEARTBEAT_INTERVAL_SECONDS": (15, "1", 1, [*NUMBER[1:], "0", "1.5"]),
+    "SSE_MAX_BUFFER_BYTES": (1048576, "1024", 1024, [*NUMBER[1:], "1023", "1MB"]),
+    "SSE_MAX_TOTAL_BUFFER_BYTES": (268435456, "1048576", 1048576, [*NUMBER[1:], "1048575"]),
+    "SSE_MAX_CONNECTIONS": (None, "1", 1, [*NUMBER[1:], "0"]),
+    "SSE_MAX_CONNECTIONS_PER_ADDRESS": (1000, "1", 1, [*NUMBER[1:], "0"]),
+    "SSE_MAX_PENDING_CONNECTS": (500, "1500", 1500, [*NUMBER[1:], "0", "1501"]),
+    "SSE_CLIENT_TIMEOUT_SECONDS": (30.0, "4", 4.0, [*FINITE, "3.9"]),
+    "SSE_AUTHORIZE": (None, "a.b:c", "a.b:c", []),
+    "SSE_RETRY_MS": (3000, "100", 100, [*NUMBER[1:], "99", "600001", "1.5"]),
+    "SSE_DRAIN_RETRY_SECONDS": (10.0, "0.5", 0.5, [*FINITE, "0"]),
+    "CORS_ORIGINS": ("", "https://a,https://b", "https://a,https://b", ["a", "*,b"]),
+    "ADMIN_BIND": (
+        None,
+        "[::1]:5001",
+        "[::1]:5001",
+        [
+            "5001",
+            ":5001",
+            "h:",
+            "h:x",
+            "h:65536",
+            "no-such-host.invalid:1",
+            "127.0.0.1:0",
+            "[::g]:1",
+            "::1:6261",
+            "unix:/run/x.sock",
+            "http://h:1",
+        ],
+    ),
+    "MAX_BODY_BYTES": (1048576, "1024", 1024, [*NUMBER[1:], "1023", "1073741825"]),
+    "MAX_JSON_BYTES": (102400, "1024", 1024, [*NUMBER[1:], "1023", "16777217"]),
+    "MAX_BODIES_BYTES": (33554432, "1048576", 1048576, [*NUMBER[1:], "1048575"]),
+    "ANSWER_SECONDS": (30.0, "1", 1.0, [*FINITE, "0.9", "3601"]),
+    "MAX_ANSWERS_BYTES": (67108864, "1048576", 1048576, [*NUMBER[1:], "1048575"]),
+    "MAX_ANSWERS_WAITING": (64, "4", 4, [*NUMBER[1:], "3", "1001"]),
+    "MAX_ERROR_DETAILS": (10, "1", 1, [*NUMBER[1:], "0", "101"]),
+    "ALLOW_OPEN": ("", "tasks, metrics", "tasks, metrics", ["all", "tasks;metrics", "Tasks"]),
+    "ALLOWED_HOSTS": (
+        "",
+        "app.example, *.app.example, 192.0.2.7, ::1, *",
+        "app.example, *.app.example, 192.0.2.7, ::1, *",
+        ["http://app.example", "app.example:443", "a b", "*.", "app.*"],
+    ),
+    "FRONTEND_VERSION_URL": (None, "http://h/v.json?a=b", "http://h/v.json?a=b", URLS),
+    "FRONTEND_VERSION_CACHE_SECONDS": (5.0, "0", 0.0, [*FINITE, "-1"]),
+    "APP_TASKS": ("", "a.b:C", "a.b:C", []),
+    "APP_TASKS_PATH": (None, "/tasks", "/tasks", []),
+    "TASK_FILES_ROOT": (None, "/srv", "/srv", []),
+    "TASK_MAX_WORKERS": (4, "256", 256, [*NUMBER[1:], "0", "257"]),
+    "TASK_TIMEOUT_SECONDS": (300.0, "0.1", 0.1, [*FINITE, "0"]),
+    "TASK_CLEANUP_INTERVAL_SECONDS": (600.0, "0.1", 0.1, [*FINITE, "0"]),
+    "TASK_MAX_FINISHED": (1000, "1", 1, [*NUMBER[1:], "0"]),
+    "TASK_MAX_FINISHED_BYTES": (33554432, "1024", 1024, [*NUMBER[1:], "1023", "1MB"]),
+    "TASK_MAX_RESULT_BYTES": (4194304, "1024", 1024, [*NUMBER[1:], "1023", "1MB"]),
+    "TASK_MAX_WAITING": (1000, "0", 0, [*NUMBER[1:], "-1"]),
+    "TASK_MAX_WAITING_BYTES": (8388608, "1024", 1024, [*NUMBER[1:], "1023", "1MB"]),
+    "TASK_MAX_PER_ADDRESS": (100, "1", 1, [*NUMBER[1:], "0"]),
+    "GRACEFUL_SHUTDOWN_TIMEOUT": (25.0, "0", 0.0, [*FINITE, "-0.1"]),
+}
+
+
+@pytest.fixture(autouse=True)
+def _only_what_a_test_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the developer's, and no ``.env``."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_table_is_complete() -> None:
+    """Every setting is in the table above, and says in its description what it is."""
+    assert set(FIELDS) == {name.upper() for name in Settings.model_fields}
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_defaults() -> None:
+    """With nothing set, the application runs."""
+    assert load_settings().model_dump() == {
+        name.lower(): default for name, (default, *_) in FIELDS.items()
+    }
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_the_name_in_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The field's, in capitals; the other settings keep their defaults."""
+    default, text, value, _ = FIELDS[name]
+    monkeypatch.setenv(name, text)
+    settings = load_settings().model_dump()
+    assert settings.pop(name.lower()) == value != default
+    assert settings == {
+        other.lower(): default for other, (default, *_) in FIELDS.items() if other != name
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(name, text) for name, row in FIELDS.items() for text in row[3]]
+)
+def test_a_bad_value_is_one_clear_line(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line names the variable, says what is wrong and shows what it is."""
+    monkeypatch.setenv(name, text)
+    with pytest.raises(InvalidSettings) as raised:
+        load_settings()
+    message = str(raised.value)
+    assert message.startswith(f"{name}: ")
+    assert message.endswith(f" (it is {text!r})")
+    assert len(message.splitlines()) == 1
+    assert "Value error" not in message
+
+
+def test_several_bad_values_are_all_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to find them one by one."""
+    monkeypatch.setenv("PORT", "x")
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    with pytest.raises(InvalidSettings, match=r"^PORT: [^;]*; LOG_LEVEL: [^;]*$"):
+        load_settings()
+
+
+def test_an_empty_value_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``PORT=`` is as good as unset: that is how a compose file leaves things out."""
+    for name in FIELDS:
+        monkeypatch.setenv(name, "")
+    assert load_settings() == Settings(_env_file=None)
+
+
+def test_a_bad_value_is_the_gateways_kind_of_error() -> None:
+    """Whoever starts either of them catches one class."""
+    assert issubclass(InvalidSettings, InvalidConfiguration)
+
+
+def test_the_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``.env`` in the working directory is read; the environment wins; strangers are ignored."""
+    port = free_port()
+    (tmp_path / ".env").write_text(f"PORT={port}\nLOG_LEVEL=ERROR\nSOMETHING_ELSE=1\n")
+    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
+    settings = load_settings()
+    assert (settings.port, settings.log_level) == (port, "DEBUG")
+
+
+def test_an_env_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """Bytes that are no text: one line, no traceback."""
+    (tmp_path / ".env").write_bytes(b"PORT=\xff\xfe")
+    with pytest.raises(InvalidSettings, match=r"^\.env cannot be read: "):
+        load_settings()
+
+
+def test_a_line_of_the_env_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """Refused with file and line: the door would be open, and everything would look well."""
+    (tmp_path / ".env").write_text("PORT=1\nSSE_AUTHORIZE: a.b:c\n")
+    with pytest.raises(InvalidSettings, match=r"^\.env line 2: SSE_AUTHORIZE "):
+        load_settings()
+
+
+def test_a_bad_value_of_the_env_file(tmp_path: Path) -> None:
+    """The message says where it is."""
+    (tmp_path / ".env").write_text("# comment\nHEARTBEAT_INTERVAL_SECONDS=often\n")
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings()
+    assert str(caught.value).startswith("HEARTBEAT_INTERVAL_SECONDS: ")
+    assert str(caught.value).endswith(" (it is 'often', in .env line 2)")
+
+
+def test_nothing_is_interpolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret is what is written, in the file and in the environment."""
+    monkeypatch.setenv("HOME", "/root")
+    (tmp_path / ".env").write_text('SSE_CALLBACK_SECRET="a${HOME}b$HOME"\nHOST=::1\n')
+    secret = load_settings().sse_callback_secret
+    assert secret is not None
+    assert secret.get_secret_value() == "a${HOME}b$HOME"
+
+
+def test_one_setting_twice_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could say which of them holds."""
+    monkeypatch.setenv("ADMIN_BIND", "127.0.0.1:1")
+    monkeypatch.setenv("admin_bind", "127.0.0.1:2")
+    with pytest.raises(InvalidSettings, match=r"^ADMIN_BIND and admin_bind "):
+        load_settings()
+
+
+def test_where_each_setting_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sources are those of the very settings, and know what looks misspelt."""
+    (tmp_path / ".env").write_text("PORT=5001\nSSE_AUTHORISE=a.b:c\n")
+    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
+    loaded = read_settings()
+    assert (loaded.settings.port, loaded.settings.log_level) == (5001, "DEBUG")
+    assert loaded.sources.source_of("port") is Source.DOTENV
+    assert loaded.sources.source_of("log_level") is Source.ENVIRONMENT
+    assert len(loaded.sources.warnings) == 1
+
+
+@pytest.mark.parametrize("secret", [None, "", " "])
+def test_production_needs_its_secret(secret: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said at start, not when the first callback is refused."""
+    monkeypatch.setenv("FLASK_ENV", "production")
+    if secret is not None:
+        monkeypatch.setenv("SSE_CALLBACK_SECRET", secret)
+    with pytest.raises(InvalidSettings, match="SSE_CALLBACK_SECRET"):
+        load_settings()
+
+
+def test_production_with_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret is never shown."""
+    monkeypatch.setenv("FLASK_ENV", "production")
+    monkeypatch.setenv("SSE_CALLBACK_SECRET", "s3cret")
+    settings = load_settings()
+    assert settings.is_production
+    assert "s3cret" not in f"{settings!r} {settings} {settings.model_dump()}"
+
+
+@pytest.mark.parametrize(
+    ("flask_env", "production", "testing"),
+    [("production", True, False), ("development", False, False), ("testing", False, True)],
+)
+def test_what_an_environment_is(flask_env: Any, production: bool, testing: bool) -> None:
+    """One of three."""
+    settings = Settings(_env_file=None, flask_env=flask_env)
+    assert (settings.is_production, settings.is_testing) == (production, testing)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        (None, None),
+        ("127.0.0.1:80", ("127.0.0.1", 80)),
+        ("localhost:5001", ("127.0.0.1", 5001)),
+        ("[::1]:5001", ("::1", 5001)),
+        ("0.0.0.0:1", ("0.0.0.0", 1)),
+        ("[0:0:0:0:0:0:0:1]:5001", ("::1", 5001)),
+    ],
+)
+def test_the_admin_address(text: str | None, address: tuple[str, int] | None) -> None:
+    """What the listening socket will show: a name's address, IPv6 without its brackets."""
+    assert Settings(_env_file=None, admin_bind=text).admin_address == address
+
+
+@pytest.mark.parametrize(
+    ("host", "admin"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("localhost", "127.0.0.1"),
+        ("localhost", "[::1]"),
+        ("[::1]", "[0:0::1]"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("127.0.0.1", "0.0.0.0"),
+        ("::", "127.0.0.1"),
+        ("::1", "[::]"),
+    ],
+)
+def test_the_admin_address_is_another_one(
+    monkeypatch: pytest.MonkeyPatch, host: str, admin: str
+) -> None:
+    """Streams and administration at one address would be no separation."""
+    for name, value in {"HOST": host, "PORT": "5001", "ADMIN_BIND": f"{admin}:5001"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings, match=r"^ADMIN_BIND: .* where the streams are served$"):
+        load_settings()
+    monkeypatch.setenv("ALLOW_OPEN", "tasks,metrics")
+    monkeypatch.setenv("HOST", "no-such-host.invalid")
+    assert load_settings().host == "no-such-host.invalid", "said when it is to be listened at"
+
+
+@pytest.mark.parametrize(
+    ("host", "admin"),
+    [
+        ("0.0.0.0", "127.0.0.1:5002"),
+        ("0.0.0.0", "[::1]:5001"),
+        ("::1", "0.0.0.0:5001"),
+        ("127.0.0.2", "127.0.0.1:5001"),
+    ],
+)
+def test_the_same_port_elsewhere(monkeypatch: pytest.MonkeyPatch, host: str, admin: str) -> None:
+    """Two addresses that can be listened at side by side."""
+    monkeypatch.setenv("ALLOW_OPEN", "tasks,metrics")
+    for name, value in {"HOST": host, "PORT": "5001", "ADMIN_BIND": admin}.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().admin_bind == admin
+
+
+def test_settings_do_not_change() -> None:
+    """They are read once; whoever has them can rely on them."""
+    with pytest.raises(ValidationError):
+        Settings(_env_file=None).port = 1  # type: ignore[misc]
+
+
+def test_a_password_in_a_bad_value_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line that refuses a URL does not tell its password."""
+    monkeypatch.setenv("SSE_GATEWAY_URL", "http://user:hunter2@host/?a")
+    with pytest.raises(InvalidSettings, match=r"^SSE_GATEWAY_URL: .*http://\*\*\*@host") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)

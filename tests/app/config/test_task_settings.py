@@ -1,0 +1,29 @@
+"""The settings of tasks."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from app.config import Settings
+from app.config.task_settings import TaskSettings
+
+
+def test_every_limit_is_finite_by_default() -> None:
+    """Whoever sets nothing has bounds on what runs, what waits and what is kept."""
+    limits = {
+        name: field.default
+        for name, field in TaskSettings.model_fields.items()
+        if "max_" in name or name.endswith("_seconds")
+    }
+    assert all(0 < value < math.inf for value in limits.values()), limits
+
+
+@pytest.mark.parametrize("wrong", [{"task_max_workers": 0}, {"task_timeout_seconds": math.inf}])
+def test_what_cannot_be_used_is_refused(wrong: dict[str, object]) -> None:
+    """At the start, by the setting's name."""
+    with pytest.raises(ValidationError) as caught:
+        Settings(_env_file=None, **wrong)
+    assert [error["loc"] for error in caught.value.errors()] == [tuple(wrong)]

@@ -1,0 +1,41 @@
+"""Starting this program again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from app.program.self_command import is_binary, module_command, self_command
+from tests.support.server import ROOT
+
+
+def test_from_the_source() -> None:
+    """This Python, and the package or module to run."""
+    assert is_binary() is False
+    assert self_command() == [sys.executable, "-m", "app"]
+    assert module_command("app.bench.clients.crowd") == [
+        sys.executable,
+        "-m",
+        "app.bench.clients.crowd",
+    ]
+
+
+def test_in_the_binary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The binary itself; it knows ``-m`` for modules of ours."""
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", "/opt/sse-monolith")
+    assert is_binary() is True
+    assert self_command() == ["/opt/sse-monolith"]
+    assert module_command("app.bench.clients.crowd") == [
+        "/opt/sse-monolith",
+        "-m",
+        "app.bench.clients.crowd",
+    ]
+
+
+def test_it_is_this_program() -> None:
+    """What it says can be run."""
+    ran = subprocess.run([*self_command(), "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert ran.stdout.startswith("Usage: sse-monolith ")

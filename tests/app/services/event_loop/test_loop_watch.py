@@ -1,0 +1,131 @@
+"""Says who blocks the event loop."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+
+import gevent
+import pytest
+
+from app.services.event_loop.loop_watch import LIMIT_SECONDS, LoopWatch
+from tests.support.timing import wait_until
+
+
+def block(seconds: float) -> None:
+    """Keep the processor and let nobody else run."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+@pytest.fixture
+def watch() -> Iterator[LoopWatch]:
+    """A watch that is running, and is stopped at the end."""
+    watch = LoopWatch()
+    watch.start()
+    gevent.sleep(0.05)
+    yield watch
+    watch.stop()
+
+
+def ends(caplog: pytest.LogCaptureFixture) -> list[float]:
+    """The lengths of blocks that are over, as they were logged, seconds."""
+    return [
+        record.__dict__["seconds"]
+        for record in caplog.records
+        if record.message == "the event loop goes on after it was blocked"
+    ]
+
+
+def reports(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """What was logged of blocked loops."""
+    return [record for record in caplog.records if "event loop is blocked" in record.message]
+
+
+@pytest.mark.parametrize("where", ["a greenlet", "a callback of the hub"])
+def test_a_block_is_logged_once_with_its_stack(
+    watch: LoopWatch, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    """One warning, while it lasts, that names the function; also for work in the hub itself."""
+    if where == "a greenlet":
+        gevent.spawn(block, 3 * LIMIT_SECONDS).join()
+    else:
+        done = gevent.event.Event()
+        timer = gevent.get_hub().loop.timer(0.001)
+        timer.start(lambda: (block(3 * LIMIT_SECONDS), done.set()))
+        done.wait()
+        timer.close()
+    wait_until(lambda: reports(caplog), "the report")
+    gevent.sleep(0.1)
+    (report,) = reports(caplog)
+    assert report.levelno == logging.WARNING
+    assert report.stack_info is not None
+    assert "in block\n" in report.stack_info
+    assert LIMIT_SECONDS - 0.02 <= report.__dict__["seconds"] < 3 * LIMIT_SECONDS + 0.1
+
+
+def test_each_blocking_is_logged(watch: LoopWatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Two blocks are two reports, and each one's end tells its whole length."""
+    for count in (1, 2):
+        gevent.spawn(block, 4 * LIMIT_SECONDS).join()
+        wait_until(lambda count=count: len(ends(caplog)) == count, "the end")  # type: ignore[misc]
+        assert len(reports(caplog)) == count
+    assert min(ends(caplog)) >= 4 * LIMIT_SECONDS
+
+
+class Stepped:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 50.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+@pytest.mark.parametrize(("blocked", "logged"), [(0.05, 0), (0.079, 0), (0.081, 1), (60.0, 1)])
+def test_the_limit(caplog: pytest.LogCaptureFixture, blocked: float, logged: int) -> None:
+    """What has lasted for the limit, less one beat, is logged; anything shorter is not."""
+    clock = Stepped()
+    watch = LoopWatch(clock=clock)
+    watch.start()
+    clock.now += blocked  # nothing yields from here on: the loop cannot beat
+    watch.look()
+    watch.look()
+    watch.stop()
+    assert len(reports(caplog)) == logged
+
+
+def test_the_end_is_logged_with_the_whole_length(caplog: pytest.LogCaptureFixture) -> None:
+    """Whenever the thread looks: the loop's first beat after the block is what counts."""
+    clock = Stepped()
+    watch = LoopWatch(clock=clock)
+    watch.start()
+    clock.now += 0.1
+    watch.look()
+    clock.now += 3.0
+    watch.look()
+    assert ends(caplog) == []
+    watch._beat()
+    clock.now += 0.02
+    watch._beat()
+    watch.look()
+    watch.look()
+    watch.stop()
+    assert (len(reports(caplog)), ends(caplog)) == (1, [3.1])
+
+
+def test_nothing_is_watched_after_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    """A watch that was stopped is silent, and one that never ran can be stopped."""
+    LoopWatch().stop()
+    watch = LoopWatch()
+    watch.start()
+    watch.stop()
+    watch.stop()
+    gevent.sleep(0.05)
+    gevent.spawn(block, 2 * LIMIT_SECONDS).join()
+    gevent.sleep(0.05)
+    assert reports(caplog) == []

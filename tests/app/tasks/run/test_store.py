@@ -1,0 +1,181 @@
+"""TaskStore: what is remembered, and for how long."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from datetime import UTC, datetime
+
+import gevent
+import pytest
+
+from app.errors import InvalidOperationException, NotFound
+from app.schemas.task_schema import TaskStatus
+from app.tasks.run.outcome import Outcome, cancelled
+from app.tasks.run.record import TaskRecord
+from app.tasks.run.store import StoreLimits, TaskStore
+from tests.app.tasks.task_support import Clock, Gate
+from tests.support.timing import wait_until
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def added(store, task_id, clock, *, finished):
+    """A task that the store knows."""
+    record = TaskRecord(task_id, Gate(), {}, NOW)
+    store.add(record)
+    if finished:
+        record.end(cancelled(), NOW, clock())
+        store.finished(record)
+    return record
+
+
+def test_finished_tasks_go_when_their_time_is_up():
+    """Not a moment earlier, and unfinished ones never."""
+    clock = Clock()
+    store = TaskStore(StoreLimits(10.0), clock)
+    running = added(store, "running", clock, finished=False)
+    first = added(store, "first", clock, finished=True)
+    clock.now += 5.0
+    second = added(store, "second", clock, finished=True)
+    assert store.all() == [running, first, second]
+    clock.now += 5.0
+    with pytest.raises(NotFound, match=r"^There is no task first; .* forgotten after 10 s,"):
+        store.find("first")
+    assert store.find("second") is second
+    clock.now += 5.0
+    assert store.all() == [running]
+    store.close()
+
+
+def test_removing_is_for_finished_tasks():
+    """An unknown one is not found, an unfinished one is refused, a removed one is gone."""
+    clock = Clock()
+    store = TaskStore(StoreLimits(10.0), clock)
+    added(store, "running", clock, finished=False)
+    added(store, "done", clock, finished=True)
+    with pytest.raises(InvalidOperationException, match=r"^Task running is pending; cancel it"):
+        store.remove("running")
+    store.remove("done")
+    with pytest.raises(NotFound):
+        store.remove("done")
+    clock.now += 20.0
+    assert [record.task_id for record in store.all()] == ["running"]
+    store.close()
+
+
+def test_memory_is_freed_when_nobody_asks():
+    """A timer forgets each finished task in turn, and then rests."""
+    clock = Clock()
+    store = TaskStore(StoreLimits(0.02), clock)
+    references = [weakref.ref(added(store, str(n), clock, finished=True).task) for n in range(2)]
+    late = added(store, "late", clock, finished=False)
+    clock.now += 1.0
+    late.end(cancelled(), NOW, clock())
+    store.finished(late)
+    references.append(weakref.ref(late.task))
+    del late
+
+    def alive():
+        gc.collect()
+        return [reference() is not None for reference in references]
+
+    wait_until(lambda: alive() == [False, False, True], "the first two to be forgotten")
+    clock.now += 1.0
+    wait_until(lambda: alive() == [False] * 3, "the last to be forgotten")
+    assert store._sweeper is None
+
+
+@pytest.mark.parametrize("early", [84e-6, 1800.0])
+def test_a_sweep_that_comes_early_comes_again_in_time(early):
+    """It is armed for what is left of the oldest task's time, not for the whole time again."""
+    clock = Clock()
+    store = TaskStore(StoreLimits(3600.0), clock)
+    added(store, "done", clock, finished=True)
+    store._sweeper.kill()
+    clock.now += 3600.0 - early
+    pauses = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gevent, "spawn_later", lambda seconds, _: pauses.append(seconds))
+        store._sweep()
+    assert pauses == [pytest.approx(max(early, 0.001))]
+    store.close()
+
+
+def test_a_closed_store_has_no_timer():
+    """Neither the one that ran nor a new one; closing twice is closing."""
+    clock = Clock()
+    store = TaskStore(StoreLimits(10.0), clock)
+    added(store, "one", clock, finished=True)
+    timer = store._sweeper
+    store.close()
+    store.close()
+    gevent.sleep(0)
+    assert timer.dead
+    added(store, "two", clock, finished=True)
+    assert store._sweeper is None
+
+
+def completed(store, task_id, result):
+    """A completed task that the store knows."""
+    record = TaskRecord(task_id, Gate(), {}, NOW)
+    store.add(record)
+    record.begin(NOW, 1000.0)
+    record.end(Outcome(TaskStatus.COMPLETED, result_json=result), NOW, 1000.0)
+    store.finished(record)
+
+
+def known(store):
+    """The ids, oldest first."""
+    return [record.task_id for record in store.all()]
+
+
+def test_so_many_finished_tasks_are_remembered():
+    """The one that ended first is forgotten first; unfinished ones do not count."""
+    clock = Clock()
+    store = TaskStore(StoreLimits(finished=2), clock)
+    early = added(store, "early", clock, finished=False)
+    for name in "abc":
+        added(store, name, clock, finished=True)
+    assert known(store) == ["early", "b", "c"]
+    early.end(cancelled(), NOW, clock())
+    store.finished(early)
+    assert known(store) == ["early", "c"]
+    store.remove("early")
+    added(store, "d", clock, finished=True)
+    assert known(store) == ["c", "d"]
+    store.close()
+
+
+def test_results_of_so_many_bytes_are_remembered():
+    """The last one is, whatever its size."""
+    store = TaskStore(StoreLimits(finished_bytes=100), Clock())
+    completed(store, "a", b"x" * 60)
+    completed(store, "b", b"x" * 40)
+    assert known(store) == ["a", "b"]
+    completed(store, "c", b"x")
+    assert known(store) == ["b", "c"]
+    store.remove("b")
+    completed(store, "d", b"x" * 99)
+    assert known(store) == ["c", "d"]
+    completed(store, "e", b"x" * 500)
+    assert known(store) == ["e"]
+    completed(store, "f", b"")
+    assert known(store) == ["f"]
+    store.close()
+
+
+def test_the_newest_come_in_pages():
+    """From the newest on; what is forgotten meanwhile is no reason to see another one twice."""
+    clock = Clock()
+    store = TaskStore(StoreLimits(), clock)
+    for number in range(5):
+        record = added(store, str(number), clock, finished=True)
+        record.number = 10 * number
+    ids = [record.task_id for record in store.newest(2)]
+    assert ids == ["4", "3"]
+    store.remove("3")
+    assert [record.task_id for record in store.newest(2, before=30)] == ["2", "1"]
+    assert [record.task_id for record in store.newest(2, before=10)] == ["0"]
+    assert store.newest(2, before=0) == []
+    store.close()

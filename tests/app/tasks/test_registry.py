@@ -1,0 +1,184 @@
+"""TaskRegistry: what can be started, and clear words for what cannot be offered."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from app.config import InvalidSettings, Settings
+from app.errors import BadRequest
+from app.tasks.base import BaseTask
+from app.tasks.builtin.demo_task import DemoTask
+from app.tasks.builtin.digest_tree import DigestTree
+from app.tasks.registry import ENTRY_POINT_GROUP, TaskRegistry
+
+HERE = __name__
+
+
+class Count(BaseTask):
+    """A task of one's own."""
+
+    class Nested(BaseTask):
+        """One in a class."""
+
+        def execute(self, progress_handle):
+            """Not called here."""
+            raise NotImplementedError
+
+    def execute(self, progress_handle, *, number=1):
+        """Not called here."""
+        raise NotImplementedError
+
+
+class Demanding(Count):
+    """A task that cannot be made without arguments."""
+
+    def __init__(self, need):
+        raise NotImplementedError
+
+
+class Unfinished(BaseTask):
+    """A task without execute."""
+
+
+class Rival(Count):
+    """A task with a name that is taken."""
+
+    name = "demo_task"
+
+
+def registry(app_tasks="", root=None, installed=()):
+    """A registry with these settings, and nothing installed."""
+    settings = Settings(_env_file=None, app_tasks=app_tasks, task_files_root=root)
+    return TaskRegistry(settings, lambda: installed)
+
+
+def test_the_demonstration_tasks_are_always_offered():
+    """And digest_tree only where it may read something."""
+    assert registry().names == ["demo_task", "failing_task"]
+
+
+def test_digest_tree_is_offered_with_a_folder(tmp_path):
+    """Confined to it."""
+    (tmp_path / "below").mkdir()
+    offered = registry(root=str(tmp_path))
+    assert offered.names == ["demo_task", "digest_tree", "failing_task"]
+    task, params = offered.create("digest_tree", {"path": "below"})
+    assert (type(task), params) == (DigestTree, {"path": "below"})
+
+
+def test_a_folder_that_is_none_is_a_wrong_setting(tmp_path):
+    """Known at start, not at the first task."""
+    with pytest.raises(InvalidSettings, match=r"^TASK_FILES_ROOT: '.*/none' is not a directory$"):
+        registry(root=str(tmp_path / "none"))
+
+
+def test_own_tasks_are_offered_under_their_names():
+    """Several, with spaces and a trailing comma."""
+    offered = registry(app_tasks=f" {HERE}:Count , {HERE}:Count.Nested,")
+    assert offered.names == ["count", "demo_task", "failing_task", "nested"]
+    task, params = offered.create("count", {"number": 2})
+    assert (type(task), params) == (Count, {"number": 2})
+
+
+def test_each_start_gets_a_task_of_its_own():
+    """Instances are not shared."""
+    offered = registry()
+    first, second = (offered.create("demo_task", {})[0] for _ in range(2))
+    assert type(first) is type(second) is DemoTask
+    assert first is not second
+
+
+def test_installed_tasks_are_offered():
+    """By their entry points; one that is named in APP_TASKS too is no conflict."""
+    point = EntryPoint("anything", f"{HERE}:Count", ENTRY_POINT_GROUP)
+    assert "count" in registry(installed=[point]).names
+    assert "count" in registry(app_tasks=f"{HERE}:Count", installed=[point]).names
+
+
+def test_entry_points_are_looked_for():
+    """Without being told otherwise, in what is installed."""
+    assert "demo_task" in TaskRegistry(Settings(_env_file=None)).names
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("nothing", "must look like package.module:ClassName"),
+        ("module:", "must look like package.module:ClassName"),
+        (":Count", "must look like package.module:ClassName"),
+        (
+            "no.such:Count",
+            "cannot be imported: ModuleNotFoundError: No module named 'no'",
+        ),
+        ("json:NoSuch", "the module has no NoSuch"),
+        ("json:loads", "is no subclass of app.tasks.base.BaseTask"),
+        ("json:JSONDecoder", "is no subclass of app.tasks.base.BaseTask"),
+        (f"{HERE}:Unfinished", "lacks the method execute"),
+        (
+            f"{HERE}:Demanding",
+            "must be constructible without arguments: missing a required argument: 'need'",
+        ),
+    ],
+)
+def test_a_wrong_task_is_one_clear_error(entry, why):
+    """It names the setting, the entry and the reason; so does an entry point's."""
+    with pytest.raises(InvalidSettings) as caught:
+        registry(app_tasks=entry)
+    assert str(caught.value) == f"APP_TASKS: {entry!r}: {why}"
+    with pytest.raises(InvalidSettings) as caught:
+        registry(installed=[EntryPoint("mine", entry, ENTRY_POINT_GROUP)])
+    assert str(caught.value) == f"entry point mine of group app.tasks: {entry!r}: {why}"
+
+
+def test_a_module_that_raises_is_one_clear_error(tmp_path, monkeypatch):
+    """Whatever it raises while it is imported."""
+    (tmp_path / "broken_tasks.py").write_text(
+        textwrap.dedent(
+            """
+            raise OSError("no licence")
+            """
+        )
+    )
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(InvalidSettings) as caught:
+        registry(app_tasks="broken_tasks:Task")
+    assert str(caught.value) == (
+        "APP_TASKS: 'broken_tasks:Task': cannot be imported: OSError: no licence"
+    )
+
+
+def test_a_module_that_raises_what_cannot_be_shown_is_one_clear_error(tmp_path, monkeypatch):
+    """Not even an exception whose class refuses to say its name becomes a traceback."""
+    text = "from tests.support.hostile import Nameless\nraise Nameless('no licence')\n"
+    (tmp_path / "nameless_tasks.py").write_text(text)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(InvalidSettings, match=r"cannot be imported: Nameless: no licence$"):
+        registry(app_tasks="nameless_tasks:Task")
+
+
+def test_a_name_can_be_taken_once():
+    """Two tasks of one name are an error that says where the second came from."""
+    with pytest.raises(InvalidSettings) as caught:
+        registry(app_tasks=f"{HERE}:Rival")
+    assert str(caught.value) == (
+        f"APP_TASKS: {HERE}:Rival: there is a task named demo_task already"
+    )
+
+
+def test_an_unknown_type_is_told_what_is_allowed():
+    """And its own name is not repeated without end."""
+    with pytest.raises(BadRequest) as caught:
+        registry().create("x" * 1000, {})
+    assert caught.value.message == (
+        f"Unknown task type: {'x' * 100}; allowed: demo_task, failing_task"
+    )
+
+
+def test_wrong_params_are_told_what_is_allowed():
+    """The task checks them before it starts."""
+    with pytest.raises(BadRequest, match=r"^Invalid params for demo_task; allowed: steps, delay$"):
+        registry().create("demo_task", {"stepz": 1})

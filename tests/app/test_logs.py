@@ -1,0 +1,122 @@
+"""The log that the settings ask for."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.config import Settings
+from app.config.sources import SettingSources
+from app.logs import configure_logging, log_warnings, make_formatter, make_redactor
+from gateway_shim.log_lines.log_format import JsonFormatter, TextFormatter
+
+
+def settings(**changes: Any) -> Settings:
+    """Settings with these changes, whatever the environment says."""
+    return Settings(_env_file=None, **changes)
+
+
+def record(message: object = "hello", *args: object, **extra: object) -> logging.LogRecord:
+    """A log record at a fixed time."""
+    made = logging.makeLogRecord(
+        {"name": "app.x", "levelname": "INFO", "levelno": 20, "msg": message, "args": args}
+    )
+    made.created = 1769860800.1239
+    vars(made).update(extra)
+    return made
+
+
+def failure(message: str) -> Any:
+    """The exc_info of an error with that message."""
+    try:
+        raise ValueError(message)
+    except ValueError:
+        return sys.exc_info()
+
+
+@pytest.fixture(autouse=True)
+def _root_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_no_secret_in_any_part(log_format: str) -> None:
+    """The configured secret and credentials by form are masked in message, fields, traceback."""
+    formatter = make_formatter(settings(log_format=log_format, sse_callback_secret="hunter2"))
+    made = record(
+        "GET /x?secret=abc and hunter2",
+        url="/x?secret=abc",
+        headers={"Authorization": "abc"},
+        said="hunter2",
+        exc_info=failure("Cookie: abc hunter2"),
+    )
+    line = formatter.format(made)
+    assert ("abc" in line, "hunter2" in line, "***" in line) == (False, False, True)
+
+
+def test_make_formatter_follows_the_setting() -> None:
+    """LOG_FORMAT chooses."""
+    assert isinstance(make_formatter(settings(log_format="json")), JsonFormatter)
+    assert isinstance(make_formatter(settings(log_format="text")), TextFormatter)
+
+
+def test_without_a_secret_there_is_nothing_to_mask() -> None:
+    """No configured secret masks nothing by value."""
+    assert make_redactor(settings()).text("hunter2") == "hunter2"
+
+
+def test_configure_writes_to_the_stream_at_the_level() -> None:
+    """Lines of the level and above reach the stream, in the format that was asked for."""
+    stream = io.StringIO()
+    configure_logging(settings(log_format="json", log_level="WARNING"), stream)
+    logger = logging.getLogger("app.somewhere")
+    logger.info("quiet")
+    logger.warning("loud", extra={"n": 1})
+    (line,) = stream.getvalue().splitlines()
+    assert {**json.loads(line), "time": None} == {
+        "time": None,
+        "level": "WARNING",
+        "logger": "app.somewhere",
+        "message": "loud",
+        "n": 1,
+    }
+
+
+def test_configure_again_replaces_its_own_handler_only() -> None:
+    """A second application in the process does not double the lines, nor drop other handlers."""
+    first, second, other = io.StringIO(), io.StringIO(), logging.NullHandler()
+    logging.getLogger().addHandler(other)
+    configure_logging(settings(), first)
+    configure_logging(settings(), second)
+    logging.getLogger("app.x").info("once")
+    assert (first.getvalue(), len(second.getvalue().splitlines())) == ("", 1)
+    assert other in logging.getLogger().handlers
+
+
+def test_configure_writes_to_standard_error_by_default(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Standard output is for what a person asked for; lines go to standard error."""
+    configure_logging(settings())
+    logging.getLogger("app.x").info("hello")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.endswith(" INFO app.x: hello\n")) == ("", True)
+
+
+def test_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    """A line for each name that looks like a misspelt setting."""
+    log_warnings(SettingSources(frozenset(), {}, ("X is not 100 % right", "Y neither")))
+    assert [record.getMessage() for record in caplog.records] == [
+        "X is not 100 % right",
+        "Y neither",
+    ]

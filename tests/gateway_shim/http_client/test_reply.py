@@ -1,0 +1,121 @@
+"""An answer, and what becomes of its connection when it is closed."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from gateway_shim.errors import RequestFailed
+from gateway_shim.http_client.client import HttpClient
+from gateway_shim.http_client.reply import HttpAnswer
+from tests.support.scripted import ScriptedServer, answer
+from tests.support.timing import TIME_LIMIT
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+
+
+def asked(client: HttpClient, server: ScriptedServer) -> HttpAnswer:
+    """An answer whose body was not read."""
+    return client.request("GET", f"http://127.0.0.1:{server.port}/", seconds=TIME_LIMIT)
+
+
+def kept(client: HttpClient) -> int:
+    """The number of connections that a client keeps."""
+    return sum(map(len, client._transport._kept.values()))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("head", "location"),
+    [
+        (b"302 F\r\nLocation: /x\r\n", "/x"),
+        (b"302 F\r\nLocation:\r\n", ""),
+        (b"302 F\r\nLocation: /\xc3\xa9\r\n", "/é"),
+        (b"302 F\r\nLocation: /\xff\r\n", "/�"),
+        (b"302 F\r\nLocation: /a\r\nLocation: /b\r\n", "/a, /b"),
+        (b"302 F\r\n", None),
+        (b"200 F\r\nLocation: /x\r\n", None),
+        (b"304 F\r\nLocation: /x\r\n", None),
+    ],
+)
+def test_location(head: bytes, location: str | None) -> None:
+    """A redirect's target, in UTF-8; an empty one is one."""
+    raw = b"HTTP/1.1 " + head + b"Content-Length: 0\r\n\r\n"
+    with (
+        ScriptedServer(answer(raw)) as server,
+        HttpClient() as client,
+        asked(client, server) as got,
+    ):
+        assert got.location == location
+
+
+@pytest.mark.parametrize(
+    ("raw", "here", "again"),
+    [
+        (LENGTH % 2 + b"{}", True, 1),
+        (LENGTH % 0, True, 1),
+        (b"HTTP/1.1 204 N\r\n\r\n", True, 1),
+        (CHUNKED + b"2\r\n{}\r\n0\r\n\r\n", True, 1),
+        (LENGTH % 3 + b"{}", False, 0),
+        (CHUNKED + b"2\r\n{}\r\n", False, 0),
+        (CHUNKED + b"20\r\n0\r\n\r\n", True, 0),  # looks like its end, but is in its middle
+        (b"HTTP/1.1 200 OK\r\n\r\n{}", False, 0),
+        (LENGTH % 1 + b"{}", True, 0),  # what is behind it may be anything
+    ],
+)
+def test_close_unread(raw: bytes, here: bool, again: int) -> None:
+    """It waits for nothing: the connection is kept only if the whole body was received."""
+    hold = threading.Event()
+    with ScriptedServer(answer(raw, hold=hold)) as server, HttpClient() as client:
+        got = asked(client, server)
+        assert got.body_is_here() is here
+        got.close_unread()
+        got.close_unread()
+        assert kept(client) == again
+        hold.set()
+
+
+def test_discard_waits_for_a_body() -> None:
+    """A short one; then the connection is kept."""
+    hold = threading.Event()
+    script = answer(LENGTH % 2 + b"{", b"}", hold=hold)
+    with ScriptedServer(script) as server, HttpClient() as client:
+        asked(client, server).discard()
+        assert kept(client) == 1
+        hold.set()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        LENGTH % 100_000 + b"x" * 100_000,
+        CHUNKED + b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n",
+        CHUNKED + b"0\r\n" + b"X: y\r\n" * 20_000 + b"\r\n",
+        LENGTH % 10 + b"short",
+        CHUNKED + b"fish\r\n",
+    ],
+)
+def test_discard_has_an_end(raw: bytes) -> None:
+    """No more than 64 KiB are read, lengths of chunks and trailers included."""
+    with ScriptedServer(answer(raw)) as server, HttpClient() as client:
+        asked(client, server).discard()
+        assert kept(client) == 0
+
+
+def test_a_body_that_was_read_leaves_its_connection() -> None:
+    """Without a close."""
+    hold = threading.Event()
+    with ScriptedServer(answer(LENGTH % 2 + b"{}", hold=hold)) as server, HttpClient() as client:
+        assert asked(client, server).read(10) == b"{}"
+        assert kept(client) == 1
+        hold.set()
+
+
+def test_a_body_that_breaks_ends_its_connection() -> None:
+    """Without a close, too."""
+    with ScriptedServer(answer(LENGTH % 9 + b"{}")) as server, HttpClient() as client:
+        got = asked(client, server)
+        with pytest.raises(RequestFailed):
+            got.read(10)
+        assert kept(client) == 0

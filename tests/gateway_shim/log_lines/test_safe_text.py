@@ -1,0 +1,80 @@
+"""Texts of objects whose own methods fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway_shim.log_lines.safe_text import class_name, describe, function_name, text_of
+from tests.support.hostile import HidesClass, Nameless, Unshowable, raising_str
+
+
+class Shouting(str):
+    """A text whose own methods fail."""
+
+    def __str__(self) -> str:
+        """Return the instance itself, which ``str`` accepts."""
+        return self
+
+    def __getitem__(self, key: object) -> Any:
+        """Fail."""
+        raise RuntimeError
+
+
+def test_ordinary_values_are_shown_as_str_shows_them() -> None:
+    """The helpers add nothing where nothing is wrong."""
+    assert text_of(5) == "5"
+    assert class_name([]) == "list"
+    assert describe(ValueError("no")) == "ValueError: no"
+    assert describe(ValueError()) == "ValueError"
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "text"),
+    [
+        (lambda: Nameless("n"), "Nameless", "n"),
+        (lambda: HidesClass("h"), "HidesClass", "h"),
+        (Unshowable, "Unshowable", "<Unshowable that cannot be shown: ZeroDivisionError>"),
+        (lambda: raising_str(SystemExit), "Raising", "<Raising that cannot be shown: SystemExit>"),
+        (lambda: raising_str(Nameless), "Raising", "<Raising that cannot be shown: Nameless>"),
+    ],
+)
+def test_hostile_exceptions_are_described(
+    make: Callable[[], BaseException], name: str, text: str
+) -> None:
+    """Each gives its class's real name, and a text that says what went wrong."""
+    exc = make()
+    assert class_name(exc) == name
+    assert text_of(exc) == text
+    assert describe(exc) == f"{name}: {text}"
+
+
+def test_a_str_that_returns_no_string() -> None:
+    """``str()`` itself refuses it with a TypeError."""
+
+    class Wrong:
+        def __str__(self) -> str:
+            return 5  # type: ignore[return-value]
+
+    assert text_of(Wrong()) == "<Wrong that cannot be shown: TypeError>"
+
+
+def test_an_integer_of_too_many_digits() -> None:
+    """It is written in the base that has no limit."""
+    assert int(text_of(10**5000), 16) == 10**5000
+    assert text_of(-(10**5000)).startswith("-0x")
+
+
+def test_functions_are_named() -> None:
+    """By the qualified name, or by the text of what has none; whatever the object does."""
+    assert function_name(test_functions_are_named) == "test_functions_are_named"
+    assert function_name(5) == "5"
+    assert function_name(Unshowable()).startswith("<Unshowable that cannot be shown")
+
+
+def test_the_text_is_an_exact_str() -> None:
+    """A subclass's methods would be foreign code."""
+    text = text_of(Shouting("loud"))
+    assert (type(text), text[0]) == (str, "l")

@@ -1,0 +1,61 @@
+"""The model of both gateways: events on the wire, what is refused, what a refusal says."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway_shim.parity.fuzz.model import READY, Model, error
+from gateway_shim.parity.reply import Reply
+
+_NODE, _OURS = Model(node=True, envelope=True), Model(node=False, envelope=True)
+_NAMED = Model(node=False, envelope=False)
+_DEEP = "[" * 5000 + "]" * 5000
+
+
+def test_deep_json_is_pasted_by_both() -> None:
+    """An envelope's payload is JSON, however deep."""
+    hit: set[int] = set()
+    for model in (_NODE, _OURS):
+        assert model.event("n", _DEEP, hit) == f'data: {{"type":"n","payload":{_DEEP}}}\n\n'
+    assert hit == set()
+
+
+def test_what_is_not_quite_json_is_divergence_6() -> None:
+    """Node pastes it, ours makes a string of it."""
+    hit: set[int] = set()
+    assert _NODE.event("n", "[[", hit) == 'data: {"type":"n","payload":[[}\n\n'
+    assert _OURS.event("n", "[[", hit) == 'data: {"type":"n","payload":"[["}\n\n'
+    assert hit == {6}
+    assert _OURS.event("ready", "x", hit) == READY
+
+
+@pytest.mark.parametrize(
+    ("reply", "unavailable", "named", "envelope"),
+    [
+        (Reply(403, "No"), False, error("BACKEND_FORBIDDEN"), '{"status":403,"message":"No"}'),
+        (
+            Reply(401),
+            False,
+            error("BACKEND_AUTH_FAILED"),
+            '{"status":401,"message":"Unauthorized"}',
+        ),
+        (Reply(404), False, error("BACKEND_ERROR"), None),
+        (Reply(403), True, error("BACKEND_UNAVAILABLE"), None),
+    ],
+)
+def test_a_refused_stream_says_why(
+    reply: Reply, unavailable: bool, named: str, envelope: str | None
+) -> None:
+    """As an error, or as the one event of an envelope stream."""
+    event = None if envelope is None else f"event: rejected\ndata: {envelope}\n\n"
+    assert _NAMED.rejection(reply, unavailable) == named
+    assert _OURS.rejection(reply, unavailable) == (named if event is None else event)
+
+
+def test_an_unsafe_name_is_divergence_2() -> None:
+    """Node lets it pass, ours refuses it."""
+    hit: set[int] = set()
+    body = {"token": "t", "event": {"name": "a\nb", "data": ""}}
+    assert _NODE.refusal(body, hit) is None
+    assert _OURS.refusal(body, hit) == "INVALID_EVENT_NAME_TYPE"
+    assert hit == {2}

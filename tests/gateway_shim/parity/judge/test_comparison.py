@@ -1,0 +1,83 @@
+"""Comparing observations, and showing where they differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway_shim.parity.judge.comparison import ABSENT, Difference, compare
+
+
+@pytest.mark.parametrize("value", [None, True, 1, "x", [1, [2]], {"a": {"b": []}}])
+def test_equal_values_have_no_difference(value: Any) -> None:
+    """Whatever they are."""
+    assert compare(value, value) == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "differences"),
+    [
+        (1, 2, [Difference("", 1, 2)]),
+        (True, 1, [Difference("", True, 1)]),
+        ({"a": 1}, {"b": 1}, [Difference("a", 1, ABSENT), Difference("b", ABSENT, 1)]),
+        (
+            {"a": [1, 2]},
+            {"a": [1, 3, 4]},
+            [Difference("a[1]", 2, 3), Difference("a[2]", ABSENT, 4)],
+        ),
+        ({"a": {"b": [{"c": 1}]}}, {"a": {"b": [{}]}}, [Difference("a.b[0].c", 1, ABSENT)]),
+        ([], {}, [Difference("", [], {})]),
+        (None, {"a": 1}, [Difference("", None, {"a": 1})]),
+    ],
+)
+def test_differences_are_found_where_they_are(
+    expected: Any, got: Any, differences: list[Difference]
+) -> None:
+    """At the innermost place, in order, and true is not one."""
+    assert compare(expected, got) == differences
+
+
+@pytest.mark.parametrize(
+    ("got", "same"),
+    [('{"m":"any text","c":"X"}', True), ('{"m":"","c":"X"}', False), ('{"m":"a","c":"Y"}', False),
+     ('{"m":"a","b":"","c":"X"}', False)],
+)  # fmt: skip
+def test_any_text_stands_for_some_text(got: str, same: bool) -> None:
+    """But not for none, and not for more than one JSON string."""
+    assert (compare('{"m":"$TEXT","c":"X"}', got) == []) is same
+
+
+def test_a_difference_is_shown_for_a_person() -> None:
+    """Both sides below each other, with the place."""
+    assert Difference("a.b", "x\n", ABSENT).lines() == [
+        "at a.b",
+        '  expected  "x\\n"',
+        "  got       (nothing)",
+    ]
+    assert Difference("", 1, 2).lines("node", "b") == ["  node  1", "  b     2"]
+
+
+def test_what_cannot_be_seen_is_escaped() -> None:
+    """Line separators and lone surrogates; letters of any script stay."""
+    lines = Difference("", "\xe9\u2028\x85\ud800", ["\u65e5\x00"]).lines()
+    assert lines == ['  expected  "\xe9\\u2028\\u0085\\ud800"', '  got       ["\u65e5\\u0000"]']
+
+
+def test_long_texts_are_cut_around_the_place_where_they_differ() -> None:
+    """What is the same on both sides is not shown at length."""
+    lines = Difference("x", "a" * 500 + "b", "a" * 500 + "c").lines()
+    assert lines == [
+        "at x",
+        f'  expected  (470 characters) … "{"a" * 30}b"',
+        f'  got       (470 characters) … "{"a" * 30}c"',
+    ]
+    assert Difference("x", "", "z" * 100).lines()[2] == (
+        f'  got       "{"z" * 90}" … (100 characters in all)'
+    )
+
+
+def test_big_values_are_cut() -> None:
+    """An observation that is wholly another one does not fill the screen."""
+    shown = Difference("x", None, ["y" * 1000]).lines()[2]
+    assert (len(shown) < 400, shown[-2:]) == (True, " …")

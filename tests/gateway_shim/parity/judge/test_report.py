@@ -1,0 +1,116 @@
+"""Reports: the progress bar, the table, the summary, JUnit XML."""
+
+from __future__ import annotations
+
+import io
+from xml.etree import ElementTree
+
+from gateway_shim.parity.judge import report
+from gateway_shim.parity.judge.comparison import Difference
+from gateway_shim.parity.judge.verdict import Kind, Verdict
+from gateway_shim.parity.scenario import Scenario
+
+
+def _verdict(name: str, case: str, kind: Kind, number: int | None = None) -> Verdict:
+    differences = (Difference("at", "\0", "\ud800"),) if kind is Kind.DIFFERENT else ()
+    return Verdict(Scenario(name, (), {}, case=case), kind, number, differences)
+
+
+_VERDICTS = [
+    _verdict("one", "", Kind.SAME),
+    _verdict("many", "a", Kind.SAME),
+    _verdict("many", "b", Kind.DIVERGENCE, 3),
+    _verdict("many", "c", Kind.SAME),
+    _verdict("bad", "", Kind.DIFFERENT),
+    _verdict("left", "", Kind.SKIPPED),
+]
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_drawn_on_a_terminal() -> None:
+    """A bar that is redrawn in place, and taken away at the end."""
+    terminal = _Terminal()
+    bar = report.Progress(terminal, 2)
+    bar.played(Scenario("one", (), {}))
+    bar.step("two")
+    bar.clear()
+    assert terminal.getvalue() == (
+        f"\r\x1b[K[{'#' * 15}{'.' * 15}] 1/2 one\r\x1b[K[{'#' * 30}] 2/2 two\r\x1b[K"
+    )
+
+
+def test_progress_is_silent_elsewhere() -> None:
+    """A log does not want it."""
+    stream = io.StringIO()
+    bar = report.Progress(stream, 1)
+    bar.step("one")
+    bar.clear()
+    assert stream.getvalue() == ""
+
+
+def test_the_table_has_a_row_for_each_scenario() -> None:
+    """Then the divergences by number, then every difference."""
+    assert report.table(_VERDICTS, "node", "gateway") == (
+        "one   same\n"
+        "many  1 expected divergence 3, 2 same\n"
+        "bad   different\n"
+        "left  not played\n"
+        "\n"
+        "expected divergences (docs/contract.md says why):\n"
+        "  3. data is split at CR LF, CR and LF: 1 of the scenarios\n"
+        "\n"
+        "different: bad\n"
+        "  at at\n"
+        '    node     "\\u0000"\n'
+        '    gateway  "\\ud800"'
+    )
+
+
+def test_the_verbose_table_has_a_row_for_each_case() -> None:
+    """Nothing is added up."""
+    rows = report.table(_VERDICTS[:4], "a", "b", verbose=True).splitlines()[:4]
+    assert rows == [
+        "one     same",
+        "many/a  same",
+        "many/b  expected divergence 3",
+        "many/c  same",
+    ]
+
+
+def test_the_summary_counts() -> None:
+    """What did not occur is left out, but for the three that matter."""
+    assert report.summary(_VERDICTS, 1.25) == (
+        "6 scenarios: 3 same, 1 expected divergence (3), 1 different, 1 not played; 1.2 s"
+    )
+    assert report.summary([], 0) == (
+        "0 scenarios: 0 same, 0 expected divergence, 0 different; 0.0 s"
+    )
+
+
+def test_junit_says_the_same() -> None:
+    """A test case for each verdict; the file is well-formed whatever the bytes were."""
+    root = ElementTree.fromstring(report.junit(_VERDICTS, "parity", 2.0))
+    assert root.attrib == {
+        "name": "parity",
+        "tests": "6",
+        "failures": "1",
+        "errors": "0",
+        "skipped": "1",
+        "time": "2.000",
+    }
+    cases = [(c.get("classname"), c.get("name"), [e.tag for e in c]) for c in root]
+    assert cases == [
+        ("parity.one", "one", []),
+        ("parity.many", "a", []),
+        ("parity.many", "b", ["system-out"]),
+        ("parity.many", "c", []),
+        ("parity.bad", "bad", ["failure"]),
+        ("parity.left", "left", ["skipped"]),
+    ]
+    assert root.findtext("testcase/failure") == (
+        'at at\n  expected  "\\u0000"\n  got       "\\ud800"'
+    )

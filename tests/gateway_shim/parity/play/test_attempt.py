@@ -1,0 +1,42 @@
+"""Gateways that may not start: what they exit with, or what they answer."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from gateway_shim.parity.play import attempt
+from gateway_shim.parity.play.launcher import GatewayFailed
+from gateway_shim.parity.play.targets import Command
+from gateway_shim.parity.scenario import Process, Scenario
+from gateway_shim.parity.steps import Attempt
+
+_OBSERVE = ["$value:exit:attempt", "$value:answers:attempt"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "seen"),
+    [
+        ({"CALLBACK_URL": "nonsense"}, [1, {}]),
+        ({"CALLBACK_URL": "http://127.0.0.1:1/"}, [None, {"/stream": 503, "/readyz": 200}]),
+    ],
+)
+def test_an_exit_status_or_answers(
+    shim: Command, environment: dict[str, str], seen: list[object]
+) -> None:
+    """One that ends says why with its status; one that runs is asked and stopped."""
+    process = Process(start=False)
+    with shim.stage(process) as stage:
+        scenario = Scenario("s", (Attempt(environment),), _OBSERVE, process=process)
+        assert stage.play(scenario) == seen
+        assert stage.processes == [stage.gateway]
+
+
+def test_one_that_neither_runs_nor_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is a failure of the command, as at every other start."""
+    monkeypatch.setattr(attempt, "READY_SECONDS", 0.1)
+    process = Process(start=False)
+    sleeper = Command(f"'{sys.executable}' -c 'import time; time.sleep(60)'", patience=0.1)
+    with sleeper.stage(process) as stage, pytest.raises(GatewayFailed, match="not ready within"):
+        attempt.attempt(stage, {})

@@ -1,0 +1,192 @@
+"""Starting gateways: ready, not ready, dead, and nothing left of them."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway_shim.parity.play.launcher import GatewayFailed, GatewayProcess
+from tests.support.timing import TIME_LIMIT, wait_until
+
+_SERVER = """
+import http.server, os, sys
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = {body!r}
+        self.send_response({status})
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+print("environment", os.environ.get("CALLBACK_URL"), os.environ["HEARTBEAT_INTERVAL_SECONDS"])
+sys.stdout.flush()
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), H).serve_forever()
+"""
+
+
+def _python(code: str) -> str:
+    return shlex.join([sys.executable, "-c", code])
+
+
+def _server(status: int = 200, body: bytes = b'{"status":"ok"}') -> str:
+    return _python(_SERVER.format(status=status, body=body))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def test_a_gateway_gets_its_environment_and_frees_its_port() -> None:
+    """PORT, CALLBACK_URL and the interval go in; after stop nobody listens."""
+    gateway = GatewayProcess(_server(), "http://cb", 7)
+    try:
+        gateway.start()
+        gateway.wait_ready()
+        listening = not _is_free(gateway.port)
+        gateway.check_alive()
+        output = gateway.last_output().splitlines()[0]
+    finally:
+        gateway.stop()
+        gateway.stop()
+    assert (listening, output) == (True, "environment http://cb 7")
+    assert _is_free(gateway.port)
+
+
+def test_no_callback_url_means_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours does not leak through."""
+    monkeypatch.setenv("CALLBACK_URL", "http://leaked")
+    gateway = GatewayProcess(_server(), None)
+    try:
+        gateway.start()
+        gateway.wait_ready()
+        assert gateway.last_output().splitlines()[0] == "environment None 15"
+    finally:
+        gateway.stop()
+
+
+@pytest.mark.parametrize("command", ["no-such-command-here", "", "'"])
+def test_a_command_that_does_not_start(command: str) -> None:
+    """It says so, and there is nothing to stop."""
+    gateway = GatewayProcess(command, None)
+    with pytest.raises(GatewayFailed, match="does not start"):
+        gateway.start()
+    gateway.stop()
+
+
+def test_a_gateway_that_ends_is_reported_with_its_last_output() -> None:
+    """Exit status and last lines are in the message."""
+    command = _python("print('one'); print('two'); raise SystemExit(7)")
+    gateway = GatewayProcess(command, None)
+    try:
+        gateway.start()
+        with pytest.raises(GatewayFailed) as caught:
+            gateway.wait_ready()
+    finally:
+        gateway.stop()
+    assert str(caught.value) == (
+        f"the gateway ended (exit status 7) before it was ready: {command}\n"
+        "its last output:\n  one\n  two"
+    )
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, b"no"), (200, b"hello"), (200, b'{"a":1}')])
+def test_a_server_that_is_no_gateway(
+    status: int, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it answers is in the message; it is not waited for to the end."""
+    monkeypatch.setattr("gateway_shim.parity.play.launcher._WRONG_ANSWER_SECONDS", 0.2)
+    gateway = GatewayProcess(_server(status, body), None)
+    try:
+        gateway.start()
+        with pytest.raises(GatewayFailed, match=f"does not speak like a gateway .*{status}"):
+            gateway.wait_ready()
+    finally:
+        gateway.stop()
+
+
+def test_a_gateway_that_never_listens() -> None:
+    """It is given up after the time limit."""
+    gateway = GatewayProcess(_python("import time; time.sleep(60)"), None)
+    try:
+        gateway.start()
+        with pytest.raises(GatewayFailed, match=r"not ready within 0.3 s: nobody listens"):
+            gateway.wait_ready(0.3)
+    finally:
+        gateway.stop()
+
+
+def test_children_go_with_their_parent() -> None:
+    """The whole process group is ended."""
+    code = (
+        "import subprocess, sys; "
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
+        "print(child.pid, flush=True); child.wait()"
+    )
+    gateway = GatewayProcess(_python(code), None)
+    gateway.start()
+    text = wait_until(gateway.last_output, "the child's number")
+    gateway.stop()
+    wait_until(lambda: _is_gone(int(text)), "the child's end")
+
+
+def _is_gone(process: int) -> bool:
+    """Whether a process has ended; one that nobody has reaped yet has."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return True
+    return stat.rsplit(")", 1)[1].split()[0] == "Z"
+
+
+def test_a_killed_gateway_is_dead() -> None:
+    """Kill works from any thread; the death is reported by its signal."""
+    gateway = GatewayProcess(_server(), None)
+    try:
+        gateway.start()
+        gateway.wait_ready()
+        gateway.kill()
+        assert gateway.wait(TIME_LIMIT) == -9
+        with pytest.raises(GatewayFailed, match="died \\(by SIGKILL\\) while it was being used"):
+            gateway.check_alive()
+    finally:
+        gateway.stop()
+
+
+def test_a_sibling_has_its_own_port_and_changes() -> None:
+    """The rest of its environment is the first one's."""
+    first = GatewayProcess(_server(), "http://cb", 3, {"X": "1"})
+    second = first.sibling({"HEARTBEAT_INTERVAL_SECONDS": "9"})
+    try:
+        second.start()
+        second.wait_ready()
+        assert second.port != first.port
+        assert second.last_output().splitlines()[0] == "environment http://cb 9"
+        second.terminate()
+        assert second.wait(TIME_LIMIT) == -15
+    finally:
+        second.stop()
+
+
+def test_authorities_of_this_machine_are_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only those that a scenario names are trusted."""
+    ours = "n.startswith(('SSL_', 'NODE_', 'REQUESTS_'))"
+    code = f"import os; print(sorted(n for n in os.environ if {ours}))"
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, "/etc/ssl")
+    gateway = GatewayProcess(_python(code), None, environment={"SSL_CERT_FILE": "/own"})
+    try:
+        gateway.start()
+        gateway.wait(TIME_LIMIT)
+        output = gateway.last_output()
+    finally:
+        gateway.stop()
+    assert output == "['SSL_CERT_FILE']"

@@ -1,0 +1,176 @@
+"""Playing many scenarios at a time, and giving up when there is nothing to play on."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway_shim.parity.play.launcher import GatewayFailed
+from gateway_shim.parity.play.runner import Runner
+from gateway_shim.parity.play.targets import NotPlayable
+from gateway_shim.parity.scenario import Process, Scenario
+from tests.support.timing import TIME_LIMIT
+
+
+class _Stage:
+    """A stage that only says what it was asked to play."""
+
+    gateway = None
+
+    def __init__(self, target: _Target) -> None:
+        self._target = target
+
+    def play(self, scenario: Scenario) -> Any:
+        return self._target.play(scenario)
+
+    def abort(self) -> None:
+        self._target.aborted.set()
+
+
+class _Target:
+    """A target without any gateway."""
+
+    name = "fake"
+
+    def __init__(self, stages_at_once: int = 1, own_processes: bool = True) -> None:
+        self.stages_at_once = stages_at_once
+        self.own_processes = own_processes
+        self.order: list[str] = []
+        self.processes: list[Process] = []
+        self.aborted = threading.Event()
+        self.fails = False
+
+    def play(self, scenario: Scenario) -> Any:
+        self.order.append(scenario.id)
+        return {"seen": scenario.id}
+
+    @contextlib.contextmanager
+    def stage(self, process: Process) -> Iterator[Any]:
+        if self.fails:
+            raise GatewayFailed("no such gateway")
+        self.processes.append(process)
+        yield _Stage(self)
+
+
+def _scenario(name: str, seconds: float = 0.0, process: Process | None = None) -> Scenario:
+    return Scenario(name, (), {}, seconds=seconds, process=process)
+
+
+def test_everything_is_played_once_the_long_ones_first() -> None:
+    """Shared scenarios share one stage, the others get one each, as they need it."""
+    target = _Target()
+    own = Process(heartbeat_seconds=1)
+    played: list[str] = []
+    runner = Runner(target, lambda scenario: played.append(scenario.id))
+    seen = runner.run([_scenario("a"), _scenario("long", 9), _scenario("own", 1, own)])
+    assert seen == {name: {"seen": name} for name in ("a", "long", "own")}
+    assert [name for name in target.order if name != "own"] == ["long", "a"]
+    assert sorted(played) == ["a", "long", "own"]
+    assert sorted(target.processes, key=str) == sorted([Process(), own], key=str)
+
+
+def test_scenarios_run_side_by_side() -> None:
+    """As many as the target has stages."""
+    target = _Target(stages_at_once=2)
+    met = threading.Barrier(2, timeout=TIME_LIMIT)
+    target.play = lambda scenario: met.wait() >= 0  # type: ignore[method-assign]
+    assert Runner(target).run([_scenario("a"), _scenario("b")]) == {"a": True, "b": True}
+
+
+def test_without_processes_of_its_own_a_target_skips_what_needs_one() -> None:
+    """It is missing from what was seen."""
+    seen = Runner(_Target(own_processes=False)).run([_scenario("a"), _scenario("b", 0, Process())])
+    assert seen == {"a": {"seen": "a"}}
+
+
+def test_a_gateway_that_does_not_start_is_found_out_once() -> None:
+    """The scenarios with a process of their own are not tried any more."""
+    target = _Target()
+    target.fails = True
+    with pytest.raises(GatewayFailed, match="no such gateway"):
+        Runner(target).run([_scenario("a"), *(_scenario(f"{n}", 0, Process()) for n in range(9))])
+    assert target.processes == []
+
+
+def test_an_odd_process_that_does_not_start_is_an_observation() -> None:
+    """The others are played, however many such processes there are."""
+    target = _Target()
+    odd = Process(callback="http://:$PORT")
+
+    @contextlib.contextmanager
+    def stage(process: Process) -> Iterator[Any]:
+        if process == odd:
+            raise GatewayFailed("it ended")
+        yield _Stage(target)
+
+    target.stage = stage  # type: ignore[method-assign]
+    played: list[str] = []
+    runner = Runner(target, lambda scenario: played.append(scenario.id))
+    seen = runner.run([_scenario("a"), *(_scenario(f"{n}", 0, odd) for n in range(20))])
+    assert seen == {"a": {"seen": "a"}, **{f"{n}": {"failed": "it ended"} for n in range(20)}}
+    assert len(played) == len(seen)
+
+
+def test_what_this_machine_cannot_play_is_missing() -> None:
+    """It is no failure, and nothing was seen of it."""
+    target = _Target()
+
+    @contextlib.contextmanager
+    def stage(process: Process) -> Iterator[Any]:
+        raise NotPlayable("no IPv6 here")
+        yield
+
+    target.stage = stage  # type: ignore[method-assign]
+    played: list[str] = []
+    runner = Runner(target, lambda scenario: played.append(scenario.id))
+    assert (runner.run([_scenario("a", 0, Process())]), played) == ({}, ["a"])
+
+
+def test_a_death_cuts_the_others_short() -> None:
+    """Scenarios that are being played elsewhere are aborted, not waited for."""
+    target = _Target(stages_at_once=2)
+    playing = threading.Event()
+
+    def play(scenario: Scenario) -> Any:
+        if scenario.id == "dies":
+            assert playing.wait(TIME_LIMIT)
+            raise GatewayFailed("it died")
+        playing.set()
+        return target.aborted.wait(TIME_LIMIT)
+
+    target.play = play  # type: ignore[method-assign]
+    with pytest.raises(GatewayFailed, match="it died"):
+        Runner(target).run([_scenario("waits"), _scenario("dies"), _scenario("never")])
+    assert target.aborted.is_set()
+
+
+def test_a_stage_that_is_ready_after_the_end_is_not_played_on() -> None:
+    """A gateway that was still starting when the run was stopped plays nothing any more."""
+    target = _Target()
+    runner = Runner(target)
+
+    @contextlib.contextmanager
+    def stage(process: Process) -> Iterator[Any]:
+        runner.stop()
+        yield _Stage(target)
+
+    target.stage = stage  # type: ignore[method-assign]
+    assert (runner.run([_scenario("a", 0, Process())]), target.order) == ({}, [])
+
+
+def test_what_never_answers_right_is_no_gateway() -> None:
+    """After a dozen failures the rest is not played."""
+    target = _Target()
+    target.play = lambda scenario: {"failed": "nonsense"}  # type: ignore[method-assign]
+    with pytest.raises(GatewayFailed, match=r"does not answer like a gateway \(nonsense\)"):
+        Runner(target).run([_scenario(f"{n}") for n in range(50)])
+
+
+def test_nothing_to_play_is_nothing_seen() -> None:
+    """No gateway is started for it."""
+    target = _Target()
+    assert (Runner(target).run([]), target.processes) == ({}, [])

@@ -1,0 +1,129 @@
+"""What the backend is told, and every answer that it may give."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gateway_shim.protocol import callbacks
+from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import http as contract
+from gateway_shim.protocol.callbacks import Action, CallbackAnswer, CallbackFailure, Reason
+from gateway_shim.protocol.event_stream import Dialect
+from gateway_shim.protocol.http import Refusal
+
+NAMED, ENVELOPE = Dialect.NAMED, Dialect.ENVELOPE
+
+REQUEST = {"url": "/a?b", "headers": {"host": "h"}}
+
+
+def test_connect_payload() -> None:
+    """A connect has no reason."""
+    payload = callbacks.payload(Action.CONNECT, "t", REQUEST)
+    assert payload == {"action": "connect", "token": "t", "request": REQUEST}
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        (Reason.CLIENT_CLOSED, "client_closed"),
+        (Reason.SERVER_CLOSED, "server_closed"),
+        (Reason.ERROR, "error"),
+    ],
+)
+def test_disconnect_payload(reason: Reason, text: str) -> None:
+    """A disconnect says why, in the order of the recordings, as plain JSON values."""
+    payload = callbacks.payload(Action.DISCONNECT, "t", REQUEST, reason)
+    assert contract.compact_json(payload) == (
+        b'{"action":"disconnect","reason":"%b","token":"t",'
+        b'"request":{"url":"/a?b","headers":{"host":"h"}}}' % text.encode()
+    )
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize("status", [200, 201, 204, 206, 299])
+def test_accepted(dialect: Dialect, status: int) -> None:
+    """Any 2xx opens the stream."""
+    assert callbacks.refusal(CallbackAnswer(status), dialect) is None
+
+
+def _error(status: int, code: str, message: str) -> Refusal:
+    return Refusal(
+        status,
+        json.dumps({"error": {"message": message, "code": code}})
+        .replace('": ', '":')
+        .replace(', "', ',"')
+        .encode(),
+    )
+
+
+REFUSALS = [
+    (CallbackAnswer(400), NAMED, _error(400, "BACKEND_ERROR", "Backend returned 400")),
+    (CallbackAnswer(401), NAMED, _error(401, "BACKEND_AUTH_FAILED", "Backend returned 401")),
+    (CallbackAnswer(403), NAMED, _error(403, "BACKEND_FORBIDDEN", "Backend returned 403")),
+    *(
+        (
+            CallbackAnswer(status),
+            dialect,
+            _error(status, "BACKEND_ERROR", f"Backend returned {status}"),
+        )
+        for status in (302, 404, 409, 422, 429, 500, 502, 503, 599)
+        for dialect in Dialect
+    ),
+    *(
+        (failure, dialect, _error(status, code, message))
+        for failure, status, code, message in (
+            (CallbackFailure.TIMEOUT, 504, "GATEWAY_TIMEOUT", "Gateway timeout"),
+            (CallbackFailure.UNAVAILABLE, 503, "BACKEND_UNAVAILABLE", "Backend unavailable"),
+            *(
+                (CallbackAnswer(odd), 503, "BACKEND_UNAVAILABLE", "Backend unavailable")
+                for odd in (0, 99, 100, 101, 103, 199, 600, 999, 1000)
+            ),
+            (
+                CallbackFailure.NOT_CONFIGURED,
+                503,
+                "SERVICE_NOT_CONFIGURED",
+                "Service not configured",
+            ),
+        )
+        for dialect in Dialect
+    ),
+    *(
+        (answer, ENVELOPE, Refusal(200, in_stream=wire.rejected(answer.status, message)))
+        for answer, message in (
+            (CallbackAnswer(400), "Bad Request"),
+            (CallbackAnswer(401), "Unauthorized"),
+            (CallbackAnswer(403), "Forbidden"),
+            (CallbackAnswer(401, "Not You"), "Not You"),
+            (CallbackAnswer(401, ""), "Unauthorized"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("outcome", "dialect", "expected"), REFUSALS)
+def test_refusal(
+    outcome: CallbackAnswer | CallbackFailure, dialect: Dialect, expected: Refusal
+) -> None:
+    """Whatever else a callback comes to is what the client gets, by the contract's table."""
+    assert callbacks.refusal(outcome, dialect) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (CallbackAnswer(403), "Forbidden"),
+        (CallbackAnswer(599), "unknown"),
+        (CallbackAnswer(403, "Not You"), "Not You"),
+        (CallbackAnswer(403, ""), "Forbidden"),
+    ],
+)
+def test_message(answer: CallbackAnswer, message: str) -> None:
+    """The backend's own reason phrase; without one, the standard phrase."""
+    assert answer.message == message
+
+
+def test_time_limit() -> None:
+    """A backend has five seconds, says the contract."""
+    assert callbacks.CALLBACK_TIME_LIMIT_SECONDS == 5

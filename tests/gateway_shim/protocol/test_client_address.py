@@ -1,0 +1,113 @@
+"""Who the client is, and what limits count it as."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.protocol.client_address import DEFAULT_PROXIES, MAX_HOPS, TrustedProxies
+
+LOCAL = TrustedProxies.parse(DEFAULT_PROXIES)
+NONE = TrustedProxies.parse("")
+NETWORK = TrustedProxies.parse("10.0.0.0/8, 2001:db8:1::/48")
+EVERYBODY = TrustedProxies.parse("*")
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "forwarded", "client"),
+    [
+        # Nobody else's header is believed.
+        (LOCAL, "192.0.2.1", ["198.51.100.1"], "192.0.2.1"),
+        (NONE, "127.0.0.1", ["198.51.100.1"], "127.0.0.1"),
+        (NONE, "", ["198.51.100.1"], ""),
+        (LOCAL, "127.0.0.2", ["198.51.100.1"], "127.0.0.2"),
+        # A trusted proxy's is.
+        (LOCAL, "127.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        (LOCAL, "::1", ["198.51.100.1"], "198.51.100.1"),
+        (LOCAL, "::ffff:127.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        (LOCAL, "", ["198.51.100.1"], "198.51.100.1"),
+        (NETWORK, "10.9.8.7", ["2001:DB8::1"], "2001:db8::1"),
+        # What the client itself has written stands further left.
+        (LOCAL, "127.0.0.1", ["203.0.113.9, 198.51.100.1"], "198.51.100.1"),
+        (LOCAL, "127.0.0.1", ["203.0.113.9", "198.51.100.1"], "198.51.100.1"),
+        # Proxies behind proxies.
+        (NETWORK, "10.0.0.1", ["203.0.113.9, 198.51.100.1, 10.0.0.2"], "198.51.100.1"),
+        (NETWORK, "10.0.0.1", ["198.51.100.1, 2001:db8:1::5"], "198.51.100.1"),
+        # No client is named.
+        (LOCAL, "127.0.0.1", [], "127.0.0.1"),
+        (LOCAL, "127.0.0.1", [""], "127.0.0.1"),
+        (NETWORK, "10.0.0.1", ["10.0.0.2, 10.0.0.3"], "10.0.0.1"),
+        (LOCAL, "127.0.0.1", ["198.51.100.1, unknown"], "127.0.0.1"),
+        (LOCAL, "127.0.0.1", ["198.51.100.1, _hidden, ,"], "127.0.0.1"),
+        (LOCAL, "127.0.0.1", ["198.51.100.1" + ", 127.0.0.1" * MAX_HOPS], "127.0.0.1"),
+        # Spellings.
+        (LOCAL, "127.0.0.1", ["198.51.100.1:4711"], "198.51.100.1"),
+        (LOCAL, "127.0.0.1", ["[2001:db8::1]:4711"], "2001:db8::1"),
+        (LOCAL, "127.0.0.1", ["[2001:db8::1]"], "2001:db8::1"),
+        (LOCAL, "127.0.0.1", ["::ffff:198.51.100.1"], "198.51.100.1"),
+        (LOCAL, "127.0.0.1", ["fe80::1%eth0"], "fe80::1"),
+        (LOCAL, "::ffff:192.0.2.1", [], "192.0.2.1"),
+        # Where everybody is believed, the first who is named is the client.
+        (EVERYBODY, "192.0.2.1", ["198.51.100.1, 203.0.113.9"], "198.51.100.1"),
+        (EVERYBODY, "192.0.2.1", [], "192.0.2.1"),
+    ],
+)
+def test_client(proxies: TrustedProxies, peer: str, forwarded: list[str], client: str) -> None:
+    """The rightmost address that is no trusted proxy, if the peer is one; else the peer."""
+    assert proxies.client(peer, forwarded) == client
+
+
+@pytest.mark.parametrize(
+    ("proxies", "address", "key"),
+    [
+        (LOCAL, "192.0.2.1", "192.0.2.1"),
+        (LOCAL, "::ffff:192.0.2.1", "192.0.2.1"),
+        (LOCAL, "2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
+        (LOCAL, "fe80::1%eth0", "fe80::/64"),
+        (LOCAL, "127.0.0.1", ""),
+        (NONE, "127.9.9.9", ""),
+        (NONE, "::1", ""),
+        (NONE, "", ""),
+        (NETWORK, "10.0.0.1", ""),
+        (NETWORK, "192.0.2.1", "192.0.2.1"),
+        (EVERYBODY, "192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_limit_key(proxies: TrustedProxies, address: str, key: str) -> None:
+    """Loopback, Unix sockets and proxies that name no client are not counted."""
+    assert proxies.limit_key(address) == key
+
+
+def test_a_network_has_one_key() -> None:
+    """Each stream of an address keeps the key, so it is the same string for all of them."""
+    assert LOCAL.limit_key("2001:db8::1") is LOCAL.limit_key("2001:db8::ffff:1")
+
+
+@pytest.mark.parametrize("text", ["localhost", "10.0.0.1/8", "10.0.0.0/33", "Unix", "a,b"])
+def test_bad_lists(text: str) -> None:
+    """What is no address is refused with its own text."""
+    with pytest.raises(InvalidConfiguration, match="is not an address, a network"):
+        TrustedProxies.parse(text)
+
+
+@given(
+    peer=st.sampled_from(["", "127.0.0.1", "10.0.0.1", "::1", "nonsense"]),
+    forwarded=st.lists(
+        st.text(st.characters(max_codepoint=255), max_size=50)
+        | st.lists(st.ip_addresses().map(str) | st.text("0123456789:.[]%,", max_size=30)).map(
+            ",".join
+        ),
+        max_size=5,
+    ),
+)
+def test_any_header(peer: str, forwarded: list[str]) -> None:
+    """Whatever the header says, the client is an address, or what the peer is."""
+    for proxies in (LOCAL, NONE, NETWORK, EVERYBODY):
+        client = proxies.client(peer, forwarded)
+        if client != peer:
+            assert str(ipaddress.ip_address(client)) == client
+        assert len(proxies.limit_key(client)) <= len("ffff:ffff:ffff:ffff::/64")

@@ -1,0 +1,141 @@
+"""An arbiter for tests, whose workers are no processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from gunicorn.arbiter import Arbiter
+
+from gateway_shim.server import arbiter as arbiter_module
+from gateway_shim.server.arbiter import StreamArbiter
+from gateway_shim.server.options import GunicornServer, base_options
+from gateway_shim.server.process.reload_check import ReloadCheck
+from gateway_shim.server.process.start_signals import StartSignals
+from tests.gateway_shim.streams.rig import FakeClock
+
+__all__ = ["Rig"]
+
+
+class FakeCheck:
+    """A check whose end the test decides."""
+
+    def __init__(self) -> None:
+        self.over = self.killed = False
+        self.problem: str | None = None
+
+    def is_over(self) -> bool:
+        """Whether the test has said so."""
+        return self.over
+
+    def kill(self) -> None:
+        """Note it."""
+        self.killed = True
+
+
+class FakeStart(StartSignals):
+    """A start without a terminal, unless the test says that there was one."""
+
+    closed = False
+    hangup = False
+
+    def look_for_terminal(self) -> None:
+        """Leave the terminal that the tests run at alone."""
+
+    def terminal_is_gone(self) -> bool:
+        """What the test has said."""
+        return self.closed
+
+    def take_hangup(self) -> bool:
+        """What the test has said."""
+        return self.hangup
+
+
+class Rig:
+    """An arbiter whose workers are no processes.
+
+    Attributes:
+        sent: the signals that were sent to workers, with their pids.
+        ends: what ``waitpid`` returns next.
+        served: the ages of the workers that have served.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sent: list[tuple[int, int]] = []
+        self.ends: list[tuple[int, int]] = []
+        self.served: set[int] = set()
+        self.checks: list[FakeCheck] = []
+        self.reloads = 0
+        self.clock = FakeClock()
+        self.gone: set[int] = set()
+        running = GunicornServer(lambda: None, base_options("127.0.0.1", 1, drain_seconds=5))
+        made: Any = Arbiter(running)
+        made.pid = os.getpid()
+        made.WORKERS = {}
+        made.LISTENERS = [SimpleNamespace(sock=SimpleNamespace(dup=socket.socket))]
+        self.start = FakeStart()
+        StreamArbiter.take_over(made, self._start_check, start=self.start)
+        self.arbiter: StreamArbiter = made
+        monkeypatch.setattr(os, "kill", self._kill)
+        monkeypatch.setattr(os, "waitpid", lambda *_: self.ends.pop(0) if self.ends else (0, 0))
+        monkeypatch.setattr(arbiter_module, "monotonic", self.clock)
+        monkeypatch.setattr(Arbiter, "spawn_worker", lambda _: self._spawn())
+        monkeypatch.setattr(Arbiter, "reload", lambda _: self._reload())
+
+    def turn(self) -> list[int]:
+        """Let the loop turn once; return the signals that it has seen."""
+        arbiter = self.arbiter
+        signals = arbiter.wait_for_signals(timeout=0.001)
+        for sig in signals:
+            if sig == signal.SIGCHLD:
+                arbiter.reap_workers()
+            if sig == signal.SIGHUP:
+                arbiter.handle_hup()
+        arbiter.murder_workers()
+        arbiter.manage_workers()
+        return signals
+
+    def end(self, pid: int, status: int = 0) -> None:
+        """Let a worker end, and the arbiter hear of it."""
+        self.ends.append((pid, status))
+        self.arbiter.signal_chld(signal.SIGCHLD, None)
+        self.turn()
+
+    def signals(self, *numbers: int) -> None:
+        """Let signals arrive."""
+        for number in numbers:
+            self.arbiter.signal(number, None)
+
+    @property
+    def workers(self) -> list[int]:
+        """The pids of the workers that have no successor."""
+        return list(self.arbiter.WORKERS)
+
+    def _start_check(self) -> ReloadCheck:
+        self.checks.append(FakeCheck())
+        return cast(ReloadCheck, self.checks[-1])
+
+    def _kill(self, pid: int, sig: int) -> None:
+        if pid in self.gone:
+            raise ProcessLookupError
+        self.sent.append((pid, sig))
+
+    def _spawn(self) -> int:
+        self.arbiter.worker_age += 1
+        age = self.arbiter.worker_age
+        tmp = SimpleNamespace(close=lambda: None, last_update=time.monotonic)
+        generations = SimpleNamespace(has_served=lambda age: age in self.served)
+        worker = SimpleNamespace(age=age, tmp=tmp, generations=generations, aborted=False)
+        self.arbiter.WORKERS[100 + age] = cast(Any, worker)
+        self.served.add(age)
+        return 100 + age
+
+    def _reload(self) -> None:
+        self.reloads += 1
+        self.arbiter.spawn_worker()
+        self.arbiter.manage_workers()

@@ -1,0 +1,141 @@
+"""Requests for streams let others go first, and lose nothing by it."""
+
+from __future__ import annotations
+
+import _socket
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from gateway_shim.server.requests.arrivals import STREAMS_IN_A_ROUND, Arrivals
+from tests.gateway_shim.streams.rig import HubErrors, tcp_pair
+from tests.support.timing import wait_until
+
+STREAM = b"GET /stream?request_id=x HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Door:
+    """Arrivals, with what becomes of them.
+
+    Attributes:
+        admitted: the addresses that got a handler, in order.
+        is_open: whether there is one.
+        room: how many may wait.
+    """
+
+    def __init__(self) -> None:
+        self.admitted: list[Any] = []
+        self.is_open = True
+        self.room = 100
+        self.arrivals = Arrivals(self._is_stream, lambda: self.room, self._admit)
+        self._sockets: list[Any] = []
+
+    def _is_stream(self, method: str, target: str) -> bool:
+        return method == "GET" and target.startswith("/stream")
+
+    def _admit(self, sock: _socket.socket, address: Any) -> bool:
+        if self.is_open:
+            self.admitted.append(address)
+            sock.close()
+        return self.is_open
+
+    def come(self, numbers: Iterable[int], data: bytes = STREAM) -> list[bool]:
+        """Connect clients in one round of the loop; return which of them wait."""
+        pairs = []
+        for _ in numbers:
+            client, server = tcp_pair()
+            client.sendall(data)
+            plain = _socket.socket(server.family, server.type, 0, server.detach())
+            self._sockets += [client, plain]
+            pairs.append(plain)
+        return [
+            self.arrivals.take(plain, number) for number, plain in zip(numbers, pairs, strict=True)
+        ]
+
+    def hang_up(self, number: int) -> None:
+        """Close one client's connection."""
+        self._sockets[2 * number].close()
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.arrivals.close()
+        for each in self._sockets:
+            each.close()
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    """Nobody is there yet."""
+    door = Door()
+    with HubErrors():
+        yield door
+    door.close()
+
+
+def test_a_few_in_each_round(door: Door) -> None:
+    """The first few are served at once; the others follow in their order."""
+    waits = door.come(range(3 * STREAMS_IN_A_ROUND))
+    assert waits == [False] * STREAMS_IN_A_ROUND + [True] * 2 * STREAMS_IN_A_ROUND
+    assert len(door.arrivals) == 2 * STREAMS_IN_A_ROUND
+    door.arrivals._begin_round()
+    assert len(door.admitted) == STREAMS_IN_A_ROUND
+    wait_until(lambda: not len(door.arrivals), "all to be admitted")
+    assert door.admitted == list(range(STREAMS_IN_A_ROUND, 3 * STREAMS_IN_A_ROUND))
+    wait_until(lambda: door.arrivals._timer is None, "the timer to end")
+    assert door.come([100]) == [False]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"POST /stream HTTP/1.1\r\n\r\n",
+        b"GET /strea",
+        b"GET",
+        b"\xff \xff \xff",
+        b" ",
+        b"GET " + b"/stream" * 3000,
+    ],
+)
+def test_others_are_served_at_once(door: Door, data: bytes) -> None:
+    """Whatever is no request for a stream, or is not known to be one yet."""
+    door.is_open = False
+    door.come(range(2 * STREAMS_IN_A_ROUND))
+    assert door.come([100], data) == [False]
+
+
+def test_no_room(door: Door) -> None:
+    """Who cannot wait is served like all others, and may be refused there."""
+    door.room = 1
+    waits = door.come(range(STREAMS_IN_A_ROUND + 3))
+    assert waits == [False] * STREAMS_IN_A_ROUND + [True, False, False]
+
+
+def test_no_handler(door: Door) -> None:
+    """They go on waiting until there is one, in their order."""
+    door.is_open = False
+    door.come(range(STREAMS_IN_A_ROUND + 3))
+    door.arrivals._begin_round()
+    assert len(door.arrivals) == 3
+    door.is_open = True
+    wait_until(lambda: not len(door.arrivals), "all to be admitted")
+    assert door.admitted == [STREAMS_IN_A_ROUND + number for number in range(3)]
+
+
+def test_who_has_left_gets_no_handler(door: Door) -> None:
+    """Browsers that gave up in the line cost nothing more."""
+    door.come(range(STREAMS_IN_A_ROUND + 3))
+    door.hang_up(STREAMS_IN_A_ROUND + 1)
+    wait_until(lambda: not len(door.arrivals), "all to be admitted")
+    assert door.admitted == [STREAMS_IN_A_ROUND, STREAMS_IN_A_ROUND + 2]
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_close(door: Door, is_open: bool) -> None:
+    """Those who wait are served before a server ends, if they can be."""
+    door.come(range(STREAMS_IN_A_ROUND + 3))
+    door.is_open = is_open
+    door.arrivals.close()
+    assert len(door.admitted) == 3 * is_open
+    assert len(door.arrivals) == 0

@@ -1,0 +1,301 @@
+"""How long and how many connections are idle, and how they end."""
+
+from __future__ import annotations
+
+import _socket
+import contextlib
+import os
+import select
+import socket
+from collections.abc import Iterator
+
+import gevent
+import pytest
+from gevent.pool import Pool
+from gunicorn.http.unreader import SocketUnreader
+
+from gateway_shim.server.requests import keep_alive
+from gateway_shim.server.requests.connections import RequestConnections
+from gateway_shim.server.requests.keep_alive import GRACE_SECONDS, HeadTimeout, KeptConnections
+from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
+from tests.gateway_shim.streams.rig import tcp_pair
+from tests.support.timing import TIME_LIMIT, wait_until
+
+
+class Idle:
+    """A connection whose handler waits for the next request.
+
+    Args:
+        kept: where it waits.
+    """
+
+    def __init__(self, kept: KeptConnections) -> None:
+        self.client, self.server = tcp_pair()
+        self.unreader = SocketUnreader(self.server)
+        self._kept = kept
+        self.handler = gevent.spawn(self._wait)
+        connections = kept._connections
+        wait_until(
+            lambda: self.handler in connections or self.handler.ready(), "the handler to wait"
+        )
+
+    def _wait(self) -> bool:
+        connections = self._kept._connections
+        assert connections.enter(connections._lines[0], self.server.fileno(), "")
+        try:
+            return self._kept.wait(self.unreader, self.server)
+        finally:
+            connections.leave()
+
+    def outcome(self) -> bool:
+        """What the waiting came to."""
+        result: bool = self.handler.get(timeout=TIME_LIMIT)
+        return result
+
+    def close(self) -> None:
+        """Close both ends."""
+        self.handler.kill()
+        self.client.close()
+        self.server.close()
+
+
+@pytest.fixture
+def connections() -> Iterator[list[Idle]]:
+    """Connections that are closed at the end."""
+    with contextlib.ExitStack() as stack:
+        made: list[Idle] = []
+        stack.callback(lambda: [idle.close() for idle in made])
+        yield made
+
+
+def kept_for(seconds: float = 3600) -> KeptConnections:
+    """Connections that may be idle so long."""
+    connections = RequestConnections(100, lambda address: address, RefusalCounts())
+    connections.add_line(Pool(100), 100)
+    return KeptConnections(seconds, connections)
+
+
+def test_next_request(connections: list[Idle]) -> None:
+    """The next request ends the waiting, and its bytes are there for the parser."""
+    kept = kept_for()
+    idle = Idle(kept)
+    connections.append(idle)
+    assert not idle.handler.ready()
+    idle.client.sendall(b"GET / HTTP/1.1\r\n")
+    assert idle.outcome() is True
+    assert idle.unreader.read() == b"GET / HTTP/1.1\r\n"
+    assert len(kept._connections) == 0
+
+
+def test_request_that_was_read_already(connections: list[Idle]) -> None:
+    """What the client sent together with the request before is no idle time."""
+    kept = kept_for()
+    client, server = tcp_pair()
+    unreader = SocketUnreader(server)
+    unreader.unread(b"GET /second")
+    assert kept.wait(unreader, server) is True
+    assert unreader.read() == b"GET /second"
+    client.close()
+    server.close()
+
+
+def test_an_empty_line_is_no_request(connections: list[Idle]) -> None:
+    """What some clients send behind a body does not start the next request's time."""
+    kept = kept_for()
+    idle = Idle(kept)
+    connections.append(idle)
+    idle.client.sendall(b"\r\n")
+    wait_until(lambda: not _readable(idle.server), "the empty line to be taken")
+    assert not idle.handler.ready()
+    assert len(kept._connections._lines[0].idle) == 1
+    idle.client.sendall(b"\r\nGET")
+    assert idle.outcome() is True
+    assert idle.unreader.read() == b"GET"
+
+
+def _readable(sock: socket.socket) -> bool:
+    return bool(select.select([sock], [], [], 0)[0])
+
+
+def test_the_client_learns_of_the_end_at_once(connections: list[Idle]) -> None:
+    """Before the handler has run: until then a request would be lost with the connection."""
+    kept = kept_for()
+    idle = Idle(kept)
+    connections.append(idle)
+    kept.close()
+    assert not idle.handler.ready()
+    plain = _socket.socket(fileno=os.dup(idle.client.fileno()))  # gevent's would wait
+    try:
+        assert plain.recv(1, socket.MSG_DONTWAIT) == b""
+    finally:
+        plain.close()
+    assert idle.outcome() is False
+
+
+def test_client_hangs_up(connections: list[Idle]) -> None:
+    """A client that leaves ends the connection."""
+    idle = Idle(kept_for())
+    connections.append(idle)
+    idle.client.close()
+    assert idle.outcome() is False
+
+
+def test_client_resets(connections: list[Idle]) -> None:
+    """A connection that breaks is the caller's to report."""
+    idle = Idle(kept_for())
+    connections.append(idle)
+    idle.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    idle.client.close()
+    with pytest.raises(ConnectionResetError):
+        idle.outcome()
+
+
+def test_idle_too_long(connections: list[Idle]) -> None:
+    """After the time the connection ends."""
+    kept = kept_for(seconds=0.01 - GRACE_SECONDS)
+    idle = Idle(kept)
+    connections.append(idle)
+    assert idle.outcome() is False
+    assert len(kept._connections) == 0
+
+
+def test_idle_a_little_longer_than_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that was sent in time has a second to arrive."""
+    allowed: list[float] = []
+    start_new = gevent.Timeout.start_new
+
+    def started(seconds: float) -> gevent.Timeout:
+        allowed.append(seconds)
+        return start_new(seconds)
+
+    client, server = tcp_pair()
+    client.close()
+    monkeypatch.setattr(gevent.Timeout, "start_new", started)
+    assert kept_for(seconds=5).wait(SocketUnreader(server), server) is False
+    assert allowed == [6]
+    server.close()
+
+
+def test_request_in_the_last_moment(
+    connections: list[Idle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that arrives while the time runs out is served."""
+
+    def busy(descriptor: int) -> None:
+        # The loop was busy: when the handler runs again, both have happened.
+        client.sendall(b"GET")
+        gevent.sleep(TIME_LIMIT)
+
+    client, server = tcp_pair()
+    unreader = SocketUnreader(server)
+    monkeypatch.setattr(keep_alive, "wait_read", busy)
+    assert kept_for(seconds=0.01 - GRACE_SECONDS).wait(unreader, server) is True
+    assert unreader.read() == b"GET"
+    assert server.gettimeout() is None
+    client.close()
+    server.close()
+
+
+def test_another_time_limit_is_not_ours() -> None:
+    """A time limit that somebody else has set goes on to them."""
+    client, server = tcp_pair()
+    with pytest.raises(gevent.Timeout), gevent.Timeout(0.01):
+        kept_for().wait(SocketUnreader(server), server)
+    client.close()
+    server.close()
+
+
+def test_close(connections: list[Idle]) -> None:
+    """At the end all idle connections are closed, and none becomes idle any more."""
+    kept = kept_for()
+    connections += [Idle(kept) for _ in range(3)]
+    connections[1].client.sendall(b"GET")
+    kept.close()
+    assert [idle.outcome() for idle in connections] == [False, True, False]
+    connections.append(Idle(kept))
+    assert connections[-1].outcome() is False
+
+
+def test_others_run_between_two_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that has sent a thousand requests at once does not keep others waiting."""
+    monkeypatch.setattr("gateway_shim.event_loop.turns.SLICE_SECONDS", 0.0)  # used up by now
+    kept = kept_for()
+    client, server = tcp_pair()
+    unreader = SocketUnreader(server)
+    ran = []
+    unreader.unread(b"GET")
+    gevent.spawn(ran.append, 1)
+    assert kept.wait(unreader, server) is True
+    assert ran == [1]
+    client.close()
+    server.close()
+
+
+def test_the_limit_of_a_head_is_that_of_node() -> None:
+    """The time for a head does not grow with the idle time."""
+    assert keep_alive.HEAD_SECONDS == 5.0
+
+
+def test_a_slow_head_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The block ends without an exception; another error and a fast head count for nothing."""
+    monkeypatch.setattr(keep_alive, "HEAD_SECONDS", 0.01)
+    counts = RefusalCounts()
+    with HeadTimeout(counts):
+        gevent.sleep(TIME_LIMIT)
+    assert counts.by_reason[RefusalReason.SLOW_HEAD] == 1
+    with HeadTimeout(counts):
+        pass
+    with pytest.raises(StopIteration), HeadTimeout(counts):
+        raise StopIteration
+    assert counts.by_reason[RefusalReason.SLOW_HEAD] == 1
+
+
+def test_the_end_of_a_connection_with_unread_requests() -> None:
+    """The client reads every answer, although it has sent more than was read."""
+    client, server = tcp_pair()
+    client.sendall(b"x" * 1000)
+    server.sendall(b"the last answer")
+    ended = gevent.spawn(kept_for().end, server)
+    assert client.recv(100) == b"the last answer"
+    assert client.recv(100) == b""
+    client.close()
+    ended.get(timeout=TIME_LIMIT)
+
+
+def test_the_last_requests_are_waited_for(connections: list[Idle]) -> None:
+    """Those that are being answered; and for a moment a head that may be on its way."""
+    kept = kept_for()
+    counted = kept._connections
+    client, server = tcp_pair()
+    steps: list[str] = []
+
+    def serve() -> None:
+        counted.enter(counted._lines[0], server.fileno(), "")
+        server.recv(1)
+        counted.work()
+        steps.append("works")
+        server.recv(1)
+        steps.append("is over")
+        counted.leave()
+
+    with contextlib.closing(client), contextlib.closing(server):
+        handler = gevent.spawn(serve)
+        wait_until(lambda: handler in counted, "the handler to wait")
+        finishing = gevent.spawn(kept.finish)
+        gevent.sleep(0)
+        client.sendall(b"x")
+        wait_until(lambda: steps == ["works"], "the head to be read")
+        client.sendall(b"x")
+        finishing.join(TIME_LIMIT)
+        assert steps == ["works", "is over"]
+
+
+def test_who_sends_no_head_is_not_waited_for(
+    connections: list[Idle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser connects in advance; the process need not live longer for that."""
+    monkeypatch.setattr(keep_alive, "_LAST_REQUESTS_SECONDS", TIME_LIMIT)
+    idle = Idle(kept_for())
+    connections.append(idle)
+    idle._kept.finish()
+    assert not idle.handler.ready()

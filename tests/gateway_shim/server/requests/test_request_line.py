@@ -1,0 +1,44 @@
+"""gateway_shim.server.requests.request_line; whole requests are in test_server_request."""
+
+from __future__ import annotations
+
+import pytest
+from gunicorn.http.errors import InvalidRequestLine, InvalidRequestMethod
+
+from gateway_shim.server.requests.request_line import check_beginning, check_target, empty_lines
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [(b"", 0), (b"\r", 0), (b"\r\n", 2), (b"\r\n\r\n\rG", 4), (b"G\r\n", 0), (b"\n", 0)],
+)
+def test_empty_lines(data: bytes, size: int) -> None:
+    """Their bytes are counted, of whole lines that end with CR LF."""
+    assert empty_lines(data) == empty_lines(bytearray(data)) == size
+
+
+def test_beginnings_of_a_request() -> None:
+    """Every beginning of a good line may go on, however little of it is there."""
+    line = b"M-SEARCH * HTTP/1.1\r"
+    for end in range(len(line) + 1):
+        check_beginning(line[:end])
+    check_beginning(b"\r")
+
+
+def test_beginnings_of_nothing() -> None:
+    """A line that can be none is refused."""
+    for data in (b"{", b" G", b"get", b"GE\0", b"A" * 21, b"\n", b"\rG"):
+        with pytest.raises(InvalidRequestMethod):
+            check_beginning(data)
+    for data in (b"GET /\n", b"GET /\rx"):
+        with pytest.raises(InvalidRequestLine):
+            check_beginning(data)
+
+
+def test_check_target() -> None:
+    """A path, a URL or an asterisk."""
+    for target in ("/", "*", "http://h/x", "http://"):
+        check_target(target)
+    for target in ("", "x", "**", "1a://h"):
+        with pytest.raises(InvalidRequestLine):
+            check_target(target)

@@ -1,0 +1,202 @@
+"""Connections are counted, and floods kept from the handlers."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import gevent
+import pytest
+from gevent.pool import Pool
+
+from gateway_shim.server.requests import request_server
+from gateway_shim.server.requests.arrivals import STREAMS_IN_A_ROUND
+from gateway_shim.server.requests.connections import RequestConnections
+from gateway_shim.server.requests.request_server import RequestServer
+from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
+from tests.gateway_shim.streams.rig import HubErrors
+from tests.support.timing import TIME_LIMIT, wait_until
+
+REQUEST = b"GET / HTTP/1.1\r\n\r\n"
+STREAMS = 15
+
+
+class House:
+    """A server that reads a request and answers ``hello``.
+
+    Args:
+        size: how many connections it may have.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.refusals = RefusalCounts()
+        self.connections = RequestConnections(100, lambda address: "", self.refusals)
+        self.line = self.connections.add_line(Pool(size), size)
+        self.server = RequestServer(
+            ("127.0.0.1", 0),
+            self.connections,
+            self.line,
+            is_stream=lambda method, target: (method, target) == ("GET", "/stream"),
+            free_streams=lambda: STREAMS,
+            handle=self._handle,
+        )
+
+    def _handle(self, sock: Any, address: Any) -> None:
+        assert gevent.getcurrent() in self.connections
+        if sock.recv(100):
+            self.connections.work()
+            sock.sendall(b"hello")
+
+    def connect(self, stack: ExitStack) -> socket.socket:
+        """One more client."""
+        client = socket.create_connection(("127.0.0.1", self.server.server_port), TIME_LIMIT)
+        return stack.enter_context(client)
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """Closes at the end what a test opens."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def house(stack: ExitStack) -> Iterator[House]:
+    """A server for twenty connections."""
+    house = House(20)
+    with HubErrors():
+        house.server.start()
+        yield house
+        house.server.stop(timeout=0)
+    assert len(house.connections) == 0
+
+
+def ask(client: socket.socket) -> None:
+    """Send a request, and get the answer."""
+    client.sendall(REQUEST)
+    assert client.recv(100) == b"hello"
+
+
+def test_a_flood_stays_in_the_lobby(house: House, stack: ExitStack) -> None:
+    """A quarter of the connections get handlers; whoever sends a head is served."""
+    flood = [house.connect(stack) for _ in range(40)]
+    ask(house.connect(stack))
+    wait_until(lambda: len(house.server._lobby) == 15, "the lobby to be full")
+    assert house.line.count == 5
+    assert house.refusals.by_reason[RefusalReason.CONNECTIONS] == 40 - 5 - 15
+    ask(flood[0])  # it has a handler
+    ask(flood[-1])  # it waits in the lobby
+
+
+def test_the_lobby_ends_with_the_server(house: House, stack: ExitStack) -> None:
+    """Nobody in it waits for nothing."""
+    flood = [house.connect(stack) for _ in range(8)]
+    wait_until(lambda: len(house.server._lobby) == 3, "some to be in the lobby")
+    house.server.close()
+    assert flood[-1].recv(1) == b""
+
+
+def test_a_full_house_lets_nobody_in(house: House, stack: ExitStack) -> None:
+    """A connection waits in the lobby until there is a handler."""
+    flood = [house.connect(stack) for _ in range(8)]
+    wait_until(lambda: len(house.server._lobby) == 3, "some to be in the lobby")
+    busy = [house.line.pool.spawn(gevent.sleep, TIME_LIMIT) for _ in range(15)]
+    flood[-1].sendall(REQUEST)
+    house.server._lobby.look()
+    assert len(house.server._lobby) == 3
+    gevent.killall(busy)
+    assert flood[-1].recv(100) == b"hello"
+
+
+def test_who_left_before_gets_no_handler(
+    house: House, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that a flood leaves behind in the listener's queue cost next to nothing."""
+    house.server.stop_accepting()
+    for _ in range(40):
+        with house.connect(stack) as left:
+            left.shutdown(socket.SHUT_WR)
+    entered: list[str] = []
+    enter = house.connections.enter
+    monkeypatch.setattr(
+        house.connections, "enter", lambda *args: entered.append(args[2]) or enter(*args)
+    )
+    client = house.connect(stack)
+    house.server.start_accepting()
+    ask(client)
+    assert len(entered) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_no_descriptor_is_left(
+    house: House,
+    stack: ExitStack,
+    number: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The longest waiting gives up its own, one line says so, and accepting goes on soon."""
+    monkeypatch.setattr(request_server, "_PAUSE_SECONDS", 0.01)
+    waiting = house.connect(stack)
+    wait_until(lambda: house.line.count, "it to have a handler")
+    listener = house.server.socket
+    tries = 0
+
+    class Exhausted:
+        """A listening socket of a process that has no descriptor left, three times."""
+
+        def _accept(self) -> Any:
+            nonlocal tries
+            tries += 1
+            if tries <= 3:
+                raise OSError(number, "too many")
+            return listener._accept()  # type: ignore[attr-defined]
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(listener, name)
+
+    house.server.socket = Exhausted()
+    ask(house.connect(stack))
+    assert waiting.recv(1) == b""
+    assert [record.message for record in caplog.records] == ["no connection can be accepted"] * 3
+
+
+def test_another_failure_is_gevents(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listener that is broken is nothing that waiting would help."""
+
+    class Broken:
+        def _accept(self) -> Any:
+            raise OSError(errno.EINVAL, "broken")
+
+    listener = house.server.socket
+    house.server.socket = Broken()
+    with pytest.raises(OSError, match="broken"):
+        house.server.do_read()
+    house.server.socket = listener
+
+
+def test_others_overtake_requests_for_streams(
+    house: House, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many have come first, they get handlers a few at a time."""
+    order: list[bytes] = []
+    serve = house.server._handle
+
+    def note(sock: Any, address: Any) -> None:
+        order.append(sock.recv(100, socket.MSG_PEEK).split()[1])
+        serve(sock, address)
+
+    monkeypatch.setattr(house.server, "_handle", note)
+    targets = [b"/stream"] * (STREAMS_IN_A_ROUND + STREAMS) + [b"/"]
+    for target in targets:
+        # Not gevent's, which lets the server run: all of them come in one round of its loop.
+        client = _socket.socket()
+        stack.callback(client.close)
+        client.connect(("127.0.0.1", house.server.server_port))
+        client.sendall(b"GET " + target + b" HTTP/1.1\r\n\r\n")
+    wait_until(lambda: len(order) == len(targets), "all to have handlers")
+    assert order.index(b"/") == STREAMS_IN_A_ROUND

@@ -1,0 +1,45 @@
+"""Finding the gateway of an application."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.server.runtime import EXTENSION, Runtime, runtime_of
+from gateway_shim.standalone.front import Front
+from tests.gateway_shim.streams.rig import Rig
+
+
+class Application:
+    """An application with extensions, as Flask's has."""
+
+    def __init__(self, extensions: dict[str, Any]) -> None:
+        self.extensions = extensions
+
+
+class Bare:
+    """An application without."""
+
+
+def test_runtime_of_a_front() -> None:
+    """A front has a runtime: itself."""
+    front = Front(Rig().gateway)
+    runtime: Runtime = runtime_of(front)
+    assert runtime is front
+
+
+def test_runtime_of_an_extension() -> None:
+    """Any application that keeps its runtime among its extensions will do."""
+
+    runtime = object()
+    assert runtime_of(Application({EXTENSION: runtime})) is runtime
+
+
+@pytest.mark.parametrize("application", [Bare(), Application({"sqlalchemy": 1})])
+def test_no_runtime(application: object) -> None:
+    """An application without a gateway is named, with what is missing."""
+    name = type(application).__name__
+    with pytest.raises(InvalidConfiguration, match=rf"^{name} has no gateway: .*sse_gateway"):
+        runtime_of(application)

@@ -1,0 +1,82 @@
+"""Who may have one more stream."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gateway_shim.protocol.http import Refusal
+from gateway_shim.streams.opening.admission import Admission
+
+
+def unavailable(code: str, message: str) -> Refusal:
+    """The answer for one that is turned away."""
+    body = json.dumps({"error": {"message": message, "code": code}}, separators=(",", ":"))
+    return Refusal(503, body.encode(), headers=(("Retry-After", "5"),))
+
+
+def test_no_limits() -> None:
+    """Without limits everybody may come in, and nothing is counted."""
+    admission = Admission(None, None)
+    for _ in range(10):
+        admission.enter("a")
+    assert admission.refuse(10**6, "a") is None
+    admission.leave(admission.enter("a"))
+    assert not admission._addresses
+
+
+def test_total() -> None:
+    """At the total, one more is told to try again later."""
+    admission = Admission(2, None)
+    assert admission.refuse(1, "a") is None
+    assert admission.refuse(2, "a") == unavailable("TOO_MANY_CONNECTIONS", "Too many connections")
+
+
+def test_per_address() -> None:
+    """An address's streams are counted in and out; another address is none of its business."""
+    admission = Admission(None, 2)
+    full = unavailable("TOO_MANY_CONNECTIONS", "Too many connections from this address")
+    admission.enter("a")
+    assert admission.refuse(0, "a") is None
+    admission.enter("a")
+    assert admission.refuse(0, "a") == full
+    assert admission.refuse(0, "b") is None
+    admission.leave("a")
+    assert admission.refuse(0, "a") is None
+    admission.leave("a")
+    assert admission.refuse(0, "a") is None
+
+
+def test_addresses_are_forgotten() -> None:
+    """An address that has no stream left, or never had one, takes no memory."""
+    admission = Admission(None, 1)
+    for number in range(5):
+        admission.refuse(0, f"seen-{number}")
+        admission.enter(f"came-{number}")
+        admission.leave(f"came-{number}")
+    assert not admission._addresses
+
+
+def test_who_is_not_counted() -> None:
+    """Addresses are counted as their key says, and those without a key are not."""
+    admission = Admission(None, 1, lambda address: address.rpartition(".")[0])
+    assert admission.enter("net.a") == "net"
+    assert admission.refuse(0, "net.b") is not None
+    admission.leave("net")
+    assert admission.refuse(0, "net.b") is None
+    for _ in range(3):
+        assert admission.refuse(0, "local") is None
+        assert admission.enter("local") == ""
+    admission.leave("")
+    assert not admission._addresses
+
+
+@pytest.mark.parametrize("limits", [(None, None), (0, 0)])
+def test_closed(limits: tuple[int | None, int | None]) -> None:
+    """While draining nobody comes in, and that is the reason that is given."""
+    admission = Admission(*limits)
+    assert admission.closed is False
+    admission.close()
+    assert admission.closed is True
+    assert admission.refuse(0, "a") == unavailable("SHUTTING_DOWN", "Server is shutting down")

@@ -1,0 +1,125 @@
+"""Which origins may read, and the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pytest
+
+from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.protocol.http import CORS_HEADERS
+from gateway_shim.streams.config import Cors, GatewayConfig
+
+A, B = "https://a.example", "http://b.example:81"
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("*", ("*",)),
+        ("", ()),
+        (" , ", ()),
+        (A, (A,)),
+        (f" {A}/ ,{B},", (A, B)),
+        (f"*,{A}", ("*", A)),
+    ],
+)
+def test_parse(text: str, origins: tuple[str, ...]) -> None:
+    """Origins are separated by commas; white space and a slash at the end are no part of them."""
+    cors = Cors.parse(text)
+    assert cors.origins == origins
+    # What the backend's API and clients that use fetch need beyond the contract.
+    assert cors.methods == "GET, POST, DELETE, OPTIONS"
+    assert cors.request_headers == "Content-Type, Cache-Control, Last-Event-ID, Authorization"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.example",
+        f"{A},null",
+        "ftp://a",
+        "**",
+        "https://a https://b",
+        "https://a/path",
+        "https://A.example",
+        "https://a:443",
+        "http://a:80",
+        "https://u:p@a",
+        "https://a:port",
+        "https://",
+    ],
+)
+def test_parse_refuses(text: str) -> None:
+    """What is no origin is refused by name, with how to write it."""
+    with pytest.raises(
+        InvalidConfiguration, match=r"is no origin as browsers send it: write https://"
+    ):
+        Cors.parse(text)
+
+
+@pytest.mark.parametrize("origins", [("*",), (A, "*")])
+def test_everybody(origins: tuple[str, ...]) -> None:
+    """A star answers everybody alike, as the recordings show, and lets nobody send cookies."""
+    assert Cors(origins).headers({"origin": "https://x"}) == CORS_HEADERS
+    assert Cors(origins).headers({}) == CORS_HEADERS
+
+
+def test_allowed_origin() -> None:
+    """An origin of the list is named back, may send cookies, and caches know that it matters."""
+    assert Cors((A, B)).headers({"origin": B}) == (
+        ("Access-Control-Allow-Origin", B),
+        ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
+        ("Access-Control-Allow-Headers", "Content-Type, Cache-Control"),
+        ("Access-Control-Allow-Credentials", "true"),
+        ("Vary", "Origin"),
+    )
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"origin": ""}, {"origin": f"{A}.evil"}, {"origin": "*"}, {"origin": [A]}]
+)
+def test_other_origins(headers: dict[str, str | list[str]]) -> None:
+    """Any other origin is not named; that the answer depends on it still is said."""
+    assert Cors((A,)).headers(headers) == (("Vary", "Origin"),)
+
+
+def test_nobody() -> None:
+    """With no origin at all there is nothing to say."""
+    assert Cors(()).headers({"origin": A}) == ()
+    assert Cors(()).headers({}) == ()
+
+
+def test_defaults() -> None:
+    """A gateway that is told nothing."""
+    assert asdict(GatewayConfig()) == {
+        "dialect": "named",
+        "heartbeat_interval": 15.0,
+        "max_buffer_bytes": 1024 * 1024,
+        "max_total_buffer_bytes": 256 * 1024 * 1024,
+        "max_connections": None,
+        "max_connections_per_address": None,
+        "proxies": {"networks": (), "unix": False, "everybody": False},
+        "max_request_connections_per_address": 500,
+        "max_requests_per_connection": 1000,
+        "max_pending_connects": 500,
+        "callback_connections": 0,
+        "keep_headers": True,
+        "client_timeout": 30.0,
+        "retry_ms": None,
+        "drain_retry_seconds": 10.0,
+        "cors": {
+            "origins": ("*",),
+            "methods": "GET, POST, OPTIONS",
+            "request_headers": "Content-Type, Cache-Control",
+        },
+    }
+
+
+def test_every_origin_of_a_backend() -> None:
+    """A backend's star allows the same methods and headers as a list, but no cookies."""
+    assert dict(Cors.parse("*").headers({"origin": A})) == {
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
+        "Access-Control-Allow-Headers": "Content-Type, Cache-Control, Last-Event-ID, Authorization",
+    }
