@@ -1,20 +1,12 @@
-"""Streams over TLS: the same interface as a plain socket's, and a bounded handshake.
-
-A TLS session cannot leave the object that holds it, so such a stream keeps the server's socket,
-and the handler's greenlet stays parked until the stream ends.
-"""
+"""TLS servers: a bounded handshake, and an answer for clients that speak plain HTTP."""
 
 from __future__ import annotations
 
-import _socket
-import contextlib
 import logging
-import socket
 import ssl
 from typing import Any
 
 import gevent
-from gevent.event import Event as Signal
 
 from gateway_shim.server.requests.connections import RequestConnections
 from gateway_shim.server.requests.crowds import Line
@@ -22,100 +14,12 @@ from gateway_shim.server.requests.plain_http import PlainHttp
 from gateway_shim.server.requests.request import address_of
 from gateway_shim.server.requests.request_server import RequestServer
 
-__all__ = ["HANDSHAKE_SECONDS", "TlsServer", "TlsSocket", "borrow"]
+__all__ = ["HANDSHAKE_SECONDS", "TlsServer"]
 
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 10.0
 """How long a client may take for the TLS handshake."""
-
-
-class TlsSocket:
-    """The part of a socket's interface that a stream uses, over a TLS session; never blocks.
-
-    Args:
-        sock: gevent's TLS socket.
-        plain: another object for the same descriptor, to look at what is below TLS.
-    """
-
-    def __init__(self, sock: Any, plain: _socket.socket) -> None:
-        self._sock = sock
-        self._plain = plain
-        self._closed = Signal()
-
-    def fileno(self) -> int:
-        """The descriptor."""
-        return self._plain.fileno()
-
-    def getsockopt(self, level: int, name: int, size: int, /) -> bytes:
-        """What the kernel says of the connection."""
-        return self._plain.getsockopt(level, name, size)
-
-    def recv(self, size: int, flags: int = 0) -> bytes:
-        """Read; with a flag, such as MSG_PEEK, what is below TLS.
-
-        Raises:
-            BlockingIOError: nothing is there.
-            OSError: the connection is broken.
-        """
-        if flags:
-            return self._plain.recv(size, flags)
-        try:
-            data: bytes = self._sock.read(size)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as exc:
-            raise BlockingIOError from exc
-        except ValueError as exc:  # the session has ended already
-            raise ConnectionError(str(exc)) from exc
-        return data
-
-    def send(self, data: bytes | memoryview) -> int:
-        """Write as much as the kernel takes; 0 if nothing.
-
-        Raises:
-            OSError: the connection is broken.
-        """
-        sent: int = self._sock.send(data)
-        return sent
-
-    def take_over(self) -> None:
-        """Be the only one who uses the session from now on."""
-        self._sock.settimeout(0)
-
-    def detach(self) -> None:
-        """Leave everything to the server."""
-        self._plain.detach()
-
-    def shutdown(self, how: int) -> None:
-        """Say the end of the session (close_notify), then the end of the connection.
-
-        Raises:
-            OSError: the connection is broken.
-        """
-        # It is sent even where this raises: what is missing then is only the client's own.
-        with contextlib.suppress(ssl.SSLError, ValueError):
-            self._sock.unwrap()
-        self._plain.shutdown(how)
-
-    def close(self) -> None:
-        """Close, and let the parked handler go."""
-        self._plain.detach()
-        self._sock.close()
-        self._closed.set()
-
-    def park(self) -> None:
-        """Wait until it is closed."""
-        self._closed.wait()
-
-
-def borrow(sock: socket.socket) -> _socket.socket | TlsSocket:
-    """Return an object of our own for a descriptor of the server: below gevent's, not blocking.
-
-    Args:
-        sock: the server's socket, with or without TLS; it stays open.
-    """
-    plain = _socket.socket(sock.family, sock.type, sock.proto, sock.fileno())
-    plain.settimeout(0)
-    return TlsSocket(sock, plain) if isinstance(sock, ssl.SSLSocket) else plain
 
 
 class TlsServer(RequestServer):

@@ -18,7 +18,7 @@ from gateway_shim.errors import ClientGone
 from gateway_shim.event_loop.tcp import peer_has_left
 from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.lifecycle import Outbox, Stream, StreamState
-from gateway_shim.server.tls import TlsSocket, borrow
+from gateway_shim.streams.tls_connection import TlsSocket, borrow
 
 __all__ = ["LINGER_SECONDS", "Connection", "ConnectionOwner"]
 
