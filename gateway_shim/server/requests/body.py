@@ -1,7 +1,7 @@
-"""A request's body, read whole before anyone works on it: bounded in size, time and memory.
+"""Reads the whole body of a request before the application runs: bounded in size, time, and memory.
 
-A body that nobody will look at, because the application does not know the request's path or
-method, is not read before the answer.
+If the application does not need the body, because it has no route for the request's path and
+method, the body is not read before the answer.
 """
 
 from __future__ import annotations
@@ -41,20 +41,22 @@ __all__ = [
 ]
 
 BODY_SECONDS = 10.0
-"""How long a client may take to send a body."""
+"""The seconds that a client may take to send a body."""
 
 SMALL_BODY_BYTES = 16 * 1024
-"""So much of each body does not count against the budget of all bodies. A body of this size that
-nobody wants is read away after the answer, so that the connection can be used again."""
+"""The part of each body that does not count against the budget for all bodies.
+
+An unwanted body up to this size is read and discarded after the answer, so that the connection
+can be used again."""
 
 _RETRY_AFTER_SECONDS = 1
-"""A body that has lost its place may come back soon: places are held for seconds at most."""
+"""Seconds until a refused body may be sent again: other bodies hold memory for seconds only."""
 
 _PIECE_BYTES = 64 * 1024
 _LINGER_SECONDS = 2.0
 
 _dropping = Semaphore()
-"""What nobody wants to have comes last: one piece of it in each turn of the event loop."""
+"""Limits the discarding of unwanted bytes to one piece in each turn of the event loop."""
 
 
 _REASONS = {
@@ -68,17 +70,17 @@ _REASONS = {
 def read_body(
     req: Any, sock: Any, limit: int = MAX_REQUEST_BYTES, transfer: Transfer | None = None
 ) -> Refusal | None:
-    """Read a request's body and put it in the place of the unread one.
+    """Read the body of a request, and replace the unread body by it.
 
     Args:
         req: gunicorn's request.
         sock: the client's socket.
-        limit: bytes that the body may have.
-        transfer: counts what the body holds; None: nothing else shares the memory.
+        limit: the maximum size of the body, bytes.
+        transfer: counts the bytes that the body holds; None: the memory is not shared.
 
     Returns:
-        What to answer, before closing the connection, to a body that is too large, too slow or
-        not all there, or for which there is no room now.
+        None if the body was read. Otherwise the refusal to send before the connection is closed:
+        the body is too large, too slow, or incomplete, or the memory for bodies is exhausted.
 
     Raises:
         ParseException: the chunked coding is malformed.
@@ -102,20 +104,21 @@ def read_body(
     except NoMoreData:
         return _broken_off()
     if not _is_chunked(req) and body.tell() < req.declared_length:
-        return _broken_off()  # the client hung up, which gunicorn takes for the body's end
+        return _broken_off()  # the client hung up; gunicorn treats that as the end of the body
     body.seek(0)
     req.body = body
     return None
 
 
 class Bodies:
-    """The bodies of a worker's requests, with one budget for all of them.
+    """Reads the bodies of a worker's requests under one common memory budget.
 
     Args:
-        limits: what they may cost.
-        refusals: counts those that are refused.
-        limit_key: returns what a client's address is counted as.
-        connections: told which handlers wait for bodies, so that these make room for others.
+        limits: the limits of size and memory.
+        refusals: counts the refused bodies.
+        limit_key: maps a client's address to the key under which limits count it.
+        connections: is told which handlers wait for bodies; those connections can be closed to
+            make room for others.
     """
 
     def __init__(
@@ -125,7 +128,7 @@ class Bodies:
         limit_key: Callable[[str], str] = lambda address: address,
         connections: RequestConnections | None = None,
     ) -> None:
-        if connections is None:  # nobody else may need their places
+        if connections is None:  # no other connection may need the place
             connections = RequestConnections(0, limit_key, refusals)
         self._connections = connections
         self._transfers = Transfers(limits.max_bodies_bytes, SMALL_BODY_BYTES, limit_key)
@@ -133,21 +136,22 @@ class Bodies:
 
     @contextmanager
     def of(self, req: Any, sock: Any, limit: int, address: str) -> Iterator[Refusal | None]:
-        """Read a request's body, and hold it for as long as the block takes.
+        """Read the body of a request, and hold its memory until the block ends.
 
         Args:
             req: gunicorn's request.
             sock: the client's socket.
-            limit: bytes that the body may have. 0: nobody will look at it, so it is not read:
-                the block sees a request that has no body, and is to answer it.
-            address: the client's.
+            limit: the maximum size of the body, bytes. 0: the application does not need the body,
+                so it is not read. Inside the block the request then appears to have no body.
+            address: the address of the client.
 
         Yields:
-            What to answer instead, before closing the connection; None if all is well.
+            None if the request can be handled. Otherwise the refusal to send before the
+            connection is closed.
 
         Raises:
             ParseException, OSError: as :func:`read_body`.
-            MadeRoom: the connection was closed for another.
+            MadeRoom: the connection was closed to make room for another one.
         """
         if limit:
             with self._transfers.begin(address) as transfer:
@@ -157,7 +161,8 @@ class Bodies:
                     self._refusals.add(_REASONS[refusal.status])
                 yield refusal
         elif not announces_body(req):
-            req.expects_continue()  # gunicorn would say "100 Continue", though nothing can follow
+            # Otherwise gunicorn sends "100 Continue", although no body may follow.
+            req.expects_continue()
             yield None
         else:
             if not may_follow(req):
@@ -172,10 +177,10 @@ class Bodies:
 
 
 def _close_answered(sock: Any) -> None:
-    """Close a connection whose client may still be sending a body, so that it sees the answer.
+    """Close a connection after the answer, although the client may still be sending a body.
 
-    Bytes that nobody has read would reset the connection. gunicorn reads them away in pieces of
-    4 KB, without letting others run: a thousand bodies of a megabyte took seconds.
+    Unread bytes would reset the connection, and the client could lose the answer. gunicorn reads
+    such bytes in pieces of 4 KB and never yields: a thousand bodies of a megabyte took seconds.
     """
     with contextlib.suppress(OSError), gevent.Timeout(_LINGER_SECONDS, False):  # type: ignore[arg-type]
         sock.shutdown(socket.SHUT_WR)
@@ -188,16 +193,16 @@ def _close_answered(sock: Any) -> None:
 
 
 def announces_body(req: Any) -> bool:
-    """Return whether a request has a body, going by its head."""
+    """Return whether the head of a request announces a body."""
     return req.declared_length > 0 or _is_chunked(req)
 
 
 def may_follow(req: Any) -> bool:
-    """Return whether a body that is not wanted may be read away after the answer.
+    """Return whether another request may follow on the connection after an unwanted body.
 
-    It may if it is small, as far as its head says, and if the client sends it by itself: one
-    that waits to be told to go on is told by the answer not to. Where there is no body, nothing
-    is in the way of the next request.
+    This requires that the announced body is small enough to be discarded after the answer, and
+    that the client does not wait for ``100 Continue``: such a client sees the answer instead and
+    does not send the body. A request without a body is always allowed to be followed.
     """
     if not announces_body(req):
         return True
@@ -206,15 +211,15 @@ def may_follow(req: Any) -> bool:
 
 @contextmanager
 def hide_body(req: Any) -> Iterator[None]:
-    """Show an application, for the time of a block, a request without its body.
+    """Hide the body of a request from the application inside a block.
 
-    The body stays where it is, unread. Length and coding are hidden with it, so that the
-    application sees a request that never had a body.
+    The body stays unread. Its length and its transfer coding are hidden as well, so that the
+    request looks like one without a body.
     """
     headers, body = req.headers, req.body
     req.headers = [pair for pair in headers if pair[0] not in _BODY_HEADERS]
     req.body = io.BytesIO()
-    req._expected_100_continue = False  # gunicorn would tell the client to go on
+    req._expected_100_continue = False  # otherwise gunicorn tells the client to send the body
     try:
         yield
     finally:
@@ -225,31 +230,31 @@ _BODY_HEADERS = frozenset({"CONTENT-LENGTH", "TRANSFER-ENCODING", "EXPECT"})
 
 
 def drop_body(req: Any, sock: Any, limit: int = SMALL_BODY_BYTES) -> bool:
-    """Read what is left of a body that nobody has asked for, so that the next request can follow.
+    """Discard the unread body of an answered request, so that the next request can be read.
 
     Args:
         req: gunicorn's request, which has been answered.
         sock: the client's socket.
-        limit: bytes that the body may have.
+        limit: the maximum size of the body, bytes.
 
     Returns:
-        False if the next request cannot be found: the body is too large, too slow or not all
-        there, or the client may not send it, because the answer came first.
+        False if no further request can be read: the body is too large, too slow, or incomplete, or
+        the client waits for ``100 Continue`` and therefore does not send it.
     """
     if isinstance(req.body, io.BytesIO) or not announces_body(req):
         return True
     try:
         return not req.expects_continue() and read_body(req, sock, limit) is None
-    except (ParseException, OSError):  # one answer is enough
+    except (ParseException, OSError):  # the request has been answered already
         return False
 
 
 class _TooLarge(Exception):
-    """Leaves the loop that reads a body."""
+    """Ends the loop that reads a body because the body is too large."""
 
 
 def _is_chunked(req: Any) -> bool:
-    # gunicorn has refused every other coding, and chunked beside a Content-Length.
+    # gunicorn has refused every other coding, and a chunked body with a Content-Length.
     return any(name == "TRANSFER-ENCODING" for name, _ in req.headers)
 
 
