@@ -6,19 +6,15 @@ method, the body is not read before the answer.
 
 from __future__ import annotations
 
-import contextlib
 import io
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import gevent
-from gevent.lock import Semaphore
 from gunicorn.http.errors import NoMoreData, ParseException
 
 from gateway_shim.errors import TransferEnded
-from gateway_shim.event_loop.turns import let_others_run, let_others_run_if_due
+from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.protocol.http import (
     MAX_REQUEST_BYTES,
     ErrorCode,
@@ -28,36 +24,26 @@ from gateway_shim.protocol.http import (
 )
 from gateway_shim.server.requests.chunked_body import ChunkedBody
 from gateway_shim.server.requests.connections import RequestConnections
+from gateway_shim.server.requests.unwanted_body import (
+    SMALL_BODY_BYTES,
+    announces_body,
+    close_answered,
+    hide_body,
+    is_chunked,
+    may_follow,
+)
 from gateway_shim.server.responses.transfers import Transfer, TransferLimits, Transfers
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 
-__all__ = [
-    "BODY_SECONDS",
-    "SMALL_BODY_BYTES",
-    "Bodies",
-    "drop_body",
-    "may_follow",
-    "read_body",
-]
+__all__ = ["BODY_SECONDS", "Bodies", "drop_body", "read_body"]
 
 BODY_SECONDS = 10.0
 """The seconds that a client may take to send a body."""
-
-SMALL_BODY_BYTES = 16 * 1024
-"""The part of each body that does not count against the budget for all bodies.
-
-An unwanted body up to this size is read and discarded after the answer, so that the connection
-can be used again."""
 
 _RETRY_AFTER_SECONDS = 1
 """Seconds until a refused body may be sent again: other bodies hold memory for seconds only."""
 
 _PIECE_BYTES = 64 * 1024
-_LINGER_SECONDS = 2.0
-
-_dropping = Semaphore()
-"""Limits the discarding of unwanted bytes to one piece in each turn of the event loop."""
-
 
 _REASONS = {
     400: RefusalReason.BAD_REQUEST,
@@ -94,7 +80,7 @@ def read_body(
     body = io.BytesIO()
     try:
         with transfer.waiting(BODY_SECONDS):
-            for piece in _receive_chunked(req, limit) if _is_chunked(req) else _receive_plain(req):
+            for piece in _receive_chunked(req, limit) if is_chunked(req) else _receive_plain(req):
                 body.write(piece)
                 transfer.hold(body.tell())
     except _TooLarge:
@@ -103,7 +89,7 @@ def read_body(
         return _no_room() if ended.made_room else _too_slow()
     except NoMoreData:
         return _broken_off()
-    if not _is_chunked(req) and body.tell() < req.declared_length:
+    if not is_chunked(req) and body.tell() < req.declared_length:
         return _broken_off()  # the client hung up; gunicorn treats that as the end of the body
     body.seek(0)
     req.body = body
@@ -173,60 +159,7 @@ class Bodies:
             finally:
                 if req.must_close:
                     with self._connections.receive():
-                        _close_answered(sock)
-
-
-def _close_answered(sock: Any) -> None:
-    """Close a connection after the answer, although the client may still be sending a body.
-
-    Unread bytes would reset the connection, and the client could lose the answer. gunicorn reads
-    such bytes in pieces of 4 KB and never yields: a thousand bodies of a megabyte took seconds.
-    """
-    with contextlib.suppress(OSError), gevent.Timeout(_LINGER_SECONDS, False):  # type: ignore[arg-type]
-        sock.shutdown(socket.SHUT_WR)
-        left = MAX_REQUEST_BYTES
-        while left > 0 and (data := sock.recv(_PIECE_BYTES)):
-            left -= len(data)
-            with _dropping:
-                let_others_run()
-    sock.close()
-
-
-def announces_body(req: Any) -> bool:
-    """Return whether the head of a request announces a body."""
-    return req.declared_length > 0 or _is_chunked(req)
-
-
-def may_follow(req: Any) -> bool:
-    """Return whether another request may follow on the connection after an unwanted body.
-
-    This requires that the announced body is small enough to be discarded after the answer, and
-    that the client does not wait for ``100 Continue``: such a client sees the answer instead and
-    does not send the body. A request without a body is always allowed to be followed.
-    """
-    if not announces_body(req):
-        return True
-    return req.declared_length <= SMALL_BODY_BYTES and not req._expected_100_continue
-
-
-@contextmanager
-def hide_body(req: Any) -> Iterator[None]:
-    """Hide the body of a request from the application inside a block.
-
-    The body stays unread. Its length and its transfer coding are hidden as well, so that the
-    request looks like one without a body.
-    """
-    headers, body = req.headers, req.body
-    req.headers = [pair for pair in headers if pair[0] not in _BODY_HEADERS]
-    req.body = io.BytesIO()
-    req._expected_100_continue = False  # otherwise gunicorn tells the client to send the body
-    try:
-        yield
-    finally:
-        req.headers, req.body = headers, body
-
-
-_BODY_HEADERS = frozenset({"CONTENT-LENGTH", "TRANSFER-ENCODING", "EXPECT"})
+                        close_answered(sock)
 
 
 def drop_body(req: Any, sock: Any, limit: int = SMALL_BODY_BYTES) -> bool:
@@ -251,11 +184,6 @@ def drop_body(req: Any, sock: Any, limit: int = SMALL_BODY_BYTES) -> bool:
 
 class _TooLarge(Exception):
     """Ends the loop that reads a body because the body is too large."""
-
-
-def _is_chunked(req: Any) -> bool:
-    # gunicorn has refused every other coding, and a chunked body with a Content-Length.
-    return any(name == "TRANSFER-ENCODING" for name, _ in req.headers)
 
 
 def _receive_plain(req: Any) -> Iterator[bytes]:
