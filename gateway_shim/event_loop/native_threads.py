@@ -1,12 +1,13 @@
-"""Makes the threads that a native thread starts native, too.
+"""Makes the threads that a native thread starts native too.
 
-After gevent's patching a ``threading.Thread`` is a greenlet of the thread that starts it. For the
-event loop's thread that is right. On a native thread, such as that of a ``cpu_bound`` task, the
-greenlet would run only while the thread happens to wait, and never again once the task is over:
-work that a shared executor gave to it would never be done.
+After gevent's patching, a ``threading.Thread`` is a greenlet of the thread that starts it. For the
+event loop's thread that is right. On a native thread, such as the thread of a ``cpu_bound`` task,
+the greenlet would run only while the thread happens to wait, and never again after the task has
+ended. Work that a shared executor gave to such a greenlet would never be done.
 
-Nobody waits for such threads at the end of the process, neither for an executor's: the tasks that
-have started them had their time, and one that computes for ever would keep the process.
+The process waits for none of these threads at its end, and not for the threads of an executor. The
+tasks that started them have had their time, and a thread that computes for ever would keep the
+process alive.
 """
 
 from __future__ import annotations
@@ -34,29 +35,29 @@ _PYTHON = sys.version_info[:2]
 _LOOK_SECONDS = 0.01
 
 _loop_threads: set[int] = set()
-"""The native ident of the thread that runs the event loop."""
+"""The native identity of the thread that runs the event loop."""
 
 _get_native_ident = get_original("_thread", "get_ident")
 _start_native_thread = get_original("_thread", "start_new_thread")
 
 
 _awaited: set[_NativeThread] = set()
-"""Those that run, and whose end others may wait for."""
+"""The native threads that run now, and whose end others may wait for."""
 
 
 def let_native_threads_be() -> None:
-    """Stop all waiting for native threads. For the end of the process."""
+    """Stop all waiting for native threads. Call this at the end of the process."""
     for thread in list(_awaited):
         thread.tell_end()
 
 
 class _NativeThread(greenlet):
-    """The greenlet that a native thread runs in; ``threading`` takes it for the thread.
+    """The greenlet that a native thread runs in. ``threading`` treats it as the thread.
 
     Args:
-        function: what the thread is to do.
-        args: its arguments.
-        kwargs: its keyword arguments.
+        function: the function that the thread calls.
+        args: the function's arguments.
+        kwargs: the function's keyword arguments.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class _NativeThread(greenlet):
         """Start the native thread.
 
         Raises:
-            RuntimeError: the system has no further thread.
+            RuntimeError: the system cannot start another thread.
         """
         _awaited.add(self)
         try:
@@ -81,14 +82,14 @@ class _NativeThread(greenlet):
             raise
 
     def rawlink(self, callback: Callable[[object], object]) -> None:
-        """Call a function at this thread's end, or now if nobody waits for the end."""
+        """Call a function at this thread's end, or now if the end is no longer waited for."""
         if self in _awaited:
             self._links.append(callback)
         else:
             callback(self)
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until the thread has ended, at most ``timeout`` seconds."""
+        """Wait until the thread has ended, for at most ``timeout`` seconds."""
         if self._ended.acquire(timeout=timeout):
             self._ended.release()
 
@@ -98,12 +99,12 @@ class _NativeThread(greenlet):
             self.switch()
         finally:
             hub = get_hub_if_exists()
-            if hub is not None:  # the function has waited for something
+            if hub is not None:  # the function has waited, which made a hub
                 hub.destroy(True)
             self.tell_end()
 
     def tell_end(self) -> None:
-        """Let those go on who wait for the end; the first time counts, in whatever thread."""
+        """Let those that wait for the end go on. Only the first call counts, in any thread."""
         try:
             _awaited.remove(self)
         except KeyError:
@@ -114,10 +115,10 @@ class _NativeThread(greenlet):
 
 
 def start_native_threads_natively() -> None:
-    """Patch ``threading`` and ``_thread``, in a process that gevent has patched.
+    """Patch ``threading`` and ``_thread`` in a process that gevent has patched.
 
-    The threads of the thread that calls this first stay greenlets: call it in the thread that runs
-    the event loop.
+    Call this in the thread that runs the event loop, because the threads that the first caller
+    starts stay greenlets.
     """
     if not _loop_threads:
         _note_loop_thread()
@@ -135,7 +136,7 @@ def start_native_threads_natively() -> None:
 
 
 def _note_loop_thread() -> None:
-    # The thread that forks is the child's only one.
+    # The thread that forks is the only thread of the child.
     _loop_threads.clear()
     _loop_threads.add(_get_native_ident())
 
@@ -150,7 +151,7 @@ def _start_new_thread(
         return ident
     thread = _NativeThread(function, args, kwargs or {})
     thread.start()
-    return id(thread)  # as get_ident says in that thread
+    return id(thread)  # get_ident returns the same in that thread
 
 
 def _start_joinable_thread(
@@ -169,17 +170,17 @@ def _start_joinable_thread(
 
 
 def _hold_until_end(thread: Any) -> None:
-    """Make the lock that ``join`` waits for; it is released at the thread's end."""
+    """Make the lock that ``join`` waits for. The lock is released at the thread's end."""
     get_original("threading", "Thread")._set_tstate_lock(thread)
     lock = thread._tstate_lock
-    # gevent's own link marks the thread as ended, too, and asserts that the lock is free. A
-    # native thread that joins may have it at that moment; whoever joins marks the thread itself.
+    # gevent's own link also marks the thread as ended and asserts that the lock is free. A native
+    # thread that joins may hold the lock at that moment. join() itself marks the thread as ended.
     current: Any = getcurrent()
     current.rawlink(lambda _: lock.release())
 
 
 def _join_from_anywhere(join: Callable[..., None]) -> Callable[..., None]:
-    """Let a handle's ``join`` wait for a greenlet of another thread's loop."""
+    """Make a handle's ``join`` able to wait for a greenlet of another thread's loop."""
 
     def join_from_anywhere(handle: Any, timeout: float | None = -1) -> None:
         thread = handle._get_greenlet()

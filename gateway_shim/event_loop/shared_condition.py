@@ -1,9 +1,10 @@
 """A condition variable that loses no wake-up when a greenlet is killed.
 
-Greenlets are killed where they wait: a task that is cancelled, a time limit. Python's own
-``threading.Condition`` does not expect that. It would forget a notification that had reached the
-killed one, so that somebody else sleeps beside a full queue. And a greenlet killed while it takes
-the lock again would leave the ``with`` block without the lock, and release that of somebody else.
+A greenlet can be killed while it waits: its task is cancelled, or its time limit passes. Python's
+own ``threading.Condition`` does not expect that. It would forget a notification that had already
+reached the killed greenlet, and another one would sleep beside a full queue. And a greenlet that
+is killed while it takes the lock again would leave the ``with`` block without the lock, and would
+release the lock of another greenlet.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ __all__ = ["Condition"]
 _Condition: Any = get_original("threading", "Condition")
 
 
-class Condition(_Condition):  # type: ignore[misc]  # what it is, is known at run time only
-    """``threading.Condition`` in a patched process. Queues, events and semaphores are built on it.
+class Condition(_Condition):  # type: ignore[misc]  # the base is known at run time
+    """The ``threading.Condition`` of a patched process, which queues and events are built on.
+
+    Semaphores are built on it too.
 
     Args:
-        lock: the lock; a new ``threading.RLock`` if not given.
+        lock: the lock; by default a new ``threading.RLock``.
     """
 
     _everybody = 0
@@ -36,15 +39,15 @@ class Condition(_Condition):  # type: ignore[misc]  # what it is, is known at ru
         """Release the lock, wait until notified, and take the lock again.
 
         Args:
-            timeout: how many seconds to wait at most; None: without limit. 0 or less lets others
-                run once, so that a loop of such calls comes to an end.
+            timeout: the longest time to wait, in seconds; None for no limit. With 0 or less, the
+                call lets others run once, so that a loop of such calls comes to an end.
 
         Returns:
-            Whether notified; False if the time limit has passed.
+            True if notified; False if the time limit has passed.
 
         Raises:
             RuntimeError: the lock is not held.
-            BlockingSwitchOutError: called by a callback of the loop, which cannot wait.
+            BlockingSwitchOutError: the caller is a callback of the loop, which cannot wait.
         """
         if not self._is_owned():
             raise RuntimeError("cannot wait on un-acquired lock")
@@ -66,27 +69,27 @@ class Condition(_Condition):  # type: ignore[misc]  # what it is, is known at ru
         except BaseException as exc:  # noqa: BLE001 - such as GreenletExit; raised below
             interruption = exc
         interruption = self._take_back(saved) or interruption
-        # A notification takes our waiter out; it may have come after the time limit.
+        # A notification removes our waiter. It may have come after the time limit.
         notified = waiter not in self._waiters
         if not notified:
             self._waiters.remove(waiter)
         if interruption is not None:
-            # Who was notified together with everybody else takes nothing from them.
+            # After notify_all every other waiter has its own notification; nothing to pass on.
             if notified and everybody == self._everybody:
                 self.notify()
             raise interruption
         return notified
 
     def notify_all(self) -> None:
-        """Wake everybody who waits. The lock must be held."""
+        """Wake all waiters. The lock must be held."""
         self._everybody += 1
         super().notify_all()
 
     def _take_back(self, saved: object) -> BaseException | None:
-        """Take the lock again, whatever happens: who has called us will release it.
+        """Take the lock again, whatever is raised meanwhile: the caller will release the lock.
 
         Returns:
-            What was raised meanwhile, if anything.
+            The first exception that was raised meanwhile, or None.
         """
         interruption: BaseException | None = None
         while True:

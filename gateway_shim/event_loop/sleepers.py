@@ -1,7 +1,7 @@
-"""Waiting until somebody in another thread, or in the same one, says so.
+"""Sleepers: each waits in one thread until code in any thread wakes it.
 
-There is one kind for threads that may block, and one for greenlets, whose event loop must go on.
-A wake-up that comes before the sleep is kept; there is one wake-up for each sleep.
+There are two kinds: one for threads that may block, and one for greenlets, whose event loop must
+go on. A wake-up that comes before the sleep is kept. There is one wake-up for each sleep.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ _get_native_ident = get_original("_thread", "get_ident")
 
 _loops_may_end = False
 _in_loops: set[LoopSleeper] = set()
-"""Those whose greenlets sleep now; their watchers keep their loops from ending."""
+"""The sleepers whose greenlets sleep now. Their watchers keep their loops from ending."""
 
 
 def let_loops_end() -> None:
-    """Let event loops end although greenlets sleep in them: nobody will release their locks.
+    """Let event loops end while greenlets sleep in them, because no lock will be released now.
 
-    For the end of the process. Until then such a greenlet keeps its loop alive. One that sleeps
-    later, as the code that ends the process does, still waits for a lock of another thread.
+    Call this at the end of the process. Until then a sleeping greenlet keeps its loop alive. A
+    greenlet that sleeps later, such as the one that ends the process, still waits for a lock that
+    another thread holds.
     """
     global _loops_may_end
     _loops_may_end = True
@@ -37,28 +38,28 @@ def let_loops_end() -> None:
 
 
 class Sleeper(Protocol):
-    """Waits in one thread until another thread, or the same one, wakes it. Once a sleep."""
+    """A waiter in one thread that any thread can wake, once per sleep."""
 
     thread: int
     is_given_lock: bool
-    """True: the taker hands the lock to this sleeper. False: the sleeper has to compete."""
+    """True: a release hands the lock to this sleeper. False: the sleeper competes for it."""
 
     def sleep(self, deadline: float | None, holder: int | None) -> bool:
-        """Wait until woken (True) or until the deadline, in monotonic seconds (False).
+        """Wait until woken (True) or until the deadline (False).
 
         Args:
-            deadline: as above; None: without limit.
-            holder: the native thread that holds what is waited for, as far as is known.
+            deadline: in seconds of the monotonic clock; None for no limit.
+            holder: the native thread that holds the lock, or None if it is not known.
         """
         ...
 
     def wake(self) -> bool:
-        """End the sleep, from any thread; False if the sleeper can never run again."""
+        """End the sleep, from any thread. Return False if the sleeper can never run again."""
         ...
 
 
 class ThreadSleeper:
-    """Blocks a native thread."""
+    """A sleeper that blocks a native thread."""
 
     __slots__ = ("_gate", "is_given_lock", "thread")
 
@@ -75,15 +76,15 @@ class ThreadSleeper:
         return bool(self._gate.acquire(True, max(deadline - monotonic(), 0.0)))
 
     def wake(self) -> bool:
-        """End the sleep, from any thread; always possible."""
+        """End the sleep, from any thread. This is always possible."""
         self._gate.release()
         return True
 
 
 class LoopSleeper:
-    """Parks a greenlet. Made, used and closed by that greenlet.
+    """A sleeper that parks a greenlet. The same greenlet makes, uses and closes it.
 
-    An async watcher's ``send`` is the one call that an event loop allows from other threads.
+    The ``send`` of an async watcher is the only call that an event loop allows from other threads.
 
     Args:
         hub: the hub of the greenlet's thread.
@@ -97,21 +98,22 @@ class LoopSleeper:
         self._closed = False
         self._waiter: Waiter[Any] = Waiter(hub)
         self._watcher: Any = hub.loop.async_(ref=not _loops_may_end)
-        # Before anybody can know of us: a watcher that is not started yet forgets a send.
+        # Started before other threads can see this sleeper: a watcher that is not started yet
+        # forgets a send.
         self._watcher.start(self._waiter.switch, None)
 
     def sleep(self, deadline: float | None, holder: int | None = None) -> bool:
         """Wait cooperatively until woken (True) or until the deadline (False)."""
         if _loops_may_end:
-            # At its end the process still waits for a thread that holds a lock, such as that of
-            # a logging handler, but not for greenlets that will never run again.
+            # At its end the process still waits for a thread that holds a lock, such as the lock
+            # of a logging handler, but not for greenlets that will never run again.
             self._watcher.ref = holder != self.thread
         _in_loops.add(self)
         try:
             if deadline is None:
                 self._waiter.get()
                 return True
-            # False: it only ends the block.
+            # False: the time limit ends the block and raises nothing.
             with Timeout(max(deadline - monotonic(), 0.0), False):  # type: ignore[arg-type]
                 self._waiter.get()
                 return True
@@ -121,21 +123,21 @@ class LoopSleeper:
             self._waiter.clear()
 
     def wake(self) -> bool:
-        """End the sleep, from any thread; False if the loop of the greenlet is gone."""
+        """End the sleep, from any thread. Return False if the loop of the greenlet is gone."""
         try:
             self._watcher.send()
-        except Exception:  # noqa: BLE001 - each kind of loop has its own error for a dead one
+        except Exception:  # noqa: BLE001 - each kind of loop raises its own error when dead
             _in_loops.discard(self)
-            return self._closed  # then the greenlet has seen that it was taken out
+            return self._closed  # if closed, the greenlet has seen that it was removed
         return True
 
     def let_loop_end(self) -> None:
-        """Keep the loop alive no longer."""
-        with contextlib.suppress(Exception):  # it is gone: each kind has its own error for that
+        """Stop keeping the loop alive."""
+        with contextlib.suppress(Exception):  # the loop is gone: each kind raises its own error
             self._watcher.ref = False
 
     def close(self) -> None:
-        """Give the watcher back."""
+        """Stop and close the watcher."""
         self._closed = True
         self._watcher.stop()
         self._watcher.close()

@@ -1,4 +1,4 @@
-"""What TCP is asked for, and asked: options of listening sockets, states of connections."""
+"""TCP options of listening sockets, and the state of connections."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ _ESTABLISHED = 1  # of Linux' tcp_states.h
 
 
 class SupportsGetsockopt(Protocol):
-    """The part of a socket that is asked."""
+    """An object that can be asked for the value of a socket option."""
 
     def getsockopt(self, level: int, name: int, size: int, /) -> bytes:
-        """Return the kernel's value of an option."""
+        """Return the kernel's value of a socket option."""
         ...
 
 
 def detect_dead_peers(listener: socket.socket, seconds: float) -> None:
-    """Make the kernel give up on clients that stopped answering, such as one unplugged.
+    """Make the kernel give up on clients that have stopped answering, for example unplugged ones.
 
-    Set on the listening socket: Linux hands these options on to what it accepts, so that no
-    stream pays for them. An idle connection is probed, and one with unacknowledged data is cut
-    (RFC 5482, TCP User Timeout), both within ``seconds``.
+    The options are set on the listening socket. Linux copies them to each accepted connection, so
+    they cost no call per stream. The kernel probes an idle connection, and it cuts a connection
+    with unacknowledged data (RFC 5482, TCP User Timeout), both within ``seconds``.
 
     Args:
-        listener: a listening socket; one that is not TCP is left as it is.
-        seconds: how long a client may be silent at the TCP level.
+        listener: a listening socket; a socket that is not TCP stays as it is.
+        seconds: the time that a client may be silent at the TCP level.
     """
     if listener.family not in (socket.AF_INET, socket.AF_INET6):
         return
@@ -40,27 +40,27 @@ def detect_dead_peers(listener: socket.socket, seconds: float) -> None:
 
 
 def limit_unsent(sock: socket.socket, size: int) -> None:
-    """Limit the bytes that the kernel keeps of what it has not yet sent.
+    """Limit the unsent bytes that the kernel keeps for a connection.
 
-    A client that does not read would otherwise hold up to 4 MB of the kernel's memory, which no
-    budget of ours counts. What is on its way is not limited, so a fast client is as fast as before.
+    Otherwise a client that does not read holds up to 4 MB of the kernel's memory, which none of our
+    budgets counts. Bytes that are on their way are not limited, so a fast client stays as fast.
 
     Args:
-        sock: a connection; one that is not TCP is left as it is.
-        size: bytes.
+        sock: a connection; a socket that is not TCP stays as it is.
+        size: the limit in bytes.
     """
     if sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, size)
 
 
 def peer_has_left(sock: SupportsGetsockopt) -> bool:
-    """Return whether the other side has hung up, also where unread bytes hide it.
+    """Return whether the other side has hung up, even if unread bytes hide the end.
 
     Args:
         sock: a connected TCP socket.
 
     Raises:
-        OSError: the kernel does not say, since it is not TCP.
+        OSError: the kernel cannot say, because the socket is not TCP.
     """
     # The state is the first byte of Linux' struct tcp_info.
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
