@@ -15,7 +15,7 @@ BINARY_VENV := .venv-binary
 BINARY_STAMP := $(BINARY_VENV)/.installed
 LOCK := packaging/requirements.lock
 CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	echo "$(PYTHON) is not Python 3.11 or later. Name another one: make PYTHON=python3.12 $@"; exit 1; }
+	echo "$(PYTHON) is not Python 3.11 or later. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
