@@ -1,10 +1,10 @@
-"""Waits for child processes, for each by its own id, on the loop of any thread.
+"""Watchers for child processes: each watches one child by its process id, on any thread's loop.
 
-libev waits for all children of the process at once (``waitpid(-1)``), on the main loop only. So a
-native thread cannot use gevent's child watchers. When such a thread waits for a child itself, also
-in ``os.system`` or in a C library, libev may already have taken the exit status. The watchers of
-this module wait for one child each. A pidfd (Linux 5.3 or later) becomes readable when the child
-ends. Without a pidfd the watcher looks every 20 ms.
+libev waits for all children of the process at once (``waitpid(-1)``), and only on the main loop.
+Therefore a native thread cannot use gevent's child watchers, and code in that thread that waits for
+a child itself, such as ``os.system`` or a C library, may find that libev has already collected the
+exit status. The watchers of this module wait for one child each: a pidfd (Linux 5.3 or later)
+becomes readable when the child ends. Without a pidfd they check every few milliseconds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["ChildWatcher", "use_child_watchers", "wait_for_child"]
 _READABLE = 1
 _LOOK_SECONDS = 0.02
 _UNKNOWN_STATUS = 255 << 8
-"""The status that is reported when other code has taken the real one. It is not success."""
+"""The status reported for a child whose real status was collected elsewhere; it means failure."""
 
 _waitpid = get_original("os", "waitpid")
 _getsignal = get_original("signal", "getsignal")
@@ -36,46 +36,46 @@ _allocate_native_lock = get_original("_thread", "allocate_lock")
 
 
 def use_child_watchers() -> None:
-    """Make gevent use the watchers of this module on every loop that is made later.
+    """Make gevent use the watchers of this module on every loop that is created from now on.
 
-    If the calling thread already has a loop, that loop is replaced. Call this at the start of a
-    process, when nothing waits in the loop.
+    If the calling thread already has a loop of gevent's, the loop is replaced. Call this function
+    at the start of a process, while nothing waits in that loop.
     """
     base: Any = gevent.config.loop
     if hasattr(base, "watches_each_child"):
         return
 
-    class Loop(base):  # type: ignore[misc] # the base is known at run time
-        """gevent's loop, with other child watchers."""
+    class Loop(base):  # type: ignore[misc] # known only at run time
+        """gevent's loop with the child watchers of this module."""
 
         __slots__ = ()
         watches_each_child = True
 
         def child(self, pid: int, trace: int = 0, ref: bool = True) -> ChildWatcher:
-            """Make a watcher for a child process."""
+            """Create a watcher of a child process."""
             return ChildWatcher(self, pid, ref=ref)
 
         def install_sigchld(self) -> None:
-            """Leave SIGCHLD alone: libev's handler for it would wait for every child."""
+            """Do not install libev's handler of SIGCHLD: with it, libev waits for every child."""
 
     gevent.config.loop = Loop
     hub = _get_hub()
     if hub is not None:
         hub.destroy(destroy_loop=True)
-        # gevent removes libev's handler of SIGCHLD only when the first main loop is made.
+        # gevent removes libev's handler of SIGCHLD only when the first main loop is created.
         handler = _getsignal(signal.SIGCHLD)
         get_hub()
         _signal(signal.SIGCHLD, signal.SIG_DFL if handler is None else handler)
 
 
 def wait_for_child(pid: int) -> tuple[int, int]:
-    """Wait until a child process has ended. Other greenlets of this thread run meanwhile.
+    """Wait until a child process has ended. Other greenlets of this thread can run meanwhile.
 
     Returns:
-        The child's process id and wait status, as from ``os.waitpid``.
+        The process id and the wait status, like ``os.waitpid``.
 
     Raises:
-        ChildProcessError: the calling process does not have such a child, or no longer has it.
+        ChildProcessError: the calling process has no such child, or its status was collected.
     """
     found: tuple[int, int] = _waitpid(pid, os.WNOHANG)
     if found[0]:
@@ -89,21 +89,21 @@ def wait_for_child(pid: int) -> tuple[int, int]:
 
 
 class ChildWatcher:
-    """A watcher of one child process, with the interface of gevent's own child watchers.
+    """Watches one child process, with the interface of gevent's child watchers.
 
-    The watcher collects the wait status when it sees that the child has ended. Several watchers of
-    one child share the collected status.
+    The watcher collects the wait status when the child has ended. Several watchers of one child
+    share the status.
 
     Args:
-        loop: the loop that calls back; it may belong to any thread.
-        pid: the child's process id.
+        loop: the event loop; of any thread.
+        pid: the process id of the child.
         ref: whether the watcher keeps the loop alive.
 
     Attributes:
-        pid: the child's process id.
-        rpid: the child's process id once the child has ended; 0 before.
-        rstatus: the child's wait status; the one of exit status 255 if the real one is lost.
-        lost: whether other code has taken the wait status.
+        pid: the process id of the child.
+        rpid: the process id once the child has ended, 0 before.
+        rstatus: the wait status; that of exit status 255 if the real one is lost.
+        lost: whether other code has collected the wait status.
     """
 
     def __init__(self, loop: Any, pid: int, *, ref: bool = True) -> None:
@@ -120,7 +120,7 @@ class ChildWatcher:
         self._fd = -1
         try:
             self._fd = os.pidfd_open(pid)
-        except (AttributeError, OSError):  # not Linux, an old Linux, or no free descriptor
+        except (AttributeError, OSError):  # not Linux, an old kernel, or no descriptor is left
             self._watcher = loop.timer(_LOOK_SECONDS, _LOOK_SECONDS, ref=ref)
         else:
             self._watcher = loop.io(self._fd, _READABLE, ref=ref)
@@ -130,7 +130,7 @@ class ChildWatcher:
         self._watcher.start(self._look, callback, args)
 
     def stop(self) -> None:
-        """Stop watching. The function is not called any more."""
+        """Stop watching: the callback will not be called."""
         self._watcher.stop()
 
     def close(self) -> None:
@@ -138,12 +138,12 @@ class ChildWatcher:
         self._watcher.stop()
         self._watcher.close()
         if self._fd != -1:
-            # Not os.close, because gevent's version waits for the loop.
+            # Not os.close: gevent's version waits for the loop.
             get_original("os", "close")(self._fd)
             self._fd = -1
 
     def __enter__(self) -> Self:
-        """Return the watcher, which is closed at the end of the block."""
+        """Return the watcher; it is closed at the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -160,7 +160,7 @@ class ChildWatcher:
 
 
 class _End:
-    """The end of one child, collected once for all of its watchers in all threads."""
+    """The wait status of one child, collected once for all its watchers in all threads."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -169,7 +169,7 @@ class _End:
         self.lost = False
 
     def collect(self) -> int | None:
-        """Return the wait status, or None while the child runs."""
+        """Return the wait status; None while the child runs."""
         with self._lock:
             if self._status is None:
                 try:
@@ -178,7 +178,7 @@ class _End:
                     pid, status, self.lost = self._pid, _UNKNOWN_STATUS, True
                 if pid:
                     self._status = status
-                    # From now on the system may give the process id to another child.
+                    # From now on, the system may give the process id to another child.
                     with _ends_lock:
                         if _ends.get(self._pid) is self:
                             del _ends[self._pid]

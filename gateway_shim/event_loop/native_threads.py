@@ -1,13 +1,13 @@
-"""Makes the threads that a native thread starts native too.
+"""Makes threads native if a native thread starts them.
 
-After gevent's patching, a ``threading.Thread`` is a greenlet of the thread that starts it. For the
-event loop's thread that is right. On a native thread, such as the thread of a ``cpu_bound`` task,
-the greenlet would run only while the thread happens to wait, and never again after the task has
-ended. Work that a shared executor gave to such a greenlet would never be done.
+After gevent's patching, a ``threading.Thread`` is a greenlet of the thread that starts it. This is
+right for the event loop's thread. In a native thread, such as that of a ``cpu_bound`` task, the
+greenlet would run only while the thread waits, and never again after the task has ended: work that
+a shared executor has submitted to it would never be done.
 
-The process waits for none of these threads at its end, and not for the threads of an executor. The
-tasks that started them have had their time, and a thread that computes for ever would keep the
-process alive.
+At the end of the process, such threads are not waited for, not even those of an executor. The tasks
+that started them had time to finish, and a thread that computes forever would keep the process
+alive.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ _start_native_thread = get_original("_thread", "start_new_thread")
 
 
 _awaited: set[_NativeThread] = set()
-"""The native threads that run now, and whose end others may wait for."""
+"""The running threads, whose end other threads may wait for."""
 
 
 def let_native_threads_be() -> None:
-    """Stop all waiting for native threads. Call this at the end of the process."""
+    """Wake everything that waits for native threads. Called at the end of the process."""
     for thread in list(_awaited):
         thread.tell_end()
 
 
 class _NativeThread(greenlet):
-    """The greenlet that a native thread runs in. ``threading`` treats it as the thread.
+    """The greenlet in which a native thread runs. ``threading`` treats it as the thread.
 
     Args:
-        function: the function that the thread calls.
-        args: the function's arguments.
-        kwargs: the function's keyword arguments.
+        function: the function that the thread runs.
+        args: the positional arguments of the function.
+        kwargs: the keyword arguments of the function.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ class _NativeThread(greenlet):
             raise
 
     def rawlink(self, callback: Callable[[object], object]) -> None:
-        """Call a function at this thread's end, or now if the end is no longer waited for."""
+        """Call a function when this thread ends, or now if it has ended."""
         if self in _awaited:
             self._links.append(callback)
         else:
             callback(self)
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until the thread has ended, for at most ``timeout`` seconds."""
+        """Wait until the thread has ended, at most ``timeout`` seconds."""
         if self._ended.acquire(timeout=timeout):
             self._ended.release()
 
@@ -99,12 +99,12 @@ class _NativeThread(greenlet):
             self.switch()
         finally:
             hub = get_hub_if_exists()
-            if hub is not None:  # the function has waited, which made a hub
+            if hub is not None:  # the function has used gevent in this thread
                 hub.destroy(True)
             self.tell_end()
 
     def tell_end(self) -> None:
-        """Let those that wait for the end go on. Only the first call counts, in any thread."""
+        """Wake everything that waits for this thread's end. Only the first call has an effect."""
         try:
             _awaited.remove(self)
         except KeyError:
@@ -117,8 +117,8 @@ class _NativeThread(greenlet):
 def start_native_threads_natively() -> None:
     """Patch ``threading`` and ``_thread`` in a process that gevent has patched.
 
-    Call this in the thread that runs the event loop, because the threads that the first caller
-    starts stay greenlets.
+    Threads that the calling thread starts remain greenlets. The first call must therefore be made
+    in the thread that runs the event loop.
     """
     if not _loop_threads:
         _note_loop_thread()
@@ -136,7 +136,7 @@ def start_native_threads_natively() -> None:
 
 
 def _note_loop_thread() -> None:
-    # The thread that forks is the only thread of the child.
+    # In a child process, the thread that called fork is the only one.
     _loop_threads.clear()
     _loop_threads.add(_get_native_ident())
 
@@ -151,7 +151,7 @@ def _start_new_thread(
         return ident
     thread = _NativeThread(function, args, kwargs or {})
     thread.start()
-    return id(thread)  # get_ident returns the same in that thread
+    return id(thread)  # the value that get_ident returns in that thread
 
 
 def _start_joinable_thread(
@@ -170,17 +170,17 @@ def _start_joinable_thread(
 
 
 def _hold_until_end(thread: Any) -> None:
-    """Make the lock that ``join`` waits for. The lock is released at the thread's end."""
+    """Create the lock that ``join`` waits for. It is released when the thread ends."""
     get_original("threading", "Thread")._set_tstate_lock(thread)
     lock = thread._tstate_lock
-    # gevent's own link also marks the thread as ended and asserts that the lock is free. A native
-    # thread that joins may hold the lock at that moment. join() itself marks the thread as ended.
+    # gevent's link would also mark the thread as ended, and asserts that the lock is free. But a
+    # native thread in join() may hold the lock at that moment. join() marks the thread itself.
     current: Any = getcurrent()
     current.rawlink(lambda _: lock.release())
 
 
 def _join_from_anywhere(join: Callable[..., None]) -> Callable[..., None]:
-    """Make a handle's ``join`` able to wait for a greenlet of another thread's loop."""
+    """Return a ``join`` that can also wait for a greenlet of another thread's loop."""
 
     def join_from_anywhere(handle: Any, timeout: float | None = -1) -> None:
         thread = handle._get_greenlet()

@@ -1,10 +1,10 @@
-"""A condition variable that loses no wake-up when a greenlet is killed.
+"""A condition variable that does not lose a notification when a waiting greenlet is killed.
 
-A greenlet can be killed while it waits: its task is cancelled, or its time limit passes. Python's
-own ``threading.Condition`` does not expect that. It would forget a notification that had already
-reached the killed greenlet, and another one would sleep beside a full queue. And a greenlet that
-is killed while it takes the lock again would leave the ``with`` block without the lock, and would
-release the lock of another greenlet.
+A greenlet can be killed while it waits, for example by a cancelled task or a time limit. Python's
+``threading.Condition`` does not expect this. It would lose a notification that had reached the
+killed greenlet, so that another waiter would sleep beside a full queue. And a greenlet that is
+killed while it reacquires the lock would leave the ``with`` block without the lock, and release the
+lock of another greenlet.
 """
 
 from __future__ import annotations
@@ -23,31 +23,29 @@ __all__ = ["Condition"]
 _Condition: Any = get_original("threading", "Condition")
 
 
-class Condition(_Condition):  # type: ignore[misc]  # the base is known at run time
-    """The ``threading.Condition`` of a patched process, which queues and events are built on.
-
-    Semaphores are built on it too.
+class Condition(_Condition):  # type: ignore[misc]  # its type is known only at run time
+    """The ``threading.Condition`` of a patched process. Queues, events, and semaphores use it.
 
     Args:
-        lock: the lock; by default a new ``threading.RLock``.
+        lock: the lock; a new ``threading.RLock`` if not given.
     """
 
     _everybody = 0
-    """The number of times that all waiters were notified."""
+    """The number of calls of :meth:`notify_all`."""
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Release the lock, wait until notified, and take the lock again.
+        """Release the lock, wait for a notification, and acquire the lock again.
 
         Args:
-            timeout: the longest time to wait, in seconds; None for no limit. With 0 or less, the
-                call lets others run once, so that a loop of such calls comes to an end.
+            timeout: the time limit, seconds; None: no limit. With 0 or less, other greenlets run
+                once, so that a loop of such calls can end.
 
         Returns:
             True if notified; False if the time limit has passed.
 
         Raises:
             RuntimeError: the lock is not held.
-            BlockingSwitchOutError: the caller is a callback of the loop, which cannot wait.
+            BlockingSwitchOutError: called in a callback of the event loop, which cannot wait.
         """
         if not self._is_owned():
             raise RuntimeError("cannot wait on un-acquired lock")
@@ -69,12 +67,12 @@ class Condition(_Condition):  # type: ignore[misc]  # the base is known at run t
         except BaseException as exc:  # noqa: BLE001 - such as GreenletExit; raised below
             interruption = exc
         interruption = self._take_back(saved) or interruption
-        # A notification removes our waiter. It may have come after the time limit.
+        # A notification removes our waiter; it may have arrived after the time limit.
         notified = waiter not in self._waiters
         if not notified:
             self._waiters.remove(waiter)
         if interruption is not None:
-            # After notify_all every other waiter has its own notification; nothing to pass on.
+            # After notify_all() the other waiters were notified as well: nothing to pass on.
             if notified and everybody == self._everybody:
                 self.notify()
             raise interruption
@@ -86,10 +84,10 @@ class Condition(_Condition):  # type: ignore[misc]  # the base is known at run t
         super().notify_all()
 
     def _take_back(self, saved: object) -> BaseException | None:
-        """Take the lock again, whatever is raised meanwhile: the caller will release the lock.
+        """Acquire the lock again in any case, because the caller will release it.
 
         Returns:
-            The first exception that was raised meanwhile, or None.
+            The exception that was raised meanwhile, if any.
         """
         interruption: BaseException | None = None
         while True:

@@ -1,24 +1,23 @@
 """A lock that native threads and greenlets can share.
 
-A gevent lock belongs to the event loop of the thread that waited for it first. When a native
+A lock of gevent belongs to the event loop of the thread that first waited for it. When a native
 thread and a greenlet wait for the same lock, a wake-up can be lost, and the greenlet then sleeps
-for ever. A shared lock belongs to no loop.
+forever. The lock of this module belongs to no loop.
 
-How the lock works:
+The algorithm:
 
-- The state of the lock is a native lock: the holder of the native lock holds the shared lock.
+- The state is a native lock. The holder of the native lock is the holder of the shared lock.
 - A caller that finds the lock held adds a *sleeper* to ``_sleepers``, tries once more, and sleeps.
-  A release either happens before the second try, which then succeeds, or it sees the sleeper. So
-  no wake-up is lost.
-- Only the holder removes sleepers to wake them, so two releases cannot wake the same sleeper. A
-  sleeper that gives up removes itself. If a release has already removed it, it passes the wake-up
-  on.
-- A woken sleeper competes with others for the lock. After ``PATIENCE`` defeats the next release
-  gives it the lock without unlocking. So neither side can starve the other. Before that, a lock
-  never stays idle until a loop gets round to its greenlet.
+  A release either happens before this second try, which then succeeds, or the release sees the
+  sleeper. Therefore no wake-up is lost.
+- Only the holder removes sleepers to wake them, so two releases cannot remove the same sleeper. A
+  sleeper that gives up removes itself. If it was removed already, it passes the wake-up on.
+- A woken sleeper competes with other callers for the lock. After ``PATIENCE`` defeats, the next
+  release hands the lock over without unlocking it. Therefore neither side can starve the other,
+  and up to then a lock is not kept idle until a loop runs its greenlet.
 
 No step needs a second lock. Each step is one operation of a deque or of a native lock, which other
-threads, signal handlers and finalizers cannot interrupt.
+threads, signal handlers, and finalizers cannot interrupt.
 """
 
 from __future__ import annotations
@@ -38,13 +37,13 @@ from gateway_shim.event_loop.sleepers import LoopSleeper, Sleeper, ThreadSleeper
 __all__ = ["PATIENCE", "Lock", "SharedLock"]
 
 PATIENCE = 4
-"""The number of times a woken sleeper may find the lock taken before it is given the lock."""
+"""The number of times that a woken sleeper may find the lock taken before it is handed the lock."""
 
 _HUB_SECONDS = 1.0
-"""Seconds that a callback of the loop, which cannot switch, waits for another thread."""
+"""The seconds that a callback of a loop, which cannot switch, waits for another thread."""
 
 _HUB_LOOK_SECONDS = 0.01
-"""Seconds between the callback's checks that the lock is not held by a greenlet of its loop."""
+"""The seconds between its checks that no greenlet of its own loop has acquired the lock."""
 
 _allocate_native_lock = get_original("_thread", "allocate_lock")
 _get_native_ident = get_original("_thread", "get_ident")
@@ -52,15 +51,15 @@ _TIMEOUT_MAX: float = get_original("_thread", "TIMEOUT_MAX")
 
 
 class SharedLock:
-    """A lock for greenlets of any event loop and for native threads, at the same time.
+    """A lock for greenlets of any event loop and for native threads at the same time.
 
     It has the interface of :class:`threading.Lock`. A thread that has an event loop waits
-    cooperatively. A thread without a loop blocks. A callback that runs in the hub itself cannot
-    switch: if another thread holds the lock, the callback waits natively for at most a second.
-    Otherwise it raises, as with gevent's locks.
+    cooperatively; a thread without one blocks. A callback that runs in the hub cannot switch: if
+    another thread holds the lock, it blocks for at most a second; otherwise it raises, like
+    gevent's locks.
 
-    Unlike with gevent's locks, a greenlet that waits for ever keeps its loop alive, because
-    another thread may release the lock.
+    Unlike gevent's locks, a greenlet that waits forever keeps its loop alive, because another
+    thread may release the lock.
     """
 
     __slots__ = ("__weakref__", "_native", "_sleepers", "_thread")
@@ -70,23 +69,23 @@ class SharedLock:
     def __init__(self) -> None:
         self._native = _allocate_native_lock()
         self._sleepers: deque[Sleeper] = deque()
-        # The native thread of the holder; None while the lock is being taken or released.
+        # The native thread of the holder; None while the lock is being acquired or released.
         self._thread: int | None = None
 
     def acquire(self, blocking: bool = True, timeout: float | None = -1) -> bool:
-        """Take the lock; wait while it is held.
+        """Acquire the lock, and wait while it is held.
 
         Args:
-            blocking: False to return at once if the lock is held.
-            timeout: the longest time to wait, in seconds; -1 or None for no limit.
+            blocking: False: do not wait.
+            timeout: the time limit, seconds; -1 or None: no limit.
 
         Returns:
             True if the caller now holds the lock.
 
         Raises:
-            ValueError: the time limit is negative, or given with ``blocking=False``.
+            ValueError: the time limit is negative, or given without ``blocking``.
             OverflowError: the time limit is too large for the platform.
-            BlockingSwitchOutError: the caller is a callback of the loop and would have to wait.
+            BlockingSwitchOutError: the call would have to wait in a callback of the event loop.
         """
         if timeout != -1 and timeout is not None:
             _check(blocking, timeout)
@@ -100,7 +99,7 @@ class SharedLock:
         return self._wait(None if timeout == -1 else timeout)
 
     def __enter__(self) -> bool:
-        """Take the lock; wait while it is held."""
+        """Acquire the lock, and wait while it is held."""
         if self._native.acquire(False):
             self._thread = _get_native_ident()
             return True
@@ -117,7 +116,7 @@ class SharedLock:
             return
         self._thread = None
         self._native.release()
-        # A sleeper may have been added just before the release, when the lock was still held.
+        # A sleeper may have been added just before the release, and found the lock held.
         if self._sleepers and self._native.acquire(False):
             self._pass_on()
 
@@ -131,15 +130,15 @@ class SharedLock:
         self.release()
 
     def locked(self) -> bool:
-        """Return whether the lock is held now."""
+        """Return whether the lock is held."""
         return bool(self._native.locked())
 
     def _is_owned(self) -> bool:
-        # Without this method threading.Condition would try to take the lock to find out.
+        # Without this method, threading.Condition tries to acquire the lock to find out.
         return bool(self._native.locked())
 
     def _at_fork_reinit(self) -> None:
-        # After a fork the child has neither the holder nor the waiters.
+        # After a fork, neither the holder nor the waiters exist in the child.
         self._native._at_fork_reinit()
         self._sleepers.clear()
         self._thread = None
@@ -165,7 +164,7 @@ class SharedLock:
             sleeper.close()
 
     def _sleep(self, sleeper: Sleeper, deadline: float | None) -> bool:
-        """Wait until the lock is taken (True) or the deadline has passed (False)."""
+        """Wait until the caller holds the lock (True) or the deadline has passed (False)."""
         add = self._sleepers.append
         defeats = 0
         while True:
@@ -173,7 +172,7 @@ class SharedLock:
             add(sleeper)
             try:
                 if self._native.acquire(False):
-                    # We hold the lock, so no other release removes sleepers.
+                    # The caller holds the lock, so no other thread removes sleepers.
                     self._withdraw(sleeper)
                     self._thread = _get_native_ident()
                     return True
@@ -184,14 +183,14 @@ class SharedLock:
                 raise
             if not woken and self._withdraw(sleeper):
                 return False
-            # A release has removed our sleeper, perhaps at the last moment.
+            # A release has removed the sleeper, perhaps at the last moment.
             if sleeper.is_given_lock:
                 return True
             if self._native.acquire(False):
                 self._thread = _get_native_ident()
                 return True
             if not woken:
-                return False  # the present holder will wake the next sleeper
+                return False  # the current holder will wake the next sleeper
             defeats += 1
             add = self._sleepers.appendleft
 
@@ -200,7 +199,7 @@ class SharedLock:
         if deadline is not None:
             until = min(until, deadline)
         sleeper = ThreadSleeper()
-        # In front of the others: a greenlet of this loop could not run if it was woken first.
+        # At the front: a greenlet of this loop could not run if it were woken first.
         self._sleepers.appendleft(sleeper)
         taken = self._native.acquire(False)
         while not taken and self._thread != _get_native_ident() and monotonic() < until:
@@ -221,7 +220,7 @@ class SharedLock:
         )
 
     def _withdraw(self, sleeper: Sleeper) -> bool:
-        """Remove our own sleeper; return False if a release has already removed it."""
+        """Remove the caller's sleeper; return False if a release has removed it already."""
         try:
             self._sleepers.remove(sleeper)
         except ValueError:
@@ -229,14 +228,14 @@ class SharedLock:
         return True
 
     def _decline(self, sleeper: Sleeper) -> None:
-        """Pass a wake-up, or the lock, on from a sleeper that has given up."""
+        """Pass on the lock, or the wake-up, of a removed sleeper that has given up."""
         if sleeper.is_given_lock:
             self.release()
         elif self._sleepers and self._native.acquire(False):
             self._pass_on()
 
     def _pass_on(self) -> None:
-        """Release the native lock, which we hold, for the first sleeper that can run."""
+        """Release the native lock, which the caller holds, for the first sleeper that can run."""
         while True:
             try:
                 sleeper = self._sleepers.popleft()
@@ -253,7 +252,7 @@ class SharedLock:
                 continue
             self._thread = None
             self._native.release()
-            # If the sleeper's loop is gone, wake the next one, unless the lock was taken meanwhile.
+            # If its loop is gone, wake the next sleeper, unless the lock is held again.
             if sleeper.wake() or not self._native.acquire(False):
                 return
 
@@ -261,8 +260,8 @@ class SharedLock:
 class Lock(SharedLock):
     """The ``threading.Lock`` of a patched process.
 
-    As with gevent's lock, an attempt that fails without waiting lets other greenlets run, so that
-    a loop of such attempts comes to an end. The locks of the import system do not let others run.
+    Like gevent's lock, it lets other greenlets run after a failed attempt without waiting, so that
+    a loop of such attempts can end. The locks of the import system do not do so.
     """
 
     __slots__ = ()

@@ -1,9 +1,9 @@
-"""Lets a socket be used by one thread after another.
+"""Makes gevent's sockets usable by one thread after another.
 
-A gevent socket belongs to the event loop of the thread that made it, and fails in any other thread.
-But several threads can share a pool of connections, such as the pool of a ``requests.Session``,
-which hands a connection from one thread to another. So a socket that is used by another thread
-moves to that thread's loop, unless its own loop waits for the socket at that moment.
+A gevent socket belongs to the event loop of the thread that created it, and fails in any other
+thread. But a connection pool that several threads share, such as that of a ``requests.Session``,
+passes a connection from one thread to another. With this module, a socket that another thread uses
+moves to that thread's loop, unless its own loop is waiting for it at that moment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _shutdown = SocketMixin.shutdown
 
 
 def share_sockets() -> None:
-    """Patch gevent's sockets, including TLS sockets."""
+    """Patch gevent's sockets, including those with TLS."""
     SocketMixin._wait = _wait_in_any_thread
     SocketMixin._drop_events_and_close = _close_in_any_thread
     SocketMixin.shutdown = _shut_down_in_any_thread
@@ -39,7 +39,7 @@ def _wait_in_any_thread(sock: Any, watcher: Any, timeout_exc: Any = None) -> Non
     if _move(sock):
         _wait(sock, sock._write_event if writes else sock._read_event, timeout_exc)
         return
-    # The loop that owns the socket waits for the other direction.
+    # The loop that owns the socket is waiting for the other direction.
     borrowed = get_hub().loop.io(sock._sock.fileno(), _WRITE if writes else _READ)
     try:
         if timeout_exc is None:
@@ -65,19 +65,19 @@ def _shut_down_in_any_thread(sock: Any, how: int) -> None:
 
 
 def _owner_elsewhere(sock: Any) -> Any:
-    """Return the hub of another thread that still waits for a socket, or None."""
+    """Return the hub of another thread that is still waiting for a socket, or None."""
     if sock.hub is None or _is_of_this_loop(sock) or _move(sock):
         return None
     return sock.hub
 
 
 def _is_of_this_loop(sock: Any) -> bool:
-    # Not by the thread's id: the thread may have a new loop, or a later thread may have the id.
+    # Compare hubs, not thread identities: the thread may have a new loop, or be a new thread.
     return sock.hub is get_hub_if_exists()
 
 
 def _move(sock: Any) -> bool:
-    """Move a socket to the calling thread's loop; return False if its own loop waits for it."""
+    """Move a socket to the calling thread; return False if its own loop is waiting for it."""
     read, write = sock._read_event, sock._write_event
     if read is None or write is None:  # closed
         return True

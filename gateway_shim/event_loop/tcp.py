@@ -1,4 +1,4 @@
-"""TCP options of listening sockets, and the state of connections."""
+"""TCP options of sockets, and the TCP state of connections."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ _ESTABLISHED = 1  # of Linux' tcp_states.h
 
 
 class SupportsGetsockopt(Protocol):
-    """An object that can be asked for the value of a socket option."""
+    """An object with the method ``getsockopt`` of a socket."""
 
     def getsockopt(self, level: int, name: int, size: int, /) -> bytes:
-        """Return the kernel's value of a socket option."""
+        """Return the kernel's value of an option."""
         ...
 
 
 def detect_dead_peers(listener: socket.socket, seconds: float) -> None:
-    """Make the kernel give up on clients that have stopped answering, for example unplugged ones.
+    """Make the kernel detect clients that have stopped answering, for example unplugged machines.
 
-    The options are set on the listening socket. Linux copies them to each accepted connection, so
-    they cost no call per stream. The kernel probes an idle connection, and it cuts a connection
-    with unacknowledged data (RFC 5482, TCP User Timeout), both within ``seconds``.
+    The options are set on the listening socket. Linux copies them to accepted connections, so that
+    no stream needs system calls for them. An idle connection is probed, and a connection with
+    unacknowledged data is cut (RFC 5482, TCP User Timeout), both within ``seconds``.
 
     Args:
-        listener: a listening socket; a socket that is not TCP stays as it is.
+        listener: a listening socket; a socket that is not TCP is not changed.
         seconds: the time that a client may be silent at the TCP level.
     """
     if listener.family not in (socket.AF_INET, socket.AF_INET6):
@@ -42,25 +42,25 @@ def detect_dead_peers(listener: socket.socket, seconds: float) -> None:
 def limit_unsent(sock: socket.socket, size: int) -> None:
     """Limit the unsent bytes that the kernel keeps for a connection.
 
-    Otherwise a client that does not read holds up to 4 MB of the kernel's memory, which none of our
-    budgets counts. Bytes that are on their way are not limited, so a fast client stays as fast.
+    Without the limit, a client that does not read holds up to 4 MB of kernel memory, which no
+    budget of this program counts. Bytes on their way are not limited, so fast clients stay fast.
 
     Args:
-        sock: a connection; a socket that is not TCP stays as it is.
-        size: the limit in bytes.
+        sock: a connection; a socket that is not TCP is not changed.
+        size: the limit, bytes.
     """
     if sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, size)
 
 
 def peer_has_left(sock: SupportsGetsockopt) -> bool:
-    """Return whether the other side has hung up, even if unread bytes hide the end.
+    """Return whether the peer has hung up, even if unread bytes come before the end.
 
     Args:
         sock: a connected TCP socket.
 
     Raises:
-        OSError: the kernel cannot say, because the socket is not TCP.
+        OSError: the socket is not TCP.
     """
     # The state is the first byte of Linux' struct tcp_info.
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
