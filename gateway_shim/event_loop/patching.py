@@ -3,7 +3,7 @@
 After gevent's own patching, a lock belongs to one event loop. When a native thread, such as the
 thread of a ``cpu_bound`` task, and the event loop wait for the same lock, a wake-up can be lost,
 and a request then hangs for ever. So this module patches once more: everything in the standard
-library that locks is built on :class:`~gateway_shim.event_loop.shared_lock.SharedLock`, which
+library that locks is built on :class:`~gateway_shim.event_loop.locks.shared_lock.SharedLock`, which
 belongs to no loop. A greenlet that waits for a shared lock lets others run; a thread without a
 loop blocks. An uncontended shared lock costs as much as gevent's lock. Locks that are made later
 work on both sides too, whoever makes them: logging handlers, metrics, queues, connection pools,
@@ -15,7 +15,7 @@ Every kind of lock, and what was decided for it:
     Shared. All except ``Lock`` are Python's own classes over a shared lock.
 ``threading.Condition``
     Python's own, with a ``wait`` that loses no notification when a greenlet is killed
-    (``shared_condition``).
+    (``locks.shared_condition``).
 ``threading.Event``
     Python's own, over a shared lock. gevent's ``Event`` refuses a second thread.
 ``queue.Queue``, ``LifoQueue``, ``PriorityQueue``, ``SimpleQueue``
@@ -32,7 +32,7 @@ the import system
 prometheus-client, urllib3, requests, dependency-injector, pydantic
     Shared, because they use ``threading``.
 locks, and names of lock types, in modules imported before the patching (``tempfile``, ``asyncio``)
-    Replaced if no thread holds the lock (``imported_locks``).
+    Replaced if no thread holds the lock (``locks.imported_locks``).
 ``functools.cached_property``: Python 3.11 holds a lock while it computes
     Replaced.
 ``threading``'s own: its table of threads, and the lock that ``join`` waits for
@@ -81,15 +81,15 @@ from typing import Any
 from gevent import events, monkey
 from gevent.monkey.api import patch_item
 
-from gateway_shim.event_loop.imported_locks import replace_imported_locks
+from gateway_shim.event_loop.locks.imported_locks import replace_imported_locks
+from gateway_shim.event_loop.locks.shared_condition import Condition
+from gateway_shim.event_loop.locks.shared_lock import Lock, SharedLock
+from gateway_shim.event_loop.locks.sleepers import let_loops_end
 from gateway_shim.event_loop.native_threads import (
     let_native_threads_be,
     start_native_threads_natively,
 )
-from gateway_shim.event_loop.shared_condition import Condition
-from gateway_shim.event_loop.shared_lock import Lock, SharedLock
 from gateway_shim.event_loop.shared_sockets import share_sockets
-from gateway_shim.event_loop.sleepers import let_loops_end
 
 __all__ = ["patch_process", "support_native_threads"]
 

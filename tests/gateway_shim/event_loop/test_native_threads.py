@@ -6,7 +6,6 @@ import _thread
 import concurrent.futures
 import threading
 import time
-from collections.abc import Iterator
 
 import gevent
 import pytest
@@ -17,14 +16,6 @@ from gevent.threadpool import ThreadPool
 from tests.support.timing import TIME_LIMIT, wait_until
 
 native_ident = get_original("_thread", "get_ident")
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    """Native threads."""
-    made = ThreadPool(2)
-    yield made
-    made.kill()
 
 
 def test_a_thread_of_the_loop_is_a_greenlet() -> None:

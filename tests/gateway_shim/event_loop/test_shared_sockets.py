@@ -21,14 +21,6 @@ native_sleep = get_original("time", "sleep")
 
 
 @pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    """Native threads."""
-    made = ThreadPool(3)
-    yield made
-    made.kill()
-
-
-@pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     """Two connected sockets."""
     one, two = socket.socketpair()

@@ -10,16 +10,8 @@ import pytest
 from gevent.hub import get_hub
 from gevent.threadpool import ThreadPool
 
-from gateway_shim.event_loop.sleepers import LoopSleeper, Sleeper, ThreadSleeper
+from gateway_shim.event_loop.locks.sleepers import LoopSleeper, Sleeper, ThreadSleeper
 from tests.support.timing import TIME_LIMIT
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    """A native thread."""
-    made = ThreadPool(1)
-    yield made
-    made.kill()
 
 
 @pytest.fixture(params=["thread", "loop"])

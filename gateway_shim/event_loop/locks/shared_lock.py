@@ -32,7 +32,7 @@ from gevent.exceptions import BlockingSwitchOutError
 from gevent.hub import getcurrent
 from gevent.monkey import get_original
 
-from gateway_shim.event_loop.sleepers import LoopSleeper, Sleeper, ThreadSleeper
+from gateway_shim.event_loop.locks.sleepers import LoopSleeper, Sleeper, ThreadSleeper
 
 __all__ = ["PATIENCE", "Lock", "SharedLock"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
 
 import gevent
 import pytest
@@ -13,7 +12,7 @@ from gevent.exceptions import BlockingSwitchOutError
 from gevent.hub import get_hub
 from gevent.threadpool import ThreadPool
 
-from gateway_shim.event_loop.shared_condition import Condition
+from gateway_shim.event_loop.locks.shared_condition import Condition
 from tests.support.timing import TIME_LIMIT, wait_until
 
 
@@ -21,14 +20,6 @@ from tests.support.timing import TIME_LIMIT, wait_until
 def condition() -> Condition:
     """The condition under test, over a lock that is not reentrant."""
     return Condition(threading.Lock())
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    """Native threads."""
-    made = ThreadPool(3)
-    yield made
-    made.kill()
 
 
 def wait(condition: Condition, timeout: float | None = None) -> bool:
