@@ -44,7 +44,7 @@ IS_SHARED = """
     "patch",
     [
         "from gateway_shim.event_loop.patching import patch_process; patch_process()",
-        # Twice, and by somebody else later.
+        # Twice, and later once more by other code.
         """
 from gateway_shim.event_loop.patching import patch_process, support_native_threads
 patch_process(); support_native_threads(); patch_process()
@@ -55,19 +55,19 @@ monkey.patch_thread(); monkey.patch_queue(); monkey.patch_all(subprocess=False)
     ],
 )
 def test_everything_that_locks_is_built_on_the_shared_lock(patch: str) -> None:
-    """The locks that are made from now on, and those that logging and threading have."""
+    """New locks, and the locks that logging and threading already have, are shared."""
     before = "import logging\nhandler = logging.StreamHandler()\n"
     assert run_python(before, patch, IS_SHARED, "print(all_shared())") == "True"
 
 
 def test_the_tests_process_and_a_worker_are_patched_so() -> None:
-    """conftest.py patches like the worker; the live tests show the worker."""
+    """tests/conftest.py patches the process of the tests as the worker does."""
     assert isinstance(threading.Lock(), SharedLock)
     assert isinstance(_thread.allocate_lock(), SharedLock)
 
 
 def test_a_process_that_is_not_patched_stays_so() -> None:
-    """Somebody who runs no event loop keeps Python's own locks, also with an application."""
+    """A process without an event loop keeps Python's own locks, also with an application."""
     script = """
         import threading
         from gateway_shim.event_loop.patching import support_native_threads
@@ -81,7 +81,7 @@ def test_a_process_that_is_not_patched_stays_so() -> None:
 
 
 def test_an_application_patches_a_process_that_others_have_patched() -> None:
-    """Such as a user's tests, whose conftest.py knows only gevent. Metrics are made right, too."""
+    """create_app completes the patching of a process that only gevent has patched."""
     before = (
         "from gevent import monkey; monkey.patch_all(); from prometheus_client import metrics\n"
     )
@@ -91,7 +91,7 @@ def test_an_application_patches_a_process_that_others_have_patched() -> None:
 
 
 def test_a_thread_that_nobody_can_wake_does_not_keep_the_process() -> None:
-    """As with gevent's locks: the loop has nothing left to do, so the process ends."""
+    """The process ends although a thread waits for a lock that will never be released."""
     script = """
         from gateway_shim.event_loop.patching import patch_process
         patch_process()
@@ -107,7 +107,7 @@ def test_a_thread_that_nobody_can_wake_does_not_keep_the_process() -> None:
 
 
 def test_the_end_waits_for_a_thread_that_is_writing_a_log_line() -> None:
-    """Else ``logging.shutdown`` fails, and leaves the handlers after that one unflushed."""
+    """The process waits for a log line that is being written, and flushes every handler."""
     script = """
         from gateway_shim.event_loop.patching import patch_process
         patch_process()
@@ -133,7 +133,7 @@ def test_the_end_waits_for_a_thread_that_is_writing_a_log_line() -> None:
 
 
 def test_an_executor_that_computes_for_ever_does_not_keep_the_process() -> None:
-    """Even while a native thread waits for it: both were told to end, or had their time."""
+    """The process ends although an executor computes and a native thread waits for it."""
     script = """
         from gateway_shim.event_loop.patching import patch_process
         patch_process()
@@ -155,7 +155,7 @@ def test_an_executor_that_computes_for_ever_does_not_keep_the_process() -> None:
 
 
 def test_it_is_done_once() -> None:
-    """A second application in the process changes nothing."""
+    """A second call of support_native_threads changes nothing."""
     before = (logging._lock, threading._active_limbo_lock, threading._shutdown)  # type: ignore[attr-defined]
     support_native_threads()
     after = (logging._lock, threading._active_limbo_lock, threading._shutdown)  # type: ignore[attr-defined]

@@ -25,14 +25,14 @@ native_sleep = monkey.get_original("time", "sleep")
 
 
 def both(pool: ThreadPool, work: Callable[[], object]) -> list[object]:
-    """Run a function on two native threads and in two greenlets at once; what they returned."""
+    """Run a function on two native threads and in two greenlets at once; return the results."""
     threads = [pool.spawn(work) for _ in range(2)]
     greenlets = [gevent.spawn(work) for _ in range(2)]
     return [task.get(timeout=TIME_LIMIT * 2) for task in [*greenlets, *threads]]
 
 
 def test_a_handler_is_entered_by_one_at_a_time(pool: ThreadPool) -> None:
-    """Also one whose emit lets other greenlets run, such as one that writes to a socket."""
+    """Only one caller is in a log handler, even if its emit lets other greenlets run."""
     inside, lines = [], []
 
     class Switching(logging.Handler):
@@ -53,7 +53,7 @@ def test_a_handler_is_entered_by_one_at_a_time(pool: ThreadPool) -> None:
 
 
 def test_a_callback_of_the_loop_may_log(pool: ThreadPool) -> None:
-    """It waits for a thread that is writing a line; it does not fail, and loses no line."""
+    """A callback that logs waits for a thread that is writing a line, and no line is lost."""
     lines: list[str] = []
 
     class Slow(logging.Handler):
@@ -81,7 +81,7 @@ def test_a_callback_of_the_loop_may_log(pool: ThreadPool) -> None:
 def test_get_logger_and_imports(
     pool: ThreadPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """New loggers, new handlers, and modules that both sides import at the same time."""
+    """Both sides make loggers and handlers and import the same modules at the same time."""
     monkeypatch.syspath_prepend(tmp_path)
     for number in range(100):
         (tmp_path / f"module_of_both_{number}.py").write_text("import time; time.sleep(0)\nN = 1\n")
@@ -103,7 +103,7 @@ def test_get_logger_and_imports(
 
 
 def test_a_counter_of_prometheus(pool: ThreadPool) -> None:
-    """No increment is lost."""
+    """A counter of prometheus_client loses no increment."""
     registry = prometheus_client.CollectorRegistry()
     counter = prometheus_client.Counter("both", "Of both sides.", ["side"], registry=registry)
 
@@ -120,7 +120,7 @@ def test_a_counter_of_prometheus(pool: ThreadPool) -> None:
 
 @pytest.mark.parametrize("kind", [queue.Queue, queue.SimpleQueue, queue.LifoQueue])
 def test_queues_carry_in_both_directions(pool: ThreadPool, kind: type[queue.Queue[int]]) -> None:
-    """What one side puts, the other gets, once."""
+    """Each item that one side puts reaches the other side once."""
     there, back = kind(), kind()
 
     def echo() -> None:
@@ -138,7 +138,7 @@ def test_queues_carry_in_both_directions(pool: ThreadPool, kind: type[queue.Queu
 
 
 def test_a_full_queue_holds_its_writer_up(pool: ThreadPool) -> None:
-    """Back-pressure works from either side."""
+    """A full queue makes its writer wait, on either side."""
     small: queue.Queue[int] = queue.Queue(2)
     thread = pool.spawn(lambda: [small.put(number) for number in range(300)])
     assert [small.get(timeout=TIME_LIMIT) for _ in range(300)] == list(range(300))
@@ -150,7 +150,7 @@ def test_a_full_queue_holds_its_writer_up(pool: ThreadPool) -> None:
 
 
 def test_events_semaphores_and_barriers(pool: ThreadPool) -> None:
-    """What waits on one side is woken by the other."""
+    """A waiter on one side is woken by the other side."""
     semaphore, barrier = threading.BoundedSemaphore(2), threading.Barrier(4)
     ping, pong = threading.Event(), threading.Event()
     holders: list[int] = []
@@ -197,7 +197,7 @@ def test_futures_are_waited_for_on_the_other_side(pool: ThreadPool) -> None:
 
 
 def test_thread_locals_are_of_their_thread(pool: ThreadPool) -> None:
-    """Each greenlet and each native thread has its own."""
+    """Each greenlet and each native thread has its own thread-local values."""
     local = threading.local()
 
     def work() -> int:
@@ -212,7 +212,7 @@ def test_thread_locals_are_of_their_thread(pool: ThreadPool) -> None:
 
 
 def test_a_cached_property_does_not_block_the_loop(pool: ThreadPool) -> None:
-    """In Python 3.11 a lock is held while it computes, which a thread may do for long."""
+    """A thread that computes a cached_property for long does not block the loop."""
     begun, go_on = threading.Event(), threading.Event()
 
     class Report:

@@ -1,4 +1,4 @@
-"""Locks from before the process was patched."""
+"""Locks that modules got before the process was patched."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODULE = """
 
 
 def test_what_a_module_has_is_replaced() -> None:
-    """Its locks, and the names by which it makes others; one lock with two names stays one."""
+    """Locks and lock types of a module are replaced, and one lock with two names stays one lock."""
     script = """
         print(
             isinstance(early.one, SharedLock), early.one is early.two,
@@ -32,7 +32,7 @@ def test_what_a_module_has_is_replaced() -> None:
 
 
 def test_a_lock_that_is_held_stays_as_it_is() -> None:
-    """Its holder will release that one."""
+    """A lock that is held is not replaced, because its holder will release it."""
     script = """
         print(early.held is held)
         early.held.release()
@@ -41,7 +41,7 @@ def test_a_lock_that_is_held_stays_as_it_is() -> None:
 
 
 def test_the_libraries_that_the_arbiter_imports() -> None:
-    """No native lock is left in them, nor in a cached_property."""
+    """The imported libraries have no native lock left, nor does any cached_property."""
     script = """
         import app.config, app.serving.gunicorn_settings, gateway_shim.server.worker
         import functools, gc, ipaddress, sys

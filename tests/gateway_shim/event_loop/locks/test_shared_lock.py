@@ -20,7 +20,7 @@ native_sleep = get_original("time", "sleep")
 
 
 def test_it_is_held_by_one_at_a_time(lock: SharedLock) -> None:
-    """Whoever comes second does not get it, until it was let go."""
+    """A second caller gets the lock only after it was released."""
     with lock:
         assert lock.locked()
         assert not lock.acquire(blocking=False)
@@ -32,8 +32,8 @@ def test_it_is_held_by_one_at_a_time(lock: SharedLock) -> None:
     assert lock.acquire(True, None)
 
 
-def test_letting_go_of_what_nobody_holds_is_an_error(lock: SharedLock) -> None:
-    """As with threading.Lock; the lock is as it was."""
+def test_releasing_a_free_lock_is_an_error(lock: SharedLock) -> None:
+    """Releasing a free lock raises RuntimeError and changes nothing, as with threading.Lock."""
     with pytest.raises(RuntimeError):
         lock.release()
     assert lock.acquire(False)
@@ -49,17 +49,17 @@ def test_letting_go_of_what_nobody_holds_is_an_error(lock: SharedLock) -> None:
 def test_senseless_time_limits_are_refused(
     lock: SharedLock, arguments: tuple[bool, float], error: type[Exception]
 ) -> None:
-    """With the errors of threading.Lock, and nothing is held."""
+    """Invalid time limits raise the errors of threading.Lock, and the lock stays free."""
     with pytest.raises(error):
         lock.acquire(*arguments)
     assert not lock.locked()
 
 
-def test_who_comes_to_wait_during_a_release_is_woken(pool: ThreadPool, lock: SharedLock) -> None:
-    """It finds the lock held, and the release has already seen that nobody waited."""
+def test_a_waiter_that_comes_during_a_release_is_woken(pool: ThreadPool, lock: SharedLock) -> None:
+    """A waiter that comes during a release, after the look for waiters, is woken."""
 
     class Slow:
-        """A native lock whose release comes after somebody else has begun to wait."""
+        """A native lock whose release finishes after another thread has begun to wait."""
 
         def __init__(self, native: Any) -> None:
             self.acquire, self.locked, self._release = native.acquire, native.locked, native.release
@@ -70,7 +70,9 @@ def test_who_comes_to_wait_during_a_release_is_woken(pool: ThreadPool, lock: Sha
                 self.others.append(pool.spawn(lock.acquire))
                 while not lock._sleepers:
                     native_sleep(0.001)
-                native_sleep(0.01)  # until it sleeps; if that is too short the test is easier
+                native_sleep(
+                    0.01
+                )  # until the waiter sleeps; a shorter time only makes the test easier
             self._release()
 
     lock._native = slow = Slow(lock._native)
@@ -79,8 +81,8 @@ def test_who_comes_to_wait_during_a_release_is_woken(pool: ThreadPool, lock: Sha
     assert slow.others[0].get(timeout=TIME_LIMIT) is True
 
 
-def test_one_may_let_go_of_what_another_has_taken(pool: ThreadPool, lock: SharedLock) -> None:
-    """A lock has no owner: a thread takes it, a greenlet lets go, and the other way round."""
+def test_any_thread_may_release_the_lock(pool: ThreadPool, lock: SharedLock) -> None:
+    """The lock has no owner: a greenlet releases what a thread has taken, and the reverse."""
     pool.spawn(lock.acquire).get(timeout=TIME_LIMIT)
     waiting = gevent.spawn(lock.acquire)
     wait_for_sleepers(lock, 1)
@@ -91,7 +93,7 @@ def test_one_may_let_go_of_what_another_has_taken(pool: ThreadPool, lock: Shared
 
 
 def test_a_failed_attempt_lets_others_run() -> None:
-    """A loop that tries and tries comes to an end, as with gevent's lock; not so the import's."""
+    """A failed attempt on a Lock lets others run; one on a SharedLock, for imports, does not."""
     lock = Lock()
     lock.acquire()
     gevent.spawn(lock.release)
@@ -107,7 +109,7 @@ def test_a_failed_attempt_lets_others_run() -> None:
 
 
 def test_a_greenlet_whose_loop_is_gone_is_passed_over(pool: ThreadPool, lock: SharedLock) -> None:
-    """A wake-up for it would be lost; the next one gets it."""
+    """A release skips a greenlet whose loop is gone and wakes the next one."""
     lock.acquire()
 
     def leave_a_greenlet_behind() -> None:
@@ -126,7 +128,7 @@ def test_a_greenlet_whose_loop_is_gone_is_passed_over(pool: ThreadPool, lock: Sh
 
 
 def test_after_a_fork_it_is_free(lock: SharedLock) -> None:
-    """The child has neither the holder nor those who wait."""
+    """The lock is free in a forked child, which has neither the holder nor the waiters."""
     lock.acquire()
     waiting = gevent.spawn(lock.acquire)
     wait_for_sleepers(lock, 1)
@@ -137,7 +139,7 @@ def test_after_a_fork_it_is_free(lock: SharedLock) -> None:
 
 
 def test_conditions_and_reentrant_locks_stand_on_it(pool: ThreadPool) -> None:
-    """Python's own ones, over the shared lock, are right between the two sides."""
+    """Python's own conditions and reentrant locks work between the two sides."""
     condition = threading.Condition(threading.RLock())
     ball = "loop"
     touches = 0

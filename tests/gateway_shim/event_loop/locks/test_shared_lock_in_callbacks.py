@@ -23,7 +23,7 @@ native_sleep = get_original("time", "sleep")
 
 
 def in_hub(function: Callable[[], object]) -> list[object]:
-    """Call a function as a callback of the event loop; what it returned or raised."""
+    """Call a function as a callback of the event loop; return its result or its exception."""
     answers: list[object] = []
 
     def call() -> None:
@@ -38,7 +38,7 @@ def in_hub(function: Callable[[], object]) -> list[object]:
 
 
 def test_a_callback_waits_natively_for_a_thread(pool: ThreadPool, lock: SharedLock) -> None:
-    """It cannot switch, but a thread's release needs no loop; it goes before the loop's own."""
+    """A callback waits for a thread's release, ahead of the greenlets of its own loop."""
     gate = Gate()
     begun = []
 
@@ -68,7 +68,7 @@ def test_a_callback_waits_natively_for_a_thread(pool: ThreadPool, lock: SharedLo
 
 
 def test_a_callback_is_told_that_it_cannot_wait_for_its_own_loop(lock: SharedLock) -> None:
-    """A greenlet holds the lock, and could not run before the callback has ended."""
+    """A callback is refused a lock that a greenlet of its own loop holds."""
     lock.acquire()
     (error,) = in_hub(lock.acquire)
     assert isinstance(error, BlockingSwitchOutError)
@@ -78,7 +78,7 @@ def test_a_callback_is_told_that_it_cannot_wait_for_its_own_loop(lock: SharedLoc
 
 
 def test_a_callback_does_not_wait_for_ever(pool: ThreadPool, lock: SharedLock) -> None:
-    """Not even for a thread, which may itself wait for the loop."""
+    """A callback stops waiting even for a thread, because the thread may wait for the loop."""
     let_go, result = hold_in_thread(pool, lock)
     assert in_hub(lambda: lock.acquire(timeout=0.01)) == [False]
     (error,) = in_hub(lock.acquire)

@@ -12,7 +12,7 @@ from tests.support.timing import TIME_LIMIT, wait_until
 
 
 def test_a_greenlet_waits_for_a_thread_and_others_go_on(pool: ThreadPool, lock: SharedLock) -> None:
-    """The event loop runs while a greenlet waits."""
+    """The event loop runs while a greenlet waits for a thread."""
     let_go, result = hold_in_thread(pool, lock)
     waiting = gevent.spawn(lock.acquire)
     wait_for_sleepers(lock, 1)
@@ -25,7 +25,7 @@ def test_a_greenlet_waits_for_a_thread_and_others_go_on(pool: ThreadPool, lock: 
 
 @pytest.mark.parametrize("has_loop", [False, True])
 def test_a_thread_waits_for_a_greenlet(pool: ThreadPool, lock: SharedLock, has_loop: bool) -> None:
-    """A thread without an event loop blocks; one that has one waits in it."""
+    """A thread without an event loop blocks; a thread with a loop waits in the loop."""
     ticks: list[int] = []
 
     def wait() -> bool:
@@ -45,7 +45,7 @@ def test_a_thread_waits_for_a_greenlet(pool: ThreadPool, lock: SharedLock, has_l
 
 
 def test_time_limits_hold_on_both_sides(pool: ThreadPool, lock: SharedLock) -> None:
-    """Who does not get it in time is told, and leaves nothing behind."""
+    """A caller whose time limit passes gets False and leaves nothing behind."""
     lock.acquire()
     assert gevent.spawn(lock.acquire, True, 0.01).get(timeout=TIME_LIMIT) is False
     assert pool.spawn(lock.acquire, True, 0.01).get(timeout=TIME_LIMIT) is False
@@ -55,15 +55,15 @@ def test_time_limits_hold_on_both_sides(pool: ThreadPool, lock: SharedLock) -> N
 
 
 def test_the_time_limit_of_the_caller_holds(lock: SharedLock) -> None:
-    """gevent.Timeout reaches a greenlet that waits; the lock forgets it."""
+    """gevent.Timeout reaches a waiting greenlet, and the lock forgets the greenlet."""
     lock.acquire()
     with pytest.raises(gevent.Timeout), gevent.Timeout(0.01):
         lock.acquire()
     assert not lock._sleepers
 
 
-def test_who_is_killed_while_waiting_gets_nothing(lock: SharedLock) -> None:
-    """The next one is woken instead."""
+def test_a_killed_waiter_is_skipped(lock: SharedLock) -> None:
+    """A killed waiter is skipped, and the next waiter is woken."""
     lock.acquire()
     first, second = gevent.spawn(lock.acquire), gevent.spawn(lock.acquire)
     wait_for_sleepers(lock, 2)
@@ -73,8 +73,8 @@ def test_who_is_killed_while_waiting_gets_nothing(lock: SharedLock) -> None:
     assert second.get(timeout=TIME_LIMIT) is True
 
 
-def test_who_is_killed_when_it_was_woken_passes_the_wake_up_on(lock: SharedLock) -> None:
-    """The release has woken the first one already when the kill arrives."""
+def test_a_killed_waiter_passes_its_wake_up_on(lock: SharedLock) -> None:
+    """A waiter that is killed after it was woken passes the wake-up on."""
     lock.acquire()
     first, second = gevent.spawn(lock.acquire), gevent.spawn(lock.acquire)
     wait_for_sleepers(lock, 2)
@@ -85,19 +85,19 @@ def test_who_is_killed_when_it_was_woken_passes_the_wake_up_on(lock: SharedLock)
     assert isinstance(first.value, gevent.GreenletExit)
 
 
-def test_who_is_killed_when_it_was_given_the_lock_passes_it_on(lock: SharedLock) -> None:
-    """After so many defeats the lock was its own although it had not run yet."""
+def test_a_killed_waiter_passes_the_lock_on(lock: SharedLock) -> None:
+    """A waiter that was given the lock and is killed before it runs passes the lock on."""
     lock.acquire()
     first = gevent.spawn(lock.acquire)
     wait_for_sleepers(lock, 1)
     for _ in range(PATIENCE):
         lock.release()
-        lock.acquire()  # before the one that was woken could run
+        lock.acquire()  # before the woken greenlet could run
         wait_for_sleepers(lock, 1)
     second = gevent.spawn(lock.acquire)
     wait_for_sleepers(lock, 2)
     lock.release()
-    assert lock.locked()  # it was handed over
+    assert lock.locked()  # the lock was handed over
     first.kill(block=False)
     assert second.get(timeout=TIME_LIMIT) is True
     assert lock.locked()
@@ -106,7 +106,7 @@ def test_who_is_killed_when_it_was_given_the_lock_passes_it_on(lock: SharedLock)
 
 
 def test_nobody_starves(pool: ThreadPool, lock: SharedLock) -> None:
-    """A side that lets go only to take the lock again cannot keep it from the other."""
+    """A side that releases the lock only to take it again cannot keep it from the other side."""
     rounds = 0
     stop: list[bool] = []
 
@@ -130,13 +130,13 @@ def test_nobody_starves(pool: ThreadPool, lock: SharedLock) -> None:
 
 
 def grab_once(lock: SharedLock) -> None:
-    """Hold the lock over a switch."""
+    """Hold the lock while other greenlets run."""
     with lock:
         gevent.sleep(0)
 
 
 def test_threads_and_greenlets_count_together(pool: ThreadPool, lock: SharedLock) -> None:
-    """Nobody hangs, nobody is inside with another, and no count is lost."""
+    """No thread hangs, no two hold the lock at once, and no count is lost."""
     count, inside = 0, 0
 
     def work(rounds: int, switches: bool, patient: bool = True) -> int:
