@@ -47,9 +47,7 @@ def test_waiting_lets_others_run(script: str, code: int) -> None:
     def turn() -> None:
         nonlocal turns
         while True:
-            gevent.sleep(
-                0.001
-            )  # without a pause this loop would keep the native thread from running
+            gevent.sleep(0.001)  # without a pause the native thread could not run
             turns += 1
 
     others = gevent.spawn(turn)

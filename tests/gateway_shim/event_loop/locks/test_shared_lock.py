@@ -70,9 +70,7 @@ def test_a_waiter_that_comes_during_a_release_is_woken(pool: ThreadPool, lock: S
                 self.others.append(pool.spawn(lock.acquire))
                 while not lock._sleepers:
                     native_sleep(0.001)
-                native_sleep(
-                    0.01
-                )  # until the waiter sleeps; a shorter time only makes the test easier
+                native_sleep(0.01)  # until the waiter sleeps; less makes the test easier
             self._release()
 
     lock._native = slow = Slow(lock._native)
