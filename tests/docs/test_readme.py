@@ -101,3 +101,12 @@ def test_the_readme_is_short() -> None:
     """The README has at most 200 lines, and architecture.md at most 130."""
     assert len(README.read_text().splitlines()) <= 200
     assert len((ROOT / "docs/architecture.md").read_text().splitlines()) <= 130
+
+
+def test_the_hot_loop_is_where_the_architecture_says() -> None:
+    """The page links to the module of the hot loop, and the README links to the page."""
+    page = (ROOT / "docs/architecture.md").read_text()
+    link = re.search(r"\[`(\w+)` in ([\w/.]+)\]", page)
+    assert link
+    assert f"def {link[1]}(" in (ROOT / link[2]).read_text()
+    assert "(docs/architecture.md)" in README.read_text()
