@@ -1,11 +1,10 @@
-"""A condition variable whose waiters may be killed."""
+"""A condition variable whose waiting greenlets may be killed."""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from collections.abc import Iterator
 
 import gevent
 import pytest
@@ -13,39 +12,31 @@ from gevent.exceptions import BlockingSwitchOutError
 from gevent.hub import get_hub
 from gevent.threadpool import ThreadPool
 
-from gateway_shim.event_loop.shared_condition import Condition
+from gateway_shim.event_loop.locks.shared_condition import Condition
 from tests.support.timing import TIME_LIMIT, wait_until
 
 
 @pytest.fixture
 def condition() -> Condition:
-    """The condition under test, over a lock that is not reentrant."""
+    """Return the condition under test, over a lock that is not reentrant."""
     return Condition(threading.Lock())
 
 
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    """Native threads."""
-    made = ThreadPool(3)
-    yield made
-    made.kill()
-
-
 def wait(condition: Condition, timeout: float | None = None) -> bool:
-    """Wait for it, as everybody does."""
+    """Wait for the condition, with its lock held."""
     with condition:
         return condition.wait(timeout)
 
 
 def waiting(condition: Condition, count: int) -> list[gevent.Greenlet]:
-    """So many greenlets that wait."""
+    """Start greenlets that wait for the condition."""
     greenlets = [gevent.spawn(wait, condition) for _ in range(count)]
     wait_until(lambda: len(condition._waiters) == count, "them to wait")
     return greenlets
 
 
 def test_it_is_threading_condition() -> None:
-    """Whoever makes one in a patched process gets this one; so do queues, events, semaphores."""
+    """A patched process uses this class for conditions, queues, events and semaphores."""
     assert threading.Condition is Condition
     assert isinstance(queue.Queue().not_empty, Condition)
     assert isinstance(threading.Event()._cond, Condition)  # type: ignore[attr-defined]
@@ -53,7 +44,7 @@ def test_it_is_threading_condition() -> None:
 
 
 def test_one_or_all_are_woken(condition: Condition) -> None:
-    """notify wakes one, in order; notify_all the others."""
+    """notify wakes one waiter, in order, and notify_all wakes the others."""
     greenlets = waiting(condition, 4)
     with condition:
         condition.notify()
@@ -65,7 +56,7 @@ def test_one_or_all_are_woken(condition: Condition) -> None:
 
 
 def test_time_limits(condition: Condition, pool: ThreadPool) -> None:
-    """Nobody notifies: False, the lock is held again, and nothing is left behind."""
+    """A wait that nothing ends in time returns False, holds the lock again, and leaves nothing."""
     assert wait(condition, 0.001) is False
     assert wait(condition, 0) is False
     assert pool.spawn(wait, condition, 0.001).get(timeout=TIME_LIMIT) is False
@@ -74,7 +65,7 @@ def test_time_limits(condition: Condition, pool: ThreadPool) -> None:
 
 
 def test_a_loop_of_waits_without_time_comes_to_an_end() -> None:
-    """Such as that of ``concurrent.futures.wait(..., timeout=0)``: what it waits for can run."""
+    """A loop such as ``concurrent.futures.wait(..., timeout=0)`` lets the awaited work run."""
     event = threading.Event()
     gevent.spawn_later(0.001, event.set)
     deadline = time.monotonic() + TIME_LIMIT
@@ -83,7 +74,7 @@ def test_a_loop_of_waits_without_time_comes_to_an_end() -> None:
 
 
 def test_the_lock_is_needed(condition: Condition) -> None:
-    """Waiting and notifying without it is an error, as ever."""
+    """Waiting and notifying without the lock raises an error, as in the standard library."""
     with pytest.raises(RuntimeError):
         condition.wait()
     with pytest.raises(RuntimeError):
@@ -91,7 +82,7 @@ def test_the_lock_is_needed(condition: Condition) -> None:
 
 
 def test_a_notification_for_a_killed_one_goes_to_the_next(condition: Condition) -> None:
-    """The kill arrives after the notification and before the greenlet could run."""
+    """A greenlet that is killed before it could run passes its notification on."""
     first, second = waiting(condition, 2)
     with condition:
         condition.notify()
@@ -101,7 +92,7 @@ def test_a_notification_for_a_killed_one_goes_to_the_next(condition: Condition) 
 
 
 def test_a_notification_for_all_is_not_passed_on(condition: Condition) -> None:
-    """Who comes to wait after that must not be woken by it."""
+    """A waiter that comes after notify_all is not woken by a killed one."""
     (first,) = waiting(condition, 1)
     with condition:
         condition.notify_all()
@@ -111,8 +102,8 @@ def test_a_notification_for_all_is_not_passed_on(condition: Condition) -> None:
     assert isinstance(first.get(timeout=TIME_LIMIT), gevent.GreenletExit)
 
 
-def test_who_is_killed_while_it_takes_the_lock_again_has_it(condition: Condition) -> None:
-    """It leaves its with block in order; the lock is not taken from the one who holds it."""
+def test_a_waiter_killed_while_it_takes_the_lock_again_holds_it(condition: Condition) -> None:
+    """A greenlet that is killed while it takes the lock again leaves its with block in order."""
     (first,) = waiting(condition, 1)
     condition.acquire()
     condition.notify()
@@ -129,7 +120,7 @@ def test_who_is_killed_while_it_takes_the_lock_again_has_it(condition: Condition
 
 
 def test_a_queue_whose_readers_are_killed_loses_nothing(pool: ThreadPool) -> None:
-    """Greenlets are cancelled while threads put: a reader that stays gets all the rest."""
+    """A reader that stays gets everything, although other readers are killed meanwhile."""
     numbers: queue.Queue[int] = queue.Queue()
     got: list[int] = []
 
@@ -155,7 +146,7 @@ def test_a_queue_whose_readers_are_killed_loses_nothing(pool: ThreadPool) -> Non
 
 
 def test_a_callback_of_the_loop_is_told_that_it_cannot_wait(condition: Condition) -> None:
-    """Before it has released the lock."""
+    """A callback's wait is refused before the lock is released."""
     told: list[object] = []
 
     def call() -> None:

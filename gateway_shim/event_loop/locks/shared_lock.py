@@ -32,7 +32,7 @@ from gevent.exceptions import BlockingSwitchOutError
 from gevent.hub import getcurrent
 from gevent.monkey import get_original
 
-from gateway_shim.event_loop.sleepers import LoopSleeper, Sleeper, ThreadSleeper
+from gateway_shim.event_loop.locks.sleepers import LoopSleeper, Sleeper, ThreadSleeper
 
 __all__ = ["PATIENCE", "Lock", "SharedLock"]
 
@@ -215,8 +215,8 @@ class SharedLock:
         if deadline is not None and monotonic() >= deadline:
             return False
         raise BlockingSwitchOutError(
-            "a lock that others hold was asked for by a callback of the event loop, which cannot"
-            " wait; do it in a greenlet: gevent.spawn(...)"
+            "a callback of the event loop asked for a lock that is held, but a callback cannot"
+            " wait; take the lock in a greenlet: gevent.spawn(...)"
         )
 
     def _withdraw(self, sleeper: Sleeper) -> bool:

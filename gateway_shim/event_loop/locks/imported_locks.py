@@ -18,8 +18,8 @@ from typing import Any
 from gevent.monkey import get_original
 from gevent.thread import LockType as GeventLock  # type: ignore[import-not-found]
 
-from gateway_shim.event_loop.shared_condition import Condition
-from gateway_shim.event_loop.shared_lock import Lock, SharedLock
+from gateway_shim.event_loop.locks.shared_condition import Condition
+from gateway_shim.event_loop.locks.shared_lock import Lock, SharedLock
 
 __all__ = ["replace_imported_locks"]
 

@@ -1,4 +1,4 @@
-"""Waiting to be woken, in a thread and in a greenlet."""
+"""Sleepers, which wait in a thread or in a greenlet until they are woken."""
 
 from __future__ import annotations
 
@@ -10,21 +10,13 @@ import pytest
 from gevent.hub import get_hub
 from gevent.threadpool import ThreadPool
 
-from gateway_shim.event_loop.sleepers import LoopSleeper, Sleeper, ThreadSleeper
+from gateway_shim.event_loop.locks.sleepers import LoopSleeper, Sleeper, ThreadSleeper
 from tests.support.timing import TIME_LIMIT
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    """A native thread."""
-    made = ThreadPool(1)
-    yield made
-    made.kill()
 
 
 @pytest.fixture(params=["thread", "loop"])
 def sleeper(request: pytest.FixtureRequest) -> Iterator[Sleeper]:
-    """The sleeper under test, of either kind."""
+    """Return the sleeper under test, of either kind."""
     if request.param == "thread":
         yield ThreadSleeper()
         return
@@ -34,7 +26,7 @@ def sleeper(request: pytest.FixtureRequest) -> Iterator[Sleeper]:
 
 
 def test_a_wake_up_that_comes_first_is_kept(sleeper: Sleeper) -> None:
-    """The sleep then ends at once; there is one for each sleep."""
+    """A sleep ends at once if its wake-up came first; each wake-up ends one sleep."""
     for _ in range(3):
         assert sleeper.wake()
         assert sleeper.sleep(monotonic() + TIME_LIMIT)
@@ -42,19 +34,19 @@ def test_a_wake_up_that_comes_first_is_kept(sleeper: Sleeper) -> None:
 
 
 def test_another_thread_wakes(pool: ThreadPool, sleeper: Sleeper) -> None:
-    """With and without a deadline."""
+    """Another thread ends a sleep, with and without a deadline."""
     for deadline in (None, monotonic() + TIME_LIMIT):
         pool.spawn(sleeper.wake)
         assert sleeper.sleep(deadline)
 
 
 def test_a_deadline_that_has_passed(sleeper: Sleeper) -> None:
-    """Nobody waits for it, and nothing is raised."""
+    """A sleep whose deadline has passed ends at once and raises nothing."""
     assert not sleeper.sleep(monotonic() - 1)
 
 
 def test_other_greenlets_run_meanwhile() -> None:
-    """The event loop goes on while a greenlet sleeps."""
+    """The event loop runs other greenlets while one sleeps."""
     sleeper = LoopSleeper(get_hub())
     gevent.spawn(sleeper.wake)
     assert sleeper.sleep(None)
@@ -62,14 +54,14 @@ def test_other_greenlets_run_meanwhile() -> None:
 
 
 def test_one_that_is_done_may_be_woken_late() -> None:
-    """Whoever took it out has not called yet; that does no harm."""
+    """A late wake-up of a closed sleeper does no harm."""
     sleeper = LoopSleeper(get_hub())
     sleeper.close()
     assert sleeper.wake()
 
 
 def test_one_whose_loop_is_gone_says_so(pool: ThreadPool) -> None:
-    """It can never run again, so somebody else must be woken."""
+    """A sleeper whose loop is gone reports that it can never run again."""
 
     def make() -> LoopSleeper:
         sleeper = LoopSleeper(get_hub())

@@ -1,27 +1,8 @@
-"""Locks from before the process was patched."""
+"""Locks that modules got before the process was patched."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
-
-from tests.support.timing import TIME_LIMIT
-
-
-def run(script: str) -> str:
-    """The output of a Python process; fails if it fails."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(script)],
-        timeout=TIME_LIMIT * 2,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout.strip()
-
+from tests.gateway_shim.event_loop.python_process import run_python
 
 MODULE = """
     import sys, types, threading, _thread
@@ -34,12 +15,12 @@ MODULE = """
 
     from gateway_shim.event_loop.patching import patch_process
     patch_process()
-    from gateway_shim.event_loop.shared_lock import SharedLock
+    from gateway_shim.event_loop.locks.shared_lock import SharedLock
 """
 
 
 def test_what_a_module_has_is_replaced() -> None:
-    """Its locks, and the names by which it makes others; one lock with two names stays one."""
+    """Locks and lock types of a module are replaced, and one lock with two names stays one lock."""
     script = """
         print(
             isinstance(early.one, SharedLock), early.one is early.two,
@@ -47,25 +28,26 @@ def test_what_a_module_has_is_replaced() -> None:
             isinstance(early.Lock(), SharedLock), isinstance(early.allocate_lock(), SharedLock),
         )
     """
-    assert run(textwrap.dedent(MODULE) + textwrap.dedent(script)) == "True True True True True"
+    assert run_python(MODULE, script) == "True True True True True"
 
 
 def test_a_lock_that_is_held_stays_as_it_is() -> None:
-    """Its holder will release that one."""
+    """A lock that is held is not replaced, because its holder will release it."""
     script = """
         print(early.held is held)
         early.held.release()
     """
-    assert run(textwrap.dedent(MODULE) + textwrap.dedent(script)) == "True"
+    assert run_python(MODULE, script) == "True"
 
 
 def test_the_libraries_that_the_arbiter_imports() -> None:
-    """No native lock is left in them, nor in a cached_property."""
+    """The imported libraries have no native lock left, nor does any cached_property."""
     script = """
         import app.config, app.serving.gunicorn_settings, gateway_shim.server.worker
         import functools, gc, ipaddress, sys
         from gateway_shim.event_loop.patching import patch_process
-        from gateway_shim.event_loop.imported_locks import _LEFT_ALONE, _is_free, _named_values
+        from gateway_shim.event_loop.locks import imported_locks
+        from gateway_shim.event_loop.locks.imported_locks import _is_free, _named_values
         patch_process()
         from app import create_app
         create_app()
@@ -74,4 +56,4 @@ def test_the_libraries_that_the_arbiter_imports() -> None:
         print([o for o in gc.get_objects()
                if type(o) is functools.cached_property and _is_free(getattr(o, "lock", None))])
     """
-    assert run(script) == "[]\n[]"
+    assert run_python(script) == "[]\n[]"

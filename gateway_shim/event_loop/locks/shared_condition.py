@@ -16,7 +16,7 @@ from gevent.exceptions import BlockingSwitchOutError
 from gevent.hub import getcurrent
 from gevent.monkey import get_original
 
-from gateway_shim.event_loop.shared_lock import SharedLock
+from gateway_shim.event_loop.locks.shared_lock import SharedLock
 
 __all__ = ["Condition"]
 
