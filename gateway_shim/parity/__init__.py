@@ -5,7 +5,7 @@
     scenarios/, scenario     what is played, as data
     steps, replay            what can happen in one, and its JSON form
     reply, session           how a backend answers callbacks, and which came
-    stage, performance       playing it: client, probe (raw HTTP), stub_backend, launcher
+    player, performance       playing it: client, probe (raw HTTP), stub_backend, launcher
     runner, targets          many at a time, on gateways that are started or run already
     observation, recording   what was seen, and what Node gateways showed
     comparison, divergences,

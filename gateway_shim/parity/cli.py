@@ -15,16 +15,18 @@ from typing import Any
 
 import click
 
-from gateway_shim.parity.crew import Crew
-from gateway_shim.parity.fuzz import fuzzer as fuzz
 from gateway_shim.parity.fuzz.cases import Case
+from gateway_shim.parity.fuzz.fuzzer import Fuzzer
 from gateway_shim.parity.fuzz.generation import generate
+from gateway_shim.parity.fuzz.result import render
 from gateway_shim.parity.judge import recording, report, verdict
 from gateway_shim.parity.play.launcher import GatewayFailed
 from gateway_shim.parity.play.runner import Runner
 from gateway_shim.parity.play.targets import Command, Target, Url
+from gateway_shim.parity.progress_bar import ProgressBar
 from gateway_shim.parity.scenario import Scenario
 from gateway_shim.parity.scenarios import SCENARIOS
+from gateway_shim.parity.thread_group import ThreadGroup
 
 __all__ = ["main", "parity"]
 
@@ -190,20 +192,20 @@ def fuzz_command(
     else:
         todo = generate(seed, cases)
     started = time.monotonic()
-    bar = report.Progress(sys.stderr, len(todo))
-    fuzzer = fuzz.Fuzzer(Command(a, environment), Command(b, environment), jobs)
+    bar = ProgressBar(sys.stderr, len(todo))
+    fuzzer = Fuzzer(Command(a, environment), Command(b, environment), jobs)
     try:
-        outcome = fuzzer.run(todo, lambda: bar.step("cases"))
+        result = fuzzer.run(todo, lambda: bar.step("cases"))
     except GatewayFailed as exc:
         bar.clear()
         raise Unusable(str(exc)) from exc
     bar.clear()
     options = f" --dialect {dialect}" if dialect else ""
-    click.echo(fuzz.render(outcome, a, b, options))
+    click.echo(render(result, a, b, options))
     click.echo(
-        f"{len(todo)} cases, seed {seed}: {outcome.counts()}; {time.monotonic() - started:.1f} s"
+        f"{len(todo)} cases, seed {seed}: {result.counts()}; {time.monotonic() - started:.1f} s"
     )
-    if outcome.found or outcome.once:
+    if result.found or result.once:
         raise SystemExit(1)
 
 
@@ -240,7 +242,7 @@ def _selected(only: str | None) -> Sequence[Scenario]:
 
 def _play(targets: Sequence[Target], scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
     """Play the scenarios on every target at the same time."""
-    bar = report.Progress(sys.stderr, len(scenarios) * len(targets))
+    bar = ProgressBar(sys.stderr, len(scenarios) * len(targets))
     seen: list[dict[str, Any]] = [{} for _ in targets]
     failures: list[GatewayFailed] = []
     runners = [Runner(target, bar.played) for target in targets]
@@ -253,13 +255,13 @@ def _play(targets: Sequence[Target], scenarios: Sequence[Scenario]) -> list[dict
             for runner in runners:
                 runner.stop()
 
-    crew = Crew([partial(play, index) for index in range(len(targets))])
+    threads = ThreadGroup([partial(play, index) for index in range(len(targets))])
     try:
-        crew.wait()
+        threads.wait()
     finally:
         for runner in runners:
             runner.stop()
-        crew.wait()
+        threads.wait()
         bar.clear()
     if failures:
         raise Unusable(str(failures[0]))

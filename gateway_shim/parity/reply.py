@@ -7,9 +7,18 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["AT_ONCE", "After", "Fate", "Raw", "Reply", "raw_bytes", "raw_data", "reply_from_data"]
+__all__ = [
+    "AT_ONCE",
+    "After",
+    "Fate",
+    "RawAnswer",
+    "Reply",
+    "raw_bytes",
+    "raw_data",
+    "reply_from_data",
+]
 
-Raw = str | tuple[str | tuple[str, int], ...]
+RawAnswer = str | tuple[str | tuple[str, int], ...]
 """Bytes as latin-1 text. Long ones are pieces: a text, or ``(text, n)`` for n times the text."""
 
 
@@ -59,7 +68,7 @@ class Reply:
     delay: float = 0.0
     interim: tuple[int, ...] = ()
     fate: Fate = Fate.ANSWER
-    raw: Raw | None = None
+    raw: RawAnswer | None = None
     after: After = After.KEEP
     tail: str = ""
     every: float = 0.0
@@ -75,7 +84,7 @@ AT_ONCE = Reply()
 """200, at once."""
 
 
-def raw_bytes(raw: Raw) -> bytes:
+def raw_bytes(raw: RawAnswer) -> bytes:
     """The bytes that a raw answer stands for."""
     pieces = (raw,) if isinstance(raw, str) else raw
     texts = (piece if isinstance(piece, str) else piece[0] * piece[1] for piece in pieces)

@@ -2,7 +2,7 @@
 
 A scenario's ``observe`` is a template of the recording's own shape. In it, a string such as
 ``$body:s`` stands for something that was seen (here the body of the stream ``s``); all else
-stands for itself. :mod:`gateway_shim.parity.play.stage` plays scenarios.
+stands for itself. :mod:`gateway_shim.parity.play.player` plays scenarios.
 """
 
 from __future__ import annotations

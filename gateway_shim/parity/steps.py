@@ -12,18 +12,16 @@ from gateway_shim.parity.reply import AT_ONCE, Reply
 
 __all__ = [
     "STEPS",
-    "Attempt",
     "AwaitCallback",
     "AwaitCalls",
-    "Burst",
-    "Crowd",
+    "AwaitExit",
+    "AwaitHeartbeats",
     "Drop",
     "End",
-    "Exit",
     "Fence",
     "Gone",
-    "Heartbeats",
     "Interrupt",
+    "LeaveTogether",
     "ListensOn",
     "OnDisconnect",
     "Open",
@@ -37,8 +35,10 @@ __all__ = [
     "Rest",
     "Send",
     "SendCompressed",
+    "SendMany",
     "Step",
     "Terminate",
+    "TryStart",
 ]
 
 Pairs = tuple[tuple[str, str], ...]
@@ -201,7 +201,7 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Burst:
+class SendMany:
     """Send ``count`` numbered events one after the other; the value is ``in_order:STREAM``."""
 
     count: int
@@ -209,7 +209,7 @@ class Burst:
 
 
 @dataclass(frozen=True, slots=True)
-class Heartbeats:
+class AwaitHeartbeats:
     """Wait for that many heartbeats; values: ``first_after:STREAM`` and ``apart:STREAM``."""
 
     count: int
@@ -237,7 +237,7 @@ class Terminate:
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class LeaveTogether:
     """Clients that open a stream each and then all leave at once; the value is ``held``.
 
     Args:
@@ -249,11 +249,11 @@ class Crowd:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class TryStart:
     """Start a gateway in an environment in which it may not run, and stop it again.
 
     Args:
-        environment: what is different from the stage's own gateway.
+        environment: what is different from the player's own gateway.
         name: the values are ``exit:NAME``, None if it runs, and ``answers:NAME``, the statuses
             of a stream and of ``/readyz`` if it does.
     """
@@ -263,7 +263,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Exit:
+class AwaitExit:
     """Start a gateway in a bad environment; values: ``exit:NAME``, ``logged:NAME``."""
 
     environment: Mapping[str, str]
@@ -271,9 +271,9 @@ class Exit:
 
 
 Step = (
-    Open | Send | SendCompressed | Post | Request | Fence | End | Drop | AwaitCallback | AwaitCalls
-    | Release | OnDisconnect | Gone | Pause | Burst | Heartbeats | Overflow | Terminate | Crowd
-    | Attempt | Exit | Raw | Rest | Interrupt | ListensOn
+    Open | Send | SendCompressed | SendMany | Post | Request | Raw | Rest | Fence | End | Drop
+    | Gone | Overflow | AwaitHeartbeats | LeaveTogether | OnDisconnect | Release | AwaitCallback
+    | AwaitCalls | Pause | Interrupt | Terminate | TryStart | AwaitExit | ListensOn
 )  # fmt: skip
 
 STEPS: dict[str, type[Any]] = {step.__name__: step for step in Step.__args__}

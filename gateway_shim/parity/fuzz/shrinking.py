@@ -9,8 +9,7 @@ from typing import Any
 
 from gateway_shim.parity.fuzz.cases import Case
 from gateway_shim.parity.fuzz.generation import has_empty_rejection
-from gateway_shim.parity.reply import Raw as Bytes
-from gateway_shim.parity.reply import Reply
+from gateway_shim.parity.reply import RawAnswer, Reply
 from gateway_shim.parity.steps import (
     AwaitCallback,
     Drop,
@@ -96,7 +95,7 @@ def _simpler_replies(reply: Reply) -> Iterator[Reply]:
 def _simpler_pieces(
     pieces: tuple[str | tuple[str, int], ...],
 ) -> Iterator[tuple[str | tuple[str, int], ...]]:
-    """Bytes without a piece, with fewer repetitions, or with a shorter text."""
+    """RawAnswer without a piece, with fewer repetitions, or with a shorter text."""
     if len(pieces) > 1:
         yield from _without_one(pieces)
     for index, piece in enumerate(pieces):
@@ -109,7 +108,7 @@ def _simpler_pieces(
             yield (*pieces[:index], simpler, *pieces[index + 1 :])
 
 
-def _one_text(pieces: tuple[str | tuple[str, int], ...]) -> Bytes:
+def _one_text(pieces: tuple[str | tuple[str, int], ...]) -> RawAnswer:
     texts = [piece for piece in pieces if isinstance(piece, str)]
     return "".join(texts) if len(texts) == len(pieces) else pieces
 

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway_shim.parity.judge.comparison import ANY_TEXT
-from gateway_shim.parity.judge.diverging_callbacks import (
-    DIVERGING_CALLBACKS,
-    DIVERGING_CALLBACKS_BY_DIALECT,
+from gateway_shim.parity.judge.callback_divergences import (
+    CALLBACK_DIVERGENCES,
+    CALLBACK_DIVERGENCES_BY_DIALECT,
     STREAM,
     UNAVAILABLE,
     Changes,
 )
+from gateway_shim.parity.judge.comparison import ANY_TEXT
 from gateway_shim.parity.judge.payload_divergences import PAYLOAD_DIVERGENCES
 from gateway_shim.parity.judge.raw_divergences import RAW_DIVERGENCES, READY, as_json
 
@@ -150,7 +150,7 @@ _ALWAYS: Mapping[str, tuple[int, Changes]] = {
     "divergence_9/600": (9, UNAVAILABLE),
     "divergence_9/999": (9, UNAVAILABLE),
     "divergence_9/100_then_200": (9, {"head": STREAM}),
-    **DIVERGING_CALLBACKS,
+    **CALLBACK_DIVERGENCES,
 }
 
 _READYZ = "divergence_14/GET /readyz"
@@ -216,7 +216,7 @@ def expectation(scenario_id: str, dialect: str, recorded: Any) -> tuple[int, Any
     tables = (
         _ALWAYS,
         _BY_DIALECT[dialect],
-        DIVERGING_CALLBACKS_BY_DIALECT[dialect],
+        CALLBACK_DIVERGENCES_BY_DIALECT[dialect],
         RAW_DIVERGENCES,
         PAYLOAD_DIVERGENCES[dialect],
     )

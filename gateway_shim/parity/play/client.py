@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway_shim.parity.play.probe import PATIENCE, Connection, request_bytes
+from gateway_shim.parity.play.probe import PATIENCE, ProbeConnection, request_bytes
 
 __all__ = ["HOST_HEADER", "PACKINGS", "Client"]
 
@@ -43,26 +43,26 @@ class Client:
         self._patience = patience
         self._host = host
         self._port = port
-        self._connections: list[Connection] = []
+        self._connections: list[ProbeConnection] = []
 
     @property
     def port(self) -> int:
         """The gateway's port."""
         return self._port
 
-    def connect(self, receive_buffer: int | None = None) -> Connection:
+    def connect(self, receive_buffer: int | None = None) -> ProbeConnection:
         """Open a connection.
 
         Raises:
             OSError: nobody listens.
         """
-        connection = Connection(self._host, self._port, receive_buffer)
+        connection = ProbeConnection(self._host, self._port, receive_buffer)
         self._connections.append(connection)
         return connection
 
     def exchange(
         self, method: str, target: str, headers: tuple[tuple[str, str], ...], body: bytes
-    ) -> Connection:
+    ) -> ProbeConnection:
         """Make a request and read its answer to the end.
 
         Raises:
@@ -77,7 +77,7 @@ class Client:
         connection.close()
         return connection
 
-    def post(self, raw: bytes, content_type: str | None, coding: str = "") -> Connection:
+    def post(self, raw: bytes, content_type: str | None, coding: str = "") -> ProbeConnection:
         """``POST /internal/send`` of any bytes; raises as :meth:`exchange` does."""
         headers = () if content_type is None else (("Content-Type", content_type),)
         if coding:
@@ -86,7 +86,7 @@ class Client:
 
     def send(
         self, body: Any, token: str | None, *, coding: str = "", packing: str = ""
-    ) -> Connection:
+    ) -> ProbeConnection:
         """``POST /internal/send`` of a JSON body, ``$T`` being the token.
 
         Args:

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 
-from gateway_shim.parity.play.probe import Connection, NotHttp, request_bytes
+from gateway_shim.parity.play.probe import NotHttp, ProbeConnection, request_bytes
 from gateway_shim.parity.ports import free_port
 
 __all__ = ["GatewayFailed", "GatewayProcess"]
@@ -235,7 +235,7 @@ class GatewayProcess:
     def _health(self) -> str | None:
         """None: nobody there yet. Empty: healthy. Else what is wrong with the answer."""
         try:
-            connection = Connection(self.host, self.port)
+            connection = ProbeConnection(self.host, self.port)
         except OSError:
             return None
         try:

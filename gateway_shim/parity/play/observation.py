@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway_shim.parity.play.probe import Connection, Head
+from gateway_shim.parity.play.probe import Head, ProbeConnection
 from gateway_shim.parity.play.session import Callback
 
 __all__ = ["KEPT_HEADERS", "answer", "as_text", "callback", "head", "normalise", "resolve"]
@@ -46,7 +46,7 @@ def as_text(body: bytes | bytearray) -> str:
     return bytes(body).decode("utf-8", "backslashreplace")
 
 
-def body_of(connection: Connection) -> str:
+def body_of(connection: ProbeConnection) -> str:
     """A plain answer's body; a page for people is only named, its words are nobody's contract."""
     kind = (connection.head.get("content-type") if connection.head else None) or ""
     if kind.startswith("text/html") and connection.body:
@@ -54,7 +54,7 @@ def body_of(connection: Connection) -> str:
     return as_text(connection.body)
 
 
-def answer(connection: Connection) -> Any:
+def answer(connection: ProbeConnection) -> Any:
     """The answer to a send: status, content type, and the JSON or what else there is."""
     if connection.head is None:
         return None

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from gateway_shim.parity.play.message import Head, NotHttp, request_bytes
 
-__all__ = ["PATIENCE", "Connection", "Ended", "Head", "NotHttp", "request_bytes"]
+__all__ = ["PATIENCE", "Ended", "Head", "NotHttp", "ProbeConnection", "request_bytes"]
 
 PATIENCE = 5.0
 """How long the kit waits for anything that must happen, seconds. A healthy run waits for none."""
@@ -35,7 +35,7 @@ class Ended(StrEnum):
 
 
 @dataclass
-class Connection:
+class ProbeConnection:
     """One TCP connection to a gateway, with one request on it, or several one after the other.
 
     Args:

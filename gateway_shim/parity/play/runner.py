@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from gateway_shim.parity.crew import Crew
 from gateway_shim.parity.play.launcher import GatewayFailed
-from gateway_shim.parity.play.stage import Stage
+from gateway_shim.parity.play.player import Player
 from gateway_shim.parity.play.targets import NotPlayable, Target
 from gateway_shim.parity.scenario import Process, Scenario
+from gateway_shim.parity.thread_group import ThreadGroup
 
 __all__ = ["Runner"]
 
@@ -42,7 +42,7 @@ class Runner:
         self._seen: dict[str, Any] = {}
         self._failure: GatewayFailed | None = None
         self._failures = 0
-        self._stages: set[Stage] = set()
+        self._players: set[Player] = set()
 
     def run(self, scenarios: Sequence[Scenario]) -> dict[str, Any]:
         """Play them all.
@@ -58,16 +58,18 @@ class Runner:
         own = deque(scenario for scenario in longest_first if scenario.process is not None)
         if not shared:
             self._first_ready.set()
-        tasks = [partial(self._play_shared, shared)] * min(self._target.stages_at_once, len(shared))
-        if self._target.own_processes:
+        tasks = [partial(self._play_shared, shared)] * min(
+            self._target.players_at_once, len(shared)
+        )
+        if self._target.starts_gateways:
             tasks += [partial(self._play_own, own)] * min(_OWN_AT_ONCE, len(own))
-        crew = Crew(tasks)
+        threads = ThreadGroup(tasks)
         try:
-            crew.wait()
+            threads.wait()
         finally:
             # After Ctrl-C, too, nothing is left running: each thread stops what it started.
             self.stop()
-            crew.wait()
+            threads.wait()
         if self._failure is not None:
             raise self._failure
         return self._seen
@@ -77,16 +79,16 @@ class Runner:
         self._stopped.set()
         self._first_ready.set()
         with self._lock:
-            stages = list(self._stages)
-        for stage in stages:
-            stage.abort()
+            players = list(self._players)
+        for player in players:
+            player.abort()
 
     def _play_shared(self, todo: deque[Scenario]) -> None:
         try:
-            with self._target.stage(Process()) as stage:
+            with self._target.player(Process()) as player:
                 self._first_ready.set()
                 while (scenario := self._next(todo)) is not None:
-                    self._play(stage, scenario)
+                    self._play(player, scenario)
         except GatewayFailed as exc:
             self._fail(exc)
 
@@ -95,8 +97,8 @@ class Runner:
         self._first_ready.wait()
         while (scenario := self._next(todo)) is not None:
             try:
-                with self._target.stage(scenario.process or Process()) as stage:
-                    self._play(stage, scenario)
+                with self._target.player(scenario.process or Process()) as player:
+                    self._play(player, scenario)
             except NotPlayable:
                 self._on_played(scenario)  # it is missing from what was seen
             except GatewayFailed as exc:
@@ -115,16 +117,16 @@ class Runner:
         except IndexError:
             return None
 
-    def _play(self, stage: Stage, scenario: Scenario) -> None:
+    def _play(self, player: Player, scenario: Scenario) -> None:
         with self._lock:
             if self._stopped.is_set():
-                return  # while this stage's gateway was starting, so nobody has aborted it
-            self._stages.add(stage)
+                return  # while this player's gateway was starting, so nobody has aborted it
+            self._players.add(player)
         try:
-            seen = stage.play(scenario)
+            seen = player.play(scenario)
         finally:
             with self._lock:
-                self._stages.discard(stage)
+                self._players.discard(player)
         with self._lock:
             self._seen[scenario.id] = seen
             why = seen.get("failed") if isinstance(seen, dict) else None
@@ -133,7 +135,7 @@ class Runner:
         self._on_played(scenario)
         if too_many:
             what = f"this does not answer like a gateway ({why})"
-            raise stage.gateway.failed(what) if stage.gateway else GatewayFailed(what)
+            raise player.gateway.failed(what) if player.gateway else GatewayFailed(what)
 
     def _fail(self, failure: GatewayFailed) -> None:
         with self._lock:

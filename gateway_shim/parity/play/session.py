@@ -59,11 +59,11 @@ class Session:
 
     Args:
         send: POSTs a send to the gateway, for sends during a callback; returns its answer.
-        older: tokens of earlier sessions, whose late callbacks do not belong here.
+        earlier_tokens: tokens of earlier sessions, whose late callbacks do not belong here.
     """
 
     send: Callable[[Any], Any]
-    older: frozenset[str] = frozenset()
+    earlier_tokens: frozenset[str] = frozenset()
     callbacks: list[Callback] = field(default_factory=list)
     during: list[Any] = field(default_factory=list)
     on_disconnect: Reply = AT_ONCE
@@ -74,7 +74,7 @@ class Session:
         self._reply = AT_ONCE
         self._following: deque[Reply] = deque()
         self._held = self._most_held = 0
-        self._told = 0
+        self._answered_disconnects = 0
         self._withheld = 0
         self._released = threading.Event()
         self._over = threading.Event()
@@ -101,10 +101,10 @@ class Session:
             return self._withheld > 0
 
     @property
-    def told(self) -> int:
+    def answered_disconnects(self) -> int:
         """How many disconnect callbacks have their answer."""
         with self._changed:
-            return self._told
+            return self._answered_disconnects
 
     def wait_for(self, enough: Callable[[list[Callback]], bool], seconds: float = PATIENCE) -> bool:
         """Wait until the callbacks so far are enough; False if time is up first."""
@@ -130,7 +130,7 @@ class Session:
     def take(self, callback: Callback) -> Reply:
         """Record a callback, do what the script says, and return the answer to give."""
         with self._changed:
-            if callback.action != "connect" and callback.token in self.older:
+            if callback.action != "connect" and callback.token in self.earlier_tokens:
                 return AT_ONCE
             reply = self._next_reply(callback.action == "connect")
             self.callbacks.append(callback)
@@ -144,7 +144,7 @@ class Session:
         elif reply.fate is Fate.HANG:
             self._over.wait(_HANG_SECONDS)
         with self._changed:
-            self._told += callback.action == "disconnect"
+            self._answered_disconnects += callback.action == "disconnect"
         return reply
 
     def begin_withholding(self) -> None:

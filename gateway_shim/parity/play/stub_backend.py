@@ -48,7 +48,7 @@ class StubBackend:
                 return backend.session
 
         self.session = Session(send=lambda _body: None)
-        self._seen: set[str] = set()
+        self._earlier_tokens: set[str] = set()
         self._server = _Server((host, port), Handler, certificate)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="stub backend", daemon=True
@@ -68,8 +68,8 @@ class StubBackend:
     def begin(self, send: Callable[[Any], Any]) -> Session:
         """Start a session; callbacks of the one before are no longer of interest."""
         self.session.end()
-        self._seen.update(self.session.tokens())
-        self.session = Session(send=send, older=frozenset(self._seen))
+        self._earlier_tokens.update(self.session.tokens())
+        self.session = Session(send=send, earlier_tokens=frozenset(self._earlier_tokens))
         return self.session
 
     def stop(self) -> None:

@@ -11,8 +11,8 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from gateway_shim.parity.play.launcher import GatewayFailed, GatewayProcess
+from gateway_shim.parity.play.player import Player
 from gateway_shim.parity.play.probe import PATIENCE
-from gateway_shim.parity.play.stage import Stage
 from gateway_shim.parity.play.stub_backend import StubBackend
 from gateway_shim.parity.ports import free_port
 from gateway_shim.parity.scenario import Process
@@ -41,7 +41,7 @@ class NotPlayable(Exception):
 class Target(Protocol):
     """Where scenarios can be played.
 
-    ``stage`` gives a stage of its own to each caller, from any thread, and takes it down after
+    ``player`` gives a player of its own to each caller, from any thread, and takes it down after
     the ``with`` block; it raises :class:`GatewayFailed` if there is no gateway to be had.
     """
 
@@ -51,36 +51,36 @@ class Target(Protocol):
         ...
 
     @property
-    def stages_at_once(self) -> int:
-        """How many shared stages may be up side by side."""
+    def players_at_once(self) -> int:
+        """How many shared players may be up side by side."""
         ...
 
     @property
-    def own_processes(self) -> bool:
-        """Whether a stage's gateway can be started as a scenario needs it."""
+    def starts_gateways(self) -> bool:
+        """Whether a player's gateway can be started as a scenario needs it."""
         ...
 
-    def stage(self, process: Process) -> contextlib.AbstractContextManager[Stage]:
-        """A stage whose gateway was started as the process says."""
+    def player(self, process: Process) -> contextlib.AbstractContextManager[Player]:
+        """A player whose gateway was started as the process says."""
         ...
 
 
 @dataclass(frozen=True)
 class Command:
-    """Starts a gateway for each stage.
+    """Starts a gateway for each player.
 
     Args:
         command: how, as typed in a shell.
         environment: more environment for it.
-        stages_at_once: how many shared gateways play side by side.
+        players_at_once: how many shared gateways play side by side.
         patience: how long to wait for what must happen, seconds.
     """
 
     command: str
     environment: tuple[tuple[str, str], ...] = ()
-    stages_at_once: int = 4
+    players_at_once: int = 4
     patience: float = PATIENCE
-    own_processes: bool = True
+    starts_gateways: bool = True
 
     @property
     def name(self) -> str:
@@ -88,7 +88,7 @@ class Command:
         return self.command
 
     @contextlib.contextmanager
-    def stage(self, process: Process) -> Iterator[Stage]:
+    def player(self, process: Process) -> Iterator[Player]:
         """A gateway process and its stub backend; both are stopped after the block.
 
         Raises:
@@ -116,7 +116,7 @@ class Command:
             if process.start:
                 gateway.start()
                 gateway.wait_ready()
-            yield Stage(gateway.host, gateway.port, backend, gateway, self.patience)
+            yield Player(gateway.host, gateway.port, backend, gateway, self.patience)
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ class Url:
 
     url: str
     callback_port: int
-    stages_at_once: int = 1
-    own_processes: bool = False
+    players_at_once: int = 1
+    starts_gateways: bool = False
 
     @property
     def name(self) -> str:
@@ -139,7 +139,7 @@ class Url:
         return self.url
 
     @contextlib.contextmanager
-    def stage(self, process: Process) -> Iterator[Stage]:
+    def player(self, process: Process) -> Iterator[Player]:
         """The gateway, with a stub backend on the callback port.
 
         Raises:
@@ -158,7 +158,7 @@ class Url:
             raise GatewayFailed(f"the callback port {self.callback_port} is taken: {exc}") from exc
         try:
             socket.create_connection((host, port), 3).close()
-            yield Stage(host, port, backend, None)
+            yield Player(host, port, backend, None)
         except OSError as exc:
             raise GatewayFailed(f"no gateway answers at {self.url}: {exc}") from exc
         finally:

@@ -8,16 +8,16 @@ from gateway_shim.parity.reply import Fate, Reply
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.steps import (
     AwaitCallback,
-    Burst,
+    AwaitExit,
+    AwaitHeartbeats,
     Drop,
     End,
-    Exit,
     Fence,
     Gone,
-    Heartbeats,
     Open,
     Release,
     Send,
+    SendMany,
     Terminate,
 )
 
@@ -67,10 +67,10 @@ LIFECYCLE = (
     buffered("buffered_close_only", {"token": "$T", "close": True}, ends=True),
     buffered("buffered_empty_send", {"token": "$T"}),
     buffered("buffered_then_rejected", event("a", "1"), status=403, ends=True),
-    Scenario("ordering_200_events", (Open(), Burst(200)), {"in_order": "$value:in_order:s"}),
+    Scenario("ordering_200_events", (Open(), SendMany(200)), {"in_order": "$value:in_order:s"}),
     Scenario(
         "heartbeats",
-        (Open(), Heartbeats(4)),
+        (Open(), AwaitHeartbeats(4)),
         {"body_after_3.4s_at_1s": "$body:s"},
         process=Process(heartbeat_seconds=1),
         seconds=4.5,
@@ -107,7 +107,7 @@ LIFECYCLE = (
     ),
     Scenario(
         "bad_environment",
-        tuple(Exit({"PORT": port}, f"PORT={port}") for port in ("abc", "0", "70000")),
+        tuple(AwaitExit({"PORT": port}, f"PORT={port}") for port in ("abc", "0", "70000")),
         {f"PORT={port}": f"$value:exit:PORT={port}" for port in ("abc", "0", "70000")},
         process=Process(start=False),
         seconds=2.0,

@@ -21,7 +21,7 @@ _INSTANTS: tuple[tuple[str, str, float], ...] = (
 )
 
 
-def _ended(
+def _signal_scenario(
     signal: str, since: str, after: float, name: str = "signals", within: float = 10.0
 ) -> Scenario:
     case = f"{signal} {after:g} s after {since}"
@@ -35,7 +35,7 @@ def _ended(
     )
 
 
-def _listening(name: str, case: str, environment: dict[str, str]) -> Scenario:
+def _address_scenario(name: str, case: str, environment: dict[str, str]) -> Scenario:
     return Scenario(
         name,
         (ListensOn(_ADDRESSES),),
@@ -47,11 +47,11 @@ def _listening(name: str, case: str, environment: dict[str, str]) -> Scenario:
 
 
 PROCESS_LIFE = (
-    _listening("divergence_10", "default", {}),
-    _listening("listens_on", "HOST=::", {"HOST": "::"}),
-    _listening("divergence_10", "HOST=0.0.0.0", {"HOST": "0.0.0.0"}),
-    *(_ended(signal, since, after) for signal, since, after in _INSTANTS),
-    _ended("SIGHUP", "health", 0.0, "divergence_18", 1.0),
+    _address_scenario("divergence_10", "default", {}),
+    _address_scenario("listens_on", "HOST=::", {"HOST": "::"}),
+    _address_scenario("divergence_10", "HOST=0.0.0.0", {"HOST": "0.0.0.0"}),
+    *(_signal_scenario(signal, since, after) for signal, since, after in _INSTANTS),
+    _signal_scenario("SIGHUP", "health", 0.0, "divergence_18", 1.0),
     Scenario(
         "signals",
         (Interrupt("SIGHUP", "health", terminal=True),),

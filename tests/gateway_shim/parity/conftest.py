@@ -1,4 +1,4 @@
-"""What the kit's tests share: the shim as a command, and a stage with one that runs."""
+"""What the kit's tests share: the shim as a command, and a player with one that runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_shim.parity.play.stage import Stage
+from gateway_shim.parity.play.player import Player
 from gateway_shim.parity.play.targets import Command
 from gateway_shim.parity.scenario import Process
 
@@ -20,7 +20,7 @@ def command(module: str, *arguments: str, dialect: str = "named") -> Command:
     """A Python module of this project as a gateway's command, with little patience."""
     words = " ".join((f"'{sys.executable}'", "-m", module, *arguments))
     environment = (("PYTHONPATH", str(ROOT)), ("SSE_DIALECT", dialect))
-    return Command(words, environment, stages_at_once=1, patience=PATIENCE)
+    return Command(words, environment, players_at_once=1, patience=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def shim() -> Command:
 
 
 @pytest.fixture(scope="session")
-def running_shim(shim: Command) -> Iterator[Stage]:
-    """A stage whose gateway is the shim."""
-    with shim.stage(Process()) as stage:
-        yield stage
+def running_shim(shim: Command) -> Iterator[Player]:
+    """A player whose gateway is the shim."""
+    with shim.player(Process()) as player:
+        yield player

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway_shim.parity.fuzz.generation.dice import Dice
-from gateway_shim.parity.reply import After, Raw, Reply
+from gateway_shim.parity.reply import After, RawAnswer, Reply
 
 __all__ = ["diverging", "raw"]
 
@@ -191,7 +191,7 @@ def _redirect(dice: Dice) -> Reply:
     return Reply(raw=text, times=dice.one((1, 1, 1, 1, 2, 19, 20, 21)), then=(final,))
 
 
-def _joined(pieces: list[str | tuple[str, int]]) -> Raw:
+def _joined(pieces: list[str | tuple[str, int]]) -> RawAnswer:
     """Return the pieces, as one text where none is repeated."""
     kept = tuple(piece for piece in pieces if piece)
     texts = [piece for piece in kept if isinstance(piece, str)]

@@ -22,7 +22,7 @@ _VALUES = (
 )  # fmt: skip
 _COUNTS = (90, 100, 101, 128, 250, 500, 998)
 _MORE = (1000, 1500, 1997)
-"""Of a request's headers a Node gateway sees the first thousand, two of which the stage writes:
+"""Of a request's headers a Node gateway sees the first thousand, two of which the player writes:
 those that follow must add nothing, as a second ``Age`` does. Beyond 2,000, ours refuses."""
 
 

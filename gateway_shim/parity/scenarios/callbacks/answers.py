@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway_shim.parity.reply import After, Raw, Reply, raw_data
+from gateway_shim.parity.reply import After, RawAnswer, Reply, raw_data
 from gateway_shim.parity.scenario import Scenario
 from gateway_shim.parity.steps import Fence, Open, Step
 
-__all__ = ["answer", "answered", "closed", "label", "redirect"]
+__all__ = ["answer", "answer_scenario", "label", "redirect", "then_closed"]
 
 
 def answer(status: str, body: str = "{}", headers: str = "") -> str:
@@ -21,7 +21,7 @@ def label(text: str) -> str:
     return text.encode("unicode_escape").decode("ascii")
 
 
-def closed(raw: Raw, after: After = After.CLOSE) -> Reply:
+def then_closed(raw: RawAnswer, after: After = After.CLOSE) -> Reply:
     """An answer after which the backend closes the connection."""
     return Reply(raw=raw, after=after)
 
@@ -32,10 +32,10 @@ def redirect(location: str, status: int = 307, *then: Reply, times: int = 1) -> 
     return Reply(raw=raw, times=times, then=then)
 
 
-def answered(
+def answer_scenario(
     name: str,
     case: str,
-    reply: Raw | Reply,
+    reply: RawAnswer | Reply,
     *steps: Step,
     seconds: float = 0.0,
     observe: dict[str, Any] | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from xml.etree import ElementTree
 
 from gateway_shim.parity.judge import report
@@ -24,32 +23,6 @@ _VERDICTS = [
     _verdict("bad", "", Kind.DIFFERENT),
     _verdict("left", "", Kind.SKIPPED),
 ]
-
-
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_progress_is_drawn_on_a_terminal() -> None:
-    """A bar that is redrawn in place, and taken away at the end."""
-    terminal = _Terminal()
-    bar = report.Progress(terminal, 2)
-    bar.played(Scenario("one", (), {}))
-    bar.step("two")
-    bar.clear()
-    assert terminal.getvalue() == (
-        f"\r\x1b[K[{'#' * 15}{'.' * 15}] 1/2 one\r\x1b[K[{'#' * 30}] 2/2 two\r\x1b[K"
-    )
-
-
-def test_progress_is_silent_elsewhere() -> None:
-    """A log does not want it."""
-    stream = io.StringIO()
-    bar = report.Progress(stream, 1)
-    bar.step("one")
-    bar.clear()
-    assert stream.getvalue() == ""
 
 
 def test_the_table_has_a_row_for_each_scenario() -> None:

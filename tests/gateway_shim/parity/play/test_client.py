@@ -10,7 +10,7 @@ import zlib
 import pytest
 
 from gateway_shim.parity.play.client import Client
-from tests.gateway_shim.parity.wire_server import answering
+from tests.gateway_shim.parity.fixed_answer import answering
 from tests.support.timing import TIME_LIMIT
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from gateway_shim.parity.play import observation
-from gateway_shim.parity.play.probe import Connection, Head, request_bytes
+from gateway_shim.parity.play.probe import Head, ProbeConnection, request_bytes
 from gateway_shim.parity.play.session import Callback
-from tests.gateway_shim.parity.wire_server import answering
+from tests.gateway_shim.parity.fixed_answer import answering
 
 _TOKENS = ("11111111-2222-4333-8444-555555555555", "99999999-2222-4333-9444-555555555555")
 
 
-def _answer(raw: bytes) -> Connection:
+def _answer(raw: bytes) -> ProbeConnection:
     with answering(raw) as port:
-        connection = Connection("127.0.0.1", port)
+        connection = ProbeConnection("127.0.0.1", port)
         connection.write(request_bytes("POST", "/"))
         connection.read_head(5)
         connection.read_to_end(5)

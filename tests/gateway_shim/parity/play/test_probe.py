@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from gateway_shim.parity.play.message import Head, NotHttp, request_bytes
-from gateway_shim.parity.play.probe import Connection, Ended
-from tests.gateway_shim.parity.wire_server import answering
+from gateway_shim.parity.play.probe import Ended, ProbeConnection
+from tests.gateway_shim.parity.fixed_answer import answering
 from tests.support.odd_answers import INTERIM
 from tests.support.scripted import ScriptedServer
 from tests.support.timing import TIME_LIMIT
@@ -17,8 +17,8 @@ from tests.support.timing import TIME_LIMIT
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def _read(port: int, method: str = "GET") -> Connection:
-    connection = Connection("127.0.0.1", port)
+def _read(port: int, method: str = "GET") -> ProbeConnection:
+    connection = ProbeConnection("127.0.0.1", port)
     try:
         connection.write(request_bytes(method, "/"))
         connection.read_head(5)
@@ -54,7 +54,7 @@ def test_interim_answers_without_an_end() -> None:
             connection.sendall(INTERIM["102"])
 
     with ScriptedServer(drip) as server:
-        connection = Connection("127.0.0.1", server.port)
+        connection = ProbeConnection("127.0.0.1", server.port)
         connection.write(request_bytes("GET", "/"))
         with pytest.raises(TimeoutError, match=r"within 0\.1 s"):
             connection.read_head(0.1)
@@ -111,7 +111,7 @@ def test_an_answer_to_head_has_no_body() -> None:
 def test_reading_stops_when_it_is_enough_or_time_is_up() -> None:
     """What has not ended is None, and nothing waits longer than it was told to."""
     with answering(_CHUNKED + b"1\r\na\r\n", then="wait") as port:
-        connection = Connection("127.0.0.1", port)
+        connection = ProbeConnection("127.0.0.1", port)
         connection.write(request_bytes("GET", "/"))
         connection.read_head(5)
         seen = connection.read_until(lambda body: body == b"a", 5)
@@ -123,7 +123,7 @@ def test_reading_stops_when_it_is_enough_or_time_is_up() -> None:
 def test_no_answer_is_said_so() -> None:
     """Silence is a TimeoutError, an end without an answer a ConnectionError."""
     with answering(then="wait") as port:
-        connection = Connection("127.0.0.1", port)
+        connection = ProbeConnection("127.0.0.1", port)
         connection.write(request_bytes("GET", "/"))
         with pytest.raises(TimeoutError, match=r"no answer within 0.01 s"):
             connection.read_head(0.01)
@@ -145,7 +145,7 @@ def test_a_mark_is_taken_out_of_body_and_chunks() -> None:
 def test_a_reset_is_a_reset() -> None:
     """The other side does not see an orderly end."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        connection = Connection("127.0.0.1", server.getsockname()[1])
+        connection = ProbeConnection("127.0.0.1", server.getsockname()[1])
         accepted, _ = server.accept()
         connection.reset()
         with accepted, pytest.raises(ConnectionResetError):
@@ -157,7 +157,7 @@ def test_nobody_there() -> None:
     with answering() as port:
         pass
     with pytest.raises(ConnectionRefusedError):
-        Connection("127.0.0.1", port)
+        ProbeConnection("127.0.0.1", port)
 
 
 def test_answers_are_read_one_after_the_other() -> None:
@@ -167,7 +167,7 @@ def test_answers_are_read_one_after_the_other() -> None:
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 5\r\n\r\n"
     )
     with answering(raw) as port:
-        connection = Connection("127.0.0.1", port)
+        connection = ProbeConnection("127.0.0.1", port)
         connection.write(request_bytes("GET", "/"))
         connection.finish_writing()
         connection.read_head(TIME_LIMIT)

@@ -16,8 +16,8 @@ from gateway_shim.parity.scenario import Process, Scenario
 from tests.support.timing import TIME_LIMIT
 
 
-class _Stage:
-    """A stage that only says what it was asked to play."""
+class _Player:
+    """A player that only says what it was asked to play."""
 
     gateway = None
 
@@ -36,9 +36,9 @@ class _Target:
 
     name = "fake"
 
-    def __init__(self, stages_at_once: int = 1, own_processes: bool = True) -> None:
-        self.stages_at_once = stages_at_once
-        self.own_processes = own_processes
+    def __init__(self, players_at_once: int = 1, starts_gateways: bool = True) -> None:
+        self.players_at_once = players_at_once
+        self.starts_gateways = starts_gateways
         self.order: list[str] = []
         self.processes: list[Process] = []
         self.aborted = threading.Event()
@@ -49,11 +49,11 @@ class _Target:
         return {"seen": scenario.id}
 
     @contextlib.contextmanager
-    def stage(self, process: Process) -> Iterator[Any]:
+    def player(self, process: Process) -> Iterator[Any]:
         if self.fails:
             raise GatewayFailed("no such gateway")
         self.processes.append(process)
-        yield _Stage(self)
+        yield _Player(self)
 
 
 def _scenario(name: str, seconds: float = 0.0, process: Process | None = None) -> Scenario:
@@ -61,7 +61,7 @@ def _scenario(name: str, seconds: float = 0.0, process: Process | None = None) -
 
 
 def test_everything_is_played_once_the_long_ones_first() -> None:
-    """Shared scenarios share one stage, the others get one each, as they need it."""
+    """Shared scenarios share one player, the others get one each, as they need it."""
     target = _Target()
     own = Process(heartbeat_seconds=1)
     played: list[str] = []
@@ -74,8 +74,8 @@ def test_everything_is_played_once_the_long_ones_first() -> None:
 
 
 def test_scenarios_run_side_by_side() -> None:
-    """As many as the target has stages."""
-    target = _Target(stages_at_once=2)
+    """As many as the target has players."""
+    target = _Target(players_at_once=2)
     met = threading.Barrier(2, timeout=TIME_LIMIT)
     target.play = lambda scenario: met.wait() >= 0  # type: ignore[method-assign]
     assert Runner(target).run([_scenario("a"), _scenario("b")]) == {"a": True, "b": True}
@@ -83,7 +83,9 @@ def test_scenarios_run_side_by_side() -> None:
 
 def test_without_processes_of_its_own_a_target_skips_what_needs_one() -> None:
     """It is missing from what was seen."""
-    seen = Runner(_Target(own_processes=False)).run([_scenario("a"), _scenario("b", 0, Process())])
+    seen = Runner(_Target(starts_gateways=False)).run(
+        [_scenario("a"), _scenario("b", 0, Process())]
+    )
     assert seen == {"a": {"seen": "a"}}
 
 
@@ -102,12 +104,12 @@ def test_an_odd_process_that_does_not_start_is_an_observation() -> None:
     odd = Process(callback="http://:$PORT")
 
     @contextlib.contextmanager
-    def stage(process: Process) -> Iterator[Any]:
+    def player(process: Process) -> Iterator[Any]:
         if process == odd:
             raise GatewayFailed("it ended")
-        yield _Stage(target)
+        yield _Player(target)
 
-    target.stage = stage  # type: ignore[method-assign]
+    target.player = player  # type: ignore[method-assign]
     played: list[str] = []
     runner = Runner(target, lambda scenario: played.append(scenario.id))
     seen = runner.run([_scenario("a"), *(_scenario(f"{n}", 0, odd) for n in range(20))])
@@ -120,11 +122,11 @@ def test_what_this_machine_cannot_play_is_missing() -> None:
     target = _Target()
 
     @contextlib.contextmanager
-    def stage(process: Process) -> Iterator[Any]:
+    def player(process: Process) -> Iterator[Any]:
         raise NotPlayable("no IPv6 here")
         yield
 
-    target.stage = stage  # type: ignore[method-assign]
+    target.player = player  # type: ignore[method-assign]
     played: list[str] = []
     runner = Runner(target, lambda scenario: played.append(scenario.id))
     assert (runner.run([_scenario("a", 0, Process())]), played) == ({}, ["a"])
@@ -132,7 +134,7 @@ def test_what_this_machine_cannot_play_is_missing() -> None:
 
 def test_a_death_cuts_the_others_short() -> None:
     """Scenarios that are being played elsewhere are aborted, not waited for."""
-    target = _Target(stages_at_once=2)
+    target = _Target(players_at_once=2)
     playing = threading.Event()
 
     def play(scenario: Scenario) -> Any:
@@ -154,11 +156,11 @@ def test_a_stage_that_is_ready_after_the_end_is_not_played_on() -> None:
     runner = Runner(target)
 
     @contextlib.contextmanager
-    def stage(process: Process) -> Iterator[Any]:
+    def player(process: Process) -> Iterator[Any]:
         runner.stop()
-        yield _Stage(target)
+        yield _Player(target)
 
-    target.stage = stage  # type: ignore[method-assign]
+    target.player = player  # type: ignore[method-assign]
     assert (runner.run([_scenario("a", 0, Process())]), target.order) == ({}, [])
 
 

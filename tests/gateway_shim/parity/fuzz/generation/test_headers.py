@@ -16,7 +16,7 @@ def test_few_are_at_most_eight() -> None:
 
 
 def test_many_fit_into_a_head() -> None:
-    """Up to 1,997 beside the two that the stage writes, in less than 16 KiB."""
+    """Up to 1,997 beside the two that the player writes, in less than 16 KiB."""
     assert max(len(pairs) for pairs in _MANY) == 1997
     assert max(len(request_bytes("GET", "/", pairs)) for pairs in _MANY) < 16_000
 
