@@ -35,56 +35,62 @@ _DIALECT_VARIABLE = "SSE_DIALECT"
 _dialect = click.option(
     "--dialect",
     type=click.Choice(["named", "envelope"]),
-    help="Chooses the recording, and is given to CMD as SSE_DIALECT.",
+    help="Given to CMD as SSE_DIALECT; for run, it also chooses the recording.",
 )
-_only = click.option("--only", metavar="PATTERN", help="Only scenarios such as 'send_*'.")
+_only = click.option(
+    "--only", metavar="PATTERN", help="Play only these scenarios, for example 'send_*'."
+)
 _jobs = click.option(
     "--jobs",
     type=click.IntRange(1, 64),
     default=4,
     show_default=True,
-    help="Gateway processes side by side, besides those that a scenario needs for itself.",
+    help="The number of shared gateway processes. Some scenarios start their own in addition.",
 )
 _junit = click.option(
-    "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML there, too."
+    "--junit",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write JUnit XML to this file, too.",
 )
-_verbose = click.option("-v", "--verbose", is_flag=True, help="A row for each case.")
+_verbose = click.option("-v", "--verbose", is_flag=True, help="Print a row for each case.")
 
 
 class Unusable(click.ClickException):
-    """Something makes a run impossible; exit status 2."""
+    """The run is impossible; the exit status is 2."""
 
     exit_code = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def parity() -> None:
-    """Say where a gateway agrees with the recorded contract, and where it does not.
+    """Check whether a gateway behaves as the recorded contract says.
 
-    CMD is how a gateway is started, for example "node gateway/dist/index.js" or
-    "python -m gateway_shim". It gets PORT, CALLBACK_URL and HEARTBEAT_INTERVAL_SECONDS in its
-    environment, and is started several times. Exit status: 0 nothing is different, 1 something
-    is, 2 there is no gateway to speak of.
+    CMD is the command that starts a gateway, for example "node gateway/dist/index.js" or "python -m
+    gateway_shim". It gets PORT, CALLBACK_URL and HEARTBEAT_INTERVAL_SECONDS in its environment and
+    is started several times.
+
+    Exit status: 0 if nothing is different, 1 if something is different, 2 if the gateway cannot be
+    used.
     """
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C: with every gateway stopped
+        signal.signal(signal.SIGTERM, _interrupt)  # as with Ctrl-C, every gateway is stopped
 
 
 @parity.command()
 @click.option("--command", "command", metavar="CMD", help="Start this gateway.")
-@click.option("--url", help="Use this gateway, which runs already.")
+@click.option("--url", help="Use this running gateway.")
 @click.option(
     "--callback-port",
     type=click.IntRange(1, 65535),
     default=8765,
     show_default=True,
-    help="With --url: where that gateway's CALLBACK_URL leads.",
+    help="With --url: the port in that gateway's CALLBACK_URL.",
 )
 @click.option("--against", metavar="RECORDING", help="node-2025-11, node-2026-05, or a file.")
 @click.option(
     "--require-divergences",
     is_flag=True,
-    help="A scenario that should diverge from a Node gateway must: for gateways of our own.",
+    help="For our own gateways: each scenario that should diverge from Node's must diverge.",
 )
 @_dialect
 @_only
@@ -114,15 +120,15 @@ def run(
         target = Url(url or "", callback_port)
     scenarios = _selected(only)
     if not any(scenario.id in recorded.entries for scenario in scenarios):
-        raise Unusable(f"{recorded.name} records none of these scenarios")
+        raise Unusable(f"the recording {recorded.name} has none of the chosen scenarios")
     started = time.monotonic()
     seen = _play([target], scenarios)[0]
     verdicts = verdict.judge_run(scenarios, recorded, seen, require_divergences)
     click.echo(f"gateway  {target.name}\nagainst  {recorded.name} (dialect {recorded.dialect})\n")
     if url is not None:
         click.echo(
-            "Scenarios that start a gateway of their own are not played with --url; the stub\n"
-            f"backend was http://127.0.0.1:{callback_port}/api/sse/callback?secret=s3cret\n"
+            "Scenarios that start their own gateway are not played with --url. The stub backend\n"
+            f"was http://127.0.0.1:{callback_port}/api/sse/callback?secret=s3cret\n"
         )
     _finish(verdicts, (recorded.name, "gateway"), time.monotonic() - started, junit, verbose)
 
@@ -144,12 +150,14 @@ def diff(
     junit: Path | None,
     verbose: bool,
 ) -> None:
-    """Play the same scenarios on two gateways, side by side, and compare what they do."""
+    """Play the same scenarios on two gateways and compare what they do."""
     environment = _environment(dialect)
     scenarios = _selected(only)
     started = time.monotonic()
-    each = max(1, jobs // 2)
-    first, second = _play([Command(a, environment, each), Command(b, environment, each)], scenarios)
+    pairs = max(1, jobs // 2)
+    first, second = _play(
+        [Command(a, environment, pairs), Command(b, environment, pairs)], scenarios
+    )
     verdicts = verdict.judge_pair(scenarios, first, second)
     click.echo(f"a  {a}\nb  {b}\n")
     _finish(verdicts, ("a", "b"), time.monotonic() - started, junit, verbose)
@@ -158,31 +166,41 @@ def diff(
 @parity.command()
 @click.option("--command", "command", metavar="CMD", required=True, help="Start this gateway.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The new file."
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The file to write.",
 )
 @_dialect
 @_only
 @_jobs
 def record(command: str, out: Path, dialect: str | None, only: str | None, jobs: int) -> None:
-    """Record what a gateway does, as a file for --against."""
+    """Record what a gateway does in a file for --against."""
     scenarios = _selected(only)
     seen = _play([Command(command, _environment(dialect), jobs)], scenarios)[0]
     _write(out, recording.dump(scenarios, seen).encode())
-    click.echo(f"{len(seen)} scenarios recorded in {out}")
+    click.echo(f"{_count(len(seen), 'scenario')} recorded in {out}")
 
 
 @parity.command("fuzz")
 @click.option("--a", "a", metavar="CMD", required=True, help="One gateway.")
 @click.option("--b", "b", metavar="CMD", required=True, help="The other.")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed: same cases.")
-@click.option("--cases", type=click.IntRange(1), default=200, show_default=True, help="How many.")
-@click.option("--replay", metavar="JSON", help="Play this one case instead.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="The same seed gives the same cases."
+)
+@click.option(
+    "--cases", type=click.IntRange(1), default=200, show_default=True, help="The number of cases."
+)
+@click.option("--replay", metavar="JSON", help="Play only this case.")
 @_dialect
 @_jobs
 def fuzz_command(
     a: str, b: str, seed: int, cases: int, replay: str | None, dialect: str | None, jobs: int
 ) -> None:
-    """Play generated cases on two gateways; shrink and print what differs."""
+    """Play generated cases on two gateways and print what differs.
+
+    A case that differs is shrunk to the smallest case that still differs.
+    """
     environment = _environment(dialect)
     if replay is not None:
         try:
@@ -203,7 +221,8 @@ def fuzz_command(
     options = f" --dialect {dialect}" if dialect else ""
     click.echo(render(result, a, b, options))
     click.echo(
-        f"{len(todo)} cases, seed {seed}: {result.counts()}; {time.monotonic() - started:.1f} s"
+        f"{_count(len(todo), 'case')}, seed {seed}: {result.counts()};"
+        f" {time.monotonic() - started:.1f} s"
     )
     if result.found or result.once:
         raise SystemExit(1)
@@ -236,12 +255,12 @@ def _selected(only: str | None) -> Sequence[Scenario]:
         if only is None or any(fnmatch.fnmatchcase(name, only) for name in (s.id, s.name))
     ]
     if not chosen:
-        raise Unusable(f"no scenario is called {only}")
+        raise Unusable(f"--only {only} matches no scenario")
     return chosen
 
 
 def _play(targets: Sequence[Target], scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
-    """Play the scenarios on every target at the same time."""
+    """Play the scenarios on all targets at the same time."""
     bar = ProgressBar(sys.stderr, len(scenarios) * len(targets))
     seen: list[dict[str, Any]] = [{} for _ in targets]
     failures: list[GatewayFailed] = []
@@ -284,8 +303,12 @@ def _finish(
         raise SystemExit(1)
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _write(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as exc:
-        raise Unusable(f"{path} cannot be written: {exc}") from exc
+        raise Unusable(f"cannot write {path}: {exc}") from exc

@@ -13,11 +13,11 @@ _BAR = 30
 
 
 class ProgressBar:
-    """A progress bar, on a terminal only.
+    """A progress bar, drawn on terminals only.
 
     Args:
-        stream: where to draw; where it is no terminal, nothing is written.
-        total: how many steps there are.
+        stream: the output; nothing is written if it is not a terminal.
+        total: the number of steps.
     """
 
     def __init__(self, stream: TextIO, total: int) -> None:
@@ -28,7 +28,7 @@ class ProgressBar:
         self._on = stream.isatty() and total > 0
 
     def step(self, text: str) -> None:
-        """One more is done; safe from any thread."""
+        """Count one more step and redraw the bar; any thread may call this method."""
         with self._lock:
             self._done += 1
             if self._on:
@@ -38,11 +38,11 @@ class ProgressBar:
                 self._stream.flush()
 
     def played(self, scenario: Scenario) -> None:
-        """A scenario has been played."""
+        """Count a scenario that has been played."""
         self.step(scenario.id)
 
     def clear(self) -> None:
-        """Take the bar away."""
+        """Remove the bar from the terminal."""
         if self._on:
             self._stream.write("\r\x1b[K")
             self._stream.flush()

@@ -1,4 +1,4 @@
-"""Threads that are started together and waited for, also by someone who was interrupted."""
+"""Groups of threads that can be awaited again after an interruption."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterable
 
 __all__ = ["ThreadGroup"]
 
-_TURN_SECONDS = 0.2
+_WAIT_SECONDS = 0.2
 
 
 class ThreadGroup:
-    """Runs each task in a thread of its own.
+    """Runs each task in its own thread.
 
     Args:
-        tasks: what to run; they raise nothing.
+        tasks: the functions to run; they must not raise.
 
-    Not ``Thread.join``: one that Ctrl-C has interrupted takes the thread for ended afterwards
-    (CPython 3.11), and what it was about to clean up would be left.
+    This class does not use ``Thread.join``. After Ctrl-C has interrupted a join, the next join
+    returns at once, although the thread still runs (CPython 3.11), and the thread's cleanup would
+    be lost.
     """
 
     def __init__(self, tasks: Iterable[Callable[[], None]]) -> None:
@@ -28,11 +29,12 @@ class ThreadGroup:
             threading.Thread(target=self._run, args=(task, done), daemon=True).start()
 
     def wait(self) -> None:
-        """Wait until all have ended; after an interruption it can be called again."""
+        """Wait until all tasks have ended; can be called again after an interruption."""
         for done in self._done:
-            # In turns: the system may give a signal to any thread, and Python runs its handler
-            # when the main thread wakes up, which a wait without an end never does.
-            while not done.wait(_TURN_SECONDS):
+            # The wait has a time limit, because the system may give a signal to any thread.
+            # Python runs the handler when the main thread wakes up, and a wait without a limit
+            # does not wake up for such a signal.
+            while not done.wait(_WAIT_SECONDS):
                 pass
 
     @staticmethod

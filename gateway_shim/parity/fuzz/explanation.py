@@ -17,13 +17,19 @@ __all__ = ["explain"]
 def explain(
     steps: Sequence[Step], a: Mapping[str, Any], b: Mapping[str, Any]
 ) -> tuple[frozenset[int], list[Difference]]:
-    """Tell numbered divergences from differences.
+    """Separate numbered divergences from other differences.
 
-    A difference counts as a divergence only where one side shows exactly what a Node gateway
-    shows there, and the other exactly what ours must show, or an error in another form.
+    A difference counts as a divergence only if one side shows exactly what a Node gateway shows
+    there, and the other exactly what our gateway must show, or if both show the same error in two
+    forms.
+
+    Args:
+        steps: the steps of the case.
+        a: the observation of one gateway.
+        b: the observation of the other gateway.
 
     Returns:
-        The divergences that showed, and the differences that are none.
+        The divergences that showed, and the differences that are not divergences.
     """
     numbers: set[int] = set()
     unexplained: list[Difference] = []

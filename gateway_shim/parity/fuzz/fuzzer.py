@@ -1,4 +1,4 @@
-"""Play generated cases on two gateways; what differs is shrunk to the smallest case that does."""
+"""The fuzzer: plays cases on two gateways, and shrinks those that differ."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Fuzzer:
     """Plays cases on two gateways.
 
     Args:
-        a: one.
-        b: the other.
-        pairs: how many pairs of processes play side by side.
+        a: one gateway.
+        b: the other gateway.
+        pairs: the number of pairs of processes that play at the same time.
     """
 
     def __init__(self, a: Target, b: Target, pairs: int) -> None:
@@ -43,11 +43,11 @@ class Fuzzer:
         self._result = FuzzResult()
 
     def run(self, cases: Sequence[Case], on_played: Callable[[], None]) -> FuzzResult:
-        """Play them all.
+        """Play all cases.
 
         Args:
-            cases: which.
-            on_played: is told when a case is over; called from any thread.
+            cases: the cases.
+            on_played: called when a case is over, from any thread.
 
         Raises:
             GatewayFailed: a gateway does not start, or a case has killed it.
@@ -86,7 +86,7 @@ class Fuzzer:
             if not differences:
                 self._result.same += not numbers
                 return
-        with self._shrinking:  # one at a time: the others most often are the same fault
+        with self._shrinking:  # one case at a time: the others usually show the same fault
             self._report(case, differences, a, b)
 
     def _report(self, case: Case, differences: list[Difference], a: Player, b: Player) -> None:
@@ -109,7 +109,7 @@ class Fuzzer:
 
 
 def _places(differences: Sequence[Difference]) -> frozenset[str]:
-    """Where cases differ, without the steps' numbers: the same fault shows at the same places."""
+    """Return where cases differ, without the steps' numbers: one fault shows at the same places."""
     return frozenset(difference.where.partition(".")[2] for difference in differences)
 
 
@@ -120,7 +120,7 @@ def _play(case: Case, a: Player, b: Player) -> tuple[frozenset[int], list[Differ
         try:
             seen.append(player.play(scenario))
         except GatewayFailed as exc:
-            what = f"{exc.what}, by the case --replay {shlex.quote(case.to_json())}"
+            what = f"{exc.what}, while it played --replay {shlex.quote(case.to_json())}"
             raise GatewayFailed(what, exc.command, exc.output) from exc
     return explain(case.steps, *seen)
 
@@ -128,9 +128,10 @@ def _play(case: Case, a: Player, b: Player) -> tuple[frozenset[int], list[Differ
 def _shrink(
     case: Case, differences: list[Difference], a: Player, b: Player
 ) -> tuple[Case, list[Difference]]:
-    """Take away what can be taken away while it still differs at one of the same places.
+    """Remove parts of a case while it still differs at one of the same places.
 
-    Elsewhere it may be another fault, or none: a case that waits for less sees less.
+    A difference at another place may be another fault, or none: a case that waits for less sees
+    less.
     """
     places = _places(differences)
     tries = 0

@@ -11,25 +11,25 @@ from gateway_shim.parity.judge.comparison import Difference
 __all__ = ["MORE_PLAYS", "FuzzResult", "render"]
 
 MORE_PLAYS = 3
-"""The number of times that a case which differed is played again."""
+"""The number of further plays of a case that differed."""
 
 _ONCE = (
-    f"different once, and not in {MORE_PLAYS} more plays (a race in a gateway, or a machine so"
-    " busy that a process stood still for seconds):"
+    f"different once, but not in {MORE_PLAYS} more plays (a race in a gateway, or a machine so busy"
+    " that a process stood still for seconds):"
 )
 
 
 @dataclass
 class FuzzResult:
-    """What fuzzing has found.
+    """The result of a fuzzing run.
 
     Args:
-        same: cases without a difference.
-        divergences: for each numbered divergence in how many cases it showed.
-        found: smallest cases that differ, with where.
-        once: cases that differed, but not when they were played again; with where.
-        unshrunk: further cases that differ, at the same places or beyond a sensible number.
-        places: where the cases that were found differ.
+        same: the number of cases without a difference.
+        divergences: for each numbered divergence, the number of cases that showed it.
+        found: the smallest cases that differ, with their differences.
+        once: the cases that differed once and not again, with their differences.
+        unshrunk: the number of further cases that differ, at known places or beyond the limit.
+        places: the places where the found cases differ.
     """
 
     same: int = 0
@@ -40,7 +40,7 @@ class FuzzResult:
     places: set[frozenset[str]] = field(default_factory=set)
 
     def counts(self) -> str:
-        """One line: how many of each."""
+        """Return one line with the number of each kind."""
         listed = ", ".join(f"{n}: {count}" for n, count in sorted(self.divergences.items()))
         more = f" and {self.unshrunk} more cases" if self.unshrunk else ""
         known = f", expected divergences ({listed})" if listed else ""
@@ -49,13 +49,13 @@ class FuzzResult:
 
 
 def render(result: FuzzResult, a: str, b: str, options: str = "") -> str:
-    """What was found, each case with how to replay it.
+    """Return the text of a result: each case with its differences and the command that replays it.
 
     Args:
-        result: of :meth:`Fuzzer.run`.
-        a: the one command.
-        b: the other.
-        options: more options for the replay.
+        result: the result of :meth:`~gateway_shim.parity.fuzz.fuzzer.Fuzzer.run`.
+        a: the command of one gateway.
+        b: the command of the other gateway.
+        options: further options for the replay.
     """
     lines = []
     for text, differences in (*result.once.items(), *result.found.items()):

@@ -1,4 +1,4 @@
-"""How a case becomes smaller: without a step, a header, a field, or a part of a text."""
+"""The shrinking of a case: without a step, a header, a field, or a part of a text."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _A_LINE_EACH = 40
 
 
 def smaller(case: Case) -> Iterator[Case]:
-    """Playable cases that are a little smaller, the much smaller ones first."""
+    """Yield playable cases that are a little smaller; those that are much smaller come first."""
     for index in range(len(case.steps)):
         name = getattr(case.steps[index], "stream", None)
         if isinstance(case.steps[index], Open):
             rest = tuple(s for s in case.steps if getattr(s, "stream", None) != name)
         elif isinstance(case.steps[index], AwaitCallback):
-            continue  # without it, it would be a matter of time what the backend was told
+            continue  # without this step, the observed callbacks would depend on timing
         else:
             rest = case.steps[:index] + case.steps[index + 1 :]
             if isinstance(case.steps[index], Drop):
@@ -95,7 +95,7 @@ def _simpler_replies(reply: Reply) -> Iterator[Reply]:
 def _simpler_pieces(
     pieces: tuple[str | tuple[str, int], ...],
 ) -> Iterator[tuple[str | tuple[str, int], ...]]:
-    """RawAnswer without a piece, with fewer repetitions, or with a shorter text."""
+    """Yield bytes without a piece, with fewer repetitions, or with a shorter text."""
     if len(pieces) > 1:
         yield from _without_one(pieces)
     for index, piece in enumerate(pieces):
@@ -131,7 +131,7 @@ def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _without_one(items: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """Half of many items, and all but one of a few."""
+    """Yield the halves of many items, and all but one of a few items."""
     if len(items) > _SHORT:
         yield items[: len(items) // 2]
         yield items[len(items) // 2 :]
@@ -141,9 +141,9 @@ def _without_one(items: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
 
 
 def shorter(text: str) -> Iterator[str]:
-    """Return shorter texts: fewer repetitions, half of it, all lines but one, all but a character.
+    """Yield shorter texts: with fewer repetitions, a half, without a line, without a character.
 
-    Repetitions become fewer in all places at once, so that brackets still match.
+    All repetitions become shorter at the same time, so that brackets still match.
     """
     if (fewer := _RUN.sub(_half, text)) != text:
         yield fewer

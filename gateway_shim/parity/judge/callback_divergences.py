@@ -1,4 +1,4 @@
-"""The divergences about callbacks, with our gateway's exact answers."""
+"""The divergences about callbacks, with the exact answers of our gateway."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = [
 ]
 
 Changes = Mapping[str, Any]
-"""The parts of an observation that are different, by their keys."""
+"""The parts of an observation that differ, by their keys."""
 
 UNAVAILABLE: Changes = {
     "head": {"status": 503},
     "body": '{"error":{"message":"$TEXT","code":"BACKEND_UNAVAILABLE"}}',
 }
-"""The answer to a client when there is no backend."""
+"""The answer to a client if the backend is not available."""
 
 STREAM: Mapping[str, Any] = {
     "status": 200,
@@ -39,7 +39,7 @@ _TLS_ASKED = "POST /cb?x=y connect"
 
 
 def _not_a_stream(status: int, code: str, message: str) -> Changes:
-    """An error where Node opens a stream."""
+    """Return an error where Node opens a stream."""
     headers = {
         "content-type": "application/json; charset=utf-8",
         **dict.fromkeys(("cache-control", "x-accel-buffering", "transfer-encoding")),
@@ -110,11 +110,11 @@ CALLBACK_DIVERGENCES: Mapping[str, tuple[int, Changes]] = {
     ),
     **{f"divergence_20/{case}": (20, {"exit": 1, "answers": {}}) for case in _UNUSABLE},
 }
-"""By a scenario's id: the divergence's number, and what our gateway shows instead."""
+"""By scenario id: the divergence's number, and what our gateway shows instead."""
 
 
 def _streams(body: str) -> Mapping[str, tuple[int, Changes]]:
-    """Those in which ours opens a stream, which begins with the given body."""
+    """Return the scenarios in which only ours opens a stream, which begins with the given body."""
     stream: Changes = {"head": STREAM, "body": body, "ended": None}
     return {"callback_interim/100 then 200": (9, stream)}
 
@@ -123,4 +123,4 @@ CALLBACK_DIVERGENCES_BY_DIALECT: Mapping[str, Mapping[str, tuple[int, Changes]]]
     "named": _streams(""),
     "envelope": _streams("event: ready\ndata:\n\n"),
 }
-"""The same, where the dialects differ."""
+"""The same, for the scenarios in which the dialects differ."""

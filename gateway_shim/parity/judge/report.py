@@ -1,4 +1,4 @@
-"""What a run has found, for people (a table, with every difference below it) and for machines."""
+"""The report of a run: a table with all differences for people, and JUnit XML for machines."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["junit", "summary", "table"]
 
 
 def table(verdicts: Sequence[Verdict], expected: str, got: str, verbose: bool = False) -> str:
-    """The table of scenarios, and below it the divergences and the differences.
+    """Return the table of scenarios, followed by the divergences and the differences.
 
     Args:
-        verdicts: in the order to show.
-        expected: what differences call the expected side.
-        got: what they call the other.
-        verbose: a row for each case, not only for each scenario.
+        verdicts: the verdicts, in the order of the table.
+        expected: the name of the expected side in differences.
+        got: the name of the other side.
+        verbose: True for a row for each case, not only for each scenario.
     """
     rows: dict[str, Counter[str]] = {}
     for verdict in verdicts:
@@ -29,7 +29,7 @@ def table(verdicts: Sequence[Verdict], expected: str, got: str, verbose: bool = 
     lines = [f"{name:<{width}}  {_counts(counts)}" for name, counts in rows.items()]
     seen = sorted({v.divergence for v in verdicts if v.divergence is not None})
     if seen:
-        lines += ["", "expected divergences (docs/contract.md says why):"]
+        lines += ["", "expected divergences (explained in docs/contract.md):"]
         for number in seen:
             ids = [v.scenario.id for v in verdicts if v.divergence == number]
             lines.append(f"  {number}. {DIVERGENCES[number].title}: {len(ids)} of the scenarios")
@@ -42,7 +42,7 @@ def table(verdicts: Sequence[Verdict], expected: str, got: str, verbose: bool = 
 
 
 def summary(verdicts: Sequence[Verdict], seconds: float) -> str:
-    """One line: how many of each."""
+    """Return the line that counts the verdicts of each kind."""
     kinds = Counter(verdict.kind for verdict in verdicts)
     numbers = sorted({v.divergence for v in verdicts if v.divergence is not None})
     parts = [f"{kinds[Kind.SAME]} same"]
@@ -50,16 +50,16 @@ def summary(verdicts: Sequence[Verdict], seconds: float) -> str:
     parts.append(f"{kinds[Kind.DIVERGENCE]} expected divergence{listed}")
     parts.append(f"{kinds[Kind.DIFFERENT]} different")
     parts += [f"{kinds[kind]} {kind}" for kind in (Kind.SKIPPED, Kind.UNRECORDED) if kinds[kind]]
-    return f"{len(verdicts)} scenarios: {', '.join(parts)}; {seconds:.1f} s"
+    return f"{_scenarios(len(verdicts))}: {', '.join(parts)}; {seconds:.1f} s"
 
 
 def junit(verdicts: Iterable[Verdict], suite: str, seconds: float) -> bytes:
-    """The verdicts as JUnit XML.
+    """Return the verdicts as JUnit XML.
 
     Args:
-        verdicts: one test case each.
-        suite: the suite's name.
-        seconds: how long all of it took.
+        verdicts: the verdicts, each of which becomes a test case.
+        suite: the name of the suite.
+        seconds: the duration of the run.
     """
     all_verdicts = list(verdicts)
     kinds = Counter(verdict.kind for verdict in all_verdicts)
@@ -89,6 +89,10 @@ def junit(verdicts: Iterable[Verdict], suite: str, seconds: float) -> bytes:
             ElementTree.SubElement(case, "system-out").text = verdict.text
     text: bytes = ElementTree.tostring(root, "utf-8", xml_declaration=True)
     return text
+
+
+def _scenarios(count: int) -> str:
+    return f"{count} scenario" if count == 1 else f"{count} scenarios"
 
 
 def _counts(counts: Counter[str]) -> str:

@@ -1,4 +1,4 @@
-"""The clients and senders of a scenario: raw requests to one gateway."""
+"""The clients and senders of a scenario, which make raw requests to one gateway."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Client:
     """Makes requests and keeps every connection until :meth:`close_all`.
 
     Args:
-        host: where the gateway listens.
-        port: its port.
+        host: the address where the gateway listens.
+        port: the gateway's port.
         patience: how long to wait for an answer, seconds.
     """
 
@@ -54,7 +54,7 @@ class Client:
         """Open a connection.
 
         Raises:
-            OSError: nobody listens.
+            OSError: nothing listens at the address.
         """
         connection = ProbeConnection(self._host, self._port, receive_buffer)
         self._connections.append(connection)
@@ -65,9 +65,12 @@ class Client:
     ) -> ProbeConnection:
         """Make a request and read its answer to the end.
 
+        Returns:
+            The connection, which holds the answer and is closed.
+
         Raises:
             OSError: no answer came.
-            NotHttp: what came is none.
+            NotHttp: the answer is not HTTP.
         """
         connection = self.connect()
         length = (("Content-Length", str(len(body))),) if body or method in ("POST", "PUT") else ()
@@ -78,7 +81,7 @@ class Client:
         return connection
 
     def post(self, raw: bytes, content_type: str | None, coding: str = "") -> ProbeConnection:
-        """``POST /internal/send`` of any bytes; raises as :meth:`exchange` does."""
+        """Send ``POST /internal/send`` with any bytes; raises as :meth:`exchange` does."""
         headers = () if content_type is None else (("Content-Type", content_type),)
         if coding:
             headers = (*headers, ("Content-Encoding", coding))
@@ -87,13 +90,13 @@ class Client:
     def send(
         self, body: Any, token: str | None, *, coding: str = "", packing: str = ""
     ) -> ProbeConnection:
-        """``POST /internal/send`` of a JSON body, ``$T`` being the token.
+        """Send ``POST /internal/send`` with a JSON body, in which ``$T`` becomes the token.
 
         Args:
             body: the body.
             token: the stream's token.
             coding: the Content-Encoding; empty for none.
-            packing: how the body is compressed, one of :data:`PACKINGS`.
+            packing: how the body is compressed, a name of :data:`PACKINGS`.
         """
         if isinstance(body, dict) and body.get("token") == "$T":
             body = {**body, "token": token}
@@ -101,7 +104,7 @@ class Client:
         return self.post(raw, "application/json", coding)
 
     def close_all(self) -> None:
-        """Close every connection; safe to call twice."""
+        """Close every connection; can be called twice."""
         for connection in self._connections:
             connection.close()
         self._connections.clear()

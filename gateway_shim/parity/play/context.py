@@ -23,7 +23,7 @@ _LEAST_PATIENCE = 0.5
 
 
 class PlayContext:
-    """A gateway that runs, its stub backend, and what a scenario has seen of them so far.
+    """A gateway that runs, its stub backend, and what a scenario has seen so far.
 
     Args:
         host: the address where the gateway listens.

@@ -1,4 +1,4 @@
-"""Play scenarios side by side: several gateways, each with a stub backend of its own."""
+"""Many scenarios at the same time, on several gateways, each with its own stub backend."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _MOST_FAILURES = 12
 class Runner:
     """Plays scenarios on a target.
 
-    Scenarios that need a gateway process of their own get one each; the others share a few
-    processes, one scenario at a time each.
+    A scenario that needs its own gateway process gets one. The others share a few processes, each
+    of which plays one scenario at a time.
 
     Args:
-        target: where to play.
-        on_played: is told each scenario when it is over; called from any thread.
+        target: the gateways to play on.
+        on_played: called with each scenario when it is over, from any thread.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class Runner:
         self._players: set[Player] = set()
 
     def run(self, scenarios: Sequence[Scenario]) -> dict[str, Any]:
-        """Play them all.
+        """Play all scenarios.
 
         Returns:
-            For each scenario's id what was seen. What the target cannot play is not in it.
+            What was seen, by scenario id. Scenarios that the target cannot play are missing.
 
         Raises:
-            GatewayFailed: a gateway did not start, died, or does not behave like one at all.
+            GatewayFailed: a gateway did not start, died, or does not behave like a gateway.
         """
         longest_first = sorted(scenarios, key=lambda scenario: -scenario.seconds)
         shared = deque(scenario for scenario in longest_first if scenario.process is None)
@@ -67,7 +67,7 @@ class Runner:
         try:
             threads.wait()
         finally:
-            # After Ctrl-C, too, nothing is left running: each thread stops what it started.
+            # After Ctrl-C each thread still stops the processes that it has started.
             self.stop()
             threads.wait()
         if self._failure is not None:
@@ -75,7 +75,7 @@ class Runner:
         return self._seen
 
     def stop(self) -> None:
-        """Play no more scenarios, and cut short those that are being played."""
+        """Start no more scenarios, and abort those that are being played."""
         self._stopped.set()
         self._first_ready.set()
         with self._lock:
@@ -93,14 +93,14 @@ class Runner:
             self._fail(exc)
 
     def _play_own(self, todo: deque[Scenario]) -> None:
-        # A command that starts nothing is found out once, not once for each scenario.
+        # If the command does not start, the first shared gateway shows it, once for all scenarios.
         self._first_ready.wait()
         while (scenario := self._next(todo)) is not None:
             try:
                 with self._target.player(scenario.process or Process()) as player:
                     self._play(player, scenario)
             except NotPlayable:
-                self._on_played(scenario)  # it is missing from what was seen
+                self._on_played(scenario)  # the scenario is missing from the result
             except GatewayFailed as exc:
                 if not scenario.process or not scenario.process.is_odd:
                     self._fail(exc)
@@ -120,7 +120,7 @@ class Runner:
     def _play(self, player: Player, scenario: Scenario) -> None:
         with self._lock:
             if self._stopped.is_set():
-                return  # while this player's gateway was starting, so nobody has aborted it
+                return  # stopped while the gateway was starting: `stop` could not abort this player
             self._players.add(player)
         try:
             seen = player.play(scenario)
@@ -129,12 +129,12 @@ class Runner:
                 self._players.discard(player)
         with self._lock:
             self._seen[scenario.id] = seen
-            why = seen.get("failed") if isinstance(seen, dict) else None
-            self._failures += why is not None
+            reason = seen.get("failed") if isinstance(seen, dict) else None
+            self._failures += reason is not None
             too_many = self._failures > _MOST_FAILURES
         self._on_played(scenario)
         if too_many:
-            what = f"this does not answer like a gateway ({why})"
+            what = f"the program does not answer like a gateway ({reason})"
             raise player.gateway.failed(what) if player.gateway else GatewayFailed(what)
 
     def _fail(self, failure: GatewayFailed) -> None:

@@ -42,4 +42,4 @@ SCENARIOS: tuple[Scenario, ...] = (
     *REQUEST_ORDER,
     *PROCESS_LIFE,
 )
-"""All of them; the recorded ones first, in the recordings' order within a name."""
+"""All scenarios; within a name, they have the order of the recordings."""

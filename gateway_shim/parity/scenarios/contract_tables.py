@@ -1,4 +1,4 @@
-"""What the contract's tables say and the recordings do not show: every other row of them."""
+"""Scenarios for the rows of the contract's tables that the given recordings do not show."""
 
 from __future__ import annotations
 
@@ -269,4 +269,4 @@ CONTRACT_TABLES = (
         seconds=1.0,
     ),
 )
-"""The contract's other rows."""
+"""One scenario for each of these rows."""

@@ -1,4 +1,4 @@
-"""A scenario of its own for each numbered divergence; what is expected is in ``divergences``."""
+"""Scenarios for the numbered divergences; ``judge/divergences.py`` has the expected answers."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ DIVERGING = (
         "divergence_7",
         (
             Open(receive_buffer=4096),
-            # Twelve megabytes: the kernel's own buffers take several.
+            # Twelve megabytes, because the kernel's own buffers take several.
             Overflow(96_000, 128),
             Send({"token": "$T"}, "after"),
             AwaitCallback(),
@@ -128,7 +128,7 @@ DIVERGING = (
     ),
     _status_scenario(600),
     _status_scenario(999),
-    # One opens a stream and the other does not: there is no end to wait for.
+    # Only one of the gateways opens a stream, so the scenario does not wait for an end.
     Scenario(
         "divergence_9",
         (Open(reply=Reply(interim=(100,))),),
@@ -136,4 +136,4 @@ DIVERGING = (
         case="100_then_200",
     ),
 )
-"""Those of the divergences that no module about callbacks or requests shows."""
+"""The scenarios of the divergences that no module about callbacks or requests has."""

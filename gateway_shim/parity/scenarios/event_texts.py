@@ -1,4 +1,4 @@
-"""An event's name and data as they go on the wire: line ends, odd characters, what is no JSON."""
+"""Scenarios about names and data of events: line ends, odd characters, data that is not JSON."""
 
 from __future__ import annotations
 

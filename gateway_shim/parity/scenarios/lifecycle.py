@@ -1,4 +1,4 @@
-"""A stream's life after its opening: buffered sends, endings, heartbeats, SIGTERM."""
+"""Scenarios about a stream after its opening: buffered sends, ends, heartbeats, SIGTERM."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = ["LIFECYCLE", "buffered", "event"]
 
 
 def event(name: str, data: str, **more: Any) -> dict[str, Any]:
-    """A send of a named event to the stream at hand."""
+    """Return a send of a named event to the scenario's stream."""
     return {"token": "$T", "event": {"name": name, "data": data}, **more}
 
 
 def buffered(name: str, *sends: Any, status: int = 200, ends: bool = False) -> Scenario:
-    """Sends during the connect callback, and what becomes of them."""
+    """Return a scenario with sends during the connect callback, which shows what is written."""
     last = (End(), AwaitCallback()) if ends and status == 200 else (End(),) if ends else (Fence(),)
     return Scenario(
         name,
@@ -113,4 +113,4 @@ LIFECYCLE = (
         seconds=2.0,
     ),
 )
-"""The recordings' scenarios about what comes after the opening."""
+"""The given recordings' scenarios about what follows the opening of a stream."""

@@ -1,4 +1,4 @@
-"""A gateway's process: where it listens, and that a signal ends it at any instant of its start."""
+"""Scenarios about a gateway's process: its addresses, and signals at any instant of its start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _INSTANTS: tuple[tuple[str, str, float], ...] = (
     ("SIGTERM", "port", 0.0),
     ("SIGTERM", "port", 0.15),
     ("SIGTERM", "health", 0.0),
-    # Not before the port is open: while Python itself starts, SIGINT is an exit status of its own.
+    # SIGINT comes after the port is open, because during Python's own start it has another status.
     ("SIGINT", "port", 0.02),
     ("SIGQUIT", "health", 0.0),
     ("SIGHUP", "start", 0.1),
@@ -61,4 +61,4 @@ PROCESS_LIFE = (
         seconds=1.0,
     ),
 )
-"""The scenarios about a process's life."""
+"""The scenarios about a gateway's process."""

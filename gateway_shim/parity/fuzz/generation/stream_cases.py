@@ -1,4 +1,4 @@
-"""Generated cases: interleavings of open, send, close and disconnect, the same for a seed."""
+"""Generated cases: streams that are opened, sent to, closed and disconnected in any order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _STATUSES = (200, 200, 200, 200, 201, 204, 400, 401, 403, 404, 418, 500, 503)
 
 
 def generate(seed: int, count: int) -> list[Case]:
-    """Return the first cases of a seed; more of them begin with the same ones."""
+    """Return the first cases of a seed; a larger count begins with the same cases."""
     return [_case(Dice(f"{seed}/{number}")) for number in range(count)]
 
 
@@ -51,7 +51,7 @@ def _case(dice: Dice) -> Case:
 
 
 def _open(dice: Dice, name: str, reply: Reply, version: str = "1.1") -> Open:
-    """Return a stream's request whose head is within 16 KiB."""
+    """Return a stream's request whose head fits into 16 KiB."""
     target = targets.stream(dice)
     if len(target) >= targets.LONG:
         return Open(name, target, (), "GET", version, reply)
@@ -60,7 +60,7 @@ def _open(dice: Dice, name: str, reply: Reply, version: str = "1.1") -> Open:
 
 
 def _answered(dice: Dice) -> Case:
-    """Return a case whose backend answers by bytes, or so that the gateways differ on purpose."""
+    """Return a case whose backend answers byte for byte, or in a way that diverges on purpose."""
     reply = answers.diverging(dice) if dice.chance(0.05) else answers.raw(dice)
     opened = Open("s", "/", headers.few(dice), reply=reply)
     steps: tuple[Step, ...] = (opened, Fence("s"))

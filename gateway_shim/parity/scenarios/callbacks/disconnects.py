@@ -1,4 +1,4 @@
-"""Telling the backend of a stream's end: its odd answers, the order at a close, and crowds."""
+"""Scenarios about disconnect callbacks: odd answers, the order at a close, many at a time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ _ANSWERS: tuple[tuple[str, RawAnswer | Reply], ...] = (
 
 def _disconnect_answer(case: str, reply: RawAnswer | Reply) -> Scenario:
     reply = reply if isinstance(reply, Reply) else Reply(raw=reply)
-    followed = bool(reply.then)  # else the call would be counted in the next scenario
+    # A redirected call must be awaited; otherwise it would count in the next scenario.
+    followed = bool(reply.then)
     return Scenario(
         "disconnect_answers",
         (
@@ -100,4 +101,4 @@ DISCONNECTS = (
         seconds=2.0,
     ),
 )
-"""The backend's answers to disconnect callbacks, and when they are sent."""
+"""The scenarios about the answers to disconnect callbacks, and about their time."""

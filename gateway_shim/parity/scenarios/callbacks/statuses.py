@@ -1,4 +1,4 @@
-"""Status lines of callbacks' answers: statuses, reason phrases, redirects, interim answers."""
+"""Scenarios about the status lines of answers: statuses, phrases, redirects, interim answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway_shim.parity.scenarios.callbacks.answers import (
 
 __all__ = ["CALLBACK_STATUSES"]
 
-# Codes, or whole status lines after the version, each with a phrase that is not the standard one.
+# Status codes, or whole status lines after the version, with phrases other than the standard ones.
 _STATUSES = (
     "200",
     "200 ",
@@ -155,4 +155,4 @@ CALLBACK_STATUSES = (
     ),
     *(answer_scenario("callback_interim", case, raw) for case, raw in _INTERIM),
 )
-"""All of them."""
+"""The scenarios about statuses, redirects and interim answers."""

@@ -1,4 +1,4 @@
-"""CALLBACK_URL: what is asked for the URL that is written there, over TCP, IPv6 and TLS."""
+"""Scenarios about CALLBACK_URL: the request that each URL causes, over TCP, IPv6 and TLS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["CALLBACK_URLS"]
 
 _HERE = "http://127.0.0.1:$PORT"
 
-# Everything is as the URL standard (https://url.spec.whatwg.org) says.
+# The URL standard (https://url.spec.whatwg.org) defines all of these.
 _URLS = (
     f"{_HERE}/cb?a=b&c=d%20e",
     f"{_HERE}/cb#frag",
@@ -59,7 +59,7 @@ _NAMES_AND_PASSWORDS = {
     "only a password": "http://:secret@127.0.0.1:$PORT/cb",
 }
 
-# Nobody is there: a name that does not exist, and a port that browsers refuse (X11's).
+# No backend answers: a name that does not exist, and a port that browsers refuse (X11's).
 _NO_ANSWER = {
     "unknown host": "http://no-such-host.invalid/cb",
     "http:///cb": "http:///cb",
@@ -138,4 +138,4 @@ CALLBACK_URLS = (
     _callback_url("callback_tls", "http to a TLS port", Process(callback=f"{_HERE}/cb", tls=True)),
     _callback_url("callback_tls", "https to a plain port", Process(callback=_TLS)),
 )
-"""Every form of CALLBACK_URL, and whom a gateway trusts."""
+"""The scenarios about every form of CALLBACK_URL, and about the authorities that are trusted."""

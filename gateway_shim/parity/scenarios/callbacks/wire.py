@@ -1,4 +1,4 @@
-"""Answers to callbacks behind their status line: headers, framing, bodies, and when they come."""
+"""Scenarios about answers after their status line: headers, framing, bodies, and delays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["CALLBACK_WIRE"]
 _OK = "HTTP/1.1 200 OK\r\n"
 _LENGTH = "Content-Length: 2\r\n\r\n{}"
 _CHUNKED = _OK + "Transfer-Encoding: chunked\r\n\r\n"
-# What gzip makes of "{}", without a time.
+# The text "{}" compressed by gzip, without a time.
 _GZIP = "\x1f\x8b\x08\0\0\0\0\0\x02\x03\xab\xae\x05\0C\xbf\xa6\xa3\x02\0\0\0"
 
 _FRAMING: tuple[tuple[str, RawAnswer | Reply], ...] = (
@@ -112,7 +112,7 @@ _PASSED_ON: tuple[tuple[str, str, str], ...] = (
 
 
 def _withheld(case: str, head: str, *, released: bool = False) -> Scenario:
-    """The head is there, the rest is not: is it known by then what the client gets?"""
+    """Return a scenario that shows whether the client has its answer before the body has come."""
     reply = Reply(raw=head, after=After.WITHHOLD, tail="{}")
     steps = (Release(),) if released else ()
     before = {"before_the_rest": "$value:withheld:s"}
@@ -178,4 +178,4 @@ CALLBACK_WIRE = (
         process=Process(),
     ),
 )
-"""Headers, framing, bodies, and what comes late."""
+"""The scenarios about headers, framing, bodies and delays."""

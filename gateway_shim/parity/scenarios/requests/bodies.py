@@ -1,4 +1,4 @@
-"""A request's body: its type, its coding, its length, its chunks, what is asked for before it."""
+"""Scenarios about a request's body: coding, length, chunks, transfer coding, ``Expect``."""
 
 from __future__ import annotations
 

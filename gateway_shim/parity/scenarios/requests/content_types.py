@@ -1,4 +1,4 @@
-"""The Content-Type of a send: types that are JSON, and types and charsets that are not accepted."""
+"""Scenarios about the Content-Type of a send: accepted types, other types, charsets."""
 
 from __future__ import annotations
 

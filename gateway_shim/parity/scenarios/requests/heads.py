@@ -1,4 +1,4 @@
-"""A request's head: targets, versions, methods, Host, header lines, their number and length."""
+"""Scenarios about a request's head: target, version, method, Host, header lines, sizes."""
 
 from __future__ import annotations
 

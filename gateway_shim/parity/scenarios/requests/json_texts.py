@@ -1,4 +1,4 @@
-"""JSON as a sender may write it: what ``JSON.parse`` takes is taken, and nothing else."""
+"""Scenarios about the JSON of a send: only what ``JSON.parse`` accepts is accepted."""
 
 from __future__ import annotations
 

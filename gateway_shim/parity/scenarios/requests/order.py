@@ -1,4 +1,4 @@
-"""Several requests on one connection: pipelines, kept connections, what comes behind a stream."""
+"""Scenarios about several requests on one connection: pipelines, and what follows a stream."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _CONNECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 
 def _behind_stream(case: str, behind: str, *awaits: str) -> Scenario:
-    """A stream whose connection carries another request; then the stream is closed."""
+    """Return a scenario in which a request follows that of a stream; then the stream is closed."""
     return Scenario(
         _BEHIND,
         (
@@ -134,7 +134,7 @@ REQUEST_ORDER = (
     _behind_stream("send", post(_LATER_SEND), "POST"),
     _behind_stream("head", request("HEAD /healthz HTTP/1.1", HOST), "HEAD"),
     _behind_stream("options", _OPTIONS, "OPTIONS"),
-    # Both are asked for at once, so which of them is the first to be told is a matter of luck.
+    # Both callbacks are sent at the same time, so the order of their arrival is not defined.
     Scenario(
         _BEHIND,
         (Raw((_STREAM, request("GET /y HTTP/1.1", HOST))), Pause(0.1)),
@@ -142,4 +142,4 @@ REQUEST_ORDER = (
         case="second_stream",
     ),
 )
-"""Requests on connections that other requests use, too."""
+"""The scenarios about connections that carry more than one request."""

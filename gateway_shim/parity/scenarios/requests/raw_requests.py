@@ -1,4 +1,4 @@
-"""Raw requests as scenarios: what they have in common."""
+"""Helpers for scenarios in which a request is given byte for byte."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ __all__ = [
 HOST = "Host: gw.example"
 JSON = "Content-Type: application/json"
 EVENT = '{"token":"$T","event":{"data":"x"}}'
-"""A send to the stream at hand."""
+"""A send to the scenario's stream."""
 UNKNOWN = '{"token":"nope"}'
-"""A send that is read, understood and answered with 404."""
+"""A send that is read and understood, and answered with 404."""
 
 _TOKEN_LENGTH = 36  # of a UUID
 
 
 def request(line: str, *lines: str, body: str = "") -> str:
-    """A request of the lines given and no other."""
+    """Return a request of exactly the given lines."""
     return "\r\n".join([line, *lines, "", body])
 
 
 def sized(body: str) -> str:
-    """The Content-Length of a body in which ``$T`` stands for a token."""
+    """Return the Content-Length line of a body in which ``$T`` stands for a token."""
     length = len(body) + body.count("$T") * (_TOKEN_LENGTH - len("$T"))
     return f"Content-Length: {length}"
 
 
 def post(body: str, *lines: str, version: str = "1.1", length: bool = True) -> str:
-    """``POST /internal/send``; without a Content-Type in the lines it is JSON's."""
+    """Return a ``POST /internal/send``; its Content-Type is JSON if the lines have none."""
     typed = any(line.lower().startswith("content-type") for line in lines)
     head = [HOST, *([] if typed else [JSON]), *lines, *([sized(body)] if length else [])]
     return request(f"POST /internal/send HTTP/{version}", *head, body=body)
@@ -57,7 +57,7 @@ def raw_request(
     seconds: float = 0.0,
     **more: Any,
 ) -> Scenario:
-    """Bytes, what is answered to them, and what the backend is asked."""
+    """Return a scenario with any bytes, which shows the answers and the callbacks."""
     return Scenario(
         name,
         (Raw(tuple(parts), tuple(awaits), **more),),
@@ -75,7 +75,7 @@ def raw_request(
 def raw_send(
     name: str, case: str, *parts: Part, awaits: Iterable[str] = ("POST",), **more: Any
 ) -> Scenario:
-    """Bytes that may be a send, what is answered to them, and what an open stream gets."""
+    """Return a scenario with bytes that may be a send; it shows answers and a stream's events."""
     return Scenario(
         name,
         (Open(), Fence(forget=True), Raw(tuple(parts), tuple(awaits), **more), Fence()),
