@@ -14,14 +14,14 @@ class ThreadGroup:
     """Runs each task in its own thread.
 
     Args:
-        tasks: the functions to run; they must not raise.
+        tasks: the functions to run; they must not raise, and their results are ignored.
 
     This class does not use ``Thread.join``. After Ctrl-C has interrupted a join, the next join
     returns at once, although the thread still runs (CPython 3.11), and the thread's cleanup would
     be lost.
     """
 
-    def __init__(self, tasks: Iterable[Callable[[], None]]) -> None:
+    def __init__(self, tasks: Iterable[Callable[[], object]]) -> None:
         self._done: list[threading.Event] = []
         for task in tasks:
             done = threading.Event()
@@ -38,7 +38,7 @@ class ThreadGroup:
                 pass
 
     @staticmethod
-    def _run(task: Callable[[], None], done: threading.Event) -> None:
+    def _run(task: Callable[[], object], done: threading.Event) -> None:
         try:
             task()
         finally:

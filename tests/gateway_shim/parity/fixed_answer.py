@@ -1,4 +1,4 @@
-"""A server that answers every connection with the same bytes, whatever it is asked."""
+"""A server that answers any connection with the same bytes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ __all__ = ["answering"]
 
 @contextlib.contextmanager
 def answering(*pieces: bytes, then: str = "close") -> Iterator[int]:
-    """Listen on a port, send the pieces to whoever connects, then end so.
+    """Listen on a port, accept one connection, send the pieces, and end the connection.
 
     Args:
-        pieces: sent one after the other, each as a write of its own.
-        then: ``close``, ``reset`` or ``wait`` (until the test is over).
+        pieces: the bytes, each sent with its own write.
+        then: how the connection ends: ``close``, ``reset`` or ``wait`` (until the test is over).
+
+    Returns:
+        The port, for the ``with`` block.
     """
     server = socket.create_server(("127.0.0.1", 0))
     over = threading.Event()

@@ -14,7 +14,7 @@ class _Terminal(io.StringIO):
 
 
 def test_progress_is_drawn_on_a_terminal() -> None:
-    """A bar that is redrawn in place, and taken away at the end."""
+    """The bar is redrawn in place and removed at the end."""
     terminal = _Terminal()
     bar = ProgressBar(terminal, 2)
     bar.played(Scenario("one", (), {}))
@@ -26,7 +26,7 @@ def test_progress_is_drawn_on_a_terminal() -> None:
 
 
 def test_progress_is_silent_elsewhere() -> None:
-    """A log does not want it."""
+    """A stream that is not a terminal gets no progress."""
     stream = io.StringIO()
     bar = ProgressBar(stream, 1)
     bar.step("one")

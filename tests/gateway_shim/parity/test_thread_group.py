@@ -1,4 +1,4 @@
-"""Threads that are waited for, also after an interruption."""
+"""Groups of threads: all tasks are awaited, also after an interruption."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.timing import TIME_LIMIT
 
 
 def test_all_are_waited_for() -> None:
-    """After wait every task has run."""
+    """After ``wait`` every task has run."""
     ran: list[int] = []
     threads = ThreadGroup([lambda: ran.append(1), lambda: ran.append(2)])
     threads.wait()
@@ -22,14 +22,14 @@ def test_all_are_waited_for() -> None:
 
 
 def test_tasks_run_at_the_same_time() -> None:
-    """Each has a thread of its own."""
+    """Each task has its own thread."""
     met = threading.Barrier(2, timeout=TIME_LIMIT)
     ThreadGroup([met.wait, met.wait]).wait()
     assert not met.broken
 
 
 def test_waiting_goes_on_after_ctrl_c() -> None:
-    """An interrupted wait can be repeated, and then really waits."""
+    """An interrupted wait can be repeated and then waits for the tasks."""
     code = (
         "import threading\n"
         "from gateway_shim.parity.thread_group import ThreadGroup\n"
@@ -50,14 +50,14 @@ def test_waiting_goes_on_after_ctrl_c() -> None:
 
 
 def test_ctrl_c_that_another_thread_got_is_noticed() -> None:
-    """The system may give a process's signal to any thread; the wait ends all the same."""
+    """A signal that the system gives to another thread ends the wait, too."""
     code = (
         "import signal, threading, time\n"
         "from gateway_shim.parity.thread_group import ThreadGroup\n"
         "ready, go = threading.Event(), threading.Event()\n"
         "def task():\n"
         "    ready.wait(5)\n"
-        "    time.sleep(0.1)\n"  # nothing says that the wait has begun
+        "    time.sleep(0.1)\n"  # the beginning of the wait cannot be observed
         "    signal.pthread_kill(threading.get_ident(), signal.SIGINT)\n"
         "    print(go.wait(5))\n"
         "threads = ThreadGroup([task])\n"

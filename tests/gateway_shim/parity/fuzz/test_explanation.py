@@ -8,7 +8,7 @@ from gateway_shim.parity.steps import Fence, Open, Post, Send
 
 
 def test_only_the_exact_pair_of_answers_is_a_divergence() -> None:
-    """Node's bytes on one side and ours on the other; anything else is a difference."""
+    """Only Node's bytes on one side and ours on the other are a divergence."""
     node, ours = {"2.bytes": "x"}, {"2.bytes": "y"}
     steps = (Open(), Send({"token": "$T", "event": {"data": "a\rb"}}), Fence())
     right = ({"2.bytes": "data: a\rb\n\n"}, {"2.bytes": "data: a\ndata: b\n\n"})
@@ -20,7 +20,7 @@ def test_only_the_exact_pair_of_answers_is_a_divergence() -> None:
 
 
 def test_an_error_in_another_form_is_a_divergence() -> None:
-    """On either side; one with another status is a difference."""
+    """One error in two forms is a divergence on either side; another status is a difference."""
     page = {"status": 400, "headers": {"content-type": "text/html; charset=utf-8"}}
     node = {"0.answer": {**page, "body": "(html page)"}}
     error = {"error": {"message": "m", "code": "INVALID_JSON"}}
@@ -33,7 +33,7 @@ def test_an_error_in_another_form_is_a_divergence() -> None:
 
 
 def test_a_difference_without_a_divergence_is_one() -> None:
-    """Also where the model says nothing."""
+    """A difference in an item that the model does not cover is a difference."""
     assert explain((Open(),), {"0.head": 1}, {}) == (
         frozenset(),
         [Difference("0.head", 1, None)],

@@ -1,4 +1,4 @@
-"""Fuzzing: differences are found, shrunk and printed; divergences are counted instead."""
+"""The fuzzer: differences are found, shrunk and printed; divergences are counted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SENT = (
 
 
 def test_a_gateway_agrees_with_itself(shim: Command) -> None:
-    """On generated cases, each of which is played."""
+    """A gateway is the same as itself in all generated cases."""
     played: list[int] = []
     result = Fuzzer(shim, shim, 2).run(generate(1, 30), lambda: played.append(1))
     assert (result.same, result.found, len(played)) == (30, {}, 30)
@@ -36,7 +36,7 @@ def test_a_gateway_agrees_with_itself(shim: Command) -> None:
 
 
 def test_a_fault_is_found_and_shrunk(shim: Command) -> None:
-    """What is left of the case is what is needed to see it, and it can be replayed."""
+    """A differing case is shrunk to the steps that show the difference, and can be replayed."""
     mutant = command("tests.gateway_shim.parity.mutants", "splits_at_unicode_line_ends")
     result = Fuzzer(shim, mutant, 1).run([Case(_SENT), Case(_SENT)], lambda: None)
     smallest = Case((Open(target="/"), Send({"token": "$T", "event": {"data": "\u2028"}}), Fence()))
@@ -54,7 +54,7 @@ def test_a_fault_is_found_and_shrunk(shim: Command) -> None:
 
 
 def test_a_fault_that_undoes_a_divergence_is_that_divergence(shim: Command) -> None:
-    """The mutant does as Node does there: counted by its number."""
+    """A mutant that does as Node does is counted under the divergence's number."""
     mutant = command("tests.gateway_shim.parity.mutants", "no_cr_split")
     result = Fuzzer(shim, mutant, 1).run([Case(_SENT)], lambda: None)
     assert result == FuzzResult(divergences=Counter({3: 1}))
@@ -62,7 +62,7 @@ def test_a_fault_that_undoes_a_divergence_is_that_divergence(shim: Command) -> N
 
 
 class _Scripted:
-    """A gateway whose plays give scripted observations, the last one again and again."""
+    """A gateway that gives scripted observations and then repeats the last one."""
 
     name, players_at_once, starts_gateways = "scripted", 1, False
 
@@ -71,16 +71,16 @@ class _Scripted:
 
     @contextlib.contextmanager
     def player(self, process: Process) -> Iterator[Any]:
-        """Itself."""
+        """Provide this object as the player."""
         yield self
 
     def play(self, scenario: Scenario) -> Any:
-        """The next observation."""
+        """Return the next observation."""
         return self._seen.pop(0) if len(self._seen) > 1 else self._seen[0]
 
 
 def test_what_differs_once_is_told_apart() -> None:
-    """It is printed with its case, which is not shrunk; it is not counted as a fault."""
+    """A case that differs once is printed without shrinking, and does not count as different."""
     late = {"0.head": {"status": 504}, "0.callbacks": []}
     good = {"0.head": {"status": 200}, "0.callbacks": ["connect"]}
     case = Case((Open(target="/abc"),))
@@ -88,12 +88,12 @@ def test_what_differs_once_is_told_apart() -> None:
     assert (result.same, result.found, list(result.once)) == (1, {}, [case.to_json()])
     assert result.counts() == "1 same, 0 different, 1 different once"
     text = render(result, "A", "B")
-    assert text.startswith("different once, and not in 3 more plays")
+    assert text.startswith("different once, but not in 3 more plays")
     assert f"--replay {shlex.quote(case.to_json())}" in text
 
 
 def test_what_differs_again_is_shrunk() -> None:
-    """Also if one of the plays in between agrees."""
+    """A case is shrunk although one of its further plays agrees."""
     good, bad = {"0.head": 1}, {"0.head": 2}
     case = Case((Open(target="/abc"),))
     result = Fuzzer(_Scripted(good), _Scripted(bad, good, bad), 1).run([case], lambda: None)
@@ -102,7 +102,7 @@ def test_what_differs_again_is_shrunk() -> None:
 
 
 def test_shrinking_stays_with_the_difference() -> None:
-    """A smaller case that differs elsewhere is another matter."""
+    """A smaller case that differs at another place is not taken."""
     good, bad, other = ({"0.head": 1, "0.body": 1}, {"0.head": 2, "0.body": 1}, {"0.body": 2})
     case = Case((Open(target="/abc"),))
     scripted = _Scripted(bad, bad, {**good, **other})
@@ -111,6 +111,6 @@ def test_shrinking_stays_with_the_difference() -> None:
 
 
 def test_a_gateway_that_does_not_start_ends_it(shim: Command) -> None:
-    """With the launcher's message."""
+    """A gateway that does not start ends the run with the launcher's message."""
     with pytest.raises(GatewayFailed, match="does not start"):
         Fuzzer(shim, Command("no-such-command"), 1).run([Case(_SENT)], lambda: None)

@@ -24,7 +24,7 @@ def test_the_text_shows_each_case_with_its_replay() -> None:
     differences = [Difference("0.head", 1, 2)]
     text = render(FuzzResult(found={"[1]": differences}, once={"[2]": differences}), "A", "B")
     first, second = text.split("\n\n")
-    assert first.startswith("different once, and not in 3 more plays")
+    assert first.startswith("different once, but not in 3 more plays")
     assert first.endswith("  replay: parity fuzz --a A --b B --replay '[2]'")
     assert second == (
         "different:\n  at 0.head\n    a  1\n    b  2\n"

@@ -1,4 +1,4 @@
-"""The divergences about callbacks: none is about a scenario that is not there."""
+"""The divergences about callbacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway_shim.parity.scenarios import SCENARIOS
 
 
 def test_every_divergence_is_of_a_scenario() -> None:
-    """Its id is spelt right, and its number is a known one."""
+    """Every entry has the id of a scenario and the number of a divergence."""
     known = {scenario.id for scenario in SCENARIOS}
     for table in (CALLBACK_DIVERGENCES, *CALLBACK_DIVERGENCES_BY_DIALECT.values()):
         assert set(table) <= known

@@ -1,4 +1,4 @@
-"""Reports: the progress bar, the table, the summary, JUnit XML."""
+"""Reports: the table, the summary, JUnit XML."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _VERDICTS = [
 
 
 def test_the_table_has_a_row_for_each_scenario() -> None:
-    """Then the divergences by number, then every difference."""
+    """The rows are followed by the divergences by number and by all differences."""
     assert report.table(_VERDICTS, "node", "gateway") == (
         "one   same\n"
         "many  1 expected divergence 3, 2 same\n"
         "bad   different\n"
         "left  not played\n"
         "\n"
-        "expected divergences (docs/contract.md says why):\n"
+        "expected divergences (explained in docs/contract.md):\n"
         "  3. data is split at CR LF, CR and LF: 1 of the scenarios\n"
         "\n"
         "different: bad\n"
@@ -44,7 +44,7 @@ def test_the_table_has_a_row_for_each_scenario() -> None:
 
 
 def test_the_verbose_table_has_a_row_for_each_case() -> None:
-    """Nothing is added up."""
+    """A verbose table does not combine cases."""
     rows = report.table(_VERDICTS[:4], "a", "b", verbose=True).splitlines()[:4]
     assert rows == [
         "one     same",
@@ -55,7 +55,7 @@ def test_the_verbose_table_has_a_row_for_each_case() -> None:
 
 
 def test_the_summary_counts() -> None:
-    """What did not occur is left out, but for the three that matter."""
+    """The summary always has the three main kinds, and other kinds only if they occur."""
     assert report.summary(_VERDICTS, 1.25) == (
         "6 scenarios: 3 same, 1 expected divergence (3), 1 different, 1 not played; 1.2 s"
     )
@@ -65,7 +65,7 @@ def test_the_summary_counts() -> None:
 
 
 def test_junit_says_the_same() -> None:
-    """A test case for each verdict; the file is well-formed whatever the bytes were."""
+    """The XML has a test case for each verdict and is well-formed for any bytes."""
     root = ElementTree.fromstring(report.junit(_VERDICTS, "parity", 2.0))
     assert root.attrib == {
         "name": "parity",

@@ -114,8 +114,8 @@ def any_header_line() -> None:
     """Skip the lines among the backend's headers that are not headers."""
     from gateway_shim.http_client import final_response as http_answer
 
-    parse = http_answer.parse_fields
-    http_answer.parse_fields = lambda lines: parse(line for line in lines if b":" in line)
+    parse = http_answer.parse_fields  # type: ignore[attr-defined]
+    http_answer.parse_fields = lambda lines: parse(line for line in lines if b":" in line)  # type: ignore[attr-defined]
 
 
 @FAULTS.add
@@ -123,7 +123,7 @@ def redirect_is_final() -> None:
     """Take the backend's first answer, even if it is a redirect."""
     from gateway_shim.standalone import http_backend
 
-    http_backend.MAX_REDIRECTS = 0
+    http_backend.MAX_REDIRECTS = 0  # type: ignore[attr-defined]
 
 
 @FAULTS.add
@@ -131,13 +131,13 @@ def phrase_is_latin_1() -> None:
     """Decode a UTF-8 reason phrase as latin-1."""
     from gateway_shim.http_client import final_response as http_answer
 
-    parse = http_answer.parse_status_line
+    parse = http_answer.parse_status_line  # type: ignore[attr-defined]
 
     def mistaken(line: bytes) -> Any:
         found = parse(line)
         return replace(found, reason=found.reason.encode().decode("latin-1"))
 
-    http_answer.parse_status_line = mistaken
+    http_answer.parse_status_line = mistaken  # type: ignore[attr-defined]
 
 
 @FAULTS.add

@@ -36,7 +36,7 @@ def hundred_headers() -> None:
     def some(pairs: Iterable[tuple[str, str]]) -> Any:
         return join(list(pairs)[:100])
 
-    stream_request.join_headers = some  # type: ignore[assignment]
+    stream_request.join_headers = some
     from gateway_shim.server.requests import request as server_request
 
     server_request.stream_request.join_headers = some  # type: ignore[attr-defined]

@@ -26,7 +26,7 @@ def none() -> None:
 @FAULTS.add
 def wrong_header() -> None:
     """Allow caches to store a stream."""
-    contract.STREAM_HEADERS = tuple(
+    contract.STREAM_HEADERS = tuple(  # type: ignore[assignment]
         (name, "no-store" if name == "Cache-Control" else value)
         for name, value in contract.STREAM_HEADERS
     )

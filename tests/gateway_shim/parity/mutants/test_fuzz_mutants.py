@@ -1,4 +1,4 @@
-"""The generators' own test: each reaches a fault that nothing else in the kit looks at."""
+"""The generators find faults that no scenario shows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _cases(name: str) -> list[Case]:
 
 @pytest.mark.parametrize("name", FUZZ_MUTANTS)
 def test_a_fault_is_found_by_generated_cases(name: str) -> None:
-    """In the first cases of its kind."""
+    """One of the first generated cases of the fault's kind shows the fault."""
     envelope = (("PYTHONPATH", command("x").environment[0][1]), ("SSE_DIALECT", "envelope"))
     shim = replace(command("gateway_shim"), environment=envelope)
     faulty = command("tests.gateway_shim.parity.mutants", name)
@@ -60,7 +60,7 @@ def _differ(case: Case, a: Player, b: Player) -> bool:
 
 
 def test_the_cases_of_the_faults_are_no_faults_themselves() -> None:
-    """Two shims agree in a few of each."""
+    """Two shims without faults agree in some cases of each kind."""
     shim = command("gateway_shim")
     cases = [case for name in FUZZ_MUTANTS for case in _cases(name)[:3]]
     outcome = Fuzzer(shim, shim, 1).run(cases, lambda: None)

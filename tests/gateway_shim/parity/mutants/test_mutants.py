@@ -1,4 +1,4 @@
-"""The kit's own test: each deliberate fault of a gateway is reported, where it is and no more."""
+"""The kit reports each deliberate fault of a gateway, exactly where it is."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _QUICK = frozenset(
         "send_validation/token_null",
     }
 )
-"""Played on every mutant; each fault shows in some of them, and in no other."""
+"""The scenarios that are played on every mutant; each fault shows in some of them only."""
 
 _REFUSED = frozenset(
     {
@@ -50,7 +50,7 @@ _REFUSED = frozenset(
         "callback_withheld/403",
     }
 )
-"""Those of them in which a backend's odd answer opens no stream."""
+"""Those of the quick scenarios in which a backend's odd answer opens no stream."""
 
 _TELLING: Mapping[str, set[str]] = {
     "none": set(),
@@ -123,11 +123,11 @@ _TELLING: Mapping[str, set[str]] = {
 
 @dataclass(frozen=True)
 class _Group:
-    """Scenarios that are played on a few mutants only.
+    """A group of scenarios that are played on a few mutants only.
 
     Args:
-        telling: for each mutant in which of them its fault shows; they are played on all.
-        dialect: the dialect that is spoken.
+        telling: for each mutant, the scenarios that show its fault; all of them are played.
+        dialect: the dialect of the gateway.
     """
 
     telling: Mapping[str, set[str]]
@@ -194,7 +194,7 @@ def _different(mutant: str, ids: Set[str], dialect: str = "named") -> set[str]:
 
 @pytest.fixture(scope="module")
 def found() -> Mapping[tuple[str, str], set[str]]:
-    """What the kit finds different in each mutant; several are played at a time."""
+    """Play the scenarios, several mutants at a time, and collect the different ones."""
     jobs = [("", name, _QUICK, "named") for name in _TELLING]
     for group, rules in _GROUPS.items():
         ids = frozenset().union(*rules.telling.values())
@@ -208,7 +208,7 @@ def found() -> Mapping[tuple[str, str], set[str]]:
 def test_a_fault_is_reported_where_it_is_and_nowhere_else(
     mutant: str, found: Mapping[tuple[str, str], set[str]]
 ) -> None:
-    """Exactly the scenarios that the fault touches are different; without one, none is."""
+    """Exactly the scenarios that a fault touches are different; without a fault, none is."""
     assert found["", mutant] == _TELLING[mutant]
 
 
@@ -218,11 +218,11 @@ def test_a_fault_is_reported_where_it_is_and_nowhere_else(
 def test_faults_in_other_places_are_reported(
     group: str, mutant: str, found: Mapping[tuple[str, str], set[str]]
 ) -> None:
-    """Such as heartbeats that are missing or late, and phrases that only one dialect shows."""
+    """The scenarios of a group that a fault touches are different."""
     assert found[group, mutant] == _GROUPS[group].telling[mutant]
 
 
 def test_every_mutant_is_tested() -> None:
-    """No fault is there that the tests above leave out."""
+    """The tests above cover every fault."""
     elsewhere = {name for group in _GROUPS.values() for name in group.telling}
     assert {*_TELLING, *elsewhere} == set(MUTANTS)

@@ -1,4 +1,4 @@
-"""Playing scenarios: what is seen, and what happens when a gateway gives nothing to see."""
+"""Playing scenarios: what is seen, and what happens if a gateway cannot be played on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EVENT = {"token": "$T", "event": {"name": "n", "data": "1"}}
 
 
 def test_a_stream_is_played_and_seen(running_shim: Player) -> None:
-    """Body, answer, end and callbacks, with the token made anonymous and the fence taken out."""
+    """A scenario shows what its template names, with numbered tokens and without the fence."""
     scenario = Scenario(
         "s",
         (Open(target="/x"), Send(_EVENT), Fence(), Drop(), AwaitCallback()),
@@ -64,14 +64,14 @@ def test_a_stream_is_played_and_seen(running_shim: Player) -> None:
 
 
 def test_scenarios_do_not_see_each_other(running_shim: Player) -> None:
-    """The end of one scenario's stream is no callback of the next one's."""
+    """The late callbacks of a scenario do not appear in the next one."""
     first = Scenario("a", (Open(),), "$actions")
     second = Scenario("b", (Open(reply=Reply(404)), End()), "$actions")
     assert [running_shim.play(s) for s in (first, second, first)] == [["connect"]] * 3
 
 
 def test_a_request_that_calls_nobody(running_shim: Player) -> None:
-    """No callback is no callback, and no URL."""
+    """A request that calls no backend has no callbacks and no callback URL."""
     scenario = Scenario(
         "s",
         (Request("GET", "/healthz"),),
@@ -81,18 +81,18 @@ def test_a_request_that_calls_nobody(running_shim: Player) -> None:
 
 
 def test_nonsense_in_the_middle_is_an_observation() -> None:
-    """The scenario says why it could not go on."""
+    """A scenario that cannot continue shows the reason."""
     backend = StubBackend()
     with answering(b"SSH-2.0\r\n") as port:
         player = Player("127.0.0.1", port, backend, None, patience=1)
         seen = player.play(Scenario("s", (Open(),), "$body:s"))
     backend.stop()
-    assert seen == {"failed": "no HTTP/1.x answer but b'SSH-2.0\\r\\n'"}
+    assert seen == {"failed": "expected an HTTP/1.x answer, received b'SSH-2.0\\r\\n'"}
 
 
 def test_a_gateway_that_died_is_an_error(shim: Command) -> None:
-    """Abort kills it, and then there is nothing left to play on."""
+    """A gateway that was killed raises an error."""
     with shim.player(Process()) as player:
         player.abort()
-        with pytest.raises(GatewayFailed, match=r"died .* while it was being used"):
+        with pytest.raises(GatewayFailed, match=r"died .* while it was in use"):
             player.play(Scenario("s", (Open(),), "$body:s"))

@@ -1,4 +1,4 @@
-"""Playing many scenarios at a time, and giving up when there is nothing to play on."""
+"""The runner: many scenarios at a time, and the end of a run that cannot continue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.timing import TIME_LIMIT
 
 
 class _Player:
-    """A player that only says what it was asked to play."""
+    """A player that passes each scenario to its target."""
 
     gateway = None
 
@@ -32,7 +32,7 @@ class _Player:
 
 
 class _Target:
-    """A target without any gateway."""
+    """A target without a gateway."""
 
     name = "fake"
 
@@ -61,7 +61,7 @@ def _scenario(name: str, seconds: float = 0.0, process: Process | None = None) -
 
 
 def test_everything_is_played_once_the_long_ones_first() -> None:
-    """Shared scenarios share one player, the others get one each, as they need it."""
+    """Shared scenarios share one player, longest first, and the others have their own."""
     target = _Target()
     own = Process(heartbeat_seconds=1)
     played: list[str] = []
@@ -74,7 +74,7 @@ def test_everything_is_played_once_the_long_ones_first() -> None:
 
 
 def test_scenarios_run_side_by_side() -> None:
-    """As many as the target has players."""
+    """As many scenarios run at the same time as the target has players."""
     target = _Target(players_at_once=2)
     met = threading.Barrier(2, timeout=TIME_LIMIT)
     target.play = lambda scenario: met.wait() >= 0  # type: ignore[method-assign]
@@ -82,7 +82,7 @@ def test_scenarios_run_side_by_side() -> None:
 
 
 def test_without_processes_of_its_own_a_target_skips_what_needs_one() -> None:
-    """It is missing from what was seen."""
+    """A scenario that needs its own process is missing from the result."""
     seen = Runner(_Target(starts_gateways=False)).run(
         [_scenario("a"), _scenario("b", 0, Process())]
     )
@@ -90,7 +90,7 @@ def test_without_processes_of_its_own_a_target_skips_what_needs_one() -> None:
 
 
 def test_a_gateway_that_does_not_start_is_found_out_once() -> None:
-    """The scenarios with a process of their own are not tried any more."""
+    """A command that does not start is tried once, not once for each scenario."""
     target = _Target()
     target.fails = True
     with pytest.raises(GatewayFailed, match="no such gateway"):
@@ -99,7 +99,7 @@ def test_a_gateway_that_does_not_start_is_found_out_once() -> None:
 
 
 def test_an_odd_process_that_does_not_start_is_an_observation() -> None:
-    """The others are played, however many such processes there are."""
+    """A refusal to start with an odd configuration is recorded, and the run continues."""
     target = _Target()
     odd = Process(callback="http://:$PORT")
 
@@ -118,7 +118,7 @@ def test_an_odd_process_that_does_not_start_is_an_observation() -> None:
 
 
 def test_what_this_machine_cannot_play_is_missing() -> None:
-    """It is no failure, and nothing was seen of it."""
+    """A scenario that this machine cannot play is neither a failure nor in the result."""
     target = _Target()
 
     @contextlib.contextmanager
@@ -133,7 +133,7 @@ def test_what_this_machine_cannot_play_is_missing() -> None:
 
 
 def test_a_death_cuts_the_others_short() -> None:
-    """Scenarios that are being played elsewhere are aborted, not waited for."""
+    """The death of a gateway aborts the scenarios that are being played elsewhere."""
     target = _Target(players_at_once=2)
     playing = threading.Event()
 
@@ -150,8 +150,8 @@ def test_a_death_cuts_the_others_short() -> None:
     assert target.aborted.is_set()
 
 
-def test_a_stage_that_is_ready_after_the_end_is_not_played_on() -> None:
-    """A gateway that was still starting when the run was stopped plays nothing any more."""
+def test_a_player_that_is_ready_after_the_end_plays_nothing() -> None:
+    """A gateway that becomes ready after the run was stopped plays nothing."""
     target = _Target()
     runner = Runner(target)
 
@@ -165,7 +165,7 @@ def test_a_stage_that_is_ready_after_the_end_is_not_played_on() -> None:
 
 
 def test_what_never_answers_right_is_no_gateway() -> None:
-    """After a dozen failures the rest is not played."""
+    """A dozen failures end the run."""
     target = _Target()
     target.play = lambda scenario: {"failed": "nonsense"}  # type: ignore[method-assign]
     with pytest.raises(GatewayFailed, match=r"does not answer like a gateway \(nonsense\)"):
@@ -173,6 +173,6 @@ def test_what_never_answers_right_is_no_gateway() -> None:
 
 
 def test_nothing_to_play_is_nothing_seen() -> None:
-    """No gateway is started for it."""
+    """A run without scenarios starts no gateway."""
     target = _Target()
     assert (Runner(target).run([]), target.processes) == ({}, [])

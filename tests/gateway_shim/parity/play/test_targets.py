@@ -1,4 +1,4 @@
-"""Targets: gateways that are started, and one that runs already."""
+"""Targets: gateways that the kit starts, and a gateway that runs already."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.gateway_shim.parity.conftest import PATIENCE
 def test_a_process_is_started_as_the_scenario_needs_it(
     shim: Command, callback: str, status: int, ready: int
 ) -> None:
-    """Its backend answers, refuses, is nowhere, or is not configured."""
+    """The backend answers, refuses, does not exist, or is not configured."""
     process = Process(callback=callback)
     steps = (Open(), Request("GET", "/readyz"))
     with shim.player(process) as player:
@@ -29,7 +29,7 @@ def test_a_process_is_started_as_the_scenario_needs_it(
 
 
 def test_a_gateway_that_runs_is_used_by_its_url(shim: Command) -> None:
-    """Its callback port is ours; afterwards that is free again."""
+    """A running gateway is used through its URL, and the callback port is free afterwards."""
     callback_port = free_port()
     with shim.player(Process(start=False)) as player:
         url = f"http://127.0.0.1:{callback_port}/api/sse/callback?secret=s3cret"
@@ -55,30 +55,30 @@ def test_a_gateway_that_runs_is_used_by_its_url(shim: Command) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("https://x", "http://host:port is expected"),
-        ("x", "http://host:port is expected"),
-        ("http://127.0.0.1:99999", "no URL of a gateway"),
+        ("https://x", "give http://host:port"),
+        ("x", "give http://host:port"),
+        ("http://127.0.0.1:99999", "not a valid URL"),
         ("http://127.0.0.1:{free}", "no gateway answers"),
     ],
 )
 def test_a_url_without_a_gateway(url: str, message: str) -> None:
-    """Each kind of mistake has its message."""
+    """Each kind of wrong URL has its message."""
     target = Url(url.format(free=free_port()), free_port())
     with pytest.raises(GatewayFailed, match=message), target.player(Process()):
         pass
 
 
 def test_a_callback_port_that_is_taken() -> None:
-    """Said so, before anything is played."""
+    """A callback port in use is reported before anything is played."""
     backend = StubBackend()
     target = Url("http://127.0.0.1:1", backend.port)
-    with pytest.raises(GatewayFailed, match="is taken"), target.player(Process()):
+    with pytest.raises(GatewayFailed, match="cannot be used"), target.player(Process()):
         pass
     backend.stop()
 
 
 def test_a_refused_stream_goes_clean(shim: Command) -> None:
-    """A player without a backend still reads the answer to its end."""
+    """An answer without a backend is read to its clean end."""
     process = Process(callback="none")
     with shim.player(process) as player:
         seen = player.play(Scenario("s", (Open(), End()), "$ended:s", process=process))
@@ -86,14 +86,14 @@ def test_a_refused_stream_goes_clean(shim: Command) -> None:
 
 
 def test_an_address_that_is_not_here(shim: Command) -> None:
-    """A scenario that needs it cannot be played on this machine."""
+    """A scenario that needs an address of another machine cannot be played."""
     not_ours = Process(backend="192.0.2.1")
-    with pytest.raises(NotPlayable, match="nothing can listen on"), shim.player(not_ours):
+    with pytest.raises(NotPlayable, match="cannot listen on"), shim.player(not_ours):
         pass
 
 
 def test_a_callback_url_and_an_authority_are_filled_in(shim: Command) -> None:
-    """``$PORT`` is the stub backend's, and ``$CA`` a file that is there."""
+    """``$PORT`` becomes the stub backend's port, and ``$CA`` an existing file."""
     process = Process(
         callback="http://127.0.0.1:$PORT/own?path", environment={"SSL_CERT_FILE": "$CA"}
     )

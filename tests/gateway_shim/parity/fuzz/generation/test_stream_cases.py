@@ -1,4 +1,4 @@
-"""Generated cases: the same for a seed, all of them playable, of every kind."""
+"""Generated cases: repeatable, playable, and of every kind."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ def _bodies(case: Case) -> Iterator[Any]:
 
 
 def test_a_seed_gives_the_same_cases_always() -> None:
-    """Also as the beginning of more cases; another seed gives others."""
+    """A seed always gives the same cases, and a larger count begins with them."""
     cases = generate(7, 20)
     assert generate(7, 30)[:20] == cases
     assert generate(8, 20) != cases
 
 
 def test_every_case_can_be_played_and_replayed() -> None:
-    """What is printed is read back as the same case."""
+    """A printed case is read back as the same case."""
     for case in generate(3, 500):
         assert case.is_playable()
         assert Case.from_json(case.to_json()) == case
 
 
 def test_all_kinds_of_steps_are_generated() -> None:
-    """Opens, sends, closes and disconnects, malformed bodies and other requests."""
+    """Every kind of step that the fuzzer uses occurs."""
     kinds = Counter(type(step).__name__ for case in generate(1, 300) for step in case.steps)
     assert set(kinds) == {
         "AwaitCallback", "Drop", "End", "Fence", "Gone", "Open", "Post", "Raw", "Release",
@@ -43,14 +43,14 @@ def test_all_kinds_of_steps_are_generated() -> None:
 
 
 def test_a_rejection_without_data_is_never_generated() -> None:
-    """Not by an event's data, and not by what replaces it; in none of many seeds."""
+    """No seed generates a rejection without data."""
     bodies = [body for seed in range(60) for case in generate(seed, 200) for body in _bodies(case)]
     assert len(bodies) > 10_000
     assert [body for body in bodies if has_empty_rejection(body)] == []
 
 
 def test_few_cases_take_their_time() -> None:
-    """A withheld answer and a deep text are rare, so that cases stay many a second."""
+    """Withheld answers and deep texts are rare, so that many cases are played each second."""
     cases = generate(2, 1000)
     opened = [step for case in cases for step in case.steps if isinstance(step, Open)]
     withheld = [step for step in opened if step.reply.after == "withhold"]

@@ -1,4 +1,4 @@
-"""Many clients that leave at once, on a gateway that runs."""
+"""Many clients that leave at the same time, on a running gateway."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gateway_shim.parity.steps import LeaveTogether
 
 
 def test_disconnects_are_held_and_counted(running_shim: Player) -> None:
-    """All of them wait at the same time; afterwards none does."""
+    """All disconnect callbacks wait at the same time, and then all are answered."""
     scenario = Scenario("s", (LeaveTogether(5),), ["$value:held", "$actions"])
     held, actions = running_shim.play(scenario)
     assert (held, sorted(actions)) == (5, ["connect"] * 5 + ["disconnect"] * 5)

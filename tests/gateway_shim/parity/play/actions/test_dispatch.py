@@ -31,7 +31,7 @@ def _play(player: Player, observe: Any, *steps: Step) -> Any:
 
 
 def test_a_held_callback_can_be_outlived(running_shim: Player) -> None:
-    """Sends are buffered until the client goes; then the token is gone."""
+    """Sends are buffered until the client leaves; then the token is gone."""
     steps = (
         Open(reply=Reply(fate=Fate.HOLD), until="callback"),
         Send({"token": "$T"}, "before"),
@@ -43,7 +43,7 @@ def test_a_held_callback_can_be_outlived(running_shim: Player) -> None:
 
 
 def test_sends_during_a_disconnect_callback(running_shim: Player) -> None:
-    """They come from the stub, and their answers are kept."""
+    """The stub backend makes the sends, and their answers are kept."""
     steps = (
         OnDisconnect(({"token": "$T"},)),
         Open(),
@@ -57,7 +57,7 @@ def test_sends_during_a_disconnect_callback(running_shim: Player) -> None:
 
 
 def test_calls_after_a_redirect_are_awaited(running_shim: Player) -> None:
-    """They belong to this scenario, although they name no token."""
+    """Requests after a redirect belong to the scenario, although they have no token."""
     redirect = "HTTP/1.1 303 See\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"
     slow = Reply(raw="HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", delay=0.2)
     steps = (
@@ -76,12 +76,12 @@ def test_calls_after_a_redirect_are_awaited(running_shim: Player) -> None:
 
 
 def test_any_bytes_can_be_posted(running_shim: Player) -> None:
-    """Given as latin-1."""
+    """A post takes its bytes as latin-1."""
     assert _play(running_shim, "$status:answer", Post("\xff")) == 400
 
 
 def test_process_steps_need_a_process(running_shim: Player) -> None:
-    """With a gateway that only has a URL they do nothing."""
+    """Steps about a process do nothing on a gateway that the kit has not started."""
     player = Player("127.0.0.1", 1, running_shim.context.backend, None)
     seen = _play(player, ["$value:exit_code", "$value:exit:x"], Terminate(), AwaitExit({}, "x"))
     assert seen == [None, None]

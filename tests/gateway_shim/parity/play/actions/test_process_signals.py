@@ -1,4 +1,4 @@
-"""Steps about a process, done: what a signal does to it, and where it listens."""
+"""Signals to a gateway's process, at the instants that a step names."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ server.serve_forever()
 
 @pytest.fixture(scope="module")
 def player(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
-    """A player whose gateways do with each signal what the test wants."""
+    """Provide a player whose gateways react to each signal in a known way."""
     script: Path = tmp_path_factory.mktemp("gateway") / "gateway.py"
     script.write_text(_GATEWAY)
     with Command(f"'{sys.executable}' '{script}'").player(Process()) as player:
@@ -78,38 +78,38 @@ def _play(player: Player, observe: Any, *steps: Step) -> Any:
     ],
 )
 def test_what_a_signal_does(player: Player, signal: str, end: str) -> None:
-    """Exit status 0 and the signal itself are an end in order; all else is told as it is."""
+    """Exit status 0 and the signal itself are orderly ends; any other end is shown as it is."""
     within = 0.2 if end == "still there" else TIME_LIMIT
     assert _play(player, "$value:end", Interrupt(signal, "health", within=within)) == end
 
 
 def test_a_signal_before_the_port_is_open(player: Player) -> None:
-    """Nothing is waited for then, and nothing of the process is left."""
+    """A signal at the start needs no readiness, and no process remains."""
     assert _play(player, "$value:end", Interrupt("SIGKILL")) == "ended"
     assert len(player.context.processes) == 1
 
 
 def test_a_signal_once_somebody_listens(player: Player) -> None:
-    """It comes as soon as a connection is accepted."""
+    """A signal can be sent as soon as a connection is accepted."""
     assert _play(player, "$value:end", Interrupt("SIGTERM", "port")) == "ended"
 
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_terminal_that_closes(player: Player, terminal: bool) -> None:
-    """The kernel says so to whoever was started at it, and to nobody else."""
+    """The kernel sends SIGHUP only to the process that was started at the terminal."""
     step = Interrupt("SIGHUP", "health", terminal=terminal)
     assert _play(player, "$value:end", step) == ("ended" if terminal else "exit status 4")
 
 
 def test_a_process_that_never_listens_has_failed() -> None:
-    """There is no instant to send a signal at."""
+    """A gateway that ends before it listens is a failure, because the signal has no instant."""
     command = Command(f"'{sys.executable}' -c pass")
     with command.player(Process(start=False)) as player, pytest.raises(GatewayFailed):
         _play(player, "$value:end", Interrupt("SIGTERM", "port"))
 
 
 def test_a_gateway_that_runs_already_gets_no_signal() -> None:
-    """It is not the kit's process."""
+    """The kit sends no signal to a gateway that it has not started."""
     backend = StubBackend()
     try:
         player = Player("127.0.0.1", 9, backend, None)
@@ -119,7 +119,7 @@ def test_a_gateway_that_runs_already_gets_no_signal() -> None:
 
 
 def test_sigterm_is_measured(shim: Command) -> None:
-    """Exit status, time to the next ten seconds, and the streams' ends."""
+    """The values are the exit status, the time in tens of seconds, and the ends of the streams."""
     with shim.player(Process()) as player:
         observe = ["$value:exit_code", "$value:seconds", "$ended:s", "$disconnects"]
         seen = _play(player, observe, Open(), Terminate())

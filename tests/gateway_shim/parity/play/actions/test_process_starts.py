@@ -1,4 +1,4 @@
-"""Gateways that may not start: what they exit with, or what they answer."""
+"""The start of gateways that may refuse to run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OBSERVE = ["$value:exit:attempt", "$value:answers:attempt"]
 def test_an_exit_status_or_answers(
     shim: Command, environment: dict[str, str], seen: list[object]
 ) -> None:
-    """One that ends says why with its status; one that runs is asked and stopped."""
+    """A gateway that ends shows its exit status; a gateway that runs shows its answers."""
     process = Process(start=False)
     with shim.player(process) as player:
         scenario = Scenario("s", (TryStart(environment),), _OBSERVE, process=process)
@@ -34,7 +34,7 @@ def test_an_exit_status_or_answers(
 
 
 def test_one_that_neither_runs_nor_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is a failure of the command, as at every other start."""
+    """A gateway that neither becomes ready nor ends is a failure of its command."""
     monkeypatch.setattr(process_starts, "READY_SECONDS", 0.1)
     process = Process(start=False)
     sleeper = Command(f"'{sys.executable}' -c 'import time; time.sleep(60)'", patience=0.1)
@@ -43,7 +43,7 @@ def test_one_that_neither_runs_nor_ends(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_bad_environment_ends_the_process(shim: Command) -> None:
-    """Its exit status and whether it said why; nothing is left running."""
+    """The values are the exit status and whether there was output; nothing keeps running."""
     with shim.player(Process(start=False)) as player:
         observe = ["$value:exit:x", "$value:logged:x"]
         seen = player.play(Scenario("s", (AwaitExit({"PORT": "x"}, "x"),), observe))

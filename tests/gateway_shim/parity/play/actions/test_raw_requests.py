@@ -1,4 +1,4 @@
-"""Raw requests, done: what is answered, and what becomes of the connection."""
+"""Raw requests: the answers, and the state of the connection afterwards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _play(player: Player, observe: Any, *steps: Step) -> Any:
 
 
 def test_several_answers_and_a_connection_that_goes_on(running_shim: Player) -> None:
-    """Each answer with its status, and afterwards the connection serves one more."""
+    """Each answer is shown with its status, and the connection serves a further request."""
     seen = _play(running_shim, "$value:answer", Raw((_HEALTH * 2,), ("GET", "GET")))
     assert [answer["status"] for answer in seen["answers"]] == [200, 200]
     assert seen["answers"][0]["body"] == '{"status":"ok"}'
@@ -32,7 +32,7 @@ def test_several_answers_and_a_connection_that_goes_on(running_shim: Player) -> 
 
 
 def test_a_stream_is_known_to_later_steps(running_shim: Player) -> None:
-    """By its name, its token, and with what comes behind it on the connection."""
+    """Later steps know a stream by its name and its token."""
     steps = (
         Raw((_STREAM,)),
         Fence(forget=True),
@@ -50,7 +50,7 @@ def test_a_stream_is_known_to_later_steps(running_shim: Player) -> None:
 
 
 def test_the_answers_behind_a_stream() -> None:
-    """They are read once the stream has ended, on its own connection."""
+    """Answers that follow a stream are read on its connection after it has ended."""
     stream = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
     backend = StubBackend()
     try:
@@ -81,7 +81,7 @@ def test_the_answers_behind_a_stream() -> None:
     ],
 )
 def test_what_becomes_of_the_connection(answer: bytes, then: str, fate: str) -> None:
-    """Read from what comes, and never from the lack of patience alone where something comes."""
+    """The state of the connection comes from what is received, not only from a timeout."""
     backend = StubBackend()
     try:
         with answering(answer, then=then) as port:
@@ -92,7 +92,7 @@ def test_what_becomes_of_the_connection(answer: bytes, then: str, fate: str) -> 
 
 
 def test_interim_answers_and_an_old_version_are_told() -> None:
-    """Only where there are any: a usual answer stays short."""
+    """Interim answers and HTTP/1.0 are shown only if they occur."""
     backend = StubBackend()
     raw = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 204 No\r\nConnection: close\r\n\r\n"
     try:

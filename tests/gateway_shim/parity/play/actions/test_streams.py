@@ -27,7 +27,7 @@ def _play(player: Player, observe: Any, *steps: Step) -> Any:
 
 
 def test_fences_forget_or_keep(running_shim: Player) -> None:
-    """What came before is dropped, or becomes a value."""
+    """A fence drops what came before it, or makes it a value."""
     send = Send({"token": "$T", "event": {"data": "x"}})
     steps = (Open(), send, Fence(forget=True), send, Fence(keep="k"), send, Fence())
     seen = _play(running_shim, ["$value:bytes:k", "$body:s"], *steps)
@@ -35,18 +35,18 @@ def test_fences_forget_or_keep(running_shim: Player) -> None:
 
 
 def test_a_fence_on_an_ended_stream_reads_to_its_end(running_shim: Player) -> None:
-    """The mark cannot be sent there, and is not waited for."""
+    """A fence on an ended stream waits for no mark."""
     seen = _play(running_shim, ["$body:s", "$ended:s"], Open(), Send(_CLOSE), Fence(), End())
     assert seen == ["", "clean"]
 
 
 def test_a_burst_is_in_order(running_shim: Player) -> None:
-    """All of it, behind what was there before."""
+    """Numbered events arrive complete and in order."""
     assert _play(running_shim, "$value:in_order:s", Open(), SendMany(5)) is True
 
 
 def test_a_slow_callback_is_measured(running_shim: Player) -> None:
-    """About as long as expected, or how long it was."""
+    """A duration is shown as the expected one, or as the measured one."""
     steps = (Open(reply=Reply(delay=0.2)),)
     about, measured = _play(running_shim, ["$about:1", "$about:60"], *steps)
     assert about == "about 1"
@@ -54,7 +54,7 @@ def test_a_slow_callback_is_measured(running_shim: Player) -> None:
 
 
 def test_heartbeats_are_measured_in_intervals(shim: Command) -> None:
-    """From the opening, and from each other."""
+    """Heartbeats are measured from the opening and from each other."""
     process = Process(heartbeat_seconds=1)
     scenario = Scenario(
         "s",
@@ -68,7 +68,7 @@ def test_heartbeats_are_measured_in_intervals(shim: Command) -> None:
 
 
 def test_a_client_that_does_not_read_is_cut_off(shim: Command) -> None:
-    """The value says whether the gateway did so; few events are no reason."""
+    """Many events end the stream of a client that does not read; a few events do not."""
     with shim.player(Process()) as player:
         slow = Open(receive_buffer=4096)
         few = _play(player, "$value:ended:s", slow, Overflow(1000, 2))
