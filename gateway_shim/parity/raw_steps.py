@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Part", "Raw", "Rest", "parts_from_json", "written"]
+__all__ = ["Part", "Raw", "Rest", "part_bytes", "parts_from_json"]
 
 Part = str | tuple[str, int]
 """A text to write, or a text and the number of times to repeat it.
@@ -56,7 +56,7 @@ class Rest:
     stream: str = "s"
 
 
-def written(parts: tuple[Part, ...], token: str | None) -> bytes:
+def part_bytes(parts: tuple[Part, ...], token: str | None) -> bytes:
     """Return the bytes of a :class:`Raw`.
 
     Args:

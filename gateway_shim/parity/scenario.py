@@ -40,7 +40,7 @@ class Process:
     tls: bool = False
 
     @property
-    def is_odd(self) -> bool:
+    def may_refuse_to_start(self) -> bool:
         """True if a correct gateway may refuse to start like this; the refusal is then recorded."""
         return bool(self.environment) or "$PORT" in self.callback
 

@@ -11,7 +11,7 @@ from functools import partial
 from gateway_shim.parity.fuzz.cases import Case
 from gateway_shim.parity.fuzz.explanation import explain
 from gateway_shim.parity.fuzz.result import MORE_PLAYS, FuzzResult
-from gateway_shim.parity.fuzz.shrinking import smaller
+from gateway_shim.parity.fuzz.shrinking import smaller_cases
 from gateway_shim.parity.judge.comparison import Difference
 from gateway_shim.parity.play.launcher import GatewayFailed
 from gateway_shim.parity.play.player import Player
@@ -37,8 +37,8 @@ class Fuzzer:
     def __init__(self, a: Target, b: Target, pairs: int) -> None:
         self._targets = (a, b)
         self._pairs = pairs
-        self._lock = threading.Lock()
-        self._shrinking = threading.Lock()
+        self._lock = threading.Lock()  # guards the result and the failure
+        self._shrinking = threading.Lock()  # held by the thread that shrinks a case
         self._failure: GatewayFailed | None = None
         self._result = FuzzResult()
 
@@ -138,7 +138,7 @@ def _shrink(
     again = True
     while again:
         again = False
-        for candidate in smaller(case):
+        for candidate in smaller_cases(case):
             tries += 1
             if tries > _MOST_TRIES:
                 return case, differences

@@ -21,14 +21,14 @@ from gateway_shim.parity.steps import (
     Step,
 )
 
-__all__ = ["smaller"]
+__all__ = ["smaller_cases"]
 
 _RUN = re.compile(r"(.{1,8}?)\1{8,}", re.DOTALL)
 _SHORT = 9
-_A_LINE_EACH = 40
+_MAX_LINES_ONE_BY_ONE = 40
 
 
-def smaller(case: Case) -> Iterator[Case]:
+def smaller_cases(case: Case) -> Iterator[Case]:
     """Yield playable cases that are a little smaller; those that are much smaller come first."""
     for index in range(len(case.steps)):
         name = getattr(case.steps[index], "stream", None)
@@ -58,7 +58,7 @@ def _simpler(step: Step) -> Iterator[Step]:
                 yield dataclasses.replace(step, reply=reply)
             for headers in _without_one(step.headers):
                 yield dataclasses.replace(step, headers=headers)
-            for target in shorter(step.target):
+            for target in shorter_texts(step.target):
                 if target.startswith("/"):
                     yield dataclasses.replace(step, target=target)
         case Send(dict() as body) | SendCompressed(dict() as body):
@@ -66,7 +66,7 @@ def _simpler(step: Step) -> Iterator[Step]:
                 if not has_empty_rejection(simpler):
                     yield dataclasses.replace(step, body=simpler)
         case Post(raw):
-            for text in shorter(raw):
+            for text in shorter_texts(raw):
                 yield dataclasses.replace(step, raw=text)
         case Raw(parts):
             for simpler_parts in _simpler_pieces(parts):
@@ -85,7 +85,7 @@ def _simpler_replies(reply: Reply) -> Iterator[Reply]:
     for later in _without_one(reply.then):
         yield dataclasses.replace(reply, then=later)
     if isinstance(reply.raw, str):
-        for text in shorter(reply.raw):
+        for text in shorter_texts(reply.raw):
             yield dataclasses.replace(reply, raw=text)
     elif reply.raw is not None:
         for raw in _simpler_pieces(reply.raw):
@@ -100,7 +100,7 @@ def _simpler_pieces(
         yield from _without_one(pieces)
     for index, piece in enumerate(pieces):
         if isinstance(piece, str):
-            fewer: Iterator[str | tuple[str, int]] = iter(shorter(piece))
+            fewer: Iterator[str | tuple[str, int]] = iter(shorter_texts(piece))
         else:
             counts = (1, piece[1] // 2, piece[1] - 1)
             fewer = iter((piece[0], count) for count in counts if 0 < count < piece[1])
@@ -122,7 +122,7 @@ def _simpler_bodies(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for key in list(event):
             yield {**body, "event": _without(event, key)}
             if isinstance(event[key], str):
-                for text in shorter(event[key]):
+                for text in shorter_texts(event[key]):
                     yield {**body, "event": {**event, key: text}}
 
 
@@ -140,7 +140,7 @@ def _without_one(items: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
         yield items[:index] + items[index + 1 :]
 
 
-def shorter(text: str) -> Iterator[str]:
+def shorter_texts(text: str) -> Iterator[str]:
     """Yield shorter texts: with fewer repetitions, a half, without a line, without a character.
 
     All repetitions become shorter at the same time, so that brackets still match.
@@ -148,7 +148,7 @@ def shorter(text: str) -> Iterator[str]:
     if (fewer := _RUN.sub(_half, text)) != text:
         yield fewer
     lines = text.splitlines(keepends=True)
-    if 1 < len(lines) <= _A_LINE_EACH:
+    if 1 < len(lines) <= _MAX_LINES_ONE_BY_ONE:
         for index in range(len(lines)):
             yield "".join(lines[:index] + lines[index + 1 :])
     half = len(text) // 2

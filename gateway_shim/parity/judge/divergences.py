@@ -52,7 +52,7 @@ _TITLES = {
     12: "a user name and password in CALLBACK_URL are sent as Basic authorization",
     13: "a backend's certificate is always checked, with the authorities that variables name",
     14: "the bodies of all requests except sends are ignored",
-    15: "an unknown coding is refused with an error that names the codings",
+    15: "an unknown coding of a body is refused, with an error that says so",
     16: "a stream is the last answer on its connection",
     17: "an unknown method is answered with 404",
     18: "SIGHUP reloads a gateway that has started",

@@ -14,7 +14,7 @@ __all__ = ["HOST_HEADER", "PACKINGS", "Client"]
 
 HOST_HEADER = ("Host", "gw.example")
 
-_GROWN = b" " * 2_000_000  # JSON may end in spaces
+_PADDING = b" " * 2_000_000  # JSON may end in spaces
 
 PACKINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "": bytes,
@@ -23,8 +23,8 @@ PACKINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "gzip twice": lambda raw: gzip.compress(raw[:9]) + gzip.compress(raw[9:]),
     "gzip cut": lambda raw: gzip.compress(raw)[:-9],
     "gzip and more": lambda raw: gzip.compress(raw) + b"more",
-    "gzip of 2 MB": lambda raw: gzip.compress(raw + _GROWN),
-    "deflate of 2 MB": lambda raw: zlib.compress(raw + _GROWN),
+    "gzip of 2 MB": lambda raw: gzip.compress(raw + _PADDING),
+    "deflate of 2 MB": lambda raw: zlib.compress(raw + _PADDING),
     "deflate without zlib's header": lambda raw: zlib.compress(raw, wbits=-zlib.MAX_WBITS),
 }
 """The ways to compress the body of a send, right and wrong, by name."""

@@ -231,6 +231,8 @@ class GatewayProcess:
         """
         self._signal_group(signal.SIGKILL)
 
+    # Private.
+
     def _signal_group(self, number: signal.Signals) -> None:
         process = self._process
         if process is not None:

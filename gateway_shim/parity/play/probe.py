@@ -53,12 +53,13 @@ class ProbeConnection:
     host: str
     port: int
     receive_buffer: int | None = None
+    # The answer that is being read:
     body: bytearray = field(default_factory=bytearray, init=False)
     chunks: list[bytes] = field(default_factory=list, init=False)
     head: Head | None = field(default=None, init=False)
-    interim: list[int] = field(default_factory=list, init=False)
+    interim: list[int] = field(default_factory=list, init=False)  # statuses of interim answers
     ended: Ended | None = field(default=None, init=False)
-    method: str = field(default="GET", init=False)
+    method: str = field(default="GET", init=False)  # of the request that it answers
 
     def __post_init__(self) -> None:
         """Connect.
@@ -120,22 +121,6 @@ class ProbeConnection:
         self._decode()
         return head
 
-    def _next_head(self, deadline: float, seconds: float) -> Head:
-        while b"\r\n\r\n" not in self._pending:
-            if not self._pending.startswith(b"HTTP/1."[: len(self._pending)]):
-                raise NotHttp(bytes(self._pending))
-            if len(self._pending) > _MAX_HEAD_BYTES:
-                raise NotHttp(bytes(self._pending))
-            if not self._receive(deadline - time.monotonic()):
-                if self.ended is None:
-                    raise TimeoutError(f"no answer within {seconds:g} s")
-                if self._pending:
-                    raise NotHttp(bytes(self._pending))
-                raise ConnectionError(f"the connection ended ({self.ended}) without an answer")
-        raw, _, rest = bytes(self._pending).partition(b"\r\n\r\n")
-        self._pending[:] = rest
-        return Head.parse(raw + b"\r\n\r\n")
-
     def read_until(self, enough: Callable[[bytes], bool], seconds: float = PATIENCE) -> bool:
         """Read the body until it is enough, has ended, or time is up.
 
@@ -178,6 +163,24 @@ class ProbeConnection:
         """Close the connection with a reset."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
+
+    # Private.
+
+    def _next_head(self, deadline: float, seconds: float) -> Head:
+        while b"\r\n\r\n" not in self._pending:
+            if not self._pending.startswith(b"HTTP/1."[: len(self._pending)]):
+                raise NotHttp(bytes(self._pending))
+            if len(self._pending) > _MAX_HEAD_BYTES:
+                raise NotHttp(bytes(self._pending))
+            if not self._receive(deadline - time.monotonic()):
+                if self.ended is None:
+                    raise TimeoutError(f"no answer within {seconds:g} s")
+                if self._pending:
+                    raise NotHttp(bytes(self._pending))
+                raise ConnectionError(f"the connection ended ({self.ended}) without an answer")
+        raw, _, rest = bytes(self._pending).partition(b"\r\n\r\n")
+        self._pending[:] = rest
+        return Head.parse(raw + b"\r\n\r\n")
 
     def _receive(self, seconds: float) -> bool:
         """Take more bytes from the kernel; return False if there are none, now or for ever."""

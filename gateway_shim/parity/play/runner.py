@@ -36,13 +36,13 @@ class Runner:
     ) -> None:
         self._target = target
         self._on_played = on_played
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._first_ready = threading.Event()
-        self._seen: dict[str, Any] = {}
-        self._failure: GatewayFailed | None = None
-        self._failures = 0
-        self._players: set[Player] = set()
+        self._lock = threading.Lock()  # guards everything below
+        self._stopped = threading.Event()  # no further scenario starts
+        self._first_ready = threading.Event()  # a shared gateway has become ready
+        self._seen: dict[str, Any] = {}  # by scenario id
+        self._failure: GatewayFailed | None = None  # the first one, raised at the end
+        self._failures = 0  # scenarios that could not continue
+        self._players: set[Player] = set()  # those that play a scenario now
 
     def run(self, scenarios: Sequence[Scenario]) -> dict[str, Any]:
         """Play all scenarios.
@@ -83,6 +83,8 @@ class Runner:
         for player in players:
             player.abort()
 
+    # Private: each of these runs in its own thread.
+
     def _play_shared(self, todo: deque[Scenario]) -> None:
         try:
             with self._target.player(Process()) as player:
@@ -102,7 +104,7 @@ class Runner:
             except NotPlayable:
                 self._on_played(scenario)  # the scenario is missing from the result
             except GatewayFailed as exc:
-                if not scenario.process or not scenario.process.is_odd:
+                if not scenario.process or not scenario.process.may_refuse_to_start:
                     self._fail(exc)
                     continue
                 with self._lock:

@@ -70,14 +70,14 @@ class Session:
 
     def __post_init__(self) -> None:
         """Create the locks."""
-        self._changed = threading.Condition()
-        self._reply = AT_ONCE
-        self._following: deque[Reply] = deque()
-        self._held = self._most_held = 0
-        self._answered_disconnects = 0
-        self._withheld = 0
-        self._released = threading.Event()
-        self._over = threading.Event()
+        self._changed = threading.Condition()  # its lock guards everything below
+        self._reply = AT_ONCE  # the answer to the next connect callback
+        self._following: deque[Reply] = deque()  # the rest of a chain of answers
+        self._held = self._most_held = 0  # callbacks that are held now, and at most
+        self._answered_disconnects = 0  # disconnect callbacks that have their answer
+        self._withheld = 0  # answers whose rest is withheld now
+        self._released = threading.Event()  # held callbacks and withheld answers continue
+        self._over = threading.Event()  # nothing waits for this session any longer
 
     def expect(self, reply: Reply) -> None:
         """Set the answer to the next connect callback; without this call it is 200 at once."""
@@ -161,6 +161,8 @@ class Session:
     def pause(self, seconds: float) -> bool:
         """Wait between two bytes of an answer; return False if the session is over."""
         return not self._over.wait(seconds)
+
+    # Private.
 
     def _next_reply(self, connect: bool) -> Reply:
         """Return the next answer of the script: one that follows another, or the first of a chain.

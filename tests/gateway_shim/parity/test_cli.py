@@ -119,7 +119,7 @@ def test_fuzzing_prints_what_can_be_replayed() -> None:
         (["record", "--command", "no-such-command", "--out", "x"], "does not start"),
     ],
 )
-def test_what_cannot_be_run_is_exit_status_2(arguments: list[str], message: str) -> None:
+def test_an_impossible_run_is_exit_status_2(arguments: list[str], message: str) -> None:
     """A run that is impossible ends with a message and without a traceback."""
     done = CliRunner().invoke(parity, arguments)
     assert (done.exit_code, message in done.output) == (2, True), done.output

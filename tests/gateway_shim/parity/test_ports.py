@@ -57,7 +57,7 @@ def test_ports_are_free_and_never_the_same() -> None:
 
 
 @pytest.mark.usefixtures("two_blocks")
-def test_a_port_in_use_is_passed_over() -> None:
+def test_a_port_in_use_is_skipped() -> None:
     """A port of our block on which another server listens is skipped."""
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

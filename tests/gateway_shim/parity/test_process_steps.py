@@ -6,7 +6,7 @@ from gateway_shim.parity.replay import steps_from_json, steps_to_json
 from gateway_shim.parity.steps import Interrupt, ListensOn
 
 
-def test_they_are_written_and_read_back() -> None:
+def test_steps_are_written_and_read_back() -> None:
     """Steps survive the JSON form, which leaves out fields at their default."""
     steps = (
         Interrupt("SIGTERM", "port", 0.1),

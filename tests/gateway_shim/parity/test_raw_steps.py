@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from gateway_shim.parity.raw_steps import parts_from_json, written
+from gateway_shim.parity.raw_steps import part_bytes, parts_from_json
 from gateway_shim.parity.replay import steps_from_json, steps_to_json
 from gateway_shim.parity.steps import Raw, Rest
 
 
 def test_repeated_parts_are_written_out() -> None:
     """A ``#`` in a repeated text is the number of the repetition; elsewhere it is a ``#``."""
-    assert written(("a#", ("#,", 3), ("[", 2)), None) == b"a#0,1,2,[["
+    assert part_bytes(("a#", ("#,", 3), ("[", 2)), None) == b"a#0,1,2,[["
 
 
-def test_the_token_and_every_byte_can_be_written() -> None:
+def test_the_token_is_filled_in() -> None:
     """The token replaces ``$T``; without a token, ``$T`` stays."""
-    assert written(("$T\xff\0",), "t") == b"t\xff\0"
-    assert written(("$T",), None) == b"$T"
+    assert part_bytes(("$T\xff\0",), "t") == b"t\xff\0"
+    assert part_bytes(("$T",), None) == b"$T"
 
 
 def test_the_json_form_stays_short_and_loses_nothing() -> None:
@@ -29,7 +29,7 @@ def test_the_json_form_stays_short_and_loses_nothing() -> None:
 
 
 @pytest.mark.parametrize("part", [5, ["x"], ["x", "y"], {"x": 1}])
-def test_what_is_no_part_is_refused(part: object) -> None:
+def test_an_invalid_part_is_refused(part: object) -> None:
     """Anything that is not a part raises a ValueError that shows the value."""
     with pytest.raises(ValueError, match=r"expected a text or \[text, count\]"):
         parts_from_json([part])

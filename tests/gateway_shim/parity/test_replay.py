@@ -12,7 +12,7 @@ from gateway_shim.parity.scenarios import SCENARIOS
 from gateway_shim.parity.steps import Open, Send
 
 
-def test_what_is_at_its_default_is_left_out() -> None:
+def test_fields_at_their_default_are_left_out() -> None:
     """The text has no fields at their default, so a case is short enough to type."""
     reply = Reply(403, sends=({"token": "$T"},), fate=Fate.HOLD)
     text = steps_to_json([Open(headers=(("A", "b"),), reply=reply), Send({"x": 1}, stream="b")])
@@ -50,7 +50,7 @@ def test_every_scenario_can_be_written_and_read_back() -> None:
         ('[{"do":"Open","reply":5}]', "step Open: "),
     ],
 )
-def test_what_is_no_step_is_refused(text: str, message: str) -> None:
+def test_an_invalid_step_is_refused(text: str, message: str) -> None:
     """Anything that is not a list of steps raises a ValueError that names the mistake."""
     with pytest.raises(ValueError, match=message):
         steps_from_json(text)

@@ -25,7 +25,7 @@ def test_pieces_are_put_together_as_latin_1() -> None:
     assert raw_bytes("\xff\0") == b"\xff\0"
 
 
-def test_a_chain_repeats_and_goes_on() -> None:
+def test_a_chain_repeats_its_answers_in_order() -> None:
     """A chain has each answer as often as it says, then the answers that follow."""
     last = Reply(403)
     twice = Reply(raw="x", times=2, then=(last,))
@@ -71,7 +71,7 @@ def test_the_json_form_is_read(data: dict[str, Any], reply: Reply) -> None:
         ({"raw": [["a", "b"]]}, r"expected a text or \[text, count\]"),
     ],
 )
-def test_what_is_no_reply_is_refused(data: dict[str, Any], message: str) -> None:
+def test_an_invalid_reply_is_refused(data: dict[str, Any], message: str) -> None:
     """Anything that is not a reply raises a ValueError that names the mistake."""
     with pytest.raises(ValueError, match=message):
         reply_from_data(data)

@@ -49,7 +49,7 @@ def test_waiting_goes_on_after_ctrl_c() -> None:
     assert (ready, rest, process.returncode) == ("ready\n", "cleaned up\n", 0)
 
 
-def test_ctrl_c_that_another_thread_got_is_noticed() -> None:
+def test_a_signal_to_another_thread_ends_the_wait() -> None:
     """A signal that the system gives to another thread ends the wait, too."""
     code = (
         "import signal, threading, time\n"

@@ -42,12 +42,12 @@ def _case(dice: Dice) -> Case:
     if chance < 0.11:
         return Case((Open("h", targets.stream(dice), headers.few(dice), "HEAD"),))
     if chance < 0.17:
-        return _gone_while_asking(dice)
+        return _client_leaves_early(dice)
     if chance < 0.27:
         return requests.odd(dice)
     if chance < 0.42:
-        return _answered(dice)
-    return _life(dice)
+        return _raw_answer(dice)
+    return _stream_life(dice)
 
 
 def _open(dice: Dice, name: str, reply: Reply, version: str = "1.1") -> Open:
@@ -59,7 +59,7 @@ def _open(dice: Dice, name: str, reply: Reply, version: str = "1.1") -> Open:
     return Open(name, target, several, "GET", version, reply)
 
 
-def _answered(dice: Dice) -> Case:
+def _raw_answer(dice: Dice) -> Case:
     """Return a case whose backend answers byte for byte, or in a way that diverges on purpose."""
     reply = answers.diverging(dice) if dice.chance(0.05) else answers.raw(dice)
     opened = Open("s", "/", headers.few(dice), reply=reply)
@@ -69,7 +69,7 @@ def _answered(dice: Dice) -> Case:
     return Case(steps)
 
 
-def _gone_while_asking(dice: Dice) -> Case:
+def _client_leaves_early(dice: Dice) -> Case:
     opened = Open("s", targets.stream(dice), reply=Reply(fate=Fate.HOLD), until="callback")
     sends = [Send(events.body(dice)) for _ in range(dice.below(3))]
     if dice.chance(0.5):
@@ -77,7 +77,7 @@ def _gone_while_asking(dice: Dice) -> Case:
     return Case((opened, *sends, Release(), Fence("s"), Drop("s"), AwaitCallback("s")))
 
 
-def _life(dice: Dice) -> Case:
+def _stream_life(dice: Dice) -> Case:
     steps: list[Step] = []
     live: list[str] = []
     for number in range(1 + dice.below(3)):
@@ -99,13 +99,13 @@ def _life(dice: Dice) -> Case:
             steps.append(End(name))
         for _ in range(dice.below(4)):
             if live:
-                _something(dice, steps, live)
+                _add_steps(dice, steps, live)
     for name in live:
         steps += [Drop(name, reset=dice.chance(0.2)), AwaitCallback(name)]
     return Case(tuple(steps))
 
 
-def _something(dice: Dice, steps: list[Step], live: list[str]) -> None:
+def _add_steps(dice: Dice, steps: list[Step], live: list[str]) -> None:
     name = dice.one(live)
     chance = dice.share()
     if chance < 0.12:

@@ -12,7 +12,7 @@ from gateway_shim.parity.play.context import PlayContext
 from gateway_shim.parity.play.message import NotHttp, request_bytes
 from gateway_shim.parity.play.observation import body_of
 from gateway_shim.parity.play.probe import ProbeConnection
-from gateway_shim.parity.raw_steps import Raw, Rest, written
+from gateway_shim.parity.raw_steps import Raw, Rest, part_bytes
 
 __all__ = ["read_rest", "send_raw"]
 
@@ -33,7 +33,7 @@ def send_raw(context: PlayContext, step: Raw) -> None:
     before = len(context.session.tokens())
     connection = context.client.connect()
     try:
-        connection.write(written(step.parts, context.tokens.get(step.stream)))
+        connection.write(part_bytes(step.parts, context.tokens.get(step.stream)))
         if step.finishes:
             connection.finish_writing()
     except ConnectionError:

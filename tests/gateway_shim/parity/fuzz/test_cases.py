@@ -39,7 +39,9 @@ from gateway_shim.parity.steps import (
         ((SendCompressed({}, "gzip", "gzip", stream="a"),), False),
     ],
 )
-def test_what_can_be_played(steps: tuple[Open | Fence | Drop, ...], playable: bool) -> None:
+def test_a_playable_case_is_recognized(
+    steps: tuple[Open | Fence | Drop, ...], playable: bool
+) -> None:
     """A step needs a stream that is open, and an awaited end must be able to come."""
     assert Case(steps).is_playable() is playable
 
@@ -50,7 +52,7 @@ def test_an_unplayable_replay_is_refused() -> None:
         Case.from_json('[{"do":"Fence"}]')
 
 
-def test_a_case_looks_at_everything() -> None:
+def test_a_case_observes_everything() -> None:
     """Every step is observed, and a body only if it has been read."""
     steps = (
         Open("a"),
@@ -97,7 +99,7 @@ def test_a_case_looks_at_everything() -> None:
     )
 
 
-def test_odd_requests_are_looked_at_with_all_callbacks() -> None:
+def test_odd_requests_are_observed_with_all_callbacks() -> None:
     """Raw requests, compressed sends and repeated questions have their own observations."""
     raw = Raw(("GET / HTTP/1.1\r\n\r\n",))
     steps = (

@@ -32,7 +32,7 @@ def test_an_error_in_another_form_is_a_divergence() -> None:
     assert explain((Post("{"),), node, other)[1] != []
 
 
-def test_a_difference_without_a_divergence_is_one() -> None:
+def test_an_item_without_a_prediction_is_a_difference() -> None:
     """A difference in an item that the model does not cover is a difference."""
     assert explain((Open(),), {"0.head": 1}, {}) == (
         frozenset(),

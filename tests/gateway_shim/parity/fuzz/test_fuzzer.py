@@ -79,7 +79,7 @@ class _Scripted:
         return self._seen.pop(0) if len(self._seen) > 1 else self._seen[0]
 
 
-def test_what_differs_once_is_told_apart() -> None:
+def test_a_case_that_differs_once_is_reported_apart() -> None:
     """A case that differs once is printed without shrinking, and does not count as different."""
     late = {"0.head": {"status": 504}, "0.callbacks": []}
     good = {"0.head": {"status": 200}, "0.callbacks": ["connect"]}
@@ -92,7 +92,7 @@ def test_what_differs_once_is_told_apart() -> None:
     assert f"--replay {shlex.quote(case.to_json())}" in text
 
 
-def test_what_differs_again_is_shrunk() -> None:
+def test_a_case_that_differs_again_is_shrunk() -> None:
     """A case is shrunk although one of its further plays agrees."""
     good, bad = {"0.head": 1}, {"0.head": 2}
     case = Case((Open(target="/abc"),))
@@ -110,7 +110,7 @@ def test_shrinking_stays_with_the_difference() -> None:
     assert list(result.found) == [case.to_json()]
 
 
-def test_a_gateway_that_does_not_start_ends_it(shim: Command) -> None:
+def test_a_gateway_that_does_not_start_ends_the_run(shim: Command) -> None:
     """A gateway that does not start ends the run with the launcher's message."""
     with pytest.raises(GatewayFailed, match="does not start"):
         Fuzzer(shim, Command("no-such-command"), 1).run([Case(_SENT)], lambda: None)

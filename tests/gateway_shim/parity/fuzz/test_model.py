@@ -12,7 +12,7 @@ _NAMED = Model(node=False, envelope=False)
 _DEEP = "[" * 5000 + "]" * 5000
 
 
-def test_deep_json_is_pasted_by_both() -> None:
+def test_both_gateways_insert_deep_json() -> None:
     """Both gateways insert JSON of any depth into an envelope."""
     hit: set[int] = set()
     for model in (_NODE, _OURS):
@@ -20,7 +20,7 @@ def test_deep_json_is_pasted_by_both() -> None:
     assert hit == set()
 
 
-def test_what_is_not_quite_json_is_divergence_6() -> None:
+def test_text_that_is_not_json_is_divergence_6() -> None:
     """Node inserts text that is not JSON, and ours makes a JSON string of it."""
     hit: set[int] = set()
     assert _NODE.event("n", "[[", hit) == 'data: {"type":"n","payload":[[}\n\n'
@@ -43,7 +43,7 @@ def test_what_is_not_quite_json_is_divergence_6() -> None:
         (Reply(403), True, error("BACKEND_UNAVAILABLE"), None),
     ],
 )
-def test_a_refused_stream_says_why(
+def test_a_refused_stream_has_an_error_or_an_event(
     reply: Reply, unavailable: bool, named: str, envelope: str | None
 ) -> None:
     """A refused stream has an error, or one event in the envelope dialect."""

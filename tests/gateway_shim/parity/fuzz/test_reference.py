@@ -149,7 +149,7 @@ def test_answers_of_a_backend_that_diverge(reply: Reply, node: int, ours: int) -
     assert later == [200 if status == 200 else 404 for status in (node, ours)]
 
 
-def test_bytes_of_a_backend_leave_open_what_follows() -> None:
+def test_nothing_is_predicted_for_a_raw_answer() -> None:
     """The model predicts nothing for an answer that is given as bytes."""
     opened = Open(reply=Reply(raw="HTTP/1.1 200 OK\r\n\r\n"))
     items = predict((opened, Send({"token": "$T"}), Fence()), Model(node=True, envelope=False))

@@ -45,7 +45,7 @@ def test_depth_does_not_matter(depth: int) -> None:
     assert not is_json("[" * depth + "}" * depth)
 
 
-def test_containers_are_told_from_values() -> None:
+def test_containers_are_recognized() -> None:
     """Containers are recognized by their first character that is not a space."""
     assert starts_container(" [1]")
     assert starts_container("\n{}")

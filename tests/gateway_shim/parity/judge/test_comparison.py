@@ -43,7 +43,7 @@ def test_differences_are_found_where_they_are(
     [('{"m":"any text","c":"X"}', True), ('{"m":"","c":"X"}', False), ('{"m":"a","c":"Y"}', False),
      ('{"m":"a","b":"","c":"X"}', False)],
 )  # fmt: skip
-def test_any_text_stands_for_some_text(got: str, same: bool) -> None:
+def test_the_placeholder_for_text_stands_for_some_text(got: str, same: bool) -> None:
     """``$TEXT`` stands for at least one character within one JSON string."""
     assert (compare('{"m":"$TEXT","c":"X"}', got) == []) is same
 
@@ -58,7 +58,7 @@ def test_a_difference_is_shown_for_a_person() -> None:
     assert Difference("", 1, 2).lines("node", "b") == ["  node  1", "  b     2"]
 
 
-def test_what_cannot_be_seen_is_escaped() -> None:
+def test_invisible_characters_are_escaped() -> None:
     """Line separators and lone surrogates are escaped; letters of any script stay."""
     lines = Difference("", "\xe9\u2028\x85\ud800", ["\u65e5\x00"]).lines()
     assert lines == ['  expected  "\xe9\\u2028\\u0085\\ud800"', '  got       ["\u65e5\\u0000"]']

@@ -20,7 +20,7 @@ def test_only_the_given_parts_are_replaced() -> None:
     assert expectation("buffered_close_only", "named", recorded) == (4, {**recorded, "bytes": ""})
 
 
-def test_of_a_head_only_the_content_type_is_replaced() -> None:
+def test_only_the_content_type_of_a_head_is_replaced() -> None:
     """The CORS headers of a 404 are expected unchanged."""
     recorded = load("node-2025-11").entries["other_methods/DELETE /x"]
     found = expectation("other_methods/DELETE /x", "named", recorded)
@@ -35,7 +35,7 @@ def test_of_a_head_only_the_content_type_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("dialect", ["named", "envelope"])
-def test_of_a_status_above_599_the_answer_is_replaced(dialect: str) -> None:
+def test_an_answer_with_a_status_above_599_is_replaced(dialect: str) -> None:
     """The client gets the answer for a backend that is not available."""
     entries = load(BUILT_IN[dialect]).entries
     recorded, reset = entries["divergence_9/600"], entries["callback_answers/reset"]

@@ -61,12 +61,12 @@ def test_bare_answers_and_pages_become_json(
         None,
     ],
 )
-def test_all_else_stays_as_it_is(recorded: Any) -> None:
+def test_other_values_stay_unchanged(recorded: Any) -> None:
     """Answers with JSON, answers to HEAD and other values stay unchanged."""
     assert as_json(recorded) == recorded
 
 
-def test_every_entry_is_of_a_scenario_and_of_a_divergence() -> None:
+def test_every_entry_belongs_to_a_scenario_and_a_divergence() -> None:
     """Every entry has the id of a scenario and the number of a divergence."""
     assert RAW_DIVERGENCES.keys() <= {scenario.id for scenario in SCENARIOS}
     assert {number for number, _ in RAW_DIVERGENCES.values()} <= DIVERGENCES.keys()

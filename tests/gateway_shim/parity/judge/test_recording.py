@@ -20,7 +20,7 @@ def test_the_built_in_recordings_know_their_dialect(name: str, dialect: str) -> 
     assert (load(name).name, load(name).dialect) == (name, dialect)
 
 
-def test_cases_are_entries_of_their_own() -> None:
+def test_each_case_is_an_entry() -> None:
     """Cases become entries by case, path or request; a list of callbacks stays one entry."""
     entries = load("node-2025-11").entries
     assert entries["send_events/lone_cr"]["bytes"] == "data: a\rb\n\n"
@@ -30,7 +30,7 @@ def test_cases_are_entries_of_their_own() -> None:
     assert entries["chunk_for_each_event"] == [f"event: n\ndata: {n}\n\n" for n in range(3)]
 
 
-def test_what_is_dumped_can_be_loaded(tmp_path: Path) -> None:
+def test_a_dumped_recording_can_be_loaded(tmp_path: Path) -> None:
     """A dumped recording has all entries, in the form of the given recordings."""
     entries = load("node-2026-05").entries
     file = tmp_path / "copy.json"
@@ -42,7 +42,7 @@ def test_what_is_dumped_can_be_loaded(tmp_path: Path) -> None:
         assert written[name] == value
 
 
-def test_what_was_not_played_is_not_dumped() -> None:
+def test_a_scenario_that_was_not_played_is_not_dumped() -> None:
     """An empty run makes an empty recording, whose dialect is named."""
     assert json.loads(dump(SCENARIOS, {})) == {}
     assert dialect_of({}) == "named"
@@ -51,7 +51,7 @@ def test_what_was_not_played_is_not_dumped() -> None:
 @pytest.mark.parametrize(
     ("text", "message"), [("{", "is not a recording: "), ("[]", "JSON object")]
 )
-def test_what_is_no_recording_is_refused(text: str, message: str, tmp_path: Path) -> None:
+def test_an_invalid_recording_is_refused(text: str, message: str, tmp_path: Path) -> None:
     """An invalid file raises an error with a message."""
     file = tmp_path / "bad.json"
     file.write_text(text)

@@ -64,7 +64,7 @@ def test_the_summary_counts() -> None:
     )
 
 
-def test_junit_says_the_same() -> None:
+def test_junit_has_every_verdict() -> None:
     """The XML has a test case for each verdict and is well-formed for any bytes."""
     root = ElementTree.fromstring(report.junit(_VERDICTS, "parity", 2.0))
     assert root.attrib == {

@@ -39,7 +39,7 @@ def test_a_divergence_is_expected_only_with_its_exact_answer() -> None:
     assert _judged(worse) == Verdict(_DIVERGING, Kind.DIFFERENT, None, expected)
 
 
-def test_a_gateway_of_ours_must_diverge() -> None:
+def test_required_divergences_must_show() -> None:
     """With ``require_divergences``, an answer like Node's is different."""
     assert _judged(_RECORDED) == Verdict(_DIVERGING, Kind.SAME)
     expected = (Difference("bytes", "", "data: \n\n"),)
@@ -47,7 +47,7 @@ def test_a_gateway_of_ours_must_diverge() -> None:
     assert _judged(_OURS, True) == Verdict(_DIVERGING, Kind.DIVERGENCE, 4)
 
 
-def test_what_was_not_played_or_not_recorded_is_said() -> None:
+def test_missing_scenarios_have_their_own_verdicts() -> None:
     """A scenario that was not played or not recorded is neither the same nor different."""
     scenario = Scenario("new", (), {})
     assert judge_run([scenario], _NODE, {}) == [Verdict(scenario, Kind.SKIPPED)]

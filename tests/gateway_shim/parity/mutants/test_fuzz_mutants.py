@@ -59,7 +59,7 @@ def _differ(case: Case, a: Player, b: Player) -> bool:
     return explain(case.steps, a.play(scenario), b.play(scenario))[1] != []
 
 
-def test_the_cases_of_the_faults_are_no_faults_themselves() -> None:
+def test_shims_without_faults_agree_in_these_cases() -> None:
     """Two shims without faults agree in some cases of each kind."""
     shim = command("gateway_shim")
     cases = [case for name in FUZZ_MUTANTS for case in _cases(name)[:3]]

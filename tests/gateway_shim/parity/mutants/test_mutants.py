@@ -52,7 +52,7 @@ _REFUSED = frozenset(
 )
 """Those of the quick scenarios in which a backend's odd answer opens no stream."""
 
-_TELLING: Mapping[str, set[str]] = {
+_EXPECTED: Mapping[str, set[str]] = {
     "none": set(),
     "wrong_header": {
         "callback_answers/103_then_200",
@@ -126,11 +126,11 @@ class _Group:
     """A group of scenarios that are played on a few mutants only.
 
     Args:
-        telling: for each mutant, the scenarios that show its fault; all of them are played.
+        different: for each mutant, the scenarios that show its fault; all of them are played.
         dialect: the dialect of the gateway.
     """
 
-    telling: Mapping[str, set[str]]
+    different: Mapping[str, set[str]]
     dialect: str = "named"
 
 
@@ -195,34 +195,34 @@ def _different(mutant: str, ids: Set[str], dialect: str = "named") -> set[str]:
 @pytest.fixture(scope="module")
 def found() -> Mapping[tuple[str, str], set[str]]:
     """Play the scenarios, several mutants at a time, and collect the different ones."""
-    jobs = [("", name, _QUICK, "named") for name in _TELLING]
+    jobs = [("", name, _QUICK, "named") for name in _EXPECTED]
     for group, rules in _GROUPS.items():
-        ids = frozenset().union(*rules.telling.values())
-        jobs += [(group, name, ids, rules.dialect) for name in rules.telling]
+        ids = frozenset().union(*rules.different.values())
+        jobs += [(group, name, ids, rules.dialect) for name in rules.different]
     with ThreadPoolExecutor(4) as pool:
         results = pool.map(lambda job: _different(*job[1:]), reversed(jobs))
         return dict(zip([job[:2] for job in reversed(jobs)], results, strict=True))
 
 
-@pytest.mark.parametrize("mutant", _TELLING)
+@pytest.mark.parametrize("mutant", _EXPECTED)
 def test_a_fault_is_reported_where_it_is_and_nowhere_else(
     mutant: str, found: Mapping[tuple[str, str], set[str]]
 ) -> None:
     """Exactly the scenarios that a fault touches are different; without a fault, none is."""
-    assert found["", mutant] == _TELLING[mutant]
+    assert found["", mutant] == _EXPECTED[mutant]
 
 
 @pytest.mark.parametrize(
-    ("group", "mutant"), [(group, name) for group in _GROUPS for name in _GROUPS[group].telling]
+    ("group", "mutant"), [(group, name) for group in _GROUPS for name in _GROUPS[group].different]
 )
 def test_faults_in_other_places_are_reported(
     group: str, mutant: str, found: Mapping[tuple[str, str], set[str]]
 ) -> None:
     """The scenarios of a group that a fault touches are different."""
-    assert found[group, mutant] == _GROUPS[group].telling[mutant]
+    assert found[group, mutant] == _GROUPS[group].different[mutant]
 
 
 def test_every_mutant_is_tested() -> None:
     """The tests above cover every fault."""
-    elsewhere = {name for group in _GROUPS.values() for name in group.telling}
-    assert {*_TELLING, *elsewhere} == set(MUTANTS)
+    elsewhere = {name for group in _GROUPS.values() for name in group.different}
+    assert {*_EXPECTED, *elsewhere} == set(MUTANTS)

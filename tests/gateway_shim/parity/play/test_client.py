@@ -60,7 +60,7 @@ def test_a_send_can_be_compressed() -> None:
     assert json.loads(zlib.decompress(body)) == {"token": "t1"}
 
 
-def test_a_post_has_any_body_and_perhaps_no_type() -> None:
+def test_a_post_can_have_any_body_and_no_type() -> None:
     """A post adds only the length to what is given."""
     assert _request("post") == (
         b"POST /internal/send HTTP/1.1\r\nHost: gw.example\r\nContent-Length: 3\r\n\r\nraw"
@@ -72,7 +72,7 @@ def test_a_request_without_a_body_has_no_length() -> None:
     assert _request("other") == b"OPTIONS /x HTTP/1.1\r\nHost: gw.example\r\nA: b\r\n\r\n"
 
 
-def test_an_answer_is_not_waited_for_longer_than_patience() -> None:
+def test_a_missing_answer_is_a_timeout() -> None:
     """An answer that does not come raises a TimeoutError."""
     with answering(then="wait") as port:
         client = Client("127.0.0.1", port, patience=0.01)

@@ -61,7 +61,7 @@ def test_a_gateway_gets_its_environment_and_frees_its_port() -> None:
     assert _is_free(gateway.port)
 
 
-def test_no_callback_url_means_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unset_callback_url_is_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process does not inherit this machine's CALLBACK_URL."""
     monkeypatch.setenv("CALLBACK_URL", "http://leaked")
     gateway = GatewayProcess(_server(), None)
@@ -74,7 +74,7 @@ def test_no_callback_url_means_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("command", ["no-such-command-here", "", "'"])
-def test_a_command_that_does_not_start(command: str) -> None:
+def test_a_command_that_does_not_start_is_an_error(command: str) -> None:
     """A command that cannot be started raises an error, and a stop afterwards is allowed."""
     gateway = GatewayProcess(command, None)
     with pytest.raises(GatewayFailed, match="does not start"):
@@ -99,7 +99,7 @@ def test_a_gateway_that_ends_is_reported_with_its_last_output() -> None:
 
 
 @pytest.mark.parametrize(("status", "body"), [(404, b"no"), (200, b"hello"), (200, b'{"a":1}')])
-def test_a_server_that_is_no_gateway(
+def test_a_server_that_is_not_a_gateway_is_an_error(
     status: int, body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message has the wrong answer, and the wait ends early."""
@@ -113,7 +113,7 @@ def test_a_server_that_is_no_gateway(
         gateway.stop()
 
 
-def test_a_gateway_that_never_listens() -> None:
+def test_a_gateway_that_never_listens_is_given_up() -> None:
     """A process that never listens is given up after the time limit."""
     gateway = GatewayProcess(_python("import time; time.sleep(60)"), None)
     try:
@@ -124,7 +124,7 @@ def test_a_gateway_that_never_listens() -> None:
         gateway.stop()
 
 
-def test_children_go_with_their_parent() -> None:
+def test_a_stop_ends_the_children() -> None:
     """A stop ends the whole process group."""
     code = (
         "import subprocess, sys; "

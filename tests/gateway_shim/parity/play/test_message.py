@@ -24,7 +24,7 @@ def test_a_head_is_parsed_and_its_bytes_are_kept() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"HTTP/1.1 20 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n"])
-def test_a_head_that_is_none_is_refused(raw: bytes) -> None:
+def test_an_invalid_head_is_refused(raw: bytes) -> None:
     """Bytes that are not a head raise an error that has the bytes."""
     with pytest.raises(NotHttp) as refused:
         Head.parse(raw)

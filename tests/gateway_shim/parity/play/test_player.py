@@ -70,7 +70,7 @@ def test_scenarios_do_not_see_each_other(running_shim: Player) -> None:
     assert [running_shim.play(s) for s in (first, second, first)] == [["connect"]] * 3
 
 
-def test_a_request_that_calls_nobody(running_shim: Player) -> None:
+def test_a_request_without_callbacks_shows_none(running_shim: Player) -> None:
     """A request that calls no backend has no callbacks and no callback URL."""
     scenario = Scenario(
         "s",
@@ -80,7 +80,7 @@ def test_a_request_that_calls_nobody(running_shim: Player) -> None:
     assert running_shim.play(scenario) == {"a": [], "u": None, "b": '{"status":"ok"}'}
 
 
-def test_nonsense_in_the_middle_is_an_observation() -> None:
+def test_a_scenario_that_cannot_continue_shows_the_reason() -> None:
     """A scenario that cannot continue shows the reason."""
     backend = StubBackend()
     with answering(b"SSH-2.0\r\n") as port:

@@ -45,7 +45,7 @@ def test_switching_protocols_is_an_answer() -> None:
     assert head.status == 101
 
 
-def test_interim_answers_without_an_end() -> None:
+def test_endless_interim_answers_are_given_up() -> None:
     """Endless interim answers are given up after the time limit."""
     over = threading.Event()
 
@@ -65,7 +65,7 @@ def test_interim_answers_without_an_end() -> None:
 @pytest.mark.parametrize(
     "raw", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 xyz\r\n\r\n", b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"]
 )
-def test_what_is_no_http_is_refused(raw: bytes) -> None:
+def test_bytes_that_are_not_http_are_refused(raw: bytes) -> None:
     """Bytes that are not HTTP raise an error, in the parser and on the wire."""
     with pytest.raises(NotHttp):
         Head.parse(raw)
@@ -94,7 +94,9 @@ def test_chunks_are_seen_one_by_one() -> None:
         (b"HTTP/1.1 204 No Content\r\n\r\n", "wait", b"", Ended.CLEAN),
     ],
 )
-def test_how_a_body_ends(answer: bytes, then: str, body: bytes, ended: Ended) -> None:
+def test_the_ends_of_a_body_are_distinguished(
+    answer: bytes, then: str, body: bytes, ended: Ended
+) -> None:
     """A clean end, an end of file, a reset and broken framing are distinguished."""
     with answering(answer, then=then) as port:
         connection = _read(port)
@@ -120,7 +122,7 @@ def test_reading_stops_when_it_is_enough_or_time_is_up() -> None:
     assert (seen, more, connection.ended) == (True, False, None)
 
 
-def test_no_answer_is_said_so() -> None:
+def test_a_missing_answer_raises_an_error() -> None:
     """Silence raises a TimeoutError, and an end without an answer a ConnectionError."""
     with answering(then="wait") as port:
         connection = ProbeConnection("127.0.0.1", port)
@@ -142,7 +144,7 @@ def test_a_mark_is_taken_out_of_body_and_chunks() -> None:
     assert (bytes(connection.body), connection.chunks) == (b"", [])
 
 
-def test_a_reset_is_a_reset() -> None:
+def test_the_peer_sees_a_reset() -> None:
     """The peer of a reset connection sees a reset."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         connection = ProbeConnection("127.0.0.1", server.getsockname()[1])
@@ -152,7 +154,7 @@ def test_a_reset_is_a_reset() -> None:
             accepted.recv(1)
 
 
-def test_nobody_there() -> None:
+def test_a_refused_connection_is_an_error() -> None:
     """A refused connection raises an error and leaves no socket open."""
     with answering() as port:
         pass

@@ -81,7 +81,7 @@ def test_scenarios_run_side_by_side() -> None:
     assert Runner(target).run([_scenario("a"), _scenario("b")]) == {"a": True, "b": True}
 
 
-def test_without_processes_of_its_own_a_target_skips_what_needs_one() -> None:
+def test_a_target_without_processes_skips_scenarios_that_need_one() -> None:
     """A scenario that needs its own process is missing from the result."""
     seen = Runner(_Target(starts_gateways=False)).run(
         [_scenario("a"), _scenario("b", 0, Process())]
@@ -89,7 +89,7 @@ def test_without_processes_of_its_own_a_target_skips_what_needs_one() -> None:
     assert seen == {"a": {"seen": "a"}}
 
 
-def test_a_gateway_that_does_not_start_is_found_out_once() -> None:
+def test_a_command_that_does_not_start_is_tried_once() -> None:
     """A command that does not start is tried once, not once for each scenario."""
     target = _Target()
     target.fails = True
@@ -117,7 +117,7 @@ def test_an_odd_process_that_does_not_start_is_an_observation() -> None:
     assert len(played) == len(seen)
 
 
-def test_what_this_machine_cannot_play_is_missing() -> None:
+def test_a_scenario_that_cannot_be_played_is_missing() -> None:
     """A scenario that this machine cannot play is neither a failure nor in the result."""
     target = _Target()
 
@@ -132,7 +132,7 @@ def test_what_this_machine_cannot_play_is_missing() -> None:
     assert (runner.run([_scenario("a", 0, Process())]), played) == ({}, ["a"])
 
 
-def test_a_death_cuts_the_others_short() -> None:
+def test_the_death_of_a_gateway_aborts_other_scenarios() -> None:
     """The death of a gateway aborts the scenarios that are being played elsewhere."""
     target = _Target(players_at_once=2)
     playing = threading.Event()
@@ -164,7 +164,7 @@ def test_a_player_that_is_ready_after_the_end_plays_nothing() -> None:
     assert (runner.run([_scenario("a", 0, Process())]), target.order) == ({}, [])
 
 
-def test_what_never_answers_right_is_no_gateway() -> None:
+def test_many_wrong_answers_end_the_run() -> None:
     """A dozen failures end the run."""
     target = _Target()
     target.play = lambda scenario: {"failed": "nonsense"}  # type: ignore[method-assign]
@@ -172,7 +172,7 @@ def test_what_never_answers_right_is_no_gateway() -> None:
         Runner(target).run([_scenario(f"{n}") for n in range(50)])
 
 
-def test_nothing_to_play_is_nothing_seen() -> None:
+def test_a_run_without_scenarios_starts_no_gateway() -> None:
     """A run without scenarios starts no gateway."""
     target = _Target()
     assert (Runner(target).run([]), target.processes) == ({}, [])

@@ -102,7 +102,7 @@ def test_a_held_callback_waits_for_its_release(backend: StubBackend) -> None:
     assert (before, answers) == ([], [200])
 
 
-def test_late_callbacks_of_an_older_session_are_not_the_new_ones(backend: StubBackend) -> None:
+def test_late_callbacks_of_an_earlier_session_are_dropped(backend: StubBackend) -> None:
     """A disconnect of an earlier session is dropped; a disconnect with an unknown token is kept."""
     backend.begin(lambda body: None)
     _post(backend, _CONNECT)
@@ -190,7 +190,7 @@ def test_a_backend_can_speak_tls() -> None:
     backend.stop()
 
 
-def test_a_callback_says_how_it_came(backend: StubBackend) -> None:
+def test_a_callback_has_its_target_text_and_connection(backend: StubBackend) -> None:
     """A callback has its unchanged target, its text, its authorization and its connection."""
     session = backend.begin(lambda body: None)
     for target in ("//a", "/b"):

@@ -61,14 +61,14 @@ def test_a_gateway_that_runs_is_used_by_its_url(shim: Command) -> None:
         ("http://127.0.0.1:{free}", "no gateway answers"),
     ],
 )
-def test_a_url_without_a_gateway(url: str, message: str) -> None:
+def test_a_url_without_a_gateway_is_an_error(url: str, message: str) -> None:
     """Each kind of wrong URL has its message."""
     target = Url(url.format(free=free_port()), free_port())
     with pytest.raises(GatewayFailed, match=message), target.player(Process()):
         pass
 
 
-def test_a_callback_port_that_is_taken() -> None:
+def test_a_callback_port_in_use_is_an_error() -> None:
     """A callback port in use is reported before anything is played."""
     backend = StubBackend()
     target = Url("http://127.0.0.1:1", backend.port)
@@ -77,7 +77,7 @@ def test_a_callback_port_that_is_taken() -> None:
     backend.stop()
 
 
-def test_a_refused_stream_goes_clean(shim: Command) -> None:
+def test_a_refused_stream_ends_cleanly(shim: Command) -> None:
     """An answer without a backend is read to its clean end."""
     process = Process(callback="none")
     with shim.player(process) as player:
@@ -85,7 +85,7 @@ def test_a_refused_stream_goes_clean(shim: Command) -> None:
     assert seen == "clean"
 
 
-def test_an_address_that_is_not_here(shim: Command) -> None:
+def test_an_address_of_another_machine_is_not_playable(shim: Command) -> None:
     """A scenario that needs an address of another machine cannot be played."""
     not_ours = Process(backend="192.0.2.1")
     with pytest.raises(NotPlayable, match="cannot listen on"), shim.player(not_ours):

@@ -25,7 +25,7 @@ def test_every_kind_of_fault_is_generated() -> None:
     assert {reply.times for reply in _REPLIES} == {1, 2, 19, 20, 21}
 
 
-def test_a_divergence_is_generated_only_as_one() -> None:
+def test_diverging_answers_are_not_generated_as_bytes() -> None:
     """Diverging answers are never generated as bytes, because the model needs their fields."""
     for raw in _RAW:
         assert not raw.startswith((b"HTTP/1.1 100", b"HTTP/1.1 421"))
@@ -33,7 +33,7 @@ def test_a_divergence_is_generated_only_as_one() -> None:
     assert {answers.diverging(_DICE).raw for _ in range(50)} == {None}
 
 
-def test_a_withheld_answer_lacks_something() -> None:
+def test_a_withheld_answer_is_incomplete() -> None:
     """A withheld answer is incomplete; otherwise the next request would have to wait behind it."""
     for reply, raw in zip(_REPLIES, _RAW, strict=True):
         if reply.after is After.WITHHOLD:

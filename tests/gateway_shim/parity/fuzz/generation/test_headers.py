@@ -21,7 +21,7 @@ def test_many_fit_into_a_head() -> None:
     assert max(len(request_bytes("GET", "/", pairs)) for pairs in _MANY) < 16_000
 
 
-def test_beyond_a_thousand_headers_say_nothing_new() -> None:
+def test_headers_beyond_a_thousand_add_nothing() -> None:
     """Headers beyond the thousandth add nothing, because a Node gateway does not see them."""
     assert all(len(set(pairs[998:])) <= 1 for pairs in _MANY)
     assert all({name for name, _ in pairs} == {"Age"} for pairs in _MANY if len(pairs) > 998)

@@ -49,7 +49,7 @@ def test_a_rejection_without_data_is_never_generated() -> None:
     assert [body for body in bodies if has_empty_rejection(body)] == []
 
 
-def test_few_cases_take_their_time() -> None:
+def test_slow_cases_are_rare() -> None:
     """Withheld answers and deep texts are rare, so that many cases are played each second."""
     cases = generate(2, 1000)
     opened = [step for case in cases for step in case.steps if isinstance(step, Open)]

@@ -9,7 +9,7 @@ _DICE = Dice("targets")
 _STREAMS = [targets.stream(_DICE) for _ in range(3000)]
 
 
-def test_a_target_of_a_stream_fits_into_a_head() -> None:
+def test_targets_of_streams_fit_into_a_head() -> None:
     """Targets fit into a head, and some exceed an older limit."""
     lengths = [len(target) for target in _STREAMS]
     assert max(lengths) < 16_000
@@ -22,6 +22,6 @@ def test_no_target_of_a_stream_is_a_host_or_an_endpoint() -> None:
     assert {t.partition("/")[0].lower() for t in _STREAMS} == {"", "http:", "https:"}
 
 
-def test_what_is_not_a_stream_is_generated_too() -> None:
+def test_targets_of_other_endpoints_are_generated() -> None:
     """An asterisk and absolute URLs without a path or of an endpoint occur."""
     assert {"*", "http://", "http://h/healthz"} <= {targets.no_stream(_DICE) for _ in range(200)}

@@ -30,7 +30,7 @@ def _play(player: Player, observe: Any, *steps: Step) -> Any:
     return player.play(Scenario("s", steps, observe))
 
 
-def test_a_held_callback_can_be_outlived(running_shim: Player) -> None:
+def test_a_client_can_leave_during_a_held_callback(running_shim: Player) -> None:
     """Sends are buffered until the client leaves; then the token is gone."""
     steps = (
         Open(reply=Reply(fate=Fate.HOLD), until="callback"),

@@ -77,7 +77,7 @@ def _play(player: Player, observe: Any, *steps: Step) -> Any:
         ("SIGUSR1", "still there"),
     ],
 )
-def test_what_a_signal_does(player: Player, signal: str, end: str) -> None:
+def test_the_effect_of_a_signal_is_shown(player: Player, signal: str, end: str) -> None:
     """Exit status 0 and the signal itself are orderly ends; any other end is shown as it is."""
     within = 0.2 if end == "still there" else TIME_LIMIT
     assert _play(player, "$value:end", Interrupt(signal, "health", within=within)) == end
@@ -89,13 +89,13 @@ def test_a_signal_before_the_port_is_open(player: Player) -> None:
     assert len(player.context.processes) == 1
 
 
-def test_a_signal_once_somebody_listens(player: Player) -> None:
+def test_a_signal_when_the_port_is_open(player: Player) -> None:
     """A signal can be sent as soon as a connection is accepted."""
     assert _play(player, "$value:end", Interrupt("SIGTERM", "port")) == "ended"
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_a_terminal_that_closes(player: Player, terminal: bool) -> None:
+def test_a_closed_terminal_sends_sighup(player: Player, terminal: bool) -> None:
     """The kernel sends SIGHUP only to the process that was started at the terminal."""
     step = Interrupt("SIGHUP", "health", terminal=terminal)
     assert _play(player, "$value:end", step) == ("ended" if terminal else "exit status 4")

@@ -22,7 +22,7 @@ _OBSERVE = ["$value:exit:attempt", "$value:answers:attempt"]
         ({"CALLBACK_URL": "http://127.0.0.1:1/"}, [None, {"/stream": 503, "/readyz": 200}]),
     ],
 )
-def test_an_exit_status_or_answers(
+def test_the_values_are_an_exit_status_or_answers(
     shim: Command, environment: dict[str, str], seen: list[object]
 ) -> None:
     """A gateway that ends shows its exit status; a gateway that runs shows its answers."""
@@ -33,7 +33,7 @@ def test_an_exit_status_or_answers(
         assert player.context.processes == [player.gateway]
 
 
-def test_one_that_neither_runs_nor_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gateway_that_neither_runs_nor_ends_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gateway that neither becomes ready nor ends is a failure of its command."""
     monkeypatch.setattr(process_starts, "READY_SECONDS", 0.1)
     process = Process(start=False)

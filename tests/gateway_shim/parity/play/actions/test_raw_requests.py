@@ -80,7 +80,7 @@ def test_the_answers_behind_a_stream() -> None:
         (_OK + b"\r\nok" + _OK + b"\r\nno", "wait", "a further answer: 200"),
     ],
 )
-def test_what_becomes_of_the_connection(answer: bytes, then: str, fate: str) -> None:
+def test_the_state_of_the_connection_is_shown(answer: bytes, then: str, fate: str) -> None:
     """The state of the connection comes from what is received, not only from a timeout."""
     backend = StubBackend()
     try:
@@ -91,7 +91,7 @@ def test_what_becomes_of_the_connection(answer: bytes, then: str, fate: str) -> 
         backend.stop()
 
 
-def test_interim_answers_and_an_old_version_are_told() -> None:
+def test_interim_answers_and_http_1_0_are_shown() -> None:
     """Interim answers and HTTP/1.0 are shown only if they occur."""
     backend = StubBackend()
     raw = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 204 No\r\nConnection: close\r\n\r\n"

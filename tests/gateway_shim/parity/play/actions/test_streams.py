@@ -67,7 +67,7 @@ def test_heartbeats_are_measured_in_intervals(shim: Command) -> None:
     assert seen == ["1 interval", "1 interval", ": heartbeat\n\n: heartbeat\n\n"]
 
 
-def test_a_client_that_does_not_read_is_cut_off(shim: Command) -> None:
+def test_the_stream_of_a_client_that_does_not_read_is_ended(shim: Command) -> None:
     """Many events end the stream of a client that does not read; a few events do not."""
     with shim.player(Process()) as player:
         slow = Open(receive_buffer=4096)
