@@ -4,9 +4,9 @@ The kit needs no test runner. Its parts:
 
 ::
 
-    cli                      the command: run, diff, record, fuzz
-    scenario, steps,         scenarios and their steps, as data;
-    raw_steps, process_steps
+    cli, options             the command: run, diff, record, fuzz
+    scenario, steps,
+    raw_steps, process_steps scenarios and their steps, as data
     reply, replay            a backend's answers as data, and the JSON form of steps
     scenarios/               every scenario
     play/                    playing scenarios: processes, clients, the stub backend
@@ -14,8 +14,10 @@ The kit needs no test runner. Its parts:
     judge/                   comparing: recordings, numbered divergences, verdicts, reports
     fuzz/                    cases that are generated, predicted and shrunk
     fuzz/generation/         the generators
-    recordings/, certificates/   data files
-    ports, thread_group, progress_bar   helpers
+    recordings/              what Node gateways did
+    certificates/            the certificates of a stub backend that speaks TLS
+    ports, thread_group,
+    progress_bar             helpers
 
 Imports run in one direction: ``cli`` → ``fuzz`` → ``play``, ``judge`` → steps and scenarios as
 data.

@@ -2,63 +2,31 @@
 
 from __future__ import annotations
 
-import fnmatch
 import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
 
+from gateway_shim.parity import options
 from gateway_shim.parity.fuzz.cases import Case
 from gateway_shim.parity.fuzz.fuzzer import Fuzzer
 from gateway_shim.parity.fuzz.generation import generate
 from gateway_shim.parity.fuzz.result import render
 from gateway_shim.parity.judge import recording, report, verdict
+from gateway_shim.parity.options import Unusable
 from gateway_shim.parity.play.launcher import GatewayFailed
-from gateway_shim.parity.play.runner import Runner
+from gateway_shim.parity.play.parallel import play_on_all
 from gateway_shim.parity.play.targets import Command, Target, Url
 from gateway_shim.parity.progress_bar import ProgressBar
 from gateway_shim.parity.scenario import Scenario
-from gateway_shim.parity.scenarios import SCENARIOS
-from gateway_shim.parity.thread_group import ThreadGroup
 
 __all__ = ["main", "parity"]
-
-_DIALECT_VARIABLE = "SSE_DIALECT"
-
-_dialect = click.option(
-    "--dialect",
-    type=click.Choice(["named", "envelope"]),
-    help="Given to CMD as SSE_DIALECT; for run, it also chooses the recording.",
-)
-_only = click.option(
-    "--only", metavar="PATTERN", help="Play only these scenarios, for example 'send_*'."
-)
-_jobs = click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    default=4,
-    show_default=True,
-    help="The number of shared gateway processes. Some scenarios start their own in addition.",
-)
-_junit = click.option(
-    "--junit",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write JUnit XML to this file, too.",
-)
-_verbose = click.option("-v", "--verbose", is_flag=True, help="Print a row for each case.")
-
-
-class Unusable(click.ClickException):
-    """The run is impossible; the exit status is 2."""
-
-    exit_code = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -92,11 +60,11 @@ def parity() -> None:
     is_flag=True,
     help="For our own gateways: each scenario that should diverge from Node's must diverge.",
 )
-@_dialect
-@_only
-@_jobs
-@_junit
-@_verbose
+@options.dialect
+@options.only
+@options.jobs
+@options.junit
+@options.verbose
 def run(
     command: str | None,
     url: str | None,
@@ -110,15 +78,15 @@ def run(
     verbose: bool,
 ) -> None:
     """Compare a gateway with a recording."""
-    recorded = _load(against or recording.BUILT_IN[dialect or "named"])
+    recorded = options.load_recording(against or recording.BUILT_IN[dialect or "named"])
     if (command is None) == (url is None):
         raise click.UsageError("give either --command or --url")
     target: Target
     if command is not None:
-        target = Command(command, _environment(dialect or recorded.dialect), jobs)
+        target = Command(command, options.environment(dialect or recorded.dialect), jobs)
     else:
         target = Url(url or "", callback_port)
-    scenarios = _selected(only)
+    scenarios = options.selected(only)
     if not any(scenario.id in recorded.entries for scenario in scenarios):
         raise Unusable(f"the recording {recorded.name} has none of the chosen scenarios")
     started = time.monotonic()
@@ -136,11 +104,11 @@ def run(
 @parity.command()
 @click.option("--a", "a", metavar="CMD", required=True, help="One gateway.")
 @click.option("--b", "b", metavar="CMD", required=True, help="The other.")
-@_dialect
-@_only
-@_jobs
-@_junit
-@_verbose
+@options.dialect
+@options.only
+@options.jobs
+@options.junit
+@options.verbose
 def diff(
     a: str,
     b: str,
@@ -151,8 +119,8 @@ def diff(
     verbose: bool,
 ) -> None:
     """Play the same scenarios on two gateways and compare what they do."""
-    environment = _environment(dialect)
-    scenarios = _selected(only)
+    environment = options.environment(dialect)
+    scenarios = options.selected(only)
     started = time.monotonic()
     pairs = max(1, jobs // 2)
     first, second = _play(
@@ -171,13 +139,13 @@ def diff(
     required=True,
     help="The file to write.",
 )
-@_dialect
-@_only
-@_jobs
+@options.dialect
+@options.only
+@options.jobs
 def record(command: str, out: Path, dialect: str | None, only: str | None, jobs: int) -> None:
     """Record what a gateway does in a file for --against."""
-    scenarios = _selected(only)
-    seen = _play([Command(command, _environment(dialect), jobs)], scenarios)[0]
+    scenarios = options.selected(only)
+    seen = _play([Command(command, options.environment(dialect), jobs)], scenarios)[0]
     _write(out, recording.dump(scenarios, seen).encode())
     click.echo(f"{_count(len(seen), 'scenario')} recorded in {out}")
 
@@ -192,8 +160,8 @@ def record(command: str, out: Path, dialect: str | None, only: str | None, jobs:
     "--cases", type=click.IntRange(1), default=200, show_default=True, help="The number of cases."
 )
 @click.option("--replay", metavar="JSON", help="Play only this case.")
-@_dialect
-@_jobs
+@options.dialect
+@options.jobs
 def fuzz_command(
     a: str, b: str, seed: int, cases: int, replay: str | None, dialect: str | None, jobs: int
 ) -> None:
@@ -201,7 +169,7 @@ def fuzz_command(
 
     A case that differs is shrunk to the smallest case that still differs.
     """
-    environment = _environment(dialect)
+    environment = options.environment(dialect)
     if replay is not None:
         try:
             todo = [Case.from_json(replay)]
@@ -218,8 +186,8 @@ def fuzz_command(
         bar.clear()
         raise Unusable(str(exc)) from exc
     bar.clear()
-    options = f" --dialect {dialect}" if dialect else ""
-    click.echo(render(result, a, b, options))
+    replay_options = f" --dialect {dialect}" if dialect else ""
+    click.echo(render(result, a, b, replay_options))
     click.echo(
         f"{_count(len(todo), 'case')}, seed {seed}: {result.counts()};"
         f" {time.monotonic() - started:.1f} s"
@@ -237,54 +205,14 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _environment(dialect: str | None) -> tuple[tuple[str, str], ...]:
-    return () if dialect is None else ((_DIALECT_VARIABLE, dialect),)
-
-
-def _load(name: str) -> recording.Recording:
-    try:
-        return recording.load(name)
-    except recording.BadRecording as exc:
-        raise Unusable(str(exc)) from exc
-
-
-def _selected(only: str | None) -> Sequence[Scenario]:
-    chosen = [
-        s
-        for s in SCENARIOS
-        if only is None or any(fnmatch.fnmatchcase(name, only) for name in (s.id, s.name))
-    ]
-    if not chosen:
-        raise Unusable(f"--only {only} matches no scenario")
-    return chosen
-
-
 def _play(targets: Sequence[Target], scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
-    """Play the scenarios on all targets at the same time."""
     bar = ProgressBar(sys.stderr, len(scenarios) * len(targets))
-    seen: list[dict[str, Any]] = [{} for _ in targets]
-    failures: list[GatewayFailed] = []
-    runners = [Runner(target, bar.played) for target in targets]
-
-    def play(index: int) -> None:
-        try:
-            seen[index] = runners[index].run(scenarios)
-        except GatewayFailed as exc:
-            failures.append(exc)
-            for runner in runners:
-                runner.stop()
-
-    threads = ThreadGroup([partial(play, index) for index in range(len(targets))])
     try:
-        threads.wait()
+        return play_on_all(targets, scenarios, bar.played)
+    except GatewayFailed as exc:
+        raise Unusable(str(exc)) from exc
     finally:
-        for runner in runners:
-            runner.stop()
-        threads.wait()
         bar.clear()
-    if failures:
-        raise Unusable(str(failures[0]))
-    return seen
 
 
 def _finish(
