@@ -86,7 +86,7 @@ _EXPECTED: Mapping[str, set[str]] = {
         "connect_callback_answers_201",
         "connect_forwards_headers",
     },
-    "told_twice": {
+    "disconnect_sent_twice": {
         "buffered_close_only",
         "client_disconnects",
         "close_only",
@@ -100,7 +100,7 @@ _EXPECTED: Mapping[str, set[str]] = {
     "buffered_says_ok": {"buffered_close_only", "buffered_fifo"},
     "wrong_disconnect_reason": {"client_disconnects", "connect_forwards_headers"},
     "headers_not_joined": {"connect_forwards_headers"},
-    "url_normalised": {"connect_paths//a//b/../c?"},
+    "url_normalized": {"connect_paths//a//b/../c?"},
     "only_200_accepts": {"connect_callback_answers_201"},
     "interim_is_final": {"callback_answers/103_then_200"},
     "no_cors": {
@@ -156,10 +156,10 @@ _GROUPS: Mapping[str, _Group] = {
     "processes": _Group(
         {
             "none": set(),
-            "trusts_no_authority_of_ours": {_AUTHORITY},
+            "ignores_named_authorities": {_AUTHORITY},
             "checks_no_certificate": {"callback_tls/nobody"},
             "escapes_twice": {_ESCAPES},
-            "few_are_told_at_once": {"many_leave_at_once"},
+            "few_disconnects_at_once": {"many_leave_at_once"},
         }
     ),
     "odd requests": _Group(

@@ -58,7 +58,7 @@ def test_long_texts_are_halved() -> None:
         for step in candidate.steps
         if isinstance(step, Send) and "data" in step.body.get("event", {})
     }
-    assert sizes == {500, 1000}  # 1000: where the stream before it goes first
+    assert sizes == {500, 1000}  # 1000: the candidates that simplify the stream first
 
 
 def _all(case: Case) -> list[Case]:

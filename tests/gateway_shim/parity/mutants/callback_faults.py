@@ -35,7 +35,7 @@ def callbacks_out_of_order() -> None:
 
 
 @FAULTS.add
-def told_twice() -> None:
+def disconnect_sent_twice() -> None:
     """Send each disconnect callback twice."""
     from gateway_shim.standalone.http_backend import HttpBackend
 
@@ -66,7 +66,7 @@ def headers_not_joined() -> None:
 
 
 @FAULTS.add
-def url_normalised() -> None:
+def url_normalized() -> None:
     """Send the backend a normalized request target."""
     payload = callbacks.payload
 
@@ -149,7 +149,7 @@ def phrase_may_be_empty() -> None:
 
 
 @FAULTS.add
-def trusts_no_authority_of_ours() -> None:
+def ignores_named_authorities() -> None:
     """Ignore the variables that name certificate authorities."""
     certificates._trust_file = lambda context, variable, path: None
 
@@ -175,7 +175,7 @@ def escapes_twice() -> None:
 
 
 @FAULTS.add
-def few_are_told_at_once() -> None:
+def few_disconnects_at_once() -> None:
     """Send at most 32 disconnect callbacks at the same time."""
     from gateway_shim.standalone.http_backend import HttpBackend
 
