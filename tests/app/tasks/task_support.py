@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gevent.event import Event
+import pytest
+from gevent.event import Event as Signal
+from gevent.monkey import get_original
 from pydantic import BaseModel
 
 from app.lifecycle import ShutdownCoordinator
@@ -20,6 +22,10 @@ from app.tasks.run.store import StoreLimits
 from app.tasks.service import TaskService
 from gateway_shim.streams.refusal_counts import RefusalCounts
 from tests.support.timing import TIME_LIMIT, wait_until
+
+TERMINAL_EVENTS = {"task_completed", "task_failed", "task_cancelled"}
+
+native_sleep = get_original("time", "sleep")
 
 
 class Done(BaseModel):
@@ -39,7 +45,7 @@ class Clock:
         return self.now
 
 
-class Recorder:
+class RecordingSender:
     """A connection manager that keeps what is sent, and may do something while it sends."""
 
     def __init__(self) -> None:
@@ -86,11 +92,11 @@ class CountingMetrics(NullMetrics):
         self.active.append(count)
 
 
-class House:
+class RecordedTasks:
     """A task service and everything around it."""
 
     def __init__(self, **options: Any) -> None:
-        self.sender = Recorder()
+        self.sender = RecordingSender()
         self.metrics = CountingMetrics()
         self.coordinator = ShutdownCoordinator(timeout=options.pop("grace", 0.0))
         ids = itertools.count(1)
@@ -146,8 +152,8 @@ class Gate(BaseTask):
     """Waits until the test opens it."""
 
     def __init__(self) -> None:
-        self.entered = Event()
-        self.opened = Event()
+        self.entered = Signal()
+        self.opened = Signal()
 
     def execute(self, progress_handle, **kwargs):
         """Say that it is here, and wait."""
@@ -173,4 +179,14 @@ class NativeCall(Call):
     cpu_bound = True
 
 
+def assert_one_end(tasks: RecordedTasks, task_id: str, *ends: str) -> None:
+    """Check that a task's one terminal event is its last event, and one of these types."""
+    types = tasks.sender.types(task_id)
+    assert [t for t in types if t in TERMINAL_EVENTS] == types[-1:]
+    assert types[-1] in (ends or TERMINAL_EVENTS)
+
+
 ENVELOPE = (None, "task_event", ServiceType.TASK)
+
+both_kinds = pytest.mark.parametrize("kind", [Call, NativeCall])
+"""Runs a test with a task that is a greenlet and with a task on a native thread."""

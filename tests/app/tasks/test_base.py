@@ -15,7 +15,7 @@ from app.tasks.base import (
     BaseTask,
     TaskCancelled,
     TaskProgressHandle,
-    printable,
+    escape_surrogates,
 )
 
 
@@ -106,10 +106,10 @@ def test_a_value_outside_is_moved_to_the_nearer_end(value, sent):
 @pytest.mark.parametrize(
     ("text", "value", "error", "message"),
     [
-        ("x", math.nan, ValueError, "a progress value is 0.0 to 1.0, not NaN"),
-        ("x", "0.5", TypeError, "a progress value is a number, not str"),
-        ("x", True, TypeError, "a progress value is a number, not bool"),
-        (None, 0.5, TypeError, "a progress text is a str, not NoneType"),
+        ("x", math.nan, ValueError, "a progress value must be from 0.0 to 1.0, not NaN"),
+        ("x", "0.5", TypeError, "a progress value must be a number, not str"),
+        ("x", True, TypeError, "a progress value must be a number, not bool"),
+        (None, 0.5, TypeError, "a progress text must be a str, not NoneType"),
     ],
 )
 def test_progress_that_makes_no_sense_is_refused(text, value, error, message):
@@ -127,7 +127,7 @@ def test_a_progress_text_is_bounded_and_can_be_encoded():
     handle.send_progress("y" * (MAX_PROGRESS_TEXT + 1), 0)
     handle.send_progress("caf\udce9 é", 0)
     assert sink.items == [("y" * MAX_PROGRESS_TEXT, 0.0), ("caf\\udce9 é", 0.0)]
-    assert printable("é\n") == "é\n"
+    assert escape_surrogates("é\n") == "é\n"
 
 
 def test_a_handle_says_when_to_stop():

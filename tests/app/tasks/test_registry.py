@@ -115,8 +115,8 @@ def test_entry_points_are_looked_for():
             "cannot be imported: ModuleNotFoundError: No module named 'no'",
         ),
         ("json:NoSuch", "the module has no NoSuch"),
-        ("json:loads", "is no subclass of app.tasks.base.BaseTask"),
-        ("json:JSONDecoder", "is no subclass of app.tasks.base.BaseTask"),
+        ("json:loads", "is not a subclass of app.tasks.base.BaseTask"),
+        ("json:JSONDecoder", "is not a subclass of app.tasks.base.BaseTask"),
         (f"{HERE}:Unfinished", "lacks the method execute"),
         (
             f"{HERE}:Demanding",
@@ -165,7 +165,7 @@ def test_a_name_can_be_taken_once():
     with pytest.raises(InvalidSettings) as caught:
         registry(app_tasks=f"{HERE}:Rival")
     assert str(caught.value) == (
-        f"APP_TASKS: {HERE}:Rival: there is a task named demo_task already"
+        f"APP_TASKS: {HERE}:Rival: another task has the name demo_task already"
     )
 
 

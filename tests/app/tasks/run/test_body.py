@@ -5,13 +5,13 @@ from __future__ import annotations
 import gevent
 import pytest
 
-from app.schemas.task_schema import TaskStatus
 from app.tasks.run.body import TaskBody
+from app.tasks.run.lifecycle import TaskStep
 from app.tasks.run.native import NativeRunner
-from app.tasks.run.outcome import Outcome
+from app.tasks.run.outcome import TaskOutcome
 from tests.support.timing import TIME_LIMIT
 
-COMPLETED = Outcome(TaskStatus.COMPLETED)
+COMPLETED = TaskOutcome(TaskStep.RETURN)
 
 
 class Run:

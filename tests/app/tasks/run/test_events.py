@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.schemas.task_schema import TaskProgress, TaskStatus
+from app.schemas.task_schema import TaskProgress
 from app.tasks.run.events import TaskEvents
-from app.tasks.run.outcome import Outcome, cancelled, timed_out
-from tests.app.tasks.task_support import ENVELOPE, Recorder
+from app.tasks.run.lifecycle import TaskStep
+from app.tasks.run.outcome import TaskOutcome
+from tests.app.tasks.task_support import ENVELOPE, RecordingSender
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
 
@@ -28,30 +29,32 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
             {"data": {"text": "half", "value": 0.5}},
         ),
         (
-            lambda events: events.ended(
-                "t1", Outcome(TaskStatus.COMPLETED, event_data={"a": None})
-            ),
+            lambda events: events.ended("t1", TaskOutcome(TaskStep.RETURN, event_data={"a": None})),
             "task_completed",
             {"data": {"a": None}},
         ),
         (
             lambda events: events.ended(
-                "t1", Outcome(TaskStatus.COMPLETED, event_data=[], omitted=["files"])
+                "t1", TaskOutcome(TaskStep.RETURN, event_data=[], omitted=["files"])
             ),
             "task_completed",
             {"data": [], "omitted": ["files"]},
         ),
         (
-            lambda events: events.ended("t1", timed_out(2)),
+            lambda events: events.ended("t1", TaskOutcome.timed_out(2)),
             "task_failed",
             {"data": {"error": "timed out after 2 s"}},
         ),
-        (lambda events: events.ended("t1", cancelled()), "task_cancelled", {"data": {}}),
+        (
+            lambda events: events.ended("t1", TaskOutcome.cancelled()),
+            "task_cancelled",
+            {"data": {}},
+        ),
     ],
 )
 def test_each_event_is_broadcast_in_its_exact_shape(send, event_type, rest):
     """To everybody, as task_event, with the moment in UTC."""
-    sender = Recorder()
+    sender = RecordingSender()
     send(TaskEvents(sender, lambda: NOW))
     assert sender.sent == [
         {
@@ -66,7 +69,7 @@ def test_each_event_is_broadcast_in_its_exact_shape(send, event_type, rest):
 
 def test_a_send_that_raises_is_logged(caplog):
     """With the task and the event, and goes no further."""
-    sender = Recorder()
+    sender = RecordingSender()
 
     def refuse(event):
         raise OSError("no gateway")

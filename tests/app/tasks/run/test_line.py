@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import InvalidOperationException, TooBusy
 from app.tasks.run.line import LineLimits, TaskLine, TaskRefused
-from app.tasks.run.outcome import cancelled
+from app.tasks.run.outcome import TaskOutcome
 from app.tasks.run.record import TaskOrigin, TaskRecord
 from tests.app.tasks.task_support import Gate
 
@@ -39,7 +39,7 @@ def names(records):
 
 def end(line, record):
     """A task ends; who begins."""
-    record.end(cancelled(), NOW, 0.0)
+    record.end(TaskOutcome.cancelled(), NOW, 0.0)
     return names(line.finished(record))
 
 
@@ -49,7 +49,7 @@ def test_whoever_finds_a_free_slot_begins_and_the_others_wait():
     two = line(slots=2)
     assert [two.join(a), two.join(b), two.join(c)] == [[a], [b], []]
     assert two.running == 2
-    a.end(cancelled(), NOW, 0.0)
+    a.end(TaskOutcome.cancelled(), NOW, 0.0)
     assert two.finished(a) == [c]
     assert two.running == 2
 
@@ -61,7 +61,7 @@ def test_whoever_leaves_the_line_takes_no_slot():
     for record in (a, b, c):
         one.join(record)
     one.leave(b)
-    b.end(cancelled(), NOW, 0.0)
+    b.end(TaskOutcome.cancelled(), NOW, 0.0)
     assert one.finished(b) == []
     assert one.finished(a) == [c]
     assert (one.running, one.is_empty) == (1, False)
@@ -145,7 +145,9 @@ def test_a_client_may_have_so_many_unfinished():
     a, b, c = tasks_of("a", 3)
     one.join(a)
     one.join(b)
-    with pytest.raises(TaskRefused, match=r"^2 tasks of your address are unfinished;") as caught:
+    with pytest.raises(
+        TaskRefused, match=r"^Your address has reached its limit of 2 unfinished tasks;"
+    ) as caught:
         one.join(c)
     assert caught.value.reason == "tasks_per_address"
     (other,) = tasks_of("b", 1)

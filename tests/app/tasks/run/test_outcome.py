@@ -11,14 +11,12 @@ from pydantic import BaseModel, RootModel
 
 from app.schemas.task_schema import TaskStatus
 from app.tasks.base import TaskCancelled, TaskProgressHandle
+from app.tasks.run.lifecycle import TaskStep
 from app.tasks.run.outcome import (
     MAX_ERROR_TEXT,
-    Outcome,
     ResultLimits,
-    cancelled,
-    execute,
-    failed,
-    timed_out,
+    TaskOutcome,
+    run_task,
 )
 from tests.app.tasks.task_support import Call
 from tests.support.hostile import HidesClass, Nameless, Unshowable, raising_str
@@ -45,7 +43,7 @@ class Sink:
 def run(function, limit=1000, sink=None, kept=10**6):
     """Run a function as a task."""
     limits = ResultLimits(event_bytes=limit, kept_bytes=kept)
-    return execute(Call(function), TaskProgressHandle(sink or Sink()), {}, limits)
+    return run_task(Call(function), TaskProgressHandle(sink or Sink()), {}, limits)
 
 
 def kept_of(outcome):
@@ -56,8 +54,8 @@ def kept_of(outcome):
 def test_a_result_is_kept_whole_and_sent_whole():
     """An ordinary result is the same in both places."""
     plain = {"small": 1, "large": [1], "larger": None}
-    assert run(lambda handle: Loose(large=[1])) == Outcome(
-        TaskStatus.COMPLETED,
+    assert run(lambda handle: Loose(large=[1])) == TaskOutcome(
+        TaskStep.RETURN,
         result_json=b'{"small":1,"large":[1],"larger":null}',
         event_data=plain,
     )
@@ -119,7 +117,7 @@ def test_fields_are_left_out_to_the_last():
 def test_a_task_that_is_over_before_it_begins_does_nothing():
     """As when its thread came free too late."""
     worked = []
-    assert run(worked.append, sink=Sink(closed=True)) == cancelled()
+    assert run(worked.append, sink=Sink(closed=True)) == TaskOutcome.cancelled()
     assert worked == []
 
 
@@ -129,24 +127,24 @@ def test_a_cancelled_task_is_cancelled():
     def work(handle):
         raise TaskCancelled("stop")
 
-    assert run(work) == Outcome(TaskStatus.CANCELLED, keeps_progress=False)
+    assert run(work) == TaskOutcome(TaskStep.CANCEL)
 
 
 def test_a_time_limit_is_named_as_it_was_set():
     """300.0 is 300 s, 0.5 is 0.5 s."""
-    assert timed_out(300.0).error == "timed out after 300 s"
-    assert timed_out(0.5) == Outcome(
-        TaskStatus.FAILED, keeps_progress=False, error="timed out after 0.5 s"
+    assert TaskOutcome.timed_out(300.0).error == "timed out after 300 s"
+    assert TaskOutcome.timed_out(0.5) == TaskOutcome(
+        TaskStep.TIME_OUT, error="timed out after 0.5 s"
     )
 
 
 def test_an_error_can_always_be_shown_and_sent():
-    """Too long, not encodable, or not even printable."""
+    """Too long, not encodable, or not even escape_surrogates."""
 
-    assert failed(ValueError("e" * (MAX_ERROR_TEXT + 1))).error == "e" * MAX_ERROR_TEXT
-    assert failed(ValueError("caf\udce9")).error == "caf\\udce9"
-    assert failed(KeyError("x")).error == "KeyError: 'x'"
-    assert failed(SystemExit()).error == "SystemExit"
+    assert TaskOutcome.failed(ValueError("e" * (MAX_ERROR_TEXT + 1))).error == "e" * MAX_ERROR_TEXT
+    assert TaskOutcome.failed(ValueError("caf\udce9")).error == "caf\\udce9"
+    assert TaskOutcome.failed(KeyError("x")).error == "KeyError: 'x'"
+    assert TaskOutcome.failed(SystemExit()).error == "SystemExit"
 
 
 HOSTILE = [
@@ -168,8 +166,8 @@ def test_an_exception_that_cannot_be_shown_is_still_a_failure(make, error):
     def work(handle):
         raise exc
 
-    assert failed(exc) == Outcome(TaskStatus.FAILED, error=error, exception=exc)
-    assert run(work) == failed(exc)
+    assert TaskOutcome.failed(exc) == TaskOutcome(TaskStep.RAISE, error=error, exception=exc)
+    assert run(work) == TaskOutcome.failed(exc)
 
 
 def test_a_result_whose_class_refuses_its_name_is_a_failure():
@@ -188,3 +186,19 @@ def test_the_exception_is_there_for_the_log(exc):
     outcome = run(work)
     assert outcome.exception is exc
     assert exc.__traceback__ is not None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "keeps_progress"),
+    [
+        (TaskOutcome(TaskStep.RETURN), TaskStatus.COMPLETED, True),
+        (TaskOutcome.failed(ValueError("x")), TaskStatus.FAILED, True),
+        (TaskOutcome.timed_out(1.0), TaskStatus.FAILED, False),
+        (TaskOutcome.cancelled(), TaskStatus.CANCELLED, False),
+    ],
+)
+def test_status_and_waiting_progress(
+    outcome: TaskOutcome, status: TaskStatus, keeps_progress: bool
+) -> None:
+    """The step decides the status, and only an end by the task itself keeps its progress."""
+    assert (outcome.status, outcome.keeps_progress) == (status, keeps_progress)

@@ -10,8 +10,8 @@ import gevent
 import pytest
 
 from app.errors import InvalidOperationException, NotFound
-from app.schemas.task_schema import TaskStatus
-from app.tasks.run.outcome import Outcome, cancelled
+from app.tasks.run.lifecycle import TaskStep
+from app.tasks.run.outcome import TaskOutcome
 from app.tasks.run.record import TaskRecord
 from app.tasks.run.store import StoreLimits, TaskStore
 from tests.app.tasks.task_support import Clock, Gate
@@ -25,7 +25,7 @@ def added(store, task_id, clock, *, finished):
     record = TaskRecord(task_id, Gate(), {}, NOW)
     store.add(record)
     if finished:
-        record.end(cancelled(), NOW, clock())
+        record.end(TaskOutcome.cancelled(), NOW, clock())
         store.finished(record)
     return record
 
@@ -71,7 +71,7 @@ def test_memory_is_freed_when_nobody_asks():
     references = [weakref.ref(added(store, str(n), clock, finished=True).task) for n in range(2)]
     late = added(store, "late", clock, finished=False)
     clock.now += 1.0
-    late.end(cancelled(), NOW, clock())
+    late.end(TaskOutcome.cancelled(), NOW, clock())
     store.finished(late)
     references.append(weakref.ref(late.task))
     del late
@@ -121,7 +121,7 @@ def completed(store, task_id, result):
     record = TaskRecord(task_id, Gate(), {}, NOW)
     store.add(record)
     record.begin(NOW, 1000.0)
-    record.end(Outcome(TaskStatus.COMPLETED, result_json=result), NOW, 1000.0)
+    record.end(TaskOutcome(TaskStep.RETURN, result_json=result), NOW, 1000.0)
     store.finished(record)
 
 
@@ -138,7 +138,7 @@ def test_so_many_finished_tasks_are_remembered():
     for name in "abc":
         added(store, name, clock, finished=True)
     assert known(store) == ["early", "b", "c"]
-    early.end(cancelled(), NOW, clock())
+    early.end(TaskOutcome.cancelled(), NOW, clock())
     store.finished(early)
     assert known(store) == ["early", "c"]
     store.remove("early")
