@@ -1,4 +1,4 @@
-"""What the tests of tasks share: a connection manager that records, a clock, small tasks."""
+"""Helpers of the tests of tasks: a recorded task service, a clock, small tasks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from app.lifecycle import ShutdownCoordinator
 from app.services.connection_manager import ServiceType
 from app.services.metrics_service import NullMetrics
-from app.tasks.base import BaseTask
+from app.tasks.base import BaseTask, TaskProgressHandle
 from app.tasks.run.line import LineLimits
 from app.tasks.run.outcome import ResultLimits
 from app.tasks.run.store import StoreLimits
@@ -35,65 +35,65 @@ class Done(BaseModel):
 
 
 class Clock:
-    """Monotonic seconds that move only when told to."""
+    """A clock of monotonic seconds that only the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
 
     def __call__(self) -> float:
-        """The time now."""
+        """Return the time."""
         return self.now
 
 
 class RecordingSender:
-    """A connection manager that keeps what is sent, and may do something while it sends."""
+    """A connection manager that keeps the sent events, and can call a function meanwhile."""
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
         self.envelopes: set[tuple[Any, ...]] = set()
-        self.during: Callable[[dict[str, Any]], None] = lambda event: None
+        self.during: Callable[[dict[str, Any]], object] = lambda event: None
 
     def send_event(
         self, request_id: str | None, event_data: dict[str, Any], event_name: str, service_type: Any
     ) -> bool:
-        """Keep the event, then do what the test wants done meanwhile."""
+        """Keep the event, then call the test's function."""
         self.envelopes.add((request_id, event_name, service_type))
         self.sent.append(event_data)
         self.during(event_data)
         return True
 
     def of(self, task_id: str) -> list[dict[str, Any]]:
-        """The events of one task."""
+        """Return the events of one task."""
         return [event for event in self.sent if event["task_id"] == task_id]
 
     def types(self, task_id: str) -> list[str]:
-        """Their types."""
+        """Return the types of a task's events."""
         return [event["event_type"] for event in self.of(task_id)]
 
     def last(self, task_id: str) -> tuple[str, Any]:
-        """Type and data of its last one."""
+        """Return the type and the data of a task's last event."""
         event = self.of(task_id)[-1]
         return event["event_type"], event["data"]
 
 
 class CountingMetrics(NullMetrics):
-    """Keeps what is counted of tasks."""
+    """Metrics that keep the counts of tasks."""
 
     def __init__(self) -> None:
         self.finished: list[tuple[str, str, float]] = []
         self.active: list[int] = []
 
     def task_finished(self, task_type: str, status: str, seconds: float) -> None:
-        """Keep it."""
+        """Keep the arguments."""
         self.finished.append((task_type, status, seconds))
 
     def tasks_active(self, count: int) -> None:
-        """Keep it."""
+        """Keep the count."""
         self.active.append(count)
 
 
 class RecordedTasks:
-    """A task service and everything around it."""
+    """A task service with a connection manager and metrics that record every call."""
 
     def __init__(self, **options: Any) -> None:
         self.sender = RecordingSender()
@@ -121,27 +121,27 @@ class RecordedTasks:
         )
 
     def settle(self) -> None:
-        """Wait until every task's terminal event was sent."""
+        """Wait until the terminal event of every task was sent."""
         assert self.service.wait_for_tasks(TIME_LIMIT)
 
     def end(self) -> None:
-        """Cancel what still runs or waits: a time limit that passes later is another test's log."""
+        """Cancel all unfinished tasks, so that none of them logs during a later test."""
         self.coordinator.shutdown()
         self.settle()
 
     def run(self, task: BaseTask, **kwargs: Any) -> str:
-        """Run one task to its end; its id."""
+        """Run one task to its end, and return its ID."""
         task_id = self.service.start_task(task, **kwargs).task_id
         self.settle()
         return task_id
 
     def sent(self, event_type: str, task_id: str = "t1") -> None:
-        """Wait until such an event was sent."""
+        """Wait until an event of this type was sent."""
         wait_until(lambda: event_type in self.sender.types(task_id), f"{event_type} of {task_id}")
 
 
 def ticking() -> Callable[[], datetime]:
-    """A time of day that is a second later each time it is asked."""
+    """Return a clock of UTC times that advances by a second with each call."""
     times: Iterator[datetime] = (
         datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=n) for n in itertools.count()
     )
@@ -149,32 +149,33 @@ def ticking() -> Callable[[], datetime]:
 
 
 class Gate(BaseTask):
-    """Waits until the test opens it."""
+    """A task that waits until the test opens it."""
 
     def __init__(self) -> None:
         self.entered = Signal()
         self.opened = Signal()
 
-    def execute(self, progress_handle, **kwargs):
-        """Say that it is here, and wait."""
+    def execute(self, progress_handle: TaskProgressHandle, **kwargs: Any) -> BaseModel:
+        """Note that the task runs, and wait."""
         self.entered.set()
         self.opened.wait()
         return Done()
 
 
 class Call(BaseTask):
-    """Does what the test gives it: a function of the progress handle."""
+    """A task that calls a function of the test with the progress handle."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
 
-    def execute(self, progress_handle, **kwargs):
+    def execute(self, progress_handle: TaskProgressHandle, **kwargs: Any) -> BaseModel:
         """Call the function."""
-        return self.function(progress_handle, **kwargs)
+        result: BaseModel = self.function(progress_handle, **kwargs)
+        return result
 
 
 class NativeCall(Call):
-    """The same on a native thread."""
+    """A task that calls a function of the test on a native thread."""
 
     cpu_bound = True
 

@@ -1,4 +1,4 @@
-"""TaskConductor: one end for each task, whoever ends it, and a line that can be closed."""
+"""TaskConductor: each task ends once, and the line can be closed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app.errors import InvalidOperationException
+from app.tasks.base import BaseTask
 from app.tasks.conductor import TaskConductor
 from app.tasks.run.events import TaskEvents
 from app.tasks.run.line import LineLimits
@@ -24,7 +25,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 class ConductedTasks:
     """A conductor with one slot, and the parts that it needs."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.sender, self.metrics = RecordingSender(), CountingMetrics()
         now, self.numbers = ticking(), itertools.count(1)
         self.store = TaskStore(StoreLimits(), time.monotonic)
@@ -39,15 +40,15 @@ class ConductedTasks:
             now=now,
         )
 
-    def take(self, task):
-        """Hand it a task."""
+    def take(self, task: BaseTask) -> TaskRecord:
+        """Pass a task to the conductor."""
         record = TaskRecord(f"t{next(self.numbers)}", task, {}, NOW)
         self.conductor.take(record)
         return record
 
 
-def test_the_next_begins_when_the_last_event_was_sent():
-    """One slot, two tasks: four events in their order, and then it is idle."""
+def test_the_next_begins_when_the_last_event_was_sent() -> None:
+    """With one slot, a task begins after the terminal event of the task before."""
     tasks = ConductedTasks()
     assert tasks.conductor.wait_until_idle(0)
     for _ in range(2):
@@ -62,8 +63,8 @@ def test_the_next_begins_when_the_last_event_was_sent():
     assert [record.task_id for record in tasks.store.all()] == ["t1", "t2"]
 
 
-def test_the_first_end_counts():
-    """The second one changes nothing and is told so."""
+def test_the_first_end_counts() -> None:
+    """The second end of a task changes nothing and returns False."""
     tasks = ConductedTasks()
     record = tasks.take(Gate())
     assert tasks.conductor.settle(record, TaskOutcome.timed_out(1.0))
@@ -73,8 +74,8 @@ def test_the_first_end_counts():
     assert [status for _, status, _ in tasks.metrics.finished] == ["failed"]
 
 
-def test_a_closed_line_takes_nothing_more():
-    """It names those who wait; the running one goes on."""
+def test_a_closed_line_takes_nothing_more() -> None:
+    """Closing the line returns the waiting tasks, and the running task goes on."""
     tasks = ConductedTasks()
     running, waiting = tasks.take(Gate()), tasks.take(Gate())
     assert tasks.conductor.close_line() == [waiting]

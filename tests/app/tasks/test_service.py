@@ -6,11 +6,13 @@ import socket
 import threading
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import gevent
 from gevent.monkey import get_original
 
 from app.schemas.task_schema import TaskStartResponse, TaskStatus
+from app.tasks.base import TaskProgressHandle
 from gateway_shim.event_loop.turns import SLICE_SECONDS
 from tests.app.tasks.task_support import (
     ENVELOPE,
@@ -28,11 +30,11 @@ from tests.support.timing import TIME_LIMIT
 
 
 @both_kinds
-def test_a_tasks_whole_life_is_broadcast_in_order(kind):
-    """Start, progress and result arrive as whole, exact payloads for everybody."""
+def test_a_tasks_whole_life_is_broadcast_in_order(kind: type[Call]) -> None:
+    """The start, the progress and the result are broadcast in order, with exact payloads."""
     tasks = RecordedTasks(now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
 
-    def work(handle, number):
+    def work(handle: TaskProgressHandle, number: int) -> Done:
         handle.send_progress("half", 0.5)
         handle.send_progress_value(0.75)
         handle.send_progress_text("nearly")
@@ -42,7 +44,7 @@ def test_a_tasks_whole_life_is_broadcast_in_order(kind):
     assert answer == TaskStartResponse(task_id="t1", status=TaskStatus.RUNNING)
     tasks.settle()
 
-    def event(event_type, data):
+    def event(event_type: str, data: object) -> dict[str, Any]:
         return {
             "event_type": event_type,
             "task_id": "t1",
@@ -73,13 +75,13 @@ def test_a_tasks_whole_life_is_broadcast_in_order(kind):
     }
 
 
-def test_a_task_that_reports_without_pause_lets_others_be_served():
-    """Between two reads of a socket only as many events are sent as one slice of time allows."""
+def test_a_task_that_reports_without_pause_lets_others_be_served() -> None:
+    """A task that reports without a pause does not delay other greenlets for long."""
     tasks = RecordedTasks()
     tasks.sender.during = lambda event: native_sleep(SLICE_SECONDS / 2)
     done = threading.Event()
 
-    def work(handle):
+    def work(handle: TaskProgressHandle) -> Done:
         for _ in range(10_000):
             if done.is_set():
                 break
@@ -104,8 +106,8 @@ def test_a_task_that_reports_without_pause_lets_others_be_served():
     assert max(sent) < 20
 
 
-def test_timestamps_never_go_back():
-    """Each event carries the moment it was sent."""
+def test_timestamps_never_go_back() -> None:
+    """Each event has the time at which it was sent."""
     tasks = RecordedTasks()
     tasks.run(Call(lambda handle: handle.send_progress("x", 0.5) or Done()))
     times = [event["timestamp"] for event in tasks.sender.sent]
@@ -113,12 +115,12 @@ def test_timestamps_never_go_back():
     assert len(times) == 3
 
 
-def test_thousands_of_updates_from_a_native_thread_arrive_in_order():
-    """Far more updates than the mailbox holds: all of them, in order, then the end."""
+def test_thousands_of_updates_from_a_native_thread_arrive_in_order() -> None:
+    """Far more updates than the mailbox holds arrive in order, and then the terminal event."""
     tasks = RecordedTasks()
     count = 5000
 
-    def work(handle):
+    def work(handle: TaskProgressHandle) -> Done:
         for number in range(count):
             handle.send_progress(str(number), number / count)
         return Done()
@@ -132,13 +134,13 @@ def test_thousands_of_updates_from_a_native_thread_arrive_in_order():
     assert_one_end(tasks, "t1", "task_completed")
 
 
-def test_a_native_task_does_not_hold_up_the_hub():
-    """While a task blocks its thread, greenlets go on."""
+def test_a_native_task_does_not_hold_up_the_hub() -> None:
+    """Greenlets run while a task blocks its native thread."""
     tasks = RecordedTasks()
     release = get_original("_thread", "allocate_lock")()
     release.acquire()
 
-    def work(handle):
+    def work(handle: TaskProgressHandle) -> Done:
         return Done(number=int(release.acquire(timeout=TIME_LIMIT)))
 
     tasks.service.start_task(NativeCall(work))
@@ -149,12 +151,12 @@ def test_a_native_task_does_not_hold_up_the_hub():
     assert tasks.sender.last("t1") == ("task_completed", {"number": 1})
 
 
-def test_metrics_count_each_end_and_who_runs():
-    """Every end is counted once with its status and its seconds."""
+def test_metrics_count_each_end_and_who_runs() -> None:
+    """Each end is counted once with its status and duration."""
     clock = Clock()
     tasks = RecordedTasks(clock=clock, max_workers=1)
 
-    def work(handle):
+    def work(handle: TaskProgressHandle) -> Done:
         clock.now += 2.5
         return Done()
 
@@ -170,13 +172,13 @@ def test_metrics_count_each_end_and_who_runs():
     assert tasks.metrics.active[-1] == 0
 
 
-def test_a_task_may_be_given_any_parameter_name():
-    """A parameter called task is the task's own."""
+def test_a_task_may_be_given_any_parameter_name() -> None:
+    """A task may have a parameter with the name ``task``."""
     tasks = RecordedTasks()
     seen = {}
 
     class Odd(Gate):
-        def execute(self, progress_handle, **kwargs):
+        def execute(self, progress_handle: TaskProgressHandle, **kwargs: Any) -> Done:
             seen.update(kwargs)
             return Done()
 
@@ -186,8 +188,8 @@ def test_a_task_may_be_given_any_parameter_name():
     assert seen == {"task": 1, "number": 2}
 
 
-def test_ids_and_times_have_real_defaults():
-    """Without injected ones: a UUID, and the time of day in UTC."""
+def test_ids_and_times_have_real_defaults() -> None:
+    """By default, IDs are UUIDs and times are the present time in UTC."""
     from app.lifecycle import ShutdownCoordinator
     from app.services.metrics_service import NullMetrics
     from app.tasks.service import TaskService
@@ -198,4 +200,5 @@ def test_ids_and_times_have_real_defaults():
     assert service.wait_for_tasks(TIME_LIMIT)
     shown = service.get_task_status(task_id)
     assert len(task_id) == 36
+    assert shown.finished_at is not None
     assert abs(shown.finished_at.timestamp() - time.time()) < TIME_LIMIT

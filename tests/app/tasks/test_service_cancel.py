@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any, Never
 
 import gevent
 import pytest
@@ -10,7 +11,7 @@ from gevent.event import Event as Signal
 
 from app.errors import InvalidOperationException
 from app.schemas.task_schema import TaskStartResponse, TaskStatus
-from app.tasks.base import TaskCancelled
+from app.tasks.base import TaskCancelled, TaskProgressHandle
 from tests.app.tasks.task_support import (
     Call,
     Done,
@@ -22,8 +23,8 @@ from tests.app.tasks.task_support import (
 from tests.support.timing import TIME_LIMIT, wait_until
 
 
-def test_a_running_greenlet_is_killed_by_a_cancel():
-    """It ends where it waits, with task_cancelled and nothing after it."""
+def test_a_running_greenlet_is_killed_by_a_cancel() -> None:
+    """A cancelled greenlet ends where it waits, and ``task_cancelled`` is its last event."""
     tasks = RecordedTasks()
     gate = Gate()
     tasks.service.start_task(gate)
@@ -35,8 +36,8 @@ def test_a_running_greenlet_is_killed_by_a_cancel():
     assert tasks.sender.last("t1") == ("task_cancelled", {})
 
 
-def test_a_pending_task_is_cancelled_without_having_begun():
-    """It gets task_cancelled alone, never a start, and the line goes on."""
+def test_a_pending_task_is_cancelled_without_having_begun() -> None:
+    """A cancelled pending task gets only ``task_cancelled``, and the next task begins."""
     tasks = RecordedTasks(max_workers=1)
     gate = Gate()
     tasks.service.start_task(gate)
@@ -50,8 +51,8 @@ def test_a_pending_task_is_cancelled_without_having_begun():
     assert tasks.sender.types("t3") == ["task_started", "task_completed"]
 
 
-def test_a_task_cancelled_while_its_start_is_sent_never_works():
-    """The body is not begun if the cancel came first."""
+def test_a_task_cancelled_while_its_start_is_sent_never_works() -> None:
+    """A task that is cancelled while its start is sent does no work."""
     tasks = RecordedTasks()
     tasks.sender.during = lambda event: (
         tasks.service.cancel_task("t1") if event["event_type"] == "task_started" else None
@@ -62,8 +63,8 @@ def test_a_task_cancelled_while_its_start_is_sent_never_works():
     assert worked == []
 
 
-def test_a_finished_task_cannot_be_cancelled():
-    """The refusal says how it ended."""
+def test_a_finished_task_cannot_be_cancelled() -> None:
+    """Cancelling a finished task is refused with its status."""
     tasks = RecordedTasks()
     tasks.run(Call(lambda handle: Done()))
     with pytest.raises(InvalidOperationException, match=r"^Task t1 is completed already; only a"):
@@ -71,23 +72,23 @@ def test_a_finished_task_cannot_be_cancelled():
     assert_one_end(tasks, "t1", "task_completed")
 
 
-def test_a_task_may_cancel_itself():
-    """Raising TaskCancelled ends it as cancelled."""
+def test_a_task_may_cancel_itself() -> None:
+    """A task that raises TaskCancelled ends as cancelled."""
     tasks = RecordedTasks()
 
-    def work(handle):
+    def work(handle: TaskProgressHandle) -> Never:
         raise TaskCancelled
 
     tasks.run(Call(work))
     assert tasks.sender.types("t1") == ["task_started", "task_cancelled"]
 
 
-def test_a_native_thread_learns_of_a_cancel_at_its_next_progress():
-    """The cancel ends the task at once; the thread then leaves, and sends nothing more."""
+def test_a_native_thread_learns_of_a_cancel_at_its_next_progress() -> None:
+    """A cancelled native task is over at once, and its thread stops at its next progress."""
     tasks = RecordedTasks()
     left = []
 
-    def work(handle):
+    def work(handle: TaskProgressHandle) -> None:
         try:
             while True:
                 handle.send_progress("still here", 0.1)
@@ -103,12 +104,12 @@ def test_a_native_thread_learns_of_a_cancel_at_its_next_progress():
     assert_one_end(tasks, "t1", "task_cancelled")
 
 
-def test_progress_that_waits_is_dropped_by_a_cancel_but_not_by_the_end():
-    """After a cancel nothing old comes; after an ordinary end everything does."""
+def test_progress_that_waits_is_dropped_by_a_cancel_but_not_by_the_end() -> None:
+    """A cancel discards waiting progress, and an ordinary end sends it."""
     tasks = RecordedTasks()
     reported = Signal()
 
-    def work(handle, leave):
+    def work(handle: TaskProgressHandle, leave: bool) -> Done:
         for number in range(10):
             handle.send_progress(str(number), 0.0)
         reported.set()
@@ -116,7 +117,7 @@ def test_progress_that_waits_is_dropped_by_a_cancel_but_not_by_the_end():
             gevent.sleep(TIME_LIMIT)
         return Done()
 
-    def cancel_at_first_update(event):
+    def cancel_at_first_update(event: dict[str, Any]) -> None:
         if event["event_type"] == "progress_update" and event["task_id"] == "t1":
             reported.wait()
             if tasks.service.get_task_status("t1").status is TaskStatus.RUNNING:
@@ -133,13 +134,13 @@ def test_progress_that_waits_is_dropped_by_a_cancel_but_not_by_the_end():
     ]
 
 
-def test_a_greenlet_that_survives_its_cancel_sends_nothing_more():
-    """A task that swallows everything is over all the same, and its progress is refused."""
+def test_a_greenlet_that_survives_its_cancel_sends_nothing_more() -> None:
+    """The progress of a task that ignores its cancel is refused."""
     tasks = RecordedTasks()
     refused = []
     gate = Signal()
 
-    def work(handle):
+    def work(handle: TaskProgressHandle) -> Done:
         with suppress(gevent.GreenletExit):
             gate.wait()
         try:

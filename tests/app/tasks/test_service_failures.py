@@ -6,11 +6,14 @@ import gc
 import io
 import logging
 import weakref
+from collections.abc import Callable
+from typing import Any, Never
 
 import gevent
 import pytest
 
 from app.schemas.task_schema import TaskStatus
+from app.tasks.base import TaskProgressHandle
 from app.tasks.run import body as task_body
 from gateway_shim.log_lines.line_handler import LineHandler
 from gateway_shim.log_lines.log_format import TextFormatter
@@ -36,8 +39,10 @@ from tests.support.timing import wait_until
         lambda: raising_str(SystemExit),
     ],
 )
-def test_a_failure_that_cannot_be_shown_ends_its_task(kind, make, monkeypatch):
-    """One terminal event, and the slot is free, whatever the exception's class does."""
+def test_a_failure_that_cannot_be_shown_ends_its_task(
+    kind: type[Call], make: Callable[[], BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception that cannot be shown ends its task once and frees the slot."""
     # The formatter of pytest cannot show these exceptions; the one of the product can.
     stream = io.StringIO()
     handler = LineHandler(stream)
@@ -47,7 +52,7 @@ def test_a_failure_that_cannot_be_shown_ends_its_task(kind, make, monkeypatch):
     monkeypatch.setattr(logger, "handlers", [handler])
     tasks = RecordedTasks(max_workers=1)
 
-    def work(handle):
+    def work(handle: TaskProgressHandle) -> Never:
         raise make()
 
     tasks.service.start_task(kind(work))
@@ -67,13 +72,15 @@ def test_a_failure_that_cannot_be_shown_ends_its_task(kind, make, monkeypatch):
         (Done, "but returned ModelMetaclass"),
     ],
 )
-def test_a_result_that_is_no_model_fails_the_task(kind, returned, error):
-    """The error says what must be returned, and what was."""
+def test_a_result_that_is_no_model_fails_the_task(
+    kind: type[Call], returned: object, error: str
+) -> None:
+    """The error names the expected type and the returned type."""
     tasks = RecordedTasks()
     tasks.run(kind(lambda handle: returned))
     assert tasks.sender.last("t1") == (
         "task_failed",
-        {"error": f"the task {kind(None).name} must return a pydantic model, {error}"},
+        {"error": f"the task {kind.name} must return a pydantic model, {error}"},
     )
 
 
@@ -89,28 +96,31 @@ def test_a_result_that_is_no_model_fails_the_task(kind, returned, error):
         (gevent.GreenletExit("bye"), "GreenletExit: bye"),
     ],
 )
-def test_whatever_a_task_raises_fails_that_task_only(kind, exception, error, caplog):
-    """The message goes to the browsers, the traceback to the log, and the next task runs."""
+def test_whatever_a_task_raises_fails_that_task_only(
+    kind: type[Call], exception: BaseException, error: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Browsers get the message, the log gets the traceback, and the next task runs."""
     tasks = RecordedTasks()
 
-    def work(handle):
+    def work(handle: TaskProgressHandle) -> Never:
         raise exception
 
     tasks.run(kind(work))
     assert tasks.sender.last("t1") == ("task_failed", {"error": error})
     assert tasks.service.get_task_status("t1").error == error
     (record,) = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert record.exc_info is not None
     assert record.exc_info[1] is exception
     assert "in work" in caplog.text
     tasks.run(kind(lambda handle: Done()))
     assert tasks.sender.last("t2") == ("task_completed", {"number": 1})
 
 
-def test_progress_before_a_failure_is_still_sent():
-    """What a task reported before it raised arrives before the failure."""
+def test_progress_before_a_failure_is_still_sent() -> None:
+    """Progress that was reported before a failure is sent before the failure."""
     tasks = RecordedTasks()
 
-    def work(handle):
+    def work(handle: TaskProgressHandle) -> Never:
         handle.send_progress("so far", 0.5)
         raise ValueError("no further")
 
@@ -118,8 +128,8 @@ def test_progress_before_a_failure_is_still_sent():
     assert tasks.sender.types("t1") == ["task_started", "progress_update", "task_failed"]
 
 
-def test_a_finished_task_keeps_no_traceback_alive(monkeypatch):
-    """The local variables of a task that raised are freed, although the task is remembered."""
+def test_a_finished_task_keeps_no_traceback_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The local variables of a task that failed are freed."""
     # pytest keeps every log record, and with it the traceback.
     monkeypatch.setattr(logging.getLogger("app.tasks.conductor"), "disabled", True)
     tasks = RecordedTasks()
@@ -129,7 +139,7 @@ def test_a_finished_task_keeps_no_traceback_alive(monkeypatch):
 
     references = []
 
-    def work(handle):
+    def work(handle: TaskProgressHandle) -> Never:
         large = Large()
         references.append(weakref.ref(large))
         raise ValueError("with locals")
@@ -138,11 +148,13 @@ def test_a_finished_task_keeps_no_traceback_alive(monkeypatch):
     wait_until(lambda: gc.collect() is not None and references[0]() is None, "the locals' end")
 
 
-def test_an_event_that_cannot_be_sent_costs_the_task_nothing(caplog):
-    """A connection manager that raises is logged; the task ends as it should."""
+def test_an_event_that_cannot_be_sent_costs_the_task_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A failed send is logged, and the task ends as usual."""
     tasks = RecordedTasks()
 
-    def refuse(event):
+    def refuse(event: dict[str, Any]) -> Never:
         raise OSError("no gateway")
 
     tasks.sender.during = refuse
@@ -151,11 +163,13 @@ def test_an_event_that_cannot_be_sent_costs_the_task_nothing(caplog):
     assert caplog.text.count("a task event could not be sent") == 2
 
 
-def test_a_mistake_of_our_own_fails_the_task_and_frees_its_slot(monkeypatch):
-    """Even a body that cannot be made leaves no task running for ever."""
+def test_a_mistake_of_our_own_fails_the_task_and_frees_its_slot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A body that cannot be made fails its task and frees the slot."""
     tasks = RecordedTasks(max_workers=1)
 
-    def broken(*args):
+    def broken(*args: Any) -> Never:
         raise OSError("no descriptors left")
 
     with monkeypatch.context() as patch:

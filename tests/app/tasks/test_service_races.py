@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import gevent
 import pytest
@@ -13,6 +15,7 @@ from gevent.monkey import get_original
 from gevent.pool import Pool
 
 from app.errors import InvalidOperationException
+from app.tasks.base import TaskProgressHandle
 from tests.app.tasks.task_support import (
     Call,
     Done,
@@ -27,14 +30,14 @@ from tests.support.timing import TIME_LIMIT
 
 @both_kinds
 @pytest.mark.parametrize("order", list(itertools.permutations(["end", "cancel", "time limit"])))
-def test_of_all_who_end_a_task_in_the_same_instant_one_wins(kind, order):
-    """The task, a cancel and the time limit in one turn of the loop: one terminal event."""
+def test_ends_in_the_same_instant(kind: type[Call], order: tuple[str, ...]) -> None:
+    """The task, a cancel and the time limit in one turn of the loop give one terminal event."""
     tasks = RecordedTasks()
     go_on = get_original("_thread", "allocate_lock")()
     go_on.acquire()
     gate = Signal()
 
-    def work(handle):
+    def work(handle: TaskProgressHandle) -> Done:
         if kind is NativeCall:
             go_on.acquire(timeout=TIME_LIMIT)
         else:
@@ -46,13 +49,18 @@ def test_of_all_who_end_a_task_in_the_same_instant_one_wins(kind, order):
     gevent.sleep(0)
     record = tasks.service._store.find("t1")
     body = record.body
+    assert body is not None
 
-    def cancel():
+    def cancel() -> None:
         with suppress(InvalidOperationException):
             tasks.service.cancel_task("t1")
 
-    actions = {
-        "end": lambda: (gate.set(), go_on.release()),
+    def finish() -> None:
+        gate.set()
+        go_on.release()
+
+    actions: dict[str, Callable[[], None]] = {
+        "end": finish,
         "cancel": cancel,
         "time limit": body._time_out,
     }
@@ -70,12 +78,12 @@ def test_of_all_who_end_a_task_in_the_same_instant_one_wins(kind, order):
     )
 
 
-def test_hundreds_of_tasks_under_fire_each_end_once():
-    """Cancels, time-outs, results and failures in any order, with sends that switch."""
+def test_hundreds_of_tasks_end_once_each() -> None:
+    """With cancels, time-outs, results and failures in any order, each task ends once."""
     tasks = RecordedTasks(max_workers=8, timeout_seconds=0.03)
     tasks.sender.during = lambda event: gevent.sleep(0)
 
-    def work(handle, number):
+    def work(handle: TaskProgressHandle, number: int) -> Done:
         for step in range(number % 7):
             handle.send_progress(str(step), step / 7)
             (native_sleep if number % 2 else gevent.sleep)(0.001 * (number % 5))
@@ -91,7 +99,7 @@ def test_hundreds_of_tasks_under_fire_each_end_once():
         for n in range(200)
     ]
 
-    def cancel(task_id):
+    def cancel(task_id: str) -> None:
         gevent.sleep(0.0005 * int(task_id[1:]))
         with suppress(InvalidOperationException):
             tasks.service.cancel_task(task_id)
@@ -104,16 +112,16 @@ def test_hundreds_of_tasks_under_fire_each_end_once():
     assert (ends, len(tasks.metrics.finished)) == ({"completed", "failed", "cancelled"}, 200)
 
 
-def test_no_lock_is_held_while_an_event_is_sent():
-    """Whatever the sender calls back, from its own or another greenlet, gets an answer."""
+def test_no_lock_is_held_while_an_event_is_sent() -> None:
+    """The sender may call the service, from its own or from another greenlet."""
     tasks = RecordedTasks(max_workers=2)
-    late = []
+    late: list[str] = []
 
-    def call_back(event):
+    def call_back(event: dict[str, Any]) -> None:
         assert not tasks.service._conductor._lock.locked()
         assert not tasks.service._store._lock.locked()
 
-        def calls():
+        def calls() -> None:
             tasks.service.list_tasks()
             tasks.service.get_task_status(event["task_id"])
             if len(late) < 3:
@@ -128,19 +136,23 @@ def test_no_lock_is_held_while_an_event_is_sent():
 
     tasks.sender.during = call_back
 
-    def work(handle):
+    def work(handle: TaskProgressHandle) -> Done:
         handle.send_progress("on the way", 0.5)
         gevent.sleep(0)
         return Done()
 
+    def report_and_wait(handle: TaskProgressHandle) -> None:
+        handle.send_progress("x", 0)
+        gevent.sleep(9)
+
     tasks.service.start_task(Call(work))
-    tasks.service.start_task(Call(lambda handle: (handle.send_progress("x", 0), gevent.sleep(9))))
+    tasks.service.start_task(Call(report_and_wait))
     tasks.settle()
     assert tasks.sender.types("t1")[-1] == "task_completed"
     assert tasks.sender.types("t2")[-1] == "task_cancelled"
     assert [tasks.sender.types(task_id)[-1] for task_id in late] == ["task_completed"] * 3
 
 
-def test_a_lock_is_an_ordinary_one():
-    """The service's lock is not reentrant, so the callbacks above would have found it held."""
+def test_a_lock_is_an_ordinary_one() -> None:
+    """The lock is not reentrant, so that a callback under the lock would fail the test above."""
     assert type(RecordedTasks().service._conductor._lock) is type(threading.Lock())

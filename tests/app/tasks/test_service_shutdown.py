@@ -8,6 +8,7 @@ from gevent.event import Event as Signal
 
 from app.errors import InvalidOperationException
 from app.lifecycle import LifetimeEvent
+from app.tasks.base import TaskProgressHandle
 from tests.app.tasks.task_support import (
     Call,
     Done,
@@ -21,8 +22,8 @@ from tests.app.tasks.task_support import (
 from tests.support.timing import TIME_LIMIT
 
 
-def test_a_shutdown_refuses_new_tasks_and_cancels_those_in_line():
-    """What runs may end within the grace; what has not begun gets its task_cancelled at once."""
+def test_a_shutdown_refuses_new_tasks_and_cancels_those_in_line() -> None:
+    """Running tasks go on within the grace, and waiting tasks are cancelled at once."""
     tasks = RecordedTasks(max_workers=1, grace=TIME_LIMIT)
     gate = Gate()
     tasks.service.start_task(gate)
@@ -38,12 +39,12 @@ def test_a_shutdown_refuses_new_tasks_and_cancels_those_in_line():
     assert tasks.sender.types("t2") == ["task_cancelled"]
 
 
-def test_a_task_is_refused_from_the_first_moment_of_a_shutdown():
-    """Even before the service itself was told."""
+def test_a_task_is_refused_from_the_first_moment_of_a_shutdown() -> None:
+    """A task is refused even before the service was notified of the shutdown."""
     tasks = RecordedTasks()
-    refused = []
+    refused: list[LifetimeEvent] = []
 
-    def start(event):
+    def start(event: LifetimeEvent) -> None:
         if event is LifetimeEvent.PREPARE_SHUTDOWN:
             with pytest.raises(InvalidOperationException):
                 tasks.service.start_task(Call(lambda handle: Done()))
@@ -55,16 +56,18 @@ def test_a_task_is_refused_from_the_first_moment_of_a_shutdown():
 
 
 @both_kinds
-def test_a_task_that_outlasts_the_grace_is_cancelled_before_the_streams_end(kind):
-    """Its one terminal event is sent before the SHUTDOWN notification goes on to the next."""
+def test_a_task_that_outlasts_the_grace_is_cancelled_before_the_streams_end(
+    kind: type[Call],
+) -> None:
+    """The terminal event of a task is sent before later notifications of SHUTDOWN."""
     tasks = RecordedTasks(grace=0.01)
-    go_on = []
+    go_on: list[bool] = []
     at_the_end = []
     tasks.coordinator.register_lifetime_notification(
         lambda event: at_the_end.append((event.value, tasks.sender.types("t1")[-1]))
     )
 
-    def work(handle):
+    def work(handle: TaskProgressHandle) -> Done:
         while not go_on:
             (native_sleep if kind is NativeCall else gevent.sleep)(0.001)
         return Done()
@@ -82,8 +85,8 @@ def test_a_task_that_outlasts_the_grace_is_cancelled_before_the_streams_end(kind
     assert_one_end(tasks, "t1", "task_cancelled")
 
 
-def test_the_waiter_says_whether_all_tasks_are_over():
-    """False while one runs, True once its terminal event was sent."""
+def test_the_waiter_of_the_shutdown() -> None:
+    """The waiter returns False while a task runs, and True after its terminal event."""
     tasks = RecordedTasks()
     assert tasks.service.wait_for_tasks(0.0) is True
     gate = Gate()
@@ -94,8 +97,10 @@ def test_the_waiter_says_whether_all_tasks_are_over():
     assert tasks.sender.types("t1")[-1] == "task_completed"
 
 
-def test_a_sender_that_hangs_holds_up_the_shutdown_only_so_long(monkeypatch, caplog):
-    """The last events get a bounded time, then the process ends without them."""
+def test_a_sender_that_hangs_delays_the_shutdown_for_a_bounded_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A sender that blocks delays the shutdown for a bounded time only."""
     monkeypatch.setattr("app.tasks.service.LAST_EVENTS_SECONDS", 0.01)
     tasks = RecordedTasks()
     release = Signal()

@@ -6,6 +6,7 @@ import gevent
 import pytest
 
 from app.errors import TooBusy
+from app.tasks.base import TaskProgressHandle
 from app.tasks.run.record import TaskOrigin
 from tests.app.tasks.task_support import (
     Call,
@@ -15,12 +16,12 @@ from tests.app.tasks.task_support import (
 )
 
 
-def test_so_many_run_and_the_rest_wait_in_order():
-    """Three slots, nine tasks: never more than three, begun in the order of their starts."""
+def test_at_most_as_many_tasks_as_slots_run() -> None:
+    """With three slots, three of nine tasks run at a time, in the order of their starts."""
     tasks = RecordedTasks(max_workers=3)
     running, most, order = 0, 0, []
 
-    def work(handle, number):
+    def work(handle: TaskProgressHandle, number: int) -> Done:
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -35,8 +36,8 @@ def test_so_many_run_and_the_rest_wait_in_order():
     assert (most, order) == (3, list(range(9)))
 
 
-def test_a_slot_is_free_only_when_the_terminal_event_was_sent():
-    """With one slot the next task_started comes after the earlier task's end."""
+def test_a_slot_is_free_only_when_the_terminal_event_was_sent() -> None:
+    """With one slot, a task begins after the terminal event of the task before."""
     tasks = RecordedTasks(max_workers=1)
     tasks.sender.during = lambda event: gevent.sleep(0)
     for _ in range(3):
@@ -49,8 +50,8 @@ def test_a_slot_is_free_only_when_the_terminal_event_was_sent():
     ]
 
 
-def test_a_full_line_refuses_a_task():
-    """The waiting line is bounded, and says so."""
+def test_a_full_line_refuses_a_task() -> None:
+    """A full line refuses a task with its limit."""
     tasks = RecordedTasks(max_workers=1, max_waiting=1)
     gate = Gate()
     tasks.service.start_task(gate)
@@ -64,8 +65,8 @@ def test_a_full_line_refuses_a_task():
     assert len(tasks.service.list_tasks().tasks) == 2
 
 
-def test_one_client_cannot_lock_the_others_out():
-    """Four endless tasks and a full line of one client: another's task begins at once."""
+def test_one_client_cannot_lock_the_others_out() -> None:
+    """A client with endless tasks does not delay the task of another client."""
     tasks = RecordedTasks(max_workers=4, per_client=10)
     origin = TaskOrigin("192.0.2.1")
     for _ in range(10):

@@ -18,8 +18,8 @@ from tests.app.tasks.task_support import (
 )
 
 
-def test_a_list_comes_in_pages():
-    """Newest first; following next shows each task once, also when some are forgotten meanwhile."""
+def test_a_list_comes_in_pages() -> None:
+    """The pages show each task once, newest first, even if tasks are forgotten meanwhile."""
     tasks = RecordedTasks(max_finished=7)
     for _ in range(7):
         tasks.run(Call(lambda handle: Done()))
@@ -34,14 +34,14 @@ def test_a_list_comes_in_pages():
 
 
 @pytest.mark.parametrize("limit", [0, 101, -1])
-def test_a_page_is_bounded(limit):
-    """A limit that is not allowed is refused with what is."""
+def test_a_page_is_bounded(limit: int) -> None:
+    """An invalid limit is refused with the allowed range."""
     with pytest.raises(BadRequest, match=rf"^limit is {limit}; allowed is 1 to 100$"):
         RecordedTasks().service.list_tasks(limit)
 
 
-def test_tasks_started_in_one_microsecond_or_with_the_clock_set_back_are_listed_in_order():
-    """Their numbers differ all the same."""
+def test_tasks_started_in_one_microsecond_or_with_the_clock_set_back_are_listed_in_order() -> None:
+    """The numbers of tasks differ even if the clock does not advance."""
     hours = itertools.chain(*([hour] * 3 for hour in (5, 5, 3, 3, 6)), itertools.repeat(7))
     times = (datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in hours)
     tasks = RecordedTasks(max_workers=5, now=lambda: next(times))
@@ -56,18 +56,19 @@ def test_tasks_started_in_one_microsecond_or_with_the_clock_set_back_are_listed_
     tasks.end()
 
 
-def test_nothing_large_is_kept_of_a_task_that_is_over():
-    """Its parameters go at its end, the data of its event once the event was sent."""
+def test_nothing_large_is_kept_of_a_task_that_is_over() -> None:
+    """The parameters and the event's data are freed after the end."""
     tasks = RecordedTasks()
     tasks.run(Call(lambda handle, text: Done()), text="x" * 100_000)
     record = tasks.service._store.find("t1")
     assert record.kwargs == {}
+    assert record.outcome is not None
     assert record.outcome.event_data is None
     assert tasks.service.get_task_status("t1").result == {"number": 1}
 
 
-def test_a_status_as_json_is_the_same():
-    """With and without a result."""
+def test_a_status_as_json_is_the_same() -> None:
+    """The status as JSON equals the status model, with and without a result."""
     tasks = RecordedTasks()
     tasks.run(Call(lambda handle: Done(number=7)))
     tasks.service.start_task(Gate())
@@ -78,8 +79,8 @@ def test_a_status_as_json_is_the_same():
     tasks.end()
 
 
-def test_unknown_tasks_are_not_found():
-    """Each call that names a task says that there is none."""
+def test_unknown_tasks_are_not_found() -> None:
+    """Each call with an unknown ID raises NotFound."""
     tasks = RecordedTasks()
     for call in (
         tasks.service.get_task_status,
@@ -90,8 +91,8 @@ def test_unknown_tasks_are_not_found():
             call("nope")
 
 
-def test_a_finished_task_can_be_removed_and_a_running_one_cannot():
-    """Removing is for what is over."""
+def test_a_finished_task_can_be_removed_and_a_running_one_cannot() -> None:
+    """A running task cannot be removed, and a finished task can."""
     tasks = RecordedTasks()
     gate = Gate()
     tasks.service.start_task(gate)
@@ -103,8 +104,8 @@ def test_a_finished_task_can_be_removed_and_a_running_one_cannot():
     assert tasks.service.list_tasks().tasks == []
 
 
-def test_finished_tasks_are_forgotten_after_their_time():
-    """A running task stays, whatever its age."""
+def test_finished_tasks_are_forgotten_after_their_time() -> None:
+    """A finished task is forgotten after its time, and a running task is not."""
     clock = Clock()
     tasks = RecordedTasks(clock=clock, keep_seconds=60.0)
     gate = Gate()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gevent
 
+from app.tasks.base import TaskProgressHandle
 from tests.app.tasks.task_support import (
     Call,
     Done,
@@ -16,8 +17,8 @@ from tests.app.tasks.task_support import (
 from tests.support.timing import wait_until
 
 
-def test_a_greenlet_past_its_time_limit_fails():
-    """It is killed, and the error names the limit."""
+def test_a_greenlet_past_its_time_limit_fails() -> None:
+    """A greenlet that exceeds its time limit is killed, and the error names the limit."""
     tasks = RecordedTasks(timeout_seconds=0.02)
     gate = Gate()
     tasks.run(gate)
@@ -25,13 +26,13 @@ def test_a_greenlet_past_its_time_limit_fails():
     assert_one_end(tasks, "t1", "task_failed")
 
 
-def test_a_native_thread_past_its_time_limit_loses_its_slot_at_once():
-    """The next task runs although the thread still computes; its late result is dropped."""
+def test_a_native_thread_past_its_time_limit_loses_its_slot_at_once() -> None:
+    """The next task runs while the thread still computes, and its late result is ignored."""
     tasks = RecordedTasks(timeout_seconds=0.05, max_workers=1)
-    go_on = []
+    go_on: list[bool] = []
     ended = []
 
-    def runaway(handle):
+    def runaway(handle: TaskProgressHandle) -> Done:
         while not go_on:
             native_sleep(0.001)
         ended.append(handle.cancelled)
@@ -47,13 +48,13 @@ def test_a_native_thread_past_its_time_limit_loses_its_slot_at_once():
     assert_one_end(tasks, "t1", "task_failed")
 
 
-def test_runaways_on_every_thread_make_later_tasks_wait_only_within_their_limit():
-    """With every native thread lost, native tasks time out one by one and greenlets still run."""
+def test_runaways_on_every_thread_make_later_tasks_wait_only_within_their_limit() -> None:
+    """If tasks block all native threads, native tasks time out and greenlets still run."""
     tasks = RecordedTasks(timeout_seconds=0.05, max_workers=1)
-    go_on = []
-    worked = []
+    go_on: list[bool] = []
+    worked: list[object] = []
 
-    def runaway(handle):
+    def runaway(handle: TaskProgressHandle) -> Done:
         while not go_on:
             native_sleep(0.001)
         return Done()
