@@ -151,7 +151,8 @@ class TaskLine:
     def _check_room(self, record: TaskRecord) -> None:
         if self._waiting >= self._limits.waiting:
             raise TaskRefused(
-                f"The line of waiting tasks is full (limit {self._limits.waiting}); try again later",
+                f"The line of waiting tasks is full (limit {self._limits.waiting});"
+                " try again later",
                 RefusalReason.TASK_LINE,
             )
         if self._waiting_bytes + record.origin.params_bytes > self._limits.waiting_bytes:
