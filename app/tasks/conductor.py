@@ -82,6 +82,8 @@ class TaskConductor:
         self._idle = Signal()
         self._idle.set()
 
+    # ---------------------------------------------------------------- the calls of the service
+
     def take(self, record: TaskRecord) -> None:
         """Run a task now if a slot is free, or else later.
 

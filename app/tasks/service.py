@@ -47,19 +47,19 @@ All methods may be called from any thread; they run in the thread of the event l
 from __future__ import annotations
 
 import logging
-import re
 import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from app.errors import BadRequest, InvalidOperationException, NotServing
+from app.errors import InvalidOperationException, NotServing
 from app.lifecycle import LifetimeEvent, ShutdownCoordinator
-from app.schemas.task_schema import TaskStartResponse, TaskStatusResponse, TaskSummary
+from app.schemas.task_schema import TaskStartResponse, TaskStatusResponse
 from app.services.metrics_service import MetricsServiceProtocol
 from app.tasks.base import BaseTask
 from app.tasks.conductor import TaskConductor
+from app.tasks.page import MAX_PAGE, TaskPage
 from app.tasks.run.events import EventSender, TaskEvents
 from app.tasks.run.line import LineLimits, TaskRefused
 from app.tasks.run.outcome import ResultLimits, TaskOutcome
@@ -73,23 +73,8 @@ __all__ = ["MAX_PAGE", "TaskPage", "TaskService"]
 
 logger = logging.getLogger(__name__)
 
-MAX_PAGE = 100
-"""The largest number of tasks in one page of a list."""
-
 LAST_EVENTS_SECONDS = 2.0
 """The longest wait at SHUTDOWN for the terminal events of cancelled tasks."""
-
-
-class TaskPage(NamedTuple):
-    """One page of a list of tasks.
-
-    Args:
-        tasks: the tasks, newest first.
-        next: the value of ``before`` for the next page; None at the end.
-    """
-
-    tasks: list[TaskSummary]
-    next: str | None
 
 
 class TaskService:
@@ -126,12 +111,12 @@ class TaskService:
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         loop_thread: LoopThread | None = None,
     ) -> None:
-        self.loop_thread = loop_thread or LoopThread()
+        self.loop_thread = loop_thread or LoopThread()  # read by from_any_thread
         self._coordinator = shutdown_coordinator
         self._refusals = refusals or RefusalCounts()
         self._now = now
         self._new_id = new_id
-        self._last_number = 0
+        self._last_number = 0  # the number of the task that was started last
         self._store = TaskStore(store_limits or StoreLimits(), clock)
         self._conductor = TaskConductor(
             TaskEvents(connection_manager, now),
@@ -145,6 +130,8 @@ class TaskService:
         )
         shutdown_coordinator.register_lifetime_notification(self._on_lifetime_event)
         shutdown_coordinator.register_shutdown_waiter("tasks", self.wait_for_tasks)
+
+    # ---------------------------------------------------------------- the calls of the application
 
     def start_task(self, task: BaseTask, /, **kwargs: Any) -> TaskStartResponse:
         """Run a task that counts for no client: now if a slot is free, or else later.
@@ -254,14 +241,7 @@ class TaskService:
         Raises:
             BadRequest: ``limit`` or ``before`` is invalid.
         """
-        if not 1 <= limit <= MAX_PAGE:
-            raise BadRequest(f"limit is {limit}; allowed is 1 to {MAX_PAGE}")
-        if before is not None and re.fullmatch(r"[0-9]{1,19}", before, re.ASCII) is None:
-            raise BadRequest('before must be the "next" of an earlier answer, or be left out')
-        records = self._store.newest(limit + 1, None if before is None else int(before))
-        page = records[:limit]
-        next_page = str(page[-1].number) if len(records) > limit else None
-        return TaskPage([record.summary() for record in page], next_page)
+        return TaskPage.read(self._store, limit, before)
 
     @from_any_thread
     def remove_completed_task(self, task_id: str) -> None:
@@ -284,6 +264,8 @@ class TaskService:
             True if this is the case; False if the time is over.
         """
         return self._conductor.wait_until_idle(seconds)
+
+    # ---------------------------------------------------------------- the shutdown
 
     def _on_lifetime_event(self, event: LifetimeEvent) -> None:
         if event is LifetimeEvent.PREPARE_SHUTDOWN:

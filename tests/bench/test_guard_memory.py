@@ -31,7 +31,7 @@ OBJECTS_PER_STREAM = 10
 
 def peak_bytes(counted: CountedGateway) -> int:
     """Return the largest memory that one broadcast uses at any moment, bytes."""
-    counted.broadcast()  # what the first one makes for all is not among it
+    counted.broadcast()  # the first broadcast makes objects that all later ones share
     gc.collect()
     tracemalloc.start()
     try:
@@ -91,7 +91,7 @@ def test_what_is_left_behind_is_seen() -> None:
 
 def kept_per_stream(gateway: type[Gateway]) -> tuple[float, float]:
     """Return the bytes and the objects that Python keeps for each open stream."""
-    with CountedGateway(FEW, gateway):  # what the first one makes for all is not among it
+    with CountedGateway(FEW, gateway):  # the first one makes objects that all later ones share
         pass
     counted = CountedGateway(MANY, gateway)
     tracemalloc.start()

@@ -41,5 +41,5 @@ def test_kill() -> None:
     kill(process)
     kill(process)
     assert process.returncode == -9
-    assert process.stdout.read() == b""  # nobody is left who could write
+    assert process.stdout.read() == b""  # no process is left that could write
     process.stdout.close()

@@ -76,8 +76,8 @@ class RecordingSender:
         return event["event_type"], event["data"]
 
 
-class CountingMetrics(NullMetrics):
-    """Metrics that keep the counts of tasks."""
+class RecordingMetrics(NullMetrics):
+    """Metrics that keep the calls about tasks."""
 
     def __init__(self) -> None:
         self.finished: list[tuple[str, str, float]] = []
@@ -97,7 +97,7 @@ class RecordedTasks:
 
     def __init__(self, **options: Any) -> None:
         self.sender = RecordingSender()
-        self.metrics = CountingMetrics()
+        self.metrics = RecordingMetrics()
         self.coordinator = ShutdownCoordinator(timeout=options.pop("grace", 0.0))
         ids = itertools.count(1)
         line = {

@@ -16,7 +16,14 @@ from app.tasks.run.line import LineLimits
 from app.tasks.run.outcome import ResultLimits, TaskOutcome
 from app.tasks.run.record import TaskRecord
 from app.tasks.run.store import StoreLimits, TaskStore
-from tests.app.tasks.task_support import Call, CountingMetrics, Done, Gate, RecordingSender, ticking
+from tests.app.tasks.task_support import (
+    Call,
+    Done,
+    Gate,
+    RecordingMetrics,
+    RecordingSender,
+    ticking,
+)
 from tests.support.timing import TIME_LIMIT
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,7 +33,7 @@ class ConductedTasks:
     """A conductor with one slot, and the parts that it needs."""
 
     def __init__(self) -> None:
-        self.sender, self.metrics = RecordingSender(), CountingMetrics()
+        self.sender, self.metrics = RecordingSender(), RecordingMetrics()
         now, self.numbers = ticking(), itertools.count(1)
         self.store = TaskStore(StoreLimits(), time.monotonic)
         self.conductor = TaskConductor(
