@@ -16,8 +16,8 @@ The order of events:
    ``task_started``, and only then starts the body (:mod:`app.tasks.run.body`).
 3. The body runs the task. Each update goes through a bounded mailbox to the conductor's greenlet,
    which broadcasts it. The task waits while the mailbox is full.
-4. The task returns or raises, its time limit passes, or somebody cancels it. Whoever comes first
-   settles the task: its status becomes terminal and its body is stopped.
+4. The task returns or raises, its time limit passes, or a caller cancels it. The first of these
+   settles the task: its status becomes terminal, and its body is stopped.
 5. The greenlet sends the updates that are left (only after RETURN or RAISE), then the terminal
    event. Only then is the slot free, and the next task of the line begins.
 
@@ -30,7 +30,7 @@ What never happens:
 * Two terminal events of one task, or any event after the terminal event.
 * A broadcast that is cut off: only the body is ever killed, and it sends no events.
 * A lock that is held while something is sent, killed, logged or waited for.
-* A slot that stays taken: a mistake of our own fails its task like an exception of the task.
+* A slot that is never freed: an exception in the conductor itself fails the task, too.
 
 Where the races are:
 
