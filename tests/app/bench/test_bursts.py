@@ -1,4 +1,4 @@
-"""How a burst is timed."""
+"""The timing of a burst."""
 
 from __future__ import annotations
 
@@ -6,53 +6,55 @@ from typing import Any
 
 import pytest
 
+from app.bench.bursts import open_streams, run_burst, timed
 from app.bench.clients.helper import Helper
-from app.bench.measured.server import Monolith
-from app.bench.stage import Burst, open_streams, run_burst, timed
+from app.bench.measured.backend import MeasuredBackend
 
 SEEN = {"first_ns": 1_100_000_000, "last_ns": 3_000_000_000, "cpu_seconds": 0.95}
 
 
 class FakeCrowd(Helper):
-    """Clients that have seen what the test says."""
+    """Clients that give a prepared answer."""
 
     def __init__(self, answer: dict[str, float]) -> None:
         self.answer = answer
         self.asked: list[dict[str, Any]] = []
 
     def begin(self, command: str, **arguments: Any) -> None:
-        """Note what is asked."""
+        """Note the command."""
         self.asked.append({"command": command, **arguments})
 
     def finish(self) -> Any:
-        """Answer."""
+        """Return the answer."""
         return self.answer
 
 
-class FakeMonolith(Monolith):
-    """A server whose burst began at second one."""
+class FakeBackend(MeasuredBackend):
+    """A backend whose burst began at second one."""
 
     def __init__(self) -> None:
         self.started: list[int] = []
 
     def start_burst(self, events: int, *, pause: float = 0.0, result_bytes: int = 0) -> str:
-        """Note it."""
+        """Note the number of events."""
         self.started.append(events)
         return "t1"
 
     def burst_result(self, task_id: str) -> dict[str, Any]:
-        """It is over."""
+        """Return the result of the task."""
         return {"started_ns": 1_000_000_000}
 
 
 def test_timed() -> None:
-    """The rate counts from the sender's start, the client's share from its own first read."""
-    assert timed(SEEN, 1_000_000_000, 2000) == Burst(1000.0, pytest.approx(0.5))
+    """The rate counts from the sender's start, and the client's share from its first read."""
+    burst = timed(SEEN, 1_000_000_000, 2000)
+    assert burst.per_second == 1000.0
+    assert burst.client_share == pytest.approx(0.5)
 
 
 def test_run_burst() -> None:
-    """task_started is waited for but is none of the deliveries; the task's end is one."""
-    server, crowd = FakeMonolith(), FakeCrowd(SEEN)
+    """``task_started`` is read but not counted as a delivery, and the terminal event is counted."""
+    server, crowd = FakeBackend(), FakeCrowd(SEEN)
     burst = run_burst(server, crowd, readers=10, events=3)
     assert burst.per_second == 10 * 4 / 2
     assert server.started == [3]
@@ -60,7 +62,7 @@ def test_run_burst() -> None:
 
 
 def test_open_streams() -> None:
-    """It is said how long it took."""
+    """Opening streams returns the time that it took."""
     crowd = FakeCrowd({"seconds": 2.5})
     assert open_streams(crowd, 80, 7, stalled=True) == 2.5
     assert [(asked["port"], asked["count"], asked["stalled"]) for asked in crowd.asked] == [

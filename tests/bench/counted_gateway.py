@@ -1,4 +1,4 @@
-"""A ConnectionManager over a real Gateway with many streams, and counters all around it."""
+"""A gateway with many streams and a connection manager, with counters around both."""
 
 from __future__ import annotations
 
@@ -21,39 +21,52 @@ from gateway_shim.streams.backend import InProcessBackend
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.gateway import Gateway
 
-__all__ = ["CountingMetrics", "CountingSocket", "House", "browser_request"]
+__all__ = [
+    "FEW",
+    "MANY",
+    "CountedGateway",
+    "CountingHandler",
+    "CountingMetrics",
+    "CountingSocket",
+    "browser_request",
+    "note_encodings",
+    "objects_of",
+]
+
+FEW, MANY = 50, 1000
+"""The numbers of streams that the guards compare."""
 
 
 class CountingSocket:
-    """In the place of a stream's socket: takes everything and counts its calls."""
+    """A stand-in for a stream's socket, which accepts all bytes and counts the calls."""
 
     def __init__(self, calls: Counter[str], real: Any) -> None:
         self._calls = calls
         self._real = real
 
     def send(self, data: bytes) -> int:
-        """Take all of it."""
+        """Count the call, and accept all bytes."""
         self._calls["send"] += 1
         return len(data)
 
     def close(self) -> None:
-        """Close the real one."""
+        """Close the real socket."""
         self._real.close()
 
     def __getattr__(self, name: str) -> Any:
-        """Count whatever else is asked of it, and pass it on."""
+        """Count the use of any other attribute, and return the real socket's."""
         self._calls[name] += 1
         return getattr(self._real, name)
 
 
 class CountingMetrics:
-    """Counts the calls of whatever method."""
+    """Metrics that count the calls of every method."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        """A method that counts its calls."""
+        """Return a method that counts its calls."""
 
         def count(*_: object) -> None:
             self.calls[name] += 1
@@ -62,31 +75,31 @@ class CountingMetrics:
 
 
 class CountingHandler(logging.Handler):
-    """Counts records, the least important ones too."""
+    """A log handler that counts records of all levels."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.count = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Count one."""
+        """Count the record."""
         self.count += 1
 
 
 def browser_request(number: int) -> StreamRequest:
-    """The request of one browser, as the server's parser hands it over."""
+    """Return the request of one browser, as the server's parser returns it."""
     first, *lines = stream_request(5000, number).decode().strip().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
     url = first.split(" ")[1]
     return StreamRequest(url, {name.lower(): text for name, text in headers.items()}, False, "::1")
 
 
-class House:
-    """A context manager: opens the streams, closes them at the end.
+class CountedGateway:
+    """A context manager that opens streams, and closes them at the end.
 
     Args:
-        streams: how many.
-        gateway: makes the gateway; a worse one proves that a guard can fail.
+        streams: the number of streams.
+        gateway: makes the gateway; a worse gateway proves that a guard can fail.
         manager: makes the connection manager.
     """
 
@@ -124,13 +137,13 @@ class House:
             client.close()
 
     def count_calls(self) -> None:
-        """Count what is done with the sockets from now on, and let nothing reach them."""
+        """Replace the sockets of all streams by sockets that count and send nothing."""
         for connection in self.gateway._streams.by_token.values():
             counting: Any = CountingSocket(self.calls, connection._sock)
             connection._sock = connection.direct = counting
 
     def broadcast(self) -> None:
-        """Send one progress event to all."""
+        """Send one progress event to all streams."""
         data = {"event_type": "progress_update", "data": {"text": "x" * 100, "value": 0.5}}
         assert self.manager.send_event(None, data, "task_event", ServiceType.TASK)
 
@@ -139,7 +152,7 @@ class House:
 
 
 def objects_of(run: Callable[[], object]) -> int:
-    """How many objects that the collector knows are left after a call, and were not before."""
+    """Return how many more objects the garbage collector knows after a call than before."""
     gc.collect()
     before = len(gc.get_objects())
     run()
@@ -147,8 +160,8 @@ def objects_of(run: Callable[[], object]) -> int:
     return len(gc.get_objects()) - before
 
 
-def encodes(monkeypatch: Any) -> list[object]:
-    """Have every encoding of an event noted in the list that is returned."""
+def note_encodings(monkeypatch: Any) -> list[object]:
+    """Make every encoding of an event append the event to the returned list."""
     noted: list[object] = []
     encode = wire.encode
 
