@@ -27,10 +27,10 @@ from gateway_shim.protocol.http import Refusal
 from gateway_shim.protocol.lifecycle import OutboxFull, StreamState
 from gateway_shim.protocol.results import BroadcastResult, SendStatus
 from gateway_shim.protocol.stream_request import StreamRequest
-from gateway_shim.streams.backend import Backend
-from gateway_shim.streams.backend_starts import BackendStarts
+from gateway_shim.streams.callbacks.backend import Backend
+from gateway_shim.streams.callbacks.backend_starts import BackendStarts
+from gateway_shim.streams.callbacks.disconnects import Endings
 from gateway_shim.streams.config import GatewayConfig
-from gateway_shim.streams.disconnects import Endings
 from gateway_shim.streams.drain import Farewells, end_all, end_earlier
 from gateway_shim.streams.heartbeats import Heartbeats
 from gateway_shim.streams.opening.admission import Admission

@@ -14,8 +14,8 @@ from gateway_shim.protocol.callbacks import Reason
 from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.lifecycle import OutboxFull, Stream, StreamEvent, StreamState
 from gateway_shim.protocol.stream_request import shorten_url, unpack_request
+from gateway_shim.streams.callbacks.disconnects import Endings
 from gateway_shim.streams.connection import Connection
-from gateway_shim.streams.disconnects import Endings
 from gateway_shim.streams.opening.admission import Admission
 from gateway_shim.streams.stats import GatewayStats
 

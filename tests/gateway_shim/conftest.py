@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import pytest
 import trustme
 
-from tests.gateway_shim.streams.rig import Rig
+from tests.gateway_shim.running_gateway import RunningGateway
 
 
 @pytest.fixture
-def rig() -> Iterator[Rig]:
+def running() -> Iterator[RunningGateway]:
     """A started gateway with the default settings."""
-    with Rig() as rig:
-        yield rig
+    with RunningGateway() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from gateway_shim.protocol.first_event import FirstEvent
 from gateway_shim.protocol.http import Refusal
 from gateway_shim.protocol.lifecycle import OutboxFull, Stream, StreamEvent, StreamState
 from gateway_shim.protocol.stream_request import StreamRequest
-from gateway_shim.streams.backend import Backend
+from gateway_shim.streams.callbacks.backend import Backend
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.drain import Farewells

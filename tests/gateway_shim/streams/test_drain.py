@@ -13,7 +13,8 @@ from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Dialect, Event
 from gateway_shim.streams.drain import CONNECTS_PER_SECOND, FIRST_RETRY_MS, Farewells
-from tests.gateway_shim.streams.rig import BIG, FakeClock, Rig
+from tests.gateway_shim.fakes import FakeClock
+from tests.gateway_shim.running_gateway import BIG, RunningGateway
 from tests.support.http_message import Ended
 from tests.support.sse_client import SSEEvent
 from tests.support.timing import TIME_LIMIT, wait_until
@@ -21,13 +22,13 @@ from tests.support.timing import TIME_LIMIT, wait_until
 FAREWELL = Event("server_restart", '{"reason":"x"}')
 
 
-def test_drain(rig: Rig) -> None:
+def test_drain(running: RunningGateway) -> None:
     """Every stream gets the farewell, with a retry inside its block, and ends cleanly."""
-    opened = [rig.open(), rig.open(http_1_0=True)]
+    opened = [running.open(), running.open(http_1_0=True)]
     for token, _ in opened:
-        rig.gateway.send(token, Event("before", "1"))
-    rig.gateway.drain(FAREWELL, TIME_LIMIT)
-    assert rig.backend.reasons == {token: "server_closed" for token, _ in opened}
+        running.gateway.send(token, Event("before", "1"))
+    running.gateway.drain(FAREWELL, TIME_LIMIT)
+    assert running.backend.reasons == {token: "server_closed" for token, _ in opened}
     for token, stream in opened:
         assert stream.wait_for_end() is Ended.CLEAN
         assert stream.events == [
@@ -38,19 +39,19 @@ def test_drain(rig: Rig) -> None:
         block = b'retry: %d\nevent: server_restart\ndata: {"reason":"x"}' % stream.retry
         assert stream.raw.split(b"\n\n")[1:] == [block, b""]
         with pytest.raises(UnknownToken):
-            rig.gateway.send(token, Event(None, "late"))
-    stats = rig.gateway.stats
+            running.gateway.send(token, Event(None, "late"))
+    stats = running.gateway.stats
     assert stats.active == 0
     assert stats.closed == {"client_closed": 0, "server_closed": 2, "error": 0}
 
 
-def test_drain_without_farewell(rig: Rig) -> None:
+def test_drain_without_farewell(running: RunningGateway) -> None:
     """With nothing to say, a stream just ends: a retry alone would be an event to some clients."""
     gate = Signal()
-    _, stream = rig.open()
-    rig.backend.during = lambda token: gate.wait()
-    connecting = rig.visit()
-    draining = gevent.spawn(rig.gateway.drain, None, TIME_LIMIT)
+    _, stream = running.open()
+    running.backend.during = lambda token: gate.wait()
+    connecting = running.visit()
+    draining = gevent.spawn(running.gateway.drain, None, TIME_LIMIT)
     assert stream.wait_for_end() is Ended.CLEAN
     gate.set()
     late = connecting.stream()
@@ -61,9 +62,9 @@ def test_drain_without_farewell(rig: Rig) -> None:
 
 def test_drain_in_envelope() -> None:
     """The farewell is written in the gateway's dialect."""
-    with Rig(dialect=Dialect.ENVELOPE) as rig:
-        _, stream = rig.open()
-        rig.gateway.drain(FAREWELL, TIME_LIMIT)
+    with RunningGateway(dialect=Dialect.ENVELOPE) as running:
+        _, stream = running.open()
+        running.gateway.drain(FAREWELL, TIME_LIMIT)
         assert stream.wait_for_end() is Ended.CLEAN
         document = '{"type":"server_restart","payload":{"reason":"x"}}'
         assert stream.events == [SSEEvent("ready", ""), SSEEvent("message", document)]
@@ -71,21 +72,21 @@ def test_drain_in_envelope() -> None:
         assert stream.raw.split(b"\n\n")[1:] == [block, b""]
 
 
-def test_drain_of_nothing(rig: Rig) -> None:
+def test_drain_of_nothing(running: RunningGateway) -> None:
     """Without streams a drain is over at once, and may be repeated."""
     started = time.monotonic()
-    rig.gateway.drain(FAREWELL, TIME_LIMIT)
-    rig.gateway.drain(FAREWELL, TIME_LIMIT)
+    running.gateway.drain(FAREWELL, TIME_LIMIT)
+    running.gateway.drain(FAREWELL, TIME_LIMIT)
     assert time.monotonic() - started < TIME_LIMIT / 2
-    assert len(rig.backend.flushes) == 2
+    assert len(running.backend.flushes) == 2
 
 
 @pytest.mark.parametrize("spread", [0.005, 30.0])
 def test_retries_are_spread(spread: float) -> None:
     """Few browsers are not kept away: the spread is the time in which they can connect."""
-    with Rig(drain_retry_seconds=spread) as rig:
-        streams = [rig.open()[1] for _ in range(40)]
-        rig.gateway.drain(FAREWELL, TIME_LIMIT)
+    with RunningGateway(drain_retry_seconds=spread) as running:
+        streams = [running.open()[1] for _ in range(40)]
+        running.gateway.drain(FAREWELL, TIME_LIMIT)
         assert {stream.wait_for_end() for stream in streams} == {Ended.CLEAN}
         retries = {stream.retry or 0 for stream in streams}
         assert min(retries) >= FIRST_RETRY_MS
@@ -110,30 +111,32 @@ def test_farewells(streams: int, spread: float, last: int) -> None:
     assert len(numbers) <= 64
 
 
-def test_more_streams_than_one_turn(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_streams_than_one_turn(
+    running: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A drain of many streams lets others run on the way, and misses none of them."""
     monkeypatch.setattr("gateway_shim.event_loop.turns.SLICE_SECONDS", 0.0)
-    opened = [rig.open() for _ in range(30)]
+    opened = [running.open() for _ in range(30)]
     goner, _ = opened[-1]
-    gevent.spawn(rig.gateway.close, goner)
-    rig.gateway.drain(FAREWELL, TIME_LIMIT)
+    gevent.spawn(running.gateway.close, goner)
+    running.gateway.drain(FAREWELL, TIME_LIMIT)
     for token, stream in opened:
         assert stream.wait_for_end() is Ended.CLEAN
         assert len(stream.events) == (token != goner)
-    assert rig.backend.reasons == {token: "server_closed" for token, _ in opened}
+    assert running.backend.reasons == {token: "server_closed" for token, _ in opened}
 
 
 @pytest.mark.parametrize("dialect", Dialect)
 def test_connecting_streams_too(dialect: Dialect) -> None:
     """A stream that is being asked about opens, gets what was buffered, the farewell, and ends."""
-    with Rig(dialect=dialect, retry_ms=3000) as rig:
+    with RunningGateway(dialect=dialect, retry_ms=3000) as running:
         gate = Signal()
-        rig.backend.during = lambda token: gate.wait()
-        visit = rig.visit()
-        rig.gateway.send(visit.token, Event(None, "buffered"))
-        draining = gevent.spawn(rig.gateway.drain, Event(None, "farewell"), TIME_LIMIT)
+        running.backend.during = lambda token: gate.wait()
+        visit = running.visit()
+        running.gateway.send(visit.token, Event(None, "buffered"))
+        draining = gevent.spawn(running.gateway.drain, Event(None, "farewell"), TIME_LIMIT)
         gevent.sleep(0)
-        rig.gateway.send(visit.token, Event(None, "too late"))
+        running.gateway.send(visit.token, Event(None, "too late"))
         assert not draining.ready()
         gate.set()
         stream = visit.stream()
@@ -142,16 +145,16 @@ def test_connecting_streams_too(dialect: Dialect) -> None:
         retry = b"retry: %d\n" % (stream.retry or 0)
         assert stream.raw == b"retry: 3000\ndata: buffered\n\n" + retry + b"data: farewell\n\n"
         draining.get(timeout=TIME_LIMIT)
-        assert rig.backend.reasons == {visit.token: "server_closed"}
+        assert running.backend.reasons == {visit.token: "server_closed"}
 
 
-def test_connecting_stream_is_refused_meanwhile(rig: Rig) -> None:
+def test_connecting_stream_is_refused_meanwhile(running: RunningGateway) -> None:
     """A stream that the backend refuses during a drain is refused as ever."""
     gate = Signal()
-    rig.backend.during = lambda token: gate.wait()
-    rig.backend.answer = CallbackAnswer(404)
-    visit = rig.visit()
-    draining = gevent.spawn(rig.gateway.drain, FAREWELL, TIME_LIMIT)
+    running.backend.during = lambda token: gate.wait()
+    running.backend.answer = CallbackAnswer(404)
+    visit = running.visit()
+    draining = gevent.spawn(running.gateway.drain, FAREWELL, TIME_LIMIT)
     gevent.sleep(0)
     gate.set()
     refusal = visit.outcome()
@@ -162,35 +165,35 @@ def test_connecting_stream_is_refused_meanwhile(rig: Rig) -> None:
 
 def test_connecting_stream_that_holds_too_much() -> None:
     """A stream for which the farewell is too much ends without it."""
-    with Rig(max_buffer_bytes=40) as rig:
+    with RunningGateway(max_buffer_bytes=40) as running:
         gate = Signal()
-        rig.backend.during = lambda token: gate.wait()
-        visit = rig.visit()
-        draining = gevent.spawn(rig.gateway.drain, FAREWELL, TIME_LIMIT)
+        running.backend.during = lambda token: gate.wait()
+        visit = running.visit()
+        draining = gevent.spawn(running.gateway.drain, FAREWELL, TIME_LIMIT)
         gevent.sleep(0)
         gate.set()
         assert visit.outcome() is None
         assert visit.client.wait_closed() is Ended.EOF
         draining.get(timeout=TIME_LIMIT)
-        assert rig.backend.reasons == {visit.token: "error"}
+        assert running.backend.reasons == {visit.token: "error"}
 
 
-def test_new_streams_are_refused(rig: Rig) -> None:
+def test_new_streams_are_refused(running: RunningGateway) -> None:
     """Without a farewell, who comes during a drain is told when to try again."""
     gate = Signal()
-    rig.backend.during = lambda token: gate.wait()
-    waiting = rig.visit()
-    draining = gevent.spawn(rig.gateway.drain, None, TIME_LIMIT)
+    running.backend.during = lambda token: gate.wait()
+    waiting = running.visit()
+    draining = gevent.spawn(running.gateway.drain, None, TIME_LIMIT)
     gevent.sleep(0)
-    refusal = rig.visit().outcome()
+    refusal = running.visit().outcome()
     assert refusal is not None
     assert (refusal.status, refusal.headers) == (503, (("Retry-After", "5"),))
     assert b"SHUTTING_DOWN" in refusal.body
-    assert len(rig.backend.calls) == 1
+    assert len(running.backend.calls) == 1
     gate.set()
     waiting.outcome()
     draining.get(timeout=TIME_LIMIT)
-    refusal = rig.visit().outcome()
+    refusal = running.visit().outcome()
     assert refusal is not None
     assert refusal.status == 503
 
@@ -202,58 +205,58 @@ def test_new_streams_get_the_farewell(dialect: Dialect, http_1_0: bool) -> None:
 
     The backend is not asked, and the stream counts as refused.
     """
-    with Rig(dialect=dialect, retry_ms=3000) as rig:
+    with RunningGateway(dialect=dialect, retry_ms=3000) as running:
         gate = Signal()
-        rig.backend.during = lambda token: gate.wait()
-        waiting = rig.visit()
-        draining = gevent.spawn(rig.gateway.drain, FAREWELL, TIME_LIMIT)
+        running.backend.during = lambda token: gate.wait()
+        waiting = running.visit()
+        draining = gevent.spawn(running.gateway.drain, FAREWELL, TIME_LIMIT)
         gevent.sleep(0)
-        late = rig.visit(http_1_0=http_1_0).stream()
+        late = running.visit(http_1_0=http_1_0).stream()
         assert late.wait_for_end() is Ended.CLEAN
         assert late.retry in (FIRST_RETRY_MS, FIRST_RETRY_MS + 1)  # one stream: 1 ms of spread
         assert late.raw == wire.with_retry(wire.encode(FAREWELL, dialect), late.retry)
-        assert len(rig.backend.calls) == 1
-        assert (rig.gateway.stats.refused, rig.gateway.stats.active) == (1, 1)
+        assert len(running.backend.calls) == 1
+        assert (running.gateway.stats.refused, running.gateway.stats.active) == (1, 1)
         gate.set()
         waiting.outcome()
         draining.get(timeout=TIME_LIMIT)
-        assert rig.visit().stream().wait_for_end() is Ended.CLEAN
-        assert rig.backend.reasons == {waiting.token: "server_closed"}
+        assert running.visit().stream().wait_for_end() is Ended.CLEAN
+        assert running.backend.reasons == {waiting.token: "server_closed"}
 
 
 def test_deadline_cuts_the_stalled() -> None:
     """What has not ended by the deadline is cut: who does not read, and who still connects."""
     clock = FakeClock()
-    with Rig(clock=clock) as rig:
+    with RunningGateway(clock=clock) as running:
         gate = Signal()
-        reading, stream = rig.open()
-        stalled, slow = rig.open(send_buffer=4096)
-        rig.gateway.send(stalled, Event(None, BIG))
-        rig.backend.during = lambda token: gate.wait()
-        connecting = rig.visit()
-        draining = gevent.spawn(rig.gateway.drain, FAREWELL, 5.0)
+        reading, stream = running.open()
+        stalled, slow = running.open(send_buffer=4096)
+        running.gateway.send(stalled, Event(None, BIG))
+        running.backend.during = lambda token: gate.wait()
+        connecting = running.visit()
+        draining = gevent.spawn(running.gateway.drain, FAREWELL, 5.0)
         assert stream.wait_for_end() is Ended.CLEAN
         clock.now += 4.9
         gevent.sleep(0.05)
         assert not draining.ready()
         clock.now += 0.2
         draining.get(timeout=TIME_LIMIT)
-        assert rig.backend.reasons == {reading: "server_closed", stalled: "server_closed"}
-        assert (rig.gateway.stats.active, len(rig.gateway._streams.closing)) == (0, 0)
+        assert running.backend.reasons == {reading: "server_closed", stalled: "server_closed"}
+        assert (running.gateway.stats.active, len(running.gateway._streams.closing)) == (0, 0)
         assert slow.wait_for_end() is Ended.EOF
         with pytest.raises(UnknownToken):
-            rig.gateway.send(connecting.token, Event(None, "x"))
+            running.gateway.send(connecting.token, Event(None, "x"))
         gate.set()
         assert connecting.outcome() is None
         assert connecting.client.wait_closed() is Ended.EOF
-        assert connecting.token not in rig.backend.reasons
+        assert connecting.token not in running.backend.reasons
 
 
-def test_slow_reader_makes_it_in_time(rig: Rig) -> None:
+def test_slow_reader_makes_it_in_time(running: RunningGateway) -> None:
     """A drain waits for a client that takes its time, and ends as soon as it is through."""
-    token, stream = rig.open()
-    rig.gateway.send(token, Event("big", BIG))
-    draining = gevent.spawn(rig.gateway.drain, FAREWELL, TIME_LIMIT)
+    token, stream = running.open()
+    running.gateway.send(token, Event("big", BIG))
+    draining = gevent.spawn(running.gateway.drain, FAREWELL, TIME_LIMIT)
     gevent.sleep(0.05)
     assert not draining.ready()
     assert stream.wait_for_end() is Ended.CLEAN
@@ -261,40 +264,40 @@ def test_slow_reader_makes_it_in_time(rig: Rig) -> None:
     draining.get(timeout=TIME_LIMIT / 2)
 
 
-def test_backend_is_told_before_it_returns(rig: Rig) -> None:
+def test_backend_is_told_before_it_returns(running: RunningGateway) -> None:
     """A drain returns when the backend has been told of every end, and has answered."""
     told = Signal()
-    rig.backend.told = lambda token: told.wait()
-    opened = [rig.open() for _ in range(3)]
-    draining = gevent.spawn(rig.gateway.drain, FAREWELL, TIME_LIMIT)
+    running.backend.told = lambda token: told.wait()
+    opened = [running.open() for _ in range(3)]
+    draining = gevent.spawn(running.gateway.drain, FAREWELL, TIME_LIMIT)
     for _, stream in opened:
         assert stream.wait_for_end() is Ended.CLEAN
     gevent.sleep(0.05)
     assert not draining.ready()
-    assert rig.backend.flushes == []
+    assert running.backend.flushes == []
     told.set()
     draining.get(timeout=TIME_LIMIT)
-    assert set(rig.backend.reasons) == {token for token, _ in opened}
-    (left,) = rig.backend.flushes
+    assert set(running.backend.reasons) == {token for token, _ in opened}
+    (left,) = running.backend.flushes
     assert 0 < left < TIME_LIMIT
 
 
-def test_backend_that_hangs(rig: Rig) -> None:
+def test_backend_that_hangs(running: RunningGateway) -> None:
     """A backend that never answers holds a drain up until its deadline, and no longer."""
-    rig.backend.told = lambda token: gevent.sleep(3600)
-    _, stream = rig.open()
+    running.backend.told = lambda token: gevent.sleep(3600)
+    _, stream = running.open()
     started = time.monotonic()
-    rig.gateway.drain(FAREWELL, 0.2)
+    running.gateway.drain(FAREWELL, 0.2)
     assert 0.15 < time.monotonic() - started < TIME_LIMIT / 2
     assert stream.wait_for_end() is Ended.CLEAN
 
 
-def test_client_that_leaves_during_a_drain(rig: Rig) -> None:
+def test_client_that_leaves_during_a_drain(running: RunningGateway) -> None:
     """A client that goes with its last bytes unread does not hold up the drain."""
-    token, stream = rig.open()
-    rig.gateway.send(token, Event(None, BIG))
-    draining = gevent.spawn(rig.gateway.drain, FAREWELL, TIME_LIMIT)
-    wait_until(lambda: rig.gateway._streams.closing, "the drain to begin")
+    token, stream = running.open()
+    running.gateway.send(token, Event(None, BIG))
+    draining = gevent.spawn(running.gateway.drain, FAREWELL, TIME_LIMIT)
+    wait_until(lambda: running.gateway._streams.closing, "the drain to begin")
     stream.close()
     draining.get(timeout=TIME_LIMIT / 2)
-    assert rig.backend.reasons == {token: "server_closed"}
+    assert running.backend.reasons == {token: "server_closed"}

@@ -13,7 +13,7 @@ from gevent.event import Event as Signal
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.streams.gateway import BroadcastResult
-from tests.gateway_shim.streams.rig import BIG, Rig, warnings_of
+from tests.gateway_shim.running_gateway import BIG, RunningGateway, warnings_of
 from tests.support.http_message import Ended
 from tests.support.sse_client import SSEEvent
 from tests.support.timing import wait_until
@@ -30,9 +30,9 @@ def fill_with(sock: Any, piece: bytes) -> int:
         return count
 
 
-def test_broadcast(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broadcast(running: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every stream gets the event, encoded once; tokens that are not there are reported."""
-    (a, one), (b, two) = rig.open(), rig.open(http_1_0=True)
+    (a, one), (b, two) = running.open(), running.open(http_1_0=True)
     encoded = []
     encode = wire.encode
 
@@ -42,25 +42,25 @@ def test_broadcast(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(wire, "encode", counting)
     event = Event("n", "1")
-    result = rig.gateway.broadcast(["x", a, "y", b], event)
+    result = running.gateway.broadcast(["x", a, "y", b], event)
     assert result == BroadcastResult(delivered=2, unknown=("x", "y"))
     assert encoded == [event]
     assert [stream.next_event() for stream in (one, two)] == [SSEEvent("n", "1")] * 2
     assert (one.chunks, two.chunks) == ([b"event: n\ndata: 1\n\n"], [])
-    assert rig.gateway.stats.broadcasts == 1
+    assert running.gateway.stats.broadcasts == 1
 
 
-def test_broadcast_to_nobody(rig: Rig) -> None:
+def test_broadcast_to_nobody(running: RunningGateway) -> None:
     """A broadcast without tokens delivers nothing."""
-    assert rig.gateway.broadcast([], Event("n", "1")) == BroadcastResult(0, ())
+    assert running.gateway.broadcast([], Event("n", "1")) == BroadcastResult(0, ())
 
 
-def test_broadcast_write_fails(rig: Rig) -> None:
+def test_broadcast_write_fails(running: RunningGateway) -> None:
     """A stream whose write fails is not delivered to, and not unknown either: it has ended."""
-    token, stream = rig.open()
+    token, stream = running.open()
     stream.connection.socket.shutdown(socket.SHUT_RDWR)
-    assert rig.gateway.broadcast([token], Event(None, "x")) == BroadcastResult(0, ())
-    assert rig.wait_reason(token) == "error"
+    assert running.gateway.broadcast([token], Event(None, "x")) == BroadcastResult(0, ())
+    assert running.wait_reason(token) == "error"
 
 
 @pytest.fixture
@@ -71,14 +71,14 @@ def every_stream(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("every_stream")
-def test_broadcasts_take_turns(rig: Rig) -> None:
+def test_broadcasts_take_turns(running: RunningGateway) -> None:
     """Concurrent broadcasts arrive in one order everywhere, though each yields on the way."""
-    opened = [rig.open() for _ in range(10)]
+    opened = [running.open() for _ in range(10)]
     tokens = [token for token, _ in opened]
 
     def broadcast(source: str, names: list[str]) -> None:
         for number in range(5):
-            result = rig.gateway.broadcast(names, Event(source, str(number)))
+            result = running.gateway.broadcast(names, Event(source, str(number)))
             assert result.delivered == 10
             gevent.sleep(0)
 
@@ -86,7 +86,7 @@ def test_broadcasts_take_turns(rig: Rig) -> None:
     orders_of_tokens = [tokens, tokens[::-1], tokens]
     senders = [gevent.spawn(broadcast, *pair) for pair in zip("abc", orders_of_tokens, strict=True)]
     gevent.joinall(senders, raise_error=True)
-    rig.gateway.broadcast(tokens, Event("end", ""))
+    running.gateway.broadcast(tokens, Event("end", ""))
     orders = [
         [(event.type, event.data) for event in stream.collect_until("end")] for _, stream in opened
     ]
@@ -94,14 +94,16 @@ def test_broadcasts_take_turns(rig: Rig) -> None:
     for source in "abc":
         mine = [data for name, data in orders[0] if name == source]
         assert mine == ["0", "1", "2", "3", "4"]
-    assert rig.gateway.stats.broadcasts == 16
+    assert running.gateway.stats.broadcasts == 16
 
 
-def test_broadcast_lets_others_run(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broadcast_lets_others_run(
+    running: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A long broadcast does not hold the hub: others run before it is over."""
     monkeypatch.setattr("gateway_shim.streams.gateway.YIELD_EVERY", 3)
     monkeypatch.setattr("gateway_shim.event_loop.turns.SLICE_SECONDS", math.inf)
-    tokens = [rig.open()[0] for _ in range(12)]
+    tokens = [running.open()[0] for _ in range(12)]
     turns = []
 
     def other() -> None:
@@ -111,25 +113,27 @@ def test_broadcast_lets_others_run(rig: Rig, monkeypatch: pytest.MonkeyPatch) ->
 
     greenlet = gevent.spawn(other)
     try:
-        rig.gateway.broadcast(tokens, Event(None, ""))
+        running.gateway.broadcast(tokens, Event(None, ""))
         assert turns == [], "one that is short needs no yield"
         monkeypatch.setattr("gateway_shim.event_loop.turns.SLICE_SECONDS", 0.0)
-        rig.gateway.broadcast(tokens, Event(None, ""))
+        running.gateway.broadcast(tokens, Event(None, ""))
         assert len(turns) >= 3
     finally:
         greenlet.kill()
 
 
-def test_broadcasts_without_pause_take_turns(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broadcasts_without_pause_take_turns(
+    running: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever broadcasts again at once waits behind those who wait for their turn."""
     monkeypatch.setattr("gateway_shim.streams.gateway.YIELD_EVERY", 1)
     monkeypatch.setattr("gateway_shim.event_loop.turns.SLICE_SECONDS", 0.0)
-    tokens = [rig.open()[0] for _ in range(3)]
+    tokens = [running.open()[0] for _ in range(3)]
     order: list[str] = []
 
     def broadcast(name: str) -> None:
         for _ in range(10):
-            rig.gateway.broadcast(tokens, Event(name, ""))
+            running.gateway.broadcast(tokens, Event(name, ""))
             order.append(name)
 
     gevent.joinall([gevent.spawn(broadcast, name) for name in "abc"], raise_error=True)
@@ -137,19 +141,19 @@ def test_broadcasts_without_pause_take_turns(rig: Rig, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("every_stream")
-def test_streams_end_during_a_broadcast(rig: Rig) -> None:
+def test_streams_end_during_a_broadcast(running: RunningGateway) -> None:
     """A stream that has ended when its turn comes is unknown, whichever way it ended."""
-    opened = [rig.open() for _ in range(4)]
+    opened = [running.open() for _ in range(4)]
     tokens = [token for token, _ in opened]
     (_, first), (closed, second), (_, third), (left, fourth) = opened
     fourth.close()
 
     def end_two() -> None:
-        rig.gateway.close(closed)
-        rig.wait_reason(left)
+        running.gateway.close(closed)
+        running.wait_reason(left)
 
     ending = gevent.spawn(end_two)
-    result = rig.gateway.broadcast(tokens, Event(None, "late"))
+    result = running.gateway.broadcast(tokens, Event(None, "late"))
     assert result == BroadcastResult(2, (closed, left))
     ending.get()
     assert second.wait_for_end() is Ended.CLEAN
@@ -157,56 +161,56 @@ def test_streams_end_during_a_broadcast(rig: Rig) -> None:
     assert [stream.next_event().data for stream in (first, third)] == ["late"] * 2
 
 
-def test_stream_opens_during_a_broadcast(rig: Rig) -> None:
+def test_stream_opens_during_a_broadcast(running: RunningGateway) -> None:
     """A stream whose backend is still being asked has the broadcast held back for it."""
     gate = Signal()
-    rig.backend.during = lambda token: gate.wait()
-    visit = rig.visit()
-    assert rig.gateway.broadcast([visit.token], Event(None, "early")).delivered == 1
+    running.backend.during = lambda token: gate.wait()
+    visit = running.visit()
+    assert running.gateway.broadcast([visit.token], Event(None, "early")).delivered == 1
     gate.set()
     stream = visit.stream()
-    assert rig.gateway.broadcast([visit.token], Event(None, "late")).delivered == 1
+    assert running.gateway.broadcast([visit.token], Event(None, "late")).delivered == 1
     assert [stream.next_event().data for _ in range(2)] == ["early", "late"]
 
 
-def test_the_same_tuple_is_looked_up_once(rig: Rig) -> None:
+def test_the_same_tuple_is_looked_up_once(running: RunningGateway) -> None:
     """A broadcast to the same tokens needs no look-up, until a stream comes or goes."""
-    (a, one), (b, two) = rig.open(), rig.open()
+    (a, one), (b, two) = running.open(), running.open()
     tokens = (a, b, "t3")
     event = Event(None, "x")
-    assert rig.gateway.broadcast(tokens, event) == BroadcastResult(2, ("t3",))
-    known = rig.gateway._streams.audience(tokens)
-    assert rig.gateway.broadcast(tokens, event) == BroadcastResult(2, ("t3",))
-    assert rig.gateway._streams.audience(tokens) is known
-    _, three = rig.open()
-    assert rig.gateway.broadcast(tokens, event) == BroadcastResult(3, ())
-    known = rig.gateway._streams.audience(tokens)
-    rig.gateway.close(a)
-    assert rig.gateway._streams.audience(tokens) is not known, "it would keep the ended stream"
-    assert rig.gateway.broadcast(tokens, event) == BroadcastResult(2, (a,))
+    assert running.gateway.broadcast(tokens, event) == BroadcastResult(2, ("t3",))
+    known = running.gateway._streams.audience(tokens)
+    assert running.gateway.broadcast(tokens, event) == BroadcastResult(2, ("t3",))
+    assert running.gateway._streams.audience(tokens) is known
+    _, three = running.open()
+    assert running.gateway.broadcast(tokens, event) == BroadcastResult(3, ())
+    known = running.gateway._streams.audience(tokens)
+    running.gateway.close(a)
+    assert running.gateway._streams.audience(tokens) is not known, "it would keep the ended stream"
+    assert running.gateway.broadcast(tokens, event) == BroadcastResult(2, (a,))
     assert one.wait_for_end() is Ended.CLEAN
     assert len(one.events) == 3
     assert [two.next_event().data for _ in range(4)] == ["x"] * 4
     assert [three.next_event().data for _ in range(2)] == ["x"] * 2
 
 
-def test_a_list_may_change(rig: Rig) -> None:
+def test_a_list_may_change(running: RunningGateway) -> None:
     """Tokens in a list are looked up each time: it may hold others by then."""
-    (a, one), (b, two) = rig.open(), rig.open()
+    (a, one), (b, two) = running.open(), running.open()
     tokens = [a]
-    rig.gateway.broadcast(tokens, Event(None, "1"))
+    running.gateway.broadcast(tokens, Event(None, "1"))
     tokens[0] = b
-    rig.gateway.broadcast(tokens, Event(None, "2"))
+    running.gateway.broadcast(tokens, Event(None, "2"))
     assert (one.next_event().data, two.next_event().data) == ("1", "2")
 
 
 def test_slow_consumers_in_a_broadcast(caplog: pytest.LogCaptureFixture) -> None:
     """A broadcast ends those that are too slow, and reaches the others."""
-    with Rig(max_buffer_bytes=1000) as rig:
-        (slow, _), (quick, stream) = rig.open(send_buffer=4096), rig.open()
+    with RunningGateway(max_buffer_bytes=1000) as running:
+        (slow, _), (quick, stream) = running.open(send_buffer=4096), running.open()
         results = []
         for number in range(100):
-            results.append(rig.gateway.broadcast([slow, quick], Event(str(number), "x" * 200)))
+            results.append(running.gateway.broadcast([slow, quick], Event(str(number), "x" * 200)))
             stream.wait_for(str(number))
         ended = results.index(BroadcastResult(1, ()))
         assert results == (
@@ -215,50 +219,50 @@ def test_slow_consumers_in_a_broadcast(caplog: pytest.LogCaptureFixture) -> None
             + [BroadcastResult(1, (slow,))] * (99 - ended)
         )
         assert warnings_of(caplog) == [("slow consumer ended", slow)]
-        assert rig.gateway.stats.slow_consumers_ended == 1
-        assert rig.wait_reason(slow) == "error"
+        assert running.gateway.stats.slow_consumers_ended == 1
+        assert running.wait_reason(slow) == "error"
 
 
 def test_one_event_beyond_the_bound_in_a_broadcast() -> None:
     """An event that is larger than the bound ends a client that takes only a part of it."""
-    with Rig(max_buffer_bytes=1000) as rig:
-        token, _ = rig.open()
-        assert rig.gateway.broadcast([token], Event(None, BIG)) == BroadcastResult(0, ())
-        assert rig.wait_reason(token) == "error"
-        assert rig.gateway.stats.slow_consumers_ended == 1
+    with RunningGateway(max_buffer_bytes=1000) as running:
+        token, _ = running.open()
+        assert running.gateway.broadcast([token], Event(None, BIG)) == BroadcastResult(0, ())
+        assert running.wait_reason(token) == "error"
+        assert running.gateway.stats.slow_consumers_ended == 1
 
 
-def test_a_slow_client_gets_all_broadcasts_in_order(rig: Rig) -> None:
+def test_a_slow_client_gets_all_broadcasts_in_order(running: RunningGateway) -> None:
     """What a client has not taken waits, what is sent meanwhile waits behind it."""
-    token, stream = rig.open()
+    token, stream = running.open()
     for round_ in ("a", "b"):  # caught up, it is written to directly again
         for number in range(4):
             event = Event(f"{round_}{number}", BIG)
-            assert rig.gateway.broadcast([token], event) == BroadcastResult(1, ())
-        assert rig.gateway.stats.bytes_buffered > 3 * len(BIG)
+            assert running.gateway.broadcast([token], event) == BroadcastResult(1, ())
+        assert running.gateway.stats.bytes_buffered > 3 * len(BIG)
         events = stream.collect_until(f"{round_}3")
         assert [event.type for event in events] == [f"{round_}{number}" for number in range(4)]
         assert {len(event.data) for event in events} == {len(BIG)}
-        wait_until(lambda: rig.gateway.stats.bytes_buffered == 0, "the outbox to be empty")
+        wait_until(lambda: running.gateway.stats.bytes_buffered == 0, "the outbox to be empty")
 
 
-def test_the_kernel_takes_nothing_of_a_broadcast(rig: Rig) -> None:
+def test_the_kernel_takes_nothing_of_a_broadcast(running: RunningGateway) -> None:
     """An event of which the kernel takes no byte waits whole, and is delivered."""
-    visit = rig.visit()
+    visit = running.visit()
     stream = visit.stream()
-    connection = rig.gateway._streams.by_token[visit.token]
+    connection = running.gateway._streams.by_token[visit.token]
     comments = fill_with(connection.direct, b"2\r\n:\n\r\n")
-    assert rig.gateway.broadcast([visit.token], Event(None, "x")) == BroadcastResult(1, ())
-    assert rig.gateway.stats.bytes_buffered == len(b"9\r\ndata: x\n\n\r\n")
+    assert running.gateway.broadcast([visit.token], Event(None, "x")) == BroadcastResult(1, ())
+    assert running.gateway.stats.bytes_buffered == len(b"9\r\ndata: x\n\n\r\n")
     assert stream.next_event().data == "x"
     assert comments > 100
 
 
 @pytest.mark.usefixtures("every_stream")
-def test_killed_broadcast_lets_the_next_one_go(rig: Rig) -> None:
+def test_killed_broadcast_lets_the_next_one_go(running: RunningGateway) -> None:
     """A broadcast that is killed on the way does not keep its turn."""
-    killed = gevent.spawn(rig.gateway.broadcast, ["nobody"] * 10_000, Event(None, ""))
+    killed = gevent.spawn(running.gateway.broadcast, ["nobody"] * 10_000, Event(None, ""))
     gevent.sleep(0)
     killed.kill()
-    token, _ = rig.open()
-    assert rig.gateway.broadcast([token], Event(None, "")).delivered == 1
+    token, _ = running.open()
+    assert running.gateway.broadcast([token], Event(None, "")).delivered == 1

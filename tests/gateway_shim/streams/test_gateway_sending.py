@@ -14,87 +14,87 @@ from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.streams.gateway import SendStatus
-from tests.gateway_shim.streams.rig import BIG, Rig, warnings_of
+from tests.gateway_shim.running_gateway import BIG, RunningGateway, warnings_of
 from tests.support.http_message import Ended
 from tests.support.sse_client import SSEEvent
 from tests.support.timing import wait_until
 
 
-def test_send(rig: Rig) -> None:
+def test_send(running: RunningGateway) -> None:
     """An event is one chunk, written at once; a send of nothing writes nothing."""
-    token, stream = rig.open()
-    assert rig.gateway.send(token, Event("n", "1")) is SendStatus.OK
-    assert rig.gateway.send(token) is SendStatus.OK
-    assert rig.gateway.send(token, Event(None, "2\n3")) is SendStatus.OK
+    token, stream = running.open()
+    assert running.gateway.send(token, Event("n", "1")) is SendStatus.OK
+    assert running.gateway.send(token) is SendStatus.OK
+    assert running.gateway.send(token, Event(None, "2\n3")) is SendStatus.OK
     assert stream.next_event() == SSEEvent("n", "1")
     assert stream.next_event() == SSEEvent("message", "2\n3")
     assert stream.chunks == [b"event: n\ndata: 1\n\n", b"data: 2\ndata: 3\n\n"]
 
 
-def test_send_event_then_close(rig: Rig) -> None:
+def test_send_event_then_close(running: RunningGateway) -> None:
     """A send may do both: the event first, then the close, and the token is gone at once."""
-    token, stream = rig.open()
-    assert rig.gateway.send(token, Event("n", "1"), close=True) is SendStatus.OK
+    token, stream = running.open()
+    assert running.gateway.send(token, Event("n", "1"), close=True) is SendStatus.OK
     with pytest.raises(UnknownToken):
-        rig.gateway.send(token, Event("n", "2"))
+        running.gateway.send(token, Event("n", "2"))
     assert stream.wait_for_end() is Ended.CLEAN
     assert stream.events == [SSEEvent("n", "1")]
-    assert rig.wait_reason(token) == "server_closed"
+    assert running.wait_reason(token) == "server_closed"
 
 
-def test_close(rig: Rig) -> None:
+def test_close(running: RunningGateway) -> None:
     """A close is the final chunk, then the end; twice is once too often."""
-    token, stream = rig.open()
-    rig.gateway.close(token)
+    token, stream = running.open()
+    running.gateway.close(token)
     with pytest.raises(UnknownToken):
-        rig.gateway.close(token)
+        running.gateway.close(token)
     assert stream.wait_for_end() is Ended.CLEAN
     assert stream.connection.wait_closed() is Ended.EOF
-    assert rig.gateway.stats.closed == {"client_closed": 0, "server_closed": 1, "error": 0}
-    assert rig.gateway.stats.active == 0
+    assert running.gateway.stats.closed == {"client_closed": 0, "server_closed": 1, "error": 0}
+    assert running.gateway.stats.active == 0
 
 
-def test_unknown_token(rig: Rig) -> None:
+def test_unknown_token(running: RunningGateway) -> None:
     """A send to a token that never was names it."""
     with pytest.raises(UnknownToken) as caught:
-        rig.gateway.send("nobody", Event(None, ""))
+        running.gateway.send("nobody", Event(None, ""))
     assert caught.value.token == "nobody"
 
 
-def test_write_fails(rig: Rig) -> None:
+def test_write_fails(running: RunningGateway) -> None:
     """A send whose write fails ends the stream for the reason error."""
-    token, stream = rig.open()
+    token, stream = running.open()
     stream.connection.socket.shutdown(socket.SHUT_RDWR)  # and no switch before the send
     with pytest.raises(WriteFailed) as caught:
-        rig.gateway.send(token, Event(None, "x"), close=True)
+        running.gateway.send(token, Event(None, "x"), close=True)
     assert caught.value.token == token
     with pytest.raises(UnknownToken):
-        rig.gateway.send(token, Event(None, "x"))
-    assert rig.wait_reason(token) == "error"
-    assert rig.gateway.stats.closed == {"client_closed": 0, "server_closed": 0, "error": 1}
-    assert rig.gateway.stats.slow_consumers_ended == 0
+        running.gateway.send(token, Event(None, "x"))
+    assert running.wait_reason(token) == "error"
+    assert running.gateway.stats.closed == {"client_closed": 0, "server_closed": 0, "error": 1}
+    assert running.gateway.stats.slow_consumers_ended == 0
 
 
-def test_close_fails(rig: Rig) -> None:
+def test_close_fails(running: RunningGateway) -> None:
     """A close that cannot be written any more still was the server's."""
-    token, stream = rig.open()
+    token, stream = running.open()
     stream.connection.socket.shutdown(socket.SHUT_RDWR)
-    assert rig.gateway.send(token, close=True) is SendStatus.OK
-    assert rig.wait_reason(token) == "server_closed"
-    assert rig.gateway.stats.closed == {"client_closed": 0, "server_closed": 1, "error": 0}
-    assert not rig.gateway._streams.closing
+    assert running.gateway.send(token, close=True) is SendStatus.OK
+    assert running.wait_reason(token) == "server_closed"
+    assert running.gateway.stats.closed == {"client_closed": 0, "server_closed": 1, "error": 0}
+    assert not running.gateway._streams.closing
 
 
 @pytest.mark.parametrize("http_1_0", [False, True])
-def test_slow_client_gets_everything(rig: Rig, http_1_0: bool) -> None:
+def test_slow_client_gets_everything(running: RunningGateway, http_1_0: bool) -> None:
     """What the kernel does not take is kept, and arrives whole and in order, the end last."""
-    token, stream = rig.open(http_1_0=http_1_0)
+    token, stream = running.open(http_1_0=http_1_0)
     for number in range(3):
-        assert rig.gateway.send(token, Event(str(number), BIG)) is SendStatus.OK
-    assert rig.gateway.stats.bytes_buffered > 300_000
-    rig.gateway.send(token, Event("last", "1"), close=True)
-    assert rig.wait_reason(token) == "server_closed"
-    assert rig.gateway.stats.bytes_buffered > 300_000, "what is ending is still counted"
+        assert running.gateway.send(token, Event(str(number), BIG)) is SendStatus.OK
+    assert running.gateway.stats.bytes_buffered > 300_000
+    running.gateway.send(token, Event("last", "1"), close=True)
+    assert running.wait_reason(token) == "server_closed"
+    assert running.gateway.stats.bytes_buffered > 300_000, "what is ending is still counted"
     assert stream.wait_for_end() is Ended.CLEAN
     assert [(event.type, len(event.data)) for event in stream.events] == [
         ("0", 300_000),
@@ -102,35 +102,35 @@ def test_slow_client_gets_everything(rig: Rig, http_1_0: bool) -> None:
         ("2", 300_000),
         ("last", 1),
     ]
-    assert rig.gateway.stats.bytes_buffered == 0
+    assert running.gateway.stats.bytes_buffered == 0
 
 
-def test_outbox_empties_and_fills_again(rig: Rig) -> None:
+def test_outbox_empties_and_fills_again(running: RunningGateway) -> None:
     """After a client has caught up, sends are written directly again."""
-    token, stream = rig.open()
+    token, stream = running.open()
     for number in range(3):
-        rig.gateway.send(token, Event(str(number), BIG))
+        running.gateway.send(token, Event(str(number), BIG))
         stream.wait_for(str(number))
-        assert rig.gateway.stats.bytes_buffered == 0
+        assert running.gateway.stats.bytes_buffered == 0
 
 
-def flood(rig: Rig, token: str) -> None:
+def flood(running: RunningGateway, token: str) -> None:
     """Send, letting others run in between, until the stream does not survive it."""
     while True:
-        rig.gateway.send(token, Event(None, "x" * 100))
-        assert rig.gateway.stats.bytes_buffered <= 1000
+        running.gateway.send(token, Event(None, "x" * 100))
+        assert running.gateway.stats.bytes_buffered <= 1000
         gevent.sleep(0)
 
 
 def test_slow_consumer(caplog: pytest.LogCaptureFixture) -> None:
     """A client that leaves more unread than the bound is ended: counted once, logged once."""
-    with Rig(max_buffer_bytes=1000) as rig:
-        token, stream = rig.open(send_buffer=4096)
+    with RunningGateway(max_buffer_bytes=1000) as running:
+        token, stream = running.open(send_buffer=4096)
         with pytest.raises(WriteFailed):
-            flood(rig, token)
-        assert rig.wait_reason(token) == "error"
+            flood(running, token)
+        assert running.wait_reason(token) == "error"
         assert warnings_of(caplog) == [("slow consumer ended", token)]
-        stats = rig.gateway.stats
+        stats = running.gateway.stats
         assert (stats.slow_consumers_ended, stats.active, stats.bytes_buffered) == (1, 0, 0)
         assert stats.closed == {"client_closed": 0, "server_closed": 0, "error": 1}
         assert stream.wait_for_end() is not Ended.CLEAN
@@ -138,25 +138,25 @@ def test_slow_consumer(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_one_event_beyond_the_bound() -> None:
     """A single event that is larger than the bound ends a client that does not take it."""
-    with Rig(max_buffer_bytes=1000) as rig:
-        token, _ = rig.open()
+    with RunningGateway(max_buffer_bytes=1000) as running:
+        token, _ = running.open()
         with pytest.raises(WriteFailed):
-            rig.gateway.send(token, Event(None, BIG))
-        assert rig.wait_reason(token) == "error"
-        assert rig.gateway.stats.slow_consumers_ended == 1
+            running.gateway.send(token, Event(None, BIG))
+        assert running.wait_reason(token) == "error"
+        assert running.gateway.stats.slow_consumers_ended == 1
 
 
 def test_close_of_a_full_stream() -> None:
     """A stream that is as full as it may be still ends cleanly, and is no slow consumer."""
-    with Rig(max_buffer_bytes=30) as rig:
-        token, stream = rig.open(send_buffer=4096)
-        assert rig.stall(token) == 13
-        rig.gateway.send(token, Event(None, ""))
-        rig.gateway.close(token)
-        assert rig.wait_reason(token) == "server_closed"
-        assert rig.gateway.stats.slow_consumers_ended == 0
+    with RunningGateway(max_buffer_bytes=30) as running:
+        token, stream = running.open(send_buffer=4096)
+        assert running.stall(token) == 13
+        running.gateway.send(token, Event(None, ""))
+        running.gateway.close(token)
+        assert running.wait_reason(token) == "server_closed"
+        assert running.gateway.stats.slow_consumers_ended == 0
         assert stream.wait_for_end() is Ended.CLEAN
-        wait_until(lambda: not rig.gateway._streams.closing, "the last bytes to be gone")
+        wait_until(lambda: not running.gateway._streams.closing, "the last bytes to be gone")
 
 
 # ------------------------------------------------------------------------- while a log line waits
@@ -183,21 +183,21 @@ def yielding_log() -> Any:
     logger.setLevel(level)
 
 
-def test_head_comes_first_whatever_the_log_does(rig: Rig, yielding_log: Any) -> None:
+def test_head_comes_first_whatever_the_log_does(running: RunningGateway, yielding_log: Any) -> None:
     """Whoever sends while "stream opened" is being logged does not get before the head."""
-    visit = rig.visit()
-    wait_until(lambda: rig.gateway.send(visit.token, Event(None, "x")), "a send")
+    visit = running.visit()
+    wait_until(lambda: running.gateway.send(visit.token, Event(None, "x")), "a send")
     assert visit.stream().next_event().data == "x"
 
 
-def test_client_goes_while_the_log_is_busy(rig: Rig, yielding_log: Any) -> None:
+def test_client_goes_while_the_log_is_busy(running: RunningGateway, yielding_log: Any) -> None:
     """The hub never waits for a log handler: a client's going is noted all the same."""
-    token, stream = rig.open()
+    token, stream = running.open()
     logging.getLogger("gateway_shim").info("something else")
     busy = gevent.spawn(logging.getLogger("gateway_shim").info, "something else")
     gevent.sleep(0)
     stream.close()
-    assert rig.wait_reason(token) == "client_closed"
+    assert running.wait_reason(token) == "client_closed"
     busy.join()
 
 
@@ -205,24 +205,24 @@ def test_two_senders_to_one_slow_consumer(
     yielding_log: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A slow consumer is counted and logged once, though another sends while that is logged."""
-    with Rig(max_buffer_bytes=1000) as rig:
-        token, _ = rig.open(send_buffer=4096)
+    with RunningGateway(max_buffer_bytes=1000) as running:
+        token, _ = running.open(send_buffer=4096)
 
         def sender() -> None:
             with pytest.raises((WriteFailed, UnknownToken)):
-                flood(rig, token)
+                flood(running, token)
 
         gevent.joinall([gevent.spawn(sender) for _ in range(3)], raise_error=True)
-        assert rig.gateway.stats.slow_consumers_ended == 1
+        assert running.gateway.stats.slow_consumers_ended == 1
         assert warnings_of(caplog) == [("slow consumer ended", token)]
 
 
 def test_rejection_while_the_log_is_busy(yielding_log: Any) -> None:
     """A client that goes while its rejection is logged leaves no descriptor behind."""
-    with Rig(dialect=wire.Dialect.ENVELOPE) as rig:
-        rig.backend.answer = CallbackAnswer(401)
-        rig.backend.during = lambda token: gevent.sleep(0)
-        visit = rig.visit()
+    with RunningGateway(dialect=wire.Dialect.ENVELOPE) as running:
+        running.backend.answer = CallbackAnswer(401)
+        running.backend.during = lambda token: gevent.sleep(0)
+        visit = running.visit()
         visit.client.close()
         assert visit.outcome() is None
         assert visit.server.fileno() == -1

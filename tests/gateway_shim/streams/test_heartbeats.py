@@ -10,7 +10,7 @@ import pytest
 
 from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.heartbeats import TICK_SECONDS, Heartbeats
-from tests.gateway_shim.streams.rig import FakeClock
+from tests.gateway_shim.fakes import FakeClock
 from tests.support.timing import wait_until
 
 

@@ -10,7 +10,7 @@ from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.http import Refusal
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.server.responses.own_answers import OwnAnswers
-from gateway_shim.streams.backend import InProcessBackend, NoBackend
+from gateway_shim.streams.callbacks.backend import InProcessBackend, NoBackend
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.gateway import Gateway
 

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from gateway_shim.protocol.stream_request import StreamRequest
+from gateway_shim.streams.callbacks.disconnects import Endings
 from gateway_shim.streams.config import GatewayConfig
-from gateway_shim.streams.disconnects import Endings
 from gateway_shim.streams.drain import Farewells
 from gateway_shim.streams.heartbeats import Heartbeats
 from gateway_shim.streams.opening.admission import Admission
@@ -17,7 +17,7 @@ from gateway_shim.streams.opening.openings import Openings
 from gateway_shim.streams.refusal_counts import RefusalCounts
 from gateway_shim.streams.registry import Streams
 from gateway_shim.streams.stats import GatewayStats
-from tests.gateway_shim.streams.rig import FakeBackend
+from tests.gateway_shim.fakes import FakeBackend
 
 
 @pytest.mark.parametrize("with_farewell", [False, True])

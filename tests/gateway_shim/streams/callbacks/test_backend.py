@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from gateway_shim.protocol.callbacks import CallbackAnswer, CallbackFailure
-from gateway_shim.streams.backend import Backend, InProcessBackend, NoBackend
+from gateway_shim.streams.callbacks.backend import Backend, InProcessBackend, NoBackend
 
 PAYLOAD = {"action": "connect", "token": "t"}
 
@@ -82,7 +82,7 @@ def test_in_process_raises(mistake: BaseException, caplog: pytest.LogCaptureFixt
 
 def test_in_process_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """A backend that does not answer in time is given up and stopped, mistakes included."""
-    monkeypatch.setattr("gateway_shim.streams.backend.CALLBACK_TIME_LIMIT_SECONDS", 0.01)
+    monkeypatch.setattr("gateway_shim.streams.callbacks.backend.CALLBACK_TIME_LIMIT_SECONDS", 0.01)
     ended = Count()
 
     def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
@@ -99,7 +99,7 @@ def test_in_process_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_in_process_answers_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """A backend that catches the time limit, to give up something of its own, may still answer."""
-    monkeypatch.setattr("gateway_shim.streams.backend.CALLBACK_TIME_LIMIT_SECONDS", 0.01)
+    monkeypatch.setattr("gateway_shim.streams.callbacks.backend.CALLBACK_TIME_LIMIT_SECONDS", 0.01)
 
     def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
         try:

@@ -11,9 +11,15 @@ from gevent.event import Event as Signal
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Event
-from gateway_shim.streams.backend_starts import ASK_SECONDS, SILENCE_SECONDS, BackendStarts
+from gateway_shim.streams.callbacks.backend_starts import (
+    ASK_SECONDS,
+    SILENCE_SECONDS,
+    BackendStarts,
+)
 from gateway_shim.streams.drain import end_earlier
-from tests.gateway_shim.streams.rig import FakeClock, Rig, soon
+from tests.gateway_shim.fakes import FakeClock
+from tests.gateway_shim.hub_errors import soon
+from tests.gateway_shim.running_gateway import RunningGateway
 from tests.support.http_message import Ended
 from tests.support.stream import Stream
 
@@ -203,42 +209,42 @@ def test_a_timer_that_fires_early_does_not_cost_a_question(watched: Watched) -> 
 # ------------------------------------------------------------------------- through a gateway
 
 
-def opened(rig: Rig, boot: Boot | None) -> tuple[str, Stream]:
+def opened(running: RunningGateway, boot: Boot | None) -> tuple[str, Stream]:
     """Open a stream that this start has accepted."""
-    rig.backend.answer = CallbackAnswer(200, boot=boot)
-    return rig.open()
+    running.backend.answer = CallbackAnswer(200, boot=boot)
+    return running.open()
 
 
 def test_streams_of_an_earlier_start_end() -> None:
     """Cleanly, with no byte added, reason ``server_closed``; all others stay."""
-    with Rig() as rig:
-        first, second = opened(rig, OLD), opened(rig, NEW)
-        silent, later = opened(rig, None), opened(rig, NEWEST)
+    with RunningGateway() as running:
+        first, second = opened(running, OLD), opened(running, NEW)
+        silent, later = opened(running, None), opened(running, NEWEST)
         connecting_for: list[str] = []
-        rig.backend.during = lambda token: (connecting_for.append(token), gevent.sleep(0.05))
-        rig.backend.answer = CallbackAnswer(200, boot=NEW)
-        connecting = rig.visit()
-        rig.gateway.send(first[0], Event(None, "before"))
-        rig.gateway.end_earlier(NEW)
+        running.backend.during = lambda token: (connecting_for.append(token), gevent.sleep(0.05))
+        running.backend.answer = CallbackAnswer(200, boot=NEW)
+        connecting = running.visit()
+        running.gateway.send(first[0], Event(None, "before"))
+        running.gateway.end_earlier(NEW)
         assert first[1].wait_for_end() is Ended.CLEAN
         assert first[1].raw == b"data: before\n\n"
-        assert rig.wait_reason(first[0]) == "server_closed"
+        assert running.wait_reason(first[0]) == "server_closed"
         for token, stream in (second, silent, later, (connecting.token, connecting.stream())):
-            rig.gateway.send(token, Event(None, "still there"))
+            running.gateway.send(token, Event(None, "still there"))
             assert stream.next_event().data == "still there"
-        assert len(rig.backend.reasons) == 1
+        assert len(running.backend.reasons) == 1
 
 
 def test_the_log_warns_only_of_streams_that_end(caplog: pytest.LogCaptureFixture) -> None:
     """After a reload of the backend there are none: the earlier process has ended its own."""
     caplog.set_level(logging.INFO, "gateway_shim.streams.drain")
-    with Rig() as rig:
-        opened(rig, NEW)
-        rig.gateway.end_earlier(NEW)
+    with RunningGateway() as running:
+        opened(running, NEW)
+        running.gateway.end_earlier(NEW)
         assert [record for record in caplog.records if "start" in record.message] == []
-        token, _ = opened(rig, OLD)
-        rig.gateway.end_earlier(NEW)
-        assert rig.wait_reason(token) == "server_closed"
+        token, _ = opened(running, OLD)
+        running.gateway.end_earlier(NEW)
+        assert running.wait_reason(token) == "server_closed"
     said = [(record.levelname, record.message) for record in caplog.records]
     assert [line for line in said if "start" in line[1]] == [
         ("WARNING", "the backend has started anew: ending the streams of its earlier start"),
@@ -250,26 +256,26 @@ def test_they_end_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more of them than may come back in a second."""
     pauses: list[float] = []
     monkeypatch.setattr("gateway_shim.streams.drain._ENDED_AT_ONCE", 2)
-    with Rig() as rig:
-        streams = [opened(rig, OLD) for _ in range(5)]
-        end_earlier(rig.gateway._streams, NEW, pauses.append)
+    with RunningGateway() as running:
+        streams = [opened(running, OLD) for _ in range(5)]
+        end_earlier(running.gateway._streams, NEW, pauses.append)
         for token, stream in streams:
             assert stream.wait_for_end() is Ended.CLEAN
-            assert rig.wait_reason(token) == "server_closed"
+            assert running.wait_reason(token) == "server_closed"
     assert pauses == [0.002, 0.002]
 
 
 def test_streams_share_their_start() -> None:
     """A stream costs a reference for it, and a sender's sign of life goes to who compares."""
-    with Rig() as rig:
+    with RunningGateway() as running:
         told: list[Boot] = []
-        rig.gateway.starts = starts = BackendStarts()
+        running.gateway.starts = starts = BackendStarts()
         starts.sent = told.append  # type: ignore[method-assign]
-        streams = [opened(rig, OLD) for _ in range(2)]
-        unknown, _ = opened(rig, None)
-        boots = {id(rig.gateway._streams.by_token[token].stream.boot) for token, _ in streams}
+        streams = [opened(running, OLD) for _ in range(2)]
+        unknown, _ = opened(running, None)
+        boots = {id(running.gateway._streams.by_token[token].stream.boot) for token, _ in streams}
         assert boots == {id(OLD)}
-        rig.gateway.send(streams[0][0], Event(None, "x"))
-        rig.gateway.send(unknown, Event(None, "x"))
+        running.gateway.send(streams[0][0], Event(None, "x"))
+        running.gateway.send(unknown, Event(None, "x"))
         assert told == [OLD]
         soon(lambda: streams[0][1].poll().events, "the event")

@@ -16,7 +16,7 @@ from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.protocol import callbacks, stream_request
 from gateway_shim.protocol.callbacks import Action, Reason
 from gateway_shim.protocol.lifecycle import Stream
-from gateway_shim.streams.backend import Backend
+from gateway_shim.streams.callbacks.backend import Backend
 from gateway_shim.streams.stats import GatewayStats
 
 __all__ = ["Endings"]

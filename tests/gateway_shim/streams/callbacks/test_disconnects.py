@@ -13,9 +13,10 @@ from gateway_shim.protocol import stream_request
 from gateway_shim.protocol.callbacks import Reason
 from gateway_shim.protocol.lifecycle import Stream
 from gateway_shim.protocol.stream_request import StreamRequest
-from gateway_shim.streams.disconnects import Endings
+from gateway_shim.streams.callbacks.disconnects import Endings
 from gateway_shim.streams.stats import GatewayStats
-from tests.gateway_shim.streams.rig import FakeBackend, HubErrors, soon
+from tests.gateway_shim.fakes import FakeBackend
+from tests.gateway_shim.hub_errors import HubErrors, soon
 from tests.support.timing import TIME_LIMIT, Stopwatch
 
 
