@@ -12,11 +12,13 @@ from typing import Any, Self
 import gevent
 import pytest
 
-from gateway_shim.protocol.event_stream import Event
+from gateway_shim.protocol.event_stream import BodyFraming, Event
 from gateway_shim.protocol.http import Refusal
+from gateway_shim.protocol.results import OpenResult
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.gateway import Gateway
+from gateway_shim.streams.stats import GatewayStats
 from tests.gateway_shim.fakes import FakeBackend
 from tests.gateway_shim.hub_errors import HubErrors, soon
 from tests.gateway_shim.sockets import SocketClient
@@ -43,15 +45,25 @@ class Visit:
         self.client = client
         self.server = server
         self.token = ""
-        self.opening: gevent.Greenlet[[], Refusal | None]
+        self.opening: gevent.Greenlet[[], Refusal | OpenResult]
 
-    def outcome(self) -> Refusal | None:
+    def outcome(self) -> Refusal | OpenResult:
         """Wait for ``Gateway.open``, and return its result."""
         return self.opening.get(timeout=TIME_LIMIT)
 
-    def stream(self) -> Stream:
-        """Return the stream, which must have opened."""
-        assert self.outcome() is None
+    def refusal(self) -> Refusal:
+        """Wait for the refusal of the request."""
+        refusal = self.outcome()
+        assert isinstance(refusal, Refusal)
+        return refusal
+
+    def stream(self, result: OpenResult = OpenResult.OPENED) -> Stream:
+        """Return the stream.
+
+        Args:
+            result: the result that ``Gateway.open`` must have.
+        """
+        assert self.outcome() is result
         head = self.client.read_head()
         assert head.status == 200
         return Stream(self.client, head)
@@ -105,12 +117,17 @@ class RunningGateway:
             visit.server.close()
         self.hub_errors.__exit__(kind, error, trace)
 
+    @property
+    def stats(self) -> GatewayStats:
+        """The gateway's counters, as they are now."""
+        return self.gateway.read_stats()
+
     def visit(
         self,
         url: str = "/events",
         *,
         headers: Mapping[str, str] | None = None,
-        http_1_0: bool = False,
+        framing: BodyFraming = BodyFraming.CHUNKED,
         address: str = "192.0.2.1",
         pair: tuple[socket.socket, socket.socket] | None = None,
         send_buffer: int | None = None,
@@ -120,6 +137,7 @@ class RunningGateway:
         Args:
             url: the request target.
             headers: the request's headers.
+            framing: the framing that the browser can take.
             address: the browser's address.
             pair: the client's and the server's end, instead of a new pair.
             send_buffer: the bytes that the kernel holds for a client that does not read.
@@ -129,7 +147,7 @@ class RunningGateway:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         visit = Visit(SocketClient(client), server)
         self.visits.append(visit)
-        request = StreamRequest(url, headers or {}, http_1_0, address)
+        request = StreamRequest(url, headers or {}, framing, address)
         before = len(self.tokens)
         visit.opening = gevent.spawn(self._open, request, server)
         soon(lambda: len(self.tokens) > before or visit.opening.ready(), "the gateway to be asked")
@@ -148,19 +166,19 @@ class RunningGateway:
         Returns:
             The number of bytes that wait now: one whole event of that size.
         """
-        while not self.gateway.stats.bytes_buffered:
+        while not self.stats.bytes_buffered:
             self.gateway.send(token, Event(None, ""))
-        return self.gateway.stats.bytes_buffered
+        return self.stats.bytes_buffered
 
     def wait_reason(self, token: str) -> str:
         """Wait until the backend was told of a stream's end, and return the reason."""
         return soon(lambda: self.backend.reasons.get(token), f"the end of {token}")
 
-    def _open(self, request: StreamRequest, server: socket.socket) -> Refusal | None:
-        refusal = self.gateway.open(request, server)
-        if refusal is None:
+    def _open(self, request: StreamRequest, server: socket.socket) -> Refusal | OpenResult:
+        result = self.gateway.open(request, server)
+        if not isinstance(result, Refusal):
             server.close()
-        return refusal
+        return result
 
     def _new_token(self) -> str:
         self.tokens.append(f"t{len(self.tokens) + 1}")

@@ -15,7 +15,7 @@ import pytest
 from gateway_shim.protocol.event_stream import Dialect, Event
 from gateway_shim.protocol.http import CORS_HEADERS, Route
 from gateway_shim.server.runtime import EXTENSION
-from gateway_shim.standalone.front import Front, answer_send
+from gateway_shim.standalone.front import Front
 from gateway_shim.streams.config import Cors
 from tests.gateway_shim.running_gateway import RunningGateway
 from tests.support.http_message import Ended
@@ -242,12 +242,6 @@ def test_compressed_send(
     """A body may be compressed; what comes out has the same limit."""
     answer = ask(running, "POST", "/internal/send", body, HTTP_CONTENT_ENCODING=coding)
     assert (int(answer.status[:3]), answer.error()[0]) == expected
-
-
-def test_answer_send_without_content_type(running: RunningGateway) -> None:
-    """A send without a Content-Type is refused like one of another type."""
-    status, body = answer_send(running.gateway, None, b"{}")
-    assert (status, json.loads(body)["error"]["code"]) == (400, "INVALID_JSON")
 
 
 # ------------------------------------------------------------------------- as a runtime

@@ -1,4 +1,4 @@
-"""gateway_shim.streams.drain, through a gateway: the end of all streams at once."""
+"""A drain, through a gateway: the end of all streams at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from gevent.event import Event as Signal
 from gateway_shim.errors import UnknownToken
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.callbacks import CallbackAnswer
-from gateway_shim.protocol.event_stream import Dialect, Event
+from gateway_shim.protocol.event_stream import BodyFraming, Dialect, Event
+from gateway_shim.protocol.results import OpenResult
 from gateway_shim.streams.drain import CONNECTS_PER_SECOND, FIRST_RETRY_MS, Farewells
 from tests.gateway_shim.fakes import FakeClock
 from tests.gateway_shim.running_gateway import BIG, RunningGateway
@@ -24,7 +25,7 @@ FAREWELL = Event("server_restart", '{"reason":"x"}')
 
 def test_drain(running: RunningGateway) -> None:
     """Every stream gets the farewell, with a retry inside its block, and ends cleanly."""
-    opened = [running.open(), running.open(http_1_0=True)]
+    opened = [running.open(), running.open(framing=BodyFraming.BARE)]
     for token, _ in opened:
         running.gateway.send(token, Event("before", "1"))
     running.gateway.drain(FAREWELL, TIME_LIMIT)
@@ -40,13 +41,13 @@ def test_drain(running: RunningGateway) -> None:
         assert stream.raw.split(b"\n\n")[1:] == [block, b""]
         with pytest.raises(UnknownToken):
             running.gateway.send(token, Event(None, "late"))
-    stats = running.gateway.stats
+    stats = running.stats
     assert stats.active == 0
     assert stats.closed == {"client_closed": 0, "server_closed": 2, "error": 0}
 
 
 def test_drain_without_farewell(running: RunningGateway) -> None:
-    """With nothing to say, a stream just ends: a retry alone would be an event to some clients."""
+    """Without a farewell a stream just ends: some clients take a retry alone for an event."""
     gate = Signal()
     _, stream = running.open()
     running.backend.during = lambda token: gate.wait()
@@ -83,7 +84,7 @@ def test_drain_of_nothing(running: RunningGateway) -> None:
 
 @pytest.mark.parametrize("spread", [0.005, 30.0])
 def test_retries_are_spread(spread: float) -> None:
-    """Few browsers are not kept away: the spread is the time in which they can connect."""
+    """The pauses are spread over the time that so many browsers need to connect."""
     with RunningGateway(drain_retry_seconds=spread) as running:
         streams = [running.open()[1] for _ in range(40)]
         running.gateway.drain(FAREWELL, TIME_LIMIT)
@@ -99,7 +100,7 @@ def test_retries_are_spread(spread: float) -> None:
     [(0, 10.0, 0), (2, 10.0, 2), (1000, 10.0, 1000), (1000, 0.5, 500), (50_000, 10.0, 10_000)],
 )
 def test_farewells(streams: int, spread: float, last: int) -> None:
-    """The pauses lie between the first one and the smaller of setting and streams a second."""
+    """The pauses lie between the first and the smaller of the setting and the browsers' time."""
     event = wire.encode(FAREWELL, Dialect.NAMED)
     farewells = Farewells(event, streams, spread)
     drawn = {farewells.draw() for _ in range(5000)}
@@ -114,7 +115,7 @@ def test_farewells(streams: int, spread: float, last: int) -> None:
 def test_more_streams_than_one_turn(
     running: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A drain of many streams lets others run on the way, and misses none of them."""
+    """A drain of many streams lets others run on the way, and misses no stream."""
     monkeypatch.setattr("gateway_shim.event_loop.turns.SLICE_SECONDS", 0.0)
     opened = [running.open() for _ in range(30)]
     goner, _ = opened[-1]
@@ -128,7 +129,7 @@ def test_more_streams_than_one_turn(
 
 @pytest.mark.parametrize("dialect", Dialect)
 def test_connecting_streams_too(dialect: Dialect) -> None:
-    """A stream that is being asked about opens, gets what was buffered, the farewell, and ends."""
+    """A connecting stream opens, gets its held events and the farewell, and ends."""
     with RunningGateway(dialect=dialect, retry_ms=3000) as running:
         gate = Signal()
         running.backend.during = lambda token: gate.wait()
@@ -149,7 +150,7 @@ def test_connecting_streams_too(dialect: Dialect) -> None:
 
 
 def test_connecting_stream_is_refused_meanwhile(running: RunningGateway) -> None:
-    """A stream that the backend refuses during a drain is refused as ever."""
+    """A stream that the backend refuses during a drain is refused as usual."""
     gate = Signal()
     running.backend.during = lambda token: gate.wait()
     running.backend.answer = CallbackAnswer(404)
@@ -157,14 +158,13 @@ def test_connecting_stream_is_refused_meanwhile(running: RunningGateway) -> None
     draining = gevent.spawn(running.gateway.drain, FAREWELL, TIME_LIMIT)
     gevent.sleep(0)
     gate.set()
-    refusal = visit.outcome()
-    assert refusal is not None
+    refusal = visit.refusal()
     assert refusal.status == 404
     draining.get(timeout=TIME_LIMIT)
 
 
-def test_connecting_stream_that_holds_too_much() -> None:
-    """A stream for which the farewell is too much ends without it."""
+def test_connecting_stream_that_overflows() -> None:
+    """A stream that may not hold the farewell ends without it."""
     with RunningGateway(max_buffer_bytes=40) as running:
         gate = Signal()
         running.backend.during = lambda token: gate.wait()
@@ -172,60 +172,56 @@ def test_connecting_stream_that_holds_too_much() -> None:
         draining = gevent.spawn(running.gateway.drain, FAREWELL, TIME_LIMIT)
         gevent.sleep(0)
         gate.set()
-        assert visit.outcome() is None
+        assert visit.outcome() is OpenResult.OPENED
         assert visit.client.wait_closed() is Ended.EOF
         draining.get(timeout=TIME_LIMIT)
         assert running.backend.reasons == {visit.token: "error"}
 
 
 def test_new_streams_are_refused(running: RunningGateway) -> None:
-    """Without a farewell, who comes during a drain is told when to try again."""
+    """Without a farewell, requests during a drain get a 503 with Retry-After."""
     gate = Signal()
     running.backend.during = lambda token: gate.wait()
     waiting = running.visit()
     draining = gevent.spawn(running.gateway.drain, None, TIME_LIMIT)
     gevent.sleep(0)
-    refusal = running.visit().outcome()
-    assert refusal is not None
+    refusal = running.visit().refusal()
     assert (refusal.status, refusal.headers) == (503, (("Retry-After", "5"),))
     assert b"SHUTTING_DOWN" in refusal.body
     assert len(running.backend.calls) == 1
     gate.set()
     waiting.outcome()
     draining.get(timeout=TIME_LIMIT)
-    refusal = running.visit().outcome()
-    assert refusal is not None
+    refusal = running.visit().refusal()
     assert refusal.status == 503
 
 
-@pytest.mark.parametrize("http_1_0", [False, True])
+@pytest.mark.parametrize("framing", BodyFraming)
 @pytest.mark.parametrize("dialect", Dialect)
-def test_new_streams_get_the_farewell(dialect: Dialect, http_1_0: bool) -> None:
-    """Who comes during a drain with a farewell gets just that: after a 503 an EventSource is dead.
-
-    The backend is not asked, and the stream counts as refused.
-    """
+def test_new_streams_get_the_farewell(dialect: Dialect, framing: BodyFraming) -> None:
+    """A request during a drain gets the farewell alone: an EventSource dies of a 503."""
     with RunningGateway(dialect=dialect, retry_ms=3000) as running:
         gate = Signal()
         running.backend.during = lambda token: gate.wait()
         waiting = running.visit()
         draining = gevent.spawn(running.gateway.drain, FAREWELL, TIME_LIMIT)
         gevent.sleep(0)
-        late = running.visit(http_1_0=http_1_0).stream()
+        late = running.visit(framing=framing).stream(OpenResult.DRAINING)
         assert late.wait_for_end() is Ended.CLEAN
         assert late.retry in (FIRST_RETRY_MS, FIRST_RETRY_MS + 1)  # one stream: 1 ms of spread
         assert late.raw == wire.with_retry(wire.encode(FAREWELL, dialect), late.retry)
         assert len(running.backend.calls) == 1
-        assert (running.gateway.stats.refused, running.gateway.stats.active) == (1, 1)
+        assert (running.stats.refused, running.stats.active) == (1, 1)
         gate.set()
         waiting.outcome()
         draining.get(timeout=TIME_LIMIT)
-        assert running.visit().stream().wait_for_end() is Ended.CLEAN
+        last = running.visit().stream(OpenResult.DRAINING)
+        assert last.wait_for_end() is Ended.CLEAN
         assert running.backend.reasons == {waiting.token: "server_closed"}
 
 
 def test_deadline_cuts_the_stalled() -> None:
-    """What has not ended by the deadline is cut: who does not read, and who still connects."""
+    """At the deadline stalled and connecting streams are cut."""
     clock = FakeClock()
     with RunningGateway(clock=clock) as running:
         gate = Signal()
@@ -242,18 +238,18 @@ def test_deadline_cuts_the_stalled() -> None:
         clock.now += 0.2
         draining.get(timeout=TIME_LIMIT)
         assert running.backend.reasons == {reading: "server_closed", stalled: "server_closed"}
-        assert (running.gateway.stats.active, len(running.gateway._streams.closing)) == (0, 0)
+        assert (running.stats.active, len(running.gateway._streams.closing)) == (0, 0)
         assert slow.wait_for_end() is Ended.EOF
         with pytest.raises(UnknownToken):
             running.gateway.send(connecting.token, Event(None, "x"))
         gate.set()
-        assert connecting.outcome() is None
+        assert connecting.outcome() is OpenResult.ABANDONED
         assert connecting.client.wait_closed() is Ended.EOF
         assert connecting.token not in running.backend.reasons
 
 
 def test_slow_reader_makes_it_in_time(running: RunningGateway) -> None:
-    """A drain waits for a client that takes its time, and ends as soon as it is through."""
+    """A drain waits for a slow client, and ends as soon as the client has read everything."""
     token, stream = running.open()
     running.gateway.send(token, Event("big", BIG))
     draining = gevent.spawn(running.gateway.drain, FAREWELL, TIME_LIMIT)
@@ -265,7 +261,7 @@ def test_slow_reader_makes_it_in_time(running: RunningGateway) -> None:
 
 
 def test_backend_is_told_before_it_returns(running: RunningGateway) -> None:
-    """A drain returns when the backend has been told of every end, and has answered."""
+    """A drain returns when the backend has answered the callbacks of all ends."""
     told = Signal()
     running.backend.told = lambda token: told.wait()
     opened = [running.open() for _ in range(3)]
@@ -283,7 +279,7 @@ def test_backend_is_told_before_it_returns(running: RunningGateway) -> None:
 
 
 def test_backend_that_hangs(running: RunningGateway) -> None:
-    """A backend that never answers holds a drain up until its deadline, and no longer."""
+    """A backend that never answers delays a drain until its deadline, and not longer."""
     running.backend.told = lambda token: gevent.sleep(3600)
     _, stream = running.open()
     started = time.monotonic()
@@ -293,7 +289,7 @@ def test_backend_that_hangs(running: RunningGateway) -> None:
 
 
 def test_client_that_leaves_during_a_drain(running: RunningGateway) -> None:
-    """A client that goes with its last bytes unread does not hold up the drain."""
+    """A client that leaves with unread bytes does not delay a drain."""
     token, stream = running.open()
     running.gateway.send(token, Event(None, BIG))
     draining = gevent.spawn(running.gateway.drain, FAREWELL, TIME_LIMIT)

@@ -17,7 +17,7 @@ from tests.support.timing import TIME_LIMIT, wait_until
 
 
 def test_a_full_socket_buffer_empties_after_sends_from_a_thread(running: RunningGateway) -> None:
-    """What the kernel does not take at once arrives whole and in order, the end last."""
+    """Bytes that the kernel does not take at once arrive whole and in order, the end last."""
     token, stream = running.open()
 
     def send() -> list[SendStatus]:
@@ -30,11 +30,11 @@ def test_a_full_socket_buffer_empties_after_sends_from_a_thread(running: Running
         *((str(number), 300_000) for number in range(3)),
         ("last", 1),
     ]
-    assert running.gateway.stats.bytes_buffered == 0
+    assert running.stats.bytes_buffered == 0
 
 
 def test_every_senders_order_holds(running: RunningGateway) -> None:
-    """Two native threads and the loop, to a client that falls behind: all of it, in order."""
+    """A slow client gets the events of each of three senders in the sender's order."""
     token, stream = running.open(send_buffer=4096)
     filler = "x" * 500
 
@@ -62,7 +62,7 @@ def test_every_senders_order_holds(running: RunningGateway) -> None:
 
 
 def test_close_and_errors_from_a_thread(running: RunningGateway) -> None:
-    """A thread learns what a greenlet would: the close, and then that the token is unknown."""
+    """A thread gets the same results and errors as a greenlet."""
     token, stream = running.open()
     run_native(lambda: running.gateway.close(token))
     assert stream.wait_for_end() is Ended.CLEAN
@@ -71,11 +71,11 @@ def test_close_and_errors_from_a_thread(running: RunningGateway) -> None:
     assert caught.value.token == token
     result = run_native(lambda: running.gateway.broadcast([token], Event(None, "x")))
     assert result == [BroadcastResult(0, (token,))]
-    assert run_native(lambda: running.gateway.stats.active) == [0]
+    assert run_native(lambda: running.stats.active) == [0]
 
 
 def test_broadcasts_of_threads_take_turns(running: RunningGateway) -> None:
-    """All streams see the broadcasts of several threads in one order."""
+    """All streams see the broadcasts of several threads in the same order."""
     opened = [running.open() for _ in range(3)]
     tokens = tuple(token for token, _ in opened)
 
@@ -93,16 +93,16 @@ def test_broadcasts_of_threads_take_turns(running: RunningGateway) -> None:
 
 
 def test_open_is_for_the_serving_thread(running: RunningGateway) -> None:
-    """The watchers of a stream belong to the loop: another thread's open is refused, loudly."""
+    """Another thread cannot open a stream: the stream's watchers belong to the loop."""
     client, server = tcp_pair()
-    request = StreamRequest("/events", {}, False, "192.0.2.1")
+    request = StreamRequest("/events", {}, address="192.0.2.1")
     with client, server, pytest.raises(NotAllowedHere, match="event loop"):
         run_native(lambda: running.gateway.open(request, server))
     assert running.backend.calls == []
 
 
 def test_drain_from_a_thread(running: RunningGateway) -> None:
-    """A drain that a thread asks for ends every stream, and returns when they have ended."""
+    """A drain from another thread ends every stream before it returns."""
     _, stream = running.open()
     run_native(lambda: running.gateway.drain(Event("bye", "1"), 5.0))
     assert stream.wait_for_end() is Ended.CLEAN
@@ -110,7 +110,7 @@ def test_drain_from_a_thread(running: RunningGateway) -> None:
 
 
 def test_after_the_stop_a_thread_is_told(running: RunningGateway) -> None:
-    """A send that no loop carries out any more raises; it does not wait for ever."""
+    """A send that no loop will carry out raises LoopNotRunning, instead of waiting forever."""
     token, _ = running.open()
 
     def send_for_ever() -> None:
@@ -118,7 +118,7 @@ def test_after_the_stop_a_thread_is_told(running: RunningGateway) -> None:
             running.gateway.broadcast([token], Event(None, "x"))
 
     [sender] = begin_native(send_for_ever)
-    wait_until(lambda: running.gateway.stats.broadcasts, "a send")
+    wait_until(lambda: running.stats.broadcasts, "a send")
     running.gateway.stop()
     with pytest.raises(LoopNotRunning):
         sender.get()

@@ -1,4 +1,4 @@
-"""Through a gateway: streams end, are kept alive, and are cut."""
+"""Streams through a gateway: they end, are kept alive, and are cut."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from gevent.event import Event as Signal
 
 from gateway_shim.errors import WriteFailed
 from gateway_shim.protocol.callbacks import CallbackAnswer
-from gateway_shim.protocol.event_stream import Event
+from gateway_shim.protocol.event_stream import BodyFraming, Event
+from gateway_shim.protocol.results import OpenResult
 from tests.gateway_shim.running_gateway import RunningGateway
 from tests.gateway_shim.sockets import tcp_pair
 from tests.support.http_message import Ended
@@ -22,11 +23,11 @@ BIG = "x" * 300_000
 
 
 @pytest.mark.parametrize("reset", [False, True])
-@pytest.mark.parametrize("http_1_0", [False, True])
-def test_client_gone(running: RunningGateway, reset: bool, http_1_0: bool) -> None:
-    """A client's going is seen without any write, and the backend told with the same request."""
+@pytest.mark.parametrize("framing", BodyFraming)
+def test_client_gone(running: RunningGateway, reset: bool, framing: BodyFraming) -> None:
+    """A client's end is noticed without a write, and the backend is told with the same request."""
     headers = {"host": "h", "x-latin": "\xe9"}
-    token, stream = running.open("/a?b=%20", headers=headers, pair=tcp_pair(), http_1_0=http_1_0)
+    token, stream = running.open("/a?b=%20", headers=headers, pair=tcp_pair(), framing=framing)
     stream.reset() if reset else stream.close()
     assert running.wait_reason(token) == "client_closed"
     request = {"url": "/a?b=%20", "headers": headers}
@@ -34,26 +35,26 @@ def test_client_gone(running: RunningGateway, reset: bool, http_1_0: bool) -> No
         {"action": "connect", "token": token, "request": request},
         {"action": "disconnect", "reason": "client_closed", "token": token, "request": request},
     ]
-    stats = running.gateway.stats
+    stats = running.stats
     assert (stats.active, stats.opened) == (0, 1)
     assert stats.closed == {"client_closed": 1, "server_closed": 0, "error": 0}
 
 
 def test_client_gone_with_bytes_waiting(running: RunningGateway) -> None:
-    """A client that leaves with much unread is gone; nothing stays buffered for it."""
+    """Nothing stays buffered for a client that leaves with many unread bytes."""
     token, stream = running.open(pair=tcp_pair())
     for _ in range(3):
         running.gateway.send(token, Event(None, BIG))
     stream.close()
     assert running.wait_reason(token) in ("client_closed", "error")
-    assert running.gateway.stats.bytes_buffered == 0
+    assert running.stats.bytes_buffered == 0
 
 
 KILOBYTE = 1024
 
 
-def test_all_together_have_a_budget(caplog: pytest.LogCaptureFixture) -> None:
-    """Where slow clients hold back too much together, those that hold most are ended."""
+def test_budget_of_all_streams(caplog: pytest.LogCaptureFixture) -> None:
+    """If slow clients hold back too much together, those that hold the most are ended."""
     with RunningGateway(
         max_total_buffer_bytes=100 * KILOBYTE, max_buffer_bytes=90 * KILOBYTE
     ) as running:
@@ -61,14 +62,14 @@ def test_all_together_have_a_budget(caplog: pytest.LogCaptureFixture) -> None:
         good, stream = running.open()
         for kilobytes, token in zip((10, 20, 30), tokens, strict=False):
             running.gateway.send(token, Event(None, "x" * kilobytes * KILOBYTE))
-        with pytest.raises(WriteFailed):  # it is itself the one that holds most
+        with pytest.raises(WriteFailed):  # this stream is the one that holds the most
             running.gateway.send(tokens[3], Event(None, "x" * 60 * KILOBYTE))
-        assert (running.gateway.stats.slow_consumers_ended, running.gateway.active) == (1, 4)
-        assert running.gateway.stats.bytes_buffered < 100 * KILOBYTE
+        assert (running.stats.slow_consumers_ended, running.gateway.active) == (1, 4)
+        assert running.stats.bytes_buffered < 100 * KILOBYTE
         assert running.wait_reason(tokens[3]) == "error"
         for token in (tokens[2], tokens[1], tokens[0]):
             running.gateway.send(token, Event(None, "y" * 20 * KILOBYTE))
-        assert running.gateway.stats.slow_consumers_ended == 2
+        assert running.stats.slow_consumers_ended == 2
         assert running.wait_reason(tokens[2]) == "error"
         running.gateway.send(good, Event(None, "1"))
         assert stream.next_event().data == "1"
@@ -78,17 +79,17 @@ def test_all_together_have_a_budget(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_broadcast_counts_once() -> None:
-    """One large event that many clients are slow to take is in memory once: nobody is ended."""
+    """One large event that many clients are slow to take counts once: no stream is ended."""
     with RunningGateway(max_total_buffer_bytes=400 * KILOBYTE) as running:
         tokens = [running.open(send_buffer=KILOBYTE)[0] for _ in range(20)]
         result = running.gateway.broadcast(tokens, Event(None, "x" * 200 * KILOBYTE))
         assert (result.delivered, result.unknown) == (20, ())
-        assert running.gateway.stats.bytes_buffered > 20 * 100 * KILOBYTE
-        assert running.gateway.stats.slow_consumers_ended == 0
+        assert running.stats.bytes_buffered > 20 * 100 * KILOBYTE
+        assert running.stats.slow_consumers_ended == 0
 
 
 def test_a_broadcast_over_the_budget() -> None:
-    """A broadcast that is too much goes on to those who read; what they hold back ends others."""
+    """A broadcast that exceeds the budget ends slow clients, and reaches the others."""
     with RunningGateway(max_total_buffer_bytes=300 * KILOBYTE) as running:
         slow_ones = [running.open(send_buffer=KILOBYTE)[0] for _ in range(3)]
         good, stream = running.open()
@@ -96,13 +97,13 @@ def test_a_broadcast_over_the_budget() -> None:
         for number in range(12):
             running.gateway.broadcast(tokens, Event(None, f"{number}" + "x" * 40 * KILOBYTE))
             assert stream.next_event().data.startswith(f"{number}")
-        assert running.gateway.stats.slow_consumers_ended == 3
+        assert running.stats.slow_consumers_ended == 3
         assert running.gateway._streams.budget.size == 0
         assert running.gateway.active == 1
 
 
-def test_what_came_while_connecting_is_in_the_budget() -> None:
-    """A stream that held back most while it was connecting ends once it would open."""
+def test_held_events_count_against_the_budget() -> None:
+    """A connecting stream that holds back the most ends when it opens."""
     gate = Signal()
     with RunningGateway(max_total_buffer_bytes=100 * KILOBYTE) as running:
         running.backend.during = lambda token: gate.wait()
@@ -113,33 +114,33 @@ def test_what_came_while_connecting_is_in_the_budget() -> None:
         assert running.gateway._streams.budget.size < KILOBYTE
         gate.set()
         assert small.stream().next_event().data == "1"
-        assert large.outcome() is None
+        assert large.outcome() is OpenResult.OPENED
         assert running.wait_reason(large.token) == "error"
-        assert (running.gateway.active, running.gateway.stats.slow_consumers_ended) == (1, 1)
+        assert (running.gateway.active, running.stats.slow_consumers_ended) == (1, 1)
 
 
-def test_nothing_stays_in_the_budget_of_what_was_refused() -> None:
-    """What was held back for a stream that does not open is forgotten."""
+def test_held_events_of_a_refused_stream() -> None:
+    """The held events of a stream that does not open are dropped."""
     with RunningGateway() as running:
         running.backend.answer = CallbackAnswer(403)
         running.backend.during = lambda token: running.gateway.send(token, Event(None, BIG))
-        assert running.visit().outcome() is not None
+        running.visit().refusal()
         assert running.gateway._streams.budget.size == 0
 
 
 def test_waiting_bytes_cannot_be_written(running: RunningGateway) -> None:
-    """If it is the write of waiting bytes that fails first, the reason is error."""
+    """The reason is error if the write of waiting bytes is what fails first."""
     token, stream = running.open()
     running.gateway.send(token, Event(None, BIG))
-    # There is no end to read, but nothing to write to either; it shows when the buffer has room.
+    # There is no end to read, but writes fail; that is noticed when the buffer has room.
     stream.connection.socket.shutdown(socket.SHUT_RD)
     stream.connection.socket.recv(200_000)
     assert running.wait_reason(token) == "error"
-    assert running.gateway.stats.bytes_buffered == 0
+    assert running.stats.bytes_buffered == 0
 
 
 def test_client_talks(running: RunningGateway) -> None:
-    """What a client sends after its request is dropped, however much, and its end still seen."""
+    """Bytes that a client sends after its request are dropped, and its end is still seen."""
     token, stream = running.open(pair=tcp_pair())
     for _ in range(20):
         stream.connection.send(b"x" * 100_000)
@@ -150,7 +151,7 @@ def test_client_talks(running: RunningGateway) -> None:
 
 
 def test_client_gone_while_closing(running: RunningGateway) -> None:
-    """A client that leaves before it has read the last bytes changes nothing any more."""
+    """A client that leaves before it has read the last bytes changes nothing."""
     token, stream = running.open()
     running.gateway.send(token, Event(None, BIG), close=True)
     assert running.wait_reason(token) == "server_closed"
@@ -158,11 +159,11 @@ def test_client_gone_while_closing(running: RunningGateway) -> None:
     stream.close()
     wait_until(lambda: not running.gateway._streams.closing, "the stream to be forgotten")
     assert running.backend.reasons == {token: "server_closed"}
-    assert running.gateway.stats.closed == {"client_closed": 0, "server_closed": 1, "error": 0}
+    assert running.stats.closed == {"client_closed": 0, "server_closed": 1, "error": 0}
 
 
 def test_endings_are_told_in_order(running: RunningGateway) -> None:
-    """The backend hears of endings in the order in which they happened."""
+    """The backend is told of ends in the order in which they happened."""
     opened = [running.open() for _ in range(5)]
     order = [3, 0, 4, 1, 2]
     for index in order:
@@ -172,11 +173,11 @@ def test_endings_are_told_in_order(running: RunningGateway) -> None:
 
 
 def test_disconnect_that_does_not_arrive(running: RunningGateway) -> None:
-    """A disconnect callback that fails is counted; nothing else changes."""
+    """A disconnect callback that fails is counted, and changes nothing else."""
     running.backend.disconnects_fail = True
     (first, _), (second, stream) = running.open(), running.open()
     running.gateway.close(first)
-    wait_until(lambda: running.gateway.stats.callbacks_failed == 1, "the failure to be counted")
+    wait_until(lambda: running.stats.callbacks_failed == 1, "the failure to be counted")
     running.gateway.send(second, Event(None, "1"))
     assert stream.next_event().data == "1"
 
@@ -198,7 +199,7 @@ def test_slow_backend_holds_up_nobody(running: RunningGateway) -> None:
 
 
 def test_log_lines(running: RunningGateway, caplog: pytest.LogCaptureFixture) -> None:
-    """A stream's opening, refusal and end are one line each, with its token, url and address."""
+    """A stream's opening, refusal and end are logged with its token, URL and address."""
     caplog.set_level(logging.INFO, "gateway_shim")
     token, stream = running.open("/a", address="192.0.2.7")
     stream.close()
@@ -206,11 +207,11 @@ def test_log_lines(running: RunningGateway, caplog: pytest.LogCaptureFixture) ->
     running.backend.answer = CallbackAnswer(403)
     running.visit("/b").outcome()
 
-    def about(record: logging.LogRecord) -> list[Any]:
+    def fields(record: logging.LogRecord) -> list[Any]:
         names = ("token", "url", "address", "reason", "answer")
         return [record.message, *(getattr(record, name, None) for name in names)]
 
-    assert [about(record) for record in caplog.records] == [
+    assert [fields(record) for record in caplog.records] == [
         ["stream opened", "t1", "/a", "192.0.2.7", None, None],
         ["stream ended", "t1", "/a", "192.0.2.7", "client_closed", None],
         ["stream refused", "t2", "/b", "192.0.2.1", None, 403],
@@ -220,32 +221,32 @@ def test_log_lines(running: RunningGateway, caplog: pytest.LogCaptureFixture) ->
 # ------------------------------------------------------------------------- heartbeats
 
 
-@pytest.mark.parametrize("http_1_0", [False, True])
-def test_heartbeats(http_1_0: bool) -> None:
-    """Every interval a comment, counted from the stream's own opening."""
+@pytest.mark.parametrize("framing", BodyFraming)
+def test_heartbeats(framing: BodyFraming) -> None:
+    """A stream gets a comment each interval, counted from its own opening."""
     with RunningGateway(heartbeat_interval=0.1) as running:
-        token, stream = running.open(http_1_0=http_1_0)
+        token, stream = running.open(framing=framing)
         assert stream.wait_for_comments(3) == [" heartbeat"] * 3
         first, second, third = stream.comment_times[:3]
         assert second - first > 0.04
         assert third - first > 0.14
-        assert running.gateway.stats.heartbeats >= 3
+        assert running.stats.heartbeats >= 3
         running.gateway.close(token)
         assert stream.wait_for_end() is Ended.CLEAN
         assert stream.raw == b": heartbeat\n\n" * len(stream.comments)
 
 
 def test_heartbeats_count_against_the_bound() -> None:
-    """A client that reads nothing is found by its heartbeats, if by nothing else."""
+    """A client that reads nothing is ended by its heartbeats alone."""
     with RunningGateway(heartbeat_interval=0.06, max_buffer_bytes=30) as running:
         token, _ = running.open(send_buffer=4096)
         assert running.stall(token) == 13  # and a heartbeat is 18
         assert running.wait_reason(token) == "error"
-        assert running.gateway.stats.slow_consumers_ended == 1
+        assert running.stats.slow_consumers_ended == 1
 
 
 def test_closing_stream_is_cut_at_its_heartbeat() -> None:
-    """A client that does not read its last bytes is cut when its next heartbeat is due."""
+    """A client that does not read its last bytes is cut after one to two intervals."""
     with RunningGateway(heartbeat_interval=0.1) as running:
         token, stream = running.open(send_buffer=4096)
         running.stall(token)
@@ -254,26 +255,26 @@ def test_closing_stream_is_cut_at_its_heartbeat() -> None:
         wait_until(lambda: not running.gateway._streams.closing, "the stream to be cut")
         assert stream.wait_for_end() is Ended.EOF
         assert running.backend.reasons == {token: "server_closed"}
-        stats = running.gateway.stats
+        stats = running.stats
         assert stats.closed == {"client_closed": 0, "server_closed": 1, "error": 0}
         assert (stats.heartbeats, stats.slow_consumers_ended, stats.bytes_buffered) == (0, 0, 0)
 
 
 def test_ended_streams_get_no_heartbeats() -> None:
-    """A stream that has ended is forgotten at its next heartbeat, which is not written."""
+    """A stream that has ended is forgotten when its next heartbeat is due."""
     with RunningGateway(heartbeat_interval=0.05) as running:
         token, stream = running.open()
         running.gateway.close(token)
         wait_until(lambda: not running.gateway._heartbeats._due, "the stream to be forgotten")
         assert stream.wait_for_end() is Ended.CLEAN
-        assert running.gateway.stats.heartbeats == 0
+        assert running.stats.heartbeats == 0
 
 
 # ------------------------------------------------------------------------- the gateway's own end
 
 
 def test_stop_cuts_what_is_left() -> None:
-    """Stopping without draining leaves no stream, whatever its state, and no socket of its own."""
+    """A stop without a drain ends all streams, and closes no socket of the server."""
     with RunningGateway() as running:
         gate = Signal()
         _, stream = running.open()
@@ -284,10 +285,10 @@ def test_stop_cuts_what_is_left() -> None:
         connecting = running.visit()
 
         running.gateway.stop()
-        assert running.gateway.stats.active == 0
+        assert running.stats.active == 0
         assert not running.gateway._streams.closing
         assert stream.wait_for_end() is Ended.EOF
         assert slow.wait_for_end() is Ended.EOF
         gate.set()
-        assert connecting.outcome() is None
+        assert connecting.outcome() is OpenResult.ABANDONED
         assert connecting.client.wait_closed() is Ended.EOF

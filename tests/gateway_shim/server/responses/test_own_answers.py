@@ -14,7 +14,7 @@ from gateway_shim.streams.callbacks.backend import InProcessBackend, NoBackend
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.gateway import Gateway
 
-HEAD = StreamRequest("/x", {"origin": "https://a"}, http_1_0=True)
+HEAD = StreamRequest("/x", {"origin": "https://a"})
 
 
 def asked(payload: object) -> CallbackAnswer:

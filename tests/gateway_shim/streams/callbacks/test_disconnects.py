@@ -1,4 +1,4 @@
-"""Telling the backend, in order, without holding anybody up."""
+"""The queue of disconnect callbacks: in order, and without delaying others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from gevent.event import Event as Signal
 
 from gateway_shim.protocol import stream_request
 from gateway_shim.protocol.callbacks import Reason
-from gateway_shim.protocol.lifecycle import Stream
+from gateway_shim.protocol.event_stream import BodyFraming
+from gateway_shim.protocol.stream import Stream
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.callbacks.disconnects import Endings
 from gateway_shim.streams.stats import GatewayStats
@@ -21,13 +22,13 @@ from tests.support.timing import TIME_LIMIT, Stopwatch
 
 
 def stream(token: str) -> Stream:
-    """A stream with a token."""
+    """Make a stream with a token."""
     request = stream_request.pack_request(StreamRequest("/u", {"host": "h"}, address="192.0.2.1"))
-    return Stream(token, request, chunked=True, limit=0)
+    return Stream(token, request, framing=BodyFraming.CHUNKED, limit=0)
 
 
-class Setup:
-    """Endings that run, and their backend."""
+class RunningEndings:
+    """A running queue of disconnect callbacks, and its backend."""
 
     def __init__(self) -> None:
         self.backend = FakeBackend()
@@ -35,25 +36,25 @@ class Setup:
         self.endings = Endings(self.backend, self.stats)
 
     def add(self, token: str, reason: Reason = Reason.CLIENT_CLOSED) -> None:
-        """One more ending."""
+        """Add the end of a stream."""
         self.endings.add(stream(token), reason)
 
 
 @pytest.fixture
-def setup() -> Iterator[Setup]:
-    """Endings that run."""
+def running_endings() -> Iterator[RunningEndings]:
+    """Run a queue of disconnect callbacks."""
     with HubErrors():
-        setup = Setup()
-        greenlet = gevent.spawn(setup.endings.run)
-        yield setup
+        running_endings = RunningEndings()
+        greenlet = gevent.spawn(running_endings.endings.run)
+        yield running_endings
         greenlet.kill()
 
 
-def test_payload(setup: Setup) -> None:
+def test_payload(running_endings: RunningEndings) -> None:
     """The backend is told the token, the reason and the request of the connect."""
-    setup.add("t", Reason.ERROR)
-    setup.endings.flush(TIME_LIMIT)
-    assert setup.backend.calls == [
+    running_endings.add("t", Reason.ERROR)
+    running_endings.endings.flush(TIME_LIMIT)
+    assert running_endings.backend.calls == [
         {
             "action": "disconnect",
             "reason": "error",
@@ -61,127 +62,135 @@ def test_payload(setup: Setup) -> None:
             "request": {"url": "/u", "headers": {"host": "h"}},
         }
     ]
-    assert setup.stats.callbacks_failed == 0
+    assert running_endings.stats.callbacks_failed == 0
 
 
-def test_order(setup: Setup) -> None:
-    """Endings are told in their order, those too that come while one is being told."""
+def test_order(running_endings: RunningEndings) -> None:
+    """The backend is told of ends in their order, also of those that come meanwhile."""
 
     def told(token: str) -> None:
         if token == "a":
-            setup.add("c")
+            running_endings.add("c")
         gevent.sleep(0)
 
-    setup.backend.told = told
-    setup.add("a")
-    setup.add("b")
-    setup.endings.flush(TIME_LIMIT)
-    assert list(setup.backend.reasons) == ["a", "b", "c"]
+    running_endings.backend.told = told
+    running_endings.add("a")
+    running_endings.add("b")
+    running_endings.endings.flush(TIME_LIMIT)
+    assert list(running_endings.backend.reasons) == ["a", "b", "c"]
 
 
-def test_many_let_others_run(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When very many end at once, others run in between."""
+def test_many_let_others_run(
+    running_endings: RunningEndings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others run while the backend is told of many ends."""
     monkeypatch.setattr("gateway_shim.event_loop.turns.SLICE_SECONDS", 0.0)
     turns = []
 
     def other() -> None:
         while True:
-            turns.append(len(setup.backend.calls))
+            turns.append(len(running_endings.backend.calls))
             gevent.sleep(0)
 
     for number in range(200):
-        setup.add(str(number))
+        running_endings.add(str(number))
     greenlet = gevent.spawn(other)
-    setup.endings.flush(TIME_LIMIT)
+    running_endings.endings.flush(TIME_LIMIT)
     greenlet.kill()
-    assert list(setup.backend.reasons) == [str(number) for number in range(200)]
+    assert list(running_endings.backend.reasons) == [str(number) for number in range(200)]
     assert len({turn for turn in turns if 0 < turn < 200}) >= 3
 
 
-def test_failures_are_counted(setup: Setup) -> None:
-    """Each callback that did not arrive counts, and the next one is tried all the same."""
-    setup.backend.disconnects_fail = True
-    setup.add("a")
-    setup.add("b")
-    setup.endings.flush(TIME_LIMIT)
-    assert setup.stats.callbacks_failed == 2
+def test_failures_are_counted(running_endings: RunningEndings) -> None:
+    """Each callback that does not arrive is counted, and the next one is sent."""
+    running_endings.backend.disconnects_fail = True
+    running_endings.add("a")
+    running_endings.add("b")
+    running_endings.endings.flush(TIME_LIMIT)
+    assert running_endings.stats.callbacks_failed == 2
 
 
-def test_a_backend_that_is_too_slow(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
-    """The queue is bounded: the endings that have waited longest are left out, and counted."""
-    endings = Endings(setup.backend, setup.stats, max_streams=20_000)
+def test_a_backend_that_is_too_slow(
+    running_endings: RunningEndings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The ends that have waited longest are left out of a full queue, and counted."""
+    endings = Endings(running_endings.backend, running_endings.stats, max_streams=20_000)
     for number in range(20_003):
         endings.add(stream(str(number)), Reason.CLIENT_CLOSED)
-    assert setup.stats.callbacks_failed == 3
+    assert running_endings.stats.callbacks_failed == 3
     greenlet = gevent.spawn(endings.run)
     endings.flush(TIME_LIMIT)
     greenlet.kill()
-    assert list(setup.backend.reasons) == [str(number) for number in range(3, 20_003)]
+    assert list(running_endings.backend.reasons) == [str(number) for number in range(3, 20_003)]
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert [vars(record)["left_out"] for record in warnings] == [3]
 
 
 @pytest.mark.parametrize("max_streams", [None, 1, 10_000])
-def test_all_streams_may_end_at_once(setup: Setup, max_streams: int | None) -> None:
-    """As many endings as there can be streams fit into the queue, and at least 10,000."""
-    endings = Endings(setup.backend, setup.stats, max_streams)
+def test_all_streams_may_end_at_once(
+    running_endings: RunningEndings, max_streams: int | None
+) -> None:
+    """The queue holds an end for each stream that may be open, and at least 10,000."""
+    endings = Endings(running_endings.backend, running_endings.stats, max_streams)
     for number in range(10_000):
         endings.add(stream(str(number)), Reason.SERVER_CLOSED)
-    assert setup.stats.callbacks_failed == 0
+    assert running_endings.stats.callbacks_failed == 0
     endings.add(stream("one more"), Reason.SERVER_CLOSED)
-    assert setup.stats.callbacks_failed == 1
+    assert running_endings.stats.callbacks_failed == 1
 
 
-def test_add_from_the_hub(setup: Setup) -> None:
-    """An ending may be added in the hub, where nothing may block."""
-    gevent.get_hub().loop.run_callback(setup.add, "t")
-    soon(lambda: setup.backend.reasons, "the backend to be told")
-    assert setup.backend.reasons == {"t": "client_closed"}
+def test_add_from_the_hub(running_endings: RunningEndings) -> None:
+    """An end may be added in the hub, where nothing may block."""
+    gevent.get_hub().loop.run_callback(running_endings.add, "t")
+    soon(lambda: running_endings.backend.reasons, "the backend to be told")
+    assert running_endings.backend.reasons == {"t": "client_closed"}
 
 
-def test_flush_of_nothing(setup: Setup) -> None:
-    """With nothing to tell, a flush only asks the backend, also before and after others."""
-    setup.endings.flush(0)
-    setup.add("t")
-    setup.endings.flush(TIME_LIMIT)
-    setup.endings.flush(0)
-    assert setup.backend.flushes == [0, TIME_LIMIT, 0]
+def test_flush_of_nothing(running_endings: RunningEndings) -> None:
+    """A flush of an empty queue flushes the backend."""
+    running_endings.endings.flush(0)
+    running_endings.add("t")
+    running_endings.endings.flush(TIME_LIMIT)
+    running_endings.endings.flush(0)
+    assert running_endings.backend.flushes == [0, TIME_LIMIT, 0]
 
 
-def test_flush_waits(setup: Setup) -> None:
-    """A flush ends when all has been told."""
+def test_flush_waits(running_endings: RunningEndings) -> None:
+    """A flush returns when the backend has been told of all ends."""
     gate = Signal()
-    setup.backend.told = lambda token: gate.wait()
-    setup.add("t")
-    flushing = gevent.spawn(setup.endings.flush, TIME_LIMIT)
+    running_endings.backend.told = lambda token: gate.wait()
+    running_endings.add("t")
+    flushing = gevent.spawn(running_endings.endings.flush, TIME_LIMIT)
     gevent.sleep(0.01)
     assert not flushing.ready()
     gate.set()
     flushing.get(timeout=TIME_LIMIT / 2)
-    assert list(setup.backend.reasons) == ["t"]
+    assert list(running_endings.backend.reasons) == ["t"]
 
 
 @pytest.mark.parametrize("slow", ["telling", "flushing", "both"])
-def test_flush_has_one_time_limit(setup: Setup, slow: str) -> None:
-    """Telling and waiting for the answers share one time limit."""
+def test_flush_has_one_time_limit(running_endings: RunningEndings, slow: str) -> None:
+    """The callbacks and the backend's flush share one time limit."""
     never: Callable[[object], object] = lambda _: gevent.sleep(3600)  # noqa: E731 - two of them
     if slow in ("telling", "both"):
-        setup.backend.told = (lambda _: gevent.sleep(0.1)) if slow == "both" else never
+        running_endings.backend.told = (lambda _: gevent.sleep(0.1)) if slow == "both" else never
     if slow in ("flushing", "both"):
-        setup.backend.flush = never  # type: ignore[method-assign]
-    setup.add("t")
+        running_endings.backend.flush = never  # type: ignore[method-assign]
+    running_endings.add("t")
     with Stopwatch() as watch:
-        setup.endings.flush(0.15)
+        running_endings.endings.flush(0.15)
     assert watch.elapsed > 0.12
     assert watch.seconds < 0.24  # two limits, one after the other, would take 0.25
 
 
-def test_what_a_flush_leaves_out(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
-    """The endings that the backend is not told of in time are counted, and said in one line."""
-    setup.backend.told = lambda _: gevent.sleep(3600)
+def test_ends_that_a_flush_leaves_out(
+    running_endings: RunningEndings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The ends that are still in the queue after a flush are counted, and logged in one line."""
+    running_endings.backend.told = lambda _: gevent.sleep(3600)
     for token in "abc":
-        setup.add(token)
-    setup.endings.flush(0.05)
+        running_endings.add(token)
+    running_endings.endings.flush(0.05)
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert [vars(record)["left_out"] for record in warnings] == [2]
-    assert setup.stats.callbacks_failed == 2
+    assert running_endings.stats.callbacks_failed == 2

@@ -11,7 +11,7 @@ import pytest
 from gevent.event import Event as Signal
 
 from gateway_shim.protocol import event_stream as wire
-from gateway_shim.protocol.event_stream import Event
+from gateway_shim.protocol.event_stream import BodyFraming, Event
 from gateway_shim.streams.gateway import BroadcastResult
 from tests.gateway_shim.running_gateway import BIG, RunningGateway, warnings_of
 from tests.support.http_message import Ended
@@ -20,7 +20,7 @@ from tests.support.timing import wait_until
 
 
 def fill_with(sock: Any, piece: bytes) -> int:
-    """Send whole pieces until the kernel takes no more; how many it took."""
+    """Send whole pieces until the kernel takes no more, and return their number."""
     count = 0
     try:
         while True:
@@ -31,8 +31,8 @@ def fill_with(sock: Any, piece: bytes) -> int:
 
 
 def test_broadcast(running: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every stream gets the event, encoded once; tokens that are not there are reported."""
-    (a, one), (b, two) = running.open(), running.open(http_1_0=True)
+    """Every stream gets the event, which is encoded once; unknown tokens are reported."""
+    (a, one), (b, two) = running.open(), running.open(framing=BodyFraming.BARE)
     encoded = []
     encode = wire.encode
 
@@ -47,7 +47,7 @@ def test_broadcast(running: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> 
     assert encoded == [event]
     assert [stream.next_event() for stream in (one, two)] == [SSEEvent("n", "1")] * 2
     assert (one.chunks, two.chunks) == ([b"event: n\ndata: 1\n\n"], [])
-    assert running.gateway.stats.broadcasts == 1
+    assert running.stats.broadcasts == 1
 
 
 def test_broadcast_to_nobody(running: RunningGateway) -> None:
@@ -56,7 +56,7 @@ def test_broadcast_to_nobody(running: RunningGateway) -> None:
 
 
 def test_broadcast_write_fails(running: RunningGateway) -> None:
-    """A stream whose write fails is not delivered to, and not unknown either: it has ended."""
+    """A stream whose write fails ends; it is neither delivered to nor unknown."""
     token, stream = running.open()
     stream.connection.socket.shutdown(socket.SHUT_RDWR)
     assert running.gateway.broadcast([token], Event(None, "x")) == BroadcastResult(0, ())
@@ -65,14 +65,14 @@ def test_broadcast_write_fails(running: RunningGateway) -> None:
 
 @pytest.fixture
 def every_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broadcast lets others run after every stream."""
-    monkeypatch.setattr("gateway_shim.streams.gateway.YIELD_EVERY", 1)
+    """Make a broadcast let others run after every stream."""
+    monkeypatch.setattr("gateway_shim.streams.broadcasts.YIELD_EVERY", 1)
     monkeypatch.setattr("gateway_shim.event_loop.turns.SLICE_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("every_stream")
 def test_broadcasts_take_turns(running: RunningGateway) -> None:
-    """Concurrent broadcasts arrive in one order everywhere, though each yields on the way."""
+    """All streams see concurrent broadcasts in the same order, though each lets others run."""
     opened = [running.open() for _ in range(10)]
     tokens = [token for token, _ in opened]
 
@@ -94,14 +94,14 @@ def test_broadcasts_take_turns(running: RunningGateway) -> None:
     for source in "abc":
         mine = [data for name, data in orders[0] if name == source]
         assert mine == ["0", "1", "2", "3", "4"]
-    assert running.gateway.stats.broadcasts == 16
+    assert running.stats.broadcasts == 16
 
 
 def test_broadcast_lets_others_run(
     running: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A long broadcast does not hold the hub: others run before it is over."""
-    monkeypatch.setattr("gateway_shim.streams.gateway.YIELD_EVERY", 3)
+    """A long broadcast lets others run before it is over."""
+    monkeypatch.setattr("gateway_shim.streams.broadcasts.YIELD_EVERY", 3)
     monkeypatch.setattr("gateway_shim.event_loop.turns.SLICE_SECONDS", math.inf)
     tokens = [running.open()[0] for _ in range(12)]
     turns = []
@@ -114,7 +114,7 @@ def test_broadcast_lets_others_run(
     greenlet = gevent.spawn(other)
     try:
         running.gateway.broadcast(tokens, Event(None, ""))
-        assert turns == [], "one that is short needs no yield"
+        assert turns == [], "a short broadcast lets nobody else run"
         monkeypatch.setattr("gateway_shim.event_loop.turns.SLICE_SECONDS", 0.0)
         running.gateway.broadcast(tokens, Event(None, ""))
         assert len(turns) >= 3
@@ -125,8 +125,8 @@ def test_broadcast_lets_others_run(
 def test_broadcasts_without_pause_take_turns(
     running: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever broadcasts again at once waits behind those who wait for their turn."""
-    monkeypatch.setattr("gateway_shim.streams.gateway.YIELD_EVERY", 1)
+    """A sender that broadcasts again at once waits behind those that wait already."""
+    monkeypatch.setattr("gateway_shim.streams.broadcasts.YIELD_EVERY", 1)
     monkeypatch.setattr("gateway_shim.event_loop.turns.SLICE_SECONDS", 0.0)
     tokens = [running.open()[0] for _ in range(3)]
     order: list[str] = []
@@ -142,7 +142,7 @@ def test_broadcasts_without_pause_take_turns(
 
 @pytest.mark.usefixtures("every_stream")
 def test_streams_end_during_a_broadcast(running: RunningGateway) -> None:
-    """A stream that has ended when its turn comes is unknown, whichever way it ended."""
+    """A stream that ends before its turn in a broadcast is reported as unknown."""
     opened = [running.open() for _ in range(4)]
     tokens = [token for token, _ in opened]
     (_, first), (closed, second), (_, third), (left, fourth) = opened
@@ -162,7 +162,7 @@ def test_streams_end_during_a_broadcast(running: RunningGateway) -> None:
 
 
 def test_stream_opens_during_a_broadcast(running: RunningGateway) -> None:
-    """A stream whose backend is still being asked has the broadcast held back for it."""
+    """A broadcast is held back for a stream whose backend is still being asked."""
     gate = Signal()
     running.backend.during = lambda token: gate.wait()
     visit = running.visit()
@@ -173,14 +173,15 @@ def test_stream_opens_during_a_broadcast(running: RunningGateway) -> None:
     assert [stream.next_event().data for _ in range(2)] == ["early", "late"]
 
 
-def test_the_same_tuple_is_looked_up_once(running: RunningGateway) -> None:
-    """A broadcast to the same tokens needs no look-up, until a stream comes or goes."""
+def test_equal_tuples_are_looked_up_once(running: RunningGateway) -> None:
+    """The tokens of an equal tuple are not looked up again, until a stream comes or goes."""
     (a, one), (b, two) = running.open(), running.open()
     tokens = (a, b, "t3")
     event = Event(None, "x")
     assert running.gateway.broadcast(tokens, event) == BroadcastResult(2, ("t3",))
     known = running.gateway._streams.audience(tokens)
-    assert running.gateway.broadcast(tokens, event) == BroadcastResult(2, ("t3",))
+    equal = (*tokens,)
+    assert running.gateway.broadcast(equal, event) == BroadcastResult(2, ("t3",))
     assert running.gateway._streams.audience(tokens) is known
     _, three = running.open()
     assert running.gateway.broadcast(tokens, event) == BroadcastResult(3, ())
@@ -195,7 +196,7 @@ def test_the_same_tuple_is_looked_up_once(running: RunningGateway) -> None:
 
 
 def test_a_list_may_change(running: RunningGateway) -> None:
-    """Tokens in a list are looked up each time: it may hold others by then."""
+    """The tokens of a list are looked up each time, because a list may change."""
     (a, one), (b, two) = running.open(), running.open()
     tokens = [a]
     running.gateway.broadcast(tokens, Event(None, "1"))
@@ -205,7 +206,7 @@ def test_a_list_may_change(running: RunningGateway) -> None:
 
 
 def test_slow_consumers_in_a_broadcast(caplog: pytest.LogCaptureFixture) -> None:
-    """A broadcast ends those that are too slow, and reaches the others."""
+    """A broadcast ends clients that are too slow, and reaches the others."""
     with RunningGateway(max_buffer_bytes=1000) as running:
         (slow, _), (quick, stream) = running.open(send_buffer=4096), running.open()
         results = []
@@ -219,7 +220,7 @@ def test_slow_consumers_in_a_broadcast(caplog: pytest.LogCaptureFixture) -> None
             + [BroadcastResult(1, (slow,))] * (99 - ended)
         )
         assert warnings_of(caplog) == [("slow consumer ended", slow)]
-        assert running.gateway.stats.slow_consumers_ended == 1
+        assert running.stats.slow_consumers_ended == 1
         assert running.wait_reason(slow) == "error"
 
 
@@ -229,21 +230,21 @@ def test_one_event_beyond_the_bound_in_a_broadcast() -> None:
         token, _ = running.open()
         assert running.gateway.broadcast([token], Event(None, BIG)) == BroadcastResult(0, ())
         assert running.wait_reason(token) == "error"
-        assert running.gateway.stats.slow_consumers_ended == 1
+        assert running.stats.slow_consumers_ended == 1
 
 
 def test_a_slow_client_gets_all_broadcasts_in_order(running: RunningGateway) -> None:
-    """What a client has not taken waits, what is sent meanwhile waits behind it."""
+    """Broadcasts wait in their order for a client that has fallen behind."""
     token, stream = running.open()
     for round_ in ("a", "b"):  # caught up, it is written to directly again
         for number in range(4):
             event = Event(f"{round_}{number}", BIG)
             assert running.gateway.broadcast([token], event) == BroadcastResult(1, ())
-        assert running.gateway.stats.bytes_buffered > 3 * len(BIG)
+        assert running.stats.bytes_buffered > 3 * len(BIG)
         events = stream.collect_until(f"{round_}3")
         assert [event.type for event in events] == [f"{round_}{number}" for number in range(4)]
         assert {len(event.data) for event in events} == {len(BIG)}
-        wait_until(lambda: running.gateway.stats.bytes_buffered == 0, "the outbox to be empty")
+        wait_until(lambda: running.stats.bytes_buffered == 0, "the outbox to be empty")
 
 
 def test_the_kernel_takes_nothing_of_a_broadcast(running: RunningGateway) -> None:
@@ -253,14 +254,14 @@ def test_the_kernel_takes_nothing_of_a_broadcast(running: RunningGateway) -> Non
     connection = running.gateway._streams.by_token[visit.token]
     comments = fill_with(connection.direct, b"2\r\n:\n\r\n")
     assert running.gateway.broadcast([visit.token], Event(None, "x")) == BroadcastResult(1, ())
-    assert running.gateway.stats.bytes_buffered == len(b"9\r\ndata: x\n\n\r\n")
+    assert running.stats.bytes_buffered == len(b"9\r\ndata: x\n\n\r\n")
     assert stream.next_event().data == "x"
     assert comments > 100
 
 
 @pytest.mark.usefixtures("every_stream")
 def test_killed_broadcast_lets_the_next_one_go(running: RunningGateway) -> None:
-    """A broadcast that is killed on the way does not keep its turn."""
+    """A broadcast that is killed gives its turn back."""
     killed = gevent.spawn(running.gateway.broadcast, ["nobody"] * 10_000, Event(None, ""))
     gevent.sleep(0)
     killed.kill()
