@@ -6,8 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SKIPPED := $(VENV)/skipped-tests
 # Here servers are timed: these tests run one after the other, all others side by side.
-ALONE := tests/bench $(addprefix tests/faults/test_,all_attacks.py canary.py) \
-	$(wildcard tests/faults/test_*_floods.py)
+ALONE := tests/bench tests/faults/canary tests/faults/floods
 BINARY_VENV := .venv-binary
 BINARY_STAMP := $(BINARY_VENV)/.installed
 LOCK := packaging/requirements.lock

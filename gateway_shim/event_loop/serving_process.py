@@ -18,7 +18,7 @@ _SWITCH_SECONDS = 0.0001
 Every ``send`` lets go of the interpreter, so beside a thread that computes in Python each send of
 a broadcast can cost this much. While such a thread had a processor for two seconds, the last of 50
 streams got 23 to 48 of another task's events at Python's 5 ms, and all 977 at 0.1 ms (three runs
-each of tests/live/test_event_loop.py on two cores).
+each of tests/live/processes/test_event_loop.py on two cores).
 """
 
 

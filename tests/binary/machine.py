@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.support.server import Server
+from tests.support.processes.server import Server
 from tests.support.timing import TIME_LIMIT
 
 __all__ = ["BinaryServer", "bare_root", "run"]

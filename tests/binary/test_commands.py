@@ -10,7 +10,7 @@ import pytest
 
 from app.commands.group import COMMANDS
 from tests.binary.machine import BinaryServer, run
-from tests.support.server import free_port
+from tests.support.processes.server import free_port
 
 
 @pytest.mark.parametrize("command", COMMANDS)

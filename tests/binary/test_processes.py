@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.binary.machine import BinaryServer, run
-from tests.live.actions import connect
-from tests.live.orphans import assert_orphans_are_reaped
-from tests.support.first_process import FirstProcess
-from tests.support.http_message import Ended
-from tests.support.server import ROOT
+from tests.live.processes.orphans import assert_orphans_are_reaped
+from tests.support.backend_client import connect
+from tests.support.http.message import Ended
+from tests.support.processes.first_process import FirstProcess
+from tests.support.processes.server import ROOT
 from tests.support.timing import TIME_LIMIT, wait_until
 
 STATUSES = [0, 3, 4]
@@ -41,7 +41,7 @@ def env(tmp_path: Path) -> dict[str, str]:
     """A task that leaves processes behind, and a shell for it."""
     return {
         "APP_TASKS": "orphan_task:OrphanTask",
-        "APP_TASKS_PATH": str(ROOT / "tests" / "live"),
+        "APP_TASKS_PATH": str(ROOT / "tests" / "live" / "tasks"),
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "TMPDIR": str(tmp_path),
     }

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.binary.machine import BinaryServer, bare_root, run
-from tests.live.actions import connect, start_task, task_events
-from tests.support.http import request
-from tests.support.http_message import Ended
-from tests.support.server import Server
-from tests.support.stream import Stream
-from tests.support.systemd import FakeManager, socket_activated
+from tests.support.backend_client import connect, start_task, task_events
+from tests.support.http.client import request
+from tests.support.http.message import Ended
+from tests.support.http.stream import Stream
+from tests.support.processes.server import Server
+from tests.support.processes.systemd import FakeManager, socket_activated
 from tests.support.timing import TIME_LIMIT, wait_until
 
 FAREWELL = {"reason": "server_shutdown"}

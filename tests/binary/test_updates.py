@@ -13,9 +13,9 @@ import pytest
 
 from app.serving.gunicorn_settings import CAN_START
 from tests.binary.machine import BinaryServer
-from tests.live.actions import connect, start_task, task_story
-from tests.support.http import BrokenHTTP, request
-from tests.support.stream import Stream
+from tests.support.backend_client import connect, start_task, task_story
+from tests.support.http.client import BrokenHTTP, request
+from tests.support.http.stream import Stream
 from tests.support.timing import TIME_LIMIT, wait_until
 
 LATE_TASK = '''

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.live.actions import connect, metric, start_task
-from tests.support.http import request
+from tests.support.backend_client import connect, metric, start_task
+from tests.support.http.client import request
 from tests.support.parts import CHROMIUM
-from tests.support.server import ROOT, GunicornServer
+from tests.support.processes.server import ROOT, GunicornServer
 from tests.support.timing import TIME_LIMIT
 
 pytestmark = pytest.mark.needs("chromium", "playwright")

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from app.commands.healthcheck import healthcheck_command
 from app.config import load_settings
 from app.config.combinations import safety_hints
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 from tests.support.timing import TIME_LIMIT
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from app.schemas.task_schema import TaskEvent, TaskEventType
 from app.watch.event_lines import Message
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 from tests.support.timing import TIME_LIMIT
 
 TEXT = (ROOT / "docs" / "frontend.md").read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ from app.tasks.base import BaseTask, TaskProgressHandle
 from app.tasks.service import TaskService
 from tests.app.api.conftest import MakeApp, make_app
 from tests.app.tasks.task_support import Call, Done, House
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 
 __all__ = ["make_app"]
 

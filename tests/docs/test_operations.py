@@ -14,9 +14,9 @@ from app.config import Settings
 from app.services.metrics_service import MetricsService
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.streams.stats import GatewayStats
-from tests.live.actions import connect, start_task, task_story
-from tests.support.server import ROOT, GunicornServer
-from tests.support.stream import StreamRefused, open_stream
+from tests.support.backend_client import connect, start_task, task_story
+from tests.support.http.stream import StreamRefused, open_stream
+from tests.support.processes.server import ROOT, GunicornServer
 
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 RULES: list[dict[str, Any]] = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.canary import IDLE_FLOOR, Canary
+from tests.faults.canary.canary import IDLE_FLOOR, Canary
 
 Tally = Callable[[str, int, int, str], None]
 """Takes a fault, the deliveries that were due, those that arrived, and what was lost."""

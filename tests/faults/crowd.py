@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import gevent
 
-from tests.live.actions import task_events
-from tests.support.http import BrokenHTTP
-from tests.support.stream import Stream, StreamRefused, open_stream
+from tests.support.backend_client import task_events
+from tests.support.http.client import BrokenHTTP
+from tests.support.http.stream import Stream, StreamRefused, open_stream
 from tests.support.timing import TIME_LIMIT, TimeLimitPassed, wait_until
 
 __all__ = ["Client", "Crowd"]

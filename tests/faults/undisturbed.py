@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from app.bench.measured.process_figures import resident_bytes
-from tests.faults.processes import descriptors
-from tests.live.actions import connect, start_task, task_story
-from tests.support.server import Server
-from tests.support.stream import Stream
+from tests.support.backend_client import connect, start_task, task_story
+from tests.support.http.stream import Stream
+from tests.support.processes.process_table import descriptors
+from tests.support.processes.server import Server
 from tests.support.timing import wait_until
 
 __all__ = ["MEGABYTE", "assert_whole", "undisturbed"]

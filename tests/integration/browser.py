@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from gateway_shim.protocol.event_stream import Dialect
-from tests.support.sse_client import SSEEvent
-from tests.support.stream import Stream, open_stream
+from tests.support.http.sse_parser import SSEEvent
+from tests.support.http.stream import Stream, open_stream
 
 __all__ = ["Browser", "Message", "WrongDialect"]
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from gateway_shim.protocol.event_stream import Dialect
 from tests.integration.browser import Browser
-from tests.live.actions import metric, start_task
-from tests.support.http import request
-from tests.support.http_message import Response
-from tests.support.server import GunicornServer, Server
+from tests.support.backend_client import metric, start_task
+from tests.support.http.client import request
+from tests.support.http.message import Response
+from tests.support.processes.server import GunicornServer, Server
 from tests.support.timing import wait_until
 
 __all__ = ["SECRET", "SHIM", "Installation", "in_process", "over_http"]

@@ -13,8 +13,8 @@ from gateway_shim.protocol.event_stream import Dialect
 from gateway_shim.streams.backend_starts import ASK_SECONDS, SILENCE_SECONDS
 from tests.integration.installation import SHIM, Installation, over_http
 from tests.integration.test_gateway_failures import kill
-from tests.support.http_message import Ended
-from tests.support.server import GunicornServer
+from tests.support.http.message import Ended
+from tests.support.processes.server import GunicornServer
 from tests.support.timing import TIME_LIMIT
 
 LIMIT = TIME_LIMIT + SILENCE_SECONDS + 2 * ASK_SECONDS

@@ -12,10 +12,10 @@ import pytest
 from gateway_shim.protocol.event_stream import Dialect
 from tests.integration.browser import Browser
 from tests.integration.installation import Installation
-from tests.live.actions import metric
-from tests.support.http import request
-from tests.support.http_message import Ended
-from tests.support.stream import StreamRefused
+from tests.support.backend_client import metric
+from tests.support.http.client import request
+from tests.support.http.message import Ended
+from tests.support.http.stream import StreamRefused
 from tests.support.timing import wait_until
 
 

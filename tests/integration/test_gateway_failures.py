@@ -20,11 +20,11 @@ from gevent.event import Event as Signal
 from gateway_shim.protocol.event_stream import Dialect
 from tests.app.services.remote_gateway.http_gateway import OK, HttpGateway, Respond, http_answer
 from tests.integration.installation import SECRET, SHIM, Installation, over_http
-from tests.live.actions import metric
-from tests.support.http import request
-from tests.support.http_message import Ended
-from tests.support.server import GunicornServer, Server
-from tests.support.stream import StreamRefused
+from tests.support.backend_client import metric
+from tests.support.http.client import request
+from tests.support.http.message import Ended
+from tests.support.http.stream import StreamRefused
+from tests.support.processes.server import GunicornServer, Server
 from tests.support.timing import TIME_LIMIT, Stopwatch, wait_until
 
 LIMIT = 0.3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from tests.integration.installation import Installation
-from tests.support.http_message import Ended
+from tests.support.http.message import Ended
 
 
 def test_streams_end_with_the_backend(installation: Installation) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.server import GunicornServer
+from tests.support.processes.server import GunicornServer
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import parts
 from tests.support.parts import Part
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 from tests.support.timing import TIME_LIMIT
 
 TESTS = """

@@ -6,7 +6,7 @@ import pytest
 
 from tests.app.api.conftest import MakeApp
 from tests.app.services.remote_gateway.http_gateway import HttpGateway, http_answer
-from tests.support.server import free_port
+from tests.support.processes.server import free_port
 
 
 @pytest.mark.parametrize("below", ["", "/health"])

@@ -29,7 +29,7 @@ from gateway_shim.event_loop.turns import SLICE_SECONDS
 from gateway_shim.log_lines.line_handler import LineHandler
 from gateway_shim.log_lines.log_format import TextFormatter
 from tests.app.tasks.task_support import ENVELOPE, Call, Clock, Done, Gate, House, NativeCall
-from tests.support.hostile import HidesClass, Nameless, Unshowable, raising_str
+from tests.support.hostile_objects import HidesClass, Nameless, Unshowable, raising_str
 from tests.support.timing import TIME_LIMIT, wait_until
 
 TERMINAL = {"task_completed", "task_failed", "task_cancelled"}

@@ -18,8 +18,15 @@ import pytest
 from click.testing import CliRunner
 
 from app.watch.command import pause_seconds, stream_url, watch, watch_command
-from tests.support.scripted import SSE_HEAD, Script, ScriptedServer, answer, chunk, sse_answer
-from tests.support.server import ROOT, free_port
+from tests.support.http.scripted_server import (
+    SSE_HEAD,
+    Script,
+    ScriptedServer,
+    answer,
+    chunk,
+    sse_answer,
+)
+from tests.support.processes.server import ROOT, free_port
 from tests.support.timing import TIME_LIMIT, wait_until
 
 

@@ -11,7 +11,7 @@ from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Dialect, Event, Frame
 from gateway_shim.protocol.first_event import FirstEvent
 from tests.gateway_shim.streams.rig import Rig
-from tests.support.http_message import Ended
+from tests.support.http.message import Ended
 from tests.support.timing import TIME_LIMIT, wait_until
 
 RETRY = b"retry: 3000\n"

@@ -21,7 +21,7 @@ from gateway_shim.server.options import (
     hosts,
 )
 from gateway_shim.server.server_log import PropagatingLogger
-from tests.support.server import free_port
+from tests.support.processes.server import free_port
 
 has_ipv6 = pytest.mark.skipif(not server._can_bind("::1"), reason="no IPv6 on this machine")
 

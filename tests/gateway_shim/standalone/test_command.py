@@ -20,7 +20,7 @@ from gateway_shim.standalone import command
 from gateway_shim.standalone import wiring as standalone
 from gateway_shim.standalone.front import Front
 from gateway_shim.standalone.http_backend import HttpBackend
-from tests.support.server import free_port
+from tests.support.processes.server import free_port
 
 
 class FakeServer:

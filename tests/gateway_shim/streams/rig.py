@@ -19,8 +19,8 @@ from gateway_shim.protocol.http import Refusal
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.gateway import Gateway
-from tests.support.http import Connection
-from tests.support.stream import Stream
+from tests.support.http.client import Connection
+from tests.support.http.stream import Stream
 from tests.support.timing import TIME_LIMIT, wait_until
 
 __all__ = [

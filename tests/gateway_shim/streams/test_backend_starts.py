@@ -14,8 +14,8 @@ from gateway_shim.protocol.event_stream import Event
 from gateway_shim.streams.backend_starts import ASK_SECONDS, SILENCE_SECONDS, BackendStarts
 from gateway_shim.streams.drain import end_earlier
 from tests.gateway_shim.streams.rig import FakeClock, Rig, soon
-from tests.support.http_message import Ended
-from tests.support.stream import Stream
+from tests.support.http.message import Ended
+from tests.support.http.stream import Stream
 
 OLD = Boot(1000, "00000000-0000-4000-8000-000000000001")
 NEW = Boot(2000, "00000000-0000-4000-8000-000000000002")

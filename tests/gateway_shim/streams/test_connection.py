@@ -18,7 +18,7 @@ from gateway_shim.protocol.lifecycle import OutboxFull, Stream
 from gateway_shim.streams import connection as sockets
 from gateway_shim.streams.connection import Connection
 from tests.gateway_shim.streams.rig import HubErrors, SocketClient, fill, soon, tcp_pair
-from tests.support.http_message import Ended
+from tests.support.http.message import Ended
 from tests.support.timing import TIME_LIMIT, wait_until
 
 BIG = b"x" * 300_000

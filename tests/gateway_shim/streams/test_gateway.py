@@ -22,8 +22,8 @@ from gateway_shim.streams.config import Cors, GatewayConfig
 from gateway_shim.streams.gateway import Gateway, SendStatus
 from gateway_shim.streams.opening.admission import RETRY_AFTER_SECONDS
 from tests.gateway_shim.streams.rig import FakeBackend, Rig, fill, tcp_pair
-from tests.support.http_message import Ended
-from tests.support.sse_client import SSEEvent
+from tests.support.http.message import Ended
+from tests.support.http.sse_parser import SSEEvent
 from tests.support.timing import wait_until
 
 HEADERS = {"host": "gw.example", "cookie": "a=b; c=d", "x-latin": "\xe9"}

@@ -20,7 +20,7 @@ from gateway_shim.protocol.event_stream import Dialect, Event
 from gateway_shim.protocol.lifecycle import Stream
 from gateway_shim.streams.connection import Connection
 from tests.gateway_shim.streams.rig import Rig, soon, tcp_pair
-from tests.support.http_message import Ended
+from tests.support.http.message import Ended
 from tests.support.timing import wait_until
 
 ROUNDS = 50

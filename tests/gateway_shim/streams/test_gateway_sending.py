@@ -15,8 +15,8 @@ from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.streams.gateway import SendStatus
 from tests.gateway_shim.streams.rig import BIG, Rig, warnings_of
-from tests.support.http_message import Ended
-from tests.support.sse_client import SSEEvent
+from tests.support.http.message import Ended
+from tests.support.http.sse_parser import SSEEvent
 from tests.support.timing import wait_until
 
 

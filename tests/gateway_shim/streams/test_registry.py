@@ -14,7 +14,7 @@ from gateway_shim.errors import WriteFailed
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Event
 from tests.gateway_shim.streams.rig import Rig, tcp_pair
-from tests.support.http_message import Ended
+from tests.support.http.message import Ended
 from tests.support.timing import wait_until
 
 BIG = "x" * 300_000

@@ -15,8 +15,8 @@ from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.streams.tls_connection import TlsSocket
 from tests.gateway_shim.streams.rig import Rig, Visit, tcp_pair
-from tests.support.http_message import Ended
-from tests.support.stream import Stream
+from tests.support.http.message import Ended
+from tests.support.http.stream import Stream
 from tests.support.timing import TIME_LIMIT, wait_until
 
 BIG = "x" * 5_000_000

@@ -12,7 +12,7 @@ import pytest
 
 from gateway_shim.server.requests.plain_http import PlainHttp
 from tests.gateway_shim.streams.rig import tcp_pair
-from tests.support.http import Connection
+from tests.support.http.client import Connection
 
 Pair = tuple[Any, Any]
 

@@ -8,7 +8,7 @@ from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Dialect, Event
 from tests.gateway_shim.streams.rig import Rig
-from tests.support.http_message import Ended
+from tests.support.http.message import Ended
 
 
 def test_one_event_and_the_end() -> None:

@@ -1,0 +1,126 @@
+"""Connections by the thousand, and connections that never pause: nobody else waits for them."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+from app.bench.measured.process_figures import resident_bytes
+from tests.faults.attacks.attack import Attack
+from tests.faults.canary.canary import MAX_RATIO, disturbance
+from tests.faults.undisturbed import MEGABYTE, undisturbed
+from tests.support.backend_client import metric
+from tests.support.http.client import Connection, request
+from tests.support.processes.server import GunicornServer, ServeServer, free_port
+
+
+@contextmanager
+def silent(port: int, count: int, sent: bytes = b"") -> Iterator[None]:
+    """Open connections that send so much and nothing more."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            with contextlib.suppress(OSError):  # it was closed already, for another one
+                connection.sendall(sent)
+        yield
+
+
+@pytest.mark.parametrize(
+    ("path", "connections"),
+    [("/metrics", 1), ("/healthz", 1), ("/metrics", 50), ("/api/sse/stream", 50)],
+)
+def test_pipelining(path: str, connections: int) -> None:
+    """Clients whose next requests are always there already, one or many."""
+    with GunicornServer(env={"FLASK_ENV": "testing"}) as server:
+        seen = disturbance(
+            server.port,
+            lambda: Attack(
+                "pipelining", server.port, path=path, connections=connections, rate=500_000
+            ),
+        )
+        print(f"{connections} pipeline {path}: {seen}")
+        assert seen.failed == 0
+        assert seen.ratio < MAX_RATIO, str(seen)
+
+
+def test_pipelining_beside_streams() -> None:
+    """A stream gets every event beside them."""
+    with (
+        GunicornServer(env={"FLASK_ENV": "testing"}) as server,
+        undisturbed(server, steps=200, seconds=2),
+        Attack("pipelining", server.port, path="/metrics", connections=20, rate=500_000),
+    ):
+        pass
+
+
+def test_half_open_heads() -> None:
+    """Three thousand, of which two thousand would take every handler."""
+    with GunicornServer(env={"FLASK_ENV": "testing"}) as server:
+        pid = server.worker_pid()
+        request(server.port, "GET", "/metrics")
+        size = resident_bytes(pid)
+        seen = disturbance(
+            server.port, lambda: Attack("half_open_heads", server.port, connections=3000)
+        )
+        print(f"3,000 half-open heads: {seen}")
+        assert seen.failed == 0
+        assert seen.ratio < MAX_RATIO, str(seen)
+        assert metric(server, 'requests_refused_total{reason="connections"}') > 0
+        assert resident_bytes(pid) - size < 32 * MEGABYTE
+        assert len(server.log) < 100_000
+
+
+def test_unfinished_bodies() -> None:
+    """More than have handlers stop in the middle of a body: they displace each other."""
+    with GunicornServer(env={"FLASK_ENV": "testing"}) as server:
+        options = {"path": "/api/tasks", "length": 100_000, "connections": 2200, "rate": 400}
+        seen = disturbance(server.port, lambda: Attack("unfinished_bodies", server.port, **options))
+        print(f"2,200 unfinished bodies: {seen}")
+        assert seen.failed == 0
+        assert seen.ratio < MAX_RATIO, str(seen)
+
+
+def test_half_open_heads_at_the_public_address_only() -> None:
+    """ADMIN_BIND has handlers of its own: health checks that are asked there see no flood."""
+    admin = free_port()
+    with ServeServer(env={"ADMIN_BIND": f"127.0.0.1:{admin}"}) as server:
+        seen = disturbance(admin, lambda: silent(server.port, 3000, b"GET / HTTP/1.1\r\n"))
+        print(f"3,000 half-open heads, seen from ADMIN_BIND: {seen}")
+        assert seen.failed == 0
+        assert seen.ratio < MAX_RATIO, str(seen)
+
+
+class TlsServe(ServeServer):
+    """The backend under TLS; it is up when a handshake succeeds."""
+
+    def _answers(self) -> bool:
+        if self.process.poll() is not None:
+            return super()._answers()  # says that it ended, and how
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        with contextlib.suppress(OSError), Connection(self.port) as connection:
+            context.wrap_socket(connection.socket).close()
+            return True
+        return False
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01"], ids=["nothing", "a part"])
+def test_no_handshake(sent: bytes, tmp_path: Path) -> None:
+    """Clients that connect to the TLS port and never say hello."""
+    certificate = trustme.CA().issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    env = {"CERTFILE": str(tmp_path / "cert.pem"), "KEYFILE": str(tmp_path / "key.pem")}
+    with TlsServe(env=env) as server:
+        seen = disturbance(server.port, lambda: silent(server.port, 3000, sent), tls=True)
+        print(f"3,000 that do not finish the handshake: {seen}")
+        assert seen.failed == 0
+        assert seen.ratio < MAX_RATIO, str(seen)
