@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.commands.group import COMMANDS
+from gateway_shim.parity.ports import free_port
 from tests.binary.machine import BinaryServer, run
-from tests.support.processes.server import free_port
 
 
 @pytest.mark.parametrize("command", COMMANDS)

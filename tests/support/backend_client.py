@@ -1,4 +1,4 @@
-"""What live tests do to a running backend."""
+"""Requests to a running backend: open a stream, start a task, read a metric."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 
 
 def connect(server: Server, request_id: str | None = None, **options: Any) -> Stream:
-    """Open the one stream, under a request id of its own unless one is given."""
+    """Open a stream. Its request id is a new one unless it is given."""
     request_id = request_id or str(uuid.uuid4())
     return open_stream(server.port, f"/api/sse/stream?request_id={request_id}", **options)
 
@@ -42,13 +42,13 @@ def start_task(server: Server, task_type: str, **params: Any) -> str:
 
 
 def task_events(events: list[SSEEvent], task_id: str) -> list[dict[str, Any]]:
-    """The payloads of one task's events."""
+    """Return the payloads of one task's events."""
     payloads = [json.loads(event.data) for event in events if event.type == "task_event"]
     return [payload for payload in payloads if payload["task_id"] == task_id]
 
 
 def task_story(stream: Stream, task_id: str) -> list[dict[str, Any]]:
-    """Wait for a task's terminal event and return all of its events."""
+    """Wait for the last event of a task, and return the payloads of all its events."""
 
     def is_last(event: SSEEvent) -> bool:
         if event.type != "task_event":
@@ -65,12 +65,12 @@ def task_story(stream: Stream, task_id: str) -> list[dict[str, Any]]:
 
 
 def active_streams(server: Server) -> float:
-    """How many streams the backend knows of now."""
+    """Return the number of streams that the backend knows."""
     return metric(server, "sse_gateway_active_connections")
 
 
 def metric(server: Server, name: str) -> float:
-    """The value of a metric, its labels written as in the exposition format."""
+    """Return the value of a metric. Labels are part of the name, as in the exposition format."""
     text = request(server.port, "GET", "/metrics").body.decode()
     found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
     assert found, f"no metric {name} in\n{text}"
@@ -78,7 +78,7 @@ def metric(server: Server, name: str) -> float:
 
 
 def seconds_to_end(server: Server) -> float:
-    """Send SIGTERM; how long the server takes to end, with status 0."""
+    """Send SIGTERM, and return how many seconds the server took to end with status 0."""
     with Stopwatch() as watch:
         assert server.terminate() == 0
     return watch.elapsed

@@ -1,4 +1,4 @@
-"""Objects and exceptions whose own methods fail when somebody wants to show them."""
+"""Objects and exceptions that raise an error when a caller asks for their text or their class."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ __all__ = ["HidesClass", "Nameless", "Unshowable", "raising_str"]
 
 
 class _RefusesItsName(type):
-    """A metaclass whose classes raise when they are asked for any of their names."""
+    """A metaclass whose classes raise an error when a caller reads one of their names."""
 
     def __getattribute__(cls, name: str) -> Any:
-        """Fail for the names."""
+        """Raise an error for the names, and return other attributes."""
         if name in ("__name__", "__qualname__", "__module__"):
             raise ZeroDivisionError
         return super().__getattribute__(name)
 
 
 class Nameless(Exception, metaclass=_RefusesItsName):
-    """An exception whose class refuses to say its name."""
+    """An exception whose class raises an error when a caller reads its name."""
 
 
 class Unshowable(Exception):
-    """An exception whose text cannot be had."""
+    """An exception whose ``str`` and ``repr`` raise an error."""
 
     def __str__(self) -> str:
-        """Fail."""
+        """Raise an error."""
         raise ZeroDivisionError
 
     __repr__ = __str__
 
 
 class HidesClass(Exception):
-    """An exception that breaks ``isinstance``, which asks for ``__class__``.
+    """An exception that breaks ``isinstance``, because its ``__class__`` raises an error.
 
-    It does so only during the test that has made it: other tests go through all objects that
-    are still in memory.
+    The error is raised only during the test that has created the exception, because other tests
+    inspect all objects that are still in memory.
     """
 
     def __init__(self, *args: object) -> None:
@@ -45,14 +45,14 @@ class HidesClass(Exception):
 
     @property
     def __class__(self) -> type:  # type: ignore[override]
-        """Fail."""
+        """The class, or an error during the test that has created this exception."""
         if self._test == os.environ.get("PYTEST_CURRENT_TEST"):
             raise ZeroDivisionError
         return type(self)
 
 
 def raising_str(kind: type[BaseException]) -> Exception:
-    """Return an exception whose ``__str__`` raises that kind of exception."""
+    """Return an exception whose ``__str__`` raises an exception of this kind."""
 
     class Raising(Exception):
         def __str__(self) -> str:

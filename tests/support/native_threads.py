@@ -1,4 +1,4 @@
-"""Native threads beside the event loop, as those of ``cpu_bound`` tasks."""
+"""Native threads beside the event loop, such as the threads of ``cpu_bound`` tasks."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["NativeCall", "begin_native", "run_native"]
 
 
 class NativeCall:
-    """A function that runs on a native thread.
+    """A function call on a native thread.
 
     Args:
-        pool: whose thread it is.
-        function: what to run. What it raises is kept for :meth:`get`; nobody else hears of it.
+        pool: the pool whose thread runs the function.
+        function: the function. An exception that it raises is raised only by :meth:`get`.
     """
 
     def __init__(self, pool: ThreadPool, function: Callable[[], Any]) -> None:
@@ -34,15 +34,18 @@ class NativeCall:
             self._error = exc
 
     def ready(self) -> bool:
-        """Whether it has ended."""
+        """Return True if the call has ended."""
         return bool(self._ended.ready())
 
     def get(self, timeout: float = TIME_LIMIT) -> Any:
-        """Wait, while the event loop goes on, and return what the function returned.
+        """Wait for the end of the call while the event loop runs, and return its result.
+
+        Args:
+            timeout: the time limit, in seconds.
 
         Raises:
-            BaseException: what the function raised.
-            gevent.Timeout: it did not end in time.
+            BaseException: the exception that the function raised.
+            gevent.Timeout: the call did not end in time.
         """
         self._ended.get(timeout=timeout)
         if self._error is not None:
@@ -51,20 +54,20 @@ class NativeCall:
 
 
 def begin_native(*functions: Callable[[], Any]) -> list[NativeCall]:
-    """Begin each function on a native thread of its own."""
+    """Start each function on a native thread of its own, and return the calls."""
     pool = ThreadPool(len(functions))
     return [NativeCall(pool, function) for function in functions]
 
 
 def run_native(*functions: Callable[[], Any]) -> list[Any]:
-    """Run each function on a native thread of its own, side by side; the event loop goes on.
+    """Run each function on a native thread of its own, at the same time, beside the event loop.
 
     Returns:
-        What they returned, in their order.
+        The results, in the order of the functions.
 
     Raises:
-        BaseException: what one of them raised.
-        gevent.Timeout: they did not end within TIME_LIMIT seconds.
+        BaseException: the exception that one of the functions raised.
+        gevent.Timeout: the functions did not end within TIME_LIMIT seconds.
     """
     begun = begin_native(*functions)
     with gevent.Timeout(TIME_LIMIT):

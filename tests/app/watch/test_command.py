@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.watch.command import pause_seconds, stream_url, watch, watch_command
+from gateway_shim.parity.ports import free_port
 from tests.support.http.scripted_server import (
     SSE_HEAD,
     Script,
@@ -26,7 +27,7 @@ from tests.support.http.scripted_server import (
     chunk,
     sse_answer,
 )
-from tests.support.processes.server import ROOT, free_port
+from tests.support.processes.server import ROOT
 from tests.support.timing import TIME_LIMIT, wait_until
 
 

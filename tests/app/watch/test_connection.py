@@ -14,10 +14,10 @@ from gevent.pywsgi import WSGIServer
 
 from app.watch.connection import SSEConnection, StreamLost, StreamRefused
 from app.watch.decoder import ServerEvent
+from gateway_shim.parity.ports import free_port
 from tests.support.http.client import Head
 from tests.support.http.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
 from tests.support.http.scripted_server import SSE_HEAD, ScriptedServer, answer, chunk, sse_answer
-from tests.support.processes.server import free_port
 from tests.support.timing import TIME_LIMIT
 
 EVENT = b"event: a\ndata: 1\n\n"

@@ -82,5 +82,4 @@ class Attack(Companion):
         super().__init__("tests.faults.attacks", arguments)
 
     def _wait_until_ready(self) -> None:
-        line = self._hear()
-        assert line == "begun\n", f"{self._command}: {line or 'ended'}"
+        assert self.read_line() == "begun"

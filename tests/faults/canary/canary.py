@@ -116,10 +116,8 @@ class Canary(Companion):
 
     def take_seconds(self) -> list[float]:
         """Return what each of these questions took, seconds, in the order of their beginnings."""
-        self._tell("take")
-        line = self._hear()
-        assert line, f"the canary has ended: {self._command}"
-        taken: list[float] = json.loads(line)
+        self.write_line("take")
+        taken: list[float] = json.loads(self.read_line())
         return taken
 
     def wait_until_idle(self, bound: float) -> None:

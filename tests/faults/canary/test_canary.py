@@ -10,8 +10,8 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 
+from gateway_shim.parity.ports import free_port
 from tests.faults.canary.canary import LIMIT, Canary, Figures, disturbance
-from tests.support.processes.server import free_port
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import gevent
 import pytest
 
+from gateway_shim.parity.ports import free_port
 from tests.faults.conftest import Tally
 from tests.faults.crowd import Crowd
 from tests.faults.undisturbed import assert_whole
@@ -20,7 +21,7 @@ from tests.support.http.client import request
 from tests.support.http.stream import Stream, StreamRefused, open_stream
 from tests.support.http.switchable_server import SwitchableServer
 from tests.support.processes.process_table import descriptors
-from tests.support.processes.server import GunicornServer, Server, free_port
+from tests.support.processes.server import GunicornServer, Server
 from tests.support.timing import TIME_LIMIT, wait_until
 
 HUGE = b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n" + b'{"version": "' + b"9" * 4_000_000

@@ -13,12 +13,13 @@ import pytest
 import trustme
 
 from app.bench.measured.process_figures import resident_bytes
+from gateway_shim.parity.ports import free_port
 from tests.faults.attacks.attack import Attack
 from tests.faults.canary.canary import MAX_RATIO, disturbance
 from tests.faults.undisturbed import MEGABYTE, undisturbed
 from tests.support.backend_client import metric
 from tests.support.http.client import Connection, request
-from tests.support.processes.server import GunicornServer, ServeServer, free_port
+from tests.support.processes.server import GunicornServer, ServeServer
 
 
 @contextmanager

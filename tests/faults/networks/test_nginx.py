@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from gateway_shim.parity.ports import free_port
 from tests.faults.conftest import Tally
 from tests.faults.networks.slow_link import SlowLink
 from tests.faults.undisturbed import assert_whole
@@ -23,7 +24,7 @@ from tests.support.http.client import Connection, request_bytes
 from tests.support.http.message import Response
 from tests.support.http.stream import Stream
 from tests.support.parts import NGINX
-from tests.support.processes.server import ROOT, GunicornServer, free_port
+from tests.support.processes.server import ROOT, GunicornServer
 from tests.support.timing import TIME_LIMIT, wait_until
 
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")

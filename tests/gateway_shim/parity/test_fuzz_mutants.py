@@ -16,6 +16,8 @@ from gateway_shim.parity.steps import Open, Send, SendCompressed, Step
 from tests.gateway_shim.parity.conftest import command
 from tests.gateway_shim.parity.fuzz_mutants import MUTANTS
 
+pytestmark = pytest.mark.slow
+
 _CASES = generate(1, 4000)
 _ENOUGH = 12
 

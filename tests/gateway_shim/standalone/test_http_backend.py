@@ -18,6 +18,7 @@ from gevent.event import Event as Signal
 from gevent.server import StreamServer
 
 from gateway_shim.http_client import pool as http_pool
+from gateway_shim.parity.ports import free_port
 from gateway_shim.protocol.backend_start import Boot, parse_boot
 from gateway_shim.protocol.callbacks import CallbackAnswer, CallbackFailure
 from gateway_shim.standalone import http_backend
@@ -25,7 +26,6 @@ from gateway_shim.standalone.http_backend import HttpBackend
 from gateway_shim.streams.backend import Backend
 from tests.gateway_shim.streams.rig import HubErrors
 from tests.support.http.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
-from tests.support.processes.server import free_port
 from tests.support.timing import TIME_LIMIT, wait_until
 
 SHORT = 0.15

@@ -23,6 +23,8 @@ from tests.gateway_shim.streams.rig import Rig, soon, tcp_pair
 from tests.support.http.message import Ended
 from tests.support.timing import wait_until
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 50
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway_shim.parity.ports import free_port
 from tests.support.backend_client import connect
 from tests.support.http.client import request
-from tests.support.processes.server import ROOT, GunicornServer, Server, ServeServer, free_port
+from tests.support.processes.server import ROOT, GunicornServer, Server, ServeServer
 from tests.support.timing import TIME_LIMIT
 
 SERVE = [sys.executable, "-m", "app", "serve"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from gateway_shim.parity.ports import free_port
 from tests.support.backend_client import connect
 from tests.support.http.client import Connection, request, request_bytes
-from tests.support.processes.server import ServeServer, free_port
+from tests.support.processes.server import ServeServer
 
 
 def test_two_addresses() -> None:

@@ -12,17 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway_shim.parity.ports import free_port
 from tests.support.backend_client import connect, metric, start_task, task_story
 from tests.support.http.client import Connection, Headers, Response, request, request_bytes
 from tests.support.http.stream import Stream
-from tests.support.processes.server import (
-    ROOT,
-    GunicornServer,
-    Server,
-    ServerFailed,
-    ServeServer,
-    free_port,
-)
+from tests.support.processes.server import ROOT, GunicornServer, Server, ServerFailed, ServeServer
 from tests.support.timing import TIME_LIMIT, wait_until
 
 STREAM = "/api/sse/stream?request_id=page"

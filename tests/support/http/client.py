@@ -1,9 +1,14 @@
-"""A raw HTTP/1.x client: what was asked and what came back, byte for byte.
+"""The raw HTTP/1.x client of the tests. It shows requests and responses byte for byte.
 
-Library clients hide what live tests are about: the order and spelling of headers, where one
-chunk ends and the next begins, and whether a body ended as it should or the connection just
-broke. ``request`` is for one answer, ``Connection`` for everything odd, and
-``tests.support.http.stream.open_stream`` for an event stream.
+Library clients hide the details that live tests check: the order and spelling of headers, the
+limits of chunks, and if a body ended properly or the connection broke. Use :func:`request` for one
+response, :class:`Connection` for unusual requests, and
+:func:`tests.support.http.stream.open_stream` for an event stream.
+
+The contract kit has a client of its own (``gateway_shim.parity.play.probe``): the kit ships
+without the tests, and it accepts everything that a foreign gateway sends. This client is strict.
+The attackers and the canary of the fault tests use sockets, so that they share no code with the
+tests that judge them.
 """
 
 from __future__ import annotations
@@ -39,9 +44,9 @@ class Connection:
     """One TCP connection to a server on loopback.
 
     Args:
-        port: where the server listens.
-        host: its address.
-        receive_buffer: bytes the kernel may hold for this client, for tests of slow readers.
+        port: the port of the server.
+        host: the address of the server.
+        receive_buffer: the size of the kernel's receive buffer in bytes, for tests of slow readers.
     """
 
     def __init__(
@@ -54,16 +59,16 @@ class Connection:
         self._held = b""
         try:
             if receive_buffer is not None:
-                # Before connecting: the window's scale is fixed in the handshake.
+                # Set before connecting, because the handshake fixes the scale of the window.
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             self.socket.settimeout(TIME_LIMIT)
             self.socket.connect((host, port))
-        except BaseException:  # also of a greenlet that is killed here
+        except BaseException:  # also GreenletExit, if this greenlet is killed
             self.socket.close()
             raise
 
     def __enter__(self) -> Self:
-        """Use as a context manager: closed at the end."""
+        """Return the connection. The end of the block closes it."""
         return self
 
     def __exit__(
@@ -72,7 +77,7 @@ class Connection:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close."""
+        """Close the connection."""
         self.close()
 
     def send(self, data: bytes) -> None:
@@ -81,16 +86,16 @@ class Connection:
         self.socket.sendall(data)
 
     def receive(self, deadline: float, what: str = "bytes") -> bytes:
-        """The next bytes; empty at the end of the connection.
+        """Return the next bytes, or no bytes at the end of the connection.
 
         Args:
-            deadline: until when to wait, in ``time.monotonic`` seconds; one that has passed
-                takes only what is already there.
-            what: what is waited for, for the error.
+            deadline: the end of the wait, in ``time.monotonic`` seconds. After a deadline that has
+                passed, only bytes that have already arrived are returned.
+            what: the thing that the caller waits for, for the error message.
 
         Raises:
             ConnectionResetError: the peer reset the connection.
-            TimeLimitPassed: nothing came.
+            TimeLimitPassed: no bytes came before the deadline.
         """
         if self._held:
             data, self._held = self._held, b""
@@ -102,16 +107,16 @@ class Connection:
             raise TimeLimitPassed(f"waited for {what}, and nothing came") from exc
 
     def unread(self, data: bytes) -> None:
-        """Give back bytes that belong to what is read next."""
+        """Put back bytes, which the next read returns first."""
         self._held = data + self._held
 
     def read_head(self) -> Head:
-        """The next answer's status line and headers.
+        """Read the status line and the headers of the next response.
 
         Raises:
-            BrokenHTTP: malformed, or the connection ended before they were complete.
+            BrokenHTTP: the head is malformed, or the connection ended inside it.
             ConnectionResetError: the peer reset the connection.
-            TimeLimitPassed: nothing came.
+            TimeLimitPassed: the head did not come.
         """
         deadline = time.monotonic() + TIME_LIMIT
         data = b""
@@ -125,11 +130,14 @@ class Connection:
         return Head.parse(raw)
 
     def read_response(self, method: str = "GET") -> Response:
-        """The next whole answer; ``method`` is that of its request.
+        """Read the next whole response, and skip interim responses.
+
+        Args:
+            method: the method of the request.
 
         Raises:
-            BrokenHTTP: malformed.
-            TimeLimitPassed: it did not end.
+            BrokenHTTP: the response is malformed.
+            TimeLimitPassed: the response did not end.
         """
         head = self.read_head()
         while 100 <= head.status < 200 and head.status != 101:  # interim (RFC 9110, 15.2)
@@ -139,11 +147,14 @@ class Connection:
         return Response(head, payload, ended, body.chunks)
 
     def read_body(self, body: Body) -> tuple[bytes, Ended]:
-        """A body to its end, however it ends.
+        """Read a body to its end.
+
+        Returns:
+            The payload, and how the body ended.
 
         Raises:
-            BrokenHTTP: its framing is wrong.
-            TimeLimitPassed: it did not end.
+            BrokenHTTP: the framing is wrong.
+            TimeLimitPassed: the body did not end.
         """
         deadline = time.monotonic() + TIME_LIMIT
         payload = b""
@@ -159,11 +170,11 @@ class Connection:
         return payload, Ended.CLEAN
 
     def wait_closed(self) -> Ended:
-        """Wait until the server closes the connection: ``EOF`` or ``RESET``.
+        """Wait until the server closes the connection, and return ``EOF`` or ``RESET``.
 
         Raises:
-            BrokenHTTP: the server sent something else first.
-            TimeLimitPassed: it stayed open.
+            BrokenHTTP: the server sent more bytes.
+            TimeLimitPassed: the connection stayed open.
         """
         try:
             data = self.receive(time.monotonic() + TIME_LIMIT, "the end of the connection")
@@ -174,11 +185,11 @@ class Connection:
         return Ended.EOF
 
     def close(self) -> None:
-        """Close as a browser does that goes away."""
+        """Close the connection, as a browser does when its page is closed."""
         self.socket.close()
 
     def reset(self) -> None:
-        """Close with a reset, as a client does that crashed."""
+        """Reset the connection, as the system does for a client that has crashed."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
@@ -192,7 +203,7 @@ def request_bytes(
     version: str = "1.1",
     host: str = "127.0.0.1",
 ) -> bytes:
-    """A request as it goes over the wire; Host and Content-Length are added unless given."""
+    """Return the bytes of a request. Host and Content-Length are added unless they are given."""
     lines = list(headers)
     names = {name.lower() for name, _ in lines}
     if "host" not in names and version != "1.0":
@@ -213,14 +224,20 @@ def request(
     json_body: Any = None,
     version: str = "1.1",
 ) -> Response:
-    """Ask on a connection of its own and read the whole answer.
+    """Send a request on a new connection, and read the whole response.
 
     Args:
-        json_body: sent as JSON, with its content type, unless None.
+        port: the port of the server, on 127.0.0.1.
+        method: the method.
+        target: the path and the query.
+        headers: additional headers.
+        body: the body.
+        json_body: a document that is sent as JSON in the place of ``body``, unless None.
+        version: the HTTP version.
 
     Raises:
-        BrokenHTTP: the answer is malformed.
-        TimeLimitPassed: it did not come, or did not end.
+        BrokenHTTP: the response is malformed.
+        TimeLimitPassed: the response did not come, or did not end.
     """
     lines = list(headers)
     if json_body is not None:

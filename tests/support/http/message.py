@@ -1,7 +1,7 @@
-"""One HTTP/1.x answer as bytes in and values out: its head and its body's framing. No I/O.
+"""A strict parser of HTTP/1.x responses: the head and the framing of the body. No I/O.
 
-Nothing here is lenient: an answer that is no good HTTP/1.x raises :class:`BrokenHTTP`, because
-in a live test a fault that a browser would forgive is still the server's fault.
+A response that is not correct HTTP/1.x raises :class:`BrokenHTTP`. In a live test, an error that
+a browser would forgive is still an error of the server.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
 
 
 class BrokenHTTP(AssertionError):
-    """The answer is not HTTP/1.x as a correct server writes it; says where."""
+    """The response is not correct HTTP/1.x. The error message has the wrong bytes."""
 
 
 class Ended(StrEnum):
-    """How a body ended."""
+    """The ways in which a body ends."""
 
     CLEAN = "clean"
-    """As its framing says: the final chunk, the last byte of Content-Length, or, for a body
-    that has neither, the end of the connection."""
+    """The end that the framing announces: the final chunk, the last byte of Content-Length, or the
+    end of the connection if the body has neither."""
     EOF = "eof"
     """The connection was closed in the middle of a body."""
     RESET = "reset"
@@ -46,7 +46,7 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True)
 class Head:
-    """A status line and its headers, in order and as spelled."""
+    """A status line and its headers, with their order and spelling."""
 
     version: str
     status: int
@@ -55,32 +55,32 @@ class Head:
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
-        """Read a head, without the empty line that ends it.
+        """Parse a head without the empty line at its end.
 
         Raises:
-            BrokenHTTP: it is malformed.
+            BrokenHTTP: the head is malformed.
         """
         first, *lines = raw.split(b"\r\n")
         status = _STATUS_LINE.fullmatch(first)
         if status is None:
-            raise BrokenHTTP(f"no status line: {first!r}")
+            raise BrokenHTTP(f"not a status line: {first!r}")
         headers = []
         for line in lines:
             header = _HEADER_LINE.fullmatch(line)
             if header is None:
-                raise BrokenHTTP(f"no header line: {line!r}")
+                raise BrokenHTTP(f"not a header line: {line!r}")
             headers.append((header[1].decode("ascii"), header[2].decode("latin-1")))
         return cls(status[1].decode(), int(status[2]), status[3].decode("latin-1"), headers)
 
     def all(self, name: str) -> list[str]:
-        """Every value of a header; the name in any case."""
+        """Return every value of a header. The case of the name does not matter."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
     def get(self, name: str) -> str | None:
-        """The value of a header that may occur once.
+        """Return the value of a header that may occur at most once; None if it is missing.
 
         Raises:
-            BrokenHTTP: it occurs twice.
+            BrokenHTTP: the header occurs more than once.
         """
         values = self.all(name)
         if len(values) > 1:
@@ -90,13 +90,13 @@ class Head:
 
 @dataclass(frozen=True)
 class Response:
-    """One whole answer."""
+    """One whole response."""
 
     head: Head
     body: bytes
     ended: Ended
     chunks: list[bytes]
-    """The body as it was cut into chunks; empty if it was not chunked."""
+    """The chunks of the body; empty if the body was not chunked."""
 
     @property
     def status(self) -> int:
@@ -104,16 +104,16 @@ class Response:
         return self.head.status
 
     def json(self) -> Any:
-        """The body as a JSON document."""
+        """Parse the body as JSON."""
         return json.loads(self.body)
 
 
 class Body:
-    """The framing of one body: bytes in, payload out. No I/O.
+    """The framing of one body. It turns bytes of the connection into payload.
 
     Attributes:
-        complete: the framing says that nothing more comes.
-        rest: bytes after the end of a complete body; they belong to the next answer.
+        complete: True if the framing says that the body has ended.
+        rest: the bytes after the end of a complete body, which belong to the next response.
         chunks: the payload of every complete chunk, if the body is chunked.
     """
 
@@ -124,7 +124,11 @@ class Body:
 
     @classmethod
     def of(cls, head: Head, method: str) -> Body:
-        """The framing of the answer to a request (RFC 9112, section 6.3).
+        """Return the framing of a response's body (RFC 9112, section 6.3).
+
+        Args:
+            head: the head of the response.
+            method: the method of the request.
 
         Raises:
             BrokenHTTP: the head contradicts itself.
@@ -145,11 +149,11 @@ class Body:
         return UntilCloseBody()
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes from the connection and return the payload they complete."""
+        """Take bytes of the connection, and return the payload that they complete."""
         raise NotImplementedError
 
     def eof(self) -> Ended:
-        """The connection has ended: what that means for this body."""
+        """Note the end of the connection, and return how the body ended."""
         return Ended.CLEAN if self.complete else Ended.EOF
 
 
@@ -162,7 +166,7 @@ class LengthBody(Body):
         self.complete = length == 0
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes from the connection and return the payload among them."""
+        """Take bytes of the connection, and return the payload among them."""
         payload, self.rest = data[: self._left], self.rest + data[self._left :]
         self._left -= len(payload)
         self.complete = self._left == 0
@@ -170,14 +174,14 @@ class LengthBody(Body):
 
 
 class UntilCloseBody(Body):
-    """A body that ends with the connection, as every stream of HTTP/1.0 does."""
+    """A body that ends with the connection, such as a stream of HTTP/1.0."""
 
     def feed(self, data: bytes) -> bytes:
-        """Every byte is payload."""
+        """Return all bytes, because every byte is payload."""
         return data
 
     def eof(self) -> Ended:
-        """The end of the connection is this body's own end."""
+        """Return ``CLEAN``, because the end of the connection is the end of this body."""
         self.complete = True
         return Ended.CLEAN
 
@@ -190,7 +194,7 @@ class ChunkedBody(Body):
         self._held = bytearray()
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes from the connection and return the payload of the chunks they complete.
+        """Take bytes of the connection, and return the payload of the chunks that they complete.
 
         Raises:
             BrokenHTTP: the framing is wrong.
@@ -207,13 +211,13 @@ class ChunkedBody(Body):
     def _take_chunk(self) -> bool:
         line_end = self._held.find(b"\r\n", 0, 16)
         if line_end < 0:
-            # A size line that is this long, or holds anything else, will never become good.
+            # A size line that is this long, or has another character, cannot become valid.
             if len(self._held) >= 16 or not re.fullmatch(rb"[0-9A-Fa-f]*\r?", self._held):
-                raise BrokenHTTP(f"no chunk size: {bytes(self._held[:80])!r}")
+                raise BrokenHTTP(f"not a chunk size: {bytes(self._held[:80])!r}")
             return False
         size_line = bytes(self._held[:line_end])
         if not _CHUNK_SIZE.fullmatch(size_line):
-            raise BrokenHTTP(f"no chunk size: {size_line!r}")
+            raise BrokenHTTP(f"not a chunk size: {size_line!r}")
         size = int(size_line, 16)
         start, end = line_end + 2, line_end + 2 + size
         if len(self._held) < end + 2:

@@ -1,4 +1,4 @@
-"""Answers that every HTTP client must read right: interim ones, and what is no answer at all."""
+"""Unusual responses that every HTTP client must handle: interim responses, and invalid ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INTERIM = {
     "several": b"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 102 P\r\n\r\n" + _EARLY_HINTS * 3,
     "a_hundred": b"HTTP/1.1 102 Processing\r\n\r\n" * 100,
 }
-"""What a server may send before its final answer, by name."""
+"""Bytes that a server may send before its final response, by name."""
 
 NO_ANSWERS = {
     "101": b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
@@ -40,13 +40,13 @@ NO_ANSWERS = {
     "no_http": b"\x00\x01 garbage\r\n\r\n",
     "nothing": b"",
 }
-"""What no client can use, by name. The connection is closed behind each."""
+"""Bytes that are not a usable response, by name. The server closes the connection after them."""
 
 BAD_SET_COOKIE = b"Set-Cookie: a=b; expires=Wed, 09 Feb " + b"9" * 5000 + b" 00:00:00 GMT\r\n"
-"""A header that http.cookiejar answers with a warning that holds a traceback."""
+"""A header for which http.cookiejar issues a warning that contains a traceback."""
 
 
 def pour_interim(connection: socket.socket) -> None:
-    """Play a script: send interim answers without an end, as fast as it goes."""
+    """Send interim responses without end, as fast as possible. A script for ``ScriptedServer``."""
     while True:
         connection.sendall(_EARLY_HINTS)

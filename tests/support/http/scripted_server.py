@@ -1,4 +1,4 @@
-"""A server that says exactly what a test tells it to, one script for each connection."""
+"""A fake server that plays one script of the test for each connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.timing import TIME_LIMIT
 __all__ = ["SSE_HEAD", "Script", "ScriptedServer", "answer", "chunk", "sse_answer"]
 
 Script = Callable[[socket.socket], None]
-"""What to do with one connection after its request's head was read; it is closed afterwards."""
+"""A function that answers one connection after the server has read the head of the request."""
 
 SSE_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -23,17 +23,17 @@ SSE_HEAD = (
 
 
 def chunk(payload: bytes) -> bytes:
-    """One chunk of a chunked body; of an empty payload, the final one."""
+    """Return one chunk of a chunked body. The chunk of an empty payload is the final chunk."""
     return b"%x\r\n%b\r\n" % (len(payload), payload)
 
 
 def answer(*pieces: bytes, reset: bool = False, hold: threading.Event | None = None) -> Script:
-    """A script: send the pieces as they are, then close.
+    """Return a script that sends the pieces unchanged and then closes the connection.
 
     Args:
-        pieces: sent one by one.
-        reset: end with a reset instead of a clean close.
-        hold: wait for it before closing.
+        *pieces: the bytes to send, one piece after the other.
+        reset: reset the connection instead of closing it.
+        hold: wait for this event before closing.
     """
 
     def script(connection: socket.socket) -> None:
@@ -50,7 +50,7 @@ def answer(*pieces: bytes, reset: bool = False, hold: threading.Event | None = N
 def sse_answer(
     *payloads: bytes, final: bool = True, reset: bool = False, hold: threading.Event | None = None
 ) -> Script:
-    """A script: a chunked event stream, each payload a chunk, with or without the final one."""
+    """Return a script that sends a chunked event stream, with each payload as one chunk."""
     pieces = [SSE_HEAD, *map(chunk, payloads)]
     if hold is None and final and not reset:
         pieces.append(chunk(b""))
@@ -58,12 +58,13 @@ def sse_answer(
 
 
 class ScriptedServer:
-    """A context manager: listens on a free loopback port and plays its scripts in order.
+    """A context manager that runs a server on a free loopback port.
 
-    A connection after the last script is closed at once.
+    The server plays its scripts in order, one for each connection. It closes connections that come
+    after the last script.
 
     Attributes:
-        port: where it listens.
+        port: the port where the server listens.
         requests: the head of every request so far.
     """
 
@@ -88,7 +89,7 @@ class ScriptedServer:
     ) -> None:
         """Stop listening, and wait for the scripts to end."""
         self._stopping = True
-        # A connection of our own wakes the one that is blocked in accept.
+        # A connection of our own wakes the thread that is blocked in accept.
         socket.create_connection(("127.0.0.1", self.port)).close()
         for thread in self._threads:
             thread.join(TIME_LIMIT)
@@ -117,6 +118,6 @@ class ScriptedServer:
                 head += more
             self.requests.append(head)
             if self._scripts:
-                # That the client goes first is what many tests are about.
+                # In many tests the client closes the connection first.
                 with contextlib.suppress(OSError):
                     self._scripts.pop(0)(connection)

@@ -1,12 +1,13 @@
-"""An event stream parser for tests, written from the HTML standard and from nothing else.
+"""The event stream parser of the tests, written from the HTML standard alone.
 
-Section 9.2.5 gives the grammar and 9.2.6, "Interpreting an event stream", what each line does
-(https://html.spec.whatwg.org/multipage/server-sent-events.html). It shares no code with
-``gateway_shim.protocol.event_stream``, which writes streams, nor with ``app.watch.decoder``, which
-reads them for people, so that it can judge both.
+Section 9.2.5 of the standard has the grammar, and section 9.2.6, "Interpreting an event stream",
+the effect of each line (https://html.spec.whatwg.org/multipage/server-sent-events.html). The parser
+shares no code with ``gateway_shim.protocol.event_stream``, which writes streams, nor with
+``app.watch.decoder``, which reads them for people. So it can judge both.
 
-A *lenient* parser does what a browser does and notes what it had to forgive in ``warnings``; a
-*strict* one raises :class:`MalformedStream` on everything that a correct server never writes.
+A *lenient* parser accepts everything that a browser accepts, and notes the mistakes in
+``warnings``. A *strict* parser raises :class:`MalformedStream` for everything that a correct
+server never writes.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ _BOM = "\ufeff"
 _LINE_END = re.compile("[\r\n]")
 _FIELDS = frozenset({"event", "data", "id", "retry"})
 _MAX_RETRY_DIGITS = 15
-"""Longer numbers are beyond any clock; Python would refuse to read thousands of digits."""
+"""The limit of digits in a retry. Python refuses to convert thousands of digits."""
 
 
 class MalformedStream(AssertionError):
-    """The stream holds what no correct server writes; says what."""
+    """The stream has something that no correct server writes. The message describes it."""
 
 
 @dataclass(frozen=True)
 class SSEEvent:
-    """One dispatched event, as a browser's ``MessageEvent`` shows it."""
+    """One dispatched event, with the fields of a browser's ``MessageEvent``."""
 
     type: str
     data: str
@@ -38,17 +39,17 @@ class SSEEvent:
 
 
 class SSEParser:
-    """Bytes in, events out. No I/O.
+    """A parser that turns bytes into events. No I/O.
 
     Args:
-        strict: raise on malformed input instead of noting it in ``warnings``.
+        strict: raise an error for malformed input, instead of adding it to ``warnings``.
 
     Attributes:
         events: every event so far.
-        comments: every comment so far, without its colon; the space after it is kept.
-        retry: the reconnection time the server asked for last, milliseconds, or None.
-        last_event_id: what a browser would send as ``Last-Event-ID`` if it reconnected now.
-        warnings: what a lenient parser forgave.
+        comments: every comment so far, without its colon but with the space after it.
+        retry: the reconnection time that the server sent last, in milliseconds, or None.
+        last_event_id: the ``Last-Event-ID`` that a browser would send if it reconnected now.
+        warnings: the mistakes that a lenient parser has accepted.
     """
 
     def __init__(self, strict: bool = True) -> None:
@@ -60,8 +61,8 @@ class SSEParser:
         self.warnings: list[str] = []
 
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        # A second decoder only watches for invalid bytes: in the text that the first one makes,
-        # U+FFFD may just as well be what the server wrote.
+        # A second decoder looks for invalid bytes, because U+FFFD in the text of the first decoder
+        # may also be a character that the server has written.
         self._check = codecs.getincrementaldecoder("utf-8")("strict")
         self._at_start = True
         self._after_cr = False
@@ -72,13 +73,13 @@ class SSEParser:
         self._id = ""
 
     def feed(self, data: bytes) -> list[SSEEvent]:
-        """Take the next bytes of the stream, cut anywhere.
+        """Take the next bytes of the stream, which may be cut at any place.
 
         Returns:
             The events that these bytes completed.
 
         Raises:
-            MalformedStream: strict, and a correct server would not have written this.
+            MalformedStream: the parser is strict, and no correct server writes these bytes.
         """
         before = len(self.events)
         self._watch_utf8(data)
@@ -86,10 +87,10 @@ class SSEParser:
         return self.events[before:]
 
     def close(self) -> None:
-        """The stream has ended: what is incomplete is discarded, as the standard says.
+        """Note the end of the stream, and discard an incomplete event, as the standard says.
 
         Raises:
-            MalformedStream: strict, and something was incomplete.
+            MalformedStream: the parser is strict, and an event was incomplete.
         """
         self._watch_utf8(b"", final=True)
         self._take(self._decode(b"", True))
@@ -129,8 +130,8 @@ class SSEParser:
                 return
             self._line.append(text[position : found.start()])
             position = found.end()
-            # A lone CR ends a line too, so it is acted on at once: waiting for the LF that
-            # may follow would hold back an event that is complete.
+            # A single CR ends a line too. The parser does not wait for a LF that may follow,
+            # because that would delay an event that is already complete.
             self._after_cr = found[0] == "\r"
             line = "".join(self._line)
             self._line.clear()
@@ -156,7 +157,7 @@ class SSEParser:
             self._data += value + "\n"
         elif field == "id":
             if "\0" in value:
-                self._complain("an id that holds NUL")
+                self._complain("an id with a NUL")
             else:
                 self._id = value
         elif field == "retry":
@@ -164,7 +165,7 @@ class SSEParser:
                 digits = value.lstrip("0") or "0"
                 self.retry = int(digits) if len(digits) <= _MAX_RETRY_DIGITS else 10**15
             else:
-                self._complain(f"a retry that is no number: {value[:80]!r}")
+                self._complain(f"a retry that is not a number: {value[:80]!r}")
 
     def _dispatch(self) -> None:
         event_type, data = self._type, self._data
@@ -184,10 +185,10 @@ class SSEParser:
 
 
 def parse(data: bytes, *, strict: bool = True) -> list[SSEEvent]:
-    """The events of one whole stream.
+    """Return the events of one whole stream.
 
     Raises:
-        MalformedStream: strict, and a correct server would not have written this.
+        MalformedStream: ``strict`` is set, and no correct server writes these bytes.
     """
     parser = SSEParser(strict)
     parser.feed(data)

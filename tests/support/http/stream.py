@@ -1,4 +1,4 @@
-"""An event stream as a test sees it: its events, its comments, its bytes and its end."""
+"""An event stream that a test reads: its events, comments, bytes and end."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tests.support.timing import TIME_LIMIT, TimeLimitPassed
 __all__ = ["Stream", "StreamEnded", "StreamRefused", "Wanted", "open_stream"]
 
 Wanted = str | Callable[[SSEEvent], bool]
-"""An event's type, or a question that is true for the event."""
+"""The type of an event, or a function that returns True for the event."""
 
 
 class StreamEnded(AssertionError):
-    """The stream ended before the event that a test waits for."""
+    """The stream ended before the event that the test waited for."""
 
 
 class StreamRefused(AssertionError):
-    """A request for a stream was answered with something else; ``response`` is that."""
+    """A request for a stream got another response, which is ``response``."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(f"no stream but {response.head.status}: {response.body[:500]!r}")
@@ -31,17 +31,19 @@ class StreamRefused(AssertionError):
 
 
 class Stream:
-    """An event stream that a test reads: bytes are taken whenever it waits for something.
+    """An event stream. The methods that wait also read the bytes that arrive.
 
     Args:
-        connection: where the stream's body comes next.
-        head: the answer's head.
-        strict: whether the body must be what a correct server writes.
+        connection: the connection, whose next bytes are the body of the stream.
+        head: the head of the response.
+        strict: True if bytes that a correct server never writes are an error.
 
     Attributes:
-        events: every event so far; ``event_times`` says when each came, monotonic seconds.
-        comments: every comment so far; ``comment_times`` likewise.
-        ended: how it ended, or None while it has not (or no one has waited for it).
+        connection: the connection of the stream.
+        head: the head of the response.
+        event_times: the times at which the events were read, in monotonic seconds.
+        comment_times: the times at which the comments were read, in monotonic seconds.
+        ended: how the stream ended; None as long as no method has read its end.
     """
 
     def __init__(self, connection: Connection, head: Head, *, strict: bool = True) -> None:
@@ -56,7 +58,7 @@ class Stream:
         self._next = 0
 
     def __enter__(self) -> Self:
-        """Use as a context manager: closed at the end."""
+        """Return the stream. The end of the block closes it."""
         return self
 
     def __exit__(
@@ -65,7 +67,7 @@ class Stream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close."""
+        """Close the stream."""
         self.close()
 
     @property
@@ -80,7 +82,7 @@ class Stream:
 
     @property
     def retry(self) -> int | None:
-        """The reconnection time that the server asked for last, milliseconds."""
+        """The reconnection time that the server sent last, in milliseconds."""
         return self._parser.retry
 
     @property
@@ -94,24 +96,24 @@ class Stream:
         return self._body.chunks
 
     def wait_for(self, wanted: Wanted, *, limit: float = TIME_LIMIT) -> SSEEvent:
-        """The next event of this kind; those before it are passed over. See ``collect_until``."""
+        """Wait for the next event that matches, and return it. See :meth:`collect_until`."""
         return self.collect_until(wanted, limit=limit)[-1]
 
     def next_event(self, *, limit: float = TIME_LIMIT) -> SSEEvent:
-        """The next event, whatever it is. See ``collect_until``."""
+        """Wait for the next event, and return it. See :meth:`collect_until`."""
         return self.wait_for(lambda _: True, limit=limit)
 
     def collect_until(self, wanted: Wanted, *, limit: float = TIME_LIMIT) -> list[SSEEvent]:
-        """The events from where the last wait stopped, up to and with the wanted one.
+        """Wait for an event, and return all events from the end of the last wait to that event.
 
         Args:
-            wanted: an event type, or a question that is true for the event.
-            limit: seconds.
+            wanted: the type of the event, or a function that returns True for the event.
+            limit: the time limit, in seconds.
 
         Raises:
             StreamEnded: the stream ended first.
-            TimeLimitPassed: it did not come.
-            MalformedStream: a strict stream held what no correct server writes.
+            TimeLimitPassed: the event did not come.
+            MalformedStream: the stream is strict, and has bytes that no correct server writes.
         """
         matches = wanted if callable(wanted) else lambda event: event.type == wanted
         start = self._next
@@ -122,29 +124,29 @@ class Stream:
                 if matches(self.events[self._next - 1]):
                     return self.events[start : self._next]
             if self.ended is not None:
-                raise StreamEnded(f"ended ({self.ended}) before {wanted!r}; {self._story()}")
+                raise StreamEnded(f"ended ({self.ended}) before {wanted!r}; {self._summary()}")
             self._pump(deadline, repr(wanted))
 
     def wait_for_comments(self, count: int, *, limit: float = TIME_LIMIT) -> list[str]:
-        """The first ``count`` comments of the stream.
+        """Wait until the stream has ``count`` comments, and return the first ``count``.
 
         Raises:
             StreamEnded: the stream ended first.
-            TimeLimitPassed: they did not come.
+            TimeLimitPassed: the comments did not come.
         """
         deadline = time.monotonic() + limit
         while len(self.comments) < count:
             if self.ended is not None:
-                raise StreamEnded(f"ended ({self.ended}) before comment {count}; {self._story()}")
+                raise StreamEnded(f"ended ({self.ended}) before comment {count}; {self._summary()}")
             self._pump(deadline, f"comment {count}")
         return self.comments[:count]
 
     def wait_for_end(self, *, limit: float = TIME_LIMIT) -> Ended:
-        """Read until the stream ends, and say how.
+        """Read until the stream ends, and return how it ended.
 
         Raises:
-            TimeLimitPassed: it did not end.
-            MalformedStream: strict, and it ended cleanly but inside a block.
+            TimeLimitPassed: the stream did not end.
+            MalformedStream: the stream is strict, and its body ended inside a block.
         """
         deadline = time.monotonic() + limit
         while self.ended is None:
@@ -152,7 +154,7 @@ class Stream:
         return self.ended
 
     def poll(self) -> Self:
-        """Take what has already arrived and wait for nothing."""
+        """Read the bytes that have already arrived, without waiting, and return the stream."""
         try:
             while self.ended is None:
                 self._pump(time.monotonic(), "nothing")
@@ -161,11 +163,11 @@ class Stream:
         return self
 
     def close(self) -> None:
-        """Go away, as a browser does whose page is closed."""
+        """Close the connection, as a browser does when its page is closed."""
         self.connection.close()
 
     def reset(self) -> None:
-        """Go away with a reset, as a client does that crashed."""
+        """Reset the connection, as the system does for a client that has crashed."""
         self.connection.reset()
 
     def _pump(self, deadline: float, what: str) -> None:
@@ -175,7 +177,7 @@ class Stream:
             self.ended = Ended.RESET
             return
         except TimeLimitPassed as exc:
-            raise TimeLimitPassed(f"{exc}; {self._story()}") from None
+            raise TimeLimitPassed(f"{exc}; {self._summary()}") from None
         if data:
             self._feed(self._body.feed(data))
             if not self._body.complete:
@@ -192,10 +194,10 @@ class Stream:
         self.event_times += [now] * (len(self.events) - len(self.event_times))
         self.comment_times += [now] * (len(self.comments) - len(self.comment_times))
 
-    def _story(self) -> str:
+    def _summary(self) -> str:
         return (
-            f"the stream held {len(self.events)} events and {len(self.comments)} comments,"
-            f" the last bytes being {self.raw[-300:]!r}"
+            f"the stream had {len(self.events)} events and {len(self.comments)} comments,"
+            f" and its last bytes are {self.raw[-300:]!r}"
         )
 
 
@@ -208,12 +210,20 @@ def open_stream(
     strict: bool = True,
     receive_buffer: int | None = None,
 ) -> Stream:
-    """Open an event stream and read its head; the events come as the stream is waited on.
+    """Open an event stream and read its head. The methods of the stream read its events.
+
+    Args:
+        port: the port of the server, on 127.0.0.1.
+        target: the path and the query.
+        headers: additional headers.
+        version: the HTTP version.
+        strict: as for :class:`Stream`.
+        receive_buffer: the size of the kernel's receive buffer in bytes, for slow readers.
 
     Raises:
-        StreamRefused: the answer is not a 200 with ``text/event-stream``.
-        BrokenHTTP: the answer is malformed.
-        TimeLimitPassed: there was no answer.
+        StreamRefused: the response is not a 200 with ``text/event-stream``.
+        BrokenHTTP: the response is malformed.
+        TimeLimitPassed: there was no response.
     """
     connection = Connection(port, receive_buffer=receive_buffer)
     try:

@@ -1,4 +1,4 @@
-"""An HTTP server that behaves as a test tells it to, and otherwise at any moment."""
+"""A fake HTTP server whose behavior the test can change at any moment."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class SwitchableServer:
-    """A context manager: one request a connection, answered according to ``mode``.
+    """A context manager that runs a server, which takes one request on each connection.
 
     Args:
-        mode: ``ok``; ``refuse`` (nobody listens); ``silent`` (no answer); ``close`` (the
-            connection ends without one); ``garbage`` (no HTTP); or the bytes to answer.
+        mode: the way to answer. ``ok``: with 200; ``refuse``: the port is closed; ``silent``: no
+            response; ``close``: close the connection without a response; ``garbage``: bytes that
+            are not HTTP. Or the bytes of the response.
 
     Attributes:
-        port: where it listens.
+        mode: the way to answer the next request.
+        port: the port where the server listens.
         documents: the JSON bodies of all requests.
     """
 
@@ -38,7 +40,7 @@ class SwitchableServer:
         self.port: int = self._listener.getsockname()[1]
 
     def __enter__(self) -> Self:
-        """Listen, unless refusing."""
+        """Start to listen, unless the mode is ``refuse``."""
         if self.mode == "refuse":
             self._listener.close()
         else:
@@ -51,16 +53,16 @@ class SwitchableServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop listening, and end what is still silent."""
+        """Stop listening, and end all connections."""
         self.refuse()
 
     @property
     def url(self) -> str:
-        """Its URL."""
+        """The URL for callbacks."""
         return f"http://127.0.0.1:{self.port}/callback"
 
     def refuse(self) -> None:
-        """Listen no more."""
+        """Close the port and all connections."""
         self._silence.set()
         if not self._stopping and self._thread.ident is not None:
             self._stopping = True
@@ -71,7 +73,7 @@ class SwitchableServer:
             connection.close()
 
     def of(self, action: str) -> list[dict[str, Any]]:
-        """The callbacks of one action."""
+        """Return the callbacks with this action."""
         return [document for document in self.documents if document.get("action") == action]
 
     def _accept(self) -> None:
@@ -87,7 +89,7 @@ class SwitchableServer:
         try:
             self._answer(connection)
         except OSError:
-            pass  # whoever asked has not waited: that is what some tests are about
+            pass  # the client has not waited for the response, as in some tests
         finally:
             connection.close()
 

@@ -1,4 +1,4 @@
-"""The raw client against a server that says what it is told."""
+"""Tests of the raw HTTP client, with a scripted server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def test_request_bytes() -> None:
-    """Host and Content-Length are added where they are missing, and nothing else."""
+    """Only Host and Content-Length are added, if they are missing."""
     assert request_bytes("GET", "/a?b") == b"GET /a?b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     assert request_bytes("GET", "/", version="1.0") == b"GET / HTTP/1.0\r\n\r\n"
     assert (
@@ -28,7 +28,7 @@ def test_request_bytes() -> None:
 
 
 def test_request_sends_and_reads() -> None:
-    """One call asks with a JSON body and returns the answer's head and body."""
+    """One call sends a JSON body, and returns the head and the body of the response."""
     head = b"HTTP/1.1 404 Not Found\r\nContent-Length: 8\r\nX: y\r\n\r\n"
     with ScriptedServer(answer(head, b'{"a": 1}')) as server:
         response = request(server.port, "POST", "/p", json_body={"b": 2})
@@ -49,14 +49,14 @@ CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     ],
 )
 def test_clean_end_and_cut(pieces: list[bytes], ended: str) -> None:
-    """A body that lacks its final chunk was cut, whatever else arrived."""
+    """A body without its final chunk has not ended cleanly."""
     with ScriptedServer(answer(CHUNKED_HEAD, *pieces)) as server:
         response = request(server.port, "GET", "/")
     assert (response.body, response.chunks, response.ended) == (b"abc", [b"abc"], ended)
 
 
 def test_reset_inside_body() -> None:
-    """A reset is told apart from a connection that was just closed."""
+    """A reset and a closed connection are different ends."""
     hold = threading.Event()
     with (
         ScriptedServer(answer(CHUNKED_HEAD, reset=True, hold=hold)) as server,
@@ -69,7 +69,7 @@ def test_reset_inside_body() -> None:
 
 
 def test_two_answers_on_one_connection() -> None:
-    """Interim answers are skipped; bytes that follow the final one begin the next answer."""
+    """Interim responses are skipped, and the bytes after the final response begin the next one."""
     with (
         ScriptedServer(answer(INTERIM["several"] + OK + OK)) as server,
         Connection(server.port) as connection,
@@ -80,14 +80,14 @@ def test_two_answers_on_one_connection() -> None:
 
 
 def test_http_1_0_body_ends_with_connection() -> None:
-    """Without framing, the end of the connection is the clean end of the body."""
+    """A body without framing ends cleanly with its connection."""
     with ScriptedServer(answer(b"HTTP/1.0 200 OK\r\n\r\n", b"all of it")) as server:
         response = request(server.port, "GET", "/", version="1.0")
     assert (response.head.version, response.body, response.ended) == ("1.0", b"all of it", "clean")
 
 
 def test_connection_ends_inside_headers() -> None:
-    """An answer that stops inside its headers is broken, not empty."""
+    """A response that stops inside its headers raises an error."""
     with (
         ScriptedServer(answer(b"HTTP/1.1 200 OK\r\nCont")) as server,
         pytest.raises(BrokenHTTP, match="inside the headers"),
@@ -96,7 +96,7 @@ def test_connection_ends_inside_headers() -> None:
 
 
 def test_bytes_after_the_end() -> None:
-    """Bytes where the end of the connection should be are a fault of the server."""
+    """Bytes in the place of the end of the connection raise an error."""
     with ScriptedServer(answer(OK + b"stray")) as server, Connection(server.port) as connection:
         connection.send(request_bytes("GET", "/"))
         connection.read_response()
@@ -105,7 +105,7 @@ def test_bytes_after_the_end() -> None:
 
 
 def test_silence_passes_the_time_limit() -> None:
-    """A server that says nothing is given up on, and the error says what was waited for."""
+    """When the time limit passes, the error names the thing that the client waited for."""
     with (
         ScriptedServer(answer()) as server,
         Connection(server.port) as connection,
@@ -115,7 +115,7 @@ def test_silence_passes_the_time_limit() -> None:
 
 
 def test_reset_reaches_the_peer() -> None:
-    """``reset`` ends the connection with an RST, which a peer sees as an error."""
+    """``reset`` sends an RST, which the peer sees as an error."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         connection = Connection(listener.getsockname()[1])
         peer, _ = listener.accept()

@@ -1,4 +1,4 @@
-"""Heads and bodies, well-formed and not, whole and cut at every byte."""
+"""Tests of the strict HTTP parser, with messages that are whole and messages that are cut."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.http.message import (
 
 
 def test_head_is_exact() -> None:
-    """Order, case and repetition of headers are kept; only the space around values goes."""
+    """The order, case and repetition of headers are kept, without the space around values."""
     head = Head.parse(b"HTTP/1.1 200 OK\r\nX-a: 1\r\nx-A:  2 3 \r\nEmpty:\r\nB: \xe9")
     assert head == Head(
         "1.1", 200, "OK", [("X-a", "1"), ("x-A", "2 3"), ("Empty", ""), ("B", "\xe9")]
@@ -43,7 +43,7 @@ def test_head_is_exact() -> None:
     ],
 )
 def test_malformed_head(raw: bytes) -> None:
-    """A head that a correct server never writes is refused."""
+    """A head that a correct server never writes raises an error."""
     with pytest.raises(BrokenHTTP):
         Head.parse(raw)
 
@@ -58,7 +58,7 @@ def test_malformed_head(raw: bytes) -> None:
     ],
 )
 def test_framing(lines: str, method: str, kind: type[Body]) -> None:
-    """The head and the request's method decide how the body is framed."""
+    """The framing depends on the head and on the method of the request."""
     head = Head.parse("\r\n".join(filter(None, ["HTTP/1.1 200 OK", lines])).encode())
     assert type(Body.of(head, method)) is kind
 
@@ -74,13 +74,13 @@ def test_framing(lines: str, method: str, kind: type[Body]) -> None:
     ],
 )
 def test_contradictory_framing(raw: bytes) -> None:
-    """A head that says two things about its body, or nothing sensible, is refused."""
+    """A head with contradictory or invalid framing raises an error."""
     with pytest.raises(BrokenHTTP):
         Body.of(Head.parse(raw), "GET")
 
 
 def test_answer_without_body() -> None:
-    """A 204 has no body, and so is complete at once."""
+    """The body of a 204 is complete without any bytes."""
     assert Body.of(Head.parse(b"HTTP/1.1 204 No Content"), "GET").complete
 
 
@@ -89,7 +89,7 @@ CHUNKED = b"3\r\nabc\r\n0A\r\n\r\n23456789\r\n0\r\n\r\n"
 
 @pytest.mark.parametrize("cut", range(len(CHUNKED) + 1))
 def test_chunks_cut_anywhere(cut: int) -> None:
-    """Chunks are the same however their bytes arrive, and what follows the last is kept."""
+    """Chunks do not depend on how their bytes arrive, and bytes after the last chunk are kept."""
     body = ChunkedBody()
     payload = body.feed(CHUNKED[:cut]) + body.feed(CHUNKED[cut:] + b"HTTP")
     assert (payload, body.chunks, body.complete, body.rest) == (
@@ -118,7 +118,7 @@ def test_chunks_cut_anywhere(cut: int) -> None:
     ],
 )
 def test_malformed_chunks(raw: bytes) -> None:
-    """Wrong chunk framing is refused, however it is cut."""
+    """Wrong chunk framing raises an error, whole or byte by byte."""
     with pytest.raises(BrokenHTTP):
         ChunkedBody().feed(raw)
     single = ChunkedBody()
@@ -129,14 +129,14 @@ def test_malformed_chunks(raw: bytes) -> None:
 
 @pytest.mark.parametrize("cut", range(len(CHUNKED)))
 def test_missing_final_chunk(cut: int) -> None:
-    """A connection that ends before the final chunk's last byte is no clean end."""
+    """A connection that ends before the last byte of the final chunk has not ended cleanly."""
     body = ChunkedBody()
     body.feed(CHUNKED[:cut])
     assert body.eof() is Ended.EOF
 
 
 def test_length_body() -> None:
-    """A body of known length ends with its last byte; the rest belongs to the next answer."""
+    """A body of known length ends with its last byte, and the rest belongs to the next response."""
     body = LengthBody(3)
     assert (body.feed(b"ab"), body.complete, body.eof()) == (b"ab", False, Ended.EOF)
     assert (body.feed(b"cde"), body.complete, body.rest) == (b"c", True, b"de")
@@ -144,7 +144,7 @@ def test_length_body() -> None:
 
 
 def test_close_delimited_body() -> None:
-    """A body without any framing ends, cleanly, with the connection."""
+    """A body without framing ends cleanly with the connection."""
     body = UntilCloseBody()
     assert (body.feed(b"ab"), body.complete) == (b"ab", False)
     assert (body.eof(), body.complete) == (Ended.CLEAN, True)

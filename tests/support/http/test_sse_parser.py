@@ -1,4 +1,4 @@
-"""The parser against what the HTML standard says, each case whole and cut at every byte."""
+"""Tests of the event stream parser against the HTML standard, with streams cut at every byte."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.http.sse_parser import MalformedStream, SSEEvent, SSEParser, 
 
 @dataclass(frozen=True)
 class Case:
-    """A stream and what the standard makes of it."""
+    """A stream, and the events that the standard makes of it."""
 
     name: str
     stream: bytes
@@ -20,11 +20,11 @@ class Case:
     retry: int | None = None
     last_event_id: str = ""
     fault: str | None = None
-    """A part of what a strict parser says; None: a correct server may write this."""
+    """A part of the strict parser's error message; None: a correct server may write this stream."""
 
 
 def message(data: str, last_event_id: str = "") -> SSEEvent:
-    """An event without a name."""
+    """Return an event without a name."""
     return SSEEvent("message", data, last_event_id)
 
 
@@ -180,7 +180,7 @@ each_case = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CA
 
 
 def read(case: Case, cuts: list[bytes]) -> None:
-    """Read the case's stream in these pieces and compare everything the parser says."""
+    """Parse the pieces, and compare all results of the parser with the case."""
     parser = SSEParser(strict=False)
     returned: list[SSEEvent] = []
     for piece in cuts:
@@ -200,7 +200,7 @@ def read(case: Case, cuts: list[bytes]) -> None:
 
 
 def cuts(stream: bytes) -> list[list[bytes]]:
-    """The stream whole, in single bytes, and in two pieces at every byte."""
+    """Return the stream whole, in single bytes, and in two pieces for every byte."""
     pieces = [[stream], [stream[i : i + 1] for i in range(len(stream))]]
     if len(stream) < 200:
         pieces += [[stream[:i], stream[i:]] for i in range(len(stream) + 1)]
@@ -209,14 +209,14 @@ def cuts(stream: bytes) -> list[list[bytes]]:
 
 @each_case
 def test_lenient(case: Case) -> None:
-    """A lenient parser makes of a stream what the standard says, however it is cut."""
+    """A lenient parser gives the results of the standard, wherever the stream is cut."""
     for pieces in cuts(case.stream):
         read(case, pieces)
 
 
 @each_case
 def test_strict(case: Case) -> None:
-    """A strict parser agrees on correct streams and raises on all others, however cut."""
+    """A strict parser gives the same results, and raises an error for incorrect streams."""
     for pieces in cuts(case.stream):
         parser = SSEParser()
         if case.fault is None:
@@ -233,7 +233,7 @@ def test_strict(case: Case) -> None:
 
 
 def test_event_is_returned_at_its_last_byte() -> None:
-    """An event comes out with the byte that completes it, also when its line end is a CR."""
+    """An event is returned with the byte that completes it, even if that byte is a CR."""
     parser = SSEParser(strict=False)
     assert parser.feed(b"data: a\n") == []
     assert parser.feed(b"\n") == [message("a")]
@@ -243,7 +243,7 @@ def test_event_is_returned_at_its_last_byte() -> None:
 
 
 def test_parse_whole_stream() -> None:
-    """The short cut reads a whole stream, and is strict unless told otherwise."""
+    """``parse`` reads a whole stream, and is strict by default."""
     assert parse(b"data: a\n\n") == [message("a")]
     assert parse(b"data: a\n\ndata: b", strict=False) == [message("a")]
     with pytest.raises(MalformedStream):
@@ -251,7 +251,7 @@ def test_parse_whole_stream() -> None:
 
 
 def test_large_event_in_small_pieces() -> None:
-    """A megabyte in one line, a kilobyte at a time, is read in time that grows with its size."""
+    """A line of one megabyte, fed in pieces of one kilobyte, becomes one event."""
     parser = SSEParser()
     parser.feed(b"data: ")
     for _ in range(1024):

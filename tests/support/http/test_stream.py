@@ -1,4 +1,4 @@
-"""Streams as tests read them, against a server that says what it is told."""
+"""Tests of the stream reader, with a scripted server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVENTS = [SSEEvent("a", "1"), SSEEvent("b", "2"), SSEEvent("a", "3")]
 
 
 def test_waits_go_on_from_the_last() -> None:
-    """Each wait looks at the events after the one that the last wait returned."""
+    """Each wait begins after the event that the last wait returned."""
     with (
         ScriptedServer(sse_answer(ONE + TWO, THREE)) as server,
         open_stream(server.port, "/s?x=1") as stream,
@@ -35,7 +35,7 @@ def test_waits_go_on_from_the_last() -> None:
 
 
 def test_collect_until() -> None:
-    """All events up to the wanted one are returned, the wanted one included."""
+    """All events up to and including the wanted event are returned."""
     with (
         ScriptedServer(sse_answer(ONE, TWO, THREE)) as server,
         open_stream(server.port, "/") as stream,
@@ -45,7 +45,7 @@ def test_collect_until() -> None:
 
 
 def test_comments_and_retry() -> None:
-    """Comments and the reconnection time are seen beside the events."""
+    """Comments and the reconnection time are available beside the events."""
     with (
         ScriptedServer(sse_answer(b": x\n\n", b"retry: 7\n\n: y\n\n")) as server,
         open_stream(server.port, "/") as stream,
@@ -59,7 +59,7 @@ def test_comments_and_retry() -> None:
 
 @pytest.mark.parametrize(("final", "ended"), [(True, "clean"), (False, "eof")])
 def test_end_before_wanted_event(final: bool, ended: str) -> None:
-    """A stream that ends first says how it ended and what it held."""
+    """The error for a stream that ends too early has the kind of end and the events so far."""
     with (
         ScriptedServer(sse_answer(ONE, final=final)) as server,
         open_stream(server.port, "/") as stream,
@@ -70,7 +70,7 @@ def test_end_before_wanted_event(final: bool, ended: str) -> None:
 
 
 def test_reset() -> None:
-    """A reset is told apart from an end."""
+    """A reset is not a clean end."""
     hold = threading.Event()
     with (
         ScriptedServer(sse_answer(ONE, reset=True, hold=hold)) as server,
@@ -83,7 +83,7 @@ def test_reset() -> None:
 
 
 def test_event_that_does_not_come() -> None:
-    """An open stream without the wanted event passes the limit, and the error shows the rest."""
+    """If the wanted event does not come, the error has the events that came."""
     hold = threading.Event()
     with (
         ScriptedServer(sse_answer(ONE, hold=hold)) as server,
@@ -109,7 +109,7 @@ def test_http_1_0_stream() -> None:
 
 
 def test_refusal() -> None:
-    """An answer that is no stream is raised, with the answer on it."""
+    """A response that is not a stream is raised as an error that has the response."""
     head = b"HTTP/1.1 503 Busy\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n"
     with (
         ScriptedServer(answer(head, b"{}")) as server,
@@ -120,7 +120,7 @@ def test_refusal() -> None:
 
 
 def test_strict_and_lenient() -> None:
-    """A strict stream raises on a malformed event, a lenient one passes over it."""
+    """A strict stream raises an error for a malformed event, and a lenient stream skips it."""
     with ScriptedServer(sse_answer(b"fish: 1\n\n"), sse_answer(b"fish: 1\n\n", ONE)) as server:
         with open_stream(server.port, "/") as stream, pytest.raises(MalformedStream):
             stream.wait_for("a")
@@ -129,7 +129,7 @@ def test_strict_and_lenient() -> None:
 
 
 def test_clean_end_inside_event() -> None:
-    """A strict stream whose body ends well but whose last event does not is malformed."""
+    """A strict stream whose body ends inside an event is malformed."""
     with (
         ScriptedServer(sse_answer(b"data: 1\n")) as server,
         open_stream(server.port, "/") as stream,
@@ -139,7 +139,7 @@ def test_clean_end_inside_event() -> None:
 
 
 def test_broken_chunk() -> None:
-    """Broken chunk framing is raised, not read as data."""
+    """Broken chunk framing raises an error."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
     with (
         ScriptedServer(answer(head + b"\r\n", b"3\r\nabcdef\r\n")) as server,

@@ -1,73 +1,54 @@
-"""A helper that runs in a process of its own for as long as a test needs it."""
+"""Helper processes of a test, which exchange lines with the test."""
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from tests.support.processes.child import ChildProcess
+from tests.support.timing import TIME_LIMIT
 
 __all__ = ["Companion"]
 
-_ROOT = Path(__file__).resolve().parents[3]
 
+class Companion(ChildProcess):
+    """A context manager that runs a module of the tests as a process.
 
-class Companion:
-    """A context manager: a module of the tests as a process, which is spoken to by lines.
+    The test writes lines to the standard input of the process, and reads lines from its standard
+    output. The process is killed at the end of the block, so the kernel closes its connections.
 
     Args:
-        module: its name, such as ``tests.faults.canary.canary``.
-        arguments: its arguments.
+        module: the name of the module or package, such as ``tests.faults.canary``.
+        arguments: the command line arguments.
     """
 
     def __init__(self, module: str, arguments: Sequence[str]) -> None:
-        self._command = [sys.executable, "-m", module, *arguments]
-        self._process: subprocess.Popen[str] | None = None
+        command = [sys.executable, "-m", module, *arguments]
+        super().__init__(command, stdin=subprocess.PIPE)
 
-    def __enter__(self) -> Self:
-        """Start it, and wait until it is ready."""
-        self._process = subprocess.Popen(
-            self._command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        try:
-            self._wait_until_ready()
-        except BaseException:  # a greenlet that is killed while it waits is no exception to this
-            self.__exit__(None, None, None)
-            raise
-        return self
+    def write_line(self, line: str) -> None:
+        """Write a line to the standard input of the process."""
+        pipe = self.process.stdin
+        assert pipe is not None
+        pipe.write(f"{line}\n".encode())
+        pipe.flush()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Kill it: the kernel closes its connections."""
-        process, self._process = self._process, None
-        assert process is not None
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            assert pipe is not None
-            with contextlib.suppress(OSError):  # a line that it did not take is still to be written
-                pipe.close()
+    def read_line(self) -> str:
+        """Wait for the next line of the output, and return it without its line end.
 
-    def _wait_until_ready(self) -> None:
-        """Wait for what says that it does its work; by default for nothing."""
+        Raises:
+            AssertionError: the process has ended.
+        """
+        pipe = self.process.stdout
+        assert pipe is not None
+        line = pipe.readline().decode()
+        assert line.endswith("\n"), f"the process has ended: {' '.join(self._command)}"
+        return line.removesuffix("\n")
 
-    def _tell(self, line: str) -> None:
-        process = self._process
-        assert process is not None, "not entered"
-        assert process.stdin is not None
-        process.stdin.write(f"{line}\n")
-        process.stdin.flush()
-
-    def _hear(self) -> str:
-        """Return its next line; empty if it has ended."""
-        process = self._process
-        assert process is not None, "not entered"
-        assert process.stdout is not None
-        return process.stdout.readline()
+    def finish(self) -> int:
+        """Close the standard input of the process, wait for its end, and return its exit status."""
+        pipe = self.process.stdin
+        assert pipe is not None
+        pipe.close()
+        return self.process.wait(TIME_LIMIT)

@@ -1,4 +1,4 @@
-"""A server as the first process of a process namespace, as in a container. Needs root."""
+"""A server that is the first process of a process namespace, as in a container. Needs root."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _UNSHARE = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child=SIGKILL"
 
 
 class FirstProcess(Server):
-    """A server whose number is 1 where it runs; everything ends with it.
+    """A server that has the process id 1 in its namespace. All other processes end with it.
 
     Args:
-        command: what to run; see :class:`Server`.
-        env: its whole environment, beside PORT; None: as every server's.
-        cwd: where it runs.
+        command: the program and its arguments, as for :class:`Server`.
+        env: additions to the environment, as for :class:`Server`.
+        cwd: the working directory.
     """
 
     def __init__(
@@ -30,10 +30,10 @@ class FirstProcess(Server):
         super().__init__([*_UNSHARE, *command], cwd=cwd, env=env)
 
     def first_pid(self) -> int:
-        """The number that the process has outside."""
+        """Return the process id of the first process outside the namespace."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return int(wait_until(children.read_text, "the first process"))
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the first process, as a container's engine does."""
+        """Send a signal to the first process, as a container engine does."""
         os.kill(self.first_pid(), number)

@@ -1,13 +1,13 @@
-"""Servers in subprocesses, for live tests: started, watched, and never left behind.
+"""Servers in child processes, which tests start, watch and stop.
 
-``GunicornServer`` is the backend as gunicorn runs it, ``ServeServer`` as ``python -m app serve``
-does, and ``Server`` any command that listens on the port it is given. Works in a process that
-gevent has patched and in one that it has not.
+``GunicornServer`` runs the backend under gunicorn, ``ServeServer`` runs it with
+``python -m app serve``, ``GatewayServer`` runs the gateway alone, and ``Server`` runs any command
+that listens on the port it is given. All of them work in a process that gevent has patched, and
+in one that it has not.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
@@ -18,19 +18,22 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from app.config import Settings
 from gateway_shim.parity.ports import free_port
 from tests.support.http.client import BrokenHTTP, request
+from tests.support.processes.child import ROOT, ChildProcess
 from tests.support.processes.process_table import only_descendant
 from tests.support.timing import TIME_LIMIT, TimeLimitPassed, wait_until
 
-__all__ = ["ROOT", "GunicornServer", "ServeServer", "Server", "ServerFailed", "free_port"]
-
-ROOT = Path(__file__).resolve().parents[3]
-"""The repository."""
+__all__ = [
+    "ROOT",
+    "GatewayServer",
+    "GunicornServer",
+    "ServeServer",
+    "Server",
+    "ServerFailed",
+]
 
 _LOG_LINES = 5000
 _SHOWN_LINES = 40
@@ -39,28 +42,31 @@ _NOT_INHERITED = {name.upper() for name in Settings.model_fields} | {
     "GUNICORN_CMD_ARGS",
     "WEB_CONCURRENCY",
 }
-"""What a developer's shell may hold, and a test's outcome must not depend on."""
+"""Variables that the shell of a developer may have set, and that must not change a test."""
 
 
 class ServerFailed(AssertionError):
-    """A server did not start, or did not stop; shows its last output lines."""
+    """A server did not start, or did not stop. The message has its last lines of output."""
 
 
-class Server:
-    """A context manager: a server in a subprocess, answering by the time it is entered.
+class Server(ChildProcess):
+    """A context manager that runs a server, which answers from the start of the block.
 
-    At the end it is asked to stop (SIGTERM), and then its whole process group is killed.
+    At the end of the block the server gets SIGTERM. When it has ended, its whole process group
+    is killed.
 
     Args:
-        command: what to run; ``{port}`` in it is replaced, and PORT is set as well.
-        env: added to the environment; an inherited setting of the backend is never passed on.
-        cwd: where to run it.
-        ready_path: answers 200 once the server is up; None: it is not waited for.
-        listener: a socket that listens for it; it is handed over, and its port is the server's.
+        command: the program and its arguments. ``{port}`` is replaced by the port, which is also
+            the value of PORT in the environment.
+        env: additions to the environment. The backend's settings are not inherited from the
+            environment of the tests.
+        cwd: the working directory.
+        ready_path: the path that answers with 200 once the server is ready; None: do not wait.
+        listener: a listening socket that the server inherits; its port is the server's port.
+        port: the port; None: the port of the listener, or a free port.
 
     Attributes:
-        port: where it listens, on 127.0.0.1.
-        env: its environment; may be changed until it is entered.
+        port: the port on 127.0.0.1 where the server listens.
     """
 
     def __init__(
@@ -71,113 +77,54 @@ class Server:
         cwd: Path = ROOT,
         ready_path: str | None = "/healthz",
         listener: socket.socket | None = None,
+        port: int | None = None,
     ) -> None:
-        self._listener = listener
-        self.port = free_port() if listener is None else listener.getsockname()[1]
-        self._command = [part.replace("{port}", str(self.port)) for part in command]
-        self.env = {
-            **{name: value for name, value in os.environ.items() if name not in _NOT_INHERITED},
-            "PYTHONPATH": os.pathsep.join(
-                filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])
-            ),
-            "PYTHONUNBUFFERED": "1",
-            "PORT": str(self.port),
-            **(env or {}),
-        }
-        self._cwd = cwd
+        if port is None:
+            port = free_port() if listener is None else listener.getsockname()[1]
+        inherited = {name: text for name, text in os.environ.items() if name not in _NOT_INHERITED}
+        python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+        own = {"PYTHONPATH": python_path, "PYTHONUNBUFFERED": "1", "PORT": str(port)}
+        super().__init__(
+            [part.replace("{port}", str(port)) for part in command],
+            env=inherited | own | dict(env or {}),
+            cwd=cwd,
+            stderr=subprocess.STDOUT,
+            pass_fds=() if listener is None else (listener.fileno(),),
+        )
+        self.port: int = port
+        self._listener = listener  # keeps the descriptor open until the server has inherited it
         self._ready_path = ready_path
         self._lines: deque[str] = deque(maxlen=_LOG_LINES)
-        self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
 
-    def __enter__(self) -> Self:
-        """Start the server and wait until it answers.
-
-        Raises:
-            ServerFailed: it ended, or did not answer.
-        """
-        self._process = subprocess.Popen(
-            self._command,
-            cwd=self._cwd,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # So that everything it starts can be killed together.
-            pass_fds=() if self._listener is None else (self._listener.fileno(),),
-        )
-        self._reader = threading.Thread(target=self._read_output, daemon=True)
-        self._reader.start()
-        if self._ready_path is None:
-            return self
-        try:
-            wait_until(self._answers, f"{self._ready_path} to answer 200")
-        except BaseException as exc:
-            self._kill()
-            if isinstance(exc, TimeLimitPassed):
-                raise self._failure(str(exc)) from exc
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop the server and everything that it started.
-
-        Raises:
-            ServerFailed: it ignored SIGTERM; not raised over an error of the test itself.
-        """
-        try:
-            self.terminate()
-        except ServerFailed:
-            if error is None:
-                raise
-        finally:
-            self._kill()
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        """The process that was started.
-
-        Raises:
-            ServerFailed: none was.
-        """
-        if self._process is None:
-            raise self._failure("not started")
-        return self._process
+    # ------------------------------------------------------------------ what it is
 
     @property
     def url(self) -> str:
-        """Where it answers, without a slash at the end."""
+        """The base URL, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
 
-    @property
-    def pid(self) -> int:
-        """The process that was started; under gunicorn, the arbiter or what started it."""
-        return self.process.pid
-
     def worker_pid(self) -> int:
-        """The process that serves: the child of the child ... of the one that was started.
+        """Return the process id of the worker: the child of the child (and so on) of the server.
 
         Raises:
-            TimeLimitPassed: there were several such processes, or none, all the time.
+            TimeLimitPassed: there was no such process, or more than one.
         """
-        # A worker that is just being replaced has a sibling for a moment, hence the waiting.
+        # A worker that is being replaced has a sibling for a moment, so this has to wait.
         return wait_until(lambda: only_descendant(self.pid), lambda: f"one worker below {self.pid}")
 
     @property
     def log(self) -> str:
-        """Its output so far, standard error included; the last few thousand lines of it."""
+        """The last few thousand lines of the output, including standard error."""
         return "".join(self._lines.copy())
 
+    # ------------------------------------------------------------------ what tests do with it
+
     def wait_for_log(self, pattern: str) -> re.Match[str]:
-        """Wait until its output matches a regular expression.
+        """Wait until the output matches a regular expression.
 
         Raises:
-            TimeLimitPassed: it did not; shows the output's end.
+            TimeLimitPassed: the output did not match. The message has its last lines.
         """
         return wait_until(
             lambda: re.search(pattern, self.log),
@@ -189,10 +136,10 @@ class Server:
         self.process.send_signal(number)
 
     def wait(self, *, limit: float = TIME_LIMIT) -> int:
-        """Wait until it ends by itself and return its exit status.
+        """Wait until the server ends without being asked to, and return its exit status.
 
         Raises:
-            ServerFailed: it did not.
+            ServerFailed: the server still runs after ``limit`` seconds.
         """
         try:
             status = self.process.wait(limit)
@@ -202,12 +149,12 @@ class Server:
         return status
 
     def terminate(self, *, limit: float = TIME_LIMIT) -> int:
-        """Send SIGTERM, wait until it has ended, and return its exit status.
+        """Send SIGTERM, wait until the server has ended, and return its exit status.
 
-        Calling it again, or after it ended by itself, only returns the status.
+        If the server has already ended, only return the status.
 
         Raises:
-            ServerFailed: it did not end within ``limit`` seconds; it is killed now.
+            ServerFailed: the server did not end within ``limit`` seconds, and was killed.
         """
         if self.process.poll() is None:
             self.send_signal(signal.SIGTERM)
@@ -216,6 +163,26 @@ class Server:
         except ServerFailed:
             self._kill()
             raise
+
+    def kill(self) -> None:
+        """Kill the server and its workers at once, as a crash would."""
+        os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait(TIME_LIMIT)
+
+    # ------------------------------------------------------------------ private
+
+    def _wait_until_ready(self) -> None:
+        self._reader = threading.Thread(target=self._read_output, daemon=True)
+        self._reader.start()
+        if self._ready_path is None:
+            return
+        try:
+            wait_until(self._answers, f"{self._ready_path} to answer 200")
+        except TimeLimitPassed as exc:
+            raise self._failure(str(exc)) from exc
+
+    def _stop(self) -> None:
+        self.terminate()
 
     def _answers(self) -> bool:
         status = self.process.poll()
@@ -233,17 +200,9 @@ class Server:
         for line in output:
             self._lines.append(line.decode("utf-8", "replace"))
 
-    def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self.process.wait(TIME_LIMIT)
-        self._join_reader(TIME_LIMIT)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-
     def _join_reader(self, limit: float) -> None:
-        # The output ends when the last process that holds it does; a stray one of them must
-        # not hang the test, only be killed later.
+        # The output ends when the last process that holds it ends. A process that has left the
+        # group must not make the test hang.
         if self._reader is not None:
             self._reader.join(limit)
 
@@ -259,10 +218,10 @@ class GunicornServer(Server):
     """The backend under gunicorn, with the repository's ``gunicorn.conf.py``.
 
     Args:
-        *arguments: more arguments for gunicorn.
+        *arguments: additional arguments of gunicorn.
         env: the backend's settings.
-        application: what gunicorn is to load.
-        config: gunicorn's configuration file, seen from the repository.
+        application: the application that gunicorn loads.
+        config: gunicorn's configuration file, relative to the repository.
         ready_path: as for :class:`Server`.
     """
 
@@ -282,8 +241,9 @@ class ServeServer(Server):
     """The backend as ``python -m app serve`` runs it.
 
     Args:
-        *arguments: more arguments for ``serve``.
+        *arguments: additional arguments of ``serve``.
         env: the backend's settings.
+        cwd: the working directory.
         ready_path: as for :class:`Server`.
     """
 
@@ -291,7 +251,21 @@ class ServeServer(Server):
         self,
         *arguments: str,
         env: Mapping[str, str] | None = None,
+        cwd: Path = ROOT,
         ready_path: str | None = "/healthz",
     ) -> None:
         command = [sys.executable, "-m", "app", "serve", "--port", "{port}", *arguments]
-        super().__init__(command, env=env, ready_path=ready_path)
+        super().__init__(command, env=env, cwd=cwd, ready_path=ready_path)
+
+
+class GatewayServer(Server):
+    """The gateway alone, as ``python -m gateway_shim`` runs it.
+
+    Args:
+        env: its environment; CALLBACK_URL names the backend.
+        port: the port; None: a free port.
+    """
+
+    def __init__(self, *, env: Mapping[str, str], port: int | None = None) -> None:
+        command = [sys.executable, "-m", "gateway_shim", "--host", "127.0.0.1", "--port", "{port}"]
+        super().__init__(command, env=env, port=port)

@@ -1,4 +1,4 @@
-"""systemd's side of a service: the socket that it is told on, and sockets that it hands over."""
+"""A stand-in for systemd: its notification socket, and the sockets that it passes to a service."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ __all__ = ["FakeManager", "socket_activated"]
 
 
 class FakeManager:
-    """A context manager: what systemd is to a service with ``Type=notify``.
+    """A context manager that receives the notifications of a service with ``Type=notify``.
 
     Args:
-        folder: where its socket goes.
+        folder: the folder for the notification socket.
+
+    Attributes:
+        address: the path of the notification socket, for NOTIFY_SOCKET.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,7 +30,7 @@ class FakeManager:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
     def __enter__(self) -> Self:
-        """Listen."""
+        """Start to listen."""
         self._socket.bind(self.address)
         return self
 
@@ -37,11 +40,11 @@ class FakeManager:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Listen no more."""
+        """Close the socket."""
         self._socket.close()
 
     def told(self, limit: float = TIME_LIMIT) -> str | None:
-        """The next message's first line; None if there is none in so many seconds."""
+        """Wait for the next message, and return its first line; None after ``limit`` seconds."""
         self._socket.settimeout(limit)
         try:
             return self._socket.recv(4096).decode().split("\n")[0]
@@ -49,10 +52,10 @@ class FakeManager:
             return None
 
     def told_until(self, wanted: str) -> list[str]:
-        """All messages up to the wanted one.
+        """Wait for a message, and return the first lines of all messages up to this message.
 
         Raises:
-            AssertionError: it did not come.
+            AssertionError: the message did not come.
         """
         messages: list[str] = []
         while wanted not in messages:
@@ -63,13 +66,15 @@ class FakeManager:
 
 
 def socket_activated(listener: socket.socket, command: Sequence[str]) -> list[str]:
-    """A command that is started as by a socket unit: its descriptor 3 listens already.
+    """Return a command that starts another command as a socket unit does.
+
+    The other command inherits the listener as descriptor 3, with LISTEN_FDS and LISTEN_PID.
 
     Args:
-        listener: must be inheritable, and passed on as it is.
-        command: what to start.
+        listener: a listening socket. The caller must pass its descriptor to the process.
+        command: the command to start.
     """
-    # LISTEN_PID can be known only by the process itself, right before it becomes the command.
+    # Only the process itself knows its LISTEN_PID, right before it becomes the other command.
     program = (
         "import os, sys; os.dup2(int(sys.argv[1]), 3, inheritable=True);"
         "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1');"

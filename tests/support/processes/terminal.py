@@ -1,4 +1,4 @@
-"""A terminal that a program runs at, and that a test can close."""
+"""A pseudo-terminal for a program, which a test can close."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ os.execvp(sys.argv[3], sys.argv[3:])
 
 
 class Terminal:
-    """A context manager: a pseudo-terminal, closed at the end if not before."""
+    """A context manager that opens a pseudo-terminal and closes it at the end of the block."""
 
     def __enter__(self) -> Self:
-        """Open it."""
+        """Open the terminal."""
         # File objects, because gevent's os.close leaves a descriptor open for a while.
         self._master, self._slave = (FileIO(descriptor, "r+") for descriptor in os.openpty())
         return self
@@ -37,23 +37,23 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it."""
+        """Close the terminal."""
         self.close()
 
     def command(self, command: Sequence[str], *, output: bool = False) -> list[str]:
-        """Return the command that runs another one with this as its controlling terminal.
+        """Return a command that runs another command with this controlling terminal.
 
-        Start it as the leader of a new session.
+        The process must be the leader of a new session.
 
         Args:
-            command: what to run.
-            output: its output goes to the terminal, too.
+            command: the other command.
+            output: True if the output goes to the terminal, too.
         """
         name = os.ttyname(self._slave.fileno())
         where = "output" if output else "none"
         return [sys.executable, "-c", _AT_TERMINAL, name, where, *command]
 
     def close(self) -> None:
-        """Close it, as a terminal's window: the kernel hangs up the session that runs at it."""
+        """Close the terminal, as its window would. The kernel then hangs up the session."""
         self._slave.close()
         self._master.close()

@@ -1,4 +1,4 @@
-"""Finding the one process at the end of a chain."""
+"""Tests of the search for the last process of a chain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.timing import wait_until
 
 @contextmanager
 def shell(script: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A shell that runs a script, in a process group that is killed at the end."""
+    """Run a script in a shell, and kill its process group at the end of the block."""
     with subprocess.Popen(
         ["/bin/sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True
     ) as process:
@@ -30,7 +30,7 @@ def shell(script: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.parametrize("source", ["_from_proc", "_from_ps"])
 def test_both_sources_agree_on_this_process(source: str) -> None:
-    """Each way to list processes knows this one and who started it."""
+    """Each way to list processes has this process and its parent."""
     if source == "_from_ps":
         require(["ps"])
     found = getattr(process_table, source)()
@@ -38,7 +38,7 @@ def test_both_sources_agree_on_this_process(source: str) -> None:
 
 
 def test_end_of_a_chain() -> None:
-    """The last of a chain of processes is found, however long the chain is."""
+    """The last process of a chain is found, however long the chain is."""
     with shell("sh -c 'sleep 1000 & echo $!; wait'; :") as process:
         assert process.stdout is not None
         sleeper = int(process.stdout.readline())
@@ -46,7 +46,7 @@ def test_end_of_a_chain() -> None:
 
 
 def test_no_children_and_several() -> None:
-    """A process without children has no last one, and one with two children has not one."""
+    """A process without children, or with two children, has no last descendant."""
     with shell("sleep 1000 & sleep 1000 & echo both; wait") as process:
         assert process.stdout is not None
         process.stdout.readline()

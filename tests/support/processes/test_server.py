@@ -1,4 +1,4 @@
-"""Servers in subprocesses: started, watched, stopped, and never left behind."""
+"""Tests of the servers that tests start in child processes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway_shim.parity.ports import free_port
 from tests.support.http.client import request
-from tests.support.processes.server import GunicornServer, Server, ServerFailed, free_port
+from tests.support.processes.server import GunicornServer, Server, ServerFailed
 from tests.support.timing import wait_until
 
 PROGRAM = """
@@ -42,12 +43,12 @@ main()
 
 
 def command(*arguments: str) -> list[str]:
-    """A small server, told where to listen and what to be like."""
+    """Return the command of a small server with these options."""
     return [sys.executable, "-c", PROGRAM, "{port}", *arguments]
 
 
 def gone(pid: int) -> bool:
-    """Whether no such process runs any more; one that no one has waited for yet counts."""
+    """Return True if a process has ended, even if its parent has not waited for it yet."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -57,7 +58,7 @@ def gone(pid: int) -> bool:
 
 
 def test_answers_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server answers when it is entered, gets its settings from the test only, and stops."""
+    """A server answers from the start of its block, gets only the test's settings, and stops."""
     monkeypatch.setenv("LOG_FORMAT", "json")
     with Server(command(), env={"SAY": "hello"}) as server:
         assert server.url == f"http://127.0.0.1:{server.port}"
@@ -69,14 +70,14 @@ def test_answers_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_failed_start_shows_output() -> None:
-    """A server that ends at once is reported with its status and what it said."""
+    """The error for a server that ends at once has its status and its output."""
     program = "import sys; print('no such thing'); sys.exit(3)"
     with pytest.raises(ServerFailed, match=r"status 3 before it answered\n  \| no such thing"):
         Server([sys.executable, "-c", program]).__enter__()
 
 
 def test_no_stray_process() -> None:
-    """What a server has started and forgotten is killed with it."""
+    """A child process that a server has left behind is killed at the end of the block."""
     with Server(command("child")) as server:
         child = int(server.wait_for_log(r"child: (\d+)")[1])
         assert server.worker_pid() == child
@@ -86,7 +87,7 @@ def test_no_stray_process() -> None:
 
 
 def test_stubborn_server_is_killed() -> None:
-    """A server that ignores SIGTERM is a failure, and is killed nevertheless."""
+    """A server that ignores SIGTERM is an error, and it is killed."""
     server = Server(command("stubborn"))
     with server, pytest.raises(ServerFailed, match=r"still running after 0\.1 s"):
         server.terminate(limit=0.1)
@@ -94,7 +95,7 @@ def test_stubborn_server_is_killed() -> None:
 
 
 def test_error_of_the_test_is_kept() -> None:
-    """The error of a test is what is reported, and the server is stopped all the same."""
+    """An error in the block is raised unchanged, and the server is stopped."""
     server = Server(command())
     with pytest.raises(ZeroDivisionError), server:
         raise ZeroDivisionError
@@ -111,7 +112,7 @@ def application(environ, start_response):
 
 
 def test_gunicorn(tmp_path: Path) -> None:
-    """gunicorn's worker is told from its arbiter, and all of it ends with status 0."""
+    """The worker of gunicorn is not its arbiter, and gunicorn ends with status 0."""
     (tmp_path / "conf.py").write_text("control_socket_disable = True\n")
     (tmp_path / "example_for_gunicorn.py").write_text(APPLICATION)
     with GunicornServer(
@@ -128,6 +129,6 @@ def test_gunicorn(tmp_path: Path) -> None:
 
 
 def test_free_port_is_free() -> None:
-    """No one listens on a free port."""
+    """No server listens on a free port."""
     with pytest.raises(ConnectionRefusedError):
         request(free_port(), "GET", "/")

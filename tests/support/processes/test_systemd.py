@@ -1,4 +1,4 @@
-"""tests.support.processes.systemd: the stand-in for systemd."""
+"""Tests of the stand-in for systemd."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.processes.systemd import FakeManager, socket_activated
 
 
 def test_messages(tmp_path: Path) -> None:
-    """First lines, in the order in which they come; None when none comes."""
+    """The first lines of messages are returned in order, and None if no message comes."""
     with (
         FakeManager(tmp_path) as manager,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
@@ -25,7 +25,7 @@ def test_messages(tmp_path: Path) -> None:
 
 
 def test_a_message_that_does_not_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Says what did."""
+    """The error names the message that is missing and the messages that came."""
     with FakeManager(tmp_path) as manager:
         monkeypatch.setattr(manager, "told", lambda: None)
         with pytest.raises(AssertionError, match="no READY=1 after"):
@@ -33,7 +33,7 @@ def test_a_message_that_does_not_come(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_activation() -> None:
-    """The command finds the listener as descriptor 3, and that it was meant for it."""
+    """The command gets the listener as descriptor 3, and LISTEN_PID is its own process id."""
     program = (
         "import os, socket; s = socket.socket(fileno=3);"
         "print(s.getsockname()[1], os.environ['LISTEN_PID'] == str(os.getpid()),"

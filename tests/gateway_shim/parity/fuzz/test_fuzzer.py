@@ -27,6 +27,7 @@ _SENT = (
 )
 
 
+@pytest.mark.slow
 def test_a_gateway_agrees_with_itself(shim: Command) -> None:
     """On generated cases, each of which is played."""
     played: list[int] = []
@@ -35,6 +36,7 @@ def test_a_gateway_agrees_with_itself(shim: Command) -> None:
     assert outcome.counts() == "30 same, 0 different"
 
 
+@pytest.mark.slow
 def test_a_fault_is_found_and_shrunk(shim: Command) -> None:
     """What is left of the case is what is needed to see it, and it can be replayed."""
     mutant = command("tests.gateway_shim.parity.mutants", "splits_at_unicode_line_ends")
