@@ -44,7 +44,7 @@ class HidesClass(Exception):
         self._test = os.environ.get("PYTEST_CURRENT_TEST")
 
     @property
-    def __class__(self) -> type:  # type: ignore[override]
+    def __class__(self) -> type:  # type: ignore[misc]
         """The class, or an error during the test that has created this exception."""
         if self._test == os.environ.get("PYTEST_CURRENT_TEST"):
             raise ZeroDivisionError

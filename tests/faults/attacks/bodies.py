@@ -1,4 +1,4 @@
-"""Attacks with bodies: in tiny pieces, faulty in ten thousand places, or never quite whole."""
+"""Attacks with request bodies: tiny chunks, ten thousand errors, or bodies that never end."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MEGABYTE = 1024 * 1024
 
 
 def tiny_chunks(target: Target) -> None:
-    """A body of a megabyte, in chunks of one byte: seven megabytes on the wire, again and again.
+    """Send a body of a megabyte in chunks of one byte, which is seven megabytes on the wire.
 
-    Options: ``path``; ``rate``, bytes a second.
+    Options: ``path``; ``rate``, in bytes per second.
     """
     pieces = [_chunked_head(target), *[b"1\r\na\r\n" * 10_000] * 104, b"0\r\n\r\n"]
     pace = Pace(target.number("rate", 4 * MEGABYTE))
@@ -25,9 +25,9 @@ def tiny_chunks(target: Target) -> None:
 
 
 def chunk_extensions(target: Target) -> None:
-    """Chunks of one byte with eight kilobytes of extension each, then one extension without end.
+    """Send chunks of one byte with eight kilobytes of extension each, then an endless extension.
 
-    Options: ``path``; ``rate``, bytes a second; ``size``, bytes of a body.
+    Options: ``path``; ``rate``, in bytes per second; ``size``, bytes of a body.
     """
     size = target.number("size", 256 * MEGABYTE)
     chunk = b"1;" + b"x" * 8000 + b"\r\na\r\n"
@@ -40,10 +40,10 @@ def chunk_extensions(target: Target) -> None:
 
 
 def bad_json(target: Target) -> None:
-    """JSON that is well-formed and fails validation as often as fits: callbacks and parameters.
+    """Send well-formed JSON with as many validation errors as fit, as callbacks and parameters.
 
-    In turn 830 KB, and just under the 100 KB that are allowed. Options: ``rate``, bytes a second;
-    ``secret``, of the callback.
+    The bodies have 830 KB, and just under the 100 KB that are allowed, in turn. Options: ``rate``,
+    in bytes per second; ``secret``, the secret of the callback.
     """
     secret = target.text("secret", "")
     callback = "/api/sse/callback" + (f"?secret={secret}" if secret else "")
@@ -69,9 +69,10 @@ def bad_json(target: Target) -> None:
 
 
 def posts_to_nowhere(target: Target) -> None:
-    """A thousand bodies for a page that does not exist, each one byte short of its megabyte.
+    """Send a thousand bodies to a missing page, each one byte shorter than its Content-Length.
 
-    Options: ``connections``, 1,000; ``size``, bytes of each; ``path``; ``rate``, bytes a second.
+    Options: ``connections``, 1,000; ``size``, bytes of each body; ``path``; ``rate``, in bytes per
+    second.
     """
     size = target.number("size", MEGABYTE - 1)
     path = target.text("path", "/nowhere")
@@ -96,7 +97,7 @@ def _chunked_head(target: Target) -> bytes:
 
 
 def _send_until_refused(target: Target, pieces: Iterable[bytes], pace: Pace) -> None:
-    """Send a request over a connection of its own, until its end or the server's refusal."""
+    """Send a request on a new connection, until its end or until the server refuses it."""
     target.begun()
     try:
         with target.connect() as connection:

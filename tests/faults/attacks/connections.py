@@ -1,4 +1,4 @@
-"""Attacks with connections and heads: many of them, broken ones, or one that never stops."""
+"""Attacks with many connections, broken request heads, or requests without end."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = [
 
 
 def pipelining(target: Target) -> None:
-    """One connection sends requests without waiting for the answers, which it does read.
+    """Send requests on one connection without waiting for the responses, which are read.
 
-    Options: ``path``; ``rate``, bytes a second; ``connections``.
+    Options: ``path``; ``rate``, in bytes per second; ``connections``, 1.
     """
     path, rate = target.text("path", "/metrics"), target.number("rate", 200_000)
     request = target.head("GET", path)
@@ -52,18 +52,18 @@ def pipelining(target: Target) -> None:
 
 
 def half_open_heads(target: Target) -> None:
-    """Many connections that begin a request and never end it; closed ones come again.
+    """Begin a request on many connections, and never end it. Open closed connections again.
 
-    Options: ``connections``, 3,000; ``rate``, connects a second.
+    Options: ``connections``, 3,000; ``rate``, in connects per second.
     """
     head = target.head("GET", "/api/sse/stream?request_id=half-open")[:-4]
     _hold_open(target, target.number("connections", 3000), lambda: head)
 
 
 def unfinished_bodies(target: Target) -> None:
-    """Many connections that begin a body and never end it; closed ones come again.
+    """Begin a body on many connections, and never end it. Open closed connections again.
 
-    Options: ``connections``, 3,000; ``path``; ``length``, bytes; ``rate``, connects a second.
+    Options: ``connections``, 3,000; ``path``; ``length``, in bytes; ``rate``, connects per second.
     """
     length = f"Content-Length: {target.number('length', 100_000)}"
     path = target.text("path", "/api/tasks")
@@ -72,7 +72,7 @@ def unfinished_bodies(target: Target) -> None:
 
 
 def large_heads(target: Target) -> None:
-    r"""Streams whose heads are 15,000 times ``\xff``.
+    r"""Open streams with a header that is 15,000 times ``\xff``.
 
     Options: ``connections``, 200; ``path``, to which a number is added.
     """
@@ -86,10 +86,10 @@ def large_heads(target: Target) -> None:
 
 
 def reconnecting(target: Target) -> None:
-    """So many browsers ask for a stream at once, and again when they are turned away.
+    """Open many streams at once, and open refused streams again.
 
     Options: ``connections``, 2,500; ``path``, to which a number is added; ``rate``;
-    ``again``, 0: those that are turned away do not come again.
+    ``again``, 0: do not open refused streams again.
     """
     path = target.text("path", "/api/sse/stream?request_id=again-")
     numbers = itertools.count()
@@ -97,7 +97,7 @@ def reconnecting(target: Target) -> None:
     def head() -> bytes:
         return target.head("GET", f"{path}{next(numbers)}", "Accept: text/event-stream")
 
-    target.begun()  # that they all come is the attack
+    target.begun()  # the attack is the arrival of all connections
     _hold_open(target, target.number("connections", 2500), head)
 
 
@@ -114,9 +114,9 @@ _BROKEN = (
 
 
 def bad_requests(target: Target) -> None:
-    """Broken requests and such as are refused, each on a connection of its own.
+    """Send broken and refused requests, each on a connection of its own.
 
-    Options: ``rate``, requests a second, 300.
+    Options: ``rate``, in requests per second, 300.
     """
     refused = (
         target.head("GET", "/api/sse/stream?request_id=a:b", "Connection: close"),
@@ -134,7 +134,7 @@ def bad_requests(target: Target) -> None:
 
 
 def _hold_open(target: Target, count: int, head: Callable[[], bytes]) -> None:
-    """Keep so many connections open, each with a head of its own; open closed ones again."""
+    """Keep ``count`` connections open, each with a head of its own. Open closed ones again."""
     pace = Pace(target.number("rate", 1500))
     selector = selectors.DefaultSelector()
     held = 0

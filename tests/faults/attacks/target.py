@@ -1,6 +1,6 @@
-"""What an attack is directed at, and the small tools that all attacks need.
+"""The target of an attack, and the tools that all attacks share.
 
-Only the standard library, and nothing of the product: attackers have none of it.
+This module uses only the standard library and none of the product's code, as a real attacker does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 SECONDS = 15.0
-"""How long an attacker waits for anything, before it goes on with another connection."""
+"""How long an attacker waits for the server before it tries another connection, in seconds."""
 
 
 @dataclass
@@ -32,10 +32,10 @@ class Target:
     """A server under attack.
 
     Attributes:
-        host: where it listens.
-        port: where it listens.
-        headers: what every request says in addition, such as ``X-Forwarded-For``.
-        options: numbers and texts that change one attack: how many, how large.
+        host: the address of the server.
+        port: the port of the server.
+        headers: additional headers of every request, such as ``X-Forwarded-For``.
+        options: numbers and texts that change an attack, such as the number of connections.
     """
 
     host: str
@@ -45,15 +45,15 @@ class Target:
     _has_begun: bool = field(default=False, init=False)
 
     def number(self, name: str, default: int) -> int:
-        """Return an option that is a number."""
+        """Return the value of an option that is a number."""
         return int(self.options.get(name, default))
 
     def text(self, name: str, default: str) -> str:
-        """Return an option that is a text."""
+        """Return the value of an option that is a text."""
         return self.options.get(name, default)
 
     def begun(self) -> None:
-        """Tell the process that has started the attack, once, that it is in full effect."""
+        """Report once, to the process that has started the attack, that it is in full effect."""
         if not self._has_begun:
             self._has_begun = True
             print("begun", flush=True)
@@ -62,10 +62,10 @@ class Target:
         """Open a connection.
 
         Args:
-            receive_buffer: bytes that the kernel takes while nobody reads.
+            receive_buffer: the size of the kernel's receive buffer in bytes, for slow readers.
 
         Raises:
-            OSError: the server does not take it in time.
+            OSError: the server does not accept the connection in time.
         """
         connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
@@ -79,7 +79,7 @@ class Target:
         return connection
 
     def connections(self) -> Iterator[socket.socket]:
-        """Open one connection after another, for ever, each closed before the next one."""
+        """Yield one connection after another without end, and close each before the next."""
         while True:
             try:
                 with self.connect() as connection:
@@ -88,16 +88,16 @@ class Target:
                 time.sleep(0.05)
 
     def head(self, method: str, path: str, *lines: str) -> bytes:
-        """Return a request's head.
+        """Return the head of a request.
 
         Args:
-            method: of the request.
-            path: with the query.
-            *lines: more header lines.
+            method: the method.
+            path: the path and the query.
+            *lines: additional header lines.
         """
-        said = [f"{name}: {value}" for name, value in self.headers]
+        own = [f"{name}: {value}" for name, value in self.headers]
         start = f"{method} {path} HTTP/1.1"
-        return "\r\n".join([start, f"Host: {self.host}:{self.port}", *said, *lines, "", ""]).encode(
+        return "\r\n".join([start, f"Host: {self.host}:{self.port}", *own, *lines, "", ""]).encode(
             "latin-1"
         )
 
@@ -107,7 +107,7 @@ class Target:
         return self.head("POST", path, "Content-Type: application/json", length, *lines) + body
 
     def start_task(self, task_type: str, **params: Any) -> dict[str, Any]:
-        """Start a task, however often the server has to be asked; return the answer."""
+        """Start a task, with as many requests as necessary, and return the body of the response."""
         body = json.dumps({"task_type": task_type, "params": params}).encode()
         while True:
             status, answer = self.ask(self.post("/api/tasks", body, "Connection: close"))
@@ -118,7 +118,7 @@ class Target:
             time.sleep(0.05)
 
     def ask(self, request: bytes) -> tuple[int, bytes]:
-        """Send a request with ``Connection: close``; return status and body, 0 if none came."""
+        """Send a request with ``Connection: close``. Return status (0: no response) and body."""
         try:
             with self.connect() as connection:
                 connection.sendall(request)
@@ -130,10 +130,10 @@ class Target:
 
 
 class Pace:
-    """Holds an attacker to a rate.
+    """A limit of an attacker's rate.
 
     Args:
-        per_second: how much may be spent in a second: bytes, connections.
+        per_second: the amount that may be spent in a second, such as bytes or connections.
     """
 
     def __init__(self, per_second: float) -> None:
@@ -141,13 +141,13 @@ class Pace:
         self._due = time.monotonic()
 
     def spend(self, amount: float = 1) -> None:
-        """Wait until so much more is allowed. What was not spent in time is not saved up."""
+        """Wait until the rate allows this amount. Unused amounts are not saved for later."""
         self._due = max(self._due + amount / self._per_second, time.monotonic() - 0.1)
         time.sleep(max(self._due - time.monotonic(), 0))
 
 
 def drain_in_background(connection: socket.socket) -> threading.Event:
-    """Read what comes, and throw it away; the event is set at the connection's end."""
+    """Read and discard everything on a thread, and return an event that is set at the end."""
     over = threading.Event()
 
     def drain() -> None:
@@ -172,16 +172,16 @@ def send_and_hold(
     begun_at: int | None = None,
     receive_buffer: int | None = None,
 ) -> None:
-    """Send each request over a connection of its own, read nothing, and keep the newest ones open.
+    """Send each request on a connection of its own, read nothing, and keep the newest ones open.
 
     Args:
         target: the server.
-        requests: what is sent, one after the other.
-        pace: how many requests are sent in a second.
-        count: connections that are kept open.
-        seconds: how long to wait for a server that does not read; 0: not at all.
-        begun_at: connections from which on the attack is in full effect; None: ``count``.
-        receive_buffer: as for ``Target.connect``.
+        requests: the requests, which are sent one after the other.
+        pace: the rate of requests.
+        count: the number of connections that are kept open.
+        seconds: how long to wait for a server that does not read; 0: do not wait.
+        begun_at: the number of connections that put the attack in full effect; None: ``count``.
+        receive_buffer: as for :meth:`Target.connect`.
     """
     held: deque[socket.socket] = deque()
     for number, request in enumerate(requests):
@@ -197,14 +197,14 @@ def send_and_hold(
             connection.settimeout(seconds)
             connection.sendall(request)
         except (BlockingIOError, TimeoutError):
-            pass  # the server does not read: what has been sent may wait there
+            pass  # the server does not read, and the bytes that were sent may wait there
         except OSError:
-            held.pop().close()  # refused, as it should be
+            held.pop().close()  # the server refused the request, as it should
         if len(held) > count:
             held.popleft().close()
 
 
 def raise_descriptor_limit() -> None:
-    """Allow as many descriptors as the system does: some attacks are many connections."""
+    """Raise the descriptor limit to its maximum, because some attacks open many connections."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,4 +1,4 @@
-"""Attacks with tasks: thousands of them, large results, progress without pause."""
+"""Attacks with tasks: thousands of tasks, large results, and progress without pause."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["slow_readers", "task_flood", "task_list", "tasks_without_pause", "un
 
 
 def tasks_without_pause(target: Target) -> None:
-    """Four tasks at a time that report progress without pause (``endless_progress_task``).
+    """Run four tasks at a time that report progress without pause (``endless_progress_task``).
 
-    Options: ``tasks``, 4; ``seconds``, how long each of them reports, 1.
+    Options: ``tasks``, 4; ``seconds``, the duration of each task, 1.
     """
     seconds = float(target.text("seconds", "1"))
     pace = Pace(target.number("tasks", 4) / seconds)
@@ -26,9 +26,9 @@ def tasks_without_pause(target: Target) -> None:
 
 
 def task_flood(target: Target) -> None:
-    """Tasks that are over at once, as fast as they are taken.
+    """Start tasks that end at once, as fast as the server accepts them.
 
-    Options: ``rate``, tasks a second, 500.
+    Options: ``rate``, in tasks per second, 500.
     """
     pace = Pace(target.number("rate", 500))
     target.begun()
@@ -38,9 +38,9 @@ def task_flood(target: Target) -> None:
 
 
 def task_list(target: Target) -> None:
-    """Thousands of finished tasks, and whoever asks for the list of them all the time.
+    """Request the list of thousands of finished tasks again and again.
 
-    Options: ``tasks``, 2,000; ``connections``, 4 that ask side by side.
+    Options: ``tasks``, 2,000; ``connections``, 4, which send requests at the same time.
     """
     count = target.number("tasks", 2000)
     threads = [
@@ -63,10 +63,10 @@ def task_list(target: Target) -> None:
 
 
 def slow_readers(target: Target) -> None:
-    """Thousands who ask for the status of a task with a large result, and do not read it.
+    """Request the status of a task with a large result on many connections, and do not read it.
 
-    Half of them ask for one of three megabytes, half for one of 900 KB
-    (``large_result_task``). Options: ``connections``, 2,050; ``rate``, connects a second, 500.
+    Half of the results have three megabytes, half have 900 KB (``large_result_task``).
+    Options: ``connections``, 2,050; ``rate``, in connects per second, 500.
     """
     requests = []
     for size in (3_000_000, 900_000):
@@ -90,9 +90,9 @@ def slow_readers(target: Target) -> None:
 
 
 def unread_pipelines(target: Target) -> None:
-    """Thousands who send two thousand requests each and do not read the answers.
+    """Send two thousand requests on each of many connections, and do not read the responses.
 
-    Options: ``connections``, 2,050; ``path``; ``rate``, connects a second, 400.
+    Options: ``connections``, 2,050; ``path``; ``rate``, in connects per second, 400.
     """
     requests = target.head("GET", target.text("path", "/api/tasks")) * 2000
     count = target.number("connections", 2050)

@@ -1,4 +1,4 @@
-"""The attacks do what they say: each begins, reaches a server, and is over when it is left."""
+"""Tests of the attacks themselves: each attack begins, reaches the server, and ends."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from tests.support.processes.server import GunicornServer
 from tests.support.timing import TIME_LIMIT, wait_until
 
 FEWER: dict[str, Any] = {"connections": 20, "tasks": 8, "size": 100_000}
-"""Options of all attacks: enough to see that something comes."""
+"""Options that make all attacks small."""
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[GunicornServer]:
-    """A backend with the tasks that attackers want."""
+    """Start a backend with the tasks of the attacks."""
     with GunicornServer(env={"APP_TASKS": APP_TASKS}) as running:
         yield running
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_begins_and_ends(server: GunicornServer, name: str) -> None:
-    """It is in effect once it is entered; afterwards the server has none of its connections."""
+    """An attack is in effect in its block, and leaves no connection at the server."""
     worker = server.worker_pid()
     before = descriptors(worker)
     with Attack(name, server.port, **FEWER):
@@ -42,7 +42,7 @@ def test_an_attack_begins_and_ends(server: GunicornServer, name: str) -> None:
 
 
 def test_connections_are_held_open() -> None:
-    """Half-open heads are so many at a time, and what the server closes comes again."""
+    """The attack ``half_open_heads`` opens a connection again after the server has closed it."""
     with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
         listener.settimeout(TIME_LIMIT)
         with Attack("half_open_heads", listener.getsockname()[1], connections=10):
@@ -55,13 +55,13 @@ def test_connections_are_held_open() -> None:
 
 
 def test_an_attack_that_cannot_begin() -> None:
-    """The test is told, and does not wait for ever."""
+    """An attack that cannot reach its server raises an error instead of waiting."""
     with pytest.raises(AssertionError, match="ended"), Attack("pipelining", 1):
         pass
 
 
 def test_an_attack_that_is_given_up_while_it_begins() -> None:
-    """No process is left over, as when a soak ends in that moment."""
+    """An attack that is killed while it begins leaves no process."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         attack = Attack("half_open_heads", listener.getsockname()[1], connections=10_000)
         entering = gevent.spawn(attack.__enter__)
@@ -71,15 +71,15 @@ def test_an_attack_that_is_given_up_while_it_begins() -> None:
     assert process.poll() is not None
 
 
-def test_headers_are_said() -> None:
-    """An attacker can come as a client of a proxy."""
+def test_headers_are_sent() -> None:
+    """An attack can send additional headers, such as those of a proxy."""
     target = Target("127.0.0.1", 80, [("X-Forwarded-For", "192.0.2.1")])
     assert b"\r\nX-Forwarded-For: 192.0.2.1\r\n" in target.head("GET", "/")
     assert target.post("/a", b"{}").endswith(b"\r\nContent-Length: 2\r\n\r\n{}")
 
 
-def test_what_is_not_spent_is_not_saved_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pace is kept in the long run, and a pause is not followed by a burst."""
+def test_an_unused_amount_is_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pace keeps its rate, and does not allow a burst after a pause."""
     now, slept = [100.0], [0.0]
 
     def sleep(seconds: float) -> None:

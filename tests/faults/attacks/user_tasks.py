@@ -1,4 +1,4 @@
-"""A user's tasks, and a user's hook, as attackers would like to have them."""
+"""A user's tasks and authorization hook that are useful for an attacker."""
 
 from __future__ import annotations
 
@@ -30,43 +30,43 @@ APP_TASKS = ",".join(
         "WaitingTask",
     )
 )
-"""The setting that offers them."""
+"""The value of APP_TASKS that offers these tasks."""
 
 SSE_AUTHORIZE = "tests.faults.attacks.user_tasks:authorize_slowly"
-"""The setting that asks it."""
+"""The value of SSE_AUTHORIZE for the hook."""
 
 
 def authorize_slowly(request_id: str, url: str, headers: Mapping[str, str | list[str]]) -> None:
-    """Let all streams open, those of the attack ``reconnecting`` after 4.5 s."""
+    """Allow all streams, and the streams of the attack ``reconnecting`` only after 4.5 s."""
     if request_id.startswith("again-"):
         time.sleep(4.5)
 
 
 class Seconds(BaseModel):
-    """How long it goes on."""
+    """The duration of a task, in seconds."""
 
     seconds: float
 
 
 class Size(BaseModel):
-    """How large the result is, bytes."""
+    """The size of a result, in bytes."""
 
     size: int
 
 
 class Text(BaseModel):
-    """A result."""
+    """A result with a text."""
 
     text: str
 
 
 class EndlessProgressTask(BaseTask):
-    """Reports progress without pause."""
+    """A task that reports progress without pause."""
 
     params_model = Seconds
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: float) -> Text:
-        """Report until the time is over."""
+        """Report progress until the time is over."""
         end = time.monotonic() + kwargs["seconds"]
         count = 0
         while time.monotonic() < end:
@@ -76,18 +76,18 @@ class EndlessProgressTask(BaseTask):
 
 
 class NativeEndlessProgressTask(EndlessProgressTask):
-    """Does the same on a native thread."""
+    """The same task on a native thread."""
 
     cpu_bound = True
 
 
 class LargeResultTask(BaseTask):
-    """Returns a text of any size."""
+    """A task that returns a text of any size."""
 
     params_model = Size
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: int) -> Text:
-        """Return it at once."""
+        """Return the text at once."""
         return Text(text="x" * kwargs["size"])
 
 
@@ -98,19 +98,19 @@ class Filling(BaseModel):
 
 
 class QuickTask(BaseTask):
-    """Is over at once."""
+    """A task that ends at once."""
 
     params_model = Filling
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: str) -> Text:
-        """Return."""
+        """Return an empty text."""
         return Text(text="")
 
 
 class WaitingTask(QuickTask):
-    """Waits for a minute, without work."""
+    """A task that waits for a minute."""
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: str) -> Text:
-        """Wait."""
+        """Wait for a minute."""
         time.sleep(60)
         return Text(text="")

@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--tls", action="store_true")
     options = parser.parse_args()
     questions = Questions(options.host, options.port, options.path, options.tls)
-    threading.Thread(target=questions.ask_for_ever, daemon=True).start()
+    threading.Thread(target=questions.send_without_end, daemon=True).start()
     for _ in sys.stdin:
         print(json.dumps(questions.take()), flush=True)
     os._exit(0)  # Requests that still wait for an answer do not matter any more.

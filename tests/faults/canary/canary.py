@@ -1,11 +1,8 @@
-"""The canary: a process that asks a server a small question all the time, and times the answers.
+"""The canary: a process that measures all the time how fast a server answers a small request.
 
-    python -m tests.faults.canary.canary PORT [--path /healthz] [--host 127.0.0.1] [--tls]
-
-It asks every 50 ms on a fresh connection, also while earlier questions wait for their answer: a
-server that stands still for two seconds is seen by forty questions, not by one. It is a process
-of its own, so the load that a test makes does not delay it. Each line on its standard input
-is answered by a line of JSON with the seconds of all questions begun since the last one.
+The canary sends a request every 50 ms on a new connection, even while earlier requests wait for
+their response. So a server that blocks for two seconds delays forty requests and not only one. The
+canary is a process of its own, so the load of a test does not delay it.
 """
 
 from __future__ import annotations
@@ -25,32 +22,32 @@ from tests.support.timing import wait_until
 __all__ = ["IDLE_FLOOR", "LIMIT", "MAX_RATIO", "Canary", "Disturbance", "Figures", "disturbance"]
 
 IDLE_FLOOR = 0.005
-"""Seconds; an idle server whose 99th percentile is less counts as having this one.
+"""The least 99th percentile of an idle server that is used for ratios, in seconds.
 
-An idle server answers in 2 ms, and its 99th percentile is one turn of another process on the same
-core, 3 to 4 ms, or none. Without a floor the ratio would say which of the two it was.
+An idle server answers in 2 ms. Its 99th percentile may include one time slice of another process
+on the same core, 3 to 4 ms, or not. Without a minimum the ratio would depend on that.
 """
 
 MAX_RATIO = 50
-"""The canary's 99th percentile under attack, in those of the idle server, is less than this."""
+"""The limit of the ratio of the 99th percentile under attack to that of the idle server."""
 
 _SETTLING = 0.25
-"""Seconds of questions by which a server is judged to be idle again."""
+"""How long the canary measures before it decides that the server is idle again, in seconds."""
 
 _SETTLED = 3.0
-"""An idle server's median is at most so many times the floor, or what it was at first."""
+"""The limit of the ratio of an idle median to ``IDLE_FLOOR`` or to the first idle median."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """How a server has answered.
+    """The response times of a server.
 
     Attributes:
-        count: questions that were asked.
-        p50: the median, seconds.
-        p99: the 99th percentile, seconds; of fewer than 100 questions, the longest.
-        longest: seconds.
-        failed: questions that got no answer, or another status than 200.
+        count: the number of requests.
+        p50: the median, in seconds.
+        p99: the 99th percentile, in seconds; of fewer than 100 requests, the longest time.
+        longest: the longest time, in seconds.
+        failed: the number of requests without a response with status 200.
     """
 
     count: int
@@ -61,13 +58,13 @@ class Figures:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Self:
-        """Sum up questions; one that took ``LIMIT`` or more is a failed one.
+        """Return the figures of these response times. ``LIMIT`` or more means a failed request.
 
         Raises:
-            ValueError: there were none.
+            ValueError: there are no response times.
         """
         if not seconds:
-            raise ValueError("the canary has asked nothing; give it more time")
+            raise ValueError("the canary has sent no request; give it more time")
         ordered = sorted(seconds)
 
         def percentile(percent: float) -> float:
@@ -77,7 +74,7 @@ class Figures:
         return cls(len(ordered), percentile(50), percentile(99), ordered[-1], failed)
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return the figures as one line."""
         return (
             f"p50 {1e3 * self.p50:.1f} ms, p99 {1e3 * self.p99:.1f} ms, longest"
             f" {1e3 * self.longest:.0f} ms, {self.failed} of {self.count} failed"
@@ -85,13 +82,13 @@ class Figures:
 
 
 class Canary(Companion):
-    """A context manager: the process, asking from when it is entered until it is left.
+    """A context manager that runs the canary's process.
 
     Args:
-        port: of the server.
-        path: what is asked for; anything but 200 is a failure.
-        host: where the server listens.
-        tls: ask over TLS, without a look at the certificate.
+        port: the port of the server.
+        path: the path of the requests. Any status but 200 is a failure.
+        host: the address of the server.
+        tls: use TLS, without verification of the certificate.
     """
 
     def __init__(
@@ -101,27 +98,27 @@ class Canary(Companion):
         super().__init__("tests.faults.canary", arguments)
 
     def _wait_until_ready(self) -> None:
-        """Do not count the questions that it asks while it is still starting."""
+        """Wait until the canary has started, and discard the times of its start."""
         self.take_seconds()
 
     def take(self) -> Figures:
-        """Return the figures of the questions begun since the last call, once all are over.
+        """Wait for all requests begun since the last call, and return their figures.
 
-        That may take ``LIMIT`` seconds, where the server does not answer.
+        The wait may take ``LIMIT`` seconds if the server does not answer.
 
         Raises:
-            ValueError: none was begun.
+            ValueError: no request has begun.
         """
         return Figures.of(self.take_seconds())
 
     def take_seconds(self) -> list[float]:
-        """Return what each of these questions took, seconds, in the order of their beginnings."""
+        """Wait for these requests, and return the seconds of each, in the order of sending."""
         self.write_line("take")
         taken: list[float] = json.loads(self.read_line())
         return taken
 
     def wait_until_idle(self, bound: float) -> None:
-        """Wait until the median answer takes no more than so many seconds.
+        """Wait until the median response time is at most ``bound`` seconds.
 
         Raises:
             TimeLimitPassed: the server has not recovered.
@@ -139,11 +136,11 @@ class Canary(Companion):
 
 @dataclass(frozen=True)
 class Disturbance:
-    """What an attack did to the canary.
+    """The response times of a server without and with an attack.
 
     Attributes:
-        idle: both rounds without the attack together.
-        attacked: both rounds under it.
+        idle: the figures of both rounds without the attack.
+        attacked: the figures of both rounds with the attack.
     """
 
     idle: Figures
@@ -151,16 +148,16 @@ class Disturbance:
 
     @property
     def ratio(self) -> float:
-        """The 99th percentile under attack, in those of the idle server (at least the floor)."""
+        """The 99th percentile under attack, divided by the idle one (at least ``IDLE_FLOOR``)."""
         return self.attacked.p99 / max(self.idle.p99, IDLE_FLOOR)
 
     @property
     def failed(self) -> int:
-        """Questions that failed under attack."""
+        """The number of requests that failed under attack."""
         return self.attacked.failed
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return the figures as one line."""
         return f"{self.ratio:.1f} times idle; idle: {self.idle}; attacked: {self.attacked}"
 
 
@@ -173,18 +170,18 @@ def disturbance(
     host: str = "127.0.0.1",
     tls: bool = False,
 ) -> Disturbance:
-    """Measure a server in turn idle, attacked, idle, attacked.
+    """Measure a server in four rounds: idle, attacked, idle, attacked.
 
-    In turn, because a busy machine is not as busy all the time.
+    The rounds alternate, because the load of the machine changes.
 
     Args:
-        port: of the server.
-        attack: makes a context manager that attacks while it is entered. It should do so from a
-            process or at least a thread of its own.
-        seconds: of each of the four rounds.
-        path: what the canary asks for.
-        host: where the server listens.
-        tls: whether the canary asks over TLS.
+        port: the port of the server.
+        attack: returns a context manager that attacks during its block, from a process or at least
+            a thread of its own.
+        seconds: the length of each round.
+        path: the path of the canary's requests.
+        host: the address of the server.
+        tls: True if the canary uses TLS.
 
     Raises:
         TimeLimitPassed: the server does not recover after an attack.

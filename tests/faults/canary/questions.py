@@ -1,4 +1,4 @@
-"""The questions of the canary: one every 50 ms, each on a thread and a connection of its own."""
+"""The requests of the canary: one every 50 ms, each on a thread and a connection of its own."""
 
 from __future__ import annotations
 
@@ -12,15 +12,25 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 __all__ = ["LIMIT", "Questions"]
 
 EVERY = 0.05
-"""Seconds between two questions."""
+"""The time between two requests, in seconds."""
 
 LIMIT = 10.0
-"""Seconds that a question waits for its answer. A failed question counts as one that took so long:
-a server that turns the canary away at once is not a fast one."""
+"""How long a request waits for its response, in seconds.
+
+A failed request counts as one that took this long, because a server that refuses the canary at once
+is not a fast server.
+"""
 
 
 class Questions:
-    """Asks, each question on a thread and a connection of its own."""
+    """A client that sends each request on a thread and a connection of its own.
+
+    Args:
+        host: the address of the server.
+        port: the port of the server.
+        path: the path of the requests.
+        tls: use TLS, without verification of the certificate.
+    """
 
     def __init__(self, host: str, port: int, path: str, tls: bool) -> None:
         self._address = (host, port)
@@ -34,40 +44,40 @@ class Questions:
             self._tls.verify_mode = ssl.CERT_NONE
         self._threads = ThreadPoolExecutor(math.ceil(LIMIT / EVERY) + 20)
         self._lock = threading.Lock()
-        self._asked: list[Future[float]] = []
+        self._sent: list[Future[float]] = []
 
-    def ask_for_ever(self) -> None:
-        """Ask every 50 ms, whether or not earlier questions are answered."""
+    def send_without_end(self) -> None:
+        """Send a request every 50 ms, even if earlier requests still wait for their response."""
         due = time.monotonic()
         while True:
             with self._lock:
-                self._asked.append(self._threads.submit(self._ask, time.monotonic()))
-            # A process that was not let run does not catch up: that would be a burst.
+                self._sent.append(self._threads.submit(self._measure, time.monotonic()))
+            # A process that was suspended does not catch up, because that would be a burst.
             due = max(due + EVERY, time.monotonic())
             time.sleep(max(due - time.monotonic(), 0))
 
     def take(self) -> list[float]:
-        """Wait for the questions asked since the last call; return the seconds of each."""
+        """Wait for the requests sent since the last call, and return the seconds of each."""
         with self._lock:
-            asked, self._asked = self._asked, []
-        wait(asked)
-        return [question.result() for question in asked]
+            sent, self._sent = self._sent, []
+        wait(sent)
+        return [request.result() for request in sent]
 
-    def _ask(self, began: float) -> float:
+    def _measure(self, began: float) -> float:
         try:
             with socket.create_connection(self._address, LIMIT) as plain:
                 if self._tls is None:
-                    return self._read_answer(plain, began)
+                    return self._read_response(plain, began)
                 with self._tls.wrap_socket(plain, server_hostname=self._address[0]) as secure:
-                    return self._read_answer(secure, began)
+                    return self._read_response(secure, began)
         except OSError:
             return LIMIT
 
-    def _read_answer(self, connection: socket.socket, began: float) -> float:
+    def _read_response(self, connection: socket.socket, began: float) -> float:
         connection.sendall(self._request)
-        answer = b""
+        response = b""
         while data := connection.recv(65536):
-            answer += data
+            response += data
             connection.settimeout(max(began + LIMIT - time.monotonic(), 0.001))
-        status = answer.split(b" ", 2)[1:2]
+        status = response.split(b" ", 2)[1:2]
         return min(time.monotonic() - began, LIMIT) if status == [b"200"] else LIMIT

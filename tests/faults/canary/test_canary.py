@@ -1,4 +1,4 @@
-"""The canary sees a server that stands still, and nothing where nothing happens."""
+"""Tests of the canary: it notices a server that blocks, and only such a server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 
 class SlowServer:
-    """A context manager: a server with one thread, and a lock that it needs for each answer."""
+    """A context manager that runs a server with one thread and a lock for each response."""
 
     def __init__(self, answer: bytes = ANSWER) -> None:
         self._answer = answer
@@ -28,12 +28,12 @@ class SlowServer:
         self._stopping = False
 
     def __enter__(self) -> SlowServer:
-        """Listen."""
+        """Start to listen."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
+        """Stop the server."""
         self._stopping = True
         socket.create_connection(("127.0.0.1", self.port)).close()
         self._thread.join()
@@ -50,16 +50,16 @@ class SlowServer:
                     continue
 
     @contextmanager
-    def standing_still(self) -> Iterator[None]:
-        """Answer nobody for 400 ms of each half second."""
+    def blocked(self) -> Iterator[None]:
+        """Block the server for 400 ms of each half second."""
         over = threading.Event()
 
-        def stand_still() -> None:
+        def block() -> None:
             while not over.wait(0.1):
                 with self.lock:
                     time.sleep(0.4)
 
-        thread = threading.Thread(target=stand_still)
+        thread = threading.Thread(target=block)
         thread.start()
         try:
             yield
@@ -68,10 +68,10 @@ class SlowServer:
             thread.join()
 
 
-def test_a_server_that_stands_still_is_seen() -> None:
-    """The ratio tells one that answers nobody for 0.4 s from one that nobody attacks."""
+def test_a_blocked_server_is_noticed() -> None:
+    """The ratio of a server that blocks for 0.4 s is much higher than that of an idle server."""
     with SlowServer() as server:
-        attacked = disturbance(server.port, server.standing_still, seconds=1)
+        attacked = disturbance(server.port, server.blocked, seconds=1)
         left_alone = disturbance(server.port, nullcontext, seconds=1)
     assert attacked.attacked.p99 > 0.3
     assert attacked.ratio > 5 * left_alone.ratio
@@ -79,8 +79,8 @@ def test_a_server_that_stands_still_is_seen() -> None:
     assert attacked.idle.count > 10
 
 
-def test_questions_do_not_wait_for_one_another() -> None:
-    """While a server stands still the canary goes on asking: many questions see it, not one."""
+def test_requests_do_not_wait_for_each_other() -> None:
+    """The canary sends more requests while the server is blocked, so several are slow."""
     with SlowServer() as server, Canary(server.port) as canary:
         canary.take_seconds()
         with server.lock:
@@ -91,7 +91,7 @@ def test_questions_do_not_wait_for_one_another() -> None:
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 503 No\r\n\r\n", b"", b"what is this"])
 def test_another_answer_is_a_failure(answer: bytes) -> None:
-    """A refusal, an end without an answer, or nonsense counts as the longest time there is."""
+    """A refusal, an end without a response, and invalid HTTP count as the longest time."""
     with SlowServer(answer) as server, Canary(server.port) as canary:
         time.sleep(0.2)
         figures = canary.take()
@@ -99,15 +99,15 @@ def test_another_answer_is_a_failure(answer: bytes) -> None:
     assert figures.p50 == figures.p99 == LIMIT
 
 
-def test_nobody_listens() -> None:
-    """So does a closed port."""
+def test_a_closed_port_is_a_failure() -> None:
+    """A request to a closed port counts as failed."""
     with Canary(free_port()) as canary:
         time.sleep(0.2)
         assert canary.take().failed > 0
 
 
 def test_figures() -> None:
-    """Percentiles are nearest ranks; nothing has no figures."""
+    """Percentiles are nearest ranks, and no response times raise an error."""
     figures = Figures.of([n / 1000 for n in range(1, 201)])
     assert figures == Figures(200, 0.1, 0.198, 0.2, 0)
     assert Figures.of([0.001, LIMIT]) == Figures(2, 0.001, LIMIT, LIMIT, 1)

@@ -1,4 +1,4 @@
-"""A user's tasks that end the process they run in, or leave programs behind."""
+"""Tasks that end their process, or leave programs behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.tasks.base import BaseTask, TaskProgressHandle
 LEAVING_TASKS = ",".join(
     f"tests.faults.deploys.leaving_tasks:{name}" for name in ("ExitTask", "LeaveTask", "CopyTask")
 )
-"""For ``APP_TASKS``."""
+"""The value of APP_TASKS that offers these tasks."""
 
 if (note := os.environ.get("HANGING_CHECK")) and sys.argv[-1] == "check" and Path(note).exists():
     Path(note).write_text(str(os.getpid()))
@@ -26,29 +26,29 @@ if (note := os.environ.get("HANGING_CHECK")) and sys.argv[-1] == "check" and Pat
 
 
 class Left(BaseModel):
-    """The programs that were left, by their process ids."""
+    """The process ids of the programs that were left behind."""
 
     pids: list[int]
 
 
 class ExitTask(BaseTask):
-    """Ends the process."""
+    """A task that ends its process."""
 
     def execute(
         self, progress_handle: TaskProgressHandle, *, status: int, **kwargs: object
     ) -> Left:
-        """End the process with ``status``."""
+        """End the process with the exit status ``status``."""
         os._exit(status)
 
 
 class CopyTask(BaseTask):
-    """Copies the process in a way that nobody can refuse, and leaves the copy behind."""
+    """A task that forks its process with the C library, and leaves the copy behind."""
 
     cpu_bound = True
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: object) -> Left:
-        """Fork."""
-        library = ctypes.PyDLL(None)  # keeps the interpreter's lock: the copy can go on
+        """Fork, and pause the copy for ever."""
+        library = ctypes.PyDLL(None)  # PyDLL keeps the interpreter's lock, so the copy can run
         pid = library.fork()
         while pid == 0:
             library.pause()
@@ -56,12 +56,12 @@ class CopyTask(BaseTask):
 
 
 class LeaveTask(BaseTask):
-    """Starts programs that outlive the server, without closing anything for them."""
+    """A task that starts programs which live longer than the server and inherit all descriptors."""
 
     cpu_bound = True
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: object) -> Left:
-        """Start one in each way that there is."""
+        """Start one program in each way that Python has."""
         program = ["sleep", "1000"]
         null = os.open(os.devnull, os.O_WRONLY)
         nowhere = [(os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, null, 2)]

@@ -1,4 +1,4 @@
-"""Deploys and crashes under load: who loses what."""
+"""Deployments and crashes under load, and the events that are lost."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ ENV = {
     "LOG_LINES_PER_SECOND": "1000",  # the tests count the log's lines
 }
 PATIENT = {**ENV, "GRACEFUL_SHUTDOWN_TIMEOUT": "3600"}
-"""A server that would wait for its tasks longer than any test does."""
+"""Settings of a server that waits for its tasks longer than any test."""
 
 
 def assert_ended_well(stream: Stream) -> None:
-    """``server_restart`` with a retry, and a clean end."""
+    """Check that a stream ended cleanly, after ``server_restart`` with a retry."""
     assert stream.ended is Ended.CLEAN
     assert stream.events[-1].type == "server_restart"
     assert json.loads(stream.events[-1].data) == {"reason": "server_shutdown"}
@@ -50,26 +50,26 @@ def assert_ended_well(stream: Stream) -> None:
 
 
 def disconnects(server: GunicornServer) -> int:
-    """How many disconnects have reached the backend."""
+    """Return the number of disconnect callbacks that have reached the backend."""
     return server.log.count("callback_handler: a stream has ended")
 
 
 def test_sigkill_of_the_worker(tmp_path: Path, tally: Tally) -> None:
-    """Every client has everything up to the kill; then it comes back, and misses nothing more."""
+    """After SIGKILL, clients have every event up to the kill, reconnect, and miss nothing more."""
     env, gate = {**ENV, "APP_TASKS": GATED_TASK}, tmp_path / "never"
     with GunicornServer(env=env) as server, Crowd(server.port, CLIENTS) as crowd:
         killed = start_task(server, "gated_task", steps=1000, gate=str(gate), delay=0.002)
         first = crowd.clients[0]
         wait_until(lambda: len(first.story(killed)) > 100, "a hundred events")
         os.kill(server.worker_pid(), signal.SIGKILL)
-        crowd.wait_until(lambda client: client.is_open and len(client.lives) == 2, "be back")
+        crowd.wait_until(lambda client: client.is_open and len(client.streams) == 2, "be back")
         lengths = []
         for client in crowd.clients:
             story = client.story(killed)
             steps = [event["data"]["text"] for event in story[1:]]
             assert steps == [f"Step {step} of 1000" for step in range(1, len(steps) + 1)]
             lengths.append(len(story))
-        # The event that was on its way to one stream after the other when the worker was killed.
+        # The worker may have been killed while it sent one event to one stream after the other.
         assert max(lengths) - min(lengths) <= 1
         tally(
             f"SIGKILL of the worker, {CLIENTS} streams",
@@ -79,13 +79,13 @@ def test_sigkill_of_the_worker(tmp_path: Path, tally: Tally) -> None:
         )
         after = start_task(server, "demo_task", steps=50, delay=0.002)
         crowd.wait_for_tasks([after])
-        for story in crowd.stories(after):
-            assert_whole(story, 50)
+        for events in crowd.stories(after):
+            assert_whole(events, 50)
         assert active_streams(server) == CLIENTS
 
 
 def test_sigterm_under_load(tally: Tally) -> None:
-    """Four tasks run: all of their events arrive at all streams, then the end; status 0."""
+    """After SIGTERM, all events of the running tasks arrive at all streams before the end."""
     with GunicornServer(env=ENV) as server, Crowd(server.port, CLIENTS) as crowd:
         tasks = [start_task(server, "demo_task", steps=200, delay=0.005) for _ in range(4)]
         wait_until(lambda: len(crowd.clients[0].story(tasks[-1])) > 20, "events of all tasks")
@@ -93,7 +93,7 @@ def test_sigterm_under_load(tally: Tally) -> None:
         assert server.wait() == 0
         crowd.wait_until(lambda client: not client.is_open, "have ended")
         for client in crowd.clients:
-            assert_ended_well(client.lives[0])
+            assert_ended_well(client.streams[0])
             for task in tasks:
                 assert_whole(client.story(task), 200)
         assert disconnects(server) == CLIENTS
@@ -102,7 +102,7 @@ def test_sigterm_under_load(tally: Tally) -> None:
 
 
 def test_sighup_under_load(tmp_path: Path, tally: Tally) -> None:
-    """The old worker's tasks end and its streams with them; meanwhile the new one serves."""
+    """After SIGHUP, the old worker finishes its tasks and streams while the new worker serves."""
     gate = tmp_path / "gate"
     env = {**PATIENT, "APP_TASKS": GATED_TASK}
     with GunicornServer(env=env) as server, Crowd(server.port, CLIENTS) as crowd:
@@ -114,16 +114,16 @@ def test_sighup_under_load(tmp_path: Path, tally: Tally) -> None:
         wait_until(lambda: crowd.clients[0].story(tasks[-1]), "the tasks to begin")
         server.send_signal(signal.SIGHUP)
         server.wait_for_log("shutdown begins")
-        # Whoever asks from now on is answered by the new worker, which does take tasks.
+        # The new worker answers all requests from now on, and accepts tasks.
         meanwhile = [start_task(server, "demo_task", steps=1, delay=0) for _ in range(20)]
         assert len(set(meanwhile)) == 20
         with connect(server) as newcomer:
             newcomer.wait_for("version")
-            assert all(len(client.lives) == 1 for client in crowd.clients)
+            assert all(len(client.streams) == 1 for client in crowd.clients)
             gate.touch()
-            crowd.wait_until(lambda client: len(client.lives) == 2, "be back")
+            crowd.wait_until(lambda client: len(client.streams) == 2, "be back")
             for client in crowd.clients:
-                assert_ended_well(client.lives[0])
+                assert_ended_well(client.streams[0])
                 for task in tasks:
                     assert_whole(client.story(task), 150)
             wait_until(lambda: disconnects(server) == CLIENTS, "all disconnects")
@@ -140,7 +140,7 @@ def test_sighup_under_load(tmp_path: Path, tally: Tally) -> None:
 
 
 def test_sighup_with_a_bad_setting(tmp_path: Path) -> None:
-    """It is refused with the reason: the task goes on, and so do the streams."""
+    """A reload with a bad setting is refused with the reason, and tasks and streams go on."""
     (tmp_path / ".env").write_text("")
     env = {"FLASK_ENV": "testing"}
     command = [sys.executable, "-m", "app", "serve", "--port", "{port}"]
@@ -160,18 +160,18 @@ def test_sighup_with_a_bad_setting(tmp_path: Path) -> None:
 
 
 def test_reload_when_the_code_changes(tmp_path: Path, tally: Tally) -> None:
-    """With --reload a change ends the worker as SIGTERM does: the task first, then the streams."""
+    """With --reload, a change of the code ends the worker after its tasks, as SIGTERM does."""
     watched = tmp_path / "code.py"
     watched.touch()
     options = ("--reload", "--reload-engine", "poll", "--reload-extra-file", str(watched))
     with GunicornServer(*options, env=ENV) as server, Crowd(server.port, 10) as crowd:
         task = start_task(server, "demo_task", steps=100, delay=0.03)
         wait_until(lambda: crowd.clients[0].story(task), "the task to begin")
-        gevent.sleep(1.1)  # the reloader has to have seen the file as it is
+        gevent.sleep(1.1)  # the reloader must see the unchanged file first
         os.utime(watched, (2_000_000_000, 2_000_000_000))
-        crowd.wait_until(lambda client: len(client.lives) == 2, "be back")
+        crowd.wait_until(lambda client: len(client.streams) == 2, "be back")
         for client in crowd.clients:
-            assert_ended_well(client.lives[0])
+            assert_ended_well(client.streams[0])
             assert_whole(client.story(task), 100)
         assert disconnects(server) == 10
         assert "Traceback" not in server.log
@@ -179,8 +179,8 @@ def test_reload_when_the_code_changes(tmp_path: Path, tally: Tally) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
-def test_second_signal_to_the_worker_hurries(number: signal.Signals) -> None:
-    """A worker that is told twice does not wait for its tasks: they are cancelled, and say so."""
+def test_a_second_signal_cancels_the_tasks(number: signal.Signals) -> None:
+    """A worker that gets a second signal does not wait for its tasks, but cancels them."""
     with GunicornServer(env=PATIENT) as server, Crowd(server.port, 3) as crowd:
         task = start_task(server, "demo_task", steps=1000, delay=0.1)
         worker = server.worker_pid()
@@ -188,14 +188,14 @@ def test_second_signal_to_the_worker_hurries(number: signal.Signals) -> None:
         os.kill(worker, signal.SIGTERM)
         server.wait_for_log("shutdown begins")
         os.kill(worker, number)
-        crowd.wait_until(lambda client: len(client.lives) == 2, "be back")
+        crowd.wait_until(lambda client: len(client.streams) == 2, "be back")
         for client in crowd.clients:
-            assert_ended_well(client.lives[0])
+            assert_ended_well(client.streams[0])
             assert client.story(task)[-1]["event_type"] == "task_cancelled"
 
 
 def test_stop_while_a_worker_is_being_replaced() -> None:
-    """SIGTERM during a reload does not wait for the old worker's tasks: it hurries them."""
+    """SIGTERM during a reload cancels the tasks of the old worker."""
     with GunicornServer(env=PATIENT) as server, Crowd(server.port, 3) as crowd:
         task = start_task(server, "demo_task", steps=1000, delay=0.1)
         crowd.wait_until(lambda client: bool(client.story(task)), "see the task begin")
@@ -204,12 +204,12 @@ def test_stop_while_a_worker_is_being_replaced() -> None:
         server.send_signal(signal.SIGTERM)
         assert server.wait() == 0
         for client in crowd.clients:
-            assert_ended_well(client.lives[0])
+            assert_ended_well(client.streams[0])
             assert client.story(task)[-1]["event_type"] == "task_cancelled"
 
 
 def test_idle_kept_alive_connections_do_not_hold_the_end() -> None:
-    """Browsers' connections that wait for a next request do not delay the end."""
+    """Idle keep-alive connections do not delay the end of the server."""
     with GunicornServer() as server:
         alone = seconds_to_end(server)
     with GunicornServer() as server:
@@ -219,6 +219,7 @@ def test_idle_kept_alive_connections_do_not_hold_the_end() -> None:
             assert connection.read_response().status == 200
         half = Connection(server.port)
         half.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n")
-        assert seconds_to_end(server) < 3 * alone + 2  # the half head alone has five
+        # The unfinished head alone may take five seconds.
+        assert seconds_to_end(server) < 3 * alone + 2
         for connection in [*idle, half]:
             connection.close()

@@ -1,4 +1,4 @@
-"""Signals by the dozen, checks that hang, tasks that end the process or leave programs behind."""
+"""Many signals, checks that hang, and tasks that end the process or leave programs behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENV = {"FLASK_ENV": "testing", "SSE_DRAIN_RETRY_SECONDS": "0.5", "APP_TASKS": LE
 
 
 def test_thirty_reloads_and_a_stop() -> None:
-    """The stop overtakes all reloads that wait for the worker that is being replaced."""
+    """A stop takes effect before all reloads that wait for the old worker."""
     env = {**ENV, "GRACEFUL_SHUTDOWN_TIMEOUT": "3600"}
     with GunicornServer(env=env) as server, connect(server) as stream:
         task = start_task(server, "demo_task", steps=1000, delay=0.3)
@@ -38,12 +38,12 @@ def test_thirty_reloads_and_a_stop() -> None:
 
 
 def newest_worker(server: Server) -> int:
-    """The pid of the worker that was started last."""
+    """Return the process id of the newest worker."""
     return int(server.wait_for_log(r"(?s:.*)Booting worker with pid: (\d+)")[1])
 
 
 def hanging_check(server: Server, note: Path) -> int:
-    """Reload with a check that hangs; return the pid of the check."""
+    """Reload with a check that hangs, and return the process id of the check."""
     note.touch()
     server.send_signal(signal.SIGHUP)
     wait_until(note.read_text, "the check to hang")
@@ -51,7 +51,7 @@ def hanging_check(server: Server, note: Path) -> int:
 
 
 def test_thirty_reloads(tmp_path: Path) -> None:
-    """All that come during a reload are one more; a stream that is opened afterwards stays."""
+    """All reloads that come during a reload become one more reload."""
     note = tmp_path / "check"
     with GunicornServer(env={**ENV, "HANGING_CHECK": str(note)}) as server:
         hanging_check(server, note)
@@ -67,11 +67,11 @@ def test_thirty_reloads(tmp_path: Path) -> None:
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended and its parent has taken note."""
+    """Return True if a process has ended and its parent has waited for it."""
     return not Path(f"/proc/{pid}").exists()
 
 
-def test_the_arbiter_goes_on_during_a_check(tmp_path: Path) -> None:
+def test_a_crash_during_a_check(tmp_path: Path) -> None:
     """A worker that crashes while the check hangs is replaced."""
     note = tmp_path / "check"
     with GunicornServer(env={**ENV, "HANGING_CHECK": str(note)}) as server:
@@ -83,7 +83,7 @@ def test_the_arbiter_goes_on_during_a_check(tmp_path: Path) -> None:
 
 
 def answers(server: Server) -> bool:
-    """Whether the server answers."""
+    """Return True if the server answers."""
     try:
         return request(server.port, "GET", "/healthz").status == 200
     except OSError:
@@ -92,7 +92,7 @@ def answers(server: Server) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_a_stop_during_a_check(tmp_path: Path, number: signal.Signals) -> None:
-    """The check is ended at once, and streams end as they should."""
+    """A stop during a check ends the check at once, and streams end cleanly."""
     note = tmp_path / "check"
     with GunicornServer(env={**ENV, "HANGING_CHECK": str(note)}) as server:
         with connect(server) as stream:
@@ -107,7 +107,7 @@ def test_a_stop_during_a_check(tmp_path: Path, number: signal.Signals) -> None:
 
 @pytest.mark.parametrize("status", [0, 3, 4])
 def test_a_task_that_ends_the_process(status: int) -> None:
-    """The worker is replaced; the statuses by which gunicorn knows a bad start are no exception."""
+    """A worker that a task has ended is replaced, even with gunicorn's statuses of a bad start."""
     with ServeServer(env=ENV) as server:
         start_task(server, "exit_task", status=status)
         wait_until(lambda: server.log.count("Booting worker") == 2, "the next worker")
@@ -119,7 +119,7 @@ def test_a_task_that_ends_the_process(status: int) -> None:
 
 
 def test_programs_that_outlive_the_server() -> None:
-    """The port is free when all processes of the server were killed, and programs of tasks live."""
+    """The port is free after the server was killed, although programs of its tasks still run."""
     with ServeServer(env=ENV) as server, connect(server) as stream:
         task = start_task(server, "leave_task")
         done = task_story(stream, task)[-1]
@@ -140,7 +140,7 @@ def test_programs_that_outlive_the_server() -> None:
 
 
 def test_a_copy_that_outlives_the_server() -> None:
-    """After a clean end the port is free, although the copy of the process holds the socket."""
+    """The port is free after a clean end, although a copy of the process holds the socket."""
     with ServeServer(env=ENV) as server, connect(server) as stream:
         task = start_task(server, "copy_task")
         done = task_story(stream, task)[-1]
@@ -157,7 +157,7 @@ def test_a_copy_that_outlives_the_server() -> None:
 
 
 def assert_port_is_free(port: int) -> None:
-    """A next server can listen there."""
+    """Check that another server can listen on the port."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""A user's tasks that compute: one as it should not, one as it should."""
+"""Tasks that compute: one blocks the event loop, and one runs on a native thread."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from app.tasks.base import BaseTask, TaskProgressHandle
 
 
 class Done(BaseModel):
-    """Nothing to say."""
+    """An empty result."""
 
 
-class RudeTask(BaseTask):
-    """Computes on the event loop."""
+class BlockingTask(BaseTask):
+    """A task that computes on the event loop."""
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: object) -> Done:
         """Compute for half a second, without yielding."""
@@ -22,14 +22,14 @@ class RudeTask(BaseTask):
         return Done()
 
 
-class PoliteTask(RudeTask):
-    """The same on a thread of its own."""
+class ThreadedTask(BlockingTask):
+    """The same task on a native thread."""
 
     cpu_bound = True
 
 
 def compute_for(seconds: float) -> None:
-    """Keep the processor."""
+    """Compute for this time, without yielding."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass

@@ -1,7 +1,7 @@
-"""A user's module: what its tasks share, they share between native threads and the event loop.
+"""Tasks that share objects between native threads and the event loop.
 
-Nothing in it knows of gevent. ``SharingTask`` runs on a native thread, ``GreenSharingTask`` in a
-greenlet of the event loop; both do the same with the same objects.
+The module does not import gevent. ``SharingTask`` runs on a native thread, and
+``GreenSharingTask`` runs in a greenlet of the event loop. Both use the same objects.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from pydantic import BaseModel
 from app.tasks.base import BaseTask, TaskProgressHandle
 
 LIMIT = 20.0
-"""Seconds after which something that does not come is reported."""
+"""The limit of every wait, in seconds."""
 
 
 class Counted(BaseModel):
-    """How often something was done; the names are those of the code."""
+    """The counts of a task, by name."""
 
     counts: dict[str, int]
 
 
 class CountingHandler(logging.Handler):
-    """Counts its lines; only the handler's own lock protects the count."""
+    """A handler that counts its lines. Only the lock of the handler protects the count."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lines = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Count a line, and lose one if another is counted meanwhile."""
+        """Count a line. A line is lost if another thread counts at the same time."""
         before = self.lines
         record.getMessage()
         self.lines = before + 1
@@ -66,12 +66,12 @@ total = [0]
 
 
 class SharingTask(BaseTask):
-    """Uses everything that both sides share, as fast as it can."""
+    """A task that uses all shared objects, as fast as possible."""
 
     cpu_bound = True
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: object) -> Counted:
-        """Work for ``seconds``; ``url`` answers with 200."""
+        """Work for ``seconds`` seconds. ``url`` must answer with 200."""
         until = time.monotonic() + float(str(kwargs["seconds"]))
         LOCAL.mine = self
         counts = dict.fromkeys(("rounds", "lines", "requests", "futures", "locals"), 0)
@@ -83,7 +83,7 @@ class SharingTask(BaseTask):
                 counts["lines"] += 1
                 progress_handle.send_progress("works", 0.5)
             logging.getLogger(f"{__name__}.{number % 500}.{number}")
-            with suppress(ModuleNotFoundError):  # to look for a module takes its lock each time
+            with suppress(ModuleNotFoundError):  # the search for a module takes the import lock
                 importlib.import_module(f"no_such_module_{number % 3}")
             ROUNDS.labels(str(number % 4)).inc()
             with SLOTS, LOCK, LOCK:
@@ -101,39 +101,39 @@ class SharingTask(BaseTask):
 
 
 class GreenSharingTask(SharingTask):
-    """The same on the event loop."""
+    """The same task on the event loop."""
 
     cpu_bound = False
 
 
 class AskingTask(BaseTask):
-    """Hands a ball to the other side and waits for it, in each way there is."""
+    """A task that exchanges signals with ``AnsweringTask``, with each kind of primitive."""
 
     cpu_bound = True
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: object) -> Counted:
-        """Work for ``seconds``, then tell the other side to stop."""
+        """Exchange signals for ``seconds`` seconds, then stop the other task."""
         until = time.monotonic() + float(str(kwargs["seconds"]))
         exchanges = 0
         while time.monotonic() < until:
             exchanges += 1
             JOBS.put(exchanges, timeout=LIMIT)
             if ANSWERS.get(timeout=LIMIT) != exchanges:
-                raise RuntimeError("another answer was due")
+                raise RuntimeError("the answer has another number")
             take_turn("native", "green")
             PING.set()
             if not PONG.wait(LIMIT):
-                raise RuntimeError("the event was not seen")
+                raise RuntimeError("the event did not come")
             PONG.clear()
         JOBS.put(-1, timeout=LIMIT)
         return Counted(counts={"exchanges": exchanges})
 
 
 class AnsweringTask(BaseTask):
-    """The other side of it."""
+    """A task that answers the signals of ``AskingTask``."""
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: object) -> Counted:
-        """Answer until told to stop."""
+        """Answer until the other task sends -1."""
         exchanges = 0
         while (number := JOBS.get(timeout=LIMIT)) != -1:
             future: Future[int] = Future()
@@ -141,7 +141,7 @@ class AnsweringTask(BaseTask):
             ANSWERS.put(future.result(LIMIT))
             take_turn("green", "native")
             if not PING.wait(LIMIT):
-                raise RuntimeError("the event was not seen")
+                raise RuntimeError("the event did not come")
             PING.clear()
             PONG.set()
             exchanges += 1
@@ -149,7 +149,7 @@ class AnsweringTask(BaseTask):
 
 
 def take_turn(me: str, other: str) -> None:
-    """Wait for the turn and hand it on."""
+    """Wait for the turn, and pass it to the other task."""
     with TURN:
         if not TURN.wait_for(lambda: turn[0] == me, LIMIT):
             raise RuntimeError("the turn did not come")
@@ -158,7 +158,7 @@ def take_turn(me: str, other: str) -> None:
 
 
 class SumTask(BaseTask):
-    """Says what all of the tasks have done together, as the shared objects know it."""
+    """A task that returns the counts of the shared objects."""
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: object) -> Counted:
         """Read the counts."""

@@ -1,4 +1,4 @@
-"""The event loop is watched: who blocks it is named."""
+"""The watch of the event loop names a task that blocks it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from tests.support.processes.server import GunicornServer
 from tests.support.timing import wait_until
 
 TASKS = ",".join(
-    f"tests.faults.event_loop.busy_tasks:{name}" for name in ("RudeTask", "PoliteTask")
+    f"tests.faults.event_loop.busy_tasks:{name}" for name in ("BlockingTask", "ThreadedTask")
 )
 
 
 def test_a_task_that_blocks_the_loop_is_named(tally: Tally) -> None:
-    """One warning with the stack that did it, and half a second in the metric; none if polite."""
+    """A task that blocks the loop causes one warning with its stack, and counts in the metric."""
     with GunicornServer(env={"APP_TASKS": TASKS}) as server, connect(server) as stream:
         stream.wait_for("version")
         before = metric(server, "event_loop_blocked_seconds_total")
-        polite = start_task(server, "polite_task")
-        assert task_story(stream, polite)[-1]["event_type"] == "task_completed"
+        threaded = start_task(server, "threaded_task")
+        assert task_story(stream, threaded)[-1]["event_type"] == "task_completed"
         assert "compute_for" not in server.log
-        rude = start_task(server, "rude_task")
-        assert task_story(stream, rude)[-1]["event_type"] == "task_completed"
+        blocking = start_task(server, "blocking_task")
+        assert task_story(stream, blocking)[-1]["event_type"] == "task_completed"
         wait_until(
             lambda: metric(server, "event_loop_blocked_seconds_total") - before > 0.3,
             "the metric to rise",

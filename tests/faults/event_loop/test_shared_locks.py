@@ -1,4 +1,4 @@
-"""Native threads and the event loop use the same locks, and nobody hangs."""
+"""Native threads and the event loop use the same locks, and nothing hangs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES = ("SharingTask", "GreenSharingTask", "AskingTask", "AnsweringTask", "SumT
 
 
 def counts_of(stream: Stream, task_id: str, limit: float = TIME_LIMIT) -> dict[str, int]:
-    """Wait for a task's end, at most ``limit`` seconds: what it has counted."""
+    """Wait at most ``limit`` seconds for the end of a task, and return its counts."""
 
     def last_event() -> dict[str, Any] | None:
         last = task_events(stream.poll().events, task_id)[-1:]
@@ -36,7 +36,7 @@ def counts_of(stream: Stream, task_id: str, limit: float = TIME_LIMIT) -> dict[s
 
 
 class Visitors:
-    """Clients who ask and who come for a stream, again and again; each waits for its answer."""
+    """Clients that send requests and open streams again and again, in greenlets."""
 
     def __init__(self, server: GunicornServer) -> None:
         self._server = server
@@ -54,14 +54,14 @@ class Visitors:
             self.answers[number] += 1
 
     def leave(self) -> None:
-        """Stop, once each has its answer. Fails if one got none."""
+        """Stop the clients. Raises an error if a client did not get a response."""
         self._stop.set()
         gevent.joinall(self._greenlets, timeout=TIME_LIMIT * 2, raise_error=True)
         assert all(greenlet.successful() for greenlet in self._greenlets)
 
 
-def test_both_sides_hammer_and_nobody_hangs(tally: Tally) -> None:
-    """Ten seconds: every task ends, every count is right, every client and stream is served."""
+def test_threads_and_the_event_loop_share_locks(tally: Tally) -> None:
+    """In ten seconds of contention, tasks end, counts are right, and clients are served."""
     env = {"APP_TASKS": ",".join(TASKS + name for name in NAMES), "TASK_MAX_WORKERS": "8"}
     with GunicornServer(env=env) as server:
         params: dict[str, Any] = {"seconds": SECONDS, "url": f"{server.url}/healthz"}
@@ -91,14 +91,14 @@ def test_both_sides_hammer_and_nobody_hangs(tally: Tally) -> None:
         assert min(counts["rounds"] for counts in found) > 0
         assert min(visitors.answers) > 0
 
-        # Every stream that ended is reported, and the backend knows of none that is not there.
+        # The end of every stream is reported, and the backend knows no stream that has ended.
         wait_until(lambda: active_streams(server) == 0, "the end of every stream")
         ends = [
             metric(server, f'sse_gateway_connections_total{{action="{action}"}}')
             for action in ("connect", "disconnect")
         ]
         assert ends[0] == ends[1] > visitors.answers[1]
-    # Each stream was to get the version.
+    # Each stream was due to get the version.
     arrived = 1 + visitors.answers[1] + visitors.answers[3]
     assert arrived == ends[0]
     tally("threads and the event loop share locks, 10 s", int(ends[0]), arrived, "nothing")

@@ -1,25 +1,28 @@
-"""A stream that is read as fast as a browser reads it: parsing each event takes Python too long."""
+"""A stream that is read without parsing, because Python parses more slowly than a browser."""
 
 from __future__ import annotations
 
 import re
-import socket
 import uuid
 from typing import Self
 
 import gevent
 
+from tests.support.http.client import Connection, request_bytes
 from tests.support.timing import wait_until
 
-__all__ = ["Reader"]
+__all__ = ["RawStream"]
 
 
-class Reader:
-    """A context manager: a stream whose bytes are kept as they are.
+class RawStream:
+    """A context manager that opens a stream and keeps its bytes.
+
+    Args:
+        port: the port of the server.
 
     Attributes:
         received: all bytes so far.
-        has_ended: whether the server has ended the stream.
+        has_ended: True if the server has ended the stream.
     """
 
     def __init__(self, port: int) -> None:
@@ -29,20 +32,21 @@ class Reader:
 
     def __enter__(self) -> Self:
         """Open the stream."""
-        self._socket = socket.create_connection(("127.0.0.1", self._port))
+        self._connection = Connection(self._port)
         target = f"/api/sse/stream?request_id={uuid.uuid4()}"
-        self._socket.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        self._connection.send(request_bytes("GET", target))
+        self._connection.socket.settimeout(None)
         self._greenlet = gevent.spawn(self._read)
         wait_until(lambda: b"event: version" in self.received, "the stream to open")
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Close it."""
+        """Close the stream."""
         self._greenlet.kill()
-        self._socket.close()
+        self._connection.close()
 
     def reports(self) -> dict[bytes, list[int]]:
-        """Return the numbers of each task's reports, in the order of their arrival."""
+        """Return the numbers of the reports of each task, in the order of arrival."""
         found: dict[bytes, list[int]] = {}
         pattern = rb'"task_id":"([^"]+)","timestamp":"[^"]+","data":{"text":"report ([0-9]+)"'
         for task_id, number in re.findall(pattern, self.received):
@@ -50,15 +54,15 @@ class Reader:
         return found
 
     def steps(self, task_id: str) -> list[int]:
-        """Return the numbers of a demo task's steps, in the order of their arrival."""
+        """Return the numbers of the steps of a demo task, in the order of arrival."""
         pattern = rb'"task_id":"%s","timestamp":"[^"]+","data":{"text":"Step ([0-9]+) of '
         return [int(number) for number in re.findall(pattern % task_id.encode(), self.received)]
 
     def has_completed(self, task_id: str) -> bool:
-        """Return whether the last event of a task has arrived."""
+        """Return True if the last event of a task has arrived."""
         return b'"event_type":"task_completed","task_id":"%s"' % task_id.encode() in self.received
 
     def _read(self) -> None:
-        while more := self._socket.recv(1 << 20):
+        while more := self._connection.socket.recv(1 << 20):
             self.received += more
         self.has_ended = True

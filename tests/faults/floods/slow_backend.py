@@ -1,8 +1,8 @@
-"""A backend that takes its time over the attack ``reconnecting``, for a gateway on a port.
+"""A backend that answers the callbacks of the attack ``reconnecting`` slowly.
 
     python -m tests.faults.floods.slow_backend PORT
 
-``tests.faults.attacks.user_tasks.authorize_slowly`` is an ``SSE_AUTHORIZE`` hook that is as slow.
+``tests.faults.attacks.user_tasks.authorize_slowly`` is an SSE_AUTHORIZE hook with that delay.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import gevent
 from gevent.pywsgi import WSGIServer
 
 SECONDS = 4.5
-"""How long an answer takes; after five seconds a gateway would not wait any more."""
+"""The delay of a response, in seconds. A gateway waits for at most five seconds."""
 
 
 def answer(environ: dict[str, object], start_response: object) -> list[bytes]:
-    """Accept everything, the streams of the attack late."""
+    """Accept every callback, and delay the callbacks of the attack."""
     if b"request_id=again-" in environ["wsgi.input"].read():  # type: ignore[attr-defined]
         gevent.sleep(SECONDS)
     start_response("200 OK", [("Content-Type", "application/json")])  # type: ignore[operator]

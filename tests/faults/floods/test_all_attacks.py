@@ -1,9 +1,9 @@
 """All attacks, one after the other, on a server in production mode without a proxy.
 
-No open stream misses an event, others are answered in time, and the memory comes back. The
-attackers have processes of their own and share the machine with the server. They come from a
-loopback address, which is not counted against the limits per address: what holds here holds
-without those limits. Attacks with tasks come as one client of a trusted proxy, who is counted.
+No open stream misses an event, other clients get their responses in time, and the memory goes back
+to its size. The attackers run in processes of their own on the machine of the server. They use a
+loopback address, to which the limits per address do not apply, so the results hold without these
+limits. The attacks with tasks come from one client of a trusted proxy, to which the limits apply.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.faults.attacks.attack import ATTACKS, Attack
 from tests.faults.attacks.user_tasks import APP_TASKS, SSE_AUTHORIZE
 from tests.faults.canary.canary import IDLE_FLOOR, MAX_RATIO, Canary, Figures
 from tests.faults.conftest import AttackTally
-from tests.faults.floods.raw_stream import Reader
+from tests.faults.floods.raw_stream import RawStream
 from tests.support.backend_client import start_task
 from tests.support.processes.server import ServeServer
 from tests.support.timing import wait_until
@@ -32,7 +32,7 @@ ENV = {
     "ALLOW_OPEN": "tasks,metrics",
     "APP_TASKS": APP_TASKS,
     "SSE_AUTHORIZE": SSE_AUTHORIZE,
-    # What is kept of finished tasks has a bound of its own, and would be growth here.
+    # Finished tasks that are kept have a limit of their own, and would look like growth here.
     "TASK_CLEANUP_INTERVAL_SECONDS": "10",
 }
 
@@ -41,17 +41,17 @@ STEPS = 50
 
 IDLE_SECONDS = 0.5
 WARMING_SECONDS = 0.5
-"""Of each attack in the first round."""
+"""The duration of each attack in the first round."""
 
 ATTACKED_SECONDS = 1.5
-"""Of each attack in the second round."""
+"""The duration of each attack in the second round."""
 
 
 MAX_MEMORY_OF_FRESH = 1.35
-"""The resident memory after the first round, in that of the fresh server."""
+"""The limit of the ratio of resident memory after the first round to that of a fresh server."""
 
 MAX_MEMORY = 1.1
-"""The resident memory after the second round, in that after the first."""
+"""The limit of the ratio of resident memory after the second round to that after the first."""
 
 ONE_CLIENT = (("X-Forwarded-For", "203.0.113.9"),)
 
@@ -73,9 +73,9 @@ class Round:
     """The figures of one attack in the second round.
 
     Attributes:
-        attacked: seconds of the canary's questions.
-        before: memory before it, bytes.
-        after: memory after it, bytes.
+        attacked: the times of the canary's requests, in seconds.
+        before: the resident memory before the attack, in bytes.
+        after: the resident memory after the attack, in bytes.
     """
 
     attacked: list[float] = field(default_factory=list)
@@ -85,34 +85,34 @@ class Round:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServeServer]:
-    """The backend as a public port has it."""
+    """Start a backend in production mode."""
     with ServeServer(env=ENV) as running:
         yield running
 
 
 def attack(name: str, port: int) -> Attack:
-    """Make an attack; with tasks, as a client who is counted."""
+    """Return an attack. An attack with tasks comes from one client of a proxy."""
     headers = ONE_CLIENT if name.startswith("task") else ()
     return Attack(name, port, headers=headers, **OPTIONS.get(name, {}))  # type: ignore[arg-type]
 
 
 def settled_memory(pid: int, most: float) -> int:
-    """Wait until a process has no more memory than that; return how much it has, bytes."""
+    """Wait until the resident memory is at most ``most`` bytes, and return it in bytes."""
     wait_until(
         lambda: resident_bytes(pid) <= most,
-        lambda: f"{most:,.0f} bytes of memory; {resident_bytes(pid):,} there",
+        lambda: f"{most:,.0f} bytes of memory; there are {resident_bytes(pid):,}",
     )
     return resident_bytes(pid)
 
 
 def test_all_attacks(server: ServeServer, attack_tally: AttackTally) -> None:
-    """Two rounds of all: the first one is also what makes caches and Python's arenas grow."""
+    """Two rounds of all attacks disturb no other client. The first round also fills caches."""
     worker = server.worker_pid()
     fresh = resident_bytes(worker)
     rounds = {name: Round() for name in ATTACKS}
     idle: list[float] = []
     with ExitStack() as stack:
-        readers = [stack.enter_context(Reader(server.port)) for _ in range(STREAMS)]
+        readers = [stack.enter_context(RawStream(server.port)) for _ in range(STREAMS)]
         canary = stack.enter_context(Canary(server.port))
         for name in ATTACKS:
             with attack(name, server.port):

@@ -1,4 +1,4 @@
-"""Bodies that cost more than their bytes, and answers that nobody reads: nobody else notices."""
+"""Floods of expensive request bodies and of responses that are not read."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.support.timing import wait_until
 
 CALLBACK = "/api/sse/callback"
 FAST = 100 * MEGABYTE
-"""Bytes a second: as many as the attacker can send."""
+"""A rate that the attacker cannot exceed, in bytes per second."""
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[GunicornServer]:
-    """The backend; a module's tests share it."""
+    """Start a backend that the tests of this module share."""
     env = {"FLASK_ENV": "testing", "APP_TASKS": APP_TASKS}
     with GunicornServer(env=env) as running:
         yield running
@@ -34,7 +34,7 @@ def server() -> Iterator[GunicornServer]:
 
 @contextmanager
 def growth(pid: int) -> Iterator[list[int]]:
-    """Watch a process; yields one number: by how many bytes its memory has been larger."""
+    """Watch the memory of a process, and yield a list with its greatest growth in bytes."""
     before, peak, over = resident_bytes(pid), [0], threading.Event()
 
     def watch() -> None:
@@ -55,18 +55,18 @@ def growth(pid: int) -> Iterator[list[int]]:
     [
         ("tiny_chunks", {"path": CALLBACK, "rate": FAST}, 1, 16),
         ("chunk_extensions", {"path": CALLBACK}, 1, 16),
-        # Once: what 11,000 faults of one body take before ten of them are shown.
+        # The memory of 11,000 errors in one body, of which ten are reported.
         ("bad_json", {"rate": FAST}, 1, 40),
-        # Two thousand connections, and the sockets' buffers of those that are being read.
+        # Two thousand connections, and the buffers of the sockets that are being read.
         ("posts_to_nowhere", {}, 2, 96),
-        # 64 MB of answers, and two thousand connections.
+        # 64 MB of responses, and two thousand connections.
         ("slow_readers", {"rate": 500}, 3.5, 160),
     ],
 )
 def test_flood(
     server: GunicornServer, name: str, options: dict[str, Any], seconds: float, megabytes: int
 ) -> None:
-    """The canary goes on being answered, memory is bounded, and the log is short."""
+    """During a flood the canary gets its responses, memory is bounded, and the log has no error."""
     request(server.port, "GET", "/api/tasks")
     lines = len(server.log)
     with growth(server.worker_pid()) as grown:
@@ -78,7 +78,7 @@ def test_flood(
     assert seen.ratio < MAX_RATIO, seen
     assert grown[0] < megabytes * MEGABYTE
     assert "Traceback" not in server.log[lines:]
-    wait_until(lambda: _is_idle(server), "the server to have let all of them go")
+    wait_until(lambda: _is_idle(server), "the server to have closed all connections")
 
 
 def _is_idle(server: GunicornServer) -> bool:

@@ -1,4 +1,4 @@
-"""Browsers that all come back while a backend is slow: nobody stands in line with them."""
+"""Floods of reconnecting browsers while the backend is slow."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tests.faults.attacks.user_tasks import SSE_AUTHORIZE
 from tests.faults.canary.canary import MAX_RATIO, disturbance
 from tests.support.backend_client import connect
 from tests.support.http.client import request
-from tests.support.processes.server import GunicornServer, Server
+from tests.support.processes.server import GatewayServer, GunicornServer, Server
 
 BROWSERS = 5000
-"""More than twice the 2,000 requests that a server works on at a time."""
+"""The number of browsers: more than twice the 2,000 requests that a server handles at a time."""
 
 
 @pytest.fixture(params=["a gateway on a port", "the monolith"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A server whose backend, or whose SSE_AUTHORIZE, takes 4.5 s for those of the attack."""
+    """Start a server whose backend or authorization hook takes 4.5 s for streams of the attack."""
     hook = {"SSE_AUTHORIZE": SSE_AUTHORIZE, "SSE_INTERNAL_SEND": "on"}
     with ExitStack() as stack:
         if request.param == "the monolith":
@@ -30,17 +30,17 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
             return
         command = [sys.executable, "-m", "tests.faults.floods.slow_backend", "{port}"]
         backend = stack.enter_context(Server(command))
-        env = {"CALLBACK_URL": f"{backend.url}/callback", "HOST": "127.0.0.1"}
-        yield stack.enter_context(Server([sys.executable, "-m", "gateway_shim"], env=env))
+        env = {"CALLBACK_URL": f"{backend.url}/callback"}
+        yield stack.enter_context(GatewayServer(env=env))
 
 
 def reconnecting(server: Server, browsers: int) -> Attack:
-    """Return an attack: browsers that come back once, as fast as they can."""
+    """Return an attack of browsers that connect once, as fast as possible."""
     return Attack("reconnecting", server.port, connections=browsers, rate=100_000, again=0)
 
 
-def test_a_slow_backend_makes_nobody_else_wait(server: Server) -> None:
-    """Health checks and sends are answered, and one more connect is told to come back later."""
+def test_a_slow_backend_delays_no_other_request(server: Server) -> None:
+    """Health checks and sends get responses, and one more stream is refused with Retry-After."""
     with connect(server, "quick") as stream:
         seen = disturbance(server.port, lambda: reconnecting(server, BROWSERS))
         print(seen)

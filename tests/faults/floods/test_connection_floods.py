@@ -1,13 +1,13 @@
-"""Connections by the thousand, and connections that never pause: nobody else waits for them."""
+"""Floods of connections, and connections that never pause."""
 
 from __future__ import annotations
 
 import contextlib
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -24,12 +24,12 @@ from tests.support.processes.server import GunicornServer, ServeServer
 
 @contextmanager
 def silent(port: int, count: int, sent: bytes = b"") -> Iterator[None]:
-    """Open connections that send so much and nothing more."""
+    """Open connections that send these bytes and nothing more."""
     with ExitStack() as stack:
         for _ in range(count):
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-            with contextlib.suppress(OSError):  # it was closed already, for another one
-                connection.sendall(sent)
+            connection = stack.enter_context(Connection(port))
+            with contextlib.suppress(OSError):  # the server closed it in favor of another
+                connection.send(sent)
         yield
 
 
@@ -38,7 +38,7 @@ def silent(port: int, count: int, sent: bytes = b"") -> Iterator[None]:
     [("/metrics", 1), ("/healthz", 1), ("/metrics", 50), ("/api/sse/stream", 50)],
 )
 def test_pipelining(path: str, connections: int) -> None:
-    """Clients whose next requests are always there already, one or many."""
+    """Clients that send requests without waiting for responses do not delay other clients."""
     with GunicornServer(env={"FLASK_ENV": "testing"}) as server:
         seen = disturbance(
             server.port,
@@ -52,7 +52,7 @@ def test_pipelining(path: str, connections: int) -> None:
 
 
 def test_pipelining_beside_streams() -> None:
-    """A stream gets every event beside them."""
+    """A stream gets every event beside clients that pipeline requests."""
     with (
         GunicornServer(env={"FLASK_ENV": "testing"}) as server,
         undisturbed(server, steps=200, seconds=2),
@@ -62,7 +62,7 @@ def test_pipelining_beside_streams() -> None:
 
 
 def test_half_open_heads() -> None:
-    """Three thousand, of which two thousand would take every handler."""
+    """Three thousand half-open requests do not delay others, although 2,000 fill all handlers."""
     with GunicornServer(env={"FLASK_ENV": "testing"}) as server:
         pid = server.worker_pid()
         request(server.port, "GET", "/metrics")
@@ -79,9 +79,14 @@ def test_half_open_heads() -> None:
 
 
 def test_unfinished_bodies() -> None:
-    """More than have handlers stop in the middle of a body: they displace each other."""
+    """Unfinished bodies that exceed the number of handlers displace only each other."""
     with GunicornServer(env={"FLASK_ENV": "testing"}) as server:
-        options = {"path": "/api/tasks", "length": 100_000, "connections": 2200, "rate": 400}
+        options: dict[str, Any] = {
+            "path": "/api/tasks",
+            "length": 100_000,
+            "connections": 2200,
+            "rate": 400,
+        }
         seen = disturbance(server.port, lambda: Attack("unfinished_bodies", server.port, **options))
         print(f"2,200 unfinished bodies: {seen}")
         assert seen.failed == 0
@@ -89,7 +94,7 @@ def test_unfinished_bodies() -> None:
 
 
 def test_half_open_heads_at_the_public_address_only() -> None:
-    """ADMIN_BIND has handlers of its own: health checks that are asked there see no flood."""
+    """ADMIN_BIND has handlers of its own, so a flood of the public port does not affect it."""
     admin = free_port()
     with ServeServer(env={"ADMIN_BIND": f"127.0.0.1:{admin}"}) as server:
         seen = disturbance(admin, lambda: silent(server.port, 3000, b"GET / HTTP/1.1\r\n"))
@@ -99,11 +104,11 @@ def test_half_open_heads_at_the_public_address_only() -> None:
 
 
 class TlsServe(ServeServer):
-    """The backend under TLS; it is up when a handshake succeeds."""
+    """The backend with TLS, which is ready when a handshake succeeds."""
 
     def _answers(self) -> bool:
         if self.process.poll() is not None:
-            return super()._answers()  # says that it ended, and how
+            return super()._answers()  # raises an error with the exit status
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -115,7 +120,7 @@ class TlsServe(ServeServer):
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01"], ids=["nothing", "a part"])
 def test_no_handshake(sent: bytes, tmp_path: Path) -> None:
-    """Clients that connect to the TLS port and never say hello."""
+    """Clients that never finish the TLS handshake do not delay other clients."""
     certificate = trustme.CA().issue_cert("127.0.0.1")
     certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
     certificate.private_key_pem.write_to_path(tmp_path / "key.pem")

@@ -1,4 +1,4 @@
-"""Floods of whatever is logged: the log stays small, and says how much it left out."""
+"""Floods of requests that are logged. The log stays small and counts the lines that it left out."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 
 from tests.faults.attacks.attack import Attack
 from tests.faults.canary.canary import disturbance
-from tests.support.http.client import request_bytes
+from tests.support.http.client import Connection, request_bytes
 from tests.support.log_lines import count_lines
 from tests.support.processes.server import GunicornServer
-from tests.support.timing import TIME_LIMIT, wait_until
+from tests.support.timing import wait_until
 
 LOG_BYTES = 100 * 1024
 SECONDS = 5
@@ -34,39 +34,41 @@ ATTACKS = {
         headers=[("Content-Type", "application/json")],
     ),
 }
-"""The first bytes of a connection, by the line that they lead to."""
+"""Requests, by the log message that each of them causes."""
 
 
 @pytest.fixture
 def server() -> Iterator[GunicornServer]:
-    """The monolith with its default limits, and a hook that denies everybody."""
+    """Start a backend with its default limits and a hook that denies every stream."""
     env = {"FLASK_ENV": "testing", "SSE_AUTHORIZE": "tests.faults.floods.denying_hook:deny"}
     with GunicornServer(env=env) as running:
         yield running
 
 
 def flood(server: GunicornServer, attacks: list[bytes]) -> int:
-    """Send each of them in turn on connections of their own, for five seconds; count them."""
+    """Send the requests in turn on new connections for five seconds, and return their number."""
     count, deadline = 0, time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=TIME_LIMIT) as client:
-            client.sendall(attacks[count % len(attacks)])
-            client.shutdown(socket.SHUT_WR)
-            while client.recv(65536):
+        with Connection(server.port) as connection:
+            connection.send(attacks[count % len(attacks)])
+            connection.socket.shutdown(socket.SHUT_WR)
+            while connection.socket.recv(65536):
                 pass
         count += 1
     return count
 
 
 def test_a_flood_of_refusals(server: GunicornServer) -> None:
-    """All kinds together are less than 100 KB in five seconds; every line is written or counted."""
+    """All kinds of lines take less than 100 KB in five seconds, and every line is counted."""
     before = len(server.log)
     count = flood(server, list(ATTACKS.values()))
-    assert count > len(ATTACKS) * 2 * 20  # else no limit was met
-    each = count // len(ATTACKS)
+    assert count > len(ATTACKS) * 2 * 20  # otherwise no limit was reached
+    expected = count // len(ATTACKS)
     wait_until(
-        lambda: all(count_lines(server.log, message) >= each for message in ATTACKS),
-        lambda: f"{each} lines of each kind: {[count_lines(server.log, name) for name in ATTACKS]}",
+        lambda: all(count_lines(server.log, message) >= expected for message in ATTACKS),
+        lambda: (
+            f"{expected} lines of each kind: {[count_lines(server.log, name) for name in ATTACKS]}"
+        ),
     )
     written = server.log[before:]
     sizes = {name: sum(len(x) for x in written.splitlines() if name in x) for name in ATTACKS}
@@ -74,7 +76,7 @@ def test_a_flood_of_refusals(server: GunicornServer) -> None:
 
 
 def test_bad_requests_disturb_nobody(server: GunicornServer) -> None:
-    """Three hundred a second, which is a line each without a limit: others are answered as ever."""
+    """Three hundred bad requests per second do not delay others, and the log stays small."""
     before = len(server.log)
     seen = disturbance(server.port, lambda: Attack("bad_requests", server.port))
     assert seen.failed == 0, seen

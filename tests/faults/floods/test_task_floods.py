@@ -1,4 +1,4 @@
-"""Tasks in masses: what one task or one client causes is bounded, and the others are served."""
+"""Floods of tasks: the effects of one task or one client are bounded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.bench.measured.process_figures import resident_bytes
 from tests.faults.attacks.user_tasks import APP_TASKS
 from tests.faults.canary.canary import MAX_RATIO, disturbance
 from tests.faults.conftest import Tally
-from tests.faults.floods.raw_stream import Reader
+from tests.faults.floods.raw_stream import RawStream
 from tests.support.backend_client import metric, start_task
 from tests.support.http.client import Response, request
 from tests.support.processes.server import GunicornServer, Server
@@ -22,20 +22,20 @@ from tests.support.timing import TIME_LIMIT, wait_until
 
 @pytest.fixture
 def server() -> Iterator[GunicornServer]:
-    """A backend with tasks that do too much."""
+    """Start a backend with the tasks of the attacks."""
     with GunicornServer(env={"APP_TASKS": APP_TASKS}) as server:
         yield server
 
 
 def cancel(server: Server, *tasks: str) -> None:
-    """End tasks."""
+    """Cancel tasks."""
     for task in tasks:
         request(server.port, "POST", f"/api/tasks/{task}/cancel")
 
 
 @contextlib.contextmanager
 def running(server: Server, task_type: str, count: int = 4, **params: object) -> Iterator[None]:
-    """Run so many tasks for the time of a block."""
+    """Run ``count`` tasks during the block, and cancel them at its end."""
     tasks = [start_task(server, task_type, **params) for _ in range(count)]
     try:
         yield
@@ -47,9 +47,9 @@ def running(server: Server, task_type: str, count: int = 4, **params: object) ->
 def test_tasks_that_report_without_pause(
     server: GunicornServer, tally: Tally, task_type: str
 ) -> None:
-    """Others are served meanwhile, and every stream gets every report in its order."""
+    """Tasks that report without pause delay no other request, and streams get all reports."""
     with contextlib.ExitStack() as stack:
-        readers = [stack.enter_context(Reader(server.port)) for _ in range(4)]
+        readers = [stack.enter_context(RawStream(server.port)) for _ in range(4)]
         found = disturbance(server.port, lambda: running(server, task_type, seconds=60.0))
         assert found.failed == 0, found
         assert found.ratio < MAX_RATIO, found
@@ -69,7 +69,7 @@ def test_tasks_that_report_without_pause(
 
 @contextlib.contextmanager
 def repeated(action: Callable[[], object]) -> Iterator[None]:
-    """Do something again and again meanwhile, on a thread of its own."""
+    """Repeat an action on a thread during the block."""
     stop = threading.Event()
 
     def run() -> None:
@@ -86,7 +86,7 @@ def repeated(action: Callable[[], object]) -> Iterator[None]:
 
 
 def test_thousands_of_finished_tasks(server: GunicornServer) -> None:
-    """The oldest are forgotten, a page of the list stays small, and memory does not grow."""
+    """Of thousands of finished tasks the oldest are dropped, and memory does not grow."""
 
     def fill(count: int) -> None:
         for _ in range(count):
@@ -111,22 +111,22 @@ def test_thousands_of_finished_tasks(server: GunicornServer) -> None:
     page = request(server.port, "GET", "/api/tasks")
     body = json.loads(page.body)
     assert (len(body["tasks"]), len(page.body) < 50_000) == (100, True)
-    ask = lambda: request(server.port, "GET", "/api/tasks")  # noqa: E731
-    found = disturbance(server.port, lambda: repeated(ask), seconds=1.0)
+    fetch_list = lambda: request(server.port, "GET", "/api/tasks")  # noqa: E731
+    found = disturbance(server.port, lambda: repeated(fetch_list), seconds=1.0)
     assert found.failed == 0, found
     assert found.ratio < MAX_RATIO, found
-    known, before_id = 0, None
+    listed, before_id = 0, None
     while True:
         query = "" if before_id is None else f"?before={before_id}"
         body = json.loads(request(server.port, "GET", f"/api/tasks{query}").body)
-        known += len(body["tasks"])
+        listed += len(body["tasks"])
         if (before_id := body["next"]) is None:
             break
-    assert known <= 1000
+    assert listed <= 1000
 
 
-def test_large_results_are_forgotten_in_time(server: GunicornServer) -> None:
-    """However many there were, no more than the budget is kept."""
+def test_large_results_are_dropped_in_time(server: GunicornServer) -> None:
+    """Large results are kept only within the budget, so memory does not grow."""
 
     def fill() -> None:
         for _ in range(60):
@@ -142,13 +142,13 @@ def test_large_results_are_forgotten_in_time(server: GunicornServer) -> None:
 
 
 def is_over(server: Server, task: str) -> bool:
-    """Return whether a task has ended."""
+    """Return True if a task is the newest task and has completed."""
     (summary,) = json.loads(request(server.port, "GET", "/api/tasks?limit=1").body)["tasks"]
-    return summary["task_id"] == task and summary["status"] == "completed"
+    return (summary["task_id"], summary["status"]) == (task, "completed")
 
 
 def test_large_parameters_wait_within_bounds(server: GunicornServer) -> None:
-    """A thousand tasks with 90 KB of parameters each: those past the budget are refused."""
+    """Tasks with 90 KB of parameters are refused when the waiting tasks exceed the budget."""
     statuses = []
     with running(server, "waiting_task"):
         for _ in range(300):
@@ -164,7 +164,7 @@ def test_large_parameters_wait_within_bounds(server: GunicornServer) -> None:
 
 
 def test_one_client_cannot_lock_the_others_out(server: GunicornServer) -> None:
-    """Four long tasks and as many queued as may be: another client's task runs at once."""
+    """A client that fills its share of the queue does not delay the task of another client."""
 
     def start(client: str, task_type: str) -> Response:
         body = {"task_type": task_type, "params": {}}

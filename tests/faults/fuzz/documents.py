@@ -1,4 +1,4 @@
-"""Documents for the fuzz run at the callback and the tasks API: any JSON, large, odd, damaged."""
+"""Documents for the fuzz tests of the callback and the tasks API: JSON that is large or damaged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 __all__ = ["CALLBACKS", "FULL", "LARGE", "NUMBERS", "TASKS", "TEXTS", "bodies"]
 
 FULL = 100_000
-"""Bytes of the largest documents: just under what is allowed."""
+"""The size of the largest documents in bytes, just under the limit."""
 
 NUMBERS = st.sampled_from(
     [
@@ -49,7 +49,7 @@ VALUES: st.SearchStrategy[str] = st.recursive(
 
 
 def many(member: Callable[[int], str], size: int = FULL) -> str:
-    """As many members as fit."""
+    """Return as many members as fit into ``size`` bytes, joined with commas."""
     parts, length, number = [], 0, 0
     while length < size:
         parts.append(member(number))
@@ -94,7 +94,7 @@ TASKS = [
 
 
 def bodies(frames: list[str]) -> st.SearchStrategy[bytes]:
-    """Bodies of requests: documents in one of these frames, whole or damaged."""
+    """Return a strategy for request bodies: documents in one of these frames, whole or damaged."""
     whole = st.builds(
         lambda frame, value: frame.replace("@", value).encode(),
         st.sampled_from(frames),

@@ -1,6 +1,6 @@
-"""Any bytes at the request parser and at the chunk reader: an answer of ours, bounded work.
+"""Any bytes for the request parser and the chunk reader get a response with bounded work.
 
-Hypothesis makes the bytes, so each run sees others; what it finds it shows in its smallest form.
+Hypothesis generates the bytes, so each run tests others, and shows a failure in its smallest form.
 """
 
 from __future__ import annotations
@@ -29,17 +29,22 @@ from gateway_shim.server.requests.request import ServerRequest, stream_request_o
 fuzz = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 
 READ_AHEAD = 64 * 1024
-"""Bytes that may be taken from a client beyond what is needed: what one read brings."""
+"""The bytes that a reader may read beyond what it needs: the size of one read."""
 
-MAX_ANSWER_BYTES = 16 * 1024
-"""The largest answer to a request that is refused, whatever it holds."""
+MAX_RESPONSE_BYTES = 16 * 1024
+"""The limit of a response to a refused request, in bytes."""
 
 
 class Source(Unreader):
-    """A client's bytes, in pieces.
+    """The bytes of a client, in pieces.
+
+    Args:
+        data: the bytes.
+        sizes: the sizes of the pieces, in turn.
+        endless: the bytes that are repeated without end after ``data``.
 
     Attributes:
-        taken: how many bytes the reader has asked for so far.
+        taken: the number of bytes that the reader has read so far.
     """
 
     def __init__(self, data: bytes, sizes: Sequence[int], endless: bytes = b"") -> None:
@@ -51,25 +56,25 @@ class Source(Unreader):
         self.taken = 0
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """Return the next piece; after the last one, of what comes without end."""
+        """Return the next piece, and after the end of the data the endless bytes."""
         self._turn += 1
         piece = self._data.read(self._sizes[self._turn % len(self._sizes)]) or self._endless
         self.taken += len(piece)
         if self.taken > 16 * MAX_REQUEST_BYTES:
-            raise AssertionError("it would read for ever")
+            raise AssertionError("the reader does not stop")
         return piece
 
 
 class Socket:
-    """Where ``100 Continue`` goes."""
+    """A socket that accepts only ``100 Continue``."""
 
     def sendall(self, data: bytes) -> None:
-        """Take it."""
+        """Check that the bytes are ``100 Continue``."""
         assert data == b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def config() -> Config:
-    """gunicorn's settings as ours."""
+    """Return gunicorn's configuration with our options."""
     made = Config()
     for name, value in base_options("127.0.0.1", 1, drain_seconds=1).items():
         made.set(name, value)
@@ -80,19 +85,19 @@ CONFIG = config()
 
 
 def assert_refused(exc: Exception) -> None:
-    """It is an error that clients cause, and its answer is short JSON."""
+    """Check that an exception is an error of the client, and that its response is short JSON."""
     if isinstance(exc, errors.NoMoreData):  # the client has hung up
         return
     refusal = bad_request(exc)
     assert refusal is not None, repr(exc)
-    assert_answer(refusal)
+    assert_is_contract_error(refusal)
 
 
-def assert_answer(refusal: Refusal) -> None:
-    """An error as the contract has it."""
+def assert_is_contract_error(refusal: Refusal) -> None:
+    """Check that a refusal has the form that the contract requires."""
     assert 400 <= refusal.status < 600
     assert set(json.loads(refusal.body)["error"]) == {"code", "message"}
-    assert len(refusal.body) <= MAX_ANSWER_BYTES
+    assert len(refusal.body) <= MAX_RESPONSE_BYTES
 
 
 # ------------------------------------------------------------------ heads
@@ -159,12 +164,12 @@ GOOD_STARTS = st.sampled_from(
 @example(b"", b"GET / HTTP/1.1\r\n", [100], b"a: b\r\n")
 @given(GOOD_STARTS, HEADS, SIZES, st.sampled_from([b"", b"a", b"\n", b"a: b\r\n", b"\r\n"]))
 def test_any_head(start: bytes, rest: bytes, sizes: list[int], endless: bytes) -> None:
-    """It is parsed, or refused with an answer of ours; no more is read than a head may have."""
+    """Any head is parsed or refused, and no more is read than the limit of a head."""
     source = Source(start + rest, sizes, endless * 1000)
     try:
         request: Any = ServerRequest(CONFIG, source, ("192.0.2.1", 1))
     except StopIteration:
-        assert not source.taken  # the client has said nothing at all
+        assert not source.taken  # the client has sent nothing
     except (errors.ParseException, errors.NoMoreData) as exc:
         assert_refused(exc)
     else:
@@ -182,7 +187,7 @@ def test_any_head(start: bytes, rest: bytes, sizes: list[int], endless: bytes) -
 def body_of(
     data: bytes, sizes: Sequence[int], endless: bytes = b""
 ) -> tuple[Refusal | Exception | bytes, Source]:
-    """Read a chunked body, as the worker does; also return the source, whose rest is unread."""
+    """Read a chunked body as the worker does, and return the outcome and the rest of the source."""
     head = b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     source = Source(head + data, sizes, endless)
     request: Any = ServerRequest(CONFIG, source, ("192.0.2.1", 1))
@@ -212,9 +217,9 @@ CHUNKS = st.lists(
 
 
 def encoded(chunks: list[tuple[bytes, Callable[[int], bytes], bytes]]) -> bytes:
-    """Encode chunks as RFC 9112 has them, the last one included."""
+    """Encode chunks as in RFC 9112, with the last chunk."""
     return b"".join(
-        spelt(len(data)) + extension + b"\r\n" + data + b"\r\n" for data, spelt, extension in chunks
+        spell(len(data)) + extension + b"\r\n" + data + b"\r\n" for data, spell, extension in chunks
     ) + (b"0\r\n\r\n")
 
 
@@ -223,7 +228,7 @@ def encoded(chunks: list[tuple[bytes, Callable[[int], bytes], bytes]]) -> bytes:
 def test_any_chunked_body(
     chunks: list[tuple[bytes, Callable[[int], bytes], bytes]], sizes: list[int]
 ) -> None:
-    """However it is cut, it is what was sent; what follows belongs to the next request."""
+    """A chunked body is read unchanged however it is cut, without bytes of the next request."""
     body, source = body_of(encoded(chunks) + b"GET /next", sizes, endless=b"")
     assert body == b"".join(data for data, _, _ in chunks)
     rest = source.take_buffered() + source._data.read()
@@ -258,21 +263,21 @@ BROKEN = st.one_of(
 @example(b"f" * 5000 + b"\r\n", [5000], b"")
 @given(BROKEN, SIZES, st.sampled_from([b"", b"1\r\na\r\n" * 200, b"x" * 1000, b"\r\n" * 500]))
 def test_any_bytes_as_a_chunked_body(data: bytes, sizes: list[int], endless: bytes) -> None:
-    """Refused with an answer of ours, or a body within its limit; nothing is read for ever."""
+    """Any bytes as a chunked body are refused, or are a body within its limit."""
     body, source = body_of(data, sizes, endless)
     if isinstance(body, bytes):
         assert len(body) <= MAX_REQUEST_BYTES
     elif isinstance(body, Refusal):
-        assert_answer(body)
+        assert_is_contract_error(body)
     else:
         assert_refused(body)
-    # A megabyte in chunks of one byte are seven on the wire.
+    # A megabyte in chunks of one byte is seven megabytes on the wire.
     assert source.taken <= 8 * MAX_REQUEST_BYTES
 
 
 @pytest.mark.parametrize("length", [0, 1, MAX_REQUEST_BYTES, MAX_REQUEST_BYTES + 1])
 def test_a_body_with_a_length(length: int) -> None:
-    """No more of it is read than it says."""
+    """No more is read than Content-Length says."""
     head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % length
     source = Source(head, [len(head)], b"x" * 1000)
     request: Any = ServerRequest(CONFIG, source, ("192.0.2.1", 1))

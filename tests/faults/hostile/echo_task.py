@@ -1,4 +1,4 @@
-"""A user's task that says what it is told, for the tests of injection."""
+"""Tasks that repeat a text, for the injection tests."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from app.tasks.base import BaseTask, TaskProgressHandle
 
 
 class Text(BaseModel):
-    """What it is told, and returns."""
+    """The parameters and the result of the tasks."""
 
     text: str
 
 
 class EchoTask(BaseTask):
-    """Reports a text as progress, then as its result."""
+    """A task that reports a text as progress, and returns the text."""
 
     params_model = Text
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: str) -> Text:
-        """Report the text."""
+        """Report the text, and return it."""
         progress_handle.send_progress(kwargs["text"], 0.5)
         return Text(text=kwargs["text"])
 
 
 class FailingEchoTask(BaseTask):
-    """Fails with a text."""
+    """A task that fails with a text."""
 
     params_model = Text
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: str) -> Text:
-        """Fail."""
+        """Raise an error with the text."""
         raise RuntimeError(kwargs["text"])

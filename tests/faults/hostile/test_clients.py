@@ -1,4 +1,4 @@
-"""Clients that mean harm, or are broken: nobody else notices."""
+"""Clients that are broken or hostile do not disturb other clients."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ KILOBYTE = 1024
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    """Closes at the end, whatever happens, what a test opens by the hundred."""
+    """Provide an exit stack that is closed after the test."""
     with ExitStack() as stack:
         yield stack
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[GunicornServer]:
-    """The monolith in testing mode with a small outbox; a module's tests share it."""
+    """Start a backend with small stream buffers that the tests of this module share."""
     env = {
         "FLASK_ENV": "testing",
         "HEARTBEAT_INTERVAL_SECONDS": "1",
         "SSE_MAX_BUFFER_BYTES": str(256 * KILOBYTE),
     }
     with GunicornServer(env=env) as running:
-        # What a first request allocates for good is no growth.
+        # Memory that the first request allocates once is not growth.
         request(running.port, "GET", "/metrics")
         yield running
 
 
 def code_of(response: Response) -> tuple[int, str]:
-    """Status and error code of an answer; it must be JSON."""
+    """Return the status and the error code of a response, which must be JSON."""
     assert response.head.get("Content-Type") == "application/json; charset=utf-8"
     return response.status, json.loads(response.body)["error"]["code"]
 
 
-def test_whoever_is_slow_is_cut_off(server: GunicornServer, stack: ExitStack, tally: Tally) -> None:
-    """Heads and bodies that do not come, or come byte by byte, have a time limit each."""
+def test_slow_requests_are_cut_off(server: GunicornServer, stack: ExitStack, tally: Tally) -> None:
+    """Heads and bodies that do not come, or come byte by byte, have time limits."""
     silent = [stack.enter_context(Connection(server.port)) for _ in range(100)]
     dribbling = [stack.enter_context(Connection(server.port)) for _ in range(50)]
     bodies = [stack.enter_context(Connection(server.port)) for _ in range(20)]
@@ -68,7 +68,7 @@ def test_whoever_is_slow_is_cut_off(server: GunicornServer, stack: ExitStack, ta
             except OSError:
                 return
 
-        # Left alone, each of them would go on for four minutes.
+        # Without a time limit, each greenlet would run for four minutes.
         writers = [gevent.spawn(dribble, connection) for connection in dribbling]
         gevent.joinall(writers, timeout=TIME_LIMIT, raise_error=True)
         assert all(writer.ready() for writer in writers)
@@ -118,10 +118,10 @@ def test_whoever_is_slow_is_cut_off(server: GunicornServer, stack: ExitStack, ta
         "body",
     ],
 )
-def test_broken_requests_are_told_so(
+def test_broken_requests_are_answered(
     server: GunicornServer, sent: bytes, expected: tuple[int, str], tally: Tally
 ) -> None:
-    """A hundred of each kind: every one is answered with JSON and the connection closed."""
+    """Broken requests get a JSON response, and their connections are closed."""
     with undisturbed(server, steps=20, seconds=0.2):
         for _ in range(100):
             with Connection(server.port) as connection:
@@ -133,7 +133,7 @@ def test_broken_requests_are_told_so(
 
 
 def test_a_chunked_body_without_end(server: GunicornServer, tally: Tally) -> None:
-    """A body that announces no length is read up to the limit, not for ever."""
+    """A chunked body without end is read only up to the limit."""
     with undisturbed(server), Connection(server.port) as connection:
         head = [("Transfer-Encoding", "chunked")]
         connection.send(request_bytes("POST", "/api/tasks", head))
@@ -143,37 +143,37 @@ def test_a_chunked_body_without_end(server: GunicornServer, tally: Tally) -> Non
     tally("a body without end", 102, 102, "the request")
 
 
-def test_garbage_behind_the_request(server: GunicornServer, stack: ExitStack, tally: Tally) -> None:
-    """Streams whose clients go on talking drop it, megabytes of it, and get their events."""
+def test_garbage_after_the_request(server: GunicornServer, stack: ExitStack, tally: Tally) -> None:
+    """Streams whose clients send megabytes of garbage discard it and get their events."""
     with undisturbed(server, steps=200, seconds=2) as bystander:
-        talkers = [stack.enter_context(connect(server)) for _ in range(10)]
+        streams = [stack.enter_context(connect(server)) for _ in range(10)]
 
         def talk(index: int) -> None:
             garbage = b"GET /healthz HTTP/1.1\r\n\r\n\x00\xff" * 40_000
             for _ in range(5):
-                talkers[index].connection.send(garbage)
+                streams[index].connection.send(garbage)
 
         gevent.joinall([gevent.spawn(talk, index) for index in range(10)], raise_error=True)
         seen = len(bystander.poll().events)
         assert seen > 1
-        for talker in talkers:
-            # Whatever was said, the stream is there and its events come: heartbeats too.
-            talker.wait_for("task_event")
-            assert talker.ended is None
-            talker.close()
+        for stream in streams:
+            # The stream is still open, and its events and heartbeats come.
+            stream.wait_for("task_event")
+            assert stream.ended is None
+            stream.close()
     wait_until(lambda: active_streams(server) == 0, "all streams to be gone")
     tally("10 streams that send 50 MB of garbage", 202, 202, "nothing")
 
 
 def test_a_storm_of_connects_from_one_address(stack: ExitStack, tally: Tally) -> None:
-    """2,000 connects and a limit of 100: 1,900 are told to wait, other addresses are let in.
+    """Of 2,000 streams from one address, 100 open, 1,900 are refused, and others still open.
 
-    The addresses are what a proxy says, because loopback is not counted.
+    The addresses come from a proxy's header, because the limit does not apply to loopback.
     """
     env = {"FLASK_ENV": "testing", "SSE_MAX_CONNECTIONS_PER_ADDRESS": "100"}
     with GunicornServer(env=env) as server, connect(server) as first:
         first.wait_for("version")
-        # Each of the refused connections is kept alive, 2,000 handlers at a time: about 12 KB each.
+        # The refused connections are kept alive: 2,000 handlers at a time, about 12 KB each.
         with undisturbed(server, megabytes=48):
             connections = [stack.enter_context(Connection(server.port)) for _ in range(2000)]
             for number, connection in enumerate(connections):
@@ -189,13 +189,13 @@ def test_a_storm_of_connects_from_one_address(stack: ExitStack, tally: Tally) ->
             for connection in connections:
                 connection.close()
         wait_until(lambda: active_streams(server) == 1, "the storm to be over")
-        with connect(server) as again:  # a place that was left is free again
+        with connect(server) as again:  # the end of the other streams has made room
             again.wait_for("version")
     tally("2,000 connects from one address, limit 100", 102, 102, "1,900 connects refused, 503")
 
 
 def test_clients_that_stop_reading(server: GunicornServer, stack: ExitStack, tally: Tally) -> None:
-    """They are ended, counted and logged once each; everyone else gets every event."""
+    """Streams that are not read are ended, counted and logged, and others get every event."""
     events = 400
     size = 20_000
     before = metric(server, "sse_gateway_slow_consumers_total")
@@ -225,12 +225,12 @@ def test_clients_that_stop_reading(server: GunicornServer, stack: ExitStack, tal
         )
         for reader in readers:
             reader.wait_for(lambda event: f'"version":"{events - 1}"' in event.data)
-            got = [
+            received = [
                 json.loads(event.data)["version"]
                 for event in reader.events
                 if event.type == "version"
             ]
-            assert got[1:] == bodies
+            assert received[1:] == bodies
             reader.close()
         assert metric(server, "sse_gateway_bytes_buffered") == 0
         for stream in stalled:
@@ -248,7 +248,7 @@ def test_clients_that_stop_reading(server: GunicornServer, stack: ExitStack, tal
 
 
 def test_connects_that_are_dropped_at_once(server: GunicornServer, tally: Tally) -> None:
-    """500 clients that hang up or reset before, while or after their stream opens leave nothing."""
+    """Clients that close or reset before, while or after their stream opens leave nothing behind."""
     with undisturbed(server):
         for number in range(500):
             connection = Connection(server.port)
@@ -261,12 +261,12 @@ def test_connects_that_are_dropped_at_once(server: GunicornServer, tally: Tally)
             if number % 5 == 4:
                 connection.read_head()
             (connection.reset if number % 2 else connection.close)()
-        wait_until(lambda: active_streams(server) == 1, "only the bystander to be left")
+        wait_until(lambda: active_streams(server) == 1, "only one stream to be left")
     tally("500 clients that hang up while they connect", 102, 102, "nothing")
 
 
 def test_the_same_request_id_again_and_again(server: GunicornServer, stack: ExitStack) -> None:
-    """200 streams of one request id: each replaces the one before, and one is left."""
+    """Of 200 streams with one request id, each replaces the one before, and one is left."""
     with undisturbed(server):
         streams = [stack.enter_context(connect(server, "thief")) for _ in range(200)]
         for stream in streams[:-1]:

@@ -1,4 +1,4 @@
-"""A network between a proxy and its backend on which the end of a connection arrives late."""
+"""A slow network between a proxy and its backend, where the end of a connection arrives late."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ __all__ = ["SlowLink"]
 
 
 class SlowLink:
-    """Forwards connections to a backend, and holds back that the backend has closed one.
+    """A context manager that forwards connections to a backend, and delays their end.
 
-    That is what a slow network does: the backend has closed, and the proxy, which does not know
-    it yet, sends the next request. The end goes on to the proxy once such a request has met it.
+    In a slow network, the proxy may send a request on a connection that the backend has already
+    closed, because the proxy does not know it yet. This link passes the end of a connection on to
+    the proxy only after such a request has arrived.
 
     Args:
-        backend: the port to forward to.
+        backend: the port of the backend.
 
     Attributes:
-        accepted: how many connections were made.
-        closed_first: who closed each connection that has ended, ``backend`` or ``proxy``.
+        accepted: the number of connections that were made.
+        closed_first: the side that closed each connection, ``backend`` or ``proxy``.
     """
 
     def __init__(self, backend: int) -> None:
@@ -35,7 +36,7 @@ class SlowLink:
         self._server = StreamServer(("127.0.0.1", 0), self._forward)
 
     def __enter__(self) -> Self:
-        """Start to forward."""
+        """Start to forward connections."""
         self._server.start()
         return self
 
@@ -45,16 +46,18 @@ class SlowLink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop, and cut what is left."""
+        """Stop, and cut the open connections."""
         self._server.stop(timeout=0)
 
     @property
     def port(self) -> int:
-        """Where it listens."""
-        return int(self._server.server_port)
+        """The port where the link listens."""
+        port = self._server.server_port
+        assert port is not None
+        return port
 
     def wait_closed(self, limit: float = TIME_LIMIT) -> str:
-        """Wait until a connection is closed; say who did it."""
+        """Wait until a connection is closed, and return the side that closed it."""
         wait_until(lambda: self.closed_first, "a connection to be closed", limit=limit)
         return self.closed_first[0]
 
@@ -64,7 +67,7 @@ class SlowLink:
             answers = gevent.spawn(self._answer, backend, proxy)
             try:
                 while data := proxy.recv(65536):
-                    if answers.ready():  # the request has met the closed connection
+                    if answers.ready():  # the request came after the backend had closed
                         return
                     backend.sendall(data)
                 if not answers.ready():

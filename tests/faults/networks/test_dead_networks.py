@@ -1,4 +1,4 @@
-"""Half-open connections: a client whose cable was pulled says nothing, not even goodbye."""
+"""Half-open connections: clients whose network fails without a word."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.faults.conftest import Tally
 from tests.faults.undisturbed import assert_whole
 from tests.support.backend_client import active_streams, connect, metric, start_task, task_story
 from tests.support.processes.process_table import descriptors
-from tests.support.processes.server import GunicornServer
+from tests.support.processes.server import GunicornServer, Server
 from tests.support.timing import wait_until
 
 TIMEOUT = 4
-"""Seconds: the least that SSE_CLIENT_TIMEOUT_SECONDS takes."""
+"""The least value of SSE_CLIENT_TIMEOUT_SECONDS."""
 
 COUNT = 20
 
@@ -39,28 +39,29 @@ time.sleep(600)
 
 @dataclass(frozen=True)
 class Cable:
-    """Two ends of a network: one here, one in a namespace of its own."""
+    """A virtual cable with one end here and one end in a network namespace of its own."""
 
     namespace: str
     here: str
     far_link: str
 
     def pull(self) -> None:
-        """Have nothing get through any more; neither end is told."""
+        """Cut the connection, without notice to either end."""
         run("ip", "-n", self.namespace, "link", "set", self.far_link, "down")
 
 
 def run(*command: str) -> None:
-    """Run a command that must succeed."""
+    """Run a command, which must succeed."""
     subprocess.run(command, check=True, capture_output=True)
 
 
 @pytest.fixture
 def cable() -> Iterator[Cable]:
-    """A virtual network cable; skipped where none can be made, unless this is CI."""
+    """Create a virtual cable, or skip the test where that is impossible. In CI, fail instead."""
     number = os.getpid() % 10_000
     name, far = f"sse{number}", f"ssef{number}"
-    subnet = f"10.{210 + number // 250}.{number % 250}"  # runs side by side have different ones
+    # Test runs at the same time have different subnets.
+    subnet = f"10.{210 + number // 250}.{number % 250}"
     try:
         run("ip", "netns", "add", name)
         try:
@@ -80,9 +81,9 @@ def cable() -> Iterator[Cable]:
 
 @pytest.mark.needs("networks")
 def test_a_pulled_cable_is_noticed(cable: Cable, tally: Tally) -> None:
-    """Streams whose client cannot be reached are gone in time, busy or idle; others go on."""
+    """Streams of unreachable clients end in time, busy or idle, and other streams go on."""
     with ExitStack() as stack:
-        # One server always has something to send; of the other the kernel's probes must tell.
+        # One server always has data to send. On the other, the kernel's probes must notice.
         busy, idle = (stack.enter_context(serve(cable, heartbeat)) for heartbeat in ("1", "3600"))
         servers = {busy: "unanswered data", idle: "keep-alive probes"}
         nears, held = {}, {}
@@ -115,7 +116,7 @@ def test_a_pulled_cable_is_noticed(cable: Cable, tally: Tally) -> None:
 
 
 def serve(cable: Cable, heartbeat: str) -> GunicornServer:
-    """A backend that can be reached at both ends of the cable."""
+    """Return a backend that listens on both ends of the cable."""
     env = {
         "SSE_CLIENT_TIMEOUT_SECONDS": str(TIMEOUT),
         "HEARTBEAT_INTERVAL_SECONDS": heartbeat,
@@ -126,16 +127,9 @@ def serve(cable: Cable, heartbeat: str) -> GunicornServer:
 
 @contextmanager
 def far_streams(cable: Cable, server: GunicornServer) -> Iterator[None]:
-    """Streams of clients at the far end."""
+    """Hold streams of clients at the far end of the cable."""
     enter = ["ip", "netns", "exec", cable.namespace, sys.executable]
-    client = subprocess.Popen(
-        [*enter, "-c", CLIENT, cable.here, str(server.port), str(COUNT)], stdout=subprocess.PIPE
-    )
-    assert client.stdout is not None
-    try:
-        assert client.stdout.readline() == b"open\n"
+    command = [*enter, "-c", CLIENT, cable.here, str(server.port), str(COUNT)]
+    with Server(command, ready_path=None) as client:
+        client.wait_for_log("open")
         yield
-    finally:
-        client.kill()
-        client.wait()
-        client.stdout.close()

@@ -1,4 +1,4 @@
-"""The nginx of docs/operations.md in front of the monolith: streams arrive unbuffered."""
+"""The nginx configuration of docs/operations.md in front of the backend."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +23,7 @@ from tests.support.http.client import Connection, request_bytes
 from tests.support.http.message import Response
 from tests.support.http.stream import Stream
 from tests.support.parts import NGINX
-from tests.support.processes.server import ROOT, GunicornServer
+from tests.support.processes.server import ROOT, GunicornServer, Server
 from tests.support.timing import TIME_LIMIT, wait_until
 
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -55,21 +54,21 @@ http {{
 
 
 BEHIND = {"ALLOWED_HOSTS": "app.example"}
-"""What the page tells to set behind nginx on the same machine."""
+"""The settings that the page recommends behind nginx on the same machine."""
 
 
 class Proxy:
-    """A running nginx.
+    """A running nginx, as a browser sees it.
 
     Args:
-        port: where it listens.
+        port: the port of nginx.
     """
 
     def __init__(self, port: int) -> None:
         self.port = port
 
     def dial(self) -> Connection:
-        """A TLS connection, as a browser makes it."""
+        """Open a TLS connection, as a browser does."""
         connection = Connection(self.port)
         try:
             connection.socket = CLIENT.wrap_socket(connection.socket, server_hostname="app.example")
@@ -79,7 +78,7 @@ class Proxy:
         return connection
 
     def open_stream(self, request_id: str) -> Stream:
-        """A stream through it."""
+        """Open a stream through nginx."""
         connection = self.dial()
         target = f"/api/sse/stream?request_id={request_id}"
         connection.send(request_bytes("GET", target, host="app.example"))
@@ -87,8 +86,8 @@ class Proxy:
         assert head.status == 200
         return Stream(connection, head)
 
-    def ask(self, method: str, target: str, **document: object) -> Response:
-        """One request through it."""
+    def request(self, method: str, target: str, **document: object) -> Response:
+        """Send one request through nginx."""
         body = json.dumps(document).encode() if document else b""
         headers = [("Content-Type", "application/json"), ("Connection", "close")]
         with self.dial() as connection:
@@ -98,12 +97,12 @@ class Proxy:
 
 @contextmanager
 def nginx(folder: Path, backend: int, idle: str = "") -> Iterator[Proxy]:
-    """Run nginx with the page's configuration; only ports and paths are others.
+    """Run nginx with the configuration of the page, with other ports and paths.
 
     Args:
-        folder: for its files.
+        folder: the folder for the files of nginx.
         backend: the port of the backend.
-        idle: how long it keeps an idle connection to the backend, if not the page's 60 s.
+        idle: how long nginx keeps an idle connection to the backend, if not 60 s as on the page.
     """
     assert NGINX is not None
     port = free_port()
@@ -125,31 +124,24 @@ def nginx(folder: Path, backend: int, idle: str = "") -> Iterator[Proxy]:
         site = site.replace("keepalive_timeout 60s;", f"keepalive_timeout {idle};")
     user = "user root;" if os.geteuid() == 0 else ""
     (folder / "conf").write_text(AROUND.format(folder=folder, site=site, user=user))
-    process = subprocess.Popen(
-        [NGINX, "-p", str(folder), "-c", str(folder / "conf")], stderr=subprocess.PIPE
-    )
-    assert process.stderr is not None
-    try:
+    command = [NGINX, "-p", str(folder), "-c", str(folder / "conf")]
+    with Server(command, ready_path=None) as process:
         proxy = Proxy(port)
-        wait_until(lambda: answers(proxy), "nginx to answer")
+        wait_until(lambda: answers(proxy), lambda: f"nginx to answer:\n{process.log}")
         yield proxy
-    finally:
-        process.terminate()
-        said = process.stderr.read().decode()
-        process.stderr.close()
-        assert process.wait(TIME_LIMIT) == 0, said
+        assert process.terminate() == 0, process.log
 
 
 def answers(proxy: Proxy) -> bool:
-    """Whether it is there."""
+    """Return True if nginx answers."""
     try:
-        return proxy.ask("GET", "/healthz").status == 200
+        return proxy.request("GET", "/healthz").status == 200
     except OSError:
         return False
 
 
 def test_streams_through_nginx(tmp_path: Path, tally: Tally) -> None:
-    """Each event comes when it is sent; the browser's going is seen; the end is clean."""
+    """Streams through nginx get each event at once, and both ends of a stream are passed on."""
     with (
         GunicornServer(env=BEHIND) as server,
         nginx(tmp_path, server.port) as proxy,
@@ -161,8 +153,8 @@ def test_streams_through_nginx(tmp_path: Path, tally: Tally) -> None:
             assert stream.head.get("Content-Encoding") is None
             stream.wait_for("version")
             for _ in range(14):
-                # One after the other: an event that nginx held back would come with the next
-                # one, which is not sent before this one has come.
+                # Each task starts after the events of the last one have come. An event that nginx
+                # buffered would not come, because the next event is not sent before it.
                 task = start_task(server, "demo_task", steps=1, delay=0)
                 assert_whole(task_story(stream, task), 1)
                 assert_whole(task_story(direct, task), 1)
@@ -170,12 +162,12 @@ def test_streams_through_nginx(tmp_path: Path, tally: Tally) -> None:
         wait_until(lambda: active_streams(server) == 1, "nginx to say that the browser is gone")
         tally("none: through nginx, TLS", 42, 42, "nothing")
 
-        # What is not for browsers is not there.
+        # Paths that are not for browsers are not available.
         for path in ("/metrics", "/internal/send", "/api/sse/callback"):
-            assert proxy.ask("POST", path, token="x").status == 404
-        assert proxy.ask("GET", "/api/tasks").status == 200
+            assert proxy.request("POST", path, token="x").status == 404
+        assert proxy.request("GET", "/api/tasks").status == 200
         assert (
-            proxy.ask("POST", "/api/tasks", task_type="demo_task", params={"steps": 1}).status
+            proxy.request("POST", "/api/tasks", task_type="demo_task", params={"steps": 1}).status
             == 202
         )
 
@@ -189,10 +181,10 @@ def test_streams_through_nginx(tmp_path: Path, tally: Tally) -> None:
 
 
 def test_streams_per_browser_address_are_limited(tmp_path: Path) -> None:
-    """The 21st stream of one address is refused, and a place that is left is free again."""
+    """The 21st stream of one address is refused, until another stream of that address ends."""
     with GunicornServer(env=BEHIND) as server, nginx(tmp_path, server.port) as proxy:
         streams = [proxy.open_stream(f"s{number}") for number in range(20)]
-        assert proxy.ask("GET", "/api/sse/stream?request_id=one-more").status == 503
+        assert proxy.request("GET", "/api/sse/stream?request_id=one-more").status == 503
         streams.pop().close()
         wait_until(lambda: active_streams(server) == 19, "a place to be free")
         streams.append(proxy.open_stream("again"))
@@ -201,13 +193,13 @@ def test_streams_per_browser_address_are_limited(tmp_path: Path) -> None:
 
 
 def post_task(proxy: Proxy) -> int:
-    """The status of a request that nginx does not repeat, because it is not idempotent."""
+    """Start a task and return the status. nginx does not repeat this request after an error."""
     params = {"steps": 1, "delay": 0}
-    return proxy.ask("POST", "/api/tasks", task_type="demo_task", params=params).status
+    return proxy.request("POST", "/api/tasks", task_type="demo_task", params=params).status
 
 
-def test_a_request_after_a_pause_meets_no_closed_connection(tmp_path: Path) -> None:
-    """nginx closes idle connections, and the server does not: no request is answered 502."""
+def test_a_request_after_a_pause(tmp_path: Path) -> None:
+    """nginx closes idle connections before the server does, so no request gets a 502."""
     with (
         GunicornServer(env=BEHIND) as server,
         SlowLink(server.port) as link,
@@ -224,7 +216,7 @@ def test_a_request_after_a_pause_meets_no_closed_connection(tmp_path: Path) -> N
 
 
 def test_a_server_that_closes_first_is_a_502(tmp_path: Path) -> None:
-    """What the setting is for: the request that meets the closing connection is lost."""
+    """A server that closes an idle connection before nginx does causes a 502."""
     with (
         GunicornServer(env={**BEHIND, "KEEP_ALIVE_SECONDS": "1"}) as server,
         SlowLink(server.port) as link,
