@@ -248,7 +248,7 @@ def test_clients_that_stop_reading(server: GunicornServer, stack: ExitStack, tal
 
 
 def test_connects_that_are_dropped_at_once(server: GunicornServer, tally: Tally) -> None:
-    """Clients that close or reset before, while or after their stream opens leave nothing behind."""
+    """Clients that disconnect before, while or after their stream opens leave nothing behind."""
     with undisturbed(server):
         for number in range(500):
             connection = Connection(server.port)

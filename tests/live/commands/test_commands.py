@@ -1,4 +1,4 @@
-"""The commands as people type them: what they print, and how they end when they cannot work."""
+"""The commands in a shell: their output, and their end if they cannot work."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:cre
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """The exit status and the output of a command."""
 
     status: int
     output: str
 
 
 def run(command: Sequence[str], **env: str) -> Ended:
-    """Run a command that is expected to end by itself, at once."""
+    """Run a command that must end by itself."""
     result = subprocess.run(
         command,
         cwd=ROOT,
@@ -49,13 +49,13 @@ def run(command: Sequence[str], **env: str) -> Ended:
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
-    """This process's, a free port, and what a test adds; no worker of gunicorn's is ours."""
+    """Return the environment of this process with a free port and these additions."""
     inherited = {name: value for name, value in os.environ.items() if name != "GUNICORN_CMD_ARGS"}
     return {**inherited, "PORT": str(free_port()), **env}
 
 
 def assert_refused(ended: Ended, pattern: str, *, status: int | None = 1) -> None:
-    """It ended unhappily, at the first try, without a traceback; one line says why."""
+    """Check that a command failed at once, without a traceback, and with one line that matches."""
     assert ended.status == status if status else ended.status != 0
     assert "Traceback" not in ended.output
     assert len(re.findall(pattern, ended.output)) == 1, ended.output
@@ -64,7 +64,7 @@ def assert_refused(ended: Ended, pattern: str, *, status: int | None = 1) -> Non
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port that somebody listens on."""
+    """Return a port that is in use."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
@@ -88,7 +88,7 @@ PRINTING = (
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this machine")
 @pytest.mark.parametrize("arguments", PRINTING)
 def test_output_to_a_full_disk(arguments: str) -> None:
-    """Whatever a command prints: one line on standard error, status 1, never a traceback."""
+    """Every command that prints to a full disk ends with one line of error and status 1."""
     command = f"{sys.executable} -m app {arguments} >/dev/full"
     ended = run(["sh", "-c", command], PYTHONUNBUFFERED="")
     assert (ended.status, ended.output) == (
@@ -100,7 +100,7 @@ def test_output_to_a_full_disk(arguments: str) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this machine")
 @pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["serve", "gunicorn"])
 def test_a_server_ends_cleanly_on_a_full_disk(command: list[str]) -> None:
-    """Outputs that hold what they cannot write do not make the end a failure."""
+    """A server whose outputs are on a full disk ends with status 0."""
     quoted = " ".join(f"'{part}'" for part in command)
     shell = ["sh", "-c", f"exec {quoted} >/dev/full 2>&1"]
     with Server(shell, env={"PYTHONUNBUFFERED": ""}) as server:
@@ -109,7 +109,7 @@ def test_a_server_ends_cleanly_on_a_full_disk(command: list[str]) -> None:
 
 @pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["serve", "gunicorn"])
 def test_a_line_of_the_env_file_that_cannot_be_read(command: list[str], tmp_path: Path) -> None:
-    """Refused at start, with file and line, and without the value."""
+    """A bad line of .env is refused with the file and the line, and without the value."""
     (tmp_path / ".env").write_text("LOG_LEVEL=INFO\nSSE_CALLBACK_SECRET: hunter2\n")
     shell = f"cd '{tmp_path}' && exec " + " ".join(f"'{part}'" for part in command)
     config = shell.replace("'gunicorn.conf.py'", f"'{ROOT / 'gunicorn.conf.py'}'")
@@ -122,8 +122,8 @@ def test_a_line_of_the_env_file_that_cannot_be_read(command: list[str], tmp_path
 # ------------------------------------------------------------------ serve
 
 
-def test_serve_prints_what_to_type_next() -> None:
-    """The stream's URL with the real port, and each of the lines works."""
+def test_serve_prints_commands_that_work() -> None:
+    """The commands that ``serve`` prints have the real port, and work."""
     with ServeServer() as server:
         server.wait_for_log("Stop +Ctrl-C")
         printed = re.search(r"curl -N '(\S+)'", server.log)
@@ -143,13 +143,13 @@ def test_serve_prints_what_to_type_next() -> None:
 
 
 def test_serve_listens_where_the_option_says() -> None:
-    """An option wins over the environment, for the worker as well."""
+    """An option overrides the environment, also for the worker."""
     with ServeServer("--host", "127.0.0.1", env={"PORT": "1", "HOST": "203.0.113.1"}) as server:
         assert request(server.port, "GET", "/healthz").status == 200
 
 
 def test_serve_at_a_port_in_use(taken: int) -> None:
-    """One line, at once, and no worker was started."""
+    """A port in use is refused with one line, and no worker is started."""
     ended = run([*SERVE, "--port", str(taken)])
     assert ended.output == (
         f"Error: cannot listen on 127.0.0.1:{taken}: Address already in use;"
@@ -170,7 +170,7 @@ def test_serve_at_a_port_in_use(taken: int) -> None:
 )
 @pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["serve", "gunicorn"])
 def test_a_bad_setting(command: list[str], name: str, value: str) -> None:
-    """The one line that is printed names it; status 1."""
+    """A bad setting is refused with one line that has its name and its value."""
     ended = run(command, **{name: value})
     assert_refused(ended, rf"{name}: .*\(it is '{re.escape(value)}'\)")
     assert len(ended.output.splitlines()) == 1
@@ -187,16 +187,16 @@ def test_a_bad_setting(command: list[str], name: str, value: str) -> None:
     ],
 )
 @pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["serve", "gunicorn"])
-def test_what_only_the_worker_can_find_out(
+def test_a_setting_that_only_the_worker_can_check(
     command: list[str], name: str, value: str, why: str
 ) -> None:
-    """It ends the server instead of being tried for ever; one line names the setting."""
+    """A bad setting that the worker finds ends the server with one line."""
     assert_refused(run(command, **{name: value}), rf"sse-monolith: {name}: .*{why}.*", status=None)
 
 
 @pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["serve", "gunicorn"])
 def test_a_temporary_directory_that_is_not_writable(command: list[str], tmp_path: Path) -> None:
-    """One line says so; or it does not matter, and the server serves."""
+    """A server works without a writable temporary directory."""
     missing = str(tmp_path / "missing")
     arguments = [*command[:-1], "--bind", "127.0.0.1:{port}", command[-1]]
     if command is SERVE:
@@ -218,7 +218,7 @@ def test_gunicorn_without_naming_the_file() -> None:
 
 
 def test_gunicorn_with_another_worker(tmp_path: Path) -> None:
-    """Without our worker the API works, and a stream's request is told how to start the server."""
+    """With another worker the API works, and a stream is refused with advice."""
     command = [
         *(sys.executable, "-m", "gunicorn", "--no-control-socket"),
         *("--bind", "127.0.0.1:{port}", "app:create_app()"),
@@ -229,13 +229,13 @@ def test_gunicorn_with_another_worker(tmp_path: Path) -> None:
 
 
 def test_gunicorn_takes_its_own_options() -> None:
-    """What is given on gunicorn's command line wins over the file."""
+    """An option on gunicorn's command line overrides the file."""
     with GunicornServer("--log-level", "warning") as server:
         assert "Booting worker" not in server.log
 
 
 def test_gunicorn_with_an_error_log_file(tmp_path: Path) -> None:
-    """gunicorn's lines and the application's are in the file, in one format."""
+    """The lines of gunicorn and of the application are in the file, in one format."""
     path = tmp_path / "error.log"
     with GunicornServer("--error-logfile", str(path), env={"LOG_FORMAT": "json"}) as server:
         assert server.terminate() == 0
@@ -247,18 +247,18 @@ def test_gunicorn_with_an_error_log_file(tmp_path: Path) -> None:
 
 
 def test_gunicorn_with_a_preloaded_application() -> None:
-    """Refused as a second worker is."""
+    """A preloaded application is refused with advice."""
     assert_refused(run([*GUNICORN, "--preload"]), "sse-monolith: --preload: .* leave it out")
 
 
 @pytest.mark.parametrize("name", ["gevent", "gthread"])
 def test_gunicorn_with_a_worker_that_cannot_hold_streams(name: str) -> None:
-    """It would look healthy and answer 503 to every stream."""
+    """A worker class that cannot serve streams is refused, because every stream would get 503."""
     assert_refused(run([*GUNICORN, "-k", name]), f"sse-monolith: --worker-class {name}: ")
 
 
 def test_a_server_in_a_program_without_a_log(tmp_path: Path) -> None:
-    """``base_options`` alone: the server of an embedding program says that it starts."""
+    """A program that embeds the server with ``base_options`` has the log lines of the start."""
     program = """
 import sys
 from gateway_shim.server.options import GunicornServer, base_options
@@ -277,8 +277,8 @@ GunicornServer(load, base_options("127.0.0.1", int(sys.argv[1]), drain_seconds=1
 
 
 @pytest.mark.parametrize("url", ["foo", "ftp://x", "http://[::1"])
-def test_a_gateway_with_a_callback_url_that_is_none(url: str) -> None:
-    """Refused at start; it never says that it is ready."""
+def test_a_gateway_with_a_bad_callback_url(url: str) -> None:
+    """A gateway with a bad CALLBACK_URL is refused at the start."""
     ended = run([sys.executable, "-m", "gateway_shim"], CALLBACK_URL=url, HOST="127.0.0.1")
     assert_refused(
         ended, rf"ERROR gateway_shim.standalone.command: CALLBACK_URL .* '{re.escape(url)}'\n"
@@ -294,7 +294,7 @@ def test_a_gateway_with_a_callback_url_that_is_none(url: str) -> None:
     ],
 )
 @pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["serve", "gunicorn"])
-def test_an_address_that_is_none(command: list[str], name: str, value: str, advice: str) -> None:
-    """The line names the variable, its value, and what to write."""
+def test_a_bad_address(command: list[str], name: str, value: str, advice: str) -> None:
+    """A bad address is refused with the setting, its value and advice."""
     ended = run(command, **{name: value})
     assert_refused(ended, rf"{name}: .*{advice}.*\(it is '{re.escape(value)}'\)")

@@ -1,4 +1,4 @@
-"""The backend under ``flask run``, which has no event loop: it says so instead of waiting."""
+"""The backend under ``flask run``, which has no event loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.processes.server import Server
 
 @pytest.mark.parametrize("mode", ["--with-threads", "--without-threads"])
 def test_tasks_are_refused_as_streams_are(mode: str) -> None:
-    """A task would stay ``running`` for ever; everything that needs no loop works."""
+    """Tasks and streams are refused with advice, and everything without an event loop works."""
     command = [sys.executable, "-m", "flask", "--app", "app", "run", mode, "--port", "{port}"]
     with Server(command, env={"FLASK_ENV": "testing"}) as server:
         for path in ("/api/tasks", "/api/testing/tasks/start"):

@@ -1,4 +1,4 @@
-"""Which client a request is from, where proxies stand between."""
+"""The client address of a request that comes through a proxy."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ FORWARDED = "X-Forwarded-For"
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    """Closes at the end what a test opens."""
+    """Provide an exit stack that is closed after the test."""
     with ExitStack() as stack:
         yield stack
 
 
 class Clients:
-    """Asks for streams, each with a request id of its own.
+    """Clients that open streams, each with a request id of its own.
 
     Args:
-        stack: closes them.
-        port: where the server listens.
+        stack: closes the streams.
+        port: the port of the server.
     """
 
     def __init__(self, stack: ExitStack, port: int) -> None:
@@ -36,12 +36,12 @@ class Clients:
         self._port = port
         self._count = 0
 
-    def ask(self, forwarded: str | None, *, path: Path | None = None) -> int:
-        """Ask for one more stream, and return the status; an open one stays open.
+    def open_stream(self, forwarded: str | None, *, path: Path | None = None) -> int:
+        """Open one more stream, keep it open, and return the status.
 
         Args:
-            forwarded: X-Forwarded-For; None: none.
-            path: of the Unix socket to ask at.
+            forwarded: the value of X-Forwarded-For; None: no such header.
+            path: the path of the server's Unix socket; None: use the port.
         """
         self._count += 1
         connection = self._stack.enter_context(Connection(self._port))
@@ -59,14 +59,14 @@ def test_streams_per_client(stack: ExitStack, tmp_path: Path) -> None:
     path = tmp_path / "server.sock"
     server = GunicornServer("--bind", f"unix:{path}", env={"SSE_MAX_CONNECTIONS_PER_ADDRESS": "2"})
     clients = Clients(stack, stack.enter_context(server).port)
-    assert [clients.ask("192.0.2.1") for _ in range(3)] == [200, 200, 503]
-    assert clients.ask("192.0.2.1", path=path) == 503
-    assert clients.ask("192.0.2.2, 192.0.2.1") == 503
-    assert [clients.ask("192.0.2.2", path=path) for _ in range(3)] == [200, 200, 503]
-    assert clients.ask("192.0.2.2") == 503
-    # The proxy names nobody, or nonsense.
-    assert [clients.ask(None) for _ in range(3)] == [200] * 3
-    assert [clients.ask("unknown", path=path) for _ in range(3)] == [200] * 3
+    assert [clients.open_stream("192.0.2.1") for _ in range(3)] == [200, 200, 503]
+    assert clients.open_stream("192.0.2.1", path=path) == 503
+    assert clients.open_stream("192.0.2.2, 192.0.2.1") == 503
+    assert [clients.open_stream("192.0.2.2", path=path) for _ in range(3)] == [200, 200, 503]
+    assert clients.open_stream("192.0.2.2") == 503
+    # The proxy sends no address, or an invalid one.
+    assert [clients.open_stream(None) for _ in range(3)] == [200] * 3
+    assert [clients.open_stream("unknown", path=path) for _ in range(3)] == [200] * 3
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,10 @@ def test_streams_per_client(stack: ExitStack, tmp_path: Path) -> None:
     ],
     ids=["setting", "option", "variable"],
 )
-def test_who_is_believed(stack: ExitStack, arguments: tuple[str, ...], env: dict[str, str]) -> None:
-    """Nobody but TRUSTED_PROXIES; gunicorn's option says the same, and wins."""
+def test_only_trusted_proxies_forward_addresses(
+    stack: ExitStack, arguments: tuple[str, ...], env: dict[str, str]
+) -> None:
+    """Only TRUSTED_PROXIES may forward addresses. gunicorn's option overrides the setting."""
     server = GunicornServer(*arguments, env={"SSE_MAX_CONNECTIONS_PER_ADDRESS": "1", **env})
     clients = Clients(stack, stack.enter_context(server).port)
-    assert [clients.ask("192.0.2.1") for _ in range(2)] == [200, 200]
+    assert [clients.open_stream("192.0.2.1") for _ in range(2)] == [200, 200]

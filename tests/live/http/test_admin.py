@@ -1,4 +1,4 @@
-"""ADMIN_BIND: what is no stream and no health check is on an address of its own."""
+"""ADMIN_BIND: an address of its own for everything but streams and health checks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.processes.server import ServeServer
 
 
 def test_two_addresses() -> None:
-    """Metrics and tasks are found there and nowhere else, streams at the other; a name will do."""
+    """Metrics and tasks are served only at ADMIN_BIND, and streams only at the public address."""
     admin = free_port()
     with ServeServer(env={"ADMIN_BIND": f"localhost:{admin}"}) as server:
         for path in ("/metrics", "/api/tasks"):
@@ -25,8 +25,8 @@ def test_two_addresses() -> None:
             stream.wait_for("version")
 
 
-def test_a_client_cannot_say_where_the_application_is_mounted() -> None:
-    """SCRIPT_NAME is gunicorn's way for proxies, and would be a way past a proxy's path rules."""
+def test_a_client_cannot_move_the_application() -> None:
+    """The header SCRIPT_NAME has no effect, because it would bypass the path rules of a proxy."""
     with ServeServer() as server, Connection(server.port) as connection:
         connection.send(request_bytes("GET", "/x/metrics", [("SCRIPT_NAME", "/x")]))
         assert connection.read_response().status == 404

@@ -1,4 +1,4 @@
-"""Bodies over real connections: which are read, which are refused, and what follows them."""
+"""Request bodies on real connections, and the requests that follow them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGEST = 102_400
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[GunicornServer]:
-    """The backend; a module's tests share it."""
+    """Start a backend that the tests of this module share."""
     with GunicornServer(env={"FLASK_ENV": "testing"}) as running:
         yield running
 
@@ -33,10 +33,10 @@ def server() -> Iterator[GunicornServer]:
     ],
 )
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_small_body_that_nobody_wants(
+def test_a_small_body_that_is_not_needed(
     server: GunicornServer, method: str, path: str, status: int, chunked: bool
 ) -> None:
-    """The answer comes before the body, and the next request after it."""
+    """The response comes before a small body that is not needed, and the next request works."""
     coding = ("Transfer-Encoding", "chunked") if chunked else ("Content-Length", "5")
     with Connection(server.port) as connection:
         for _ in range(2):
@@ -58,7 +58,7 @@ def test_a_small_body_that_nobody_wants(
 def test_a_body_that_is_not_waited_for(
     server: GunicornServer, path: str, status: int, lines: list[tuple[str, str]]
 ) -> None:
-    """The answer is the first thing that comes, and the last."""
+    """A body that is large or that waits for 100 is not read, and the connection is closed."""
     with Connection(server.port) as connection:
         connection.send(request_bytes("POST", path, lines))
         answer = connection.read_response("POST")
@@ -66,8 +66,8 @@ def test_a_body_that_is_not_waited_for(
         connection.wait_closed()
 
 
-def test_our_own_routes_take_100_kb(server: GunicornServer) -> None:
-    """One byte more is refused unread."""
+def test_our_routes_accept_100_kb(server: GunicornServer) -> None:
+    """Our routes accept a body of 100 KB, and refuse one more byte without reading the body."""
     before = metric(server, 'requests_refused_total{reason="body_too_large"}')
     for path in ("/api/tasks", "/api/sse/callback", "/api/testing/tasks/start"):
         with Connection(server.port) as connection:

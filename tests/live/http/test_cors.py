@@ -1,4 +1,4 @@
-"""Pages of other origins: what a running server lets them read, and send along."""
+"""Pages of other origins, and the responses that they may read."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ ALLOWED = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[GunicornServer]:
-    """A server that allows one origin."""
+    """Start a server that allows one origin."""
     with GunicornServer(env={"CORS_ORIGINS": PAGE}) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def open_server() -> Iterator[GunicornServer]:
-    """A server that allows every origin."""
+    """Start a server that allows every origin."""
     with GunicornServer(env={"CORS_ORIGINS": "*"}) as running:
         yield running
 
@@ -47,7 +47,7 @@ def open_server() -> Iterator[GunicornServer]:
 def cors_headers(
     server: Server, method: str, target: str, status: int, headers: Headers
 ) -> dict[str, str]:
-    """The headers of an answer that say who may read it."""
+    """Return the headers of a response that allow an origin to read it."""
     lines = [*headers, *(PREFLIGHT if method == "OPTIONS" else ())]
     with Connection(server.port) as connection:
         connection.send(request_bytes(method, target, lines))
@@ -62,7 +62,7 @@ def cors_headers(
 
 @pytest.mark.parametrize(("method", "target", "status"), EVERYWHERE)
 def test_listed_origin(server: GunicornServer, method: str, target: str, status: int) -> None:
-    """A listed origin reads streams, refusals, answers and errors, and may send cookies."""
+    """A listed origin may read all responses, and may send cookies."""
     assert cors_headers(server, method, target, status, [("Origin", PAGE)]) == {
         "Access-Control-Allow-Origin": PAGE,
         **ALLOWED,
@@ -76,9 +76,9 @@ def test_listed_origin(server: GunicornServer, method: str, target: str, status:
 def test_other_origin(
     server: GunicornServer, method: str, target: str, status: int, origin: Headers
 ) -> None:
-    """Any other origin reads nothing, and caches know that the origin matters.
+    """Another origin may read no response, and the responses have Vary: Origin for caches.
 
-    It gets no stream either, and changes nothing.
+    It also gets no stream, and can change nothing.
     """
     if origin and (method == "DELETE" or (method in ("GET", "HEAD") and "stream" in target)):
         status = 403
@@ -90,7 +90,7 @@ def test_other_origin(
 def test_every_origin(
     open_server: GunicornServer, method: str, target: str, status: int, origin: Headers
 ) -> None:
-    """Where every origin reads, none may send cookies."""
+    """If every origin is allowed, none may send cookies."""
     assert cors_headers(open_server, method, target, status, origin) == {
         "Access-Control-Allow-Origin": "*",
         **ALLOWED,

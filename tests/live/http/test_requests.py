@@ -1,9 +1,8 @@
-"""Requests in the raw: what is read, what is refused, and what the connection is good for then."""
+"""Raw requests, valid and invalid, and the state of the connection after them."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 
@@ -12,7 +11,7 @@ import pytest
 from tests.support.http.client import Connection, request, request_bytes
 from tests.support.http.message import Ended
 from tests.support.http.stream import Stream
-from tests.support.processes.server import GunicornServer, Server
+from tests.support.processes.server import GatewayServer, GunicornServer, Server
 from tests.support.timing import TIME_LIMIT
 
 HEALTH = request_bytes("GET", "/healthz")
@@ -24,32 +23,32 @@ KEPT = "keep-alive"
 
 @pytest.fixture(scope="module")
 def backend() -> Iterator[GunicornServer]:
-    """The backend with the gateway in its process; a module's tests share it."""
+    """Start a backend that the tests of this module share."""
     with GunicornServer(env={"FLASK_ENV": "testing"}) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Server]:
-    """A gateway on a port of its own, which has no backend."""
-    with Server([sys.executable, "-m", "gateway_shim"], env={"KEEP_ALIVE_SECONDS": "7"}) as running:
+    """Start a gateway without a backend."""
+    with GatewayServer(env={"KEEP_ALIVE_SECONDS": "7"}) as running:
         yield running
 
 
 @pytest.fixture(params=["backend", "gateway"])
 def server(request: pytest.FixtureRequest) -> Server:
-    """Each of them: both read requests by the same code."""
+    """Return the backend and the gateway in turn, because both use the same request parser."""
     running: Server = request.getfixturevalue(request.param)
     return running
 
 
 def head(*lines: str) -> bytes:
-    """Lines as they go over the wire, with the end of a head."""
+    """Return the bytes of a request head."""
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def answers(server: Server, data: bytes, *methods: str) -> list[tuple[int, str | None]]:
-    """Status and ``Connection`` of what comes over one connection, one for each method."""
+    """Send bytes, and return the status and ``Connection`` of one response for each method."""
     with Connection(server.port) as connection:
         connection.send(data)
         read = [connection.read_response(method) for method in methods]
@@ -69,7 +68,7 @@ def answers(server: Server, data: bytes, *methods: str) -> list[tuple[int, str |
     ids=["lines", "lines between", "target", "headers", "URL", "expectation"],
 )
 def test_requests_that_are_answered(server: Server, data: bytes) -> None:
-    """The connection can be used again, too."""
+    """Unusual valid requests get a response, and the connection can be used again."""
     requests = data.count(b"/healthz") + 1
     assert answers(server, data + HEALTH, *["GET"] * requests) == [(200, KEPT)] * requests
 
@@ -90,7 +89,7 @@ def test_requests_that_are_answered(server: Server, data: bytes) -> None:
     ],
 )
 def test_requests_that_are_refused(server: Server, data: bytes, status: int) -> None:
-    """At once, although more could follow; then the connection ends."""
+    """Invalid requests are refused at once, and the connection is closed."""
     with Connection(server.port) as connection:
         connection.send(data)
         answer = connection.read_response()
@@ -107,7 +106,7 @@ def test_requests_that_are_refused(server: Server, data: bytes, status: int) -> 
     ],
 )
 def test_head_has_no_body_when_it_is_refused(server: Server, data: bytes) -> None:
-    """Nothing follows the head, which says how long the body of another method's would be."""
+    """A refused HEAD request gets a head with Content-Length, and no body."""
     with Connection(server.port) as connection:
         connection.send(data)
         answer = connection.read_head()
@@ -116,26 +115,26 @@ def test_head_has_no_body_when_it_is_refused(server: Server, data: bytes) -> Non
 
 
 @pytest.mark.parametrize("target", ["*", "http://", "http://?x"])
-def test_targets_of_nothing(server: Server, target: str) -> None:
-    """There is nothing there, and the next request is answered."""
+def test_targets_without_a_page(server: Server, target: str) -> None:
+    """Unusual targets get 404, and the next request gets a response."""
     data = head(f"GET {target} HTTP/1.1", "Host: localhost") + HEALTH
     assert answers(server, data, "GET", "GET") == [(404, KEPT), (200, KEPT)]
 
 
-def test_bytes_behind_a_body(gateway: Server) -> None:
-    """They are the next request, and are refused if they can be none."""
+def test_bytes_after_a_body(gateway: Server) -> None:
+    """Bytes after a body are the next request, and are refused if they are invalid."""
     data = request_bytes("POST", "/internal/send", [SEND], b"{}") + b"}}}"
     assert answers(gateway, data, "POST", "GET") == [(400, KEPT), (400, "close")]
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_what_answers_say_of_the_connection(version: str, gateway: Server) -> None:
-    """Each says for how long it is kept: the front's, and those that stand in its place."""
-    asked = [("Connection", "keep-alive, x")]
+def test_the_keep_alive_header(version: str, gateway: Server) -> None:
+    """Every response of the gateway has the Keep-Alive time of the connection."""
+    wanted = [("Connection", "keep-alive, x")]
     targets = [("GET", "/healthz"), ("POST", "/nothing"), ("OPTIONS", "/"), ("GET", "/stream")]
     with Connection(gateway.port) as connection:
         for method, target in [*targets, ("HEAD", "/stream")]:
-            connection.send(request_bytes(method, target, asked, version=version))
+            connection.send(request_bytes(method, target, wanted, version=version))
             answer = connection.read_response(method)
             assert (answer.head.version, answer.head.get("Connection")) == ("1.1", KEPT)
             assert answer.head.get("Keep-Alive") == "timeout=7"
@@ -144,8 +143,8 @@ def test_what_answers_say_of_the_connection(version: str, gateway: Server) -> No
         assert (answer.head.get("Connection"), answer.head.get("Keep-Alive")) == ("close", None)
 
 
-def test_the_backend_says_it_as_well(backend: GunicornServer) -> None:
-    """Its own setting, in the answers of its views."""
+def test_the_keep_alive_header_of_the_backend(backend: GunicornServer) -> None:
+    """Every response of the backend has the Keep-Alive time of its setting."""
     with Connection(backend.port) as connection:
         for target in ("/healthz", "/nothing", "/api/sse/stream"):
             connection.send(request_bytes("GET", target))
@@ -153,16 +152,16 @@ def test_the_backend_says_it_as_well(backend: GunicornServer) -> None:
 
 
 def test_head_without_a_backend(gateway: Server, backend: GunicornServer) -> None:
-    """It is answered as GET would be, without the body."""
-    ask = request_bytes("HEAD", "/x") + HEALTH
-    assert answers(gateway, ask, "HEAD", "GET") == [(503, KEPT), (200, KEPT)]
-    ask = request_bytes("HEAD", STREAM, [("Host", "evil.example")]) + HEALTH
-    assert answers(backend, ask, "HEAD", "GET") == [(403, KEPT), (200, KEPT)]
+    """A HEAD request gets the response of GET without its body."""
+    data = request_bytes("HEAD", "/x") + HEALTH
+    assert answers(gateway, data, "HEAD", "GET") == [(503, KEPT), (200, KEPT)]
+    data = request_bytes("HEAD", STREAM, [("Host", "evil.example")]) + HEALTH
+    assert answers(backend, data, "HEAD", "GET") == [(403, KEPT), (200, KEPT)]
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
-def test_a_large_body_behind_what_needs_none(gateway: Server, method: str) -> None:
-    """The answer says that it is the last one, and arrives though the client sends on."""
+def test_a_large_body_that_is_not_needed(gateway: Server, method: str) -> None:
+    """The response has Connection: close, and arrives although the client still sends."""
     body = [("Content-Length", "1000000")]
     data = request_bytes(method, "/x", body) + b"x" * 1_000_000
     with Connection(gateway.port) as connection:
@@ -172,8 +171,8 @@ def test_a_large_body_behind_what_needs_none(gateway: Server, method: str) -> No
         assert connection.wait_closed() is Ended.EOF
 
 
-def test_behind_a_stream_nothing_is_read(backend: GunicornServer) -> None:
-    """A request that follows a stream's gets no answer, and does the stream no harm."""
+def test_requests_after_a_stream(backend: GunicornServer) -> None:
+    """A request after a stream request gets no response, and does not disturb the stream."""
     with Connection(backend.port) as connection:
         connection.send(request_bytes("GET", STREAM) + HEALTH + b"}}}\r\n")
         stream = Stream(connection, connection.read_head())
@@ -187,7 +186,7 @@ def test_behind_a_stream_nothing_is_read(backend: GunicornServer) -> None:
 
 
 def test_another_host_in_the_target(backend: GunicornServer) -> None:
-    """The target's host is the one that is checked."""
+    """The host check uses the host of the target."""
     for target in (STREAM, "/api/tasks"):
         data = head(f"GET http://evil.example{target} HTTP/1.1", "Host: localhost")
         assert answers(backend, data, "GET") == [(403, KEPT)]

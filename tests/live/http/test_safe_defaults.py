@@ -1,4 +1,4 @@
-"""What a server does by default against other people's pages, hosts and machines."""
+"""The default protection against pages of other sites, other host names and other machines."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ SECRET = {"SSE_CALLBACK_SECRET": "s3cret"}
 
 @pytest.fixture(scope="module")
 def listed() -> Iterator[GunicornServer]:
-    """A developer's server that lets the page of one other origin in."""
+    """Start a server in development mode that allows one other origin."""
     with GunicornServer(env={"CORS_ORIGINS": PAGE}) as running:
         yield running
 
 
-def ask(
+def send(
     server: Server, method: str, target: str, headers: Headers = (), host: str = "localhost"
 ) -> Response:
-    """One answer; a POST starts a task that there is not."""
+    """Send one request, and return the response. A POST tries to start an unknown task."""
     lines = [*headers, ("Connection", "close")]
     body = b""
     if method == "POST":
@@ -49,8 +49,8 @@ def ask(
         return connection.read_response(method)
 
 
-def why_refused(server: Server) -> str:
-    """What a server says that does not start."""
+def start_error(server: Server) -> str:
+    """Start a server that must fail, and return its error."""
     with pytest.raises(ServerFailed) as caught, server:
         pass
     assert re.search("ended with status [1-9]", str(caught.value))
@@ -68,15 +68,15 @@ def why_refused(server: Server) -> str:
     ],
 )
 def test_another_page(listed: GunicornServer, headers: Headers) -> None:
-    """It gets no stream and starts no task; nothing is registered, and the refusals are counted."""
+    """A page of another origin gets no stream and starts no task, and is counted as refused."""
     counted = metric(listed, 'requests_refused_total{reason="cross_site"}')
-    stream = ask(listed, "GET", STREAM, headers)
+    stream = send(listed, "GET", STREAM, headers)
     assert (stream.status, json.loads(stream.body)["error"]["code"]) == (403, "CROSS_SITE")
-    task = ask(listed, "POST", "/api/tasks", headers)
+    task = send(listed, "POST", "/api/tasks", headers)
     assert (task.status, "CORS_ORIGINS" in json.loads(task.body)["error"]) == (403, True)
     assert metric(listed, "sse_gateway_active_connections") == 0
     assert metric(listed, 'requests_refused_total{reason="cross_site"}') == counted + 2
-    assert ask(listed, "HEAD", STREAM, headers).status == 403
+    assert send(listed, "HEAD", STREAM, headers).status == 403
 
 
 @pytest.mark.parametrize(
@@ -85,51 +85,53 @@ def test_another_page(listed: GunicornServer, headers: Headers) -> None:
         ([], "localhost"),
         ([("Sec-Fetch-Site", "same-origin")], "localhost"),
         ([("Sec-Fetch-Site", "cross-site"), ("Origin", PAGE)], "localhost"),
-        # Vite's proxy: with Host rewritten, and without.
+        # Vite's proxy, with and without a rewritten Host.
         ([("Sec-Fetch-Site", "same-origin"), ("Origin", "http://localhost:5173")], "127.0.0.1:81"),
         ([("Sec-Fetch-Site", "same-origin"), ("Origin", "http://localhost:81")], "localhost:81"),
         ([("Origin", "http://localhost:81")], "localhost:81"),
     ],
 )
 def test_own_pages(listed: GunicornServer, headers: Headers, host: str) -> None:
-    """The page itself, a listed one, one behind a development proxy, and curl."""
+    """Our own page, a listed page, a page behind a development proxy, and curl are allowed."""
     with Connection(listed.port) as connection:
         connection.send(request_bytes("GET", STREAM, headers, host=host))
         stream = Stream(connection, connection.read_head())
         assert stream.head.status == 200
         stream.wait_for("version")
-    assert ask(listed, "POST", "/api/tasks", headers, host).status == 400  # asked, and unknown
+    assert (
+        send(listed, "POST", "/api/tasks", headers, host).status == 400
+    )  # allowed, but the task type is unknown
 
 
 def test_a_rebound_name(listed: GunicornServer) -> None:
-    """DNS rebinding reaches neither streams nor tasks; only health checks ask under any name."""
+    """DNS rebinding reaches neither streams nor tasks. Health checks work under any name."""
     same = [("Sec-Fetch-Site", "same-origin"), ("Origin", f"http://{REBOUND}")]
-    stream = ask(listed, "GET", STREAM, same, REBOUND)
+    stream = send(listed, "GET", STREAM, same, REBOUND)
     assert (stream.status, json.loads(stream.body)["error"]["code"]) == (403, "HOST_NOT_ALLOWED")
     for method, path in (("POST", "/api/tasks"), ("GET", "/api/tasks"), ("GET", "/metrics")):
-        answer = ask(listed, method, path, same, REBOUND)
+        answer = send(listed, method, path, same, REBOUND)
         assert (answer.status, "ALLOWED_HOSTS" in json.loads(answer.body)["error"]) == (403, True)
-    whole = f"http://{REBOUND}/api/tasks"  # the host of such a target is the one that counts
-    assert ask(listed, "GET", whole, same, "localhost").status == 403
+    whole = f"http://{REBOUND}/api/tasks"  # for such a target, its own host is checked
+    assert send(listed, "GET", whole, same, "localhost").status == 403
     assert metric(listed, 'requests_refused_total{reason="host_not_allowed"}') == 5
     for path in ("/healthz", "/readyz"):
-        assert ask(listed, "GET", path, host=REBOUND).status == 200
+        assert send(listed, "GET", path, host=REBOUND).status == 200
     assert request(listed.port, "GET", "/api/tasks", version="1.0").status == 200
 
 
 def test_allowed_hosts() -> None:
-    """Behind a proxy on the same machine the public name is listed, and no other counts."""
+    """Behind a proxy on the same machine, only the host names of ALLOWED_HOSTS are allowed."""
     with GunicornServer(env={"ALLOWED_HOSTS": "app.example"}) as server:
-        assert ask(server, "GET", "/api/tasks", host="app.example").status == 200
-        assert ask(server, "GET", "/api/tasks", host="b.example").status == 403
+        assert send(server, "GET", "/api/tasks", host="app.example").status == 200
+        assert send(server, "GET", "/api/tasks", host="b.example").status == 403
         with Connection(server.port) as connection:
             connection.send(request_bytes("GET", STREAM, host="app.example"))
             assert connection.read_head().status == 200
 
 
 @pytest.mark.parametrize("secret", [{}, SECRET])
-def test_a_callback_about_somebodys_stream(secret: dict[str, str]) -> None:
-    """Neither ends it nor takes its request id; its events go on. With the secret it does both."""
+def test_a_forged_callback(secret: dict[str, str]) -> None:
+    """A callback without the secret changes nothing. With the secret it replaces the stream."""
     with GunicornServer(env=secret) as server, connect(server, "mine") as stream:
         stream.wait_for("version")
         url = "/api/sse/stream?request_id=mine"
@@ -148,10 +150,10 @@ def test_a_callback_about_somebodys_stream(secret: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["serve", "gunicorn"])
-def test_other_machines_need_a_word(command: list[str]) -> None:
-    """HOST beyond loopback: not started without production or ALLOW_OPEN, served with it."""
+def test_other_machines_need_permission(command: list[str]) -> None:
+    """With a public HOST, the server starts only in production mode or with ALLOW_OPEN."""
     env = {"HOST": "0.0.0.0"}
-    assert "HOST is 0.0.0.0: other machines could start tasks" in why_refused(
+    assert "HOST is 0.0.0.0: other machines could start tasks" in start_error(
         Server(command, env=env)
     )
     with Server(command, env={**env, "ALLOW_OPEN": "tasks,metrics"}) as server:
@@ -159,14 +161,14 @@ def test_other_machines_need_a_word(command: list[str]) -> None:
 
 
 def test_gunicorns_own_bind() -> None:
-    """It wins over HOST; what is listened at counts."""
-    why = why_refused(Server([*GUNICORN, "--bind", "0.0.0.0:{port}"]))
-    assert "sse-monolith: the server listens at 0.0.0.0:" in why
-    assert "Traceback" not in why
+    """gunicorn's --bind overrides HOST, and the check uses the address of --bind."""
+    error = start_error(Server([*GUNICORN, "--bind", "0.0.0.0:{port}"]))
+    assert "sse-monolith: the server listens at 0.0.0.0:" in error
+    assert "Traceback" not in error
 
 
-def test_a_reload_that_takes_the_word_away(tmp_path: Path) -> None:
-    """Nobody looks at gunicorn's own --bind again; tasks and metrics are closed all the same."""
+def test_a_reload_that_removes_the_permission(tmp_path: Path) -> None:
+    """A reload without ALLOW_OPEN closes tasks and metrics, even with gunicorn's own --bind."""
     dotenv = tmp_path / ".env"
     dotenv.write_text("ALLOW_OPEN=tasks,metrics")
     command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py")]
@@ -181,7 +183,7 @@ def test_a_reload_that_takes_the_word_away(tmp_path: Path) -> None:
 
 
 def test_production_without_an_admin_address() -> None:
-    """Streams and health checks are served, tasks and metrics are not; the log says what to set."""
+    """Without ADMIN_BIND, production serves no tasks and no metrics, and the log says so."""
     with ServeServer(env={"FLASK_ENV": "production", "HOST": "0.0.0.0", **SECRET}) as server:
         with connect(server) as stream:
             stream.wait_for("version")
@@ -192,8 +194,8 @@ def test_production_without_an_admin_address() -> None:
         assert "Start a task     served nowhere: set ADMIN_BIND" in server.log
 
 
-def test_production_with_one() -> None:
-    """There they are, and only there; ALLOW_OPEN serves one of them at the public address too."""
+def test_production_with_an_admin_address() -> None:
+    """ADMIN_BIND serves tasks and metrics. ALLOW_OPEN serves tasks publicly, too."""
     admin = free_port()
     env = {"FLASK_ENV": "production", "ADMIN_BIND": f"127.0.0.1:{admin}", **SECRET}
     with ServeServer(env={**env, "ALLOW_OPEN": "tasks"}) as server:
@@ -205,8 +207,8 @@ def test_production_with_one() -> None:
             assert connection.read_head().status == 403
 
 
-def test_a_unix_socket_is_no_other_machine(tmp_path: Path) -> None:
-    """A developer behind a proxy: everything is served, under any host."""
+def test_a_unix_socket_is_local(tmp_path: Path) -> None:
+    """At a Unix socket everything is served, under any host name."""
     path = str(tmp_path / "s")
     with (
         GunicornServer("--bind", f"unix:{path}"),

@@ -1,4 +1,4 @@
-"""One stream end to end: its head, its events, its two ends."""
+"""Streams of a running backend: head, events, and both kinds of end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.timing import TIME_LIMIT, Stopwatch, wait_until
 
 
 def test_stream_opens_with_the_version(server: GunicornServer) -> None:
-    """A stream's head is the contract's, and its first event is the current version."""
+    """A stream has the head of the contract, and its first event is the current version."""
     with connect(server) as stream:
         event = stream.next_event()
         assert event.type == "version"
@@ -34,7 +34,7 @@ def test_stream_opens_with_the_version(server: GunicornServer) -> None:
 
 
 def test_head_and_version_come_in_one_piece(server: GunicornServer) -> None:
-    """What was sent during the callback is written together with the head: one packet."""
+    """The head and the events of the callback are sent in one packet."""
     with Connection(server.port) as connection:
         connection.send(request_bytes("GET", "/api/sse/stream?request_id=one-piece"))
         first = connection.receive(time.monotonic() + TIME_LIMIT)
@@ -43,7 +43,7 @@ def test_head_and_version_come_in_one_piece(server: GunicornServer) -> None:
 
 
 def test_task_progress_arrives_in_order_and_the_stream_stays(server: GunicornServer) -> None:
-    """A task's events arrive whole and in order; its end does not end the stream."""
+    """The events of a task arrive in order, and the end of the task does not end the stream."""
     with connect(server) as stream:
         stream.wait_for("version")
         task_id = start_task(server, "demo_task", steps=20, delay=0.005)
@@ -58,7 +58,7 @@ def test_task_progress_arrives_in_order_and_the_stream_stays(server: GunicornSer
 
 
 def test_every_stream_gets_every_event(server: GunicornServer) -> None:
-    """Events are broadcast: two streams see the same task, byte for byte."""
+    """Events are broadcast, so two streams get the same events of a task."""
     with connect(server) as one, connect(server) as two:
         one.wait_for("version"), two.wait_for("version")
         task_id = start_task(server, "demo_task", steps=3, delay=0)
@@ -66,7 +66,7 @@ def test_every_stream_gets_every_event(server: GunicornServer) -> None:
 
 
 def test_replacement_closes_the_first_stream_cleanly(server: GunicornServer) -> None:
-    """A second stream of the same request id ends the first one, with a final chunk."""
+    """A second stream with the same request id ends the first stream with a final chunk."""
     with connect(server, "replaced") as first:
         first.wait_for("version")
         with connect(server, "replaced") as second:
@@ -76,10 +76,10 @@ def test_replacement_closes_the_first_stream_cleanly(server: GunicornServer) -> 
             assert task_story(second, task_id)
 
 
-def test_a_request_id_is_no_password(tmp_path: Path) -> None:
-    """Whoever has read another user's request id cannot take that user's stream over.
+def test_a_request_id_is_not_a_password(tmp_path: Path) -> None:
+    """Another user who knows a request id cannot take over its stream.
 
-    The log shortens request ids, in every form that they have in it.
+    The log shortens request ids in every form.
     """
     request_id = "0123456789abcdef"
     (tmp_path / "users.py").write_text(
@@ -92,27 +92,27 @@ def test_a_request_id_is_no_password(tmp_path: Path) -> None:
     }
     with GunicornServer(env=env) as server, ExitStack() as stack:
 
-        def come(*headers: tuple[str, str]) -> Stream:
+        def open_as(*headers: tuple[str, str]) -> Stream:
             return stack.enter_context(connect(server, request_id, headers=headers))
 
-        first = come(("X-User", "ann"))
+        first = open_as(("X-User", "ann"))
         first.wait_for("version")
         for intruder in ([("X-User", "bob")], []):
             with pytest.raises(StreamRefused) as refused:
-                come(*intruder)
+                open_as(*intruder)
             assert refused.value.response.head.status == 403
         assert task_story(first, start_task(server, "demo_task", steps=1, delay=0))
         assert active_streams(server) == 1
         assert metric(server, 'requests_refused_total{reason="another_user"}') == 2
-        come(("X-User", "ann")).wait_for("version")
+        open_as(("X-User", "ann")).wait_for("version")
         assert first.wait_for_end() is Ended.CLEAN
         server.wait_for_log("stream replaced .*request_id=01234567…")
         server.wait_for_log("stream opened .*request_id=01234567…")
         assert request_id not in server.log
 
 
-def test_clients_going_is_noticed_without_any_write() -> None:
-    """A client that hangs up, or resets, is gone from the metrics before anything is written."""
+def test_a_disconnect_is_noticed_without_a_write() -> None:
+    """A client that closes or resets is noticed before anything is written to it."""
     with GunicornServer(env={"HEARTBEAT_INTERVAL_SECONDS": "3600"}) as server:
         for leave in ("close", "reset"):
             stream = connect(server)
@@ -123,7 +123,7 @@ def test_clients_going_is_noticed_without_any_write() -> None:
 
 
 def test_heartbeats_are_an_interval_apart(server: GunicornServer) -> None:
-    """Comments come every second, counted from the stream's own opening."""
+    """Heartbeats come every second after the opening of the stream."""
     before = time.monotonic()
     with connect(server) as stream, Stopwatch(server.worker_pid()) as watch:
         assert stream.wait_for_comments(3) == [" heartbeat"] * 3
@@ -133,7 +133,7 @@ def test_heartbeats_are_an_interval_apart(server: GunicornServer) -> None:
 
 
 def test_http_1_0_gets_bare_bytes(server: GunicornServer) -> None:
-    """An HTTP/1.0 client gets no chunk framing."""
+    """An HTTP/1.0 client gets a body without chunks."""
     with connect(server, version="1.0") as stream:
         assert stream.next_event().type == "version"
         assert stream.head.get("Transfer-Encoding") is None
@@ -150,7 +150,7 @@ def test_http_1_0_gets_bare_bytes(server: GunicornServer) -> None:
     ],
 )
 def test_bad_request_ids_are_refused(server: GunicornServer, query: str, message: str) -> None:
-    """A stream without a usable request id is refused, and the connection stays usable."""
+    """A stream with a bad request id is refused with 400."""
     with pytest.raises(StreamRefused) as refused:
         open_stream(server.port, f"/api/sse/stream{query}")
     response = refused.value.response
@@ -159,15 +159,15 @@ def test_bad_request_ids_are_refused(server: GunicornServer, query: str, message
 
 
 def test_refusal_keeps_the_connection(server: GunicornServer) -> None:
-    """After a refusal the same connection serves the next request, pipelined or not."""
+    """A refused stream keeps its connection for the next request."""
     with Connection(server.port) as connection:
         connection.send(request_bytes("GET", "/api/sse/stream") + request_bytes("GET", "/healthz"))
         assert connection.read_response().head.status == 400
         assert connection.read_response().head.status == 200
 
 
-def test_head_on_the_stream_calls_nobody(server: GunicornServer) -> None:
-    """HEAD answers a stream's headers and does not throw out the stream of the request id."""
+def test_head_of_a_stream(server: GunicornServer) -> None:
+    """HEAD returns the headers of a stream, and does not replace an open stream."""
     with connect(server, "headed") as stream:
         stream.wait_for("version")
         answer = request(server.port, "HEAD", "/api/sse/stream?request_id=headed")
@@ -178,8 +178,8 @@ def test_head_on_the_stream_calls_nobody(server: GunicornServer) -> None:
         assert task_story(stream, task_id)
 
 
-def test_client_that_sends_data_disturbs_nobody(server: GunicornServer) -> None:
-    """Bytes after the request are dropped; the stream goes on and its end is still seen."""
+def test_a_client_that_sends_data(server: GunicornServer) -> None:
+    """Bytes after the request are discarded, and the end of the stream is still noticed."""
     with connect(server) as stream:
         stream.wait_for("version")
         stream.connection.send(b"GET / HTTP/1.1\r\n\r\n" * 10_000)
@@ -189,7 +189,7 @@ def test_client_that_sends_data_disturbs_nobody(server: GunicornServer) -> None:
 
 
 def test_five_hundred_streams(server: GunicornServer) -> None:
-    """500 streams at once all get every event of a task, in the same order."""
+    """500 streams get every event of a task, in the same order."""
     streams = [connect(server) for _ in range(500)]
     try:
         task_id = start_task(server, "demo_task", steps=5, delay=0)
@@ -203,13 +203,13 @@ def test_five_hundred_streams(server: GunicornServer) -> None:
 
 
 def test_pending_version_is_sent_on_connect(server: GunicornServer) -> None:
-    """A queued version is broadcast now and sent again whenever its request id connects."""
+    """A queued version is broadcast, and is sent again whenever its request id connects."""
     queue = {"request_id": "pending", "version": "9.9.9", "changelog": "new"}
     with connect(server) as other:
         other.wait_for("version")
         answer = request(server.port, "POST", "/api/testing/deployments/version", json_body=queue)
-        said = {"request_id": "pending", "delivered": False, "status": "queued"}
-        assert (answer.head.status, json.loads(answer.body)) == (202, said)
+        expected_answer = {"request_id": "pending", "delivered": False, "status": "queued"}
+        assert (answer.head.status, json.loads(answer.body)) == (202, expected_answer)
         expected = {"version": "9.9.9", "changelog": "new"}
         assert json.loads(other.wait_for("version").data) == expected
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Streams over TLS, without a proxy: opened, written, ended from either side."""
+"""Streams over TLS, without a proxy."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ AUTHORITY.configure_trust(CLIENT)
 
 
 class TlsServe(ServeServer):
-    """The backend under TLS; asked for its health by a client that trusts it."""
+    """The backend with TLS, which is ready when a TLS request succeeds."""
 
     def _answers(self) -> bool:
         if self.process.poll() is not None:
-            return super()._answers()  # says that it ended, and how
+            return super()._answers()  # raises an error with the exit status
         try:
-            return ask(self, "GET", "/healthz").status == 200
+            return send(self, "GET", "/healthz").status == 200
         except OSError:
             return False
 
 
 def dial(server: Server) -> Connection:
-    """A TLS connection to a server."""
+    """Open a TLS connection."""
     connection = Connection(server.port)
     try:
         connection.socket = CLIENT.wrap_socket(connection.socket, server_hostname="127.0.0.1")
@@ -45,8 +45,8 @@ def dial(server: Server) -> Connection:
     return connection
 
 
-def ask(server: Server, method: str, target: str, body: object = None) -> Response:
-    """One request over TLS."""
+def send(server: Server, method: str, target: str, body: object = None) -> Response:
+    """Send one request over TLS."""
     headers = [("Connection", "close")]
     payload = b""
     if body is not None:
@@ -58,7 +58,7 @@ def ask(server: Server, method: str, target: str, body: object = None) -> Respon
 
 
 def open_stream(server: Server, request_id: str) -> Stream:
-    """A stream over TLS that has its version event."""
+    """Open a stream over TLS, and wait for its version event."""
     connection = dial(server)
     connection.send(request_bytes("GET", f"/api/sse/stream?request_id={request_id}"))
     stream = Stream(connection, connection.read_head())
@@ -67,14 +67,14 @@ def open_stream(server: Server, request_id: str) -> Stream:
 
 
 def active(server: Server) -> str:
-    """The line of the metrics that counts streams."""
-    lines = ask(server, "GET", "/metrics").body.decode().splitlines()
+    """Return the line of the metrics that has the number of streams."""
+    lines = send(server, "GET", "/metrics").body.decode().splitlines()
     return next(line for line in lines if line.startswith("sse_gateway_active_connections "))
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Certificate and key of 127.0.0.1."""
+    """Create a certificate and a key for 127.0.0.1, and return their files."""
     folder = tmp_path_factory.mktemp("tls")
     issued = AUTHORITY.issue_cert("127.0.0.1")
     issued.private_key_pem.write_to_path(folder / "key.pem")
@@ -84,7 +84,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def server(certificate: tuple[Path, Path]) -> Iterator[Server]:
-    """The backend under TLS, with a small outbox."""
+    """Start a backend with TLS and small stream buffers."""
     cert, key = map(str, certificate)
     env = {"SSE_MAX_BUFFER_BYTES": "65536"}
     with TlsServe("--certfile", cert, "--keyfile", key, env=env) as running:
@@ -92,13 +92,13 @@ def server(certificate: tuple[Path, Path]) -> Iterator[Server]:
 
 
 def test_streams_over_tls(server: Server) -> None:
-    """Events arrive in order, a leaving client is noticed, the end is clean, status 0."""
+    """Streams over TLS get events in order, disconnects are noticed, and the end is clean."""
     with open_stream(server, "one") as stream:
         with open_stream(server, "two"):
             assert active(server).endswith(" 2.0")
         wait_until(lambda: active(server).endswith(" 1.0"), "the second stream to be gone")
         body = {"task_type": "demo_task", "params": {"steps": 50, "delay": 0}}
-        assert ask(server, "POST", "/api/tasks", body).status == 202
+        assert send(server, "POST", "/api/tasks", body).status == 202
         events = stream.collect_until(lambda event: "task_completed" in event.data)
         values = [json.loads(e.data)["data"].get("value") for e in events[1:-1]]
         assert values == sorted(values)
@@ -112,17 +112,17 @@ def test_streams_over_tls(server: Server) -> None:
 
 
 def test_replaced_over_tls(server: Server) -> None:
-    """A second stream of the same request id ends the first one cleanly."""
+    """A second stream with the same request id ends the first stream cleanly."""
     with open_stream(server, "same") as first, open_stream(server, "same"):
         assert first.wait_for_end() is Ended.CLEAN
 
 
 def test_client_that_stops_reading_over_tls(server: Server) -> None:
-    """A slow client is cut at its bound, and the others get everything."""
+    """A client that stops reading is cut off, and other clients get every event."""
     with open_stream(server, "reads") as reader, open_stream(server, "stalls"):
         body = {"task_type": "demo_task", "params": {"steps": 1000, "delay": 0}}
         for _ in range(40):
-            ask(server, "POST", "/api/tasks", body)
+            send(server, "POST", "/api/tasks", body)
             reader.collect_until(lambda event: "task_completed" in event.data)
             if active(server).endswith(" 1.0"):
                 break
@@ -130,17 +130,17 @@ def test_client_that_stops_reading_over_tls(server: Server) -> None:
         assert server.log.count("slow consumer ended") == 1
 
 
-def test_no_tls_spoken(server: Server) -> None:
-    """A client that speaks nothing sensible costs nobody anything."""
+def test_bytes_that_are_not_tls(server: Server) -> None:
+    """A client that sends bytes that are not TLS does not disturb the server."""
     with Connection(server.port) as connection:
         connection.send(b"\0\1\2\3")
         assert connection.wait_closed() in (Ended.EOF, Ended.RESET, Ended.CLEAN)
-    assert ask(server, "GET", "/healthz").status == 200
+    assert send(server, "GET", "/healthz").status == 200
     assert "Traceback" not in server.log
 
 
-def test_plain_http_is_answered_in_words(server: Server) -> None:
-    """Whoever forgets the s of https is told so, and the log has or counts a line for each."""
+def test_plain_http_at_the_tls_port(server: Server) -> None:
+    """Plain HTTP gets a 400 that mentions https, and the log counts each request."""
     for number in range(100):
         with Connection(server.port) as connection:
             target = "/healthz" if number % 2 else "/api/sse/stream?request_id=plain"
@@ -149,14 +149,14 @@ def test_plain_http_is_answered_in_words(server: Server) -> None:
             assert (answer.status, answer.head.get("Connection")) == (400, "close")
             assert "https://" in answer.json()["error"]["message"]
             assert connection.wait_closed() is Ended.EOF
-    assert ask(server, "GET", "/healthz").status == 200
+    assert send(server, "GET", "/healthz").status == 200
     message = "plain HTTP at the TLS port was refused"
     wait_until(lambda: count_lines(server.log, message) == 100, "a hundred lines or their count")
     assert "Traceback" not in server.log
 
 
 def test_idle_connections_over_tls(certificate: tuple[Path, Path]) -> None:
-    """They are kept for a while, and closed without noise then and at the end."""
+    """Idle TLS connections are kept for a while, and are closed without an error."""
     cert, key = map(str, certificate)
     arguments = ["--certfile", cert, "--keyfile", key]
     with TlsServe(*arguments, env={"KEEP_ALIVE_SECONDS": "2"}) as server, dial(server) as old:
@@ -172,9 +172,9 @@ def test_idle_connections_over_tls(certificate: tuple[Path, Path]) -> None:
 
 
 def test_many_requests_in_one_record(server: Server) -> None:
-    """Requests that the TLS session has read already are answered, though the socket is silent."""
+    """Requests that the TLS session has already read get responses without new bytes."""
     padding = 64 - len(request_bytes("GET", "/healthz", [("X", "")]))
-    # The server reads 8 KiB at a time: the first 128 of these, and no byte of the next one.
+    # The server reads 8 KiB at a time, which is exactly 128 of these requests.
     one = request_bytes("GET", "/healthz", [("X", "x" * padding)])
     assert len(one) == 64
     with dial(server) as connection:
@@ -183,7 +183,7 @@ def test_many_requests_in_one_record(server: Server) -> None:
 
 
 def keep(connection: Connection) -> None:
-    """One request over a connection that stays open."""
+    """Send one request, and check that the connection stays open."""
     connection.send(request_bytes("GET", "/healthz"))
     answer = connection.read_response()
     assert (answer.status, answer.head.get("Connection")) == (200, "keep-alive")

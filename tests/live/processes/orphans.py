@@ -1,4 +1,4 @@
-"""Processes that a task has left behind: whose children they are, and whether they are gone."""
+"""A check of processes that a task has left behind: their parent, and their end."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["assert_orphans_are_reaped"]
 
 
 def assert_orphans_are_reaped(server: Server, folder: Path, statuses: list[int]) -> None:
-    """Have tasks leave processes behind: the arbiter gets them, and none stays a zombie.
+    """Check that the arbiter adopts processes that tasks leave behind, and waits for them.
 
     Args:
-        server: offers tests/live/tasks/orphan_task.py.
-        folder: for this test alone.
-        statuses: what the processes end with, one after the other.
+        server: a server that offers tests/live/tasks/orphan_task.py.
+        folder: a folder of this test.
+        statuses: the exit statuses of the processes, one after the other.
     """
     worker = server.worker_pid()
     arbiter = parent_of(worker)
@@ -29,26 +29,26 @@ def assert_orphans_are_reaped(server: Server, folder: Path, statuses: list[int])
             until = folder / f"orphan-{status}"
             task_id = start_task(server, "orphan_task", until=str(until), status=status)
             assert task_story(stream, task_id)[-1]["event_type"] == "task_completed"
-            orphan = wait_until(lambda until=until: _only_one_that_says(str(until)), "one process")
+            orphan = wait_until(lambda until=until: _only_process_with(str(until)), "one process")
             assert parent_of(orphan) == arbiter
             until.touch()
             wait_until(
                 lambda orphan=orphan: not Path(f"/proc/{orphan}").exists(),
                 lambda orphan=orphan: Path(f"/proc/{orphan}/status").read_text(),
             )
-        # The same worker still serves, and nobody took one of them for a worker.
+        # The same worker still serves, and no orphan was taken for a worker.
         assert server.worker_pid() == worker
         assert parent_of(worker) == arbiter
     for wrong in ("exited with code", "Shutting down", "failed to boot", "Perhaps out of memory"):
         assert wrong not in server.log
 
 
-def _only_one_that_says(text: str) -> int | None:
-    """The process with this text among its arguments; None if it is none, or more than one."""
+def _only_process_with(text: str) -> int | None:
+    """Return the one process with this text in its arguments; None if there is not exactly one."""
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
-            # One that ends while it is looked at is as good as gone.
+            # A process that ends while we read its entry counts as gone.
             with contextlib.suppress(OSError):
                 arguments = Path("/proc", name, "cmdline").read_bytes().decode(errors="replace")
                 if text in arguments:

@@ -1,4 +1,4 @@
-"""What gunicorn's arbiter is not allowed to do to streams."""
+"""Settings and signals of gunicorn that would lose events."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tests.support.timing import wait_until
     ],
 )
 def test_settings_that_lose_events_are_refused(argument: list[str], reason: str) -> None:
-    """A second worker, or one that ends in between, is refused at start with one line."""
+    """A second worker or a limit of requests is refused at the start with one line."""
     with pytest.raises(ServerFailed, match=reason) as failed, GunicornServer(*argument):
         pass
     assert "Traceback" not in str(failed.value)
 
 
 def test_no_worker_is_added_by_a_signal() -> None:
-    """SIGTTIN adds no worker: every stream goes on getting every event."""
+    """SIGTTIN adds no worker, and streams still get every event."""
     with GunicornServer() as server, connect(server) as stream:
         stream.wait_for("version")
         server.send_signal(signal.SIGTTIN)
@@ -41,7 +41,7 @@ def test_no_worker_is_added_by_a_signal() -> None:
 
 
 def test_no_reload_after_an_upgrade_in_place(tmp_path: Path) -> None:
-    """A new worker would be half old and half new: none is started, and the old one goes on."""
+    """After an upgrade of the files in place, a reload is refused and the old worker goes on."""
     for package in ("app", "gateway_shim"):
         shutil.copytree(ROOT / package, tmp_path / package)
     command = [sys.executable, "-m", "app", "serve"]
@@ -51,7 +51,7 @@ def test_no_reload_after_an_upgrade_in_place(tmp_path: Path) -> None:
         wait_until(lambda: not Path(f"/proc/{worker}").exists(), "the first worker to end")
 
         worker = server.worker_pid()
-        loaded = tmp_path / "gateway_shim" / "server.py"
+        loaded = tmp_path / "gateway_shim" / "errors.py"
         loaded.write_text(loaded.read_text() + "# new\n")
         server.send_signal(signal.SIGHUP)
         server.wait_for_log(f"reload refused, the running worker goes on: {loaded} was replaced")

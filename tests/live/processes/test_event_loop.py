@@ -1,4 +1,4 @@
-"""Work does not stall the streams."""
+"""Tasks that work hard do not delay streams."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GIGABYTE = 1024**3
 
 
 def during(stream: Stream, task_id: str) -> list[dict[str, Any]]:
-    """The events of other tasks that a stream got between a task's first and last event."""
+    """Return the events of other tasks between the first and the last event of a task."""
     task_story(stream, task_id)
     payloads = [json.loads(event.data) for event in stream.events if event.type == "task_event"]
     own = [number for number, payload in enumerate(payloads) if payload["task_id"] == task_id]
@@ -23,16 +23,16 @@ def during(stream: Stream, task_id: str) -> list[dict[str, Any]]:
 
 
 def test_digesting_a_gigabyte_does_not_stall_a_stream(tmp_path: Path) -> None:
-    """While digest_tree reads 1 GB, another task's events go on arriving."""
+    """While digest_tree reads 1 GB, the events of another task arrive."""
     with (tmp_path / "large").open("wb") as file:
-        file.truncate(GIGABYTE)  # sparse: to be hashed it is a gigabyte all the same
+        file.truncate(GIGABYTE)  # sparse, but its digest needs a gigabyte of reads
     env = {"TASK_FILES_ROOT": str(tmp_path)}
     with GunicornServer(env=env) as server, connect(server) as stream, connect(server) as other:
         stream.wait_for("version")
         start_task(server, "demo_task", steps=1000, delay=0.002)
         stream.wait_for("task_event")
         digest = start_task(server, "digest_tree", path=".")
-        # Were the gigabyte read in the event loop, these would come before it, or after it.
+        # If the event loop read the gigabyte, these events would come before it or after it.
         assert len(during(stream, digest)) > 20
         story = task_story(other, digest)
         assert story[-1]["data"]["total_bytes"] == GIGABYTE
@@ -41,19 +41,19 @@ def test_digesting_a_gigabyte_does_not_stall_a_stream(tmp_path: Path) -> None:
 
 
 def test_pure_python_on_a_thread_does_not_stall_the_streams() -> None:
-    """Beside a cpu_bound task that never lets go, each of 50 streams gets event after event.
+    """Beside a cpu_bound task in pure Python, each of 50 streams gets event after event.
 
-    How many depends on how long the loop has to wait for the interpreter at each send, and not on
-    how busy the machine is: the task is over when it has had two seconds of a processor.
+    The number of events depends on how long the loop waits for the interpreter lock at each send,
+    and not on the load of the machine, because the task runs for two seconds of processor time.
     """
     env = {"APP_TASKS": "tests.live.tasks.busy_task:BusyTask"}
     with GunicornServer(env=env) as server, connect(server) as first:
-        # The stream that connected last is written to last: it waits for all the others' sends.
+        # The stream that connected last is written last, after the sends to all others.
         others = [connect(server) for _ in range(49)]
         start_task(server, "demo_task", steps=1000, delay=0)
         first.wait_for("task_event")
         busy = start_task(server, "busy_task")
-        # All of them come; with Python's own switch interval of 5 ms there were 23 to 48.
+        # All events come. With Python's own switch interval of 5 ms there were 23 to 48.
         assert len(during(others[-1], busy)) > 100
         assert task_story(first, busy)[-1]["event_type"] == "task_completed"
         for other in others:

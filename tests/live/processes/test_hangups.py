@@ -1,4 +1,4 @@
-"""SIGHUP: a terminal that was closed ends the server, everything else asks it to reload."""
+"""SIGHUP ends the server if its terminal was closed, and reloads it otherwise."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COMMANDS = pytest.mark.parametrize(
 
 
 def wait_until_free(server: Server) -> None:
-    """Wait until nobody listens at a server's port."""
+    """Wait until the port of a server is closed."""
 
     def refused() -> bool:
         try:
@@ -42,7 +42,7 @@ def wait_until_free(server: Server) -> None:
 
 
 def assert_reloads(server: Server) -> None:
-    """The server replaces its worker and goes on."""
+    """Check that SIGHUP makes the server replace its worker."""
     worker = server.worker_pid()
     server.send_signal(signal.SIGHUP)
     wait_until(lambda: not Path(f"/proc/{worker}").exists(), "the first worker to end")
@@ -53,7 +53,7 @@ def assert_reloads(server: Server) -> None:
 @COMMANDS
 @pytest.mark.parametrize("output", [False, True], ids=["output elsewhere", "output there"])
 def test_a_closed_terminal_ends_the_server(command: Sequence[str], output: bool) -> None:
-    """The server ends with status 0, also if its output went to the terminal; its port is free."""
+    """A closed terminal ends the server with status 0, even if its output goes there."""
     with Terminal() as terminal, Server(terminal.command(command, output=output)) as server:
         worker = server.worker_pid()
         terminal.close()
@@ -65,7 +65,7 @@ def test_a_closed_terminal_ends_the_server(command: Sequence[str], output: bool)
 
 @pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["serve", "gunicorn"])
 def test_streams_end_cleanly_when_the_terminal_closes(command: Sequence[str]) -> None:
-    """The worker gets the signal, too, as from a shell that closes, and still drains."""
+    """When a shell closes, the worker gets SIGHUP, too, and still ends its streams cleanly."""
     with Terminal() as terminal, Server(terminal.command(command)) as server:
         with connect(server) as stream:
             stream.wait_for("version")
@@ -78,7 +78,7 @@ def test_streams_end_cleanly_when_the_terminal_closes(command: Sequence[str]) ->
 
 @COMMANDS
 def test_a_reload_while_the_terminal_is_there(command: Sequence[str]) -> None:
-    """SIGHUP that somebody sends by hand reloads, at a terminal and without one."""
+    """SIGHUP reloads a server whose terminal is open, and a server without a terminal."""
     with Terminal() as terminal, Server(terminal.command(command)) as server:
         assert_reloads(server)
     with Server(command) as server:
@@ -87,7 +87,7 @@ def test_a_reload_while_the_terminal_is_there(command: Sequence[str]) -> None:
 
 @COMMANDS
 def test_nohup(command: Sequence[str]) -> None:
-    """A server that nohup has started survives its terminal, and reloads."""
+    """A server that nohup has started survives the end of its terminal, and reloads."""
     with Terminal() as terminal, Server(terminal.command(["nohup", *command])) as server:
         worker = server.worker_pid()
         terminal.close()

@@ -1,4 +1,4 @@
-"""What tasks leave behind does not stay."""
+"""Processes that tasks leave behind do not become zombies."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tests.support.processes.server import ROOT, GunicornServer
 
 TASK = {"APP_TASKS": "tests.live.tasks.orphan_task:OrphanTask"}
 
-# gunicorn ends when a worker ends with 3 or 4: it could not boot, or could not load.
+# gunicorn ends when a worker ends with status 3 or 4 (could not boot, could not load).
 STATUSES = [0, 3, 4]
 
 
 def test_orphans(tmp_path: Path) -> None:
-    """They become the arbiter's, whatever they end with, and it goes on as before."""
+    """The arbiter adopts orphans with any exit status, and goes on."""
     with GunicornServer(env=TASK) as server:
         assert_orphans_are_reaped(server, tmp_path, STATUSES)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a process namespace needs root")
 def test_as_the_first_process(tmp_path: Path) -> None:
-    """In a container it gets every orphan; it is told to stop as ever."""
+    """As the first process of a container, the arbiter adopts orphans and stops on SIGTERM."""
     command = [sys.executable, "-m", "app", "serve"]
     with FirstProcess(command, env=TASK, cwd=ROOT) as server:
         assert_orphans_are_reaped(server, tmp_path, STATUSES)

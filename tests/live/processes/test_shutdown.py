@@ -1,4 +1,4 @@
-"""The end of the process: nothing is lost, every stream ends cleanly, exit status 0."""
+"""The end of the server: no event is lost, streams end cleanly, and the status is 0."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ from tests.support.timing import wait_until
 
 FAREWELL = {"reason": "server_shutdown"}
 PATIENT = {"GRACEFUL_SHUTDOWN_TIMEOUT": "3600"}
-"""A server that would wait for its tasks longer than any test does."""
+"""Settings of a server that waits for its tasks longer than any test."""
 
 
-def assert_said_goodbye(stream: Stream) -> None:
-    """The stream got ``server_restart`` with a retry inside its block, then ended cleanly."""
+def assert_ended_well(stream: Stream) -> None:
+    """Check that a stream ended cleanly, after ``server_restart`` with a retry in its block."""
     event = stream.wait_for("server_restart")
     assert json.loads(event.data) == FAREWELL
     assert stream.wait_for_end() is Ended.CLEAN
     assert stream.events[-1] == event
     assert stream.retry is not None
-    assert FIRST_RETRY_MS <= stream.retry <= FIRST_RETRY_MS + 10, "few streams are not kept away"
+    # Few streams may come back at once.
+    assert FIRST_RETRY_MS <= stream.retry <= FIRST_RETRY_MS + 10
     block = b'retry: %d\nevent: server_restart\ndata: {"reason":"server_shutdown"}\n\n'
     assert stream.raw.endswith(b"\n\n" + block % stream.retry)
 
 
 @pytest.mark.parametrize("make", [GunicornServer, ServeServer])
 def test_sigterm_with_a_task_running(make: type[Server], tmp_path: Path) -> None:
-    """The running task finishes, its last events arrive, then the streams end; status 0."""
+    """After SIGTERM, the running task finishes and its events arrive before the streams end."""
     gate = tmp_path / "gate"
     env = {"FLASK_ENV": "testing", "APP_TASKS": GATED_TASK, **PATIENT}
     with make(env=env) as server:  # type: ignore[call-arg]
@@ -55,7 +56,7 @@ def test_sigterm_with_a_task_running(make: type[Server], tmp_path: Path) -> None
             )
             assert answer.head.status == 409
             gate.touch()
-            assert_said_goodbye(stream)
+            assert_ended_well(stream)
             story = task_events(stream.events, task_id)
             assert [event["event_type"] for event in story][-1] == "task_completed"
             assert len(story) == 22
@@ -66,27 +67,27 @@ def test_sigterm_with_a_task_running(make: type[Server], tmp_path: Path) -> None
 
 
 def test_sigterm_to_the_worker() -> None:
-    """A worker told to exit drains just the same, and the arbiter starts another one."""
+    """A worker that gets SIGTERM drains its streams, and the arbiter starts another worker."""
     with GunicornServer() as server:
         with connect(server) as stream:
             stream.wait_for("version")
             os.kill(server.worker_pid(), signal.SIGTERM)
-            assert_said_goodbye(stream)
+            assert_ended_well(stream)
         wait_until(lambda: _answers(server), "the next worker to answer")
         assert server.terminate() == 0
 
 
-def test_open_streams_are_nothing_to_wait_for() -> None:
-    """With streams open and no task running, the end takes hardly longer than without streams."""
+def test_open_streams_do_not_delay_the_end() -> None:
+    """Open streams without a running task hardly delay the end."""
     with GunicornServer() as server:
         alone = seconds_to_end(server)
     with GunicornServer() as server, connect(server) as stream, connect(server) as idle:
         stream.wait_for("version"), idle.wait_for("version")
-        assert seconds_to_end(server) < 3 * alone + 2  # a stream that lingers costs five
+        assert seconds_to_end(server) < 3 * alone + 2  # a stream that is waited for takes five
 
 
-def test_second_sigterm_hurries() -> None:
-    """A second SIGTERM does not wait for the running task: it is cancelled, and says so."""
+def test_a_second_sigterm_cancels_tasks() -> None:
+    """A second SIGTERM cancels the running task instead of waiting for it."""
     with GunicornServer(env=PATIENT) as server, connect(server) as stream:
         stream.wait_for("version")
         task_id = start_task(server, "demo_task", steps=1000, delay=0.1)
@@ -94,20 +95,20 @@ def test_second_sigterm_hurries() -> None:
         server.send_signal(signal.SIGTERM)
         server.wait_for_log("[Hh]andling signal: term")
         server.send_signal(signal.SIGTERM)
-        assert_said_goodbye(stream)
+        assert_ended_well(stream)
         last = task_events(stream.events, task_id)[-1]
         assert last["event_type"] == "task_cancelled"
         assert server.wait() == 0
 
 
-def test_ctrl_c_ends_a_serve_at_once() -> None:
-    """Ctrl-C, which the arbiter and the worker both get, ends streams cleanly and quickly."""
+def test_ctrl_c() -> None:
+    """Ctrl-C, which both the arbiter and the worker get, ends streams cleanly."""
     with ServeServer(env=PATIENT) as server, connect(server) as stream:
         stream.wait_for("version")
         start_task(server, "demo_task", steps=1000, delay=0.1)
         stream.wait_for("task_event")
         os.killpg(server.pid, signal.SIGINT)
-        assert_said_goodbye(stream)
+        assert_ended_well(stream)
         assert server.wait() == 0
         assert "Traceback" not in server.log
 

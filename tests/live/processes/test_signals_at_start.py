@@ -1,4 +1,4 @@
-"""A signal ends a server at once, at whichever instant of its start it comes."""
+"""A signal ends a server at once at any moment of its start."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SERVERS = pytest.mark.parametrize("command", [SERVE, GATEWAY], ids=["serve", "ga
 
 INSTANTS = 50
 SECONDS_TO_END = 2.0
-"""What an end in the start may take; longer on a machine that takes longer than that to start."""
+"""The limit of an end during the start, in seconds. A slow machine has a higher limit."""
 
 STUBBORN_TASKS = "tests.live.tasks.stubborn_import:NoTask"
 
-# Stands for a library that takes long to import: the program waits here for a file.
+# This module acts like a library with a slow import: it waits for a file.
 _SLOW_CLICK = """
 import os, sys, time
 print("importing", flush=True)
@@ -43,11 +43,11 @@ class Ended:
     """A server that was sent a signal while it started.
 
     Args:
-        instant: when it was sent, seconds after the start.
-        seconds: how long the end took.
-        status: its exit status.
-        left: whether a process of its group was still there.
-        output: what it has printed.
+        instant: the time of the signal, in seconds after the start.
+        seconds: the duration of the end, in seconds.
+        status: the exit status.
+        left: True if a process of its group was still running.
+        output: the output of the server.
     """
 
     instant: float
@@ -58,7 +58,7 @@ class Ended:
 
 
 def start_and_signal(command: Sequence[str], sig: signal.Signals, instant: float) -> Ended:
-    """Start a server, send it a signal after a while, and wait for its end."""
+    """Start a server, send a signal after ``instant`` seconds, and wait for the end."""
     with Server(command, ready_path=None) as server:
         time.sleep(instant)
         started = time.monotonic()
@@ -75,7 +75,7 @@ def start_and_signal(command: Sequence[str], sig: signal.Signals, instant: float
 
 
 def seconds_to_start(command: Sequence[str]) -> float:
-    """Return how long a server takes until it answers, here and now."""
+    """Return how many seconds a server needs until it answers on this machine now."""
     started = time.monotonic()
     with Server(command):
         return time.monotonic() - started
@@ -83,12 +83,12 @@ def seconds_to_start(command: Sequence[str]) -> float:
 
 @SERVERS
 def test_sigterm_at_any_instant(command: Sequence[str]) -> None:
-    """At fifty random instants, some of them after the port has opened, each end is quick."""
+    """SIGTERM at fifty moments of the start, and after it, ends the server quickly."""
     seed = random.randrange(10**6)
     print(f"seed {seed}")  # pytest shows it if the test fails
     start = seconds_to_start(command)
     limit = max(SECONDS_TO_END, SECONDS_TO_END * start)
-    # One in each fiftieth of the time: instants that are only random leave parts of it out.
+    # One moment in each fiftieth of the time, because random moments alone leave gaps.
     chosen = random.Random(seed)
     width = max(1.0, 1.3 * start) / INSTANTS
     instants = [(number + chosen.random()) * width for number in range(INSTANTS)]
@@ -102,12 +102,12 @@ def test_sigterm_at_any_instant(command: Sequence[str]) -> None:
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Path:
-    """The file that lets a program with :func:`in_mid_import` go on."""
+    """Return the file that lets a server of :func:`in_mid_import` go on."""
     return tmp_path / "gate"
 
 
 def in_mid_import(command: Sequence[str], gate: Path) -> Server:
-    """Return a server that stops in an import, before the arbiter's handlers are set."""
+    """Return a server that waits in an import, before the arbiter sets its signal handlers."""
     folder = str(gate.parent)
     (gate.parent / "click.py").write_text(_SLOW_CLICK.format(gate=str(gate), folder=folder))
     return Server(command, env={"PYTHONPATH": folder}, ready_path=None)
@@ -116,7 +116,7 @@ def in_mid_import(command: Sequence[str], gate: Path) -> Server:
 @SERVERS
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_a_stop_in_mid_import(command: Sequence[str], sig: signal.Signals, gate: Path) -> None:
-    """The signal itself ends the program, and no traceback says where it was."""
+    """A stop during an import ends the program by the signal itself, without a traceback."""
     with in_mid_import(command, gate) as server:
         server.wait_for_log("importing")
         server.send_signal(sig)
@@ -125,7 +125,7 @@ def test_a_stop_in_mid_import(command: Sequence[str], sig: signal.Signals, gate:
 
 
 def test_a_hangup_in_mid_import_of_serve(gate: Path) -> None:
-    """It is not lost: the backend reloads once it has started."""
+    """SIGHUP during an import is not lost. The backend reloads after its start."""
     with in_mid_import(SERVE, gate) as server:
         server.wait_for_log("importing")
         server.send_signal(signal.SIGHUP)
@@ -135,7 +135,7 @@ def test_a_hangup_in_mid_import_of_serve(gate: Path) -> None:
 
 
 def test_a_hangup_in_mid_import_of_the_gateway(gate: Path) -> None:
-    """It ends the gateway, as it ends Node's."""
+    """SIGHUP during an import ends the gateway, as it ends the Node gateway."""
     with in_mid_import(GATEWAY, gate) as server:
         server.wait_for_log("importing")
         server.send_signal(signal.SIGHUP)
@@ -144,18 +144,18 @@ def test_a_hangup_in_mid_import_of_the_gateway(gate: Path) -> None:
 
 @pytest.mark.parametrize("make", [ServeServer, GunicornServer])
 @pytest.mark.parametrize(
-    ("sig", "everybody"),
+    ("sig", "whole_group"),
     [(signal.SIGTERM, False), (signal.SIGINT, True), (signal.SIGQUIT, False)],
     ids=["SIGTERM", "SIGINT to all", "SIGQUIT"],
 )
 def test_a_stop_while_the_worker_starts(
-    make: type[Server], sig: signal.Signals, everybody: bool
+    make: type[Server], sig: signal.Signals, whole_group: bool
 ) -> None:
-    """A worker that ignores the signal is not waited for: it has served nobody."""
+    """A stop does not wait for a worker that ignores signals before it has served a request."""
     env = {"APP_TASKS": STUBBORN_TASKS, "GRACEFUL_SHUTDOWN_TIMEOUT": "3600"}
     with make(env=env, ready_path=None) as server:  # type: ignore[call-arg]
         server.wait_for_log("import does not end")
-        if everybody:
+        if whole_group:
             os.killpg(server.pid, sig)
         else:
             server.send_signal(sig)

@@ -1,4 +1,4 @@
-"""The backend as a systemd service: readiness, watchdog, socket activation."""
+"""The backend as a systemd service: readiness, watchdog and socket activation."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.backend_client import connect, start_task
-from tests.support.http.client import request
+from tests.support.http.client import Connection, request, request_bytes
 from tests.support.processes.server import Server, ServeServer
 from tests.support.processes.systemd import FakeManager, socket_activated
-from tests.support.timing import TIME_LIMIT
 
 WATCHDOG_SECONDS = 0.4
-FED = "WATCHDOG=1"
+ALIVE = "WATCHDOG=1"
 
 
 def watched(manager: FakeManager) -> dict[str, str]:
-    """The environment of a unit with ``Type=notify`` and ``WatchdogSec=``."""
+    """Return the environment of a unit with ``Type=notify`` and ``WatchdogSec=``."""
     return {
         "NOTIFY_SOCKET": manager.address,
         "WATCHDOG_USEC": str(int(WATCHDOG_SECONDS * 1e6)),
@@ -30,80 +29,77 @@ def watched(manager: FakeManager) -> dict[str, str]:
     }
 
 
-def test_a_life(tmp_path: Path) -> None:
-    """READY when requests are answered, and not before; then food; STOPPING at SIGTERM."""
+def test_notifications(tmp_path: Path) -> None:
+    """The service sends READY when it answers, then WATCHDOG, and STOPPING after SIGTERM."""
     with FakeManager(tmp_path) as manager, ServeServer(env=watched(manager)) as server:
-        assert manager.told() == "READY=1"
-        assert [manager.told() for _ in range(3)] == [FED, FED, FED]
+        assert manager.next_message() == "READY=1"
+        assert [manager.next_message() for _ in range(3)] == [ALIVE, ALIVE, ALIVE]
         with connect(server) as stream:
             stream.wait_for("version")
             server.send_signal(signal.SIGTERM)
             stream.wait_for("server_restart")
-        assert set(manager.told_until("STOPPING=1")) <= {FED, "STOPPING=1"}
+        assert set(manager.messages_until("STOPPING=1")) <= {ALIVE, "STOPPING=1"}
         assert server.wait() == 0
-        while (told := manager.told(0.01)) is not None:
-            assert told == FED
+        while (message := manager.next_message(0.01)) is not None:
+            assert message == ALIVE
         assert "was not told" not in server.log
 
 
-def test_the_watchdog_starves_when_the_loop_is_blocked(tmp_path: Path) -> None:
-    """A hook that blocks the loop: no food while it does, and food again after it."""
+def test_the_watchdog_of_a_blocked_loop(tmp_path: Path) -> None:
+    """While a hook blocks the loop, no watchdog messages are sent. They come again afterwards."""
     (tmp_path / "blocking_hook.py").write_text(
         "import os\n"
         "def authorize(request_id, url, headers):\n"
-        f"    with open({str(tmp_path / 'gate')!r}) as gate:\n"  # a FIFO: gevent cannot see it
+        f"    with open({str(tmp_path / 'gate')!r}) as gate:\n"  # a FIFO blocks the loop
         "        gate.read()\n"
     )
     os.mkfifo(tmp_path / "gate")
     with FakeManager(tmp_path) as manager:
         hook = {"SSE_AUTHORIZE": "blocking_hook:authorize", "APP_TASKS_PATH": str(tmp_path)}
         with ServeServer(env=watched(manager) | hook) as server:
-            manager.told_until(FED)
-            with socket.create_connection(("127.0.0.1", server.port)) as client:
-                client.sendall(
-                    b"GET /api/sse/stream?request_id=a HTTP/1.1\r\nHost: localhost\r\n\r\n"
-                )
-                # Silence for two of the watchdog's limits: systemd would have acted.
-                while manager.told(2 * WATCHDOG_SECONDS) is not None:
+            manager.messages_until(ALIVE)
+            with Connection(server.port) as client:
+                client.send(request_bytes("GET", "/api/sse/stream?request_id=a"))
+                # Silence for two watchdog limits: systemd would have restarted the service.
+                while manager.next_message(2 * WATCHDOG_SECONDS) is not None:
                     pass
                 with open(tmp_path / "gate", "w"):
                     pass
-                assert manager.told() == FED
-                client.settimeout(TIME_LIMIT)
-                assert client.recv(12) == b"HTTP/1.1 200"
+                assert manager.next_message() == ALIVE
+                assert client.read_head().status == 200
 
 
-def test_a_worker_that_drains_is_fed_on(tmp_path: Path) -> None:
-    """SIGTERM to the worker: while it waits for a task, and nobody follows yet, it is alive."""
+def test_a_draining_worker_is_alive(tmp_path: Path) -> None:
+    """A worker that waits for its task after SIGTERM still sends watchdog messages."""
     with FakeManager(tmp_path) as manager, ServeServer(env=watched(manager)) as server:
-        manager.told_until("READY=1")
+        manager.messages_until("READY=1")
         task = start_task(server, "demo_task", steps=1000, delay=WATCHDOG_SECONDS)
         os.kill(server.worker_pid(), signal.SIGTERM)
         server.wait_for_log("shutdown begins")
-        # The worker now waits for its task. It is fed for more than five limits.
-        assert [manager.told() for _ in range(20)] == [FED] * 20
+        # The worker now waits for its task, for more than five watchdog limits.
+        assert [manager.next_message() for _ in range(20)] == [ALIVE] * 20
         answer = request(server.port, "POST", f"/api/tasks/{task}/cancel")
         assert answer.status == 200, answer.body
-        told = manager.told_until("READY=1")  # the next worker
-        assert set(told) <= {FED, "READY=1"}
+        messages = manager.messages_until("READY=1")  # the next worker
+        assert set(messages) <= {ALIVE, "READY=1"}
 
 
-def test_a_replaced_worker_says_nothing_more(tmp_path: Path) -> None:
-    """SIGHUP: the next worker says READY, and nobody says STOPPING."""
+def test_a_replaced_worker_sends_nothing(tmp_path: Path) -> None:
+    """After SIGHUP the next worker sends READY, and no process sends STOPPING."""
     with FakeManager(tmp_path) as manager, ServeServer(env=watched(manager)) as server:
-        manager.told_until("READY=1")
+        manager.messages_until("READY=1")
         server.send_signal(signal.SIGHUP)
-        assert set(manager.told_until("READY=1")) == {FED, "READY=1"}
+        assert set(manager.messages_until("READY=1")) == {ALIVE, "READY=1"}
 
 
 @pytest.mark.parametrize("command", ["serve", "gateway"])
 def test_socket_activation(command: str) -> None:
-    """The socket that is handed over is served, though its address is taken: by itself."""
+    """The server uses the socket that systemd passes, although its address is already in use."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         start = socket_activated(listener, [sys.executable, "-m", "app", command])
         with Server(start, listener=listener) as server:
             assert request(server.port, "GET", "/healthz").status == 200
             assert server.terminate() == 0
-        # What systemd holds goes on listening: clients wait for the next process.
+        # The socket of systemd still listens, so clients wait for the next process.
         with socket.create_connection(("127.0.0.1", listener.getsockname()[1]), 1):
             pass

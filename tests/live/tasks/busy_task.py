@@ -1,4 +1,4 @@
-"""A user's task that computes in pure Python, for the tests of the event loop."""
+"""A task that computes in pure Python, for the tests of the event loop."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from app.tasks.base import BaseTask, TaskProgressHandle
 
 
 class Counted(BaseModel):
-    """How far it got."""
+    """The count that the task has reached."""
 
     count: int
 
 
 class BusyTask(BaseTask):
-    """Counts for a while and lets nobody else have the interpreter if it can help it."""
+    """A task that counts, and keeps the interpreter lock as long as Python allows."""
 
     cpu_bound = True
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: object) -> Counted:
-        """Count until it has had a processor for two seconds."""
+        """Count for two seconds of processor time."""
         until, count = time.thread_time() + 2, 0
         while time.thread_time() < until:
             for _ in range(10_000):

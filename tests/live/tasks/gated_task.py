@@ -1,4 +1,4 @@
-"""A user's task that a test ends when it has seen enough, so that no test races against it."""
+"""A task that ends when the test allows it, so that no test depends on timing."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pydantic import BaseModel
 from app.tasks.base import BaseTask, TaskProgressHandle
 
 GATED_TASK = "tests.live.tasks.gated_task:GatedTask"
-"""For ``APP_TASKS``."""
+"""The value of APP_TASKS that offers this task."""
 
 _PAUSE = 0.01
 
 
 class GatedParams(BaseModel):
-    """What can be asked of it.
+    """The parameters of the task.
 
     Args:
-        steps: how many steps.
-        gate: the last step is done when this file exists.
-        delay: how long each of the others takes, seconds.
+        steps: the number of steps.
+        gate: the file that must exist before the last step.
+        delay: the duration of each step, in seconds.
     """
 
     steps: int
@@ -31,18 +31,18 @@ class GatedParams(BaseModel):
 
 
 class Passed(BaseModel):
-    """How many steps it did."""
+    """The number of steps that the task has taken."""
 
     steps: int
 
 
 class GatedTask(BaseTask):
-    """Counts its steps as ``demo_task`` does, but does the last one only when it may."""
+    """A task that counts its steps like ``demo_task``, but takes the last step only at the gate."""
 
     params_model = GatedParams
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: Any) -> Passed:
-        """Report every step, the last one behind the gate."""
+        """Report every step, and wait for the gate before the last one."""
         steps, gate = kwargs["steps"], kwargs["gate"]
         for step in range(1, steps + 1):
             while step == steps and not gate.exists():

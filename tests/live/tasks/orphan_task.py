@@ -1,4 +1,4 @@
-"""A user's task that leaves a process behind, for the tests of orphans."""
+"""A task that leaves a process behind, for the tests of orphans."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from app.tasks.base import BaseTask, TaskProgressHandle
 
 
 class Left(BaseModel):
-    """Which process was left, by its number where the task runs."""
+    """The process id of the orphan, in the namespace of the task."""
 
     pid: int
 
 
 class OrphanTask(BaseTask):
-    """Starts a shell that starts another one and ends; the other one waits for a file."""
+    """A task whose shell starts another shell and ends. The other shell waits for a file."""
 
     def execute(
         self, progress_handle: TaskProgressHandle, *, until: str, status: int, **kwargs: object
     ) -> Left:
-        """Leave a process that ends with ``status`` once there is a file ``until``."""
+        """Leave a process that ends with ``status`` when the file ``until`` exists."""
         waiting = f'while [ ! -e "{until}" ]; do sleep 0.05; done; exit {status}'
         script = f"({waiting}) </dev/null >/dev/null 2>&1 & echo $!"
         done = subprocess.run(["sh", "-c", script], stdout=subprocess.PIPE, check=True)

@@ -1,4 +1,4 @@
-"""A user's tasks that run programs, and try what the serving process must not do."""
+"""Tasks that run programs, and tasks that try actions which the serving process forbids."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from app.tasks.base import BaseTask, TaskProgressHandle
 
 
 class Answers(BaseModel):
-    """What came out, one entry for each thing that was tried."""
+    """The outcomes of a task, one for each attempt."""
 
     answers: list[Any]
 
 
 def _run_and_note(note: str, status: int) -> str:
-    """A shell command that notes in a file that it ran, says so, and ends with a status."""
+    """Return a shell command that writes a line to a file, prints, and ends with a status."""
     return f"echo ran >> {note}; echo out; echo err >&2; exit {status}"
 
 
@@ -53,12 +53,12 @@ async def _asyncio_program(status: int) -> list[Any]:
 
 
 class RunPrograms(BaseTask):
-    """Runs commands in every way there is, on a native thread."""
+    """A task that runs commands in every way that Python has, on a native thread."""
 
     cpu_bound = True
 
     def execute(self, progress_handle: TaskProgressHandle, *, note: str, rounds: int) -> Answers:
-        """Run them; each round notes one line in ``note`` for each of four ways."""
+        """Run the commands. Each round adds four lines to the file ``note``."""
         answers = []
         for number in range(rounds):
             status = number % 7
@@ -76,11 +76,11 @@ class RunPrograms(BaseTask):
         return Answers(answers=[*answers, _stop()])
 
 
-class RunProgramsGently(BaseTask):
-    """The same commands in the event loop's thread, by gevent's subprocess."""
+class RunProgramsWithGevent(BaseTask):
+    """A task that runs the same commands with gevent's subprocess, on the event loop."""
 
     def execute(self, progress_handle: TaskProgressHandle, *, rounds: int) -> Answers:
-        """Run them."""
+        """Run the commands."""
         answers = []
         for number in range(rounds):
             done = subprocess.run(["sh", "-c", f"exit {number % 7}"])
@@ -91,12 +91,12 @@ class RunProgramsGently(BaseTask):
 
 
 class RunAsyncio(BaseTask):
-    """Runs asyncio with programs and threads, on a native thread."""
+    """A task that uses asyncio with programs and threads, on a native thread."""
 
     cpu_bound = True
 
     def execute(self, progress_handle: TaskProgressHandle, *, rounds: int) -> Answers:
-        """Run as many programs side by side as there are rounds."""
+        """Run one program for each round, all at the same time."""
 
         async def all_of_them() -> list[list[Any]]:
             return await asyncio.gather(*(_asyncio_program(n % 7) for n in range(rounds)))
@@ -105,7 +105,7 @@ class RunAsyncio(BaseTask):
 
 
 def _refusals(note: str) -> list[str]:
-    """What each forbidden thing says; none of them may leave a line in ``note``."""
+    """Return the error of each forbidden action. None of them may write to ``note``."""
 
     def mark() -> None:
         Path(note).write_text("it ran")
@@ -122,23 +122,23 @@ def _refusals(note: str) -> list[str]:
     for method in ("fork", "spawn", "forkserver"):
         context: Any = multiprocessing.get_context(method)
         tries += [context.Process(target=mark).start, lambda context=context: context.Pool(1)]
-    said = []
+    errors = []
     for attempt in tries:
         try:
             attempt()
         except RuntimeError as exc:
-            said.append(str(exc))
+            errors.append(str(exc))
         else:
-            said.append("it was not refused")
-    return said
+            errors.append("it was not refused")
+    return errors
 
 
 class TryForbidden(BaseTask):
-    """Tries to copy the serving process, in the event loop's thread."""
+    """A task that tries to copy the serving process, on the event loop."""
 
     def execute(self, progress_handle: TaskProgressHandle, *, note: str) -> Answers:
-        """Try it, and asyncio."""
-        said = _refusals(note)
+        """Try to copy the process, and try to run asyncio."""
+        errors = _refusals(note)
 
         async def mark() -> None:
             Path(note).write_text("it ran")
@@ -148,30 +148,30 @@ class TryForbidden(BaseTask):
             try:
                 attempt(mark())
             except RuntimeError as exc:
-                said.append(str(exc))
+                errors.append(str(exc))
             else:
-                said.append("it was not refused")
+                errors.append("it was not refused")
         loop.close()
-        return Answers(answers=said)
+        return Answers(answers=errors)
 
 
-class TryForbiddenNatively(BaseTask):
-    """The same on a native thread."""
+class TryForbiddenOnThread(BaseTask):
+    """The same task on a native thread."""
 
     cpu_bound = True
 
     def execute(self, progress_handle: TaskProgressHandle, *, note: str) -> Answers:
-        """Try it."""
+        """Try to copy the process."""
         return Answers(answers=_refusals(note))
 
 
 class ListInherited(BaseTask):
-    """Says which sockets a program inherits that is started without closing anything."""
+    """A task that lists the descriptors which programs inherit if nothing is closed for them."""
 
     cpu_bound = True
 
     def execute(self, progress_handle: TaskProgressHandle, *, note: str) -> Answers:
-        """Ask programs started by two ways."""
+        """Start a program in two ways, and return its descriptors."""
         script = (
             "import os; print([os.readlink(f'/proc/self/fd/{n}') for n in"
             " os.listdir('/proc/self/fd') if os.path.islink(f'/proc/self/fd/{n}')])"

@@ -1,4 +1,4 @@
-"""A module of tasks whose import ignores signals and does not end."""
+"""A module of tasks whose import ignores signals and never ends."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class FakeManager:
         """Close the socket."""
         self._socket.close()
 
-    def told(self, limit: float = TIME_LIMIT) -> str | None:
+    def next_message(self, limit: float = TIME_LIMIT) -> str | None:
         """Wait for the next message, and return its first line; None after ``limit`` seconds."""
         self._socket.settimeout(limit)
         try:
@@ -51,7 +51,7 @@ class FakeManager:
         except TimeoutError:
             return None
 
-    def told_until(self, wanted: str) -> list[str]:
+    def messages_until(self, wanted: str) -> list[str]:
         """Wait for a message, and return the first lines of all messages up to this message.
 
         Raises:
@@ -59,7 +59,7 @@ class FakeManager:
         """
         messages: list[str] = []
         while wanted not in messages:
-            message = self.told()
+            message = self.next_message()
             assert message is not None, f"no {wanted} after {messages}"
             messages.append(message)
         return messages

@@ -20,16 +20,16 @@ def test_messages(tmp_path: Path) -> None:
     ):
         for message in (b"A=1\nB=2", b"C=3"):
             sender.sendto(message, manager.address)
-        assert manager.told_until("C=3") == ["A=1", "C=3"]
-        assert manager.told(0.01) is None
+        assert manager.messages_until("C=3") == ["A=1", "C=3"]
+        assert manager.next_message(0.01) is None
 
 
 def test_a_message_that_does_not_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the message that is missing and the messages that came."""
     with FakeManager(tmp_path) as manager:
-        monkeypatch.setattr(manager, "told", lambda: None)
+        monkeypatch.setattr(manager, "next_message", lambda: None)
         with pytest.raises(AssertionError, match="no READY=1 after"):
-            manager.told_until("READY=1")
+            manager.messages_until("READY=1")
 
 
 def test_activation() -> None:

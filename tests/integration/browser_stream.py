@@ -1,4 +1,4 @@
-"""A browser's view of a stream: named events with JSON data, whatever the wire dialect."""
+"""A stream as the code of a page sees it: named events with JSON data, in either dialect."""
 
 from __future__ import annotations
 
@@ -12,32 +12,36 @@ from gateway_shim.protocol.event_stream import Dialect
 from tests.support.http.sse_parser import SSEEvent
 from tests.support.http.stream import Stream, open_stream
 
-__all__ = ["Browser", "Message", "WrongDialect"]
+__all__ = ["BrowserStream", "Message", "WrongDialect"]
 
 
 _READY = SSEEvent("ready", "")
 
 
 class WrongDialect(AssertionError):
-    """An event is written in another dialect than the stream's others, or than was said."""
+    """An event has another dialect than the earlier events, or than the gateway should have."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One event: its name, and its data as parsed JSON."""
+    """One event, with its name and its data as parsed JSON."""
 
     name: str
     data: Any
 
 
-class Browser:
-    """A context manager: an open stream.
+class BrowserStream:
+    """A context manager that opens a stream and closes it at the end of the block.
 
     Args:
-        port: the gateway's, or the monolith's.
-        request_id: the browser's id for its stream.
-        dialect: what the gateway speaks; None: whatever the first event shows.
-        version: of HTTP.
+        port: the port of the gateway, or of the backend that contains it.
+        request_id: the request id of the stream.
+        dialect: the dialect of the gateway; None: the dialect of the first event.
+        version: the HTTP version.
+
+    Attributes:
+        request_id: the request id of the stream.
+        stream: the stream with its raw events.
     """
 
     def __init__(
@@ -52,7 +56,7 @@ class Browser:
         )
 
     def __enter__(self) -> Self:
-        """Use as a context manager: closed at the end."""
+        """Return the open stream."""
         return self
 
     def __exit__(
@@ -61,24 +65,24 @@ class Browser:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close."""
+        """Close the stream."""
         self.stream.close()
 
     @property
     def messages(self) -> list[Message]:
-        """Every event so far."""
+        """All events so far."""
         return self._read_all(self.stream.events)
 
     def wait_for(self, name: str) -> Any:
-        """The next event of this name: its data."""
+        """Wait for the next event with this name, and return its data."""
         return self.collect_until(lambda message: message.name == name)[-1].data
 
     def next(self) -> Message:
-        """The next event, whatever it is."""
+        """Wait for the next event, and return it."""
         return self.collect_until(lambda _: True)[-1]
 
     def collect_until(self, wanted: Callable[[Message], bool]) -> list[Message]:
-        """The events from where the last wait stopped, up to and with the wanted one."""
+        """Wait for an event, and return all events from the end of the last wait to that event."""
 
         def is_wanted(event: SSEEvent) -> bool:
             message = self._read(event)
@@ -87,7 +91,7 @@ class Browser:
         return self._read_all(self.stream.collect_until(is_wanted))
 
     def task_story(self, task_id: str) -> list[dict[str, Any]]:
-        """Wait for a task's terminal event, and return all events of that task so far."""
+        """Wait for the last event of a task, and return the data of all its events."""
 
         def is_last(message: Message) -> bool:
             return (
@@ -108,7 +112,7 @@ class Browser:
         return [message for message in map(self._read, events) if message is not None]
 
     def _read(self, event: SSEEvent) -> Message | None:
-        """What an event says; None for the envelope dialect's ``ready``, which says nothing."""
+        """Return the message of an event; None for ``ready`` of the envelope dialect."""
         is_envelope = event.type == "message" or event == _READY
         dialect = Dialect.ENVELOPE if is_envelope else Dialect.NAMED
         if self._dialect is None:
@@ -121,5 +125,5 @@ class Browser:
         if dialect is Dialect.NAMED:
             return Message(event.type, data)
         if list(data) != ["type", "payload"]:
-            raise WrongDialect(f"{event} is no envelope")
+            raise WrongDialect(f"{event} is not an envelope")
         return Message(data["type"], data["payload"])
