@@ -188,7 +188,7 @@ def test_stale_disconnect(installation: Installation) -> None:
 
 @pytest.mark.parametrize("leave", ["close", "reset"])
 def test_one_client_gone_in_the_middle(installation: Installation, leave: str) -> None:
-    """When one client leaves in the middle of a task, the others miss no event."""
+    """A client that leaves in the middle of a task does not affect the others."""
     with (
         installation.connect() as one,
         installation.connect() as leaver,

@@ -1,4 +1,4 @@
-"""When the backend ends, its streams end cleanly with each kind of gateway."""
+"""The end of the backend ends its streams cleanly, with each kind of gateway."""
 
 from __future__ import annotations
 

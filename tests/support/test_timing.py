@@ -25,7 +25,7 @@ def test_returns_first_true_answer() -> None:
 
 
 def test_says_what_was_waited_for() -> None:
-    """When the limit passes, the error names the condition."""
+    """The error after the time limit names the condition."""
     with pytest.raises(TimeLimitPassed, match=r"^waited 0\.0 s for a sign$"):
         wait_until(lambda: False, "a sign", limit=0.0)
 

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 SECONDS = 15.0
-"""How long an attacker waits for the server before it tries another connection, in seconds."""
+"""The time limit after which an attacker tries another connection, in seconds."""
 
 
 @dataclass

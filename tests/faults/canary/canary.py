@@ -32,7 +32,7 @@ MAX_RATIO = 50
 """The limit of the ratio of the 99th percentile under attack to that of the idle server."""
 
 _SETTLING = 0.25
-"""How long the canary measures before it decides that the server is idle again, in seconds."""
+"""The length of the measurement that shows that the server is idle again, in seconds."""
 
 _SETTLED = 3.0
 """The limit of the ratio of an idle median to ``IDLE_FLOOR`` or to the first idle median."""

@@ -15,7 +15,7 @@ EVERY = 0.05
 """The time between two requests, in seconds."""
 
 LIMIT = 10.0
-"""How long a request waits for its response, in seconds.
+"""The time limit of a request, in seconds.
 
 A failed request counts as one that took this long, because a server that refuses the canary at once
 is not a fast server.

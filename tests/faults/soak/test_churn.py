@@ -1,4 +1,4 @@
-"""The soak's clients come and go at the same rate from the beginning to the end."""
+"""Tests of the rate at which the soak's clients come and go."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.faults.soak.churn import STAYS, stays
 
 
 def openings(clients: int, seconds: float) -> list[float]:
-    """When streams are opened, leaving out the first of each client, which is at 0."""
+    """Return the times at which streams are opened, without the first stream of each client."""
     source = random.Random(7)
     moments = []
     for number in range(clients):
@@ -23,7 +23,7 @@ def openings(clients: int, seconds: float) -> list[float]:
 
 
 def test_as_many_streams_open_in_each_minute() -> None:
-    """No minute of ten has a third more or less than another."""
+    """The numbers of streams opened in each of ten minutes differ by at most a third."""
     per_minute = [0] * 10
     for moment in openings(100, 600):
         per_minute[int(moment // 60)] += 1
@@ -32,7 +32,7 @@ def test_as_many_streams_open_in_each_minute() -> None:
 
 
 def test_residents_stay_for_the_whole_run() -> None:
-    """A fifth of the clients; all others stay for at most twenty seconds."""
+    """A fifth of the clients stay for the whole run, and the others for at most twenty seconds."""
     source = random.Random(7)
     assert list(islice(stays(5, 600, source), 2)) == [600, 600]
     for number in (1, 2, 3, 4):

@@ -65,7 +65,7 @@ def test_a_closed_terminal_ends_the_server(command: Sequence[str], output: bool)
 
 @pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["serve", "gunicorn"])
 def test_streams_end_cleanly_when_the_terminal_closes(command: Sequence[str]) -> None:
-    """When a shell closes, the worker gets SIGHUP, too, and still ends its streams cleanly."""
+    """A worker that gets SIGHUP from a closing shell still ends its streams cleanly."""
     with Terminal() as terminal, Server(terminal.command(command)) as server:
         with connect(server) as stream:
             stream.wait_for("version")

@@ -105,7 +105,7 @@ def test_bytes_after_the_end() -> None:
 
 
 def test_silence_passes_the_time_limit() -> None:
-    """When the time limit passes, the error names the thing that the client waited for."""
+    """The error after the time limit names the thing that the client waited for."""
     with (
         ScriptedServer(answer()) as server,
         Connection(server.port) as connection,
