@@ -13,7 +13,7 @@ from typing import Any
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.event_stream import Dialect
-from gateway_shim.protocol.http import ErrorCode, Refusal, error_body, status_phrase
+from gateway_shim.protocol.http import ErrorCode, Refusal, status_phrase
 
 __all__ = [
     "CALLBACK_TIME_LIMIT_SECONDS",
@@ -105,12 +105,14 @@ def refusal(outcome: CallbackAnswer | CallbackFailure, dialect: Dialect) -> Refu
         outcome = CallbackFailure.UNAVAILABLE
     if isinstance(outcome, CallbackFailure):
         status, code, message = outcome.value
-        return Refusal(status, error_body(code, message))
+        return Refusal(status, code, message)
     if outcome.accepted:
         return None
-    if dialect is Dialect.ENVELOPE and outcome.status in (400, 401, 403):
-        return Refusal(200, in_stream=wire.rejected(outcome.status, outcome.message))
     code = {401: ErrorCode.BACKEND_AUTH_FAILED, 403: ErrorCode.BACKEND_FORBIDDEN}.get(
         outcome.status, ErrorCode.BACKEND_ERROR
     )
-    return Refusal(outcome.status, error_body(code, f"Backend returned {outcome.status}"))
+    message = f"Backend returned {outcome.status}"
+    if dialect is Dialect.ENVELOPE and outcome.status in (400, 401, 403):
+        event = wire.rejected(outcome.status, outcome.message)
+        return Refusal(200, code, message, in_stream=event)
+    return Refusal(outcome.status, code, message)

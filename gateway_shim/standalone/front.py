@@ -7,7 +7,9 @@ from typing import Any
 
 from gateway_shim.errors import BadSend, UnknownToken, WriteFailed
 from gateway_shim.protocol import http as contract
-from gateway_shim.protocol.http import ErrorCode, Route
+from gateway_shim.protocol import routes
+from gateway_shim.protocol.http import ErrorCode
+from gateway_shim.protocol.routes import Route
 from gateway_shim.protocol.send_request import parse_send
 from gateway_shim.server.responses.transfers import TransferLimits
 from gateway_shim.server.runtime import EXTENSION
@@ -61,7 +63,7 @@ class Front:
 
     def route(self, method: str, target: str) -> Route:
         """Every GET but two is a stream."""
-        return contract.route(method, target)
+        return routes.route(method, target)
 
     def body_limit(self, method: str, target: str) -> int:
         """A send's body has the contract's limit; nothing else has one."""

@@ -16,13 +16,13 @@ from typing import Any
 import gateway_shim.server.worker
 from gateway_shim.http_client import certificates, web_url
 from gateway_shim.http_client import response_head as http_head
-from gateway_shim.protocol import callbacks, stream_request
+from gateway_shim.protocol import callbacks, routes, stream_request
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol import http as contract
 from gateway_shim.protocol.bodies import content_coding
 from gateway_shim.protocol.callbacks import Action, Reason
 from gateway_shim.protocol.event_stream import Frame
-from gateway_shim.protocol.http import Route
+from gateway_shim.protocol.routes import Route
 from tests.gateway_shim.parity.request_mutants import REQUEST_MUTANTS
 
 MUTANTS: dict[str, Callable[[], None]] = dict(REQUEST_MUTANTS)
@@ -214,20 +214,20 @@ def body_limit_off_by_one() -> None:
 @mutant
 def health_is_case_sensitive() -> None:
     """``/HEALTHZ`` is a stream."""
-    route = contract.route
+    route = routes.route
 
     def strict(method: str, target: str) -> Route:
         found = route(method, target)
         return Route.STREAM if found is Route.HEALTH and target != target.lower() else found
 
-    contract.route = strict
+    routes.route = strict
 
 
 @mutant
 def head_calls_the_backend() -> None:
     """Divergence 5 is gone: HEAD opens a stream."""
-    route = contract.route
-    contract.route = lambda method, target: route(
+    route = routes.route
+    routes.route = lambda method, target: route(
         "GET" if method == "HEAD" and target != "/healthz" else method, target
     )
 

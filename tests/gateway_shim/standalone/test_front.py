@@ -13,7 +13,8 @@ import gevent
 import pytest
 
 from gateway_shim.protocol.event_stream import Dialect, Event
-from gateway_shim.protocol.http import CORS_HEADERS, Route
+from gateway_shim.protocol.http import CORS_HEADERS
+from gateway_shim.protocol.routes import Route
 from gateway_shim.server.runtime import EXTENSION
 from gateway_shim.standalone.front import Front, answer_send
 from gateway_shim.streams.config import Cors

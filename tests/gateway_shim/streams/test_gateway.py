@@ -57,7 +57,7 @@ def names_and_data(events: list[SSEEvent]) -> list[tuple[str, str]]:
 
 def test_a_check_comes_before_the_backend() -> None:
     """What the check refuses is answered as it says; the backend is not asked."""
-    refusal = Refusal(403, b"{}")
+    refusal = Refusal(403, "C", "m")
     backend = FakeBackend()
     asked: list[StreamRequest] = []
 
