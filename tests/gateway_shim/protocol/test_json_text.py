@@ -137,3 +137,16 @@ def test_quote_round_trip(text: str) -> None:
     pairs_joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
     assert json.loads(quoted) == pairs_joined
     assert json_text.parse(quoted) == pairs_joined
+
+
+def test_loads() -> None:
+    """Integers stay integers, and bytes are decoded, as json.loads does."""
+    assert json_text.loads(b'{"a":[1,1.5,"\xc3\xa9"]}') == {"a": [1, 1.5, "é"]}
+    assert isinstance(json_text.loads("7"), int)
+
+
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"a":-Infinity}', "{"])
+def test_loads_bad(text: str) -> None:
+    """A text that JSON.parse refuses raises ValueError."""
+    with pytest.raises(ValueError, match=r"."):
+        json_text.loads(text)
