@@ -106,7 +106,7 @@ def test_a_file_without_certificates(variable: str, content: bytes, tmp_path: Pa
     """It is not taken for "trust nobody"."""
     path = tmp_path / "empty.pem"
     path.write_bytes(content)
-    with pytest.raises(InvalidConfiguration, match="it holds no certificate"):
+    with pytest.raises(InvalidConfiguration, match="it contains no certificate"):
         client_context({variable: str(path)})
 
 

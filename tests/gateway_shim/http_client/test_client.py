@@ -361,9 +361,9 @@ def test_a_body_that_does_not_come() -> None:
 @pytest.mark.parametrize(
     ("head", "body", "words"),
     [
-        (b"Content-Length: 10", b"short", "it was cut off in the middle"),
-        (b"Transfer-Encoding: chunked", b"5\r\nab", "it was cut off in the middle"),
-        (b"Transfer-Encoding: chunked", b"fish\r\n", "it was cut off in the middle"),
+        (b"Content-Length: 10", b"short", "the answer was cut off in the middle"),
+        (b"Transfer-Encoding: chunked", b"5\r\nab", "the answer was cut off in the middle"),
+        (b"Transfer-Encoding: chunked", b"fish\r\n", "the answer was cut off in the middle"),
         (b"Content-Encoding: gzip\r\nContent-Length: 3", b"xyz", "Received response with content"),
     ],
 )

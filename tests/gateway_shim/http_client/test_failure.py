@@ -31,7 +31,7 @@ def wrapped(inner: Exception) -> Exception:
     [
         (TimeoutError(), AnswerTimeout, "no answer in time"),
         (ConnectionRefusedError(111, "Connection refused"), RequestFailed, "Connection refused"),
-        (http.client.IncompleteRead(b"x"), RequestFailed, "it was cut off in the middle"),
+        (http.client.IncompleteRead(b"x"), RequestFailed, "the answer was cut off in the middle"),
         (http.client.BadStatusLine("odd"), RequestFailed, "odd"),
         (urllib3.exceptions.DecodeError("not gzip"), RequestFailed, "not gzip"),
         (ssl.SSLCertVerificationError(1, "self-signed"), BadCertificate, "self-signed"),
