@@ -1,4 +1,4 @@
-"""Everything of the gateway that is not a stream, as a WSGI application."""
+"""The WSGI application of the standalone gateway: all requests that are not streams."""
 
 from __future__ import annotations
 
@@ -48,11 +48,12 @@ def answer_send(
 
 
 class Front:
-    """The WSGI application of a gateway on a port of its own.
+    """The WSGI application of a standalone gateway, and its Runtime.
 
     Args:
-        gateway: the gateway that it stands before. Start and drain it through this object,
-            which is its own :class:`~gateway_shim.server.runtime.Runtime`.
+        gateway: the gateway. Start and drain the gateway by this object's methods; see
+            :class:`~gateway_shim.server.runtime.Runtime`.
+        drain_seconds: the time in which clients must read their last bytes at the end, seconds.
     """
 
     def __init__(self, gateway: Gateway, drain_seconds: float = 5.0) -> None:
@@ -62,15 +63,15 @@ class Front:
         self._drain_seconds = drain_seconds
 
     def route(self, method: str, target: str) -> Route:
-        """Every GET but two is a stream."""
+        """Return the route of a request. Every GET opens a stream, except for the health checks."""
         return routes.route(method, target)
 
     def body_limit(self, method: str, target: str) -> int:
-        """A send's body has the contract's limit; nothing else has one."""
+        """Return the size limit of a request's body, bytes. Only a send may have a body."""
         return contract.MAX_BODY_BYTES if self.route(method, target) is Route.SEND else 0
 
     def start(self) -> None:
-        """Start the gateway's heartbeats and callbacks."""
+        """Start the heartbeats and the callbacks of the gateway."""
         self.gateway.start()
 
     def shutdown(self) -> None:

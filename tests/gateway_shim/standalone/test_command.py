@@ -16,8 +16,7 @@ from gateway_shim.http_client.certificates import VARIABLES
 from gateway_shim.log_lines import log_format
 from gateway_shim.protocol.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.protocol.event_stream import Dialect
-from gateway_shim.standalone import command
-from gateway_shim.standalone import wiring as standalone
+from gateway_shim.standalone import command, factory
 from gateway_shim.standalone.front import Front
 from gateway_shim.standalone.http_backend import HttpBackend
 from tests.support.server import free_port
@@ -44,7 +43,7 @@ def _no_gunicorn(monkeypatch: pytest.MonkeyPatch) -> None:
     STARTED.clear()
     monkeypatch.setattr(command, "GunicornServer", FakeServer)
     monkeypatch.setattr(log_format, "install", lambda *_: None)
-    monkeypatch.setattr(standalone, "raise_limit", lambda: 100_000)
+    monkeypatch.setattr(factory, "raise_limit", lambda: 100_000)
     for name in (
         *("PORT", "HOST", "CALLBACK_URL", "HEARTBEAT_INTERVAL_SECONDS", "SSE_DIALECT"),
         *("SSE_MAX_CONNECTIONS_PER_ADDRESS", "TRUSTED_PROXIES", "SSE_MAX_PENDING_CONNECTS"),
@@ -127,7 +126,7 @@ def test_defaults(
     assert options["bind"][0] == "127.0.0.1:3000"
     assert front.gateway.backend.configured is False
     assert [record.message for record in caplog.records] == [
-        "CALLBACK_URL is not set: every stream will be refused with 503"
+        "CALLBACK_URL is not set: every stream is refused with 503"
     ]
     assert front.gateway.config.heartbeat_interval == 15
     assert front.gateway.config.dialect is Dialect.NAMED
@@ -187,7 +186,7 @@ def test_bad_heartbeat(text: str, caplog: pytest.LogCaptureFixture) -> None:
     _, front = started(options)
     assert front.gateway.config.heartbeat_interval == 15
     assert errors(caplog) == [
-        f"HEARTBEAT_INTERVAL_SECONDS must be an integer from 1 on, but it is {text!r}: using 15"
+        f"HEARTBEAT_INTERVAL_SECONDS must be an integer of at least 1, but it is {text!r}; using 15"
     ]
 
 
@@ -291,7 +290,7 @@ def test_bad_keep_alive(caplog: pytest.LogCaptureFixture) -> None:
     options, _ = started(run(PORT=str(free_port()), HOST="127.0.0.1", KEEP_ALIVE_SECONDS="0"))
     assert options["keepalive"] == 150
     assert errors(caplog) == [
-        "KEEP_ALIVE_SECONDS must be an integer from 1 on, but it is '0': using 150"
+        "KEEP_ALIVE_SECONDS must be an integer of at least 1, but it is '0'; using 150"
     ]
 
 

@@ -468,7 +468,7 @@ def test_the_answer_of_a_proxy(
     server.answer = says(b"HTTP/1.1 407 P\r\nContent-Length: 0\r\n\r\n")
     assert backend.connect(CONNECT) is CallbackFailure.UNAVAILABLE
     assert [message for message, _, _ in logged(caplog)] == [
-        "the callback failed: it was answered 407"
+        "the callback failed: the answer was 407, which only a proxy may give"
     ]
 
 
