@@ -23,7 +23,7 @@ patches the standard library.
 
 The layers, in which imports run downwards only::
 
-    standalone        a gateway on a port of its own
+    standalone        a gateway as a process with its own port
     server            gunicorn, as streams need it
     streams           the streams of one process
     http_client       requests to other servers

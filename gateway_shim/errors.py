@@ -56,7 +56,7 @@ class GatewayError(Exception):
     """The root of all errors that this package raises on purpose."""
 
 
-# ------------------------------------------------------------------------- our fault
+# ------------------------------------------------------------------------- our own mistakes
 
 
 class Misuse(GatewayError):
@@ -84,14 +84,14 @@ class NotAllowedHere(Misuse, RuntimeError):
     """
 
 
-# ------------------------------------------------------------------------- the operator's fault
+# ------------------------------------------------------------------------- the operator's mistakes
 
 
 class InvalidConfiguration(GatewayError):
     """A setting that cannot work. The message names the setting and says what would work."""
 
 
-# ------------------------------------------------------------------------- the peer's fault
+# ------------------------------------------------------------------------- faults of the peer
 
 
 class PeerFault(GatewayError):
@@ -150,7 +150,7 @@ class BadURL(RequestFailed):
     """A URL that is not an http(s) URL. Nothing was sent."""
 
 
-# ------------------------------------------------------------------------- nobody's fault
+# ------------------------------------------------------------------------- other causes
 
 
 class TransferEnded(GatewayError):

@@ -68,7 +68,7 @@ def _trust_file(context: ssl.SSLContext, variable: str, path: str) -> None:
     try:
         alone.load_verify_locations(cafile=path)
         context.load_verify_locations(cafile=path)
-        # Counted in a context of its own, because a certificate that is trusted already does not
+        # Counted in a separate context, because a certificate that is trusted already does not
         # count again.
         if alone.cert_store_stats()["x509"]:
             return

@@ -33,8 +33,8 @@ _ORIGINS = 4
 
 _IDLE_SECONDS = 4.0
 """The time for which an idle connection is kept, the same as in Node's fetch. Many servers close an
-idle connection after 5 s. If a request is sent at the moment of the close, nobody knows if the
-server has read it."""
+idle connection after 5 s. If a request is sent at the moment of the close, the client cannot know
+if the server has read it."""
 
 _MARGIN_SECONDS = 1.0
 """The time by which a connection is given up before its server would close it."""
