@@ -79,7 +79,7 @@ def test_requests_bundle_wins(file: Path, tmp_path: Path) -> None:
 
 
 def test_folders(file: Path, tmp_path: Path) -> None:
-    """The files of a folder are read at the check of a certificate; they replace the public ones."""
+    """A folder's files are read when a certificate is checked; they replace the public ones."""
     for environ in (
         {"SSL_CERT_DIR": f"{tmp_path}:{tmp_path}"},
         {"REQUESTS_CA_BUNDLE": str(tmp_path)},
