@@ -21,10 +21,10 @@ import requests
 import urllib3
 
 from gateway_shim.errors import BadRedirect, BadURL, InvalidConfiguration, RequestFailed
+from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.certificates import default_context
 from gateway_shim.http_client.failure import request_failure
 from gateway_shim.http_client.pool import HttpPool
-from gateway_shim.http_client.reply import HttpAnswer
 from gateway_shim.http_client.request import HttpRequest
 from gateway_shim.http_client.session import HttpSession
 from gateway_shim.http_client.web_url import parse_web_url

@@ -21,8 +21,8 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from gateway_shim.event_loop.tcp import peer_has_left
+from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.final_response import FinalResponse
-from gateway_shim.http_client.reply import HttpAnswer
 from gateway_shim.http_client.request import HttpRequest
 from gateway_shim.http_client.web_url import WebURL
 

@@ -9,8 +9,8 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.final_response import FinalResponse
-from gateway_shim.http_client.reply import HttpAnswer
 from gateway_shim.http_client.request import HttpRequest
 
 __all__ = ["HttpSession"]

@@ -12,7 +12,7 @@ import contextlib
 import gevent
 from gevent.pool import Pool
 
-from gateway_shim.http_client.reply import HttpAnswer
+from gateway_shim.http_client.answer import HttpAnswer
 
 __all__ = ["BODIES_AT_ONCE", "UnreadBodies"]
 

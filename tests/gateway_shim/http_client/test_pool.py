@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.certificates import default_context
 from gateway_shim.http_client.pool import HttpPool
-from gateway_shim.http_client.reply import HttpAnswer
 from gateway_shim.http_client.request import HttpRequest
 from gateway_shim.http_client.web_url import parse_web_url
 from tests.support.scripted import Script, ScriptedServer, answer

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gateway_shim.errors import RequestFailed
+from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.client import HttpClient
-from gateway_shim.http_client.reply import HttpAnswer
 from tests.support.scripted import ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
 
