@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 import pytest
 
-from gateway_shim.server.requests.plain_http import PlainHttp
+from gateway_shim.server.responses.plain_http import PlainHttp
 from tests.gateway_shim.streams.rig import tcp_pair
 from tests.support.http import Connection
 
