@@ -36,7 +36,7 @@ class HttpAnswer:
 
     def __init__(self, raw: urllib3.HTTPResponse, close: Callable[[], None]) -> None:
         self._raw = raw
-        self._close: Callable[[], None] | None = close
+        self._close: Callable[[], None] | None = close  # None once it was called
         self._original = cast(FinalResponse, raw._original_response)
         self.status = raw.status
         self.reason = raw.reason or ""

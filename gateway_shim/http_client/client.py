@@ -61,13 +61,13 @@ class HttpClient:
         context: Callable[[], ssl.SSLContext] = default_context,
         unread: Callable[[HttpAnswer], None] | None = None,
     ) -> None:
-        self._redirects = redirects
-        self._transport: _Transport
+        self._redirects = redirects  # the number of redirects to follow
+        self._transport: _Transport  # sends each request
         if environment:
             self._transport = HttpSession(connections=connections)
         else:
             self._transport = HttpPool(connections, context)
-        self._unread = unread or HttpAnswer.close_unread
+        self._unread = unread or HttpAnswer.close_unread  # takes answers that are not read
 
     def __enter__(self) -> Self:
         """Return the client; it is closed when the context ends."""
@@ -150,6 +150,8 @@ class HttpClient:
         if redirect is not None:
             self._unread(redirect)
         raise BadRedirect(f"more than {self._redirects} redirects")
+
+    # ------------------------------------------------------------------ private
 
     def _send(self, request: HttpRequest) -> HttpAnswer:
         try:

@@ -64,7 +64,7 @@ class FinalResponse(http.client.HTTPResponse):
     ) -> None:
         super().__init__(sock, debuglevel, method, url)
         self.finished = False
-        self._last_chunk = False
+        self._last_chunk = False  # True once the last chunk of a chunked body was read
         self._request_method = method
         self._reader = _HeadReader(sock, self.fp.detach())
         self.fp = io.BufferedReader(self._reader)
@@ -111,6 +111,8 @@ class FinalResponse(http.client.HTTPResponse):
     def limit_body(self, size: int) -> None:
         """Limit the bytes that are read from now on, trailers and chunk sizes included."""
         self._reader.limit_body(size)
+
+    # ------------------------------------------------------------------ private
 
     def _received(self) -> bytes:
         """Return the bytes that were received but not read, without waiting for more."""
@@ -188,11 +190,11 @@ class _HeadReader(io.RawIOBase):
     def __init__(self, sock: socket.socket, raw: Any) -> None:
         self._sock = sock
         self._raw = raw
-        self._limit = sock.gettimeout()
+        self._limit = sock.gettimeout()  # of each read after the head, seconds
         self._deadline = None if self._limit is None else time.monotonic() + self._limit
-        self._bytes_left: int | None = MAX_HEAD_BYTES
-        self._in_head = True
-        self._paused = False
+        self._bytes_left: int | None = MAX_HEAD_BYTES  # None: no limit
+        self._in_head = True  # until end_head()
+        self._paused = False  # True: only bytes that are buffered already are read
 
     def readable(self) -> bool:
         """Return True, because the file can be read."""

@@ -58,6 +58,7 @@ class _Connecting:
     port: int
     timeout: float | None
     until = 0.0
+    """The time up to which the pool keeps the connection, monotonic seconds."""
 
     def _new_conn(self) -> socket.socket:
         if not _is_address(self.host):
@@ -109,8 +110,8 @@ class HttpPool:
         self._connections = connections
         self._context = context
         self._clock = clock
-        self._kept: _KeptConnections = OrderedDict()
-        self._closings = 0
+        self._kept: _KeptConnections = OrderedDict()  # the server that was used last is the last
+        self._closings = 0  # the number of calls of close()
         # Many owners live as long as their process and never call close().
         weakref.finalize(self, _close_kept, self._kept)
 
@@ -168,6 +169,8 @@ class HttpPool:
             raise
         done = functools.partial(self._done, connection, url.origin, raw, self._closings)
         return HttpAnswer(raw, done)
+
+    # ------------------------------------------------------------------ private
 
     def _connection(self, url: WebURL) -> _AnyConnection:
         """Return a kept connection that can be used, or a new connection, which is not open yet."""

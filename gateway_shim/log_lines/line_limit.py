@@ -73,10 +73,11 @@ class _Kind:
         self.place = place
         self.message = message
         self.divisor = divisor
-        self.began = self.last = now
-        self.allowed = 0
-        self.seen = 0
-        self.left_out = 0
+        self.began = now  # the time at which the current second began
+        self.last = now  # the time of the last line, written or not
+        self.allowed = 0  # lines that may be written in the current second
+        self.seen = 0  # lines in the current second, written or not
+        self.left_out = 0  # lines that were left out since the last written one
 
 
 class LineLimit(logging.Filter):
@@ -110,6 +111,7 @@ class LineLimit(logging.Filter):
         super().__init__()
         self.lines_per_second = lines_per_second
         self._clock = clock
+        # The last record (its id and its time) and the verdict, for the next handler.
         self._last: tuple[tuple[int, float], bool] = (0, 0.0), True
         self._forget()
         if not _limits:
@@ -123,21 +125,6 @@ class LineLimit(logging.Filter):
             return isinstance(record, _Report) or self._filter(record)
         except (TypeError, AttributeError):  # an incomplete record, made by other code
             return True
-
-    def _filter(self, record: logging.LogRecord) -> bool:
-        if record.name in _NOT_LIMITED:
-            return True
-        if self._pid != os.getpid():
-            self._forget()  # after a fork: the parent reports its own lines
-        last, verdict = self._last
-        if last == (id(record), record.created):  # another handler has asked before
-            return verdict
-        now = self._clock()
-        if now - self._reported >= _WINDOW_SECONDS:
-            self.report()
-        verdict = self._count(record, now)
-        self._last = (id(record), record.created), verdict
-        return verdict
 
     def report(self, *, everything: bool = False) -> None:
         """Log the number of lines that were left out of each flood that has ended.
@@ -163,11 +150,29 @@ class LineLimit(logging.Filter):
             if kind.left_out:
                 _log_report(kind)
 
+    # ------------------------------------------------------------------ private
+
+    def _filter(self, record: logging.LogRecord) -> bool:
+        if record.name in _NOT_LIMITED:
+            return True
+        if self._pid != os.getpid():
+            self._forget()  # after a fork: the parent reports its own lines
+        last, verdict = self._last
+        if last == (id(record), record.created):  # another handler has asked before
+            return verdict
+        now = self._clock()
+        if now - self._reported >= _WINDOW_SECONDS:
+            self.report()
+        verdict = self._count(record, now)
+        self._last = (id(record), record.created), verdict
+        return verdict
+
     def _forget(self) -> None:
         self._pid = os.getpid()
+        # By place and hash of the message; the hash is None for the further messages of a place.
         self._kinds: dict[tuple[_Place, int | None], _Kind] = {}
-        self._messages: Counter[_Place] = Counter()
-        self._reported = self._clock()
+        self._messages: Counter[_Place] = Counter()  # the number of kinds of each place
+        self._reported = self._clock()  # the time of the last report
 
     def _count(self, record: logging.LogRecord, now: float) -> bool:
         kind = self._kind(record, now)

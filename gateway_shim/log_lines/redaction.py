@@ -134,7 +134,7 @@ class Redactor:
         }
         # The longest form comes first, because a form may contain another one.
         ordered = sorted(forms, key=lambda form: (-len(form), form))
-        self._longest = len(ordered[0]) if ordered else 0
+        self._longest = len(ordered[0]) if ordered else 0  # characters of the longest form
         self._literal = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
     def text(self, text: str, limit: int = MAX_CHARACTERS) -> str:
@@ -165,6 +165,8 @@ class Redactor:
             limit: the characters that are kept of all texts in the field.
         """
         return self._field(text_of(name), value, _DEPTH, _Room(limit))
+
+    # ------------------------------------------------------------------ private
 
     def _field(self, name: str, value: object, depth: int, room: _Room) -> Any:
         if _SENSITIVE_FIELD.fullmatch(name):

@@ -93,17 +93,17 @@ class HttpBackend:
         self._time_limit = time_limit
         self.starts = BackendStarts()
         self.starts.ask = self.ask
+        self._unread = UnreadBodies(time_limit, bodies_at_once)  # reads bodies in the background
         # Redirects are followed, as in the Node gateway: the last status counts.
-        self._unread = UnreadBodies(time_limit, bodies_at_once)
         self._client = HttpClient(
             connections=disconnects_at_once,
             redirects=MAX_REDIRECTS,
             context=context,
             unread=self._unread.take,
         )
-        self._disconnects = Pool(disconnects_at_once)
-        self._sweeper: gevent.Greenlet[[], None] | None = None
-        self._in_a_row = 0
+        self._disconnects = Pool(disconnects_at_once)  # the disconnect callbacks under way
+        self._sweeper: gevent.Greenlet[[], None] | None = None  # runs while connections are kept
+        self._in_a_row = 0  # disconnects since the last pause
 
     def connect(self, payload: Mapping[str, Any]) -> CallbackAnswer | CallbackFailure:
         """Ask the backend if a stream may open; wait for the answer."""
@@ -127,6 +127,8 @@ class HttpBackend:
     def flush(self, seconds: float) -> None:
         """Wait until the disconnect callbacks under way are answered, for at most ``seconds``."""
         self._disconnects.join(seconds)
+
+    # ------------------------------------------------------------------ private
 
     def _tell(self, payload: Mapping[str, Any], failed: Callable[[], None]) -> None:
         answer = self._post(payload)
