@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from gateway_shim.protocol.stream_request import StreamRequest
     from gateway_shim.server.responses.transfers import TransferLimits
     from gateway_shim.server.runtime import EXTENSION, Runtime
-    from gateway_shim.streams.backend import Backend, CallbackTimeout, InProcessBackend
+    from gateway_shim.streams.callbacks.backend import Backend, CallbackTimeout, InProcessBackend
     from gateway_shim.streams.config import Cors, GatewayConfig
     from gateway_shim.streams.gateway import Gateway
     from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
@@ -92,18 +92,18 @@ __all__ = [
 
 HOMES = {
     "EXTENSION": "gateway_shim.server.runtime",
-    "Backend": "gateway_shim.streams.backend",
+    "Backend": "gateway_shim.streams.callbacks.backend",
     "BroadcastResult": "gateway_shim.protocol.results",
     "CallbackAnswer": "gateway_shim.protocol.callbacks",
     "CallbackFailure": "gateway_shim.protocol.callbacks",
-    "CallbackTimeout": "gateway_shim.streams.backend",
+    "CallbackTimeout": "gateway_shim.streams.callbacks.backend",
     "Cors": "gateway_shim.streams.config",
     "Dialect": "gateway_shim.protocol.event_stream",
     "Event": "gateway_shim.protocol.event_stream",
     "Gateway": "gateway_shim.streams.gateway",
     "GatewayConfig": "gateway_shim.streams.config",
     "GatewayError": "gateway_shim.errors",
-    "InProcessBackend": "gateway_shim.streams.backend",
+    "InProcessBackend": "gateway_shim.streams.callbacks.backend",
     "InvalidConfiguration": "gateway_shim.errors",
     "LoopNotRunning": "gateway_shim.errors",
     "Refusal": "gateway_shim.protocol.http",
@@ -157,7 +157,7 @@ SECOND_RING = (
     "gateway_shim.server.process.start_signals",
     "gateway_shim.server.responses.turnstile",
     # The send endpoint, which the backend can serve, too.
-    "gateway_shim.standalone.front",
+    "gateway_shim.streams.send_endpoint",
     # A free port, for the benchmark's servers.
     "gateway_shim.parity.ports",
 )

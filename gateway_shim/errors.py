@@ -10,6 +10,7 @@
     ├── PeerFault                the program at the other end of a connection is the cause
     │   ├── BadSend              a send breaks the contract
     │   ├── ClientGone           the client of a stream has closed its connection
+    │   ├── OutboxFull           a client has left more bytes unread than allowed
     │   ├── WriteFailed          a send was refused because its stream's client is gone or too slow
     │   └── RequestFailed        another server gave no usable answer to our request
     │       ├── AnswerTimeout    the answer did not arrive in time
@@ -44,6 +45,7 @@ __all__ = [
     "LoopNotRunning",
     "Misuse",
     "NotAllowedHere",
+    "OutboxFull",
     "PeerFault",
     "RequestFailed",
     "TransferEnded",
@@ -116,6 +118,10 @@ class BadSend(PeerFault):
 
 class ClientGone(PeerFault):
     """A write that failed because the client has closed its connection."""
+
+
+class OutboxFull(PeerFault):
+    """A client that has left more bytes unread than allowed (divergence 7). Its stream must end."""
 
 
 class WriteFailed(PeerFault):

@@ -18,7 +18,7 @@ import pytest
 
 from app.services.connection_manager import ConnectionManager
 from gateway_shim.protocol.event_stream import Event
-from gateway_shim.protocol.lifecycle import Outbox
+from gateway_shim.protocol.outbox import Outbox
 from gateway_shim.streams.gateway import BroadcastResult, Gateway
 from tests.bench.house import CountingHandler, House, encodes, objects_of
 

@@ -83,7 +83,7 @@ def missing_final_chunk() -> None:
 @mutant
 def fifo_reversed() -> None:
     """What was held back comes out newest first."""
-    from gateway_shim.protocol.lifecycle import Stream
+    from gateway_shim.protocol.stream import Stream
 
     take_held = Stream.take_held
     Stream.take_held = lambda self: take_held(self)[::-1]  # type: ignore[method-assign]
@@ -92,7 +92,7 @@ def fifo_reversed() -> None:
 @mutant
 def phantom_event() -> None:
     """Divergence 4 is gone: a held send without an event writes one."""
-    from gateway_shim.protocol.lifecycle import Stream
+    from gateway_shim.protocol.stream import Stream
 
     hold = Stream.hold
     empty = wire.frame(b"data: \n\n")

@@ -147,6 +147,14 @@ def test_a_packed_request_is_small(url: str, headers: dict[str, str], long: int,
     assert request["headers"].items() <= headers.items()
 
 
+def test_address_and_url() -> None:
+    """The address and the URL of a packed request can be read without its headers."""
+    for headers in ({"host": "h"}, {"x": "\xff" * 15_000}):
+        request = StreamRequest("/s\n?x", headers, address="192.0.2.1")
+        packed = stream_request.pack_request(request)
+        assert stream_request.address_and_url(packed) == ("192.0.2.1", "/s\n?x")
+
+
 def test_pack_request_without_headers() -> None:
     """Without its headers, a packed request has the address and the URL for the log."""
     request = StreamRequest("/s", {"host": "h"}, address="192.0.2.1")

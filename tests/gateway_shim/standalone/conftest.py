@@ -10,12 +10,12 @@ from gateway_shim.http_client.certificates import VARIABLES
 from gateway_shim.log_lines import log_format
 from gateway_shim.standalone import command, factory
 from gateway_shim.standalone.http_backend import HttpBackend
+from tests.gateway_shim.hub_errors import HubErrors
 from tests.gateway_shim.standalone.callback_server import (
     SHORT,
     CallbackServer,
 )
 from tests.gateway_shim.standalone.command_runs import STARTED, FakeServer
-from tests.gateway_shim.streams.rig import HubErrors
 from tests.support.timing import TIME_LIMIT
 
 

@@ -14,7 +14,7 @@ from gateway_shim.http_client import pool as http_pool
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.standalone import http_backend
 from gateway_shim.standalone.http_backend import HttpBackend
-from gateway_shim.streams.backend import Backend
+from gateway_shim.streams.callbacks.backend import Backend
 from tests.gateway_shim.standalone.callback_server import (
     CONNECT,
     OK,

@@ -1,14 +1,14 @@
-"""Notices that the backend behind HTTP has started anew, and has the orphaned streams ended.
+"""Notices that a backend behind HTTP has restarted, and ends the streams of its earlier process.
 
 After a crash the backend knows none of the streams that its earlier process accepted. They stay
 open and get heartbeats, but never an event. So they are ended, and their browsers come back.
 
-After a reload of the backend two processes answer for a while. The earlier one still sends the
-events of its running tasks, and then ends its streams itself. So streams are ended only after
-their start has been silent for some seconds, counted from the first answer of a later one. Signs
-of life are an answer to a callback and a send to a stream of that start.
+After a reload of the backend two processes answer for a while. The earlier process still sends the
+events of its running tasks, and then ends its streams itself. So the streams of a start are ended
+only after that start has been silent for some seconds, counted from the first answer of a later
+start. Signs of life are an answer to a callback and a send to a stream of the start.
 
-Where no browser comes or goes, no callback would be answered. So the backend is asked by itself.
+While no browser comes or goes, no callback is answered. So the gateway then asks the backend.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ __all__ = ["ASK_SECONDS", "SILENCE_SECONDS", "BackendStarts"]
 logger = logging.getLogger(__name__)
 
 SILENCE_SECONDS = 3.0
-"""Seconds of silence of the earlier start before its streams are ended."""
+"""The silence of an earlier start after which its streams are ended, seconds."""
 
 ASK_SECONDS = 5.0
-"""Seconds without any answer before the backend is asked which start it is."""
+"""The time without any answer after which the backend is asked for its start, seconds."""
 
 
 class BackendStarts:
-    """Compares the starts of the backend that answer.
+    """Compares the starts of the backend that have answered.
 
-    Times are compared by the backend's wall clock. If that is set back between two starts, the
-    later one looks like the earlier one: nothing is ended then.
+    Starts are compared by the backend's wall clock. If that clock is set back between two starts,
+    the later start looks like the earlier one, and no stream is ended.
 
     Args:
         clock: monotonic seconds.
@@ -45,7 +45,7 @@ class BackendStarts:
 
     Attributes:
         end_earlier: called to end the streams of every start before the given one.
-        ask: called to have the backend answer something; blocks until it has.
+        ask: called to make the backend answer something; blocks until it has answered.
     """
 
     def __init__(
@@ -57,10 +57,15 @@ class BackendStarts:
         self.ask: Callable[[], object] = lambda: None
         self._clock = clock
         self._sleep = sleep
+        # The latest start that has answered.
         self._newest: Boot | None = None
+        # The time of the last answer of any start.
         self._answered_at = -math.inf
-        self._silent_at = math.inf  # when an earlier start will have been silent long enough
+        # The time at which an earlier start will have been silent long enough.
+        self._silent_at = math.inf
+        # Waits for that time; None: no earlier start is waited for.
         self._waiting: gevent.Greenlet[[], None] | None = None
+        # The levels of the messages that have been logged: each is logged once.
         self._noted: set[str] = set()
 
     def answered(self, status: int, header: str | None) -> Boot | None:
@@ -68,17 +73,17 @@ class BackendStarts:
 
         Args:
             status: the answer's HTTP status.
-            header: its ``SSE-Backend-Boot``, if it has one.
+            header: the answer's ``SSE-Backend-Boot`` header, if it has one.
 
         Returns:
-            The start that has answered; None if the answer does not say it.
+            The start that has answered; None if the answer does not name it.
         """
         if header is None:
             if 200 <= status < 300:
                 self._note_once(
                     logging.INFO,
-                    f"the backend's answers have no {BOOT_HEADER}: should it crash, its streams"
-                    " stay open without events until they end by themselves",
+                    f"the backend's answers have no {BOOT_HEADER} header; if the backend crashes,"
+                    " its streams stay open without events until their clients leave",
                 )
             return None
         boot = parse_boot(header)
@@ -99,18 +104,18 @@ class BackendStarts:
         elif boot.start < newest.start:
             self._silent_at = self._clock() + SILENCE_SECONDS
         elif self._waiting is None and self._clock() >= self._silent_at:
-            # An earlier start has accepted streams since, and is silent now. This is looked at
-            # only here: if it was the later one with a wrong clock, the newest does not answer.
+            # An earlier start has accepted streams since, and is silent now. This is checked only
+            # here: if that start is in fact later and its clock is wrong, the newest is dead.
             self._end_earlier(newest)
         return boot
 
     def run(self, streams: Sized) -> None:
-        """Ask the backend whenever nothing was answered for a while; run it in a greenlet.
+        """Ask the backend whenever it has not answered for a while. Call this in a new greenlet.
 
-        A backend that has never said its start is not asked: it may not speak this header.
+        A backend that has never named its start is not asked: it may not know the header.
 
         Args:
-            streams: the open ones; without any there is nothing to ask for.
+            streams: the open streams. While there are none, the backend is not asked.
         """
         pause = ASK_SECONDS
         while True:
@@ -122,14 +127,14 @@ class BackendStarts:
             if silent >= ASK_SECONDS:
                 self.ask()
             else:
-                # Something was answered since, or the timer has fired some microseconds early.
+                # The backend has answered since, or the timer has fired some microseconds early.
                 pause = ASK_SECONDS - silent
 
     def sent(self, boot: Boot) -> None:
         """Note a send to a stream: the start that has accepted the stream is alive.
 
         Args:
-            boot: the stream's start.
+            boot: the start that has accepted the stream.
         """
         newest = self._newest
         if self._silent_at < math.inf and newest is not None and boot.start < newest.start:

@@ -1,4 +1,4 @@
-"""Whose streams are ended, and when."""
+"""The streams of a backend's earlier starts, and the time of their end."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ from gevent.event import Event as Signal
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Event
-from gateway_shim.streams.backend_starts import ASK_SECONDS, SILENCE_SECONDS, BackendStarts
+from gateway_shim.streams.callbacks.backend_starts import (
+    ASK_SECONDS,
+    SILENCE_SECONDS,
+    BackendStarts,
+)
 from gateway_shim.streams.drain import end_earlier
-from tests.gateway_shim.streams.rig import FakeClock, Rig, soon
+from tests.gateway_shim.fakes import FakeClock
+from tests.gateway_shim.hub_errors import soon
+from tests.gateway_shim.running_gateway import RunningGateway
 from tests.support.http_message import Ended
 from tests.support.stream import Stream
 
@@ -27,8 +33,10 @@ class Watched:
     """The starts of a backend, on a clock that a test sets.
 
     Attributes:
+        clock: the clock.
         ended: the start before which streams were ended, each time.
-        wake_at: when the next sleeps end, where that is not when they should.
+        starts: compares the starts.
+        wake_at: the times at which the next sleeps end, instead of the right ones.
     """
 
     def __init__(self) -> None:
@@ -40,12 +48,12 @@ class Watched:
         self._moved = Signal()
 
     def answer(self, *boots: Boot) -> None:
-        """Have starts answer."""
+        """Let these starts answer."""
         for boot in boots:
             assert self.starts.answered(200, str(boot)) == boot
 
     def after(self, seconds: float) -> list[Boot]:
-        """What was ended once so many seconds have passed."""
+        """Let seconds pass, and return the starts before which streams were ended."""
         self.clock.now += seconds
         self._moved.set()
         for _ in range(3):
@@ -61,12 +69,12 @@ class Watched:
 
 @pytest.fixture
 def watched() -> Watched:
-    """The starts of a backend."""
+    """Return the starts of a backend."""
     return Watched()
 
 
 def test_one_start(watched: Watched) -> None:
-    """As long as one process answers, nothing is ended."""
+    """While one process answers, no stream is ended."""
     watched.answer(OLD, OLD, OLD)
     assert watched.after(1000) == []
     watched.answer(OLD)
@@ -74,7 +82,7 @@ def test_one_start(watched: Watched) -> None:
 
 
 def test_a_later_start(watched: Watched) -> None:
-    """Its first answer is enough: once the earlier one has been silent, its streams end."""
+    """After one answer of a later start, the streams of a silent earlier start end, once."""
     watched.answer(OLD, NEW)
     assert watched.after(SILENCE_SECONDS - 0.1) == []
     assert watched.after(0.2) == [NEW]
@@ -83,7 +91,7 @@ def test_a_later_start(watched: Watched) -> None:
 
 
 def test_a_reload(watched: Watched) -> None:
-    """Two processes answer: the earlier one keeps its streams as long as it sends or answers."""
+    """While two processes answer, the earlier one keeps its streams: it sends or answers."""
     watched.answer(OLD, NEW)
     for _ in range(10):
         watched.after(SILENCE_SECONDS - 0.1)
@@ -102,7 +110,7 @@ def test_a_reload(watched: Watched) -> None:
 
 
 def test_an_earlier_start_ends_nothing(watched: Watched) -> None:
-    """However often it answers. What it has accepted last is ended when it is silent."""
+    """The answers of an earlier start end no stream; its own end when it is silent."""
     watched.answer(NEW, OLD, OLD)
     assert watched.after(1000) == []
     watched.answer(OLD)
@@ -117,7 +125,7 @@ def test_an_earlier_start_ends_nothing(watched: Watched) -> None:
 
 
 def test_a_clock_that_was_set_back(watched: Watched) -> None:
-    """The later process looks like the earlier one: its streams are never ended for that."""
+    """A later process whose clock was set back looks like the earlier one: no stream is ended."""
     watched.answer(NEW)
     for _ in range(5):
         watched.answer(OLD)
@@ -126,13 +134,13 @@ def test_a_clock_that_was_set_back(watched: Watched) -> None:
 
 
 def test_two_starts_in_one_millisecond(watched: Watched) -> None:
-    """Neither is earlier."""
+    """Two starts in the same millisecond end no stream: neither is earlier."""
     watched.answer(NEW, TWIN, NEW)
     assert watched.after(1000) == []
 
 
 def test_two_restarts_in_a_row(watched: Watched) -> None:
-    """The streams of both are ended, together."""
+    """The streams of two earlier starts end together."""
     watched.answer(OLD, NEW)
     watched.after(1)
     watched.answer(NEWEST)
@@ -140,8 +148,8 @@ def test_two_restarts_in_a_row(watched: Watched) -> None:
     assert watched.after(0.2) == [NEWEST]
 
 
-def test_answers_that_do_not_say(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
-    """They change nothing, and are logged once; an error page is nobody's answer."""
+def test_answers_without_a_start(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    """Answers without a valid start change nothing, and are logged once."""
     caplog.set_level(logging.INFO)
     watched.answer(OLD)
     assert watched.starts.answered(502, None) is None
@@ -157,7 +165,7 @@ def test_answers_that_do_not_say(watched: Watched, caplog: pytest.LogCaptureFixt
 
 
 def test_the_backend_is_asked(watched: Watched) -> None:
-    """Where nothing is answered, as long as there are streams; never one that says no start."""
+    """The backend is asked if it has not answered for a while and there are streams."""
     asked: list[float] = []
     streams: list[str] = []
     watched.starts.ask = lambda: asked.append(watched.clock.now)
@@ -167,14 +175,14 @@ def test_the_backend_is_asked(watched: Watched) -> None:
     watched.after(ASK_SECONDS)
     watched.starts.answered(200, None)
     watched.after(ASK_SECONDS)
-    assert asked == [], "it may be another kind of backend"
+    assert asked == [], "the backend may not know the header"
     watched.answer(OLD)
     watched.after(ASK_SECONDS)
     assert len(asked) == 1
     watched.after(ASK_SECONDS - 1)
     watched.answer(OLD)
     watched.after(1)
-    assert len(asked) == 1, "it has answered something else"
+    assert len(asked) == 1, "the backend has answered meanwhile"
     watched.after(ASK_SECONDS)
     assert len(asked) == 2
     streams.clear()
@@ -184,7 +192,7 @@ def test_the_backend_is_asked(watched: Watched) -> None:
 
 
 def test_a_timer_that_fires_early_does_not_cost_a_question(watched: Watched) -> None:
-    """The rest of the time is waited for, not the whole of it again."""
+    """After a timer that fires early, only the rest of the time is waited for."""
     asked: list[float] = []
     watched.starts.ask = lambda: asked.append(watched.clock.now)
     watched.answer(OLD)
@@ -203,73 +211,73 @@ def test_a_timer_that_fires_early_does_not_cost_a_question(watched: Watched) -> 
 # ------------------------------------------------------------------------- through a gateway
 
 
-def opened(rig: Rig, boot: Boot | None) -> tuple[str, Stream]:
+def opened(running: RunningGateway, boot: Boot | None) -> tuple[str, Stream]:
     """Open a stream that this start has accepted."""
-    rig.backend.answer = CallbackAnswer(200, boot=boot)
-    return rig.open()
+    running.backend.answer = CallbackAnswer(200, boot=boot)
+    return running.open()
 
 
 def test_streams_of_an_earlier_start_end() -> None:
-    """Cleanly, with no byte added, reason ``server_closed``; all others stay."""
-    with Rig() as rig:
-        first, second = opened(rig, OLD), opened(rig, NEW)
-        silent, later = opened(rig, None), opened(rig, NEWEST)
+    """The streams of earlier starts end cleanly, with no byte added; all others stay."""
+    with RunningGateway() as running:
+        first, second = opened(running, OLD), opened(running, NEW)
+        silent, later = opened(running, None), opened(running, NEWEST)
         connecting_for: list[str] = []
-        rig.backend.during = lambda token: (connecting_for.append(token), gevent.sleep(0.05))
-        rig.backend.answer = CallbackAnswer(200, boot=NEW)
-        connecting = rig.visit()
-        rig.gateway.send(first[0], Event(None, "before"))
-        rig.gateway.end_earlier(NEW)
+        running.backend.during = lambda token: (connecting_for.append(token), gevent.sleep(0.05))
+        running.backend.answer = CallbackAnswer(200, boot=NEW)
+        connecting = running.visit()
+        running.gateway.send(first[0], Event(None, "before"))
+        running.gateway.end_earlier(NEW)
         assert first[1].wait_for_end() is Ended.CLEAN
         assert first[1].raw == b"data: before\n\n"
-        assert rig.wait_reason(first[0]) == "server_closed"
+        assert running.wait_reason(first[0]) == "server_closed"
         for token, stream in (second, silent, later, (connecting.token, connecting.stream())):
-            rig.gateway.send(token, Event(None, "still there"))
+            running.gateway.send(token, Event(None, "still there"))
             assert stream.next_event().data == "still there"
-        assert len(rig.backend.reasons) == 1
+        assert len(running.backend.reasons) == 1
 
 
 def test_the_log_warns_only_of_streams_that_end(caplog: pytest.LogCaptureFixture) -> None:
-    """After a reload of the backend there are none: the earlier process has ended its own."""
+    """The log has a warning only if a stream ends; after a reload there is none."""
     caplog.set_level(logging.INFO, "gateway_shim.streams.drain")
-    with Rig() as rig:
-        opened(rig, NEW)
-        rig.gateway.end_earlier(NEW)
-        assert [record for record in caplog.records if "start" in record.message] == []
-        token, _ = opened(rig, OLD)
-        rig.gateway.end_earlier(NEW)
-        assert rig.wait_reason(token) == "server_closed"
-    said = [(record.levelname, record.message) for record in caplog.records]
-    assert [line for line in said if "start" in line[1]] == [
-        ("WARNING", "the backend has started anew: ending the streams of its earlier start"),
-        ("INFO", "ended the streams of an earlier start"),
+    with RunningGateway() as running:
+        opened(running, NEW)
+        running.gateway.end_earlier(NEW)
+        assert [record for record in caplog.records if "earlier" in record.message] == []
+        token, _ = opened(running, OLD)
+        running.gateway.end_earlier(NEW)
+        assert running.wait_reason(token) == "server_closed"
+    lines = [(record.levelname, record.message) for record in caplog.records]
+    assert [line for line in lines if "earlier" in line[1]] == [
+        ("WARNING", "the backend has started anew; ending the streams of its earlier process"),
+        ("INFO", "ended the streams of the backend's earlier process"),
     ]
 
 
-def test_they_end_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No more of them than may come back in a second."""
+def test_streams_end_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more streams end in a second than browsers may come back."""
     pauses: list[float] = []
     monkeypatch.setattr("gateway_shim.streams.drain._ENDED_AT_ONCE", 2)
-    with Rig() as rig:
-        streams = [opened(rig, OLD) for _ in range(5)]
-        end_earlier(rig.gateway._streams, NEW, pauses.append)
+    with RunningGateway() as running:
+        streams = [opened(running, OLD) for _ in range(5)]
+        end_earlier(running.gateway._streams, NEW, pauses.append)
         for token, stream in streams:
             assert stream.wait_for_end() is Ended.CLEAN
-            assert rig.wait_reason(token) == "server_closed"
+            assert running.wait_reason(token) == "server_closed"
     assert pauses == [0.002, 0.002]
 
 
 def test_streams_share_their_start() -> None:
-    """A stream costs a reference for it, and a sender's sign of life goes to who compares."""
-    with Rig() as rig:
+    """Streams of one start share its object, and a send to them is noted for it."""
+    with RunningGateway() as running:
         told: list[Boot] = []
-        rig.gateway.starts = starts = BackendStarts()
+        running.gateway.starts = starts = BackendStarts()
         starts.sent = told.append  # type: ignore[method-assign]
-        streams = [opened(rig, OLD) for _ in range(2)]
-        unknown, _ = opened(rig, None)
-        boots = {id(rig.gateway._streams.by_token[token].stream.boot) for token, _ in streams}
+        streams = [opened(running, OLD) for _ in range(2)]
+        unknown, _ = opened(running, None)
+        boots = {id(running.gateway._streams.by_token[token].stream.boot) for token, _ in streams}
         assert boots == {id(OLD)}
-        rig.gateway.send(streams[0][0], Event(None, "x"))
-        rig.gateway.send(unknown, Event(None, "x"))
+        running.gateway.send(streams[0][0], Event(None, "x"))
+        running.gateway.send(unknown, Event(None, "x"))
         assert told == [OLD]
         soon(lambda: streams[0][1].poll().events, "the event")

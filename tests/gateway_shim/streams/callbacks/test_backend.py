@@ -1,4 +1,4 @@
-"""No backend, and one in the same process."""
+"""The backends: none, and one in the same process."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import gevent
 import pytest
 
 from gateway_shim.protocol.callbacks import CallbackAnswer, CallbackFailure
-from gateway_shim.streams.backend import Backend, InProcessBackend, NoBackend
+from gateway_shim.streams.callbacks.backend import Backend, InProcessBackend, NoBackend
 
 PAYLOAD = {"action": "connect", "token": "t"}
 
 
 class Count:
-    """Counts its calls."""
+    """A function that counts its calls."""
 
     def __init__(self) -> None:
         self.calls = 0
 
     def __call__(self) -> None:
-        """One more."""
+        """Count a call."""
         self.calls += 1
 
 
 def test_no_backend() -> None:
-    """Without a backend every stream is refused, and there is nothing to wait for."""
+    """Without a backend every stream is refused, and a flush returns at once."""
     backend: Backend = NoBackend()
     failed = Count()
     assert backend.configured is False
@@ -42,7 +42,7 @@ def test_no_backend() -> None:
     [CallbackAnswer(200), CallbackAnswer(204), CallbackAnswer(401, "No"), CallbackAnswer(500)],
 )
 def test_in_process(answer: CallbackAnswer) -> None:
-    """The function gets the payload as it is, and its answer is the answer."""
+    """The function gets the payload unchanged, and its answer is the answer."""
     seen = []
 
     def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
@@ -61,7 +61,7 @@ def test_in_process(answer: CallbackAnswer) -> None:
 
 @pytest.mark.parametrize("mistake", [RuntimeError("a mistake"), gevent.Timeout(1)])
 def test_in_process_raises(mistake: BaseException, caplog: pytest.LogCaptureFixture) -> None:
-    """A backend that raises answers 500, and is logged with its traceback."""
+    """A backend that raises answers 500, and the error is logged with its traceback."""
 
     def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
         raise mistake
@@ -81,8 +81,8 @@ def test_in_process_raises(mistake: BaseException, caplog: pytest.LogCaptureFixt
 
 
 def test_in_process_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A backend that does not answer in time is given up and stopped, mistakes included."""
-    monkeypatch.setattr("gateway_shim.streams.backend.CALLBACK_TIME_LIMIT_SECONDS", 0.01)
+    """A backend that does not answer in time is interrupted."""
+    monkeypatch.setattr("gateway_shim.streams.callbacks.backend.CALLBACK_TIME_LIMIT_SECONDS", 0.01)
     ended = Count()
 
     def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
@@ -98,8 +98,8 @@ def test_in_process_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_in_process_answers_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A backend that catches the time limit, to give up something of its own, may still answer."""
-    monkeypatch.setattr("gateway_shim.streams.backend.CALLBACK_TIME_LIMIT_SECONDS", 0.01)
+    """A backend that catches the time limit may still answer."""
+    monkeypatch.setattr("gateway_shim.streams.callbacks.backend.CALLBACK_TIME_LIMIT_SECONDS", 0.01)
 
     def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
         try:
@@ -112,7 +112,7 @@ def test_in_process_answers_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_in_process_is_left_alone() -> None:
-    """Who asks may be killed meanwhile; the backend's work is then stopped too."""
+    """If the caller is killed meanwhile, the backend's work is stopped, too."""
     ended = Count()
 
     def handle(payload: Mapping[str, Any]) -> CallbackAnswer:

@@ -1,7 +1,8 @@
-"""The callback seam: how a gateway asks and tells its backend.
+"""The interface between a gateway and its backend: callbacks.
 
-In the monolith the backend is a function in the same process (:class:`InProcessBackend`); for
-the shim on a port it is an HTTP URL (:class:`~gateway_shim.standalone.http_backend.HttpBackend`).
+In the monolith the backend is a function in the same process (:class:`InProcessBackend`). For the
+gateway on a port of its own, it is an HTTP URL
+(:class:`~gateway_shim.standalone.http_backend.HttpBackend`).
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ logger = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
-    """What a gateway needs of a backend. May block cooperatively; must not raise."""
+    """A backend, as a gateway uses it. Methods may block cooperatively, and must not raise."""
 
     @property
     def configured(self) -> bool:
-        """Whether there is a backend at all."""
+        """True if there is a backend."""
         ...
 
     def connect(self, payload: Mapping[str, Any]) -> CallbackAnswer | CallbackFailure:
@@ -36,39 +37,45 @@ class Backend(Protocol):
         ...
 
     def disconnect(self, payload: Mapping[str, Any], failed: Callable[[], None]) -> None:
-        """Tell that a stream has ended: one try; ``failed`` is called if it does not arrive."""
+        """Tell the backend that a stream has ended: one try.
+
+        Args:
+            payload: the callback's JSON object.
+            failed: called if the callback does not arrive.
+        """
         ...
 
     def flush(self, seconds: float) -> None:
-        """Wait until every disconnect that was told has arrived or failed."""
+        """Wait until every disconnect callback has arrived or failed, at most ``seconds``."""
         ...
 
 
 class CallbackTimeout(gevent.Timeout):
-    """A backend in this process has not answered a callback within the contract's time limit."""
+    """The time limit of a callback has passed, and the backend in this process has not answered."""
 
 
 class NoBackend:
-    """No CALLBACK_URL: every stream is refused."""
+    """The backend of a gateway without CALLBACK_URL. It refuses every stream."""
 
     configured = False
 
     def connect(self, payload: Mapping[str, Any]) -> CallbackAnswer | CallbackFailure:
-        """Refuse."""
+        """Refuse the stream."""
         return CallbackFailure.NOT_CONFIGURED
 
     def disconnect(self, payload: Mapping[str, Any], failed: Callable[[], None]) -> None:
-        """No stream opened, so none ends."""
+        """Do nothing: no stream has opened, so none ends."""
 
     def flush(self, seconds: float) -> None:
-        """Nothing is under way."""
+        """Return at once: no callback is on its way."""
 
 
 class InProcessBackend:
-    """The backend in this process: a direct call of what also serves the HTTP callback.
+    """The backend in this process, called directly.
 
     Args:
-        handle: takes the callback's JSON object, returns what HTTP would have answered.
+        handle: the function that also serves the HTTP callback. It takes the callback's JSON
+            object, and returns the answer.
     """
 
     configured = True
@@ -77,10 +84,10 @@ class InProcessBackend:
         self._handle = handle
 
     def connect(self, payload: Mapping[str, Any]) -> CallbackAnswer | CallbackFailure:
-        """Ask whether a stream may open; a backend that raises answers 500.
+        """Ask whether a stream may open. A backend that raises an exception answers 500.
 
-        It is interrupted by :class:`CallbackTimeout` at the contract's time limit, as it would
-        not be waited for over HTTP. One that catches that may still answer.
+        :class:`CallbackTimeout` interrupts the backend at the contract's time limit, because the
+        gateway would wait no longer over HTTP. A backend that catches it may still answer.
         """
         try:
             with CallbackTimeout(CALLBACK_TIME_LIMIT_SECONDS):
@@ -89,12 +96,12 @@ class InProcessBackend:
             return CallbackFailure.TIMEOUT
 
     def disconnect(self, payload: Mapping[str, Any], failed: Callable[[], None]) -> None:
-        """Tell that a stream has ended."""
+        """Tell the backend that a stream has ended."""
         if not self._call(payload).accepted:
             failed()
 
     def flush(self, seconds: float) -> None:
-        """Calls are over when they return."""
+        """Return at once: a callback is over when its call has returned."""
 
     def _call(self, payload: Mapping[str, Any]) -> CallbackAnswer:
         try:
@@ -102,6 +109,6 @@ class InProcessBackend:
         except CallbackTimeout:
             raise
         except (Exception, gevent.Timeout):
-            # What HTTP's boundary would be: a backend's mistake must not end a gateway's greenlet.
+            # Over HTTP this would be a 500: a backend's error must not end a gateway's greenlet.
             logger.exception("the backend's callback failed", extra={"action": payload["action"]})
             return CallbackAnswer(500)
