@@ -14,7 +14,7 @@ from gateway_shim.errors import BadSend
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.http import MAX_BODY_BYTES
 from gateway_shim.protocol.send_request import SendRequest, parse_send
-from tests.gateway_shim.protocol.sends import CLOSE, DATA, JSON, TOKEN, refusal_of
+from tests.gateway_shim.sends import CLOSE, DATA, JSON, TOKEN, refusal_of
 
 EVENT = "INVALID_EVENT_TYPE", "event must be an object"
 

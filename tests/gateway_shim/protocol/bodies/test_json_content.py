@@ -1,4 +1,4 @@
-"""Tests of the Content-Types of JSON; the answers are in test_send_request_bodies."""
+"""Tests of the Content-Types of JSON; the answers are in test_json_content_of_sends."""
 
 from __future__ import annotations
 
