@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import NoReturn
-
 from flask import current_app, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from app.access.body_limits import DEFAULT_JSON_BYTES
 from app.errors import BadRequest, shortened
+from gateway_shim.protocol import json_text
 from gateway_shim.protocol.bodies.content_coding import is_identity
 
 __all__ = ["MAX_JSON_BYTES", "read_json", "require_json"]
@@ -54,10 +52,6 @@ def read_json() -> object:
     if not body.strip():
         raise BadRequest("Missing JSON body")
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        return json_text.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError) as exc:
         raise BadRequest("Invalid JSON") from exc
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import gevent
@@ -16,6 +15,7 @@ from app.program.version import application_version
 from gateway_shim.errors import AnswerTimeout, RequestFailed
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread
 from gateway_shim.http_client.client import MAX_REDIRECTS, HttpAnswer, HttpClient
+from gateway_shim.protocol import json_text
 
 __all__ = [
     "FetchFailed",
@@ -199,16 +199,12 @@ def _read(answer: HttpAnswer) -> bytes:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body, parse_constant=_refuse_constant)
+        document = json_text.loads(body)
     except (ValueError, RecursionError) as exc:
         raise FetchFailed("the version document is not JSON") from exc
     if not isinstance(document, dict):
         raise FetchFailed("the version document is not a JSON object")
     return document
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _without_secrets(url: str) -> str:

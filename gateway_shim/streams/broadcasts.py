@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from gevent.lock import BoundedSemaphore
 
+from gateway_shim.errors import OutboxFull
 from gateway_shim.event_loop.turns import YIELD_EVERY, let_others_run, let_others_run_if_due
 from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.lifecycle import StreamState
-from gateway_shim.protocol.outbox import OutboxFull
 from gateway_shim.protocol.results import BroadcastResult
 from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.registry import Streams

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 import gevent
 
+from gateway_shim.errors import OutboxFull
 from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.lifecycle import StreamState
-from gateway_shim.protocol.outbox import OutboxFull
 from gateway_shim.streams.registry import Streams
 
 __all__ = ["CONNECTS_PER_SECOND", "FIRST_RETRY_MS", "Farewells", "end_all", "end_earlier"]

@@ -41,14 +41,13 @@ from dataclasses import replace
 
 import gevent
 
-from gateway_shim.errors import NotAllowedHere, UnknownToken, WriteFailed
+from gateway_shim.errors import NotAllowedHere, OutboxFull, UnknownToken, WriteFailed
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread, native_ident
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.buffer_budget import BufferBudget
 from gateway_shim.protocol.event_stream import Event, Frame
 from gateway_shim.protocol.http import Refusal
-from gateway_shim.protocol.outbox import OutboxFull
 from gateway_shim.protocol.results import BroadcastResult, OpenResult, SendStatus
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.broadcasts import Broadcasts

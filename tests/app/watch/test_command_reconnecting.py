@@ -25,7 +25,7 @@ def test_pauses_grow_and_start_over() -> None:
         "watch: connected to URL/api/sse/stream?request_id=new-id",
         "watch: the server ended the stream; reconnecting in 1.0 s",
         "watch: connected to URL/api/sse/stream?request_id=new-id",
-        "watch: the connection broke: it was cut off in the middle; reconnecting in 1.0 s",
+        "watch: the connection broke: the answer was cut off in the middle; reconnecting in 1.0 s",
         "watch: answered 503 Busy; reconnecting in 2.0 s",
     ]
     assert len(run.lines) == 2

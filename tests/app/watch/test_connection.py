@@ -70,8 +70,8 @@ def test_retry_is_kept() -> None:
     ("tail", "words"),
     [
         (chunk(b""), ""),
-        (b"", "the connection broke: it was cut off in the middle"),
-        (b"5\r\nab", "the connection broke: it was cut off in the middle"),
+        (b"", "the connection broke: the answer was cut off in the middle"),
+        (b"5\r\nab", "the connection broke: the answer was cut off in the middle"),
         (b"fish\r\n", "the connection broke: "),
     ],
 )
