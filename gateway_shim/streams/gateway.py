@@ -162,7 +162,7 @@ class Gateway:
 
     @from_any_thread
     def read_stats(self) -> GatewayStats:
-        """Return a copy of the counters, with the current numbers of streams, bytes and connects."""
+        """Return a copy of the counters, with the current streams, bytes and connects."""
         return replace(
             self._stats,
             active=self.active,
