@@ -85,23 +85,25 @@ def test_every_provider_can_be_overridden(container: ServiceContainer, name: str
 def test_an_override_reaches_what_is_built_on_it(container: ServiceContainer) -> None:
     """A fake ConnectionManager is the one that callbacks, tasks and versions use."""
 
-    class Connections:
+    class RecordingConnections:
         def __init__(self) -> None:
-            self.calls: list[tuple[str, ...]] = []
+            self.calls: list[tuple[str | None, ...]] = []
 
         def register_on_connect(self, callback: object) -> None:
             self.calls.append(("observer", getattr(callback, "__qualname__", "")))
 
-        def on_connect(self, *arguments: str) -> None:
-            self.calls.append(arguments)
+        def on_connect(
+            self, request_id: str, token: str, url: str, user: str | None = None
+        ) -> None:
+            self.calls.append((request_id, token, url, user))
 
-    fake = Connections()
+    fake = RecordingConnections()
     container.connection_manager.override(providers.Object(fake))
     container.version_service()
     container.callback_handler().handle_connect("/?request_id=me", "T", {})
     assert fake.calls == [
         ("observer", "VersionService.on_connect"),
-        ("me", "T", "/?request_id=me"),
+        ("me", "T", "/?request_id=me", None),
     ]
 
 
@@ -254,7 +256,7 @@ def test_the_transport_with_a_gateway_url() -> None:
         transport.broadcast([f"T{number}" for number in range(9)], Event("n", "d"))
         assert gateway.most_at_once == 3
         assert all(re.search(rb"\r\nX-SSE-Secret: s3cret\b", head) for head in gateway.heads)
-        gevent.killall(transport._senders)
+        gevent.killall(transport._lanes._senders)
 
 
 def test_the_settings_of_the_tasks() -> None:

@@ -161,7 +161,7 @@ def test_over_http_too(app: Flask) -> None:
         here.append(loop_thread.here)
         return 200
 
-    transport._post = post  # type: ignore[assignment]
+    transport._lanes._post = post  # type: ignore[assignment]
     event = Event("n", "1")
     assert run_native(
         lambda: transport.send("t", event), lambda: transport.broadcast(["t", "u"], event).delivered

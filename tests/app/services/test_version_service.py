@@ -69,7 +69,7 @@ class Source:
         self.fetched = Event()
         self.fetches = 0
 
-    def known(self) -> dict[str, Any] | None:
+    def cached(self) -> dict[str, Any] | None:
         """Answer, if nothing must be fetched."""
         return CURRENT if self.at_hand else None
 

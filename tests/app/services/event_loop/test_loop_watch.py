@@ -35,7 +35,7 @@ def ends(caplog: pytest.LogCaptureFixture) -> list[float]:
     return [
         record.__dict__["seconds"]
         for record in caplog.records
-        if record.message == "the event loop goes on after it was blocked"
+        if record.message == "the event loop runs again after it was blocked"
     ]
 
 

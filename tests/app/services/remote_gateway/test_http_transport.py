@@ -15,7 +15,7 @@ import pytest
 from gevent.event import Event as Signal
 
 from app.services.gateway_transport import BroadcastResult, TransportError
-from app.services.remote_gateway import http_transport
+from app.services.remote_gateway import http_transport, lanes
 from app.services.remote_gateway.http_transport import HttpTransport
 from gateway_shim.protocol.event_stream import Event
 from tests.app.services.remote_gateway.http_gateway import OK, HttpGateway, http_answer
@@ -45,7 +45,7 @@ def make_transport(gateway: HttpGateway) -> Iterator[Callable[..., HttpTransport
 
     yield make
     for transport in made:
-        gevent.killall(transport._senders)
+        gevent.killall(transport._lanes._senders)
 
 
 @pytest.fixture
@@ -62,9 +62,9 @@ def hasty(make_transport: Callable[..., HttpTransport]) -> HttpTransport:
 
 def assert_idle(transport: HttpTransport) -> None:
     """Nothing waits any more, and nothing is counted as waiting."""
-    wait_until(lambda: not transport._lanes, "every lane to be empty")
-    assert (transport._queued, transport._queued_characters) == (0, 0)
-    assert all(not sender.dead for sender in transport._senders)
+    wait_until(lambda: not transport._lanes._lanes, "every lane to be empty")
+    assert (transport._lanes._queued, transport._lanes._queued_characters) == (0, 0)
+    assert all(not sender.dead for sender in transport._lanes._senders)
 
 
 def tokens(count: int) -> list[str]:
@@ -221,7 +221,7 @@ def test_drain_at_a_hung_gateway(
     assert LIMIT * 0.9 < watch.elapsed < TIME_LIMIT
     (record,) = caplog.records
     assert (record.getMessage(), vars(record)["missing"]) == (
-        f"the gateway has not ended every stream: no answer within {LIMIT} s",
+        f"the gateway did not end every stream: no answer within {LIMIT} s",
         2,
     )
 
@@ -344,7 +344,7 @@ def test_one_answer_is_enough_to_be_waited_for_again(
 ) -> None:
     """A gateway that is back gets the whole time limit at once, for a large broadcast too."""
     monkeypatch.setattr(http_transport, "_GRACE_SECONDS", LIMIT)
-    transport._silent = True
+    transport._lanes._is_silent = True
 
     def respond(send: dict[str, Any]) -> bytes:
         gevent.sleep(LIMIT / 4)
@@ -371,7 +371,7 @@ def test_silence_on_one_stream_is_no_silence(gateway: HttpGateway, hasty: HttpTr
         assert hasty.send("fine", EVENT) is True
     assert hasty.send("fine", EVENT) is True
     assert hung.value == BroadcastResult(0, ())
-    assert not hasty._silent
+    assert not hasty._lanes.is_silent
 
 
 def test_a_slow_gateway_gets_everything_in_order(
@@ -458,7 +458,7 @@ def test_a_stream_that_is_never_answered_does_not_pile_up(
         gevent.spawn(hasty.broadcast, ["hung", "fine"], Event("n", str(sent)))
         sent += 1
         gevent.sleep(LIMIT / 20)
-        longest = max(longest, len(hasty._lanes.get("hung", ())))
+        longest = max(longest, len(hasty._lanes._lanes.get("hung", ())))
     assert gateway.data_of("fine") == [str(number) for number in range(sent)]
     per_limit = sent / 5
     assert longest <= 2.5 * per_limit + 2
@@ -469,12 +469,12 @@ def test_the_queue_is_bounded(
     gateway: HttpGateway, transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is too much is refused at once; what was taken before is still sent."""
-    monkeypatch.setattr(http_transport, "_MAX_QUEUED", 10)
+    monkeypatch.setattr(lanes, "MAX_QUEUED", 10)
     go = Signal()
     gateway.respond = lambda send: go.wait() and OK  # type: ignore[return-value]
     broadcast = gevent.spawn(transport.broadcast, tokens(12), EVENT)
     gevent.sleep(0.02)
-    with pytest.raises(TransportError, match=r"^too much waits for the gateway already$"):
+    with pytest.raises(TransportError, match=r"^too many sends already wait for the gateway$"):
         transport.send("T0", EVENT)
     go.set()
     assert broadcast.get(timeout=TIME_LIMIT) == BroadcastResult(10, ())
@@ -486,13 +486,13 @@ def test_the_queued_data_is_bounded(
     gateway: HttpGateway, transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broadcast's data counts once, however many streams it is for."""
-    monkeypatch.setattr(http_transport, "_MAX_QUEUED_CHARACTERS", 1000)
+    monkeypatch.setattr(lanes, "MAX_QUEUED_CHARACTERS", 1000)
     go = Signal()
     gateway.respond = lambda send: go.wait() and OK  # type: ignore[return-value]
     first, second = Event("n", "x" * 600), Event("n", "y" * 400)
     broadcasts = [gevent.spawn(transport.broadcast, tokens(50), event) for event in (first, second)]
     gevent.sleep(0.02)
-    with pytest.raises(TransportError, match=r"^too much waits"):
+    with pytest.raises(TransportError, match=r"^too many sends"):
         transport.send("T0", EVENT)
     go.set()
     gevent.joinall(broadcasts)
@@ -541,10 +541,10 @@ def test_giving_up_lets_others_run(
     gateway.respond = fail
     broadcast = gevent.spawn(transport.broadcast, tokens(1000), EVENT)
     gevent.sleep(0)
-    most, queued = 0, transport._queued
+    most, queued = 0, transport._lanes._queued
     while not broadcast.ready():
         gevent.sleep(0)
-        most, queued = max(most, queued - transport._queued), transport._queued
+        most, queued = max(most, queued - transport._lanes._queued), transport._lanes._queued
     assert (most, len(gateway.bodies)) == (1, 1)
 
 
@@ -552,7 +552,7 @@ def test_a_sender_survives_any_surprise(
     gateway: HttpGateway, transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A library that raises what nobody expects costs one send, not the streams' senders."""
-    client = transport._post._client
+    client = transport._lanes._post._client
     request = client.request
     surprises = [RuntimeError("surprise"), MemoryError(), UnicodeError("x"), OverflowError()]
 
@@ -577,7 +577,7 @@ def test_nothing_happens_before_the_first_send(gateway: HttpGateway) -> None:
     """The worker is forked after this is made: neither greenlets nor connections before."""
     transport = HttpTransport(gateway.url)
     gevent.sleep(0)
-    assert (transport._senders, gateway.connections) == ([], 0)
+    assert (transport._lanes._senders, gateway.connections) == ([], 0)
 
 
 def test_ten_thousand_streams(gateway: HttpGateway, transport: HttpTransport) -> None:
@@ -590,7 +590,7 @@ def test_ten_thousand_streams(gateway: HttpGateway, transport: HttpTransport) ->
         for count in (1_000, 10_000):
             before = time.process_time()
             broadcast = gevent.spawn(transport.broadcast, tokens(count), EVENT)
-            wait_until(lambda count=count: transport._queued >= count, "all to be queued")  # type: ignore[misc]
+            wait_until(lambda count=count: transport._lanes._queued >= count, "all to be queued")  # type: ignore[misc]
             costs.append(time.process_time() - before)
             broadcast.kill()
     finally:
