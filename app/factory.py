@@ -10,6 +10,7 @@ from app.access.exposure import OpenAreas
 from app.api import gateway, health, metrics, sse, tasks, testing
 from app.api.cors import register_cors
 from app.api.errors import register_error_handlers
+from app.api.index import register_index
 from app.api.injection import CONTAINER
 from app.api.json_body import MAX_JSON_BYTES
 from app.api.request_checks import register_request_checks
@@ -50,16 +51,15 @@ def build(settings: Settings | None = None) -> Flask:
     app.extensions[CONTAINER] = container
     app.config[MAX_JSON_BYTES] = settings.max_json_bytes
     register_error_handlers(app, settings.max_error_details)
-    register_request_checks(
-        app,
-        container.request_guard(),
-        OpenAreas(settings.open_areas, settings.admin_address, production=settings.is_production),
-        container.refusals(),
+    areas = OpenAreas(
+        settings.open_areas, settings.admin_address, production=settings.is_production
     )
+    register_request_checks(app, container.request_guard(), areas, container.refusals())
+    register_index(app, settings, container.request_guard(), areas)
     register_cors(app, Cors.parse(settings.cors_origins))
     for module in _MODULES:
         is_there = settings.is_testing or module is not testing
-        app.register_blueprint(module.blueprint if is_there else testing.absent)
+        app.register_blueprint(module.blueprint if is_there else testing.disabled_blueprint)
 
     container.metrics_service().watch_refusals(lambda: container.refusals().by_reason)
     if serves_streams:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 __all__ = ["Misspelt", "find_misspelt"]
 
 _OUR_PREFIXES = ("SSE_", "CORS_", "HEARTBEAT_", "FRONTEND_VERSION_")
-"""The prefixes of names that can only be meant for us, even in an environment. Names that begin with
-``TASK_``, ``LOG_`` or ``APP_`` may belong to other programs."""
+"""The prefixes of names that can only be meant for us, even in an environment. Names with the
+prefixes ``TASK_``, ``LOG_`` or ``APP_`` may belong to other programs."""
 
 _OF_PLATFORMS = re.compile(
     r"\w+_SERVICE_(HOST|PORT(_\w+)?)"  # Kubernetes, for each service

@@ -77,7 +77,12 @@ def app():
         ("GET", "/busy", 503, {"error": "later"}),
         ("GET", "/nowhere", 404, {"error": "There is nothing at /nowhere"}),
         ("PUT", "/model", 405, {"error": "PUT is not allowed at /model; allowed: OPTIONS, POST"}),
-        ("GET", "/crash", 500, {"error": "Something went wrong on the server; its log says what"}),
+        (
+            "GET",
+            "/crash",
+            500,
+            {"error": "The server failed to handle this request; the cause is in its log"},
+        ),
     ],
 )
 def test_errors_are_json(app, method, path, status, body):
@@ -156,7 +161,7 @@ def test_an_error_that_cannot_be_shown_is_a_crash_like_any_other(app, path, monk
     answer = app.test_client().get(path)
     assert (answer.status_code, answer.get_json()) == (
         500,
-        {"error": "Something went wrong on the server; its log says what"},
+        {"error": "The server failed to handle this request; the cause is in its log"},
     )
     first, *trace = stream.getvalue().splitlines()
     assert f"a request failed unexpectedly  method=GET path={path}" in first

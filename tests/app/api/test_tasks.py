@@ -107,7 +107,7 @@ def test_params_may_be_left_out(client, house):
          "Invalid params for digest_tree: the path must not hold '..';"
          " allowed is a directory relative to TASK_FILES_ROOT"),
         *[
-            (body, "application/json", 400, "Invalid task request; allowed is an object with"
+            (body, "application/json", 400, "Invalid task request; expected an object with"
              " task_type (a string) and params (an object, optional)")
             for body in ("[]", "null", "{}", '{"task_type": 1}', '{"task_type": "x", "more": 1}',
                          '{"task_type": "demo_task", "params": []}')

@@ -44,7 +44,7 @@ def test_outside_testing_there_is_nothing(make_app: MakeApp, flask_env: str) -> 
         client.get(TASK),
         client.delete("/api/testing/no/such/thing"),
     ]
-    error = "There is nothing here; the testing API exists with FLASK_ENV=testing only"
+    error = "The testing API exists only with FLASK_ENV=testing"
     assert [(answer.status_code, answer.json) for answer in answers] == [
         (404, {"error": error})
     ] * 7
@@ -98,19 +98,19 @@ def test_no_version_during_shutdown(app: Flask) -> None:
         (
             VERSION,
             {"version": "2"},
-            "Invalid payload; allowed is an object with request_id, version, changelog (optional)",
+            "Invalid payload; expected an object with request_id, version, changelog (optional)",
             ["request_id"],
         ),
         (
             TASK,
             {"task_type": "digest_tree"},
-            "Invalid payload; allowed is an object with task_type (optional), params (optional)",
+            "Invalid payload; expected an object with task_type (optional), params (optional)",
             ["task_type"],
         ),
         (
             TASK,
             [],
-            "Invalid payload; allowed is an object with task_type (optional), params (optional)",
+            "Invalid payload; expected an object with task_type (optional), params (optional)",
             [],
         ),
     ],
@@ -245,7 +245,7 @@ def test_an_event_type_that_is_none(app: Flask, sends: Sends, event_type: object
     said: Any = answer.json
     assert (answer.status_code, said["error"]) == (
         400,
-        "Invalid payload; allowed is an object with request_id, task_id, event_type (one of"
+        "Invalid payload; expected an object with request_id, task_id, event_type (one of"
         " task_started, progress_update, task_completed, task_failed, task_cancelled),"
         " data (optional)",
     )
