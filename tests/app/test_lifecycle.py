@@ -200,7 +200,7 @@ def test_a_waiter_that_gives_up_or_raises_is_logged(caplog: pytest.LogCaptureFix
     assert seen == [PREPARE, SHUTDOWN, AFTER]
 
 
-def test_hurry_ends_the_waiting_at_once() -> None:
+def test_stop_waiting_ends_the_wait_at_once() -> None:
     """The second signal: SHUTDOWN follows without waiting for the deadline."""
     ending = coordinator()
     seen: list[LifetimeEvent] = []
@@ -209,24 +209,24 @@ def test_hurry_ends_the_waiting_at_once() -> None:
     running = run(ending.shutdown)
     gevent.sleep(0)
     before = list(seen)
-    ending.hurry()
+    ending.stop_waiting()
     running.join(TIME_LIMIT)
     assert (before, seen) == ([PREPARE], [PREPARE, SHUTDOWN, AFTER])
 
 
-def test_hurry_before_the_waiters_leaves_them_no_time() -> None:
+def test_stop_waiting_before_the_waiters_leaves_them_no_time() -> None:
     """A second signal during PREPARE_SHUTDOWN is not lost."""
     ending = coordinator()
     left: list[float] = []
 
-    def hurry(event: LifetimeEvent) -> None:
-        ending.hurry()
+    def stop_waiting(event: LifetimeEvent) -> None:
+        ending.stop_waiting()
 
     def wait(seconds: float) -> bool:
         left.append(seconds)
         return Event().wait(FOREVER)
 
-    ending.register_lifetime_notification(hurry)
+    ending.register_lifetime_notification(stop_waiting)
     ending.register_shutdown_waiter("tasks", wait)
     with gevent.Timeout(TIME_LIMIT):
         ending.shutdown()

@@ -143,7 +143,7 @@ def test_a_thread_connects_and_disconnects(services: Any) -> None:
 def test_a_thread_ends_the_process(services: Any, stream: Stream) -> None:
     """A shutdown that a thread asks for ends the streams; after the stop, calls are refused."""
     coordinator = services.shutdown_coordinator()
-    run_native(coordinator.hurry, coordinator.shutdown)
+    run_native(coordinator.stop_waiting, coordinator.shutdown)
     assert coordinator.is_shutting_down()
     stream.wait_for_end()
     services.gateway().stop()

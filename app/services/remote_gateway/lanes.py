@@ -76,7 +76,7 @@ class SendLanes:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the gateway let a time limit pass without any answer, and has not answered since.
+        """True if the gateway gave no answer for a time limit, and has not answered since.
 
         See :meth:`note_timeout`.
         """
