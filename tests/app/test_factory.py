@@ -10,7 +10,7 @@ from app.config import InvalidSettings
 from app.lifecycle import LifetimeEvent
 from app.serving.monolith import STREAM_PATH, Monolith
 from gateway_shim.server.runtime import EXTENSION, runtime_of
-from tests.app.api.conftest import MakeApp
+from tests.app.conftest import MakeApp
 
 
 def test_every_route(make_app: MakeApp) -> None:

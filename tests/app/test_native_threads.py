@@ -20,7 +20,7 @@ from gateway_shim.errors import LoopNotRunning
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.server.runtime import EXTENSION
-from tests.app.api.conftest import MakeApp
+from tests.app.conftest import MakeApp
 from tests.gateway_shim.streams.rig import SocketClient
 from tests.support.native import run_native
 from tests.support.stream import Stream

@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.program.version import application_version
-from tests.app.api.conftest import MakeApp
+from tests.app.conftest import MakeApp
 
 BASE = "http://localhost"
 HEALTH = [f"{BASE}/healthz", f"{BASE}/readyz"]

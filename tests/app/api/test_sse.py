@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from gateway_shim.protocol.backend_start import parse_boot
-from tests.app.api.conftest import MakeApp
+from tests.app.conftest import MakeApp
 
 PATH = "/api/sse/callback"
 SECRET = "s3cret-ü/+"
