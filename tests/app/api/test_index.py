@@ -151,7 +151,7 @@ def test_a_host_cannot_inject_anything(make_app: MakeApp, host: str) -> None:
 
 @pytest.mark.parametrize("host", ["<b>x</b>", "a'b", "$(reboot)"])
 def test_a_host_is_quoted_where_every_name_is_permitted(make_app: MakeApp, host: str) -> None:
-    """Where the server's names are unknown, a Host is escaped in a page, and quoted in a shell."""
+    """At a public address, any Host is escaped in a page, and quoted in a command."""
     app = make_app(flask_env="production")
     page = get(app, "0.0.0.0", headers={"Host": host, "Accept": "text/html"})
     assert host not in page.text or host == "$(reboot)"
