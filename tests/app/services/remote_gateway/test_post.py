@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import socket
-from collections.abc import Iterator
 from typing import Any
 
-import gevent
 import pytest
 
 from app.schemas.sse_gateway_schema import SSEGatewayEvent, SSEGatewaySendRequest
@@ -16,7 +13,7 @@ from app.services.remote_gateway.post import GatewayPost, NoAnswer
 from tests.app.services.remote_gateway.http_gateway import OK, HttpGateway, http_answer
 from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
 from tests.support.scripted import Script, ScriptedServer, answer
-from tests.support.timing import TIME_LIMIT, Stopwatch, wait_until
+from tests.support.timing import TIME_LIMIT
 
 LIMIT = 0.2
 SEND = SSEGatewaySendRequest(token="T", event=SSEGatewayEvent(name="n", data="d"))
@@ -27,13 +24,6 @@ def make_post(port: int, **options: Any) -> GatewayPost:
     return GatewayPost(
         f"http://127.0.0.1:{port}", **{"time_limit": TIME_LIMIT, "connections": 2, **options}
     )
-
-
-@pytest.fixture
-def gateway() -> Iterator[HttpGateway]:
-    """Return a gateway that takes every send."""
-    with HttpGateway() as running:
-        yield running
 
 
 @pytest.mark.parametrize(
@@ -211,68 +201,6 @@ def outcome_of(post: GatewayPost) -> int | type[Exception]:
         return type(exc)
 
 
-def drip(connection: socket.socket) -> None:
-    """Send a header that never ends, one byte at a time."""
-    connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-    while True:
-        connection.sendall(b"y")
-        gevent.sleep(LIMIT / 10)
-
-
-def gush(connection: socket.socket) -> None:
-    """Send a body that never ends, as fast as possible."""
-    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    while True:
-        connection.sendall(b"x" * 65536)
-
-
-def drip_body(connection: socket.socket) -> None:
-    """Send a body that never ends, one byte at a time."""
-    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    while True:
-        connection.sendall(b"x")
-        gevent.sleep(LIMIT / 10)
-
-
-def hang(connection: socket.socket) -> None:
-    """Send nothing until the other side closes."""
-    connection.recv(1)
-
-
-@pytest.mark.parametrize(
-    ("script", "outcome"), [(hang, NoAnswer), (drip, NoAnswer), (drip_body, 200), (gush, 200)]
-)
-def test_never_longer_than_its_time_limit(script: Script, outcome: int | type[Exception]) -> None:
-    """A gateway that sends too slowly, or without end, is given up after the time limit."""
-    with ScriptedServer(script) as server, Stopwatch() as watch:
-        assert outcome_of(make_post(server.port, time_limit=LIMIT)) == outcome
-    assert watch.seconds < 5 * LIMIT
-
-
-def test_after_no_answer_no_open_connection_is_used(gateway: HttpGateway) -> None:
-    """After a send without an answer, the next send uses a new connection."""
-    post = make_post(gateway.port, time_limit=5 * LIMIT)
-    slow = gevent.event.Event()
-
-    def respond(send: dict[str, Any]) -> bytes:
-        slow.wait()
-        return OK
-
-    gateway.respond = respond
-    both = [gevent.spawn(post, SEND), gevent.spawn(post, SEND)]
-    wait_until(lambda: gateway.most_at_once == 2, "both to wait for an answer")
-    slow.set()
-    assert [greenlet.get() for greenlet in both] == [200, 200]
-    assert gateway.connections == 2
-    slow.clear()
-    with pytest.raises(NoAnswer):
-        post(SEND)
-    slow.set()
-    both = [gevent.spawn(post, SEND), gevent.spawn(post, SEND)]
-    assert [greenlet.get() for greenlet in both] == [200, 200]
-    assert gateway.connections == 4
-
-
 def test_refused() -> None:
     """A refused connection is an error, but not NoAnswer."""
     gateway = HttpGateway()
@@ -300,12 +228,3 @@ def test_an_unexpected_error_is_logged_and_translated(
         post(SEND)
     (record,) = caplog.records
     assert (record.levelno, bool(record.exc_info)) == (logging.ERROR, True)
-
-
-def test_a_killed_greenlet_ends_its_post(gateway: HttpGateway) -> None:
-    """A greenlet that is killed during a POST ends at once."""
-    gateway.respond = lambda send: gevent.sleep(TIME_LIMIT) or OK  # type: ignore[func-returns-value]
-    greenlet = gevent.spawn(make_post(gateway.port), SEND)
-    gevent.sleep(0.02)
-    greenlet.kill(timeout=TIME_LIMIT)
-    assert isinstance(greenlet.value, gevent.GreenletExit)
