@@ -8,10 +8,11 @@ used instead.
 from __future__ import annotations
 
 import html
+import json
 import shlex
 from typing import NamedTuple
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import NotFound
 
 from app.access.exposure import Area, OpenAreas
@@ -79,13 +80,15 @@ def register_index(app: Flask, settings: Settings, guard: RequestGuard, areas: O
         else:
             # The version is left out in production, where it would tell attackers what to try.
             version = {} if settings.is_production else {"version": application_version()}
-            response = jsonify(
-                server=DISTRIBUTION,
+            body = {
+                "server": DISTRIBUTION,
                 **version,
-                description=_DESCRIPTION,
-                next=[step._asdict() for step in steps],
-                documentation=_DOCUMENTATION,
-            )
+                "description": _DESCRIPTION,
+                "next": [step._asdict() for step in steps],
+                "documentation": _DOCUMENTATION,
+            }
+            # Indented, because people read it.
+            response = Response(json.dumps(body, indent=2) + "\n", mimetype="application/json")
         response.headers.update(_HEADERS)
         return response
 
@@ -99,8 +102,8 @@ def _steps(settings: Settings, open_areas: set[Area]) -> list[_Step]:
         steps.append(_Step("Open a stream", "GET", url, f"curl -N {shlex.quote(url)}"))
     if Area.TASKS in open_areas:
         url = f"{base}/api/tasks"
-        body = ' -H "Content-Type: application/json" -d \'{"task_type":"demo_task"}\''
-        command = f"curl {shlex.quote(url)}{body}"
+        body = "-H 'Content-Type: application/json' -d '{\"task_type\":\"demo_task\"}'"
+        command = f"curl {shlex.quote(url)} {body}"
         steps.append(_Step("Start a task", "POST", url, command))
         steps.append(_get("List the tasks", url))
     if Area.METRICS in open_areas:

@@ -68,7 +68,7 @@ def test_one_of_each(container: ServiceContainer, name: str) -> None:
     provider = container.providers[name]
     assert provider() is provider()
     other = container_of().providers[name]()
-    # The one stateless default is a function, and so the same everywhere.
+    # The default authorizer is a function, so all containers have the same.
     assert other is not provider() or other is allow_all
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import gevent
 import pytest
-from gevent.event import Event
+from gevent.event import Event as Signal
 
 from app.lifecycle import LifetimeEvent, ShutdownCoordinator
 from tests.support.timing import TIME_LIMIT
@@ -112,7 +112,7 @@ def test_a_callback_without_a_name_is_logged_by_its_repr(
 def test_waiters_run_side_by_side() -> None:
     """Two waiters that need each other's progress both finish."""
     ending = coordinator()
-    first, second = Event(), Event()
+    first, second = Signal(), Signal()
 
     def wait_first(seconds: float) -> bool:
         first.set()
@@ -152,7 +152,7 @@ def test_a_waiter_out_of_time_is_interrupted(caplog: pytest.LogCaptureFixture) -
 
     def wait(seconds: float) -> bool:
         try:
-            return Event().wait(FOREVER)
+            return Signal().wait(FOREVER)
         finally:
             seen.append("interrupted")
 
@@ -205,7 +205,7 @@ def test_stop_waiting_ends_the_wait_at_once() -> None:
     ending = coordinator()
     seen: list[LifetimeEvent] = []
     ending.register_lifetime_notification(seen.append)
-    ending.register_shutdown_waiter("tasks", Event().wait)
+    ending.register_shutdown_waiter("tasks", Signal().wait)
     running = run(ending.shutdown)
     gevent.sleep(0)
     before = list(seen)
@@ -224,7 +224,7 @@ def test_stop_waiting_before_the_waiters_leaves_them_no_time() -> None:
 
     def wait(seconds: float) -> bool:
         left.append(seconds)
-        return Event().wait(FOREVER)
+        return Signal().wait(FOREVER)
 
     ending.register_lifetime_notification(stop_waiting)
     ending.register_shutdown_waiter("tasks", wait)
@@ -236,7 +236,7 @@ def test_stop_waiting_before_the_waiters_leaves_them_no_time() -> None:
 def test_a_second_call_waits_and_runs_nothing() -> None:
     """A second call returns when the shutdown of the first call is complete."""
     ending = coordinator()
-    gate = Event()
+    gate = Signal()
     seen: list[LifetimeEvent] = []
     ending.register_lifetime_notification(seen.append)
     ending.register_shutdown_waiter("tasks", gate.wait)

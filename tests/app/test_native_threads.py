@@ -49,7 +49,7 @@ def services(app: Flask) -> Any:
 def stream(services: Any) -> Iterator[Stream]:
     """Return a browser's stream with the request id ``me``."""
     client, server = socket.socketpair()
-    # Little room in the kernel: what is sent falls behind, and must be written by the loop.
+    # A small kernel buffer: the stream falls behind, and the loop must write the rest.
     server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     request = StreamRequest("/api/sse/stream?request_id=me", {}, False, "192.0.2.1")
     opening = gevent.spawn(services.gateway().open, request, server)

@@ -54,19 +54,19 @@ def test_an_address_that_only_this_machine_reaches(address: str) -> None:
 @pytest.mark.parametrize(
     ("allowed", "admin", "production", "address", "port", "is_open"),
     [
-        # The developer's machine: everything is open, unless there is an admin address.
+        # On the developer's machine every area is open, unless there is an admin address.
         (NONE, None, False, "127.0.0.1", 5000, True),
         (NONE, None, False, "", 0, True),
         (NONE, None, False, "0.0.0.0", 5000, False),
         (NONE, ADMIN, False, "127.0.0.1", 5000, False),
         (NONE, ADMIN, False, *ADMIN, True),
-        # Production: the admin address alone.
+        # In production only the admin address is open.
         (NONE, None, True, "127.0.0.1", 5000, False),
         (NONE, None, True, "", 0, False),
         (NONE, ADMIN, True, "0.0.0.0", 5000, False),
         (NONE, ADMIN, True, *ADMIN, True),
         (NONE, ADMIN, True, "127.0.0.1", 5002, False),
-        # With the word, everywhere.
+        # An area of ALLOW_OPEN is open everywhere.
         (BOTH, None, True, "0.0.0.0", 5000, True),
         (BOTH, ADMIN, True, "0.0.0.0", 5000, True),
         (BOTH, ADMIN, True, *ADMIN, True),

@@ -70,9 +70,6 @@ def error(answer: TestResponse) -> tuple[int, str, str]:
     return answer.status_code, body["error"]["code"], body["error"]["message"]
 
 
-# ------------------------------------------------------------------ off
-
-
 def test_off_by_default(make_app: MakeApp, gateway: RecordingGateway) -> None:
     """By default the answer is 404 and says how to turn the endpoint on; nothing is sent."""
     answer = post(with_gateway(make_app(), gateway), {"token": "T"})
@@ -87,9 +84,6 @@ def test_other_methods(make_app: MakeApp, internal_send: Any) -> None:
     answer = make_app(sse_internal_send=internal_send).test_client().get(PATH)
     assert (answer.status_code, set(answer.allow)) == (405, {"OPTIONS", "POST"})
     assert isinstance(answer.json["error"], str)  # type: ignore[index]
-
-
-# ------------------------------------------------------------------ on
 
 
 @pytest.mark.parametrize(
@@ -215,9 +209,6 @@ def test_sends_that_fail(
     assert error(post(app, {"token": "T"})) == expected
 
 
-# ------------------------------------------------------------------ production
-
-
 def test_production_needs_the_secret(make_app: MakeApp, gateway: RecordingGateway) -> None:
     """In production a send needs the secret; without it the body is not read."""
     settings = {"flask_env": "production", "sse_internal_send": "on"}
@@ -229,9 +220,6 @@ def test_production_needs_the_secret(make_app: MakeApp, gateway: RecordingGatewa
     assert post(app, {"token": "T"}, path=f"{PATH}?secret={SECRET}").status_code == 200
     header = {"X-SSE-Secret": SECRET.encode().decode("latin-1")}
     assert post(app, {"token": "T"}, headers=header).status_code == 200
-
-
-# ------------------------------------------------------------------ streams elsewhere
 
 
 @pytest.mark.parametrize(

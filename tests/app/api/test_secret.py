@@ -14,7 +14,7 @@ from app.errors import Unauthorized
 
 SECRET = "s3cret-ü€/+&"
 QUOTED = "s3cret-%C3%BC%E2%82%AC%2F%2B%26"
-# What a client sends as UTF-8 is what the server sees as latin-1.
+# The server decodes the UTF-8 bytes of a header as latin-1.
 HEADER = SECRET.encode().decode("latin-1")
 
 

@@ -14,7 +14,7 @@ from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.protocol.client_address import DEFAULT_PROXIES
 from tests.support.server import free_port
 
-# Name in the environment: default, a good text and its value, texts that are refused.
+# The default, a good text with its value, and bad texts, by the name in the environment.
 NUMBER = ["", "x", "1,5", "0x10"]
 FINITE = [*NUMBER[1:], "inf", "-inf", "nan", "1e999"]
 URLS = [

@@ -89,7 +89,7 @@ def test_two_users_at_once() -> None:
     manager = ConnectionManager(RecordingTransport(), NullMetrics())
 
     def authorize(request_id: str, url: str, headers: Mapping[str, str | list[str]]) -> str:
-        gevent.sleep(0)  # both have asked before either is registered
+        gevent.sleep(0)  # both hooks run before either stream is registered
         return url.partition("user=")[2]
 
     handler = CallbackHandler(manager, authorize)

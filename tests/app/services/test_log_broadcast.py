@@ -74,7 +74,7 @@ def test_a_line_that_was_taken_does_not_end_the_next_wait(broadcaster: LogBroadc
     assert subscription.take(TIME_LIMIT) == "a"
     reader = gevent.spawn(subscription.take, 3600)
     gevent.sleep(0)
-    gevent.sleep(0.001)  # what the first line has set off is over
+    gevent.sleep(0.001)  # the signal of the first line is handled by now
     assert not reader.ready()
     logger.info("b")
     assert reader.get(timeout=TIME_LIMIT) == "b"
@@ -95,7 +95,7 @@ def test_a_line_from_a_thread_does_not_wait(broadcaster: LogBroadcaster) -> None
     pool = ThreadPool(1)
     try:
         pool.spawn(log)
-        # Natively: nothing else runs in this thread meanwhile.
+        # A native lock: no other greenlet runs in this thread meanwhile.
         assert done.acquire(timeout=TIME_LIMIT)
         assert [subscription.take(TIME_LIMIT) for _ in range(3)] == ["0", "1", "2"]
     finally:

@@ -111,8 +111,8 @@ def test_waiting_is_no_work(
 ) -> None:
     """Time that the loop waits for sockets and timers does not count."""
     loop: Any = gevent.get_hub().loop
-    # Before the monitor sees that the round has begun: of one priority, libev calls first whoever
-    # was started last.
+    # This runs before the monitor notes the beginning of the round: of watchers with the same
+    # priority, libev calls the one first that was started last.
     asleep = loop.check(priority=loop.MAXPRI)
     asleep.start(lambda: setattr(clock, "now", clock.now + 5.0))
     gevent.sleep(0.001)

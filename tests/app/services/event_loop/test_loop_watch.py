@@ -92,7 +92,7 @@ def test_the_limit(caplog: pytest.LogCaptureFixture, blocked: float, logged: int
     clock = ManualClock()
     watch = LoopWatch(clock=clock)
     watch.start()
-    clock.now += blocked  # nothing yields from here on: the loop cannot beat
+    clock.now += blocked  # nothing yields after this line, so the loop cannot beat
     watch.look()
     watch.look()
     watch.stop()

@@ -103,7 +103,7 @@ class HttpGateway:
             self._server = None
 
     def _serve_quietly(self, connection: socket.socket, address: object) -> None:
-        # That the client goes first is what many tests are about.
+        # In many tests the client closes the connection first.
         with contextlib.suppress(OSError):
             self._serve(connection, address)
 

@@ -30,7 +30,7 @@ def test_a_hung_gateway_costs_one_time_limit(gateway: HttpGateway, hasty: HttpTr
         sends = [gevent.spawn(hasty.send, "T", EVENT) for _ in range(5)]
         gevent.joinall(sends)
     assert watch.elapsed > LIMIT * 0.9
-    assert watch.seconds < 3 * LIMIT  # one after the other they would take five
+    assert watch.seconds < 3 * LIMIT  # five sends one after the other take five limits
     assert [type(send.exception) for send in sends] == [TransportError] * 5
     assert_idle(hasty)
 
@@ -51,7 +51,7 @@ def test_close_waits_for_nothing(gateway: HttpGateway, hasty: HttpTransport) -> 
     others: list[str] = []
     gevent.spawn(others.append, "ran")
     hasty.close("T")
-    assert others == []  # nobody else got a turn: the call did not wait
+    assert others == []  # no other greenlet has run, so the call did not wait
 
 
 def test_drain_at_a_hung_gateway(
@@ -78,7 +78,7 @@ def test_a_hung_gateway_costs_a_broadcast_one_time_limit(
     with Stopwatch() as watch:
         assert hasty.broadcast(tokens(500), EVENT) == BroadcastResult(0, ())
     assert watch.elapsed > LIMIT * 0.9
-    assert watch.seconds < 5 * LIMIT  # sixteen at a time would take thirty-two
+    assert watch.seconds < 5 * LIMIT  # 500 sends, sixteen at a time, take 32 limits
     assert_idle(hasty)
     go.set()
     assert hasty.broadcast(tokens(50), EVENT) == BroadcastResult(50, ())
@@ -92,7 +92,7 @@ def test_broadcasts_at_a_hung_gateway_do_not_wait_for_each_other(
     with Stopwatch() as watch:
         broadcasts = [gevent.spawn(hasty.broadcast, tokens(100), EVENT) for _ in range(10)]
         gevent.joinall(broadcasts)
-    assert watch.seconds < 5 * LIMIT  # one after the other they would take ten
+    assert watch.seconds < 5 * LIMIT  # ten broadcasts one after the other take ten limits
     assert [broadcast.value for broadcast in broadcasts] == [BroadcastResult(0, ())] * 10
     assert_idle(hasty)
 
@@ -111,7 +111,7 @@ def test_a_gateway_that_has_been_silent_is_not_waited_for(
             assert hasty.broadcast(["T", "U"], Event("n", str(number))).delivered == 0
             with pytest.raises(TransportError, match=r"^the gateway does not answer$"):
                 hasty.send("V", EVENT)
-    assert watch.seconds < 5 * LIMIT  # twenty waits; each for the whole limit would take twenty
+    assert watch.seconds < 5 * LIMIT  # twenty waits for the whole limit take twenty limits
     go.set()
     assert_idle(hasty)
 

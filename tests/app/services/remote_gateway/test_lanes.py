@@ -171,7 +171,7 @@ def test_a_send_without_any_answer_is_given_up(
     transport = make_transport(concurrency=1, time_limit=5.0, clock=lambda: now[0])
 
     def respond(send: dict[str, Any]) -> bytes:
-        now[0] += 5.1  # slow, but an answer
+        now[0] += 5.1  # the gateway is slow, but answers
         return http_answer(500) if send["token"] == "T1" else OK
 
     gateway.respond = respond
@@ -195,8 +195,8 @@ def test_giving_up_lets_others_run(gateway: HttpGateway, make_transport: MakeTra
         now[0] += 5.1
         return b""
 
-    # The connection is there already: while this greenlet spins below, a native thread, which
-    # looks up a name, would hardly ever get the interpreter.
+    # Opens the connection first: while this greenlet spins below, the native thread that looks up
+    # the host's name would hardly ever get the interpreter.
     assert transport.send("T0", EVENT) is True
     gateway.bodies.clear()
     gateway.respond = fail
@@ -240,7 +240,7 @@ def test_ten_thousand_streams(gateway: HttpGateway, transport: HttpTransport) ->
     gateway.respond = lambda send: Signal().wait()  # type: ignore[return-value]
     costs = []
     gc.collect()
-    gc.disable()  # the objects of all tests would be looked through in the middle
+    gc.disable()  # a collection would check the objects of all tests
     try:
         for count in (1_000, 10_000):
             before = time.process_time()
@@ -251,4 +251,4 @@ def test_ten_thousand_streams(gateway: HttpGateway, transport: HttpTransport) ->
     finally:
         gc.enable()
     wait_until(lambda: gateway.most_at_once == 16, "every sender to be connected")
-    assert costs[1] < 40 * costs[0]  # ten times as many; each looking at the others: a hundred
+    assert costs[1] < 40 * costs[0]  # linear: ten times; quadratic: a hundred times

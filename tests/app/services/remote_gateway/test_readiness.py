@@ -143,7 +143,7 @@ def test_only_changes_are_logged(
     assert "hunter2" not in str([vars(record) for record in caplog.records])
 
 
-# ------------------------------------------------------------------ one question
+# ------------------------------------------------------------------ one request
 
 Serve = Callable[[bytes], str]
 
