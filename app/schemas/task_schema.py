@@ -22,7 +22,7 @@ __all__ = [
 
 
 class TaskStatus(StrEnum):
-    """The state of a task. :mod:`app.tasks.run.record` has the transitions."""
+    """The state of a task. :mod:`app.tasks.run.lifecycle` has the transitions."""
 
     PENDING = "pending"
     RUNNING = "running"

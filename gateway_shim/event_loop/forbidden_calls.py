@@ -1,11 +1,16 @@
 """Refuses calls that would stop the event loop or copy the serving process.
 
-- **A copy of the process** (``os.fork``, ``multiprocessing``) keeps the listening socket and every
-  stream's, and has the event loop's greenlets but not its threads. ``multiprocessing`` that starts
-  programs instead (*spawn*, *forkserver*) runs the server's main module again in each of them, and
-  waits for them with helper threads that gevent has patched: it can stop the loop.
-- **asyncio in the event loop's thread** has its own loop there, and only one greenlet at a time
-  may run one: the second fails. In other threads it works.
+- **A copy of the process** (``os.fork``, ``multiprocessing``) keeps the listening socket and the
+  socket of every stream. It also has the greenlets of the event loop, which would go on to serve
+  with these sockets, but not the threads.
+- **multiprocessing that starts programs** (*spawn*, *forkserver*) runs the server's main module
+  again in each program. In the one-file binary that is the whole server. It waits for the programs
+  with helper threads that gevent has patched: in a greenlet task, a server that answered no
+  request for 120 s was seen.
+- **asyncio in the event loop's thread** has a loop of its own there. Only one greenlet at a time
+  may run such a loop; the second one fails. In other threads asyncio works.
+
+docs/tasks.md lists the calls for authors of tasks.
 """
 
 from __future__ import annotations
@@ -54,7 +59,8 @@ _NO_ASYNCIO = (
 def refuse_copies() -> None:
     """Refuse to copy this process or to start one by ``multiprocessing``, in every thread.
 
-    Call it in the process that serves, not in one that forks those. ``subprocess`` still works.
+    Call this in the process that serves, not in its parent, which forks. ``subprocess`` still
+    works.
     """
 
     def refuse_fork(*_: object, **__: object) -> NoReturn:
@@ -64,7 +70,7 @@ def refuse_copies() -> None:
         raise NotAllowedHere(_NO_MULTIPROCESSING)
 
     def refuse_pool(cls: type[Any], *_: object, **__: object) -> Any:
-        if issubclass(cls, ThreadPool):  # by its name no pool of processes, but its subclass
+        if issubclass(cls, ThreadPool):  # a pool of threads, but a subclass of Pool
             return object.__new__(cls)
         raise NotAllowedHere(_NO_MULTIPROCESSING)
 
@@ -73,16 +79,17 @@ def refuse_copies() -> None:
             if hasattr(module, name):
                 setattr(module, name, refuse_fork)
     setattr(BaseProcess, "start", refuse_process)  # noqa: B010
-    # These would start a process for their locks before they start one of their own. In __new__,
-    # since an object that is half made warns when it is deleted.
+    # A pool would start a process for its locks before its first worker. The refusal is in __new__
+    # because a half-made object warns when it is deleted.
     for pool in (Pool, ProcessPoolExecutor):
         setattr(pool, "__new__", refuse_pool)  # noqa: B010
 
 
 def refuse_asyncio() -> None:
-    """Refuse to run asyncio in the calling thread, the event loop's; other threads may.
+    """Refuse to run asyncio in the calling thread, which runs the event loop.
 
-    Before any coroutine has run, and always: not only when a second one comes.
+    Other threads may run asyncio. The refusal comes before any coroutine has run. The first loop is
+    refused too, not only a second one.
     """
     loop_thread = _get_native_ident()
 
@@ -93,7 +100,7 @@ def refuse_asyncio() -> None:
                 return function(*args, **kwargs)
             for argument in (*args, *kwargs.values()):
                 if inspect.iscoroutine(argument):
-                    argument.close()  # else Python warns that nobody has awaited it
+                    argument.close()  # otherwise Python warns that it was never awaited
             raise NotAllowedHere(_NO_ASYNCIO)
 
         return call

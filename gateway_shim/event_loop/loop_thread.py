@@ -1,15 +1,26 @@
 """The thread of the event loop, and how other threads call into it.
 
 Streams, tasks and their watchers belong to the event loop's thread. A watcher that is made in
-another thread hangs on that thread's own loop, which never runs: bytes that wait for it are
-never written. So a public method is decorated with :func:`from_any_thread`. In the loop's thread
-the method runs at once. In any other thread the call *hops*: a greenlet of the loop runs the
-method, and the calling thread waits natively until the method has returned or raised.
+another thread hangs on that thread's own loop, which never runs: bytes that wait for such a
+watcher are never written. So public methods are decorated with :func:`from_any_thread`: those of
+``Gateway`` (``send``, ``broadcast``, ``close``, ``drain`` and its counters), ConnectionManager,
+VersionService, TaskService, and the shutdown of ShutdownCoordinator. In the loop's thread the
+method runs at once. In any other thread the call *hops*: a greenlet of the loop runs the method,
+and the calling thread waits natively until the method has returned or raised.
 
-- The calls of one thread run in their order, because each call waits for its end. The calls of
-  different threads run side by side: one that blocks cooperatively does not hold up the others.
-- At most one call of each thread waits, so what waits is bounded by the number of threads.
-- A hop waits for the loop. Never hop while holding a native lock that the loop's greenlets take.
+- A result means the same in every thread. After ``True`` or ``ok`` the bytes are with the kernel,
+  or they wait in the stream's outbox with a watcher of the loop that writes them.
+- The calls of one thread run in order, because each call waits for its end. The calls of
+  different threads run side by side: a call that blocks cooperatively does not delay the others.
+- A thread has at most one call under way, so the number of threads bounds the calls that wait. A
+  slow loop slows its callers down.
+- After the loop has ended, calls raise ``LoopNotRunning``, and so do the calls that wait then.
+- A task that is cancelled during a call learns this at its next call of the progress handle.
+- A hop waits for the loop. Never hop while holding a native lock that the loop's greenlets take:
+  the process would stop. So a logging handler must never hop, because it holds its own lock.
+
+``Gateway.open`` does not hop. It raises ``NotAllowedHere`` outside the loop's thread. In a process
+whose loop never runs, such as the process of ``flask run``, streams and tasks are refused with 503.
 """
 
 from __future__ import annotations
@@ -31,17 +42,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 native_ident: Callable[[], int] = get_original("_thread", "get_ident")
-"""Tells the calling thread's native identity: gevent's own tells that of the greenlet."""
+"""Returns the native identity of the calling thread. gevent's function identifies the greenlet."""
 
 _allocate_native_lock = get_original("_thread", "allocate_lock")
 
 
 class LoopThread:
-    """Knows which thread runs the event loop, and runs functions there for other threads.
+    """The event loop's thread, where functions of other threads can be run.
 
-    Until :meth:`start` no loop serves other threads, so there is nothing to protect, and
-    :meth:`run` calls directly. The thread that makes the object counts as the loop's until then.
-    Call :meth:`start` in the process and the thread that serve; call :meth:`stop` at the end.
+    Before :meth:`start`, no loop serves other threads, and :meth:`run` calls the function
+    directly. Until then, the thread that made the object counts as the loop's thread. Call
+    :meth:`start` in the process and the thread that serve. Call :meth:`stop` at the end.
 
     Attributes:
         ident: the native identity of the loop's thread.
@@ -57,20 +68,20 @@ class LoopThread:
 
     @property
     def here(self) -> bool:
-        """Return whether the caller is in the loop's thread."""
+        """True in the loop's thread."""
         return native_ident() == self.ident
 
     @property
     def serves_here(self) -> bool:
-        """Return whether greenlets that are spawned in the calling thread will run.
+        """True if greenlets that are spawned in the calling thread will run.
 
-        Nobody runs the loop of a process that is neither started nor patched by gevent, such as
-        that of ``flask run``.
+        The loop never runs in a process that has not called :meth:`start` and is not patched by
+        gevent, such as the process of ``flask run``.
         """
         return self.here and (self._watcher is not None or is_module_patched("socket"))
 
     def start(self) -> None:
-        """Serve other threads from now on. Call it in the loop's thread."""
+        """Begin to serve other threads. Call this in the loop's thread."""
         self.stop()
         self.ident = native_ident()
         # ref=False: the watcher alone must not keep the loop, and so the process, alive.
@@ -79,9 +90,9 @@ class LoopThread:
         self._ended = False
 
     def stop(self) -> None:
-        """Stop serving other threads: calls that wait, and later ones, raise LoopNotRunning.
+        """Stop serving other threads. Calls that wait, and later calls, raise LoopNotRunning.
 
-        Call it in the loop's thread. A second call changes nothing.
+        Call this in the loop's thread. A second call changes nothing.
         """
         if self._watcher is None:
             return
@@ -96,14 +107,14 @@ class LoopThread:
             call.settle(error=LoopNotRunning())
 
     def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function in the loop's thread, and wait for its end.
+        """Call a function in the loop's thread and wait until it returns.
 
         Returns:
             What the function returned.
 
         Raises:
-            LoopNotRunning: the loop has ended, before the call or during it.
-            BaseException: what the function raised.
+            LoopNotRunning: the loop ended before the call or during it.
+            BaseException: whatever the function raises.
         """
         if self.here:
             return function(*args, **kwargs)
@@ -114,8 +125,8 @@ class LoopThread:
             started = self._watcher is not None
             if started:
                 self._calls.append(call)
-                # The one call of libev that another thread may make. Under the lock, so that
-                # stop() does not close the watcher meanwhile.
+                # send() is the only call of libev that another thread may make. The lock keeps
+                # stop() from closing the watcher meanwhile.
                 self._watcher.send()
         return cast(T, call.wait()) if started else function(*args, **kwargs)
 
@@ -133,7 +144,7 @@ class LoopThread:
 
 
 class _Call:
-    """One call of another thread: what to call, and what came of it."""
+    """One call of another thread: the function, and its result or error."""
 
     __slots__ = ("_done", "_error", "_function", "_result", "_settled")
 
@@ -146,16 +157,16 @@ class _Call:
         self._done.acquire()
 
     def carry_out(self) -> None:
-        """Call the function. In the loop's thread."""
+        """Call the function. Runs in the loop's thread."""
         try:
             result = self._function()
-        except BaseException as exc:  # noqa: BLE001 - whatever it is, it is the caller's
+        except BaseException as exc:  # noqa: BLE001 - raised again in the calling thread
             self.settle(error=exc)
         else:
             self.settle(result)
 
     def settle(self, result: object = None, *, error: BaseException | None = None) -> None:
-        """Let the calling thread go on; the first time counts. In the loop's thread."""
+        """Let the calling thread go on. Only the first call counts. Runs in the loop's thread."""
         if self._settled:
             return
         self._settled = True
@@ -163,7 +174,7 @@ class _Call:
         self._done.release()
 
     def wait(self) -> object:
-        """Wait natively for the end of the call. In the calling thread, once."""
+        """Wait natively for the end of the call. Runs once, in the calling thread."""
         self._done.acquire()
         error, self._error = self._error, None
         if error is None:
@@ -171,11 +182,11 @@ class _Call:
         try:
             raise error
         finally:
-            del error  # its traceback refers to this frame
+            del error  # the traceback refers to this frame
 
 
 class OfLoopThread(Protocol):
-    """An object with methods that may be called from any thread."""
+    """An object whose methods may be called from any thread."""
 
     loop_thread: LoopThread
 
@@ -184,10 +195,10 @@ S = TypeVar("S", bound=OfLoopThread)
 
 
 def from_any_thread(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
-    """Let a method be called from any thread: it runs in the loop's thread.
+    """Make a method callable from any thread. The method runs in the loop's thread.
 
     Args:
-        method: of an object whose ``loop_thread`` says which thread that is.
+        method: a method of an object whose ``loop_thread`` is the loop's thread.
 
     Returns:
         The method. In another thread it may raise :class:`~gateway_shim.errors.LoopNotRunning`.

@@ -28,7 +28,7 @@ from gateway_shim.server.process.freed_memory import FreedMemory
 from gateway_shim.server.process.generations import Generations
 from gateway_shim.server.refused_options import refused_options
 from gateway_shim.server.requests.bad_request import bad_request, log_bad_request
-from gateway_shim.server.requests.body import Bodies, drop_body, may_follow
+from gateway_shim.server.requests.body import Bodies, drop_body
 from gateway_shim.server.requests.connections import MadeRoom, RequestConnections
 from gateway_shim.server.requests.keep_alive import HeadTimeout, KeptConnections
 from gateway_shim.server.requests.request import (
@@ -39,6 +39,7 @@ from gateway_shim.server.requests.request import (
     stream_request_of,
 )
 from gateway_shim.server.requests.request_server import RequestServer
+from gateway_shim.server.requests.unwanted_body import may_follow
 from gateway_shim.server.responses.answers import Answers
 from gateway_shim.server.responses.kept_response import use_own_http
 from gateway_shim.server.responses.last_answer import send_last

@@ -23,7 +23,7 @@ from app.services.version_service import VersionService
 from app.tasks.base import BaseTask, TaskProgressHandle
 from app.tasks.service import TaskService
 from tests.app.conftest import MakeApp, make_app
-from tests.app.tasks.task_support import Call, Done, House
+from tests.app.tasks.task_support import Call, Done, RecordedTasks
 from tests.support.server import ROOT
 
 __all__ = ["make_app"]
@@ -88,7 +88,7 @@ def test_fields_are_named(call: str, names: type) -> None:
 
 def test_methods_and_functions_exist() -> None:
     """Each name before a parenthesis in the table of code is a method."""
-    named = set(re.findall(r"`(?:\w+\.)?([a-z_]+)\(", section("You come with code")))
+    named = set(re.findall(r"`(?:\w+\.)?([a-z_]+)\(", section("Backend code")))
     known = {name for kind in CLASSES for name in dir(kind)} | {"create_app"}
     assert len(named) > 12
     assert named <= known
@@ -119,7 +119,7 @@ def test_the_example_of_a_bool() -> None:
     exec(source, names)
     cancel = names["cancel"]
     assert callable(cancel)
-    house = House()
+    house = RecordedTasks()
     task_id = house.run(Call(lambda handle: Done()))
     assert cancel(house.service, task_id) is False
     assert cancel(house.service, "unknown") is False

@@ -76,7 +76,7 @@ def test_what_is_written_is_the_value(file: Path, written: str, value: str, end:
     [
         (f'SSE_CALLBACK_SECRET="{SECRET}', "the quote of SSE_CALLBACK_SECRET is not closed"),
         (f"SSE_CALLBACK_SECRET='{SECRET}", "the quote of SSE_CALLBACK_SECRET is not closed"),
-        (f"SSE_CALLBACK_SECRET='it's {SECRET}'", "something follows after it"),
+        (f"SSE_CALLBACK_SECRET='it's {SECRET}'", "something follows it"),
         (f"SSE_CALLBACK_SECRET: {SECRET}", "with an equal sign: SSE_CALLBACK_SECRET=value"),
         (f"SSE_CALLBACK_SECRET:{SECRET}", "with an equal sign: SSE_CALLBACK_SECRET=value"),
         (f"SSE_CALLBACK_SECRET {SECRET}", "SSE_CALLBACK_SECRET has no value"),
