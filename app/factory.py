@@ -63,7 +63,7 @@ def build(settings: Settings | None = None) -> Flask:
 
     container.metrics_service().watch_refusals(lambda: container.refusals().by_reason)
     if serves_streams:
-        container.metrics_service().watch_gateway(lambda: container.gateway().stats)
+        container.metrics_service().watch_gateway(lambda: container.gateway().read_stats())
     # Made now and not at their first use, because these services register themselves with others.
     # A task or a hook that cannot be imported must be an error before the first request.
     container.boot()

@@ -30,7 +30,7 @@ def callback(
     """Check the secret and the body, and pass the callback to the handler.
 
     Every answer tells the gateway which start of the backend it comes from
-    (:mod:`gateway_shim.streams.backend_starts`).
+    (:mod:`gateway_shim.streams.callbacks.backend_starts`).
     """
     require_secret(settings)
     answer = handler.handle(read_json(), trusted=shows_secret(settings))

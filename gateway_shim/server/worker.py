@@ -147,7 +147,7 @@ class StreamWorker(GeventWorker):
         client = client_of(req, addr)
         guarded = self._answers.guard(sock, client)
         if route is Route.STREAM_HEAD:
-            request = stream_request_of(req, addr, listener_name, bodiless=True)
+            request = stream_request_of(req, addr, listener_name)
             guarded.sendall(self._own_answers.head(request, close=self._ends_with(req)))
             return self._keep_alive(req, sock)
         if contract.route(req.method, req.uri) not in (Route.HEALTH, Route.READY):
@@ -168,7 +168,7 @@ class StreamWorker(GeventWorker):
         request = stream_request_of(req, addr, listener_name)
         place = self._connections.leave()  # it is counted as a stream now
         refusal = self.runtime.gateway.open(request, sock)
-        if refusal is None:
+        if not isinstance(refusal, Refusal):
             raise StopIteration
         if place is not None:
             self._connections.resume(place)

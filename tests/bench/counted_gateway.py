@@ -17,7 +17,7 @@ from app.services.gateway_transport import InProcessTransport
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.stream_request import StreamRequest
-from gateway_shim.streams.backend import InProcessBackend
+from gateway_shim.streams.callbacks.backend import InProcessBackend
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.gateway import Gateway
 

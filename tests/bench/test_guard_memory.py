@@ -12,7 +12,7 @@ import tracemalloc
 
 import pytest
 
-from gateway_shim.protocol.lifecycle import Outbox
+from gateway_shim.protocol.outbox import Outbox
 from gateway_shim.streams.gateway import Gateway
 from tests.bench.counted_gateway import FEW, MANY, CountedGateway, objects_of
 from tests.bench.worse_gateways import (

@@ -6,7 +6,7 @@ import re
 
 from app.config import Settings
 from app.config.reference import reference
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 
 PAGE = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 

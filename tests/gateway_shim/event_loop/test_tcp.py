@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway_shim.event_loop.tcp import detect_dead_peers, peer_has_left
-from tests.gateway_shim.streams.rig import SocketClient, tcp_pair
+from tests.gateway_shim.sockets import SocketClient, tcp_pair
 from tests.support.timing import wait_until
 
 TCP = socket.IPPROTO_TCP

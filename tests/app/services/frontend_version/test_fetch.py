@@ -11,9 +11,9 @@ from gevent.event import Event as Signal
 from gevent.pywsgi import WSGIServer
 
 from app.services.frontend_version.fetch import FetchFailed, fetch_json
-from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS
-from tests.support.scripted import ScriptedServer
-from tests.support.scripted import answer as answer_bytes
+from tests.support.http.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS
+from tests.support.http.scripted_server import ScriptedServer
+from tests.support.http.scripted_server import answer as answer_bytes
 
 Application = Callable[[dict[str, Any], Any], Any]
 

@@ -20,7 +20,7 @@ from app.services.frontend_version.source import (
     OwnVersion,
     version_source,
 )
-from tests.support.scripted import ScriptedServer, answer
+from tests.support.http.scripted_server import ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
 
 URL = "https://me:pw@host.example/version.json?key=k"

@@ -12,7 +12,7 @@ from gevent.event import Event as Signal
 from app.services.remote_gateway.post import NoAnswer
 from tests.app.services.remote_gateway.http_gateway import OK, HttpGateway
 from tests.app.services.remote_gateway.test_post import LIMIT, SEND, make_post, outcome_of
-from tests.support.scripted import Script, ScriptedServer
+from tests.support.http.scripted_server import Script, ScriptedServer
 from tests.support.timing import TIME_LIMIT, Stopwatch, wait_until
 
 

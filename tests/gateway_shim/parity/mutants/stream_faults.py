@@ -66,7 +66,7 @@ def missing_final_chunk() -> None:
 @FAULTS.add
 def fifo_reversed() -> None:
     """Write buffered events in reverse order."""
-    from gateway_shim.protocol.lifecycle import Stream
+    from gateway_shim.protocol.stream import Stream
 
     take_held = Stream.take_held
     Stream.take_held = lambda self: take_held(self)[::-1]  # type: ignore[method-assign]
@@ -75,7 +75,7 @@ def fifo_reversed() -> None:
 @FAULTS.add
 def phantom_event() -> None:
     """Undo divergence 4: a buffered send without an event writes an empty event."""
-    from gateway_shim.protocol.lifecycle import Stream
+    from gateway_shim.protocol.stream import Stream
 
     hold = Stream.hold
     empty = wire.frame(b"data: \n\n")
