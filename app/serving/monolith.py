@@ -83,7 +83,7 @@ class Monolith:
 
     def hurry(self) -> None:
         """Wait for no running task any more."""
-        self._coordinator.hurry()
+        self._coordinator.stop_waiting()
 
     def _on_lifetime_event(self, event: LifetimeEvent) -> None:
         if event is LifetimeEvent.SHUTDOWN:
