@@ -75,7 +75,7 @@ class Front:
         """End every stream cleanly (divergence 8)."""
         self.gateway.drain(None, self._drain_seconds)
 
-    def hurry(self) -> None:
+    def stop_waiting(self) -> None:
         """There is nothing to cut short: a drain waits for nobody but its clients."""
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:

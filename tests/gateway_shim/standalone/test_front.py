@@ -255,7 +255,7 @@ def test_runtime(rig: Rig) -> None:
     assert front.extensions == {EXTENSION: front}
     assert front.gateway is rig.gateway
     _, stream = rig.open()
-    front.hurry()
+    front.stop_waiting()
     rig.gateway.send("t1", Event(None, "still there"))
     front.shutdown()
     assert stream.wait_for_end() is Ended.CLEAN
