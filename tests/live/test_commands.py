@@ -260,7 +260,8 @@ def test_a_server_in_a_program_without_a_log(tmp_path: Path) -> None:
     """``base_options`` alone: the server of an embedding program says that it starts."""
     program = """
 import sys
-from gateway_shim.server.options import GunicornServer, base_options
+from gateway_shim.server.gunicorn_server import GunicornServer
+from gateway_shim.server.options import base_options
 
 def load():
     from app import create_app
