@@ -12,30 +12,31 @@ imported. ``run`` makes the servers, starts the application's runtime, starts to
 then notes that this worker has served and reports READY to systemd.
 
 **Serve.** Everything runs in greenlets of one event loop. A connection has a greenlet while
-gunicorn handles its request (:mod:`gateway_shim.server.request_worker`). A stream has none: once
-its request is read, the gateway keeps the socket. The main greenlet wakes once a second to tell
-the arbiter (a file's time stamp) and systemd that the loop turns.
+gunicorn handles its request (:mod:`gateway_shim.server.request_worker`). A stream needs none: once
+its request is read, the gateway keeps the socket. (Over TLS its greenlet stays.) The main greenlet
+wakes once a second to tell the arbiter, by a file's time stamp, and systemd that the loop turns.
 
 **Exit.** SIGTERM, or the end of the arbiter, begins the drain. SIGINT, SIGQUIT and a second
-SIGTERM do the same without waiting for running tasks. The drain::
+SIGTERM do the same without waiting for running tasks. The order of the drain::
 
-    a worker with a successor stops accepting -> idle connections close -> runtime.shutdown
-    (tasks end, then streams) -> stop accepting -> finish requests -> stop the gateway
+    idle connections close -> runtime.shutdown: tasks end, then streams
+    -> stop accepting -> the last requests are answered -> the gateway stops
 
-Requests are still served during ``runtime.shutdown``; each answer closes its connection. A worker
-without a successor still accepts then: an answer that the server ends is better than no answer.
+Requests are still served during ``runtime.shutdown``, and each answer closes its connection. A
+worker with a successor stops accepting first of all. A worker without a successor accepts until the
+shutdown is over, because an answer that the server ends is better than no answer.
 
-**What may never happen.** A handler of a signal that blocks or raises: it only sets ``alive`` and
-spawns a greenlet. A request that is lost without an answer while the worker drains. An end before
-the streams have been told to reconnect, unless the arbiter's ``graceful_timeout`` is over.
+**What may never happen.** A signal handler that blocks, raises or takes a lock: it sets ``alive``
+and spawns a greenlet. Streams that end before the tasks: the tasks' last events would be lost. Two
+workers that report to systemd: only the newest one does.
 
 **Races.**
 
 - A signal arrives before ``run``: the worker has served no client, so it ends at once.
 - A signal arrives at any instruction of any greenlet: its work is done in a new greenlet, because
   the interrupted code may hold locks or be in the middle of a change.
-- SIGTERM after SIGHUP or without it: ``generations``, memory that all workers share, says whether a
-  successor was forked. A replaced worker says nothing to systemd; its successor speaks for both.
+- A worker that gets SIGTERM may have a successor or not: ``generations``, memory that all workers
+  share, tells. The arbiter writes there before it forks, so the answer is never late.
 - The arbiter is killed: :meth:`StreamWorker.notify` sees another parent process and drains.
 """
 
