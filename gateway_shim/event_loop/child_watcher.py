@@ -1,10 +1,10 @@
-"""Waiting for child processes: each by its own id, on the loop of any thread.
+"""Watchers for child processes: each watches one child by its process id, on any thread's loop.
 
-libev waits for all children of the process at once (``waitpid(-1)``), and on the main loop only.
-So a native thread cannot use gevent's child watchers, and whatever that thread waits for itself,
-also ``os.system`` and C libraries, may find that libev has taken the exit status. The watchers of
-this module wait for one child each: a pidfd (Linux 5.3 or later) becomes readable when the child
-ends; without a pidfd they look every few milliseconds.
+libev waits for all children of the process at once (``waitpid(-1)``), and only on the main loop.
+Therefore a native thread cannot use gevent's child watchers, and code in that thread that waits for
+a child itself, such as ``os.system`` or a C library, may find that libev has already collected the
+exit status. The watchers of this module wait for one child each: a pidfd (Linux 5.3 or later)
+becomes readable when the child ends. Without a pidfd they check every few milliseconds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["ChildWatcher", "use_child_watchers", "wait_for_child"]
 _READABLE = 1
 _LOOK_SECONDS = 0.02
 _UNKNOWN_STATUS = 255 << 8
-"""Reported for a child whose real status somebody else has taken; it is not success."""
+"""The status reported for a child whose real status was collected elsewhere; it means failure."""
 
 _waitpid = get_original("os", "waitpid")
 _getsignal = get_original("signal", "getsignal")
@@ -36,46 +36,46 @@ _allocate_native_lock = get_original("_thread", "allocate_lock")
 
 
 def use_child_watchers() -> None:
-    """Make gevent use the watchers of this module, on every loop that is made from now on.
+    """Make gevent use the watchers of this module on every loop that is created from now on.
 
-    The calling thread's loop is replaced if it has one of gevent's already. Call this when nothing
-    waits in that loop: at the start of a process.
+    If the calling thread already has a loop of gevent's, the loop is replaced. Call this function
+    at the start of a process, while nothing waits in that loop.
     """
     base: Any = gevent.config.loop
     if hasattr(base, "watches_each_child"):
         return
 
-    class Loop(base):  # type: ignore[misc] # known when it runs
-        """gevent's loop, with other child watchers."""
+    class Loop(base):  # type: ignore[misc] # known only at run time
+        """gevent's loop with the child watchers of this module."""
 
         __slots__ = ()
         watches_each_child = True
 
         def child(self, pid: int, trace: int = 0, ref: bool = True) -> ChildWatcher:
-            """Make a watcher of a child process."""
+            """Create a watcher of a child process."""
             return ChildWatcher(self, pid, ref=ref)
 
         def install_sigchld(self) -> None:
-            """Leave SIGCHLD alone: with libev's handler for it, libev waits for every child."""
+            """Do not install libev's handler of SIGCHLD: with it, libev waits for every child."""
 
     gevent.config.loop = Loop
     hub = _get_hub()
     if hub is not None:
         hub.destroy(destroy_loop=True)
-        # gevent takes libev's handler of SIGCHLD away only when the first main loop is made.
+        # gevent removes libev's handler of SIGCHLD only when the first main loop is created.
         handler = _getsignal(signal.SIGCHLD)
         get_hub()
         _signal(signal.SIGCHLD, signal.SIG_DFL if handler is None else handler)
 
 
 def wait_for_child(pid: int) -> tuple[int, int]:
-    """Wait until a child process has ended; lets the other greenlets of this thread run.
+    """Wait until a child process has ended. Other greenlets of this thread can run meanwhile.
 
     Returns:
-        Its process id and its wait status, as ``os.waitpid`` does.
+        The process id and the wait status, like ``os.waitpid``.
 
     Raises:
-        ChildProcessError: the calling process has no such child, or not any more.
+        ChildProcessError: the calling process has no such child, or its status was collected.
     """
     found: tuple[int, int] = _waitpid(pid, os.WNOHANG)
     if found[0]:
@@ -89,21 +89,21 @@ def wait_for_child(pid: int) -> tuple[int, int]:
 
 
 class ChildWatcher:
-    """Watches one child process, with the interface of gevent's own child watchers.
+    """Watches one child process, with the interface of gevent's child watchers.
 
-    The end of the child is collected when the watcher sees it; several watchers of one child
-    share what they collect.
+    The watcher collects the wait status when the child has ended. Several watchers of one child
+    share the status.
 
     Args:
-        loop: whose callbacks to use; of any thread.
-        pid: the child's process id.
-        ref: whether the watcher keeps the loop going.
+        loop: the event loop; of any thread.
+        pid: the process id of the child.
+        ref: whether the watcher keeps the loop alive.
 
     Attributes:
-        pid: as above.
-        rpid: the same once it has ended, before that 0.
-        rstatus: its wait status; that of exit status 255 if it is lost.
-        lost: whether somebody else has taken the wait status.
+        pid: the process id of the child.
+        rpid: the process id once the child has ended, 0 before.
+        rstatus: the wait status; that of exit status 255 if the real one is lost.
+        lost: whether other code has collected the wait status.
     """
 
     def __init__(self, loop: Any, pid: int, *, ref: bool = True) -> None:
@@ -117,17 +117,17 @@ class ChildWatcher:
         self._fd = -1
         try:
             self._fd = os.pidfd_open(pid)
-        except (AttributeError, OSError):  # not Linux, an old one, or no descriptor is left
+        except (AttributeError, OSError):  # not Linux, an old kernel, or no descriptor is left
             self._watcher = loop.timer(_LOOK_SECONDS, _LOOK_SECONDS, ref=ref)
         else:
             self._watcher = loop.io(self._fd, _READABLE, ref=ref)
 
     def start(self, callback: Callable[..., object], *args: Any) -> None:
-        """Call a function once, in the loop, when the child has ended."""
+        """Call a function once, in the loop, after the child has ended."""
         self._watcher.start(self._look, callback, args)
 
     def stop(self) -> None:
-        """Call nothing any more."""
+        """Stop watching: the callback will not be called."""
         self._watcher.stop()
 
     def close(self) -> None:
@@ -135,16 +135,16 @@ class ChildWatcher:
         self._watcher.stop()
         self._watcher.close()
         if self._fd != -1:
-            # Not os.close, which gevent makes wait for the loop.
+            # Not os.close: gevent's version waits for the loop.
             get_original("os", "close")(self._fd)
             self._fd = -1
 
     def __enter__(self) -> Self:
-        """Close it at the end."""
+        """Return the watcher; it is closed at the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the watcher."""
         self.close()
 
     def _look(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
@@ -157,7 +157,7 @@ class ChildWatcher:
 
 
 class _End:
-    """The end of one child, collected once for all who watch it, in whatever threads."""
+    """The wait status of one child, collected once for all its watchers in all threads."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -166,7 +166,7 @@ class _End:
         self.lost = False
 
     def collect(self) -> int | None:
-        """The wait status; None while the child runs."""
+        """Return the wait status; None while the child runs."""
         with self._lock:
             if self._status is None:
                 try:
@@ -175,7 +175,7 @@ class _End:
                     pid, status, self.lost = self._pid, _UNKNOWN_STATUS, True
                 if pid:
                     self._status = status
-                    # The process id may be another child's from now on.
+                    # From now on, the system may give the process id to another child.
                     with _ends_lock:
                         if _ends.get(self._pid) is self:
                             del _ends[self._pid]

@@ -1,11 +1,12 @@
-"""Refuses calls that would stop the event loop or copy the serving process.
+"""Refuses calls that would block the event loop or copy the serving process.
 
-- **A copy of the process** (``os.fork``, ``multiprocessing``) keeps the listening socket and every
-  stream's, and has the event loop's greenlets but not its threads. ``multiprocessing`` that starts
-  programs instead (*spawn*, *forkserver*) runs the server's main module again in each of them, and
-  waits for them with helper threads that gevent has patched: it can stop the loop.
-- **asyncio in the event loop's thread** has its own loop there, and only one greenlet at a time
-  may run one: the second fails. In other threads it works.
+- **A copy of the process** (``os.fork``, ``multiprocessing``) keeps the listening socket and the
+  sockets of all streams open, and has the event loop's greenlets but not the threads. The variants
+  of ``multiprocessing`` that start programs (*spawn*, *forkserver*) run the server's main module
+  again in each program, and wait for the programs with helper threads that gevent has patched: this
+  can block the loop.
+- **asyncio in the event loop's thread** runs a second loop there. Only one greenlet at a time may
+  do so; the second one fails. In other threads asyncio works.
 """
 
 from __future__ import annotations
@@ -52,9 +53,10 @@ _NO_ASYNCIO = (
 
 
 def refuse_copies() -> None:
-    """Refuse to copy this process or to start one by ``multiprocessing``, in every thread.
+    """Refuse ``os.fork`` and ``multiprocessing`` in every thread of this process.
 
-    Call it in the process that serves, not in one that forks those. ``subprocess`` still works.
+    Call this function in the worker, not in the arbiter, which forks workers. ``subprocess`` still
+    works.
     """
 
     def refuse_fork(*_: object, **__: object) -> NoReturn:
@@ -64,7 +66,7 @@ def refuse_copies() -> None:
         raise NotAllowedHere(_NO_MULTIPROCESSING)
 
     def refuse_pool(cls: type[Any], *_: object, **__: object) -> Any:
-        if issubclass(cls, ThreadPool):  # by its name no pool of processes, but its subclass
+        if issubclass(cls, ThreadPool):  # a pool of threads, although it is a subclass of Pool
             return object.__new__(cls)
         raise NotAllowedHere(_NO_MULTIPROCESSING)
 
@@ -73,16 +75,16 @@ def refuse_copies() -> None:
             if hasattr(module, name):
                 setattr(module, name, refuse_fork)
     setattr(BaseProcess, "start", refuse_process)  # noqa: B010
-    # These would start a process for their locks before they start one of their own. In __new__,
-    # since an object that is half made warns when it is deleted.
+    # Pools start a process for their locks before their first worker process. The refusal is in
+    # __new__ because a half-initialized pool warns when it is deleted.
     for pool in (Pool, ProcessPoolExecutor):
         setattr(pool, "__new__", refuse_pool)  # noqa: B010
 
 
 def refuse_asyncio() -> None:
-    """Refuse to run asyncio in the calling thread, the event loop's; other threads may.
+    """Refuse asyncio in the calling thread, the event loop's. Other threads may use it.
 
-    Before any coroutine has run, and always: not only when a second one comes.
+    Every call is refused before a coroutine has run, not only a second concurrent one.
     """
     loop_thread = _get_native_ident()
 
@@ -93,7 +95,7 @@ def refuse_asyncio() -> None:
                 return function(*args, **kwargs)
             for argument in (*args, *kwargs.values()):
                 if inspect.iscoroutine(argument):
-                    argument.close()  # else Python warns that nobody has awaited it
+                    argument.close()  # otherwise Python warns that it was never awaited
             raise NotAllowedHere(_NO_ASYNCIO)
 
         return call

@@ -1,8 +1,8 @@
-"""Replaces the locks that modules have from before the process was patched.
+"""Replaces native locks in modules that were imported before the process was patched.
 
-A module that was imported earlier keeps the native locks that it has made, and the kinds of locks
-that it has imported by their names. A greenlet that waits for a native lock blocks the event loop,
-and for ever if the thread that holds it waits for another greenlet, such as one that is importing.
+Such a module keeps the native locks that it has created and the lock classes that it has imported
+by name. A greenlet that waits for a native lock blocks the event loop; it blocks the loop forever
+if the holder of the lock waits for another greenlet, such as one that is importing a module.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from gateway_shim.event_loop.shared_lock import Lock, SharedLock
 __all__ = ["replace_imported_locks"]
 
 _LEFT_ALONE = frozenset({"_thread", "threading", "gevent", "gateway_shim", "app"})
-"""Packages that know what they do with native locks; threading is patched name by name."""
+"""Packages that are not changed: they use native locks on purpose.
+
+``threading`` is patched name by name elsewhere."""
 
 _allocate_native_lock = get_original("_thread", "allocate_lock")
 _NativeLockMaker = get_original("threading", "Lock")
@@ -34,8 +36,8 @@ _NativeRLock: Any = get_original("_thread", "RLock")
 
 
 def replace_imported_locks() -> None:
-    """Replace them in every module that has been imported, wherever one is not held now."""
-    replaced: dict[int, Any] = {}  # by the identity of a lock that several names may mean
+    """Replace the native locks in all imported modules, except locks that are held now."""
+    replaced: dict[int, Any] = {}  # by the id of the native lock: several names may refer to it
     for module, name, value in list(_named_values()):
         if value is _allocate_native_lock or value is _NativeLockMaker:
             setattr(module, name, SharedLock)
@@ -47,7 +49,7 @@ def replace_imported_locks() -> None:
             kind = threading.RLock if isinstance(value, _NativeRLock) else Lock
             setattr(module, name, replaced.setdefault(id(value), kind()))
     if sys.version_info < (3, 12):
-        # Each holds its lock while it computes.
+        # In Python 3.11, a cached_property holds its lock while it computes its value.
         for found in gc.get_objects():
             if type(found) is functools.cached_property and _is_free(vars(found)["lock"]):
                 vars(found)["lock"] = threading.RLock()
@@ -62,7 +64,7 @@ def _named_values() -> Iterator[tuple[ModuleType, str, object]]:
 
 
 def _is_free(lock: Any) -> bool:
-    """Return whether an object is a native lock that is not held; only one thread runs yet."""
+    """Return whether an object is a native lock that is not held. Only one thread exists yet."""
     if isinstance(lock, _NativeRLock):
         return not lock._is_owned()
     return isinstance(lock, _NativeLock) and not lock.locked()

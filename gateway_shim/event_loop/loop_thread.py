@@ -1,15 +1,15 @@
-"""The thread of the event loop, and how other threads call into it.
+"""Calls from other threads into the thread of the event loop.
 
-Streams, tasks and their watchers belong to the event loop's thread. A watcher that is made in
-another thread hangs on that thread's own loop, which never runs: bytes that wait for it are
-never written. So a public method is decorated with :func:`from_any_thread`. In the loop's thread
-the method runs at once. In any other thread the call *hops*: a greenlet of the loop runs the
-method, and the calling thread waits natively until the method has returned or raised.
+Streams, tasks, and their watchers belong to the event loop's thread. A watcher that is created in
+another thread belongs to that thread's own loop, which never runs, so bytes that wait for this
+watcher are never written. Therefore public methods are decorated with :func:`from_any_thread`. In
+the loop's thread the method runs at once. In any other thread the call *hops*: a greenlet of the
+loop runs the method, and the calling thread blocks until the method has returned or raised.
 
-- The calls of one thread run in their order, because each call waits for its end. The calls of
-  different threads run side by side: one that blocks cooperatively does not hold up the others.
-- At most one call of each thread waits, so what waits is bounded by the number of threads.
-- A hop waits for the loop. Never hop while holding a native lock that the loop's greenlets take.
+- The calls of one thread run in order, because each call waits for its result. The calls of
+  different threads run concurrently: a call that waits cooperatively does not delay the others.
+- Each thread has at most one waiting call, so the number of threads bounds the queue.
+- A hop waits for the loop. Never hop while holding a native lock that the loop's greenlets acquire.
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 native_ident: Callable[[], int] = get_original("_thread", "get_ident")
-"""Tells the calling thread's native identity: gevent's own tells that of the greenlet."""
+"""Returns the native identity of the calling thread. gevent's version identifies the greenlet."""
 
 _allocate_native_lock = get_original("_thread", "allocate_lock")
 
 
 class LoopThread:
-    """Knows which thread runs the event loop, and runs functions there for other threads.
+    """The thread that runs the event loop. Runs functions there for other threads.
 
-    Until :meth:`start` no loop serves other threads, so there is nothing to protect, and
-    :meth:`run` calls directly. The thread that makes the object counts as the loop's until then.
-    Call :meth:`start` in the process and the thread that serve; call :meth:`stop` at the end.
+    Before :meth:`start`, no loop serves other threads, so there is nothing to protect and
+    :meth:`run` calls the function directly. Until then the thread that created the object counts
+    as the loop's thread. Call :meth:`start` in the serving process and thread; call :meth:`stop`
+    at the end.
 
     Attributes:
         ident: the native identity of the loop's thread.
@@ -49,39 +50,39 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.ident = native_ident()
-        self._mutex = _allocate_native_lock()  # held for moments; nothing switches meanwhile
-        self._calls: deque[_Call] = deque()  # not begun yet
-        self._begun: set[_Call] = set()  # touched in the loop's thread only
+        self._mutex = _allocate_native_lock()  # held for moments; no greenlet switches meanwhile
+        self._calls: deque[_Call] = deque()  # not started yet
+        self._begun: set[_Call] = set()  # used only in the loop's thread
         self._watcher: Any = None
         self._ended = False
 
     @property
     def here(self) -> bool:
-        """Return whether the caller is in the loop's thread."""
+        """True if the caller is in the loop's thread."""
         return native_ident() == self.ident
 
     @property
     def serves_here(self) -> bool:
-        """Return whether greenlets that are spawned in the calling thread will run.
+        """True if greenlets that are spawned in the calling thread will run.
 
-        Nobody runs the loop of a process that is neither started nor patched by gevent, such as
-        that of ``flask run``.
+        In a process that has neither started a loop nor been patched by gevent, such as that of
+        ``flask run``, no loop runs.
         """
         return self.here and (self._watcher is not None or is_module_patched("socket"))
 
     def start(self) -> None:
-        """Serve other threads from now on. Call it in the loop's thread."""
+        """Begin to serve other threads. Must be called in the loop's thread."""
         self.stop()
         self.ident = native_ident()
-        # ref=False: the watcher alone must not keep the loop, and so the process, alive.
+        # ref=False: this watcher alone must not keep the loop and the process alive.
         self._watcher = get_hub().loop.async_(ref=False)
         self._watcher.start(self._begin_calls)
         self._ended = False
 
     def stop(self) -> None:
-        """Stop serving other threads: calls that wait, and later ones, raise LoopNotRunning.
+        """Stop serving other threads. Waiting calls and later calls raise LoopNotRunning.
 
-        Call it in the loop's thread. A second call changes nothing.
+        Must be called in the loop's thread. A second call has no effect.
         """
         if self._watcher is None:
             return
@@ -96,14 +97,14 @@ class LoopThread:
             call.settle(error=LoopNotRunning())
 
     def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function in the loop's thread, and wait for its end.
+        """Call a function in the loop's thread, and wait for its result.
 
         Returns:
-            What the function returned.
+            The return value of the function.
 
         Raises:
-            LoopNotRunning: the loop has ended, before the call or during it.
-            BaseException: what the function raised.
+            LoopNotRunning: the loop has ended before or during the call.
+            BaseException: any exception that the function raised.
         """
         if self.here:
             return function(*args, **kwargs)
@@ -114,8 +115,8 @@ class LoopThread:
             started = self._watcher is not None
             if started:
                 self._calls.append(call)
-                # The one call of libev that another thread may make. Under the lock, so that
-                # stop() does not close the watcher meanwhile.
+                # The only call of libev that is allowed from other threads. The lock keeps
+                # stop() from closing the watcher meanwhile.
                 self._watcher.send()
         return cast(T, call.wait()) if started else function(*args, **kwargs)
 
@@ -133,7 +134,7 @@ class LoopThread:
 
 
 class _Call:
-    """One call of another thread: what to call, and what came of it."""
+    """A call from another thread: the function and its outcome."""
 
     __slots__ = ("_done", "_error", "_function", "_result", "_settled")
 
@@ -146,16 +147,16 @@ class _Call:
         self._done.acquire()
 
     def carry_out(self) -> None:
-        """Call the function. In the loop's thread."""
+        """Call the function. Runs in the loop's thread."""
         try:
             result = self._function()
-        except BaseException as exc:  # noqa: BLE001 - whatever it is, it is the caller's
+        except BaseException as exc:  # noqa: BLE001 - raised again in the calling thread
             self.settle(error=exc)
         else:
             self.settle(result)
 
     def settle(self, result: object = None, *, error: BaseException | None = None) -> None:
-        """Let the calling thread go on; the first time counts. In the loop's thread."""
+        """Set the outcome and wake the calling thread. Only the first call has an effect."""
         if self._settled:
             return
         self._settled = True
@@ -163,7 +164,7 @@ class _Call:
         self._done.release()
 
     def wait(self) -> object:
-        """Wait natively for the end of the call. In the calling thread, once."""
+        """Block until the outcome is set. Must be called once, in the calling thread."""
         self._done.acquire()
         error, self._error = self._error, None
         if error is None:
@@ -184,13 +185,14 @@ S = TypeVar("S", bound=OfLoopThread)
 
 
 def from_any_thread(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
-    """Let a method be called from any thread: it runs in the loop's thread.
+    """Make a method callable from any thread; it always runs in the loop's thread.
 
     Args:
-        method: of an object whose ``loop_thread`` says which thread that is.
+        method: a method of an object with the attribute ``loop_thread``.
 
     Returns:
-        The method. In another thread it may raise :class:`~gateway_shim.errors.LoopNotRunning`.
+        The method. Called in another thread, it may raise
+        :class:`~gateway_shim.errors.LoopNotRunning`.
     """
 
     @functools.wraps(method)

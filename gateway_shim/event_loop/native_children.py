@@ -1,8 +1,8 @@
-"""``subprocess`` and its siblings, right on both sides: the event loop and native threads.
+"""Makes ``subprocess`` and related functions work in the event loop and in native threads.
 
-gevent replaces them by versions that wait in the event loop, and those fail in any other thread,
-some of them after the command has run. In the thread of the event loop they stay gevent's; in
-every other thread they are the standard library's.
+gevent replaces these functions by versions that wait in the event loop. In any other thread they
+fail, some of them after the command has run. With this module, the event loop's thread uses
+gevent's versions and every other thread uses those of the standard library.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ _get_native_ident = get_original("_thread", "get_ident")
 
 
 def share_children() -> None:
-    """Let native threads have child processes. Call it once, in the event loop's thread."""
+    """Allow child processes in native threads. Call this once, in the event loop's thread."""
     loop_thread = _get_native_ident()
 
     def here() -> bool:
         return bool(_get_native_ident() == loop_thread)
 
-    # gevent closes a descriptor when the loop comes round; that of a thread may never do so.
+    # gevent closes a descriptor in the loop's next round; a native thread's loop may never run.
     setattr(os, "close", _by_thread(here, gevent.os.close, get_original("os", "close")))  # noqa: B010
-    for name in ("posix_spawn", "posix_spawnp"):  # gevent's begin to watch the child
+    for name in ("posix_spawn", "posix_spawnp"):  # gevent's versions watch the child
         if hasattr(os, name):
             setattr(os, name, get_original("os", name))
     os.waitpid = _waitpid(here)
     for name in ("wait", "wait3"):
         setattr(os, name, _refuse_any_child)
-    # After that: the copy takes waitpid over. It is a copy because gevent has taken parts of the
-    # module away that the standard library's class needs.
+    # Only now, because the copy imports os.waitpid. A copy of the module is needed because gevent
+    # has removed parts of it that the standard library's class needs.
     native = _copy_of(subprocess)
     for name in ("SubprocessError", "CalledProcessError", "TimeoutExpired", "CompletedProcess"):
         setattr(native, name, getattr(subprocess, name))
     setattr(subprocess, "Popen", _popen_by_thread(here, native.Popen))  # noqa: B010 - a type
-    # The standard library's functions use whatever subprocess.Popen is.
+    # The standard library's functions use the current value of subprocess.Popen.
     for name in ("run", "call", "check_call", "check_output"):
         setattr(subprocess, name, get_original("subprocess", name))
 
@@ -74,7 +74,7 @@ def _waitpid(here: Callable[[], bool]) -> Callable[[int, int], tuple[int, int]]:
         if here() and pid in gevent.os._watched_children:  # type: ignore[attr-defined]
             return gevent.os.waitpid(pid, options)
         if not options and (here() or _get_hub() is not None):
-            # A native thread may have greenlets, too: asyncio's executor, for one.
+            # A native thread may have greenlets as well, for example asyncio's executor.
             return wait_for_child(pid)
         return native(pid, options)  # type: ignore[no-any-return]
 
@@ -98,13 +98,13 @@ def _copy_of(module: ModuleType) -> Any:
 
 
 def _popen_by_thread(here: Callable[[], bool], native: type[Any]) -> type[Any]:
-    """A class that makes processes of the kind that the calling thread needs."""
+    """Return a class whose instances are of the kind that the calling thread needs."""
 
     kinds = (gevent.subprocess.Popen, native, get_original("subprocess", "Popen"))
 
     class ByThread(type):
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-            # A subclass of somebody else's is gevent's in any thread.
+            # A user's subclass derives from gevent's class in any thread.
             if cls is Popen and not here():
                 return native(*args, **kwargs)
             return super().__call__(*args, **kwargs)

@@ -1,12 +1,13 @@
-"""Makes the threads that a native thread starts native, too.
+"""Makes threads native if a native thread starts them.
 
-After gevent's patching a ``threading.Thread`` is a greenlet of the thread that starts it. For the
-event loop's thread that is right. On a native thread, such as that of a ``cpu_bound`` task, the
-greenlet would run only while the thread happens to wait, and never again once the task is over:
-work that a shared executor gave to it would never be done.
+After gevent's patching, a ``threading.Thread`` is a greenlet of the thread that starts it. This is
+right for the event loop's thread. In a native thread, such as that of a ``cpu_bound`` task, the
+greenlet would run only while the thread waits, and never again after the task has ended: work that
+a shared executor has submitted to it would never be done.
 
-Nobody waits for such threads at the end of the process, neither for an executor's: the tasks that
-have started them had their time, and one that computes for ever would keep the process.
+At the end of the process, such threads are not waited for, not even those of an executor. The tasks
+that started them had time to finish, and a thread that computes forever would keep the process
+alive.
 """
 
 from __future__ import annotations
@@ -34,29 +35,29 @@ _PYTHON = sys.version_info[:2]
 _LOOK_SECONDS = 0.01
 
 _loop_threads: set[int] = set()
-"""The native ident of the thread that runs the event loop."""
+"""The native identity of the thread that runs the event loop."""
 
 _get_native_ident = get_original("_thread", "get_ident")
 _start_native_thread = get_original("_thread", "start_new_thread")
 
 
 _awaited: set[_NativeThread] = set()
-"""Those that run, and whose end others may wait for."""
+"""The running threads, whose end other threads may wait for."""
 
 
 def let_native_threads_be() -> None:
-    """Stop all waiting for native threads. For the end of the process."""
+    """Wake everything that waits for native threads. Called at the end of the process."""
     for thread in list(_awaited):
         thread.tell_end()
 
 
 class _NativeThread(greenlet):
-    """The greenlet that a native thread runs in; ``threading`` takes it for the thread.
+    """The greenlet in which a native thread runs. ``threading`` treats it as the thread.
 
     Args:
-        function: what the thread is to do.
-        args: its arguments.
-        kwargs: its keyword arguments.
+        function: the function that the thread runs.
+        args: the positional arguments of the function.
+        kwargs: the keyword arguments of the function.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class _NativeThread(greenlet):
         """Start the native thread.
 
         Raises:
-            RuntimeError: the system has no further thread.
+            RuntimeError: the system cannot start another thread.
         """
         _awaited.add(self)
         try:
@@ -81,7 +82,7 @@ class _NativeThread(greenlet):
             raise
 
     def rawlink(self, callback: Callable[[object], object]) -> None:
-        """Call a function at this thread's end, or now if nobody waits for the end."""
+        """Call a function when this thread ends, or now if it has ended."""
         if self in _awaited:
             self._links.append(callback)
         else:
@@ -98,12 +99,12 @@ class _NativeThread(greenlet):
             self.switch()
         finally:
             hub = get_hub_if_exists()
-            if hub is not None:  # the function has waited for something
+            if hub is not None:  # the function has used gevent in this thread
                 hub.destroy(True)
             self.tell_end()
 
     def tell_end(self) -> None:
-        """Let those go on who wait for the end; the first time counts, in whatever thread."""
+        """Wake everything that waits for this thread's end. Only the first call has an effect."""
         try:
             _awaited.remove(self)
         except KeyError:
@@ -114,10 +115,10 @@ class _NativeThread(greenlet):
 
 
 def start_native_threads_natively() -> None:
-    """Patch ``threading`` and ``_thread``, in a process that gevent has patched.
+    """Patch ``threading`` and ``_thread`` in a process that gevent has patched.
 
-    The threads of the thread that calls this first stay greenlets: call it in the thread that runs
-    the event loop.
+    Threads that the calling thread starts remain greenlets. The first call must therefore be made
+    in the thread that runs the event loop.
     """
     if not _loop_threads:
         _note_loop_thread()
@@ -135,7 +136,7 @@ def start_native_threads_natively() -> None:
 
 
 def _note_loop_thread() -> None:
-    # The thread that forks is the child's only one.
+    # In a child process, the thread that called fork is the only one.
     _loop_threads.clear()
     _loop_threads.add(_get_native_ident())
 
@@ -150,7 +151,7 @@ def _start_new_thread(
         return ident
     thread = _NativeThread(function, args, kwargs or {})
     thread.start()
-    return id(thread)  # as get_ident says in that thread
+    return id(thread)  # the value that get_ident returns in that thread
 
 
 def _start_joinable_thread(
@@ -169,17 +170,17 @@ def _start_joinable_thread(
 
 
 def _hold_until_end(thread: Any) -> None:
-    """Make the lock that ``join`` waits for; it is released at the thread's end."""
+    """Create the lock that ``join`` waits for. It is released when the thread ends."""
     get_original("threading", "Thread")._set_tstate_lock(thread)
     lock = thread._tstate_lock
-    # gevent's own link marks the thread as ended, too, and asserts that the lock is free. A
-    # native thread that joins may have it at that moment; whoever joins marks the thread itself.
+    # gevent's link would also mark the thread as ended, and asserts that the lock is free. But a
+    # native thread in join() may hold the lock at that moment. join() marks the thread itself.
     current: Any = getcurrent()
     current.rawlink(lambda _: lock.release())
 
 
 def _join_from_anywhere(join: Callable[..., None]) -> Callable[..., None]:
-    """Let a handle's ``join`` wait for a greenlet of another thread's loop."""
+    """Return a ``join`` that can also wait for a greenlet of another thread's loop."""
 
     def join_from_anywhere(handle: Any, timeout: float | None = -1) -> None:
         thread = handle._get_greenlet()

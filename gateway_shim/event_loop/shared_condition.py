@@ -1,9 +1,10 @@
-"""A condition variable that loses no wake-up when a greenlet is killed.
+"""A condition variable that does not lose a notification when a waiting greenlet is killed.
 
-Greenlets are killed where they wait: a task that is cancelled, a time limit. Python's own
-``threading.Condition`` does not expect that. It would forget a notification that had reached the
-killed one, so that somebody else sleeps beside a full queue. And a greenlet killed while it takes
-the lock again would leave the ``with`` block without the lock, and release that of somebody else.
+A greenlet can be killed while it waits, for example by a cancelled task or a time limit. Python's
+``threading.Condition`` does not expect this. It would lose a notification that had reached the
+killed greenlet, so that another waiter would sleep beside a full queue. And a greenlet that is
+killed while it reacquires the lock would leave the ``with`` block without the lock, and release the
+lock of another greenlet.
 """
 
 from __future__ import annotations
@@ -22,29 +23,29 @@ __all__ = ["Condition"]
 _Condition: Any = get_original("threading", "Condition")
 
 
-class Condition(_Condition):  # type: ignore[misc]  # what it is, is known at run time only
-    """``threading.Condition`` in a patched process. Queues, events and semaphores are built on it.
+class Condition(_Condition):  # type: ignore[misc]  # its type is known only at run time
+    """The ``threading.Condition`` of a patched process. Queues, events, and semaphores use it.
 
     Args:
         lock: the lock; a new ``threading.RLock`` if not given.
     """
 
     _everybody = 0
-    """The number of times that all waiters were notified."""
+    """The number of calls of :meth:`notify_all`."""
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Release the lock, wait until notified, and take the lock again.
+        """Release the lock, wait for a notification, and acquire the lock again.
 
         Args:
-            timeout: how many seconds to wait at most; None: without limit. 0 or less lets others
-                run once, so that a loop of such calls comes to an end.
+            timeout: the time limit, seconds; None: no limit. With 0 or less, other greenlets run
+                once, so that a loop of such calls can end.
 
         Returns:
-            Whether notified; False if the time limit has passed.
+            True if notified; False if the time limit has passed.
 
         Raises:
             RuntimeError: the lock is not held.
-            BlockingSwitchOutError: called by a callback of the loop, which cannot wait.
+            BlockingSwitchOutError: called in a callback of the event loop, which cannot wait.
         """
         if not self._is_owned():
             raise RuntimeError("cannot wait on un-acquired lock")
@@ -66,27 +67,27 @@ class Condition(_Condition):  # type: ignore[misc]  # what it is, is known at ru
         except BaseException as exc:  # noqa: BLE001 - such as GreenletExit; raised below
             interruption = exc
         interruption = self._take_back(saved) or interruption
-        # A notification takes our waiter out; it may have come after the time limit.
+        # A notification removes our waiter; it may have arrived after the time limit.
         notified = waiter not in self._waiters
         if not notified:
             self._waiters.remove(waiter)
         if interruption is not None:
-            # Who was notified together with everybody else takes nothing from them.
+            # After notify_all() the other waiters were notified as well: nothing to pass on.
             if notified and everybody == self._everybody:
                 self.notify()
             raise interruption
         return notified
 
     def notify_all(self) -> None:
-        """Wake everybody who waits. The lock must be held."""
+        """Wake all waiters. The lock must be held."""
         self._everybody += 1
         super().notify_all()
 
     def _take_back(self, saved: object) -> BaseException | None:
-        """Take the lock again, whatever happens: who has called us will release it.
+        """Acquire the lock again in any case, because the caller will release it.
 
         Returns:
-            What was raised meanwhile, if anything.
+            The exception that was raised meanwhile, if any.
         """
         interruption: BaseException | None = None
         while True:

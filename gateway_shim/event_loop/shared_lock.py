@@ -1,23 +1,23 @@
 """A lock that native threads and greenlets can share.
 
-gevent's locks belong to the event loop of the thread that waited for them first. When a native
-thread and a greenlet wait for the same one, a wake-up can be lost, and the greenlet then sleeps
-for ever. This lock belongs to no loop.
+A lock of gevent belongs to the event loop of the thread that first waited for it. When a native
+thread and a greenlet wait for the same lock, a wake-up can be lost, and the greenlet then sleeps
+forever. The lock of this module belongs to no loop.
 
-How the lock works:
+The algorithm:
 
-- Its state is a native lock. Whoever holds the native lock holds the lock.
-- Whoever finds it held adds a *sleeper* to ``_sleepers``, tries once more, and sleeps. A release
-  either happens before that second try, which then succeeds, or it sees the sleeper. So no
-  wake-up is lost.
-- Only the holder takes sleepers out to wake them, so two releases cannot take the same one. A
-  sleeper that gives up removes itself; if it was already taken out, it passes the wake-up on.
-- A sleeper that was woken has to compete with others for the lock. After ``PATIENCE`` defeats the
-  next release gives it the lock without unlocking it. So neither side can starve the other, and
-  in between a lock is never kept idle until a loop gets round to its greenlet.
+- The state is a native lock. The holder of the native lock is the holder of the shared lock.
+- A caller that finds the lock held adds a *sleeper* to ``_sleepers``, tries once more, and sleeps.
+  A release either happens before this second try, which then succeeds, or the release sees the
+  sleeper. Therefore no wake-up is lost.
+- Only the holder removes sleepers to wake them, so two releases cannot remove the same sleeper. A
+  sleeper that gives up removes itself. If it was removed already, it passes the wake-up on.
+- A woken sleeper competes with other callers for the lock. After ``PATIENCE`` defeats, the next
+  release hands the lock over without unlocking it. Therefore neither side can starve the other,
+  and up to then a lock is not kept idle until a loop runs its greenlet.
 
-No step needs a second lock. Each is one operation of a deque or of a native lock, which other
-threads, signal handlers and finalizers cannot interrupt.
+No step needs a second lock. Each step is one operation of a deque or of a native lock, which other
+threads, signal handlers, and finalizers cannot interrupt.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from gateway_shim.event_loop.sleepers import LoopSleeper, Sleeper, ThreadSleeper
 __all__ = ["PATIENCE", "Lock", "SharedLock"]
 
 PATIENCE = 4
-"""The number of times a woken sleeper may find the lock taken before it is given the lock."""
+"""The number of times that a woken sleeper may find the lock taken before it is handed the lock."""
 
 _HUB_SECONDS = 1.0
-"""Seconds that a loop's callback, which cannot switch, waits for another thread's release."""
+"""The seconds that a callback of a loop, which cannot switch, waits for another thread."""
 
 _HUB_LOOK_SECONDS = 0.01
-"""Seconds between its checks that the lock did not go to a greenlet of its own loop."""
+"""The seconds between its checks that no greenlet of its own loop has acquired the lock."""
 
 _allocate_native_lock = get_original("_thread", "allocate_lock")
 _get_native_ident = get_original("_thread", "get_ident")
@@ -51,15 +51,15 @@ _TIMEOUT_MAX: float = get_original("_thread", "TIMEOUT_MAX")
 
 
 class SharedLock:
-    """A lock for greenlets of any event loop and for native threads, at the same time.
+    """A lock for greenlets of any event loop and for native threads at the same time.
 
     It has the interface of :class:`threading.Lock`. A thread that has an event loop waits
-    cooperatively; a thread that has none blocks. A callback that runs in the hub itself cannot
-    switch: it waits natively for at most a second if another thread holds the lock, and raises
-    otherwise, as gevent's locks do.
+    cooperatively; a thread without one blocks. A callback that runs in the hub cannot switch: if
+    another thread holds the lock, it blocks for at most a second; otherwise it raises, like
+    gevent's locks.
 
-    Unlike gevent's locks, a greenlet that waits for ever keeps its loop alive: another thread
-    may release the lock.
+    Unlike gevent's locks, a greenlet that waits forever keeps its loop alive, because another
+    thread may release the lock.
     """
 
     __slots__ = ("__weakref__", "_native", "_sleepers", "_thread")
@@ -69,23 +69,23 @@ class SharedLock:
     def __init__(self) -> None:
         self._native = _allocate_native_lock()
         self._sleepers: deque[Sleeper] = deque()
-        # The native thread of the holder; None while it is being taken or released.
+        # The native thread of the holder; None while the lock is being acquired or released.
         self._thread: int | None = None
 
     def acquire(self, blocking: bool = True, timeout: float | None = -1) -> bool:
-        """Take the lock; wait while another holds it.
+        """Acquire the lock, and wait while it is held.
 
         Args:
             blocking: False: do not wait.
-            timeout: how many seconds to wait at most; -1 or None: without limit.
+            timeout: the time limit, seconds; -1 or None: no limit.
 
         Returns:
-            Whether the lock is now the caller's.
+            True if the caller now holds the lock.
 
         Raises:
-            ValueError: a time limit that is negative, or given without ``blocking``.
-            OverflowError: a time limit that is too large for the platform.
-            BlockingSwitchOutError: would have to wait, but is called by a callback of the loop.
+            ValueError: the time limit is negative, or given without ``blocking``.
+            OverflowError: the time limit is too large for the platform.
+            BlockingSwitchOutError: the call would have to wait in a callback of the event loop.
         """
         if timeout != -1 and timeout is not None:
             _check(blocking, timeout)
@@ -99,24 +99,24 @@ class SharedLock:
         return self._wait(None if timeout == -1 else timeout)
 
     def __enter__(self) -> bool:
-        """Take the lock; wait while another holds it."""
+        """Acquire the lock, and wait while it is held."""
         if self._native.acquire(False):
             self._thread = _get_native_ident()
             return True
         return self._wait(None)
 
     def release(self) -> None:
-        """Let go of the lock and wake one of those who wait. Any thread or greenlet may do so.
+        """Release the lock and wake one waiter. Any thread or greenlet may call this.
 
         Raises:
-            RuntimeError: nobody holds the lock.
+            RuntimeError: the lock is not held.
         """
         if self._sleepers and self._native.locked():
             self._pass_on()
             return
         self._thread = None
         self._native.release()
-        # A sleeper may have been added just before that, and have found the lock held.
+        # A sleeper may have been added just before the release, and found the lock held.
         if self._sleepers and self._native.acquire(False):
             self._pass_on()
 
@@ -126,29 +126,29 @@ class SharedLock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let go of the lock."""
+        """Release the lock."""
         self.release()
 
     def locked(self) -> bool:
-        """Return whether somebody holds the lock now."""
+        """Return whether the lock is held."""
         return bool(self._native.locked())
 
     def _is_owned(self) -> bool:
-        # threading.Condition would otherwise find out by trying to take the lock.
+        # Without this method, threading.Condition tries to acquire the lock to find out.
         return bool(self._native.locked())
 
     def _at_fork_reinit(self) -> None:
-        # After a fork the child has neither the holder nor those who wait.
+        # After a fork, neither the holder nor the waiters exist in the child.
         self._native._at_fork_reinit()
         self._sleepers.clear()
         self._thread = None
 
     def __repr__(self) -> str:
-        """Say whether somebody holds the lock."""
+        """Return a text that says whether the lock is held."""
         state = "locked" if self.locked() else "unlocked"
         return f"<{state} {type(self).__name__} at {id(self):#x}>"
 
-    # ------------------------------------------------------------------ the slow ways
+    # ------------------------------------------------------------------ waiting
 
     def _wait(self, timeout: float | None) -> bool:
         deadline = None if timeout is None else monotonic() + timeout
@@ -164,7 +164,7 @@ class SharedLock:
             sleeper.close()
 
     def _sleep(self, sleeper: Sleeper, deadline: float | None) -> bool:
-        """Wait until the lock is ours (True) or the deadline has passed (False)."""
+        """Wait until the caller holds the lock (True) or the deadline has passed (False)."""
         add = self._sleepers.append
         defeats = 0
         while True:
@@ -172,7 +172,7 @@ class SharedLock:
             add(sleeper)
             try:
                 if self._native.acquire(False):
-                    # We hold the lock, so nobody else takes sleepers out.
+                    # The caller holds the lock, so no other thread removes sleepers.
                     self._withdraw(sleeper)
                     self._thread = _get_native_ident()
                     return True
@@ -183,14 +183,14 @@ class SharedLock:
                 raise
             if not woken and self._withdraw(sleeper):
                 return False
-            # We were taken out, perhaps at the last moment.
+            # A release has removed the sleeper, perhaps at the last moment.
             if sleeper.is_given_lock:
                 return True
             if self._native.acquire(False):
                 self._thread = _get_native_ident()
                 return True
             if not woken:
-                return False  # whoever holds the lock now will wake the next one
+                return False  # the current holder will wake the next sleeper
             defeats += 1
             add = self._sleepers.appendleft
 
@@ -199,7 +199,7 @@ class SharedLock:
         if deadline is not None:
             until = min(until, deadline)
         sleeper = ThreadSleeper()
-        # In front: a greenlet of this loop that were woken before us could not run.
+        # At the front: a greenlet of this loop could not run if it were woken first.
         self._sleepers.appendleft(sleeper)
         taken = self._native.acquire(False)
         while not taken and self._thread != _get_native_ident() and monotonic() < until:
@@ -220,7 +220,7 @@ class SharedLock:
         )
 
     def _withdraw(self, sleeper: Sleeper) -> bool:
-        """Take our own sleeper out; False if a release has taken it out already."""
+        """Remove the caller's sleeper; return False if a release has removed it already."""
         try:
             self._sleepers.remove(sleeper)
         except ValueError:
@@ -228,14 +228,14 @@ class SharedLock:
         return True
 
     def _decline(self, sleeper: Sleeper) -> None:
-        """Pass on what a release has meant for a sleeper that no longer wants it."""
+        """Pass on the lock, or the wake-up, of a removed sleeper that has given up."""
         if sleeper.is_given_lock:
             self.release()
         elif self._sleepers and self._native.acquire(False):
             self._pass_on()
 
     def _pass_on(self) -> None:
-        """Release the native lock, which we hold, in favor of the first sleeper that can run."""
+        """Release the native lock, which the caller holds, for the first sleeper that can run."""
         while True:
             try:
                 sleeper = self._sleepers.popleft()
@@ -252,7 +252,7 @@ class SharedLock:
                 continue
             self._thread = None
             self._native.release()
-            # If its loop is gone, the next one is woken, unless somebody else has got the lock.
+            # If its loop is gone, wake the next sleeper, unless the lock is held again.
             if sleeper.wake() or not self._native.acquire(False):
                 return
 
@@ -260,8 +260,8 @@ class SharedLock:
 class Lock(SharedLock):
     """The ``threading.Lock`` of a patched process.
 
-    As with gevent's lock, an attempt that fails without waiting lets other greenlets run, so that
-    a loop of such attempts comes to an end. The import system's locks do not do so.
+    Like gevent's lock, it lets other greenlets run after a failed attempt without waiting, so that
+    a loop of such attempts can end. The locks of the import system do not do so.
     """
 
     __slots__ = ()

@@ -1,9 +1,9 @@
-"""Lets a socket be used by one thread after another.
+"""Makes gevent's sockets usable by one thread after another.
 
-A gevent socket belongs to the event loop of the thread that made it, and fails in any other. But
-a pool of connections that several threads share, such as that of a ``requests.Session``, hands
-the connection of one to another. So a socket that is used by another thread moves to that
-thread's loop, unless its own loop waits for it at that moment.
+A gevent socket belongs to the event loop of the thread that created it, and fails in any other
+thread. But a connection pool that several threads share, such as that of a ``requests.Session``,
+passes a connection from one thread to another. With this module, a socket that another thread uses
+moves to that thread's loop, unless its own loop is waiting for it at that moment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _shutdown = SocketMixin.shutdown
 
 
 def share_sockets() -> None:
-    """Patch gevent's sockets, those with TLS included."""
+    """Patch gevent's sockets, including those with TLS."""
     SocketMixin._wait = _wait_in_any_thread
     SocketMixin._drop_events_and_close = _close_in_any_thread
     SocketMixin.shutdown = _shut_down_in_any_thread
@@ -39,7 +39,7 @@ def _wait_in_any_thread(sock: Any, watcher: Any, timeout_exc: Any = None) -> Non
     if _move(sock):
         _wait(sock, sock._write_event if writes else sock._read_event, timeout_exc)
         return
-    # The other direction is waited for by the loop that the socket belongs to.
+    # The loop that owns the socket is waiting for the other direction.
     borrowed = get_hub().loop.io(sock._sock.fileno(), _WRITE if writes else _READ)
     try:
         if timeout_exc is None:
@@ -54,7 +54,7 @@ def _close_in_any_thread(sock: Any, *args: Any, **kwargs: Any) -> None:
     owner = _owner_elsewhere(sock)
     _drop_events_and_close(sock, *args, **kwargs)
     if owner is not None:
-        owner.loop.run_callback_threadsafe(_nothing)  # wakes the loop that is to end its waits
+        owner.loop.run_callback_threadsafe(_nothing)  # wakes the loop, which then ends its waits
 
 
 def _shut_down_in_any_thread(sock: Any, how: int) -> None:
@@ -65,19 +65,19 @@ def _shut_down_in_any_thread(sock: Any, how: int) -> None:
 
 
 def _owner_elsewhere(sock: Any) -> Any:
-    """The hub of another thread that still waits for a socket; None if there is no such hub."""
+    """Return the hub of another thread that is still waiting for a socket, or None."""
     if sock.hub is None or _is_of_this_loop(sock) or _move(sock):
         return None
     return sock.hub
 
 
 def _is_of_this_loop(sock: Any) -> bool:
-    # Not by the thread's identity: the thread may have another loop now, or be a later one.
+    # Compare hubs, not thread identities: the thread may have a new loop, or be a new thread.
     return sock.hub is get_hub_if_exists()
 
 
 def _move(sock: Any) -> bool:
-    """Make a socket the calling thread's; False if its own loop waits for it now."""
+    """Move a socket to the calling thread; return False if its own loop is waiting for it."""
     read, write = sock._read_event, sock._write_event
     if read is None or write is None:  # closed
         return True

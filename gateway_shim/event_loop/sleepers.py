@@ -1,7 +1,7 @@
-"""Waiting until somebody in another thread, or in the same one, says so.
+"""Sleepers: objects that wait until they are woken from the same or another thread.
 
-There is one kind for threads that may block, and one for greenlets, whose event loop must go on.
-A wake-up that comes before the sleep is kept; there is one wake-up for each sleep.
+One kind blocks a native thread; the other parks a greenlet, so that its event loop continues. A
+wake-up that arrives before the sleep is kept. There is one wake-up for each sleep.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ _get_native_ident = get_original("_thread", "get_ident")
 
 _loops_may_end = False
 _in_loops: set[LoopSleeper] = set()
-"""Those whose greenlets sleep now; their watchers keep their loops from ending."""
+"""The sleepers whose greenlets sleep now. Their watchers keep their loops alive."""
 
 
 def let_loops_end() -> None:
-    """Let event loops end although greenlets sleep in them: nobody will release their locks.
+    """Let event loops end although greenlets are sleeping in them.
 
-    For the end of the process. Until then such a greenlet keeps its loop alive. One that sleeps
-    later, as the code that ends the process does, still waits for a lock of another thread.
+    Called at the end of the process, when the locks will not be released any more. Before, a
+    sleeping greenlet keeps its loop alive. A greenlet that sleeps later, such as the code that ends
+    the process, still waits for a lock that another thread holds.
     """
     global _loops_may_end
     _loops_may_end = True
@@ -37,23 +38,23 @@ def let_loops_end() -> None:
 
 
 class Sleeper(Protocol):
-    """Waits in one thread until another thread, or the same one, wakes it. Once a sleep."""
+    """Waits in one thread until it is woken from the same or another thread."""
 
     thread: int
     is_given_lock: bool
-    """True: the taker hands the lock to this sleeper. False: the sleeper has to compete."""
+    """True: the release hands the lock to this sleeper. False: the sleeper must compete for it."""
 
     def sleep(self, deadline: float | None, holder: int | None) -> bool:
-        """Wait until woken (True) or until the deadline, in monotonic seconds (False).
+        """Wait until woken (True) or until the deadline (False).
 
         Args:
-            deadline: as above; None: without limit.
-            holder: the native thread that holds what is waited for, as far as is known.
+            deadline: monotonic seconds; None: no limit.
+            holder: the native thread that holds the lock, if it is known.
         """
         ...
 
     def wake(self) -> bool:
-        """End the sleep, from any thread; False if the sleeper can never run again."""
+        """End the sleep, from any thread. Return False if the sleeper cannot run again."""
         ...
 
 
@@ -69,21 +70,21 @@ class ThreadSleeper:
         self._gate.acquire()
 
     def sleep(self, deadline: float | None, holder: int | None = None) -> bool:
-        """Block until woken (True) or until the deadline, in monotonic seconds (False)."""
+        """Block until woken (True) or until the deadline (False)."""
         if deadline is None:
             return bool(self._gate.acquire())
         return bool(self._gate.acquire(True, max(deadline - monotonic(), 0.0)))
 
     def wake(self) -> bool:
-        """End the sleep, from any thread; always possible."""
+        """End the sleep; may be called from any thread."""
         self._gate.release()
         return True
 
 
 class LoopSleeper:
-    """Parks a greenlet. Made, used and closed by that greenlet.
+    """Parks a greenlet. The greenlet itself must create, use, and close the object.
 
-    An async watcher's ``send`` is the one call that an event loop allows from other threads.
+    The ``send`` of an async watcher is the only call that an event loop allows from other threads.
 
     Args:
         hub: the hub of the greenlet's thread.
@@ -97,21 +98,21 @@ class LoopSleeper:
         self._closed = False
         self._waiter: Waiter[Any] = Waiter(hub)
         self._watcher: Any = hub.loop.async_(ref=not _loops_may_end)
-        # Before anybody can know of us: a watcher that is not started yet forgets a send.
+        # Start before the object is shared: a watcher that is not started loses a send.
         self._watcher.start(self._waiter.switch, None)
 
     def sleep(self, deadline: float | None, holder: int | None = None) -> bool:
         """Wait cooperatively until woken (True) or until the deadline (False)."""
         if _loops_may_end:
-            # At its end the process still waits for a thread that holds a lock, such as that of
-            # a logging handler, but not for greenlets that will never run again.
+            # At its end, the process still waits for a thread that holds a lock, such as the lock
+            # of a logging handler, but not for greenlets that will never run again.
             self._watcher.ref = holder != self.thread
         _in_loops.add(self)
         try:
             if deadline is None:
                 self._waiter.get()
                 return True
-            # False: it only ends the block.
+            # False: end the block without an exception.
             with Timeout(max(deadline - monotonic(), 0.0), False):  # type: ignore[arg-type]
                 self._waiter.get()
                 return True
@@ -121,21 +122,21 @@ class LoopSleeper:
             self._waiter.clear()
 
     def wake(self) -> bool:
-        """End the sleep, from any thread; False if the loop of the greenlet is gone."""
+        """End the sleep, from any thread. Return False if the greenlet's loop is gone."""
         try:
             self._watcher.send()
-        except Exception:  # noqa: BLE001 - each kind of loop has its own error for a dead one
+        except Exception:  # noqa: BLE001 - each kind of loop raises another error when it is gone
             _in_loops.discard(self)
-            return self._closed  # then the greenlet has seen that it was taken out
+            return self._closed  # if closed, the greenlet has noticed that it was removed
         return True
 
     def let_loop_end(self) -> None:
-        """Keep the loop alive no longer."""
-        with contextlib.suppress(Exception):  # it is gone: each kind has its own error for that
+        """Stop keeping the loop alive."""
+        with contextlib.suppress(Exception):  # the loop is gone; each kind raises another error
             self._watcher.ref = False
 
     def close(self) -> None:
-        """Give the watcher back."""
+        """Release the watcher."""
         self._closed = True
         self._watcher.stop()
         self._watcher.close()

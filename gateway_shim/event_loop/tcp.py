@@ -1,4 +1,4 @@
-"""What TCP is asked for, and asked: options of listening sockets, states of connections."""
+"""TCP options of sockets, and the TCP state of connections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ESTABLISHED = 1  # of Linux' tcp_states.h
 
 
 class SupportsGetsockopt(Protocol):
-    """The part of a socket that is asked."""
+    """An object with the method ``getsockopt`` of a socket."""
 
     def getsockopt(self, level: int, name: int, size: int, /) -> bytes:
         """Return the kernel's value of an option."""
@@ -19,15 +19,15 @@ class SupportsGetsockopt(Protocol):
 
 
 def detect_dead_peers(listener: socket.socket, seconds: float) -> None:
-    """Make the kernel give up on clients that stopped answering, such as one unplugged.
+    """Make the kernel detect clients that have stopped answering, for example unplugged machines.
 
-    Set on the listening socket: Linux hands these options on to what it accepts, so that no
-    stream pays for them. An idle connection is probed, and one with unacknowledged data is cut
-    (RFC 5482, TCP User Timeout), both within ``seconds``.
+    The options are set on the listening socket. Linux copies them to accepted connections, so that
+    no stream needs system calls for them. An idle connection is probed, and a connection with
+    unacknowledged data is cut (RFC 5482, TCP User Timeout), both within ``seconds``.
 
     Args:
-        listener: a listening socket; one that is not TCP is left as it is.
-        seconds: how long a client may be silent at the TCP level.
+        listener: a listening socket; a socket that is not TCP is not changed.
+        seconds: the time that a client may be silent at the TCP level.
     """
     if listener.family not in (socket.AF_INET, socket.AF_INET6):
         return
@@ -40,27 +40,27 @@ def detect_dead_peers(listener: socket.socket, seconds: float) -> None:
 
 
 def limit_unsent(sock: socket.socket, size: int) -> None:
-    """Limit the bytes that the kernel keeps of what it has not yet sent.
+    """Limit the unsent bytes that the kernel keeps for a connection.
 
-    A client that does not read would otherwise hold up to 4 MB of the kernel's memory, which no
-    budget of ours counts. What is on its way is not limited, so a fast client is as fast as before.
+    Without the limit, a client that does not read holds up to 4 MB of kernel memory, which no
+    budget of this program counts. Bytes on their way are not limited, so fast clients stay fast.
 
     Args:
-        sock: a connection; one that is not TCP is left as it is.
-        size: bytes.
+        sock: a connection; a socket that is not TCP is not changed.
+        size: the limit, bytes.
     """
     if sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, size)
 
 
 def peer_has_left(sock: SupportsGetsockopt) -> bool:
-    """Return whether the other side has hung up, also where unread bytes hide it.
+    """Return whether the peer has hung up, even if unread bytes come before the end.
 
     Args:
         sock: a connected TCP socket.
 
     Raises:
-        OSError: the kernel does not say, since it is not TCP.
+        OSError: the socket is not TCP.
     """
     # The state is the first byte of Linux' struct tcp_info.
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED

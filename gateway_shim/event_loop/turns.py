@@ -1,9 +1,9 @@
-"""Letting others run in the middle of long work on the event loop.
+"""Yields to other greenlets during long work on the event loop.
 
-Work that could go on for long calls :func:`let_others_run_if_due` between two steps. All such work
-of a thread shares one slice of time in each round of the event loop, whoever does it: four tasks
-that report without pause hold the loop for no longer than one. Those that wait for another slice
-stand in one line, first come first served.
+Code that may run for long calls :func:`let_others_run_if_due` between two steps. All such code of a
+thread shares one slice of time in each round of the event loop: four tasks that report progress
+without a pause occupy the loop no longer than one. Greenlets that wait for the next slice form one
+queue, first come, first served.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from gevent.hub import Hub, Waiter
 __all__ = ["SLICE_SECONDS", "YIELD_EVERY", "let_others_run", "let_others_run_if_due"]
 
 SLICE_SECONDS = 0.003
-"""Long work gives way once the event loop has looked at no socket for so long, seconds.
+"""The time in each round of the event loop after which long work yields, seconds.
 
-A request takes several rounds of the loop. With 3 ms each it is answered in some 20 ms while four
-tasks report without pause.
+A request takes several rounds of the loop. With 3 ms for each round, a request is answered in about
+20 ms while four tasks report progress without a pause.
 """
 
 YIELD_EVERY = 64
-"""Streams written to between two looks at the clock: about 0.6 ms of work."""
+"""The streams that are written to between two checks of the clock: about 0.6 ms of work."""
 
 
 def let_others_run_if_due() -> None:
-    """Let others run if this round of the event loop has lasted for a slice of time already.
+    """Yield if this round of the event loop has already lasted for a slice of time.
 
-    Costs a look at the clock (0.3 µs) where nothing is due. May switch. Does nothing in the hub,
-    and in a thread that has no event loop.
+    If no yield is due, the call costs a reading of the clock (0.3 µs). May switch greenlets. Does
+    nothing in the hub, nor in a thread without an event loop.
     """
     hub = get_hub_if_exists()
     if hub is not None and _turns_of(hub).due:
@@ -42,30 +42,30 @@ def let_others_run_if_due() -> None:
 
 
 def let_others_run() -> None:
-    """Let the event loop go round once: whoever is ready runs, sockets are looked at.
+    """Yield for one round of the event loop: ready greenlets run, and sockets are polled.
 
-    Where many wait here, each round resumes as many of them as one slice of time is enough for, at
-    least one, in their order. Does nothing in the hub.
+    If many greenlets wait here, each round resumes as many of them, in order, as fit into one slice
+    of time, and at least one. Does nothing in the hub.
 
-    ``gevent.sleep(0)`` alone lets other greenlets run that are ready already; gevent looks at
-    sockets after fifty such turns. While four greenlets broadcast to 5,000 streams, a byte that
-    arrived waited 107 to 360 ms at the 99th percentile so, and 2 to 5 ms with a timer, whose wait
-    ends when the loop has been round; a turn costs 3.4 µs.
+    ``gevent.sleep(0)`` alone only runs greenlets that are ready; gevent polls sockets after fifty
+    such turns. While four greenlets broadcast to 5,000 streams, an arriving byte waited 107 to
+    360 ms (99th percentile) with ``sleep(0)`` alone, and 2 to 5 ms with a timer, which fires after
+    a full round of the loop. A turn costs 3.4 µs.
     """
     hub = gevent.get_hub()
     if gevent.getcurrent() is hub:
         return
-    # The timer alone is not enough: gevent leaves its list of the ready for the next round where
-    # it has been at it for 5 ms, and a timer that is due does not wait for the rest of the list.
+    # The timer alone is not enough: after 5 ms gevent leaves the rest of its list of ready
+    # greenlets for the next round, and a due timer does not wait for that rest.
     gevent.sleep(0)
     _turns_of(hub).wait()
 
 
 class _Turns:
-    """The line of those who let others run on one event loop.
+    """The queue of greenlets that have yielded on one event loop.
 
     Args:
-        hub: the loop's.
+        hub: the hub of the loop.
     """
 
     def __init__(self, hub: Hub) -> None:
@@ -73,25 +73,25 @@ class _Turns:
         loop: Any = hub.loop
         self._soon = loop.timer(0)
         self._round_began = time.perf_counter()
-        # Called in each round as soon as the loop has looked at the sockets, before anybody runs.
-        # ref=False: the watcher alone must not keep the loop, and so the process, alive.
+        # Called in each round after the loop has polled the sockets, before any greenlet runs.
+        # ref=False: this watcher alone must not keep the loop and the process alive.
         self._looked = loop.check(ref=False, priority=loop.MAXPRI)
         self._looked.start(self._begin_round)
 
     @property
     def due(self) -> bool:
-        """True if this round has lasted for a slice of time."""
+        """True if the current round has lasted for a slice of time."""
         return time.perf_counter() - self._round_began >= SLICE_SECONDS
 
     def wait(self) -> None:
-        """Wait for a slice of a later round."""
+        """Wait for a slice in a later round."""
         waiter: Waiter[None] = Waiter()
         self._waiting.append(waiter)
         if not self._soon.active:
             self._soon.start(self._resume)
         try:
             waiter.get()
-        except BaseException:  # killed, or out of time: the turn is the next one's
+        except BaseException:  # killed, or timed out: leave the queue
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
             raise
@@ -100,7 +100,7 @@ class _Turns:
         self._round_began = time.perf_counter()
 
     def _resume(self) -> None:
-        # Whoever comes back to the line meanwhile waits for a later round.
+        # Greenlets that join the queue meanwhile wait for a later round.
         for resumed in range(len(self._waiting)):
             if not self._waiting or (resumed and self.due):
                 break

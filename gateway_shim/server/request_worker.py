@@ -19,7 +19,7 @@ from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.protocol import http as contract
 from gateway_shim.protocol.http import Refusal, Route
 from gateway_shim.server.requests.bad_request import bad_request, log_bad_request
-from gateway_shim.server.requests.body import Bodies, drop_body, may_follow
+from gateway_shim.server.requests.body import Bodies, drop_body
 from gateway_shim.server.requests.connections import MadeRoom, RequestConnections
 from gateway_shim.server.requests.keep_alive import HeadTimeout, KeptConnections
 from gateway_shim.server.requests.request import (
@@ -30,6 +30,7 @@ from gateway_shim.server.requests.request import (
     stream_request_of,
 )
 from gateway_shim.server.requests.request_server import RequestServer
+from gateway_shim.server.requests.unwanted_body import may_follow
 from gateway_shim.server.responses.answers import Answers
 from gateway_shim.server.responses.last_answer import send_last
 from gateway_shim.server.responses.own_answers import OwnAnswers

@@ -10,9 +10,9 @@ import gevent
 
 from gateway_shim.server.requests.connections import RequestConnections
 from gateway_shim.server.requests.crowds import Line
-from gateway_shim.server.requests.plain_http import PlainHttp
 from gateway_shim.server.requests.request import address_of
 from gateway_shim.server.requests.request_server import RequestServer
+from gateway_shim.server.responses.plain_http import PlainHttp
 
 __all__ = ["HANDSHAKE_SECONDS", "TlsServer"]
 

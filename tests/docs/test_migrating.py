@@ -88,7 +88,7 @@ def test_fields_are_named(call: str, names: type) -> None:
 
 def test_methods_and_functions_exist() -> None:
     """Each name before a parenthesis in the table of code is a method."""
-    named = set(re.findall(r"`(?:\w+\.)?([a-z_]+)\(", section("You come with code")))
+    named = set(re.findall(r"`(?:\w+\.)?([a-z_]+)\(", section("Backend code")))
     known = {name for kind in CLASSES for name in dir(kind)} | {"create_app"}
     assert len(named) > 12
     assert named <= known

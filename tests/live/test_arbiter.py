@@ -51,7 +51,7 @@ def test_no_reload_after_an_upgrade_in_place(tmp_path: Path) -> None:
         wait_until(lambda: not Path(f"/proc/{worker}").exists(), "the first worker to end")
 
         worker = server.worker_pid()
-        loaded = tmp_path / "gateway_shim" / "server.py"
+        loaded = tmp_path / "gateway_shim" / "server" / "options.py"
         loaded.write_text(loaded.read_text() + "# new\n")
         server.send_signal(signal.SIGHUP)
         server.wait_for_log(f"reload refused, the running worker goes on: {loaded} was replaced")

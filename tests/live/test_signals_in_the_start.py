@@ -130,7 +130,7 @@ def test_a_hangup_in_mid_import_of_serve(gate: Path) -> None:
         server.wait_for_log("importing")
         server.send_signal(signal.SIGHUP)
         gate.touch()
-        server.wait_for_log("(?s)Booting worker.*Handling signal: hup.*Booting worker")
+        server.wait_for_log("(?s)(?=.*Handling signal: hup).*Booting worker.*Booting worker")
         assert server.terminate() == 0
 
 

@@ -1,9 +1,10 @@
-"""Requests for streams on new connections, which let everybody else go first.
+"""The queue of new connections that ask for a stream. All other new connections overtake it.
 
-To open a stream takes a third of a millisecond. Where thousands of browsers come back at once, a
-health check or a send on a new connection would wait behind them all in the listener's queue. So
-connections are accepted faster than streams are opened, and a few of those that ask for a stream
-get a handler in each round of the event loop. All others get one as soon as they come.
+Opening a stream takes a third of a millisecond. When thousands of browsers reconnect at once, a
+health check or a send on a new connection would wait behind all of them in the listener's queue.
+Therefore the server accepts connections faster than it opens streams: in each round of the event
+loop only a few of the connections that ask for a stream get a handler. Every other connection
+gets a handler as soon as it is accepted.
 
 Everything here runs in the hub's thread, and nothing blocks.
 """
@@ -23,22 +24,23 @@ from gateway_shim.event_loop.tcp import peer_has_left
 __all__ = ["STREAMS_IN_A_ROUND", "Arrivals"]
 
 STREAMS_IN_A_ROUND = 8
-"""Streams that get a handler in one round of the event loop: less than 3 ms of work."""
+"""The streams that get a handler in one round of the event loop: less than 3 ms of work."""
 
 _PEEKED_BYTES = 8192
-"""The longest first line of a request and more; a longer one is for its handler to refuse."""
+"""The bytes to peek at: more than the longest request line that a handler accepts."""
 
 _PAUSE_SECONDS = 0.01
-"""Seconds until the next try where no handler is free."""
+"""Seconds until the next attempt if no handler is free."""
 
 
 class Arrivals:
-    """The connections of one listener whose requests for streams have to wait.
+    """The connections of one listener that wait until their request for a stream is handled.
 
     Args:
-        is_stream: says whether a method and a request target ask for a stream.
-        room: says how many may wait now. Who comes when they are too many gets a handler at once.
-        admit: gives a connection to a handler; False if there is none just now.
+        is_stream: returns whether a method and a request target ask for a stream.
+        room: returns how many connections may wait now. A connection that exceeds this number gets
+            a handler at once.
+        admit: gives a connection to a handler; returns False if no handler is free.
     """
 
     def __init__(
@@ -55,19 +57,19 @@ class Arrivals:
         self._timer: Any = None
 
     def __len__(self) -> int:
-        """Count those who wait."""
+        """Return the number of waiting connections."""
         return len(self._waiting)
 
     def take(self, sock: _socket.socket, address: Any) -> bool:
-        """Put a new connection in the line if it asks for a stream and it is not its turn.
+        """Queue a new connection if it asks for a stream and must wait.
 
         Args:
-            sock: its socket. Nothing is taken from it.
+            sock: the socket of the connection. No bytes are consumed.
             address: the peer's, as sockets give it.
 
         Returns:
-            Whether it waits, and the socket is no longer the caller's. If not, it is to be served
-            now.
+            True if the connection waits; the queue then owns the socket. False if the caller must
+            serve the connection now.
         """
         if not self._asks_for_stream(sock):
             return False
@@ -82,7 +84,7 @@ class Arrivals:
         return True
 
     def close(self) -> None:
-        """Give all of them to handlers, and close those for whom there is none."""
+        """Give every waiting connection to a handler; close those for which no handler is free."""
         self._stop()
         while self._waiting:
             sock, address = self._waiting.popleft()
@@ -92,7 +94,7 @@ class Arrivals:
     def _asks_for_stream(self, sock: _socket.socket) -> bool:
         try:
             data = sock.recv(_PEEKED_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except OSError:  # nothing there yet, or a broken connection
+        except OSError:  # no bytes yet, or a broken connection
             return False
         method, _, rest = data.partition(b" ")
         target, space, _ = rest.partition(b" ")
@@ -126,12 +128,12 @@ class Arrivals:
 
 
 def _has_left(sock: _socket.socket) -> bool:
-    """Return whether the client has hung up, also behind its request: a stream ends with that.
+    """Return whether the client has hung up, even after sending its request.
 
-    A client of another kind may close its side after the request, and still read the answer:
-    :func:`gateway_shim.server.requests.lobby.has_left` is for those.
+    For a stream this means the end. Other clients may close their sending side after the request
+    and still read the answer; :func:`gateway_shim.server.requests.lobby.has_left` is for them.
     """
     try:
         return peer_has_left(sock)
-    except OSError:  # a Unix socket, say: its handler sees it
+    except OSError:  # for example, a Unix socket: its handler notices
         return False

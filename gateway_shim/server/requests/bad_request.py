@@ -1,4 +1,4 @@
-"""What a client is told whose request cannot be read."""
+"""The answer to a request that cannot be parsed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["bad_request", "log_bad_request"]
 
 _SHOWN_CHARACTERS = 200
 
-# Statuses from RFC 9110 and RFC 6585. Classes not named here are 400.
+# Statuses from RFC 9110 and RFC 6585. Every other class is 400.
 _STATUSES: dict[type[Exception], int] = {
     errors.ExpectationFailed: 417,
     errors.ForbiddenProxyRequest: 403,
@@ -28,10 +28,10 @@ def bad_request(exc: BaseException) -> Refusal | None:
     """Translate gunicorn's error into an answer.
 
     Args:
-        exc: what reading the request raised.
+        exc: the exception that was raised while the request was read.
 
     Returns:
-        The answer; None if the request was not what was wrong.
+        The answer; None if the request did not cause the exception.
     """
     if isinstance(exc, SSLError):
         return Refusal(400, error_body(ErrorCode.BAD_REQUEST, "Bad request: no valid TLS"))
@@ -39,7 +39,7 @@ def bad_request(exc: BaseException) -> Refusal | None:
         return Refusal(400, error_body(ErrorCode.BAD_REQUEST, f"Bad request: {exc}"))
     if not isinstance(exc, errors.ParseException) or isinstance(exc, errors.ConfigurationProblem):
         return None
-    # The message is ours: gunicorn's repeats what the client sent.
+    # Do not use gunicorn's message: it repeats bytes that the client sent.
     return Refusal(
         _STATUSES.get(type(exc), 400),
         error_body(ErrorCode.BAD_REQUEST, f"Bad request: {type(exc).__name__}"),
@@ -47,13 +47,13 @@ def bad_request(exc: BaseException) -> Refusal | None:
 
 
 def log_bad_request(log: Any, address: str, refusal: Refusal, exc: BaseException) -> None:
-    """Log that a request could not be read.
+    """Log that a request could not be parsed.
 
     Args:
         log: gunicorn's logger.
-        address: the client's.
-        refusal: what the client is told.
-        exc: what reading the request raised.
+        address: the address of the client.
+        refusal: the answer that the client gets.
+        exc: the exception that was raised while the request was read.
     """
     extra = {"address": address, "status": refusal.status, "error": str(exc)[:_SHOWN_CHARACTERS]}
     log.warning("bad request", extra=extra)

@@ -1,9 +1,9 @@
-"""The chunked coding of a request's body (RFC 9112, section 7.1), decoded in bounded steps. Pure.
+"""A decoder for chunked request bodies (RFC 9112, section 7.1) that works in bounded steps. Pure.
 
-As strict as gunicorn's own reader, whose errors it raises, so that no proxy in front can read a
-body differently. gunicorn's reader never lets others run while bytes are there: a megabyte in
-chunks of one byte kept the event loop for 12 s, and held 500 MB. Here every call of
-:meth:`ChunkedBody.feed` costs what it is given, and what the framing may cost is bounded.
+It is as strict as gunicorn's reader and raises the same errors, so that a proxy in front cannot
+read a body differently. gunicorn's reader does not yield while bytes are available: a megabyte in
+chunks of one byte blocked the event loop for 12 s and used 500 MB. Here the cost of each call of
+:meth:`ChunkedBody.feed` is proportional to its input, and the size of the framing is limited.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from gunicorn.http.errors import (
 __all__ = ["ChunkedBody"]
 
 MAX_LINE_BYTES = 1024
-"""The longest line that says a chunk's size, bytes."""
+"""The maximum length of the line with a chunk's size, bytes."""
 
 MAX_EXTENSION_BYTES = 1024
-"""What all chunk extensions of a body may have together, bytes; nothing here reads them."""
+"""The maximum size of all chunk extensions of a body together, bytes. They are ignored."""
 
 FREE_FRAMING_BYTES = 16 * 1024
-"""What the lines between the chunks may have, bytes, beside one byte for each byte of the body."""
+"""The size that the lines between chunks may have, bytes, besides one byte for each of the body."""
 
 MAX_TRAILER_BYTES = 4 * 1024
-"""The largest section of trailers, bytes."""
+"""The maximum size of the trailer section, bytes."""
 
 _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 
 
 class ChunkedBody:
-    """Decodes one body. Call :meth:`feed` until ``finished``.
+    """Decodes one body. Call :meth:`feed` until ``finished`` is true.
 
     Attributes:
         finished: whether the whole body has been decoded.
-        announced: bytes of the body so far, those included that the current chunk announces.
-        trailers: the section of trailers, without its last line end; empty if there is none.
-        rest: what follows the body, once it is finished.
+        announced: bytes of the body so far, including all bytes that the current chunk announces.
+        trailers: the trailer section without its last line end; empty if there is none.
+        rest: the bytes after the body, once the body is finished.
     """
 
     def __init__(self) -> None:
@@ -50,22 +50,25 @@ class ChunkedBody:
         self.announced = 0
         self.trailers = b""
         self.rest = b""
-        self._left = 0  # bytes of the current chunk that are still to come
-        self._chunk_ends = False  # the line end behind a chunk's data comes next
+        self._left = 0  # bytes of the current chunk that have not arrived
+        self._chunk_ends = False  # the line end after a chunk's data comes next
         self._in_trailers = False
-        self._incomplete = b""  # a line, or the trailers, of which the end is missing
+        self._incomplete = b""  # the beginning of a line, or of the trailers
         self._framing = 0
         self._extensions = 0
 
     def feed(self, data: bytes) -> bytes:
-        """Decode some more bytes; returns those of the body.
+        """Decode the next bytes.
 
         Args:
-            data: what has been received; empty if nothing more will come.
+            data: the received bytes; empty at the end of the connection.
+
+        Returns:
+            The decoded bytes of the body.
 
         Raises:
-            NoMoreData: nothing more will come, and the body is not finished.
-            ParseException: the coding is malformed, or its framing is larger than allowed.
+            NoMoreData: the connection has ended before the body.
+            ParseException: the coding is malformed, or the framing is larger than allowed.
         """
         if not data:
             raise ChunkMissingTerminator(b"") if self._in_trailers else NoMoreData()
@@ -105,7 +108,7 @@ class ChunkedBody:
         if end < 0:
             if len(data) - at > MAX_LINE_BYTES + 1:
                 raise InvalidChunkSize(b"line over %d bytes" % MAX_LINE_BYTES)
-            if b"\n" in data[at:]:  # no end of a line by itself: no size will follow
+            if b"\n" in data[at:]:  # a bare LF does not end a line: no size will follow
                 raise InvalidChunkSize(b"bare LF")
             return self._wait_for_more(data, at)
         size = self._size_of(data[at:end])

@@ -1,13 +1,19 @@
-"""Connections that are no stream: how many there are, and which one makes room for another.
+"""Counts connections that are not streams, and chooses which of them to close for a new one.
 
-A connection is *waiting* while the next thing has to come from its client: the TLS handshake, the
-head of a request, or a next request at all (then it is also *idle*). It is *working* while its
-request is answered. In between its body may have to come: it is *receiving*. Waiting connections
-make room, the one that has waited longest first, and where there is none, receiving ones. So a
-flood of half-open connections, or of bodies that do not end, displaces itself: a client that sends
-its request at once waits for milliseconds.
+A connection is in one of these states:
 
-Each connection is known by its handler, the greenlet that serves it. Used in the hub's thread.
+- *waiting*: the client must send the TLS handshake or the head of a request. A connection that
+  waits between two requests is also *idle*.
+- *receiving*: the client must send the body of its request.
+- *working*: the request is being answered.
+
+If a listener has too few free places, the connection that has been waiting longest is closed; if
+none is waiting, the one that has been receiving longest. A flood of half-open connections or of
+endless bodies therefore displaces itself, while a client that sends its request at once waits for
+milliseconds.
+
+Each connection is identified by its handler, the greenlet that serves it. All methods must be
+called in the hub's thread.
 """
 
 from __future__ import annotations
@@ -31,30 +37,32 @@ from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 __all__ = ["MadeRoom", "RequestConnections"]
 
 _LOOKED_AT = 32
-"""Waiting connections that are looked at for one that can be closed; those on which bytes have
-arrived cannot, and their handlers are about to run."""
+"""The number of waiting connections that are examined to find one that can be closed.
+
+A connection on which bytes have arrived cannot be closed: its handler is about to run."""
 
 
 class MadeRoom(ConnectionResetError):
-    """A connection was closed for another; to gunicorn, its client hung up."""
+    """A connection was closed to make room. gunicorn sees it as a client that hung up."""
 
     def __init__(self) -> None:
         super().__init__(errno.ECONNRESET, "the connection made room for another")
 
 
 class RequestConnections:
-    """The connections of a worker that are no stream.
+    """The connections of a worker that are not streams.
 
-    A handler calls :meth:`enter`, then :meth:`wait`, :meth:`wait_idle`, :meth:`receive` and
-    :meth:`work` in turn, and :meth:`leave` before its descriptor is closed.
+    A handler calls :meth:`enter` first; then :meth:`wait`, :meth:`wait_idle`, :meth:`receive`, and
+    :meth:`work` as its state changes; and :meth:`leave` before its descriptor is closed.
 
     Args:
-        per_address: connections at a time from one address.
-        limit_key: returns what an address is counted as; empty: it is not counted.
-        refusals: counts the connections that were closed for others.
+        per_address: the maximum number of simultaneous connections from one address.
+        limit_key: maps an address to the key under which limits count it; an empty key is not
+            counted.
+        refusals: counts the connections that were closed to make room.
 
     Attributes:
-        refusals: the same.
+        refusals: the argument of the same name.
     """
 
     def __init__(
@@ -69,21 +77,21 @@ class RequestConnections:
 
     @classmethod
     def of(cls, gateway: Gateway) -> RequestConnections:
-        """Make them for the worker of a gateway, with its limit."""
+        """Create the object for a gateway's worker, with the limit of the gateway's settings."""
         per_address = gateway.config.max_request_connections_per_address
         return cls(per_address, gateway.limit_key, gateway.refusals)
 
     def __contains__(self, handler: object) -> bool:
-        """Return whether a handler has a place, and was not told to end."""
+        """Return whether a handler has a place and was not told to end."""
         return handler in self._places
 
     def __len__(self) -> int:
-        """Count the connections."""
+        """Return the number of connections."""
         return len(self._places)
 
     @property
     def working(self) -> int:
-        """The number of connections that do not wait for their clients' next request."""
+        """The number of connections that are not waiting for a request."""
         return len(self._places) - sum(len(line.waiting) for line in self._lines)
 
     def add_line(self, pool: Pool, size: int) -> Line:
@@ -94,31 +102,31 @@ class RequestConnections:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether the calling handler's listener has so few places left that others make room."""
+        """True if the calling handler's listener has so few free places that others make room."""
         place = self._places.get(gevent.getcurrent())
         return place is not None and place.line.is_crowded
 
     def are_many(self, line: Line, address: str) -> bool:
-        """Return whether there are so many that one more must show its head for a handler.
+        """Return whether a new connection must send its head before it gets a handler.
 
         Args:
-            line: of its listener.
-            address: its peer's.
+            line: the connections of the listener.
+            address: the address of the peer.
         """
         return line.count >= line.many or self._has_all(self._limit_key(address))
 
-    # ------------------------------------------------------------------ told by a handler
+    # ------------------------------------------------------------------ called by a handler
 
     def enter(self, line: Line, descriptor: int, address: str) -> bool:
-        """Begin a connection, which waits for its client. Others may have to make room.
+        """Register a new connection as *waiting*. Another connection may be closed for it.
 
         Args:
-            line: of its listener.
-            descriptor: its socket's; stays the same until :meth:`leave`.
-            address: its peer's.
+            line: the connections of the listener.
+            descriptor: the descriptor of the socket; must not change until :meth:`leave`.
+            address: the address of the peer.
 
         Returns:
-            False if there is no room for it: close it.
+            False if there is no room; the caller must close the connection.
         """
         key = self._limit_key(address)
         if self._has_all(key):
@@ -137,7 +145,7 @@ class RequestConnections:
         return has_room
 
     def wait(self) -> None:
-        """Say that the calling handler waits from now on."""
+        """Set the state of the calling handler's connection to *waiting*."""
         handler = gevent.getcurrent()
         self.work()
         for crowd in self._crowds_of(self._places.get(handler)):
@@ -145,18 +153,19 @@ class RequestConnections:
 
     @contextmanager
     def receive(self) -> Iterator[None]:
-        """Say for the time of a block that the calling handler waits for a body, or for its
-        client to take the last answer.
+        """Set the state to *receiving* inside a block.
+
+        The calling handler waits for a body, or until its client has read the last answer.
 
         Raises:
-            MadeRoom: the connection was closed for another; instead of what the block raises.
+            MadeRoom: the connection was closed to make room; replaces an exception of the block.
         """
         handler = gevent.getcurrent()
         self.work()
         place = self._places.get(handler)
         for crowd in self._crowds_of(place):
             crowd.receiving[handler] = None
-        # Here, too: where all handlers are taken, no connection enters.
+        # Also here: if all handlers are taken, no new connection calls enter().
         if place is not None and place.line.has_too_many:
             self._make_room(place.line, RefusalReason.CONNECTIONS)
         try:
@@ -167,7 +176,7 @@ class RequestConnections:
                 raise MadeRoom
 
     def wait_idle(self) -> None:
-        """Say that the calling handler waits between two requests. Half of a line may be idle."""
+        """Set the state to *idle*. At most half of a listener's connections may be idle."""
         handler = gevent.getcurrent()
         self.wait()
         place = self._places.get(handler)
@@ -181,22 +190,22 @@ class RequestConnections:
             self._make_room(line, RefusalReason.CONNECTIONS)
 
     def work(self) -> None:
-        """Say that the calling handler does not wait any more."""
+        """Set the state of the calling handler's connection to *working*."""
         handler = gevent.getcurrent()
         place = self._places.get(handler)
         if place is not None:
             self._end_waiting(handler, place)
 
     def leave(self) -> Place | None:
-        """End the calling handler's connection, or hand it over: a stream is counted elsewhere.
+        """Remove the calling handler's connection: it ends, or it becomes a stream.
 
         Returns:
-            The place, for :meth:`resume`; None if there is none any more.
+            The place, for :meth:`resume`; None if the connection was removed before.
         """
         return self._forget(gevent.getcurrent())
 
     def resume(self, place: Place) -> None:
-        """Go on with a connection that has left, as one that works."""
+        """Register a removed connection again, in the state *working*."""
         self._places[gevent.getcurrent()] = place
         if place.key:
             self._addresses.setdefault(place.key, Crowd())
@@ -206,7 +215,7 @@ class RequestConnections:
     # ------------------------------------------------------------------ making room
 
     def close_longest(self) -> bool:
-        """Close the connection that has waited longest; return whether there was one."""
+        """Close the connection that has been waiting longest; return whether there was one."""
         reason = RefusalReason.CONNECTIONS
         return any(self._make_room(line, reason) for line in self._lines)
 
@@ -224,7 +233,7 @@ class RequestConnections:
     def _close_longest(self, waiting: Waiting, reason: RefusalReason) -> bool:
         for handler in list(islice(waiting, _LOOKED_AT)):
             place = self._places[handler]
-            is_idle = handler in place.line.idle  # such a client has had what it asked for
+            is_idle = handler in place.line.idle  # its request was answered: not counted
             if self._close(handler):
                 if not is_idle:
                     self.refusals.add(reason)
@@ -232,31 +241,31 @@ class RequestConnections:
         return False
 
     def _has_all(self, key: str) -> bool:
-        """Return whether an address has as many connections as it may have."""
+        """Return whether an address has reached its limit of connections."""
         known = self._addresses.get(key)
         return known is not None and known.count >= self._per_address
 
     def _close(self, handler: Any) -> bool:
-        """End one handler's waiting, unless something has arrived from its client.
+        """Shut down the connection of a waiting handler, unless bytes have arrived on it.
 
-        The client learns of the end at once: until the handler had closed the connection, the
-        client could send a request that nobody reads. And the descriptor becomes readable, as if
-        the client had hung up. Throwing an exception into the handler would not do: it could hit
-        the handler after it has read a request.
+        The shutdown tells the client about the end at once: otherwise the client could send a
+        request that is never read. The shutdown also makes the descriptor readable, as if the
+        client had hung up, which wakes the handler. Throwing an exception into the handler would
+        be wrong: the exception could arrive after the handler has read a request.
         """
-        # Another object for the descriptor: it works below TLS, so that the session sees nothing.
-        # With a family and a type, whichever, the kernel is not asked for them.
+        # A second object for the descriptor works below TLS, so the TLS session is not changed.
+        # Any family and type will do; giving them avoids system calls that look them up.
         descriptor = self._places[handler].descriptor
         plain = _socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
         try:
             plain.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
-            with contextlib.suppress(OSError):  # the client is gone, and the handler sees it
+            with contextlib.suppress(OSError):  # the client is gone; the handler will notice
                 plain.shutdown(socket.SHUT_RDWR)
             self._forget(handler)
             return True
         except OSError:
-            pass  # broken: the handler is about to see it
+            pass  # broken: the handler will notice
         finally:
             plain.detach()
         return False

@@ -1,4 +1,4 @@
-"""Connections that are counted together: those of one listener, those of one client address."""
+"""Groups of connections that are counted together: by listener, and by client address."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from gevent.pool import Pool
 __all__ = ["Crowd", "Line", "Place", "Waiting"]
 
 _MANY_SHARE = 4
-"""From a quarter of the connections on, a new one must show its head for a handler."""
+"""The divisor of a listener's size: from a quarter of the connections on, a new connection must
+send its head before it gets a handler."""
 
 Waiting = dict[Any, None]
-"""Handlers in the order in which they began to wait: a dictionary keeps it."""
+"""Handlers in the order in which they began to wait, as the keys of a dictionary."""
 
 
 class Crowd:
-    """Some connections, by their handlers.
+    """A group of connections, identified by their handlers.
 
     Attributes:
-        count: how many there are.
-        waiting: those that wait for a handshake, a head, or a next request.
-        receiving: those that wait for a body.
+        count: the number of connections.
+        waiting: the connections that wait for a handshake, a head, or the next request.
+        receiving: the connections that wait for a body.
     """
 
     __slots__ = ("count", "receiving", "waiting")
@@ -36,11 +37,11 @@ class Line(Crowd):
     """The connections of one listener.
 
     Args:
-        pool: their handlers; over TLS those of streams, too.
-        size: how many connections that are no stream there may be.
+        pool: the handlers of the connections; over TLS also the handlers of streams.
+        size: the maximum number of connections that are not streams.
 
     Attributes:
-        idle: those of the waiting ones that wait between two requests.
+        idle: the waiting connections that wait between two requests.
     """
 
     __slots__ = ("idle", "many", "pool", "reserve", "size")
@@ -55,22 +56,22 @@ class Line(Crowd):
 
     @property
     def is_crowded(self) -> bool:
-        """Whether so few places are left that a waiting connection must make room."""
+        """True if so few places are free that a waiting connection must make room."""
         return self.pool.free_count() < self.reserve or self.has_too_many
 
     @property
     def has_too_many(self) -> bool:
-        """Whether that is so by their number alone: it shrinks at once where one makes room."""
+        """True if the number of connections alone is too high. It drops as soon as one closes."""
         return self.count > self.size - self.reserve
 
 
 class Place:
-    """What is known of one connection.
+    """The place of one connection.
 
     Args:
-        line: of its listener.
-        descriptor: its socket's.
-        key: what its address is counted as; empty: not at all.
+        line: the connections of the listener.
+        descriptor: the descriptor of the socket.
+        key: the key under which limits count the address; empty: it is not counted.
     """
 
     __slots__ = ("descriptor", "key", "line")

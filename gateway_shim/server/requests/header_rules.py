@@ -1,6 +1,6 @@
-"""Rules for the headers of a request, and what they say about its connection. Pure.
+"""Rules for the headers of a request and for the end of its connection. Pure.
 
-The names of all headers here are in capitals, as gunicorn keeps them.
+Header names are in capitals here, as in gunicorn.
 """
 
 from __future__ import annotations
@@ -21,10 +21,14 @@ __all__ = [
 ]
 
 MAX_HEAD_BYTES = 16 * 1024
-"""Target, names and values of the headers have less than this together; as in Node, else 431."""
+"""Target, header names, and header values together must be smaller than this, as in Node.
+
+A larger head gets 431."""
 
 MAX_HEADERS = 2000
-"""More headers are 431. Node leaves out those behind the first 1,000, also for whoever checks."""
+"""The maximum number of headers; more get 431.
+
+Node ignores all headers after the first 1,000, even for security checks."""
 
 _HTTP_1_0 = (1, 0)
 _KNOWN_CODINGS = frozenset({"chunked", "identity"})
@@ -39,7 +43,7 @@ class MissingHost(InvalidHeader):
         super().__init__("Host")
 
     def __str__(self) -> str:
-        """Say what is missing, in the answer and in the log."""
+        """Return the message for the answer and the log."""
         return "HTTP/1.1 needs a Host header"
 
 
@@ -50,7 +54,7 @@ class RepeatedHost(InvalidHeader):
         super().__init__("Host")
 
     def __str__(self) -> str:
-        """Say what is wrong, in the answer and in the log."""
+        """Return the message for the answer and the log."""
         return "there is more than one Host header"
 
 
@@ -58,12 +62,12 @@ def check_hosts(headers: Headers, version: tuple[int, int] | None) -> None:
     """Refuse a request that does not name exactly one host.
 
     Args:
-        headers: of the request.
-        version: of HTTP.
+        headers: the headers of the request.
+        version: the HTTP version.
 
     Raises:
-        MissingHost: none is named; HTTP/1.0 may leave it out.
-        RepeatedHost: two are, so that a proxy in front may have looked at the other one.
+        MissingHost: there is no Host header; only HTTP/1.0 may omit it.
+        RepeatedHost: there are several Host headers; a proxy in front may have used another one.
     """
     hosts = [1 for name, _ in headers if name == "HOST"]
     if len(hosts) > 1:
@@ -76,19 +80,19 @@ def check_size(target: str, headers: Headers) -> None:
     """Refuse a request whose head is larger than ``MAX_HEAD_BYTES``; separators do not count.
 
     Raises:
-        LimitRequestHeaders: it is.
+        LimitRequestHeaders: the head is too large.
     """
     if len(target) + sum(len(name) + len(value) for name, value in headers) >= MAX_HEAD_BYTES:
         raise LimitRequestHeaders("target and headers")
 
 
 def check_codings(headers: Headers) -> None:
-    """Refuse a chunked body that has another transfer coding below the chunks.
+    """Refuse a chunked body that has a second transfer coding, such as ``gzip``.
 
-    gunicorn would hand on what is compressed there as it is.
+    gunicorn would pass the compressed bytes to the application unchanged.
 
     Raises:
-        UnsupportedTransferCoding: it has.
+        UnsupportedTransferCoding: there is a second transfer coding.
     """
     for name, value in headers:
         if name == "TRANSFER-ENCODING" and not _KNOWN_CODINGS.issuperset(_list(value)):
@@ -98,11 +102,11 @@ def check_codings(headers: Headers) -> None:
 def wants_close(headers: Headers, version: tuple[int, int] | None) -> bool:
     """Return whether the client wants the connection to end (RFC 9112, section 9.3).
 
-    ``Connection`` is a list, and may come several times.
+    The value of ``Connection`` is a list, and the header may be repeated.
 
     Args:
-        headers: of the request.
-        version: of HTTP.
+        headers: the headers of the request.
+        version: the HTTP version.
     """
     values = [value for name, value in headers if name == "CONNECTION"]
     if not values:
@@ -112,5 +116,5 @@ def wants_close(headers: Headers, version: tuple[int, int] | None) -> bool:
 
 
 def _list(value: str) -> set[str]:
-    """Return the members of a header whose value is a list, in small letters."""
+    """Return the members of a header value that is a list, in lower case."""
     return {member.strip(" \t") for member in value.lower().split(",")} if value else set()

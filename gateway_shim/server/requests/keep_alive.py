@@ -1,13 +1,13 @@
-"""Connections that are kept open between two requests, and how long a client may take.
+"""Keep-alive connections: their time limits and their end.
 
-A proxy keeps connections to its backend and sends the next request over one of them. If the
-backend closes that connection in the same moment, the request is lost, and the proxy answers 502.
-So the proxy has to be the one that closes, and the backend has to wait longer than the proxy does.
+A proxy keeps connections to its backend open and sends its next request over one of them. If the
+backend closes this connection at the same moment, the request is lost and the proxy answers 502.
+Therefore the backend must wait longer than the proxy, so that the proxy closes first.
 
-An idle connection must not cost anybody else a place;
-:mod:`gateway_shim.server.requests.connections` sees to that. A client that has many requests ready
-must not cost anybody else the time: all long work shares a slice of each round of the event loop
-(:mod:`gateway_shim.event_loop.turns`).
+Idle connections must not take places from other clients; see
+:mod:`gateway_shim.server.requests.connections`. A client that has sent many requests at once must
+not delay other clients: all long work shares a part of each round of the event loop; see
+:mod:`gateway_shim.event_loop.turns`.
 """
 
 from __future__ import annotations
@@ -29,33 +29,34 @@ from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 __all__ = ["GRACE_SECONDS", "HEAD_SECONDS", "HeadTimeout", "KeptConnections"]
 
 HEAD_SECONDS = 5.0
-"""Seconds that a client may take for the head of a request, from its first byte on.
+"""The seconds that a client may take to send the head of a request after its first byte.
 
-For the first request of a connection the time runs from the start of the connection.
+For the first request of a connection the time starts with the connection.
 """
 
 GRACE_SECONDS = 1.0
-"""A connection is kept so much longer than its answers say, as in Node: a request that a client
-has sent in the last moment is still on its way."""
+"""The seconds that a connection is kept open longer than its answers announce, as in Node.
+
+A request that the client sent at the last moment may still be on its way."""
 
 _RECEIVE_BYTES = 8192
 
 _LAST_REQUESTS_SECONDS = 2.0
-"""How long requests that are being answered may go on after everything else has ended."""
+"""The seconds that requests may continue after everything else has ended."""
 
 _LAST_HEADS_SECONDS = 0.1
-"""How long a connection that was accepted last may take for its head then."""
+"""The seconds that the last accepted connections then have to send a head."""
 
 
 class HeadTimeout(gevent.Timeout):
-    """Ends a block without an exception after :data:`HEAD_SECONDS`, and counts that.
+    """Ends a block without an exception after :data:`HEAD_SECONDS`, and counts the refusal.
 
     Args:
-        refusals: where it is counted.
+        refusals: counts the refusals.
     """
 
     def __init__(self, refusals: RefusalCounts) -> None:
-        # False: without an exception, which the type of gevent's stub lacks.
+        # False means "no exception"; the type in gevent's stub does not allow it.
         super().__init__(HEAD_SECONDS, False)  # type: ignore[arg-type]
         self._refusals = refusals
 
@@ -75,8 +76,8 @@ class KeptConnections:
     """The connections of a worker that are idle between two requests.
 
     Args:
-        seconds: how long a connection may be idle, as its answers say.
-        connections: counts them.
+        seconds: the idle time that answers announce.
+        connections: counts the connections.
     """
 
     def __init__(self, seconds: float, connections: RequestConnections) -> None:
@@ -88,11 +89,11 @@ class KeptConnections:
         """Wait for the next request of a connection. Called by the connection's handler.
 
         Args:
-            unreader: gunicorn's reader of the connection. It gets back what was read.
+            unreader: gunicorn's reader of the connection. Bytes that were read are put back.
             sock: the connection's socket.
 
         Returns:
-            True if there is something to parse; False if the connection is to be closed.
+            True if there are bytes to parse; False if the caller must close the connection.
 
         Raises:
             OSError: the connection is broken.
@@ -103,15 +104,15 @@ class KeptConnections:
         if not data:
             return False
         unreader.unread(data)
-        # A client that has sent many requests at once must not keep all others waiting.
+        # A client that has sent many requests at once must not delay other clients.
         let_others_run_if_due()
         return True
 
     def end(self, sock: Any) -> None:
-        """Close a connection whose client may have sent more requests than are answered.
+        """Close a connection on which unanswered requests may have arrived.
 
-        Bytes that nobody has read would reset the connection, and the client would lose answers.
-        Takes two seconds at most; less if somebody needs the place.
+        Unread bytes would reset the connection, and the client could lose answers. Takes at most
+        two seconds, and less if another connection needs the place.
 
         Args:
             sock: the connection's socket.
@@ -121,12 +122,12 @@ class KeptConnections:
         self._connections.work()
 
     def close(self) -> None:
-        """Close all idle connections, and let none become idle any more."""
+        """Close all idle connections, and do not let any connection become idle again."""
         self._closed = True
         self._connections.close_idle()
 
     def finish(self) -> None:
-        """Wait until the last requests are answered: for seconds at most, and not for idle ones."""
+        """Wait at most two seconds until the last requests are answered; ignore idle clients."""
         now = time.monotonic()
         heads_by, deadline = now + _LAST_HEADS_SECONDS, now + _LAST_REQUESTS_SECONDS
         while len(self._connections):
@@ -135,7 +136,7 @@ class KeptConnections:
             gevent.sleep(0.01)
 
     def _wait(self, sock: Any) -> bytes:
-        """Wait for the next bytes of a connection; none if it is to be closed."""
+        """Wait for the next bytes of a connection; return no bytes if it must be closed."""
         connections = self._connections
         connections.wait_idle()
         timer = gevent.Timeout.start_new(self._seconds)
@@ -161,21 +162,21 @@ class KeptConnections:
 
 
 def _without_empty_lines(data: bytes) -> bytes:
-    """Return what begins the next request: some clients send an empty line behind a body."""
+    """Remove empty lines before the next request: some clients send one after a body."""
     return data[empty_lines(data) :]
 
 
 def _pending(sock: Any) -> bool:
-    """Return whether a TLS session holds bytes that the descriptor does not show any more."""
+    """Return whether a TLS session has read bytes from the descriptor that are not used yet."""
     return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
 
 
 def _receive_now(sock: Any) -> bytes:
-    """Read what has arrived while the time ran out; a busy loop may see both at once."""
+    """Read bytes that arrived when the time limit passed: a busy loop may notice both at once."""
     sock.settimeout(0)
     try:
         data: bytes = sock.recv(_RECEIVE_BYTES)
-    except OSError:  # nothing is there, or the connection is broken: it is closed either way
+    except OSError:  # no bytes, or a broken connection: it is closed in both cases
         data = b""
     finally:
         sock.settimeout(None)

@@ -1,9 +1,10 @@
-"""Connections that wait for their head before they get a handler, once there are many.
+"""Connections that must send the head of their request before they get a handler.
 
-A handler costs about 100 µs to start and to end, so a flood of half-open connections could come in
-faster than it can be displaced, and everybody else would wait behind it in the listener's queue. In
-the lobby such a connection costs a quarter of that. A client that sends its request at once, as
-browsers and proxies do, is there for milliseconds, or not at all.
+The lobby is used while a listener has many connections. To start and to end a handler takes about
+100 µs, so a flood of half-open connections could arrive faster than it can be displaced, and all
+other clients would wait behind it in the listener's queue. In the lobby such a connection costs a
+quarter of that time. A client that sends its request at once, as browsers and proxies do, stays in
+the lobby for milliseconds or does not enter it.
 
 Everything here runs in the hub's thread, and nothing blocks.
 """
@@ -25,16 +26,18 @@ from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 __all__ = ["Lobby", "has_begun", "has_left"]
 
 _LOOK_SECONDS = 0.01
-"""Seconds between two looks at those who have just come."""
+"""Seconds between two checks of the newest connections."""
 
 _FRESH_SECONDS = 0.05
-"""How long a connection has just come: a head that is sent at once is there by then."""
+"""The seconds for which a connection is new: a head that is sent at once arrives in that time."""
 
 _PAUSE_FOR_EACH = 0.00002
-"""Seconds without a look at all, for each of them. A look takes 1 µs: a twentieth of the loop."""
+"""The pause between two checks of all connections: so many seconds for each connection.
+
+A check takes 1 µs, so the checks take a twentieth of the loop's time."""
 
 _PEEKED_BYTES = 24 * 1024
-"""As much of a head as is ever read, and more: a longer one is for its handler to refuse."""
+"""The bytes to peek at: as many as are ever read of a head. The handler refuses longer heads."""
 
 _HANDSHAKE = b"\x16"
 """The type of the TLS record that a session begins with (RFC 8446, section 5.1)."""
@@ -43,13 +46,13 @@ _RECORD_HEADER_BYTES = 5
 
 
 def has_left(sock: _socket.socket) -> bool:
-    """Return whether a new connection's client is gone, so that nobody would see an answer.
+    """Return whether the client of a new connection is gone, so that no answer can be delivered.
 
     Args:
-        sock: of a new connection. Nothing is taken from it.
+        sock: the socket of the connection. No bytes are consumed.
     """
     try:
-        # A reset shows behind the bytes that came before it only so.
+        # After unread bytes, a reset is visible only here.
         if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             return True
         return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
@@ -60,15 +63,15 @@ def has_left(sock: _socket.socket) -> bool:
 
 
 def has_begun(sock: _socket.socket, *, tls: bool) -> bool:
-    """Return whether a handler would have something to do, and not only to wait.
+    """Return whether a handler could do more than wait.
 
     Args:
-        sock: of a new connection. Nothing is taken from it.
-        tls: whether a TLS handshake comes first.
+        sock: the socket of a new connection. No bytes are consumed.
+        tls: whether the connection begins with a TLS handshake.
 
     Returns:
-        True if the first head, or the client's first TLS record, is there whole; also if the
-        client is gone, or has sent what can be neither.
+        True if the first head, or the client's first TLS record, has arrived completely. Also true
+        if the client is gone, or has sent bytes that can be neither.
     """
     try:
         data = sock.recv(_PEEKED_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
@@ -90,11 +93,11 @@ class Lobby:
     """The connections of one listener that have no handler yet.
 
     Args:
-        room: says how many there may be now; beyond that the one that came first is closed.
-        seconds: how long each of them may wait.
-        has_begun: says whether a connection may go to a handler.
-        admit: gives a connection to a handler; False if there is none just now.
-        refusals: counts those that were closed.
+        room: returns how many connections may wait now. If there are more, the oldest are closed.
+        seconds: the time that each connection may wait.
+        has_begun: returns whether a connection may get a handler.
+        admit: gives a connection to a handler; returns False if no handler is free.
+        refusals: counts the closed connections.
         clock: monotonic seconds.
     """
 
@@ -118,14 +121,14 @@ class Lobby:
         self._timer: Any = None
 
     def __len__(self) -> int:
-        """Count those who wait."""
+        """Return the number of waiting connections."""
         return len(self._waiting)
 
     def add(self, sock: _socket.socket, address: Any) -> None:
-        """Have a connection wait.
+        """Add a connection.
 
         Args:
-            sock: its socket; the lobby's from now on.
+            sock: the socket of the connection. The lobby owns it from now on.
             address: the peer's, as sockets give it.
         """
         self._waiting.append((self._clock(), sock, address))
@@ -135,14 +138,14 @@ class Lobby:
             self._timer.start(self.look)
 
     def make_room(self) -> None:
-        """Close those who came first, where there are too many."""
+        """Close the oldest connections if there are too many."""
         for _ in range(len(self._waiting) - self._room()):
             self._refuse(self._waiting.popleft()[1], RefusalReason.CONNECTIONS)
 
     def look(self) -> None:
-        """Admit those whose head has come, and close those whose time is over.
+        """Admit connections whose head has arrived, and close those whose time is over.
 
-        Those who have just come are looked at each time, the others less often if they are many.
+        New connections are checked each time; the others are checked less often if there are many.
         """
         now = self._clock()
         oldest = now - _FRESH_SECONDS
@@ -164,7 +167,7 @@ class Lobby:
             self._stop()
 
     def close(self) -> None:
-        """Close all of them."""
+        """Close all connections."""
         self._stop()
         while self._waiting:
             self._waiting.popleft()[1].close()

@@ -1,4 +1,4 @@
-"""gunicorn's request, as tolerant of repeated headers as the contract asks."""
+"""gunicorn's request parser with the limits and the tolerance that the contract requires."""
 
 from __future__ import annotations
 
@@ -33,23 +33,24 @@ __all__ = [
 ]
 
 MAX_RECEIVED_BYTES = 24 * 1024
-"""As much of a head is read as it arrives, empty lines before it included: there is room for the
-separators of 2,000 headers."""
+"""The maximum size of a head as it arrives, with the empty lines before it, bytes.
+
+This leaves room for the separators of 2,000 headers."""
 
 _GUNICORNS_PROXIES = ["127.0.0.1", "::1"]
-"""gunicorn's ``forwarded_allow_ips`` where nobody has set it."""
+"""gunicorn's default for ``forwarded_allow_ips``."""
 
 _READS_AT_ONCE = 16
-"""Reads of one head before others may run; an ordinary head takes one to three."""
+"""The reads of one head between two yields; an ordinary head takes one to three reads."""
 
 
 class ServerRequest(Request):
-    """A request of which the gateway can show the headers as Node's http module saw them.
+    """A request whose headers the gateway can report as Node's http module would.
 
     Attributes:
-        proxies: the peers that may say who their client is, and which scheme it used.
-        max_requests: requests that one connection may carry. The worker sets both, for the
-            process.
+        proxies: the peers that are trusted to name their client and its scheme.
+        max_requests: the maximum number of requests on one connection. The worker sets both
+            attributes for the whole process.
     """
 
     proxies: ClassVar[TrustedProxies] = TrustedProxies.parse(DEFAULT_PROXIES)
@@ -70,25 +71,25 @@ class ServerRequest(Request):
 
     @property
     def max_buffer_headers(self) -> int:
-        """The limit on what is read of a head behind its first line, bytes."""
+        """The maximum size of a head without its first line, bytes."""
         return MAX_RECEIVED_BYTES - self._before_headers
 
     @max_buffer_headers.setter
     def max_buffer_headers(self, size: int) -> None:
-        # gunicorn multiplies its limits, which would be megabytes for every connection.
+        # gunicorn sets the product of its limits, which is megabytes for each connection.
         pass
 
     def _peer_is_trusted_proxy(self) -> bool:
-        # gunicorn would believe every peer of a Unix socket.
+        # gunicorn trusts every peer of a Unix socket.
         return self.proxies.trusts(address_of(self.peer_addr))
 
     def parse(self, unreader: Any) -> Any:
         """Read a head (called by gunicorn).
 
         Raises:
-            ParseException: the head is malformed or too large, or it has not one Host.
+            ParseException: the head is malformed or too large, or does not have exactly one Host.
         """
-        self._use_fast = False  # gunicorn's parser in C, if it is installed, has limits of its own
+        self._use_fast = False  # gunicorn's optional parser in C has different limits
         rest = super().parse(unreader)
         if self._received > header_rules.MAX_HEAD_BYTES:
             header_rules.check_size(self.uri or "", self.headers)
@@ -99,14 +100,15 @@ class ServerRequest(Request):
 
     @property
     def is_last(self) -> bool:
-        """Whether the connection carries no further request."""
+        """True if no further request is accepted on the connection."""
         return self.req_number >= self.max_requests
 
     def read_into(self, unreader: Any, buf: bytearray, stop: bool | None = False) -> None:
-        """Read some more of the head (called by gunicorn).
+        """Read more bytes of the head (called by gunicorn).
 
-        Over TLS each read returns one record, of one byte if the client likes, and does not wait
-        while there are more: 16 KiB of them would keep the event loop for half a second.
+        Over TLS each read returns one record, which can be as small as one byte, and does not wait
+        while more records are available: 16 KiB in such records would block the event loop for
+        half a second.
         """
         self._reads += 1
         if self._reads % _READS_AT_ONCE == 0:
@@ -120,14 +122,15 @@ class ServerRequest(Request):
 
         Args:
             unreader: gunicorn's reader of the connection.
-            buf: what has been read of the head.
-            limit: gunicorn's, which is 8,190 bytes at most; the head's own limit holds instead.
+            buf: the bytes of the head that were read before.
+            limit: ignored. gunicorn's limit is 8,190 bytes at most; the limit of the whole head
+                applies instead.
 
         Returns:
-            The line without its end, and what was read behind it.
+            The line without its end, and the bytes that were read after it.
 
         Raises:
-            ParseException: what comes is no request line, or too long.
+            ParseException: the bytes are not a request line, or the line is too long.
         """
         skipped = searched = 0
         while True:
@@ -149,12 +152,12 @@ class ServerRequest(Request):
         return line, buf[end + 2 :]
 
     def parse_request_line(self, line_bytes: bytes) -> None:
-        """Take the request line apart (called by gunicorn).
+        """Parse the request line (called by gunicorn).
 
         Raises:
-            ParseException: it is malformed, or of a version that is not spoken here.
+            ParseException: the line is malformed, or its HTTP version is not supported.
         """
-        # gunicorn refuses "*" unless OPTIONS asks for it, with 400; as in Node, it is not found.
+        # gunicorn answers 400 to "*" without OPTIONS; here, as in Node, it is "not found".
         asterisk = line_bytes.count(b" ") == 2 and b" * " in line_bytes
         super().parse_request_line(line_bytes.replace(b" * ", b" /* ") if asterisk else line_bytes)
         if asterisk:
@@ -165,22 +168,22 @@ class ServerRequest(Request):
             raise InvalidHTTPVersion(self.version or "")
 
     def set_body_reader(self) -> None:
-        """Find out how the body is framed (called by gunicorn).
+        """Determine how the body is framed (called by gunicorn).
 
         Raises:
-            ParseException: that cannot be told, or a transfer coding is not known here.
+            ParseException: the framing is ambiguous, or a transfer coding is not supported.
         """
         super().set_body_reader()
         if self.body is not None and isinstance(self.body.reader, ChunkedReader):
             header_rules.check_codings(self.headers)
 
     def should_close(self) -> bool:
-        """Return whether the connection ends with this request.
+        """Return whether the connection ends after this request.
 
-        gunicorn would look at the first ``Connection`` only, and only as a whole.
+        gunicorn reads only the first ``Connection`` header, and does not split it into its members.
         """
         if self._wants_close is None:
-            # What follows a CONNECT is no request (RFC 9931, section 8).
+            # The bytes after a CONNECT are not a request (RFC 9931, section 8).
             self._wants_close = self.method == "CONNECT" or header_rules.wants_close(
                 self.headers, self.version
             )
@@ -196,9 +199,9 @@ class ServerRequest(Request):
         forwarder_headers: Any,
         from_trailer: bool = False,
     ) -> tuple[str, str] | None:
-        # The contract: of a repeated content-type the first one wins. gunicorn answers 400, which
-        # would be a stream less than the gateway that we stand in for. A repeated Host is kept
-        # for parse(), which says what is wrong with it.
+        # The contract: the first of several content-type headers wins. gunicorn answers 400, so
+        # a stream that a Node gateway opens would be refused. A repeated Host is kept, so that
+        # parse() can refuse it with its own message.
         if name in RFC9110_5_3_SINGLETON_FIELDS and name in seen:
             return (name, value) if name == "HOST" else None
         try:
@@ -206,25 +209,25 @@ class ServerRequest(Request):
                 name, value, scheme_state, seen, scheme_headers, forwarder_headers, from_trailer
             )
         except InvalidSchemeHeaders:
-            # The same of a proxy's X-Forwarded-Proto, said twice and differently: the first one
-            # has set the scheme, and the callback shows both.
+            # Two different X-Forwarded-Proto headers of a proxy: the first one has set the
+            # scheme, and the callback contains both.
             return name, value
         except ExpectationFailed:
-            if self.version != (1, 0):  # which knows no expectations
+            if self.version != (1, 0):  # HTTP/1.0 does not define expectations
                 raise
             return name, value
         return kept
 
     @property
     def declared_length(self) -> int:
-        """The Content-Length, bytes; 0 if there is none."""
+        """The Content-Length, bytes; 0 if the header is missing."""
         for name, value in self.headers:
             if name == "CONTENT-LENGTH":
-                return int(value)  # gunicorn has checked that it is a number
+                return int(value)  # gunicorn has checked that the value is a number
         return 0
 
     def expects_continue(self) -> bool:
-        """Whether the client waits for ``100 Continue``; true once."""
+        """Return whether the client waits for ``100 Continue``; True only the first time."""
         expected, self._expected_100_continue = self._expected_100_continue, False
         return expected
 
@@ -232,7 +235,7 @@ class ServerRequest(Request):
 def stream_request_of(
     req: Any, addr: Any, listener: Any, *, bodiless: bool = False
 ) -> StreamRequest:
-    """A request as the gateway takes it.
+    """Create the gateway's request from gunicorn's.
 
     Args:
         req: gunicorn's request.
@@ -250,14 +253,15 @@ def stream_request_of(
 
 
 def prepare_requests(cfg: Any, gateway: Gateway) -> None:
-    """Settle whose word about clients this process takes, and how many requests it lets follow.
+    """Set the trusted proxies and the maximum number of requests on a connection for this process.
 
-    Whose word, gunicorn's ``forwarded_allow_ips`` says where that is set, and the gateway's
-    setting elsewhere; the peers of a Unix socket cannot be named in gunicorn's.
+    The trusted proxies are those of gunicorn's ``forwarded_allow_ips`` if that option is set, and
+    those of the gateway's setting otherwise. gunicorn's option cannot name the peers of a Unix
+    socket, so for these the gateway's setting always applies.
 
     Args:
         cfg: gunicorn's configuration.
-        gateway: where the streams of this process are counted.
+        gateway: the gateway of this process.
     """
     if cfg.forwarded_allow_ips != _GUNICORNS_PROXIES:
         given = TrustedProxies.parse(",".join(cfg.forwarded_allow_ips))
@@ -267,13 +271,13 @@ def prepare_requests(cfg: Any, gateway: Gateway) -> None:
 
 
 def method_of(exc: BaseException) -> str | None:
-    """Return the method of a request that could not be read; None if not even that could."""
+    """Return the method of a request that could not be parsed; None if it is unknown."""
     method: str | None = vars(exc).get("method")
     return method
 
 
 def client_of(req: Any, addr: Any) -> str:
-    """Return the address of a request's client, also where proxies stand between.
+    """Return the address of a request's client, even if the request came through proxies.
 
     Args:
         req: gunicorn's request.
@@ -282,12 +286,12 @@ def client_of(req: Any, addr: Any) -> str:
     Returns:
         The address; empty for the peer of a Unix socket that names no client.
     """
-    if req.proxy_protocol_info:  # the PROXY protocol, where gunicorn's option allows the peer it
+    if req.proxy_protocol_info:  # the PROXY protocol, if gunicorn's option allows it for the peer
         return str(req.proxy_protocol_info["client_addr"] or address_of(addr))
     forwarded = (value for name, value in req.headers if name == "X-FORWARDED-FOR")
     return ServerRequest.proxies.client(address_of(addr), forwarded)
 
 
 def address_of(addr: Any) -> str:
-    """Return a peer's address; empty for a Unix socket's."""
+    """Return the address of a peer; empty for a Unix socket."""
     return addr[0] if isinstance(addr, tuple) else ""

@@ -1,7 +1,8 @@
-"""The first line of a request: which lines are refused, also before they have come whole. Pure.
+"""Checks of the first line of a request; bad lines are refused before they are complete. Pure.
 
-As Node's http module: HTTP/1.0 and HTTP/1.1 only, and targets of three forms (RFC 9112, section
-3.2). Where Node's parser is more tolerant than the RFC, the RFC holds (docs/contract.md).
+As in Node's http module, only HTTP/1.0 and HTTP/1.1 are accepted, and targets of three forms (RFC
+9112, section 3.2). Where Node's parser is more tolerant than the RFC, this module follows the RFC
+(docs/contract.md).
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from gunicorn.http.errors import InvalidRequestLine, InvalidRequestMethod
 __all__ = ["ASTERISK", "VERSIONS", "check_beginning", "check_target", "empty_lines"]
 
 ASTERISK = "*"
-"""The target that stands for the server itself. Only OPTIONS may ask for it."""
+"""The target that names the server itself. It is valid only with OPTIONS."""
 
 VERSIONS = frozenset({(1, 0), (1, 1)})
-"""The versions of HTTP that are spoken here."""
+"""The supported HTTP versions."""
 
 _EMPTY_LINES = re.compile(rb"(?:\r\n)*")
 _BEGINNING = re.compile(rb"[!$%&'*+\-.^_`|~0-9A-Z]{1,20}(?: |\Z)")
-# Letters only, though RFC 3986 has digits, too: as Node. The characters of the authority are those
-# of RFC 3986, section 3.2.
+# A scheme has letters only, as in Node, although RFC 3986 also allows digits. The characters of the
+# authority are those of RFC 3986, section 3.2.
 _ABSOLUTE = re.compile(r"[A-Za-z]+://[A-Za-z0-9\-._~!$&'()*+,;=:@%\[\]]*(?:[/?].*)?")
 
 
@@ -29,7 +30,7 @@ def empty_lines(data: bytes | bytearray) -> int:
     """Count the bytes of the empty lines before a request line (RFC 9112, section 2.2).
 
     Args:
-        data: what has been received.
+        data: the received bytes.
     """
     if not data.startswith(b"\r\n"):
         return 0
@@ -38,14 +39,14 @@ def empty_lines(data: bytes | bytearray) -> int:
 
 
 def check_beginning(data: bytes | bytearray) -> None:
-    """Refuse what cannot become a request line, so that nobody waits for the rest of it.
+    """Refuse bytes that cannot become a request line, before the rest of the line arrives.
 
     Args:
-        data: the beginning of a line, without the line's end. It may be empty.
+        data: the beginning of a line without its end; may be empty.
 
     Raises:
-        InvalidRequestMethod: it begins with no method.
-        InvalidRequestLine: it holds a line end other than CR LF.
+        InvalidRequestMethod: the line does not begin with a method.
+        InvalidRequestLine: the line contains a line end other than CR LF.
     """
     if not data or data == b"\r":
         return
@@ -56,15 +57,15 @@ def check_beginning(data: bytes | bytearray) -> None:
 
 
 def check_target(target: str) -> None:
-    """Refuse a target that is of none of the forms: a path, a whole URL, or ``*``.
+    """Refuse a target that is not a path, a complete URL, or ``*``.
 
-    A path always passes.
+    Every path is accepted.
 
     Args:
-        target: of a request that is no CONNECT, printable ASCII.
+        target: printable ASCII; from a request with a method other than CONNECT.
 
     Raises:
-        InvalidRequestLine: it is none of them.
+        InvalidRequestLine: the target has none of these forms.
     """
     if not target.startswith("/") and target != ASTERISK and not _ABSOLUTE.fullmatch(target):
         raise InvalidRequestLine(target)

@@ -1,4 +1,4 @@
-"""gevent's server, with every connection counted, and floods kept from the handlers."""
+"""gevent's server with counted connections and protection against floods."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = ["RequestServer"]
 logger = logging.getLogger(__name__)
 
 _ACCEPTS_AT_ONCE = 16
-"""Connections that get a handler before others may run: a storm does not starve open streams."""
+"""The connections that get a handler between two yields, so that open streams are not starved."""
 
 _LOOKED_AT_ONCE = 128
-"""Connections accepted in a row that get none yet: about 3 ms of work."""
+"""The connections that are accepted in a row without getting a handler: about 3 ms of work."""
 
 _PAUSE_SECONDS = 0.1
-"""Seconds without accepting where the process has no descriptor left, or no memory for one."""
+"""The pause before the next accept if the process has no descriptor or memory left, seconds."""
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -39,11 +39,11 @@ class RequestServer(StreamServer):
     """Accepts connections and counts them.
 
     Args:
-        listener: where clients come from.
-        connections: counts them.
-        line: those of this listener.
-        is_stream: says whether a method and a request target ask for a stream.
-        free_streams: says how many more streams may open.
+        listener: the listening socket.
+        connections: counts the connections.
+        line: the connections of this listener.
+        is_stream: returns whether a method and a request target ask for a stream.
+        free_streams: returns how many more streams may open.
         options: as for gevent's StreamServer.
     """
 
@@ -77,7 +77,7 @@ class RequestServer(StreamServer):
         serve: Callable[[Any, Any], Any] = self._handle  # type: ignore[has-type]
 
         def serve_counted(sock: Any, address: Any) -> None:
-            # gevent closes the socket afterwards, in every case.
+            # gevent always closes the socket afterwards.
             if self._connections.enter(self._line, sock.fileno(), address_of(address)):
                 try:
                     serve(sock, address)
@@ -89,16 +89,16 @@ class RequestServer(StreamServer):
     def do_read(self) -> Any:
         """Accept one connection (called by gevent in the hub: must not block).
 
-        Those without a head go to the lobby while there are many, and those that ask for a stream
-        let others go first. Where no descriptor is left, gevent would write a traceback for each
-        try.
+        Connections without a head go to the lobby while there are many. Connections that ask for a
+        stream are queued, so that others are served first. If no descriptor is left, accepting
+        pauses: gevent would write a traceback for each attempt.
         """
         try:
             for _ in range(_LOOKED_AT_ONCE):
                 descriptor, address = self.socket._accept()  # type: ignore[attr-defined]
                 plain = _socket.socket(self.family, _socket.SOCK_STREAM, 0, descriptor)
                 if has_left(plain):
-                    plain.close()  # it has waited in the listener's queue, in a flood maybe
+                    plain.close()  # the client left while it waited in the listener's queue
                     continue
                 if not self.ssl_enabled and self._arrivals.take(plain, address):
                     continue
@@ -117,14 +117,14 @@ class RequestServer(StreamServer):
         return None
 
     def close(self) -> None:
-        """Stop accepting, for good."""
+        """Stop accepting permanently."""
         super().close()
-        if "_lobby" in self.__dict__:  # gevent closes what it could not make
+        if "_lobby" in self.__dict__:  # gevent also calls close() if __init__ failed
             self._lobby.close()
             self._arrivals.close()
 
     def _room(self) -> int:
-        """Return how many may be in the lobby: together they are no more than the line's size."""
+        """Return how many connections may be in the lobby: the free places of the listener."""
         return max(self._line.size - self._line.count, 0)
 
     def _admit(self, plain: _socket.socket, address: Any) -> bool:
@@ -136,7 +136,7 @@ class RequestServer(StreamServer):
     def _pause(self, exc: OSError) -> None:
         self._connections.close_longest()
         logger.error("no connection can be accepted", extra={"error": str(exc)})
-        # The listener stays readable, so the loop would try again at once.
+        # The listener stays readable; without the pause the loop would try again at once.
         self.stop_accepting()
         self._timer = self.loop.timer(_PAUSE_SECONDS)
         again = self._start_accepting_if_started  # type: ignore[attr-defined]
@@ -144,5 +144,5 @@ class RequestServer(StreamServer):
 
 
 def _for_a_handler(plain: _socket.socket) -> Any:
-    """Put gevent's socket in the place of a plain one; a flood does not pay for its watchers."""
+    """Replace a plain socket by gevent's. Only handled connections pay for gevent's watchers."""
     return gevent.socket.socket(plain.family, plain.type, plain.proto, fileno=plain.detach())

@@ -1,10 +1,10 @@
-"""Answers on their way to clients: each bounded in time, all together in memory.
+"""Sends answers: each answer is limited in time, all answers together are limited in memory.
 
-gunicorn writes an answer with ``sendall``, in the handler's greenlet. A client that does not read
-would keep handler and answer for as long as it likes. So gunicorn gets an :class:`AnswerSocket`
-in the socket's place, whose writes end: after a time that grows with the answer's bytes, or when
-other answers need the memory. Time in which no write waits does not count: an application may
-stream for days.
+gunicorn writes an answer with ``sendall`` in the handler's greenlet. A client that does not read
+could occupy the handler and the memory of the answer forever. Therefore gunicorn gets an
+:class:`AnswerSocket` instead of the socket. Its writes end after a time that grows with the size
+of the answer, or when other answers need the memory. Only the time in which a write waits counts:
+an application may stream for days.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ __all__ = ["AnswerSocket", "Answers", "SlowReader"]
 logger = logging.getLogger(__name__)
 
 SMALL_ANSWER_BYTES = 16 * 1024
-"""So much of each answer does not count against the budget of all answers."""
+"""The part of each answer that does not count against the budget for all answers, bytes."""
 
 SLOWEST_BYTES_PER_SECOND = 10_000
-"""A client that takes an answer at this rate, or faster, is never too slow."""
+"""A client that reads an answer at this rate, or faster, is never cut."""
 
 PATIENCE_SECONDS = 1.0
-"""A client that has not read for so long gives its handler up where handlers run out."""
+"""A client that has not read for this time can be cut when handlers run out, seconds."""
 
 _PIECE_BYTES = 64 * 1024
 _UNSENT_BYTES = 128 * 1024
@@ -43,19 +43,19 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class SlowReader(BrokenPipeError):
-    """A client was cut because it did not take its answer; to gunicorn, one that hung up."""
+    """A client was cut because it did not read its answer. gunicorn sees a client that hung up."""
 
     def __init__(self) -> None:
         super().__init__(errno.EPIPE, "the client was too slow")
 
 
 class Answers:
-    """The answers of a worker, with one budget for all of them. Call :meth:`guard` for each.
+    """The answers of a worker under one memory budget. Call :meth:`guard` for each answer.
 
     Args:
-        limits: what they may cost.
+        limits: the limits of time and memory.
         refusals: counts the clients that were cut.
-        limit_key: returns what a client's address is counted as.
+        limit_key: maps a client's address to the key under which limits count it.
         clock: monotonic seconds.
     """
 
@@ -70,22 +70,23 @@ class Answers:
         self.seconds = limits.answer_seconds
         self.clock = clock
         self._refusals = refusals
-        # Since when each waits; a dictionary keeps its order, so the longest is the first.
+        # The time when each answer began to wait. A dictionary keeps the order, so the first entry
+        # has waited longest.
         self._waiting: dict[Transfer, float] = {}
 
     def guard(self, sock: Any, address: str) -> Any:
-        """Return a socket whose writes are bounded, for one answer.
+        """Return a socket with limited writes for one answer.
 
         Args:
             sock: the client's socket.
-            address: the client's.
+            address: the address of the client.
         """
         return AnswerSocket(sock, self, address)
 
     def make_room(self) -> None:
         """End the answer that has waited longest, because its handler is needed.
 
-        Answers that have waited for less than a second are left alone: their clients read.
+        Answers that have waited less than a second are not ended: their clients are reading.
         """
         for transfer, since in self._waiting.items():
             if self.clock() - since < PATIENCE_SECONDS:
@@ -95,33 +96,33 @@ class Answers:
                 return
 
     def begin_waiting(self, transfer: Transfer) -> None:
-        """Note that an answer may have to wait from now on."""
+        """Record that the write of an answer begins and may have to wait."""
         self._waiting[transfer] = self.clock()
 
     def end_waiting(self, transfer: Transfer) -> None:
-        """Note that an answer has been written or given up."""
+        """Record that the write of an answer has ended."""
         self._waiting.pop(transfer, None)
 
     def cut(self, sock: Any, address: str, size: int, made_room: bool) -> SlowReader:
-        """Give a slow client up: count it, log it, and return the error to raise."""
+        """Count and log a slow client, and return the error to raise."""
         reason = RefusalReason.ANSWERS_LIMIT if made_room else RefusalReason.SLOW_READER
         self._refusals.add(reason)
         logger.warning(
             "slow reader cut", extra={"address": address, "bytes": size, "reason": reason.value}
         )
-        # The kernel would keep for minutes what the client has not taken: megabytes each.
+        # Without a reset, the kernel keeps the unread bytes for minutes: megabytes for each client.
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         return SlowReader()
 
 
 class AnswerSocket:
-    """A client's socket for one answer; everything but writing is the socket's own.
+    """A client's socket for one answer. Only the methods that write differ from the socket's.
 
     Args:
         sock: the client's socket.
         answers: the limits.
-        address: the client's.
+        address: the address of the client.
     """
 
     def __init__(self, sock: Any, answers: Answers, address: str) -> None:
@@ -132,14 +133,14 @@ class AnswerSocket:
         self._waited = 0.0
 
     def __getattr__(self, name: str) -> Any:
-        """Find anything else at the socket."""
+        """Return any other attribute of the socket."""
         return getattr(self._sock, name)
 
     def sendall(self, data: Any) -> None:
         """Write everything.
 
         Raises:
-            SlowReader: the client did not take it in time, or others needed the memory.
+            SlowReader: the client did not read in time, or other answers needed the memory.
             OSError: the connection is broken.
         """
         view = memoryview(data).cast("B")
@@ -147,13 +148,16 @@ class AnswerSocket:
             self._wait_for(transfer, view)
 
     send = sendall
-    """gunicorn's only ``send`` is of a few bytes, which must all go out."""
+    """gunicorn calls ``send`` only for a few bytes, all of which must be sent."""
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Write a part of a file, a piece at a time; returns the bytes written.
+        """Write a part of a file in pieces.
+
+        Returns:
+            The number of bytes written.
 
         Raises:
-            SlowReader: the client did not take it in time.
+            SlowReader: the client did not read in time.
             OSError: the connection is broken, or the file cannot be read.
         """
         if offset:
@@ -177,7 +181,7 @@ class AnswerSocket:
             if size > _UNSENT_BYTES:
                 limit_unsent(self._sock, _UNSENT_BYTES)
             transfer.hold(size)
-            # Even with no time left: what the client has room for can be written at once.
+            # Even if no time is left: bytes that the kernel takes can be written at once.
             with transfer.waiting(max(0.0, allowed - self._waited)):
                 if size <= _PIECE_BYTES:
                     self._sock.sendall(view)
@@ -188,7 +192,7 @@ class AnswerSocket:
         except TransferEnded as ended:
             raise answers.cut(self._sock, self._address, size, ended.made_room) from None
         except OSError as gone:
-            if gone.errno == errno.ETIMEDOUT:  # the kernel has given the client up, as we do
+            if gone.errno == errno.ETIMEDOUT:  # the kernel has given up, which means the same
                 raise answers.cut(self._sock, self._address, size, made_room=False) from None
             raise
         finally:

@@ -1,4 +1,4 @@
-"""gunicorn's answers, as Node's http server heads them, and the switch to our own classes."""
+"""gunicorn's response with the status line and connection headers of Node's http server."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _KEPT = "Connection: keep-alive\r\n"
 
 
 class KeptResponse(wsgi.Response):
-    """An answer that says HTTP/1.1, and for how long its connection is kept."""
+    """A response with HTTP/1.1 in its status line and with a ``Keep-Alive`` header."""
 
     def default_headers(self) -> list[str]:
         """Return the status line and the server's own headers (called by gunicorn)."""
         headers: list[str] = super().default_headers()
-        # A server states its own version, whatever the client speaks (RFC 9110, section 2.5).
+        # A server sends its own version, not that of the client (RFC 9110, section 2.5).
         headers[0] = f"HTTP/1.1 {self.status}\r\n"
         if _KEPT in headers:
             name, value = keep_alive_header(self.cfg.keepalive)
@@ -30,7 +30,7 @@ class KeptResponse(wsgi.Response):
 
 
 def use_own_http() -> None:
-    """Make gunicorn, in this process, read requests and write answers by this package's classes."""
+    """Make gunicorn use this package's classes for requests and responses in this process."""
     RequestParser.mesg_class = ServerRequest
     module: Any = wsgi
     module.Response = KeptResponse

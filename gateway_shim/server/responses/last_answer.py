@@ -1,4 +1,4 @@
-"""The last answer on a connection: a client gets it whole, or is given up after some seconds."""
+"""Sends the last answer on a connection, so that the client can read it before the end."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ __all__ = ["send_last"]
 logger = logging.getLogger(__name__)
 
 _SECONDS = 2.0
-"""Seconds for the sending, and as many for the client to close its side."""
+"""The time limit for sending, and the time limit for the client to close its side, seconds."""
 
 
 def send_last(sock: Any, answer: bytes, seconds: float = _SECONDS) -> None:
     """Send an answer, wait until the client has read it, and close the connection.
 
-    The connection is not closed at once: bytes that nobody has read would reset it, and the client
-    would not see the answer. Never raises for a broken connection.
+    The connection is not closed at once: unread bytes would reset it, and the client could lose
+    the answer. A broken connection raises no exception.
 
     Args:
         sock: the client's socket.
-        answer: a whole answer, with ``Connection: close``.
-        seconds: time limit of the sending, and of the waiting.
+        answer: a complete answer with ``Connection: close``.
+        seconds: the time limit for sending, and the time limit for waiting.
     """
     try:
         sock.settimeout(seconds)
         sock.sendall(answer)
-    except OSError as gone:  # or the client reads nothing: then waiting for it is of no use
+    except OSError as gone:  # also if the client does not read: waiting for it would be useless
         logger.debug("the answer could not be sent: %s", gone)
         sock.close()
         return

@@ -1,6 +1,6 @@
-"""Answers that the worker writes in the application's place: refusals, and to HEAD.
+"""Answers that the worker writes instead of the application: refusals, and answers to HEAD.
 
-Neither has a greenlet, an environ or a response of gunicorn's behind it.
+They need no greenlet, no WSGI environ, and no response object of gunicorn.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ __all__ = ["OwnAnswers"]
 
 
 class OwnAnswers:
-    """Makes the answers of one gateway.
+    """Creates the answers for one gateway.
 
     Args:
-        gateway: whose settings they follow.
-        idle_seconds: how long a connection may be idle between two requests; announced where a
-            connection goes on.
+        gateway: the gateway, whose settings determine the headers.
+        idle_seconds: the time that a connection may be idle between two requests; announced if
+            the connection stays open.
     """
 
     def __init__(self, gateway: Gateway, idle_seconds: int) -> None:
@@ -39,13 +39,13 @@ class OwnAnswers:
         close: bool,
         method: str | None = None,
     ) -> bytes:
-        """Make the answer to a request that is refused.
+        """Create the answer to a refused request.
 
         Args:
-            refusal: what to say.
-            headers: of the request; none if it is unreadable.
-            close: whether the connection ends with the answer.
-            method: of the request, as far as it could be read. The answer to HEAD has no body.
+            refusal: the status and the body.
+            headers: the headers of the request; empty if it could not be parsed.
+            close: whether the connection ends after the answer.
+            method: the method of the request, if it is known. The answer to HEAD has no body.
         """
         cors = self._gateway.config.cors.headers(stream_request.join_headers(headers))
         idle_seconds = None if close else self._idle_seconds
@@ -53,13 +53,14 @@ class OwnAnswers:
         return answer.removesuffix(refusal.body) if method == "HEAD" else answer
 
     def head(self, request: StreamRequest, *, close: bool) -> bytes:
-        """Make the answer to HEAD on a stream's path (divergence 5): as GET's, without a body.
+        """Create the answer to HEAD on a stream's path: GET's without a body (divergence 5).
 
-        The backend is not asked, so this is a refusal only where no backend would have been.
+        The backend is not asked. The answer is therefore a refusal only if GET would be refused
+        before the backend is asked.
 
         Args:
             request: the request.
-            close: whether the connection ends with the answer.
+            close: whether the connection ends after the answer.
         """
         refusal = self._gateway.refuse(request)
         if refusal is None and not self._gateway.backend.configured:

@@ -1,10 +1,10 @@
-"""Bodies that are being received, and answers that are being sent: what they may hold together.
+"""The memory budget of request bodies that are being received, and of answers that are being sent.
 
-A transfer counts the bytes that it holds in memory. All transfers of a kind share a budget. When
-the budget is used up, a transfer that waits for its client is ended, so that the next one has
-room: of the client address that holds the most, the transfer that began first. One address that
-fills the budget so ends its own transfers, not those of others. A transfer that nobody waits for,
-such as a whole body that a view works on, is never ended.
+A transfer counts the bytes that it holds in memory. All transfers of one kind share a budget. When
+the budget is used up, one transfer that waits for its client is ended to make room: the oldest
+transfer of the client address that holds the most bytes. An address that fills the budget
+therefore ends its own transfers, not those of others. A transfer that does not wait for its
+client, such as a complete body that a view is processing, is never ended.
 
 Everything here runs in the hub's thread.
 """
@@ -26,13 +26,14 @@ __all__ = ["Transfer", "TransferLimits", "Transfers"]
 
 @dataclass(frozen=True, slots=True)
 class TransferLimits:
-    """What bodies and answers may cost.
+    """The limits of bodies and answers.
 
     Args:
-        max_body_bytes: the largest body of a request; an application may allow less.
-        max_bodies_bytes: what all bodies may hold together.
-        answer_seconds: how long a client may keep an answer waiting, beside the time for its bytes.
-        max_answers_bytes: what all answers that wait for their clients may hold together.
+        max_body_bytes: the maximum size of a request's body; an application may allow less.
+        max_bodies_bytes: the bytes that all bodies together may hold.
+        answer_seconds: the time that an answer may wait for its client, in addition to the time
+            for its bytes.
+        max_answers_bytes: the bytes that all waiting answers together may hold.
     """
 
     max_body_bytes: int = 1024 * 1024
@@ -42,15 +43,15 @@ class TransferLimits:
 
 
 class Transfers:
-    """The transfers of one kind. Call :meth:`begin` for each.
+    """The transfers of one kind. Call :meth:`begin` for each transfer.
 
     Args:
-        limit: bytes that all of them may hold together.
-        free: bytes of each transfer that do not count, so that small ones always have room.
-        limit_key: returns what a client's address is counted as.
+        limit: the bytes that all transfers together may hold.
+        free: the bytes of each transfer that do not count, so that small transfers always fit.
+        limit_key: maps a client's address to the key under which limits count it.
 
     Attributes:
-        held: bytes that count now.
+        held: the bytes that currently count.
     """
 
     def __init__(
@@ -60,15 +61,15 @@ class Transfers:
         self.limit_key = limit_key
         self.free = free
         self.held = 0
-        # A dictionary keeps its order: the transfer that began first is the first.
+        # A dictionary keeps its order, so the first entry is the oldest transfer.
         self._of_owner: dict[str, dict[Transfer, None]] = {}
         self._held_by: dict[str, int] = {}
 
     def begin(self, address: str) -> Transfer:
-        """Begin a transfer; use the result as a context manager.
+        """Begin a transfer. Use the result as a context manager.
 
         Args:
-            address: the client's.
+            address: the address of the client.
         """
         return Transfer(self, address)
 
@@ -84,7 +85,7 @@ class Transfers:
             self._of_owner.setdefault(owner, {}).setdefault(transfer)
 
     def _make_room(self, asking: Transfer, size: int) -> bool:
-        """End transfers until there is room; False if the asking one is the next to end."""
+        """End transfers until there is room; return False if ``asking`` would be the next."""
         while self.held + size > self.limit:
             held_by = dict(self._held_by)
             held_by[asking.owner] = held_by.get(asking.owner, 0) + size
@@ -101,9 +102,9 @@ class Transfer:
     """One body or one answer.
 
     Attributes:
-        owner: what its client's address is counted as, once any bytes count.
-        counted: bytes that count against the budget.
-        made_room: whether it was ended for others.
+        owner: the key under which limits count the client; set when the first bytes count.
+        counted: the bytes that count against the budget.
+        made_room: whether the transfer was ended to make room for others.
     """
 
     __slots__ = ("_address", "_transfers", "_waiting", "counted", "made_room", "owner")
@@ -117,7 +118,7 @@ class Transfer:
         self._waiting: tuple[Any, Any] | None = None
 
     def __enter__(self) -> Self:
-        """Hold nothing yet."""
+        """Begin without any bytes."""
         return self
 
     def __exit__(
@@ -126,25 +127,25 @@ class Transfer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give back everything."""
+        """Release all bytes."""
         self._count(0)
 
     @property
     def waits(self) -> bool:
-        """Whether it waits for its client, so that it may be ended."""
+        """True while the transfer waits for its client and may be ended."""
         return self._waiting is not None
 
     def hold(self, size: int) -> None:
-        """Say how many bytes are held now.
+        """Set the number of bytes that the transfer holds in memory.
 
         Args:
-            size: all of the transfer's bytes in memory.
+            size: all bytes of the transfer, not only the new ones.
 
         Raises:
-            TransferEnded: there is no room for them.
+            TransferEnded: there is no room for the bytes.
         """
-        # A huge one counts half the budget: its bytes are there already, and it must not need
-        # that nobody else holds anything.
+        # A huge transfer counts as half of the budget: its bytes are in memory already, and it
+        # must be possible while other transfers hold bytes.
         counted = min(max(0, size - self._transfers.free), self._transfers.limit // 2)
         more = counted - self.counted
         if more > 0 and not self.counted:
@@ -156,10 +157,10 @@ class Transfer:
 
     @contextmanager
     def waiting(self, seconds: float) -> Iterator[None]:
-        """Limit the time of a block that waits for the client; it may be ended for others.
+        """Limit the time of a block that waits for the client, and allow others to end it.
 
         Raises:
-            TransferEnded: the time is over, or others needed the room.
+            TransferEnded: the time is over, or other transfers needed the room.
         """
         timer = gevent.Timeout.start_new(seconds)
         self._waiting = (gevent.getcurrent(), timer)
@@ -172,15 +173,15 @@ class Transfer:
         finally:
             self._waiting = None
             timer.close()
-            # The timer's traceback holds this frame: a circle, which would keep megabytes of an
-            # answer until the garbage collector comes by.
+            # The timer's traceback refers to this frame. The reference cycle would keep megabytes
+            # of an answer until the garbage collector runs.
             del timer
 
     def end_early(self) -> None:
-        """End a transfer that waits: its block raises as soon as the event loop gets to it."""
+        """End a waiting transfer: its block raises in the next round of the event loop."""
         self.made_room = True
         self._count(0)
-        # Thrown by the hub, and only while the block lasts, as the timer itself does it.
+        # Thrown by the hub, and only inside the block, in the same way as the timer is.
         gevent.get_hub().loop.run_callback(self._throw)
 
     def _throw(self) -> None:

@@ -1,4 +1,4 @@
-"""Lets costly pieces of work through one at a time, with room for everybody else in between."""
+"""Serializes expensive work, with time for other requests in between."""
 
 from __future__ import annotations
 
@@ -12,38 +12,41 @@ from gateway_shim.streams.opening.owner_counts import OwnerCounts
 __all__ = ["Turnstile"]
 
 _TURNS = 4
-"""Turns of the event loop between two pieces: so many an ordinary request takes from its connect
-to its answer, so that it waits for about one piece of work, not for one at each of its steps."""
+"""The turns of the event loop between two pieces of work.
+
+An ordinary request takes this many turns from its connect to its answer. It therefore waits for
+about one piece of work in total, not for one piece at each of its steps."""
 
 _SHARE = 4
-"""One owner may have every fourth place, so that a storm leaves places to others."""
+"""The divisor of the places: one owner may take a quarter, so that others find places."""
 
 
 class Turnstile:
-    """A turnstile before work that keeps the event loop for milliseconds, such as a large answer.
+    """A queue before work that blocks the event loop for milliseconds, such as a large answer.
 
-    Two thousand requests that arrive in one turn of the loop would all be worked on in that turn,
-    during which nobody else is served. Used in the hub's thread.
+    Without the queue, two thousand requests that arrive in one turn of the loop would all be
+    processed in that turn, and no other request would be served meanwhile. Must be used in the
+    hub's thread.
 
     Args:
-        places: how many may wait.
+        places: the maximum number of waiting greenlets.
     """
 
     def __init__(self, places: int) -> None:
         self._places = places
         self._waiting = OwnerCounts()
-        # Those who wait, in order. A semaphore would be taken again by the one that gives it
-        # back, before the next in line has run.
+        # The waiting greenlets, in order. With a semaphore, the greenlet that releases it could
+        # acquire it again before the next one has run.
         self._line: deque[Signal] = deque()
 
     def wait(self, owner: str) -> bool:
-        """Wait for one's turn; then do the work at once.
+        """Wait for the turn of the calling greenlet, which must then do its work at once.
 
         Args:
-            owner: who waits, such as a client's address; empty: nobody's share is counted.
+            owner: the owner of the place, such as a client's address; empty: not counted.
 
         Returns:
-            False, without having waited, if too many wait already.
+            False, without waiting, if too many greenlets wait already.
         """
         share = max(1, self._places // _SHARE)
         if len(self._line) >= self._places or self._waiting.of(owner) >= share:

@@ -1,61 +1,26 @@
-"""Bodies that are whole, too large, too slow, or break off."""
+"""Complete bodies, and bodies that are too large, too slow, or incomplete."""
 
 from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
-from typing import Any
 
 import gevent
 import pytest
-from gunicorn.config import Config
 from gunicorn.http import errors
-from gunicorn.http.unreader import SocketUnreader
 
 from gateway_shim.protocol.http import MAX_REQUEST_BYTES, Refusal
 from gateway_shim.server.requests import body as request_body
-from gateway_shim.server.requests.body import SMALL_BODY_BYTES, Bodies, drop_body, read_body
-from gateway_shim.server.requests.request import ServerRequest
+from gateway_shim.server.requests.body import Bodies, drop_body, read_body
+from gateway_shim.server.requests.unwanted_body import SMALL_BODY_BYTES
 from gateway_shim.server.responses.transfers import TransferLimits, Transfers
 from gateway_shim.streams.refusal_counts import RefusalCounts
+from tests.gateway_shim.server.requests.body_client import CHUNKED, LENGTH, BodyClient
 from tests.support.timing import TIME_LIMIT, wait_until
-
-LENGTH = "Content-Length: {}"
-CHUNKED = "Transfer-Encoding: chunked"
-
-
-class Client:
-    """A client that has sent a head, and the request that the server made of it."""
-
-    def __init__(self, *lines: str, body: bytes = b"") -> None:
-        self.socket, self.server = socket.socketpair()
-        head = "\r\n".join(["POST / HTTP/1.1", "Host: h", *lines, "", ""]).encode()
-        self.sending = gevent.spawn(self.socket.sendall, head + body)
-        self.request: Any = ServerRequest(Config(), SocketUnreader(self.server), ("192.0.2.1", 1))
-
-    def read(self) -> Refusal | None:
-        """Read its body as the worker does."""
-        return read_body(self.request, self.server)
-
-    def close(self) -> None:
-        """Close both ends."""
-        self.sending.kill()
-        self.socket.close()
-        self.server.close()
-
-
-@pytest.fixture
-def clients() -> Iterator[list[Client]]:
-    """Clients that are closed afterwards."""
-    made: list[Client] = []
-    yield made
-    for client in made:
-        client.close()
 
 
 def error(refusal: Refusal | None) -> tuple[int, str, str]:
-    """Status, code and message of a refusal."""
+    """Return status, code, and message of a refusal."""
     assert refusal is not None
     body = json.loads(refusal.body)["error"]
     return refusal.status, body["code"], body["message"]
@@ -72,9 +37,9 @@ def error(refusal: Refusal | None) -> tuple[int, str, str]:
     ],
     ids=["none", "empty", "length", "largest", "chunked"],
 )
-def test_whole_body(clients: list[Client], lines: list[str], sent: bytes, body: bytes) -> None:
-    """A body is read to its end and no further, and is there for the application."""
-    client = Client(*lines, body=sent)
+def test_whole_body(clients: list[BodyClient], lines: list[str], sent: bytes, body: bytes) -> None:
+    """A body is read completely, and no byte after it."""
+    client = BodyClient(*lines, body=sent)
     clients.append(client)
     assert client.read() is None
     assert client.request.body.read() == body
@@ -88,9 +53,9 @@ def test_whole_body(clients: list[Client], lines: list[str], sent: bytes, body: 
     ],
     ids=["announced", "chunked"],
 )
-def test_too_large(clients: list[Client], lines: list[str], sent: bytes) -> None:
-    """A body that is too large is refused: unread if it was announced, else at the limit."""
-    client = Client(*lines, body=sent)
+def test_too_large(clients: list[BodyClient], lines: list[str], sent: bytes) -> None:
+    """A body that is too large is refused: unread if its length is announced, else at the limit."""
+    client = BodyClient(*lines, body=sent)
     clients.append(client)
     assert error(client.read()) == (
         413,
@@ -100,10 +65,12 @@ def test_too_large(clients: list[Client], lines: list[str], sent: bytes) -> None
 
 
 @pytest.mark.parametrize("lines", [[LENGTH.format(3)], [CHUNKED]])
-def test_too_slow(clients: list[Client], lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A body that does not end in time is refused."""
+def test_too_slow(
+    clients: list[BodyClient], lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body that does not arrive in time is refused."""
     monkeypatch.setattr(request_body, "BODY_SECONDS", 0.05)
-    client = Client(*lines)
+    client = BodyClient(*lines)
     clients.append(client)
     assert error(client.read()) == (
         408,
@@ -112,36 +79,36 @@ def test_too_slow(clients: list[Client], lines: list[str], monkeypatch: pytest.M
     )
 
 
-def test_somebody_elses_time_limit(clients: list[Client]) -> None:
-    """A time limit that is not the body's own goes on to whoever set it."""
-    client = Client(LENGTH.format(3))
+def test_somebody_elses_time_limit(clients: list[BodyClient]) -> None:
+    """A time limit of the caller is raised to the caller."""
+    client = BodyClient(LENGTH.format(3))
     clients.append(client)
     with pytest.raises(gevent.Timeout) as caught, gevent.Timeout(0.05) as outer:
         client.read()
     assert caught.value is outer
 
 
-def test_broken_off(clients: list[Client]) -> None:
-    """A body of which only a part came is not taken for a whole one."""
-    client = Client(LENGTH.format(50), body=b"{}")
+def test_broken_off(clients: list[BodyClient]) -> None:
+    """An incomplete body is refused."""
+    client = BodyClient(LENGTH.format(50), body=b"{}")
     clients.append(client)
     client.sending.join(TIME_LIMIT)
     client.socket.shutdown(socket.SHUT_WR)
     assert error(client.read()) == (400, "BAD_REQUEST", "Bad request: the body broke off")
 
 
-def test_broken_off_chunks(clients: list[Client]) -> None:
-    """The same for a chunked one."""
-    client = Client(CHUNKED, body=b"2\r\n{}\r\n")
+def test_broken_off_chunks(clients: list[BodyClient]) -> None:
+    """An incomplete chunked body is refused."""
+    client = BodyClient(CHUNKED, body=b"2\r\n{}\r\n")
     clients.append(client)
     client.sending.join(TIME_LIMIT)
     client.socket.shutdown(socket.SHUT_WR)
     assert error(client.read()) == (400, "BAD_REQUEST", "Bad request: the body broke off")
 
 
-def test_continue(clients: list[Client]) -> None:
-    """A client that waits to be told to go on is told so, before its body is read."""
-    client = Client(LENGTH.format(2), "Expect: 100-continue")
+def test_continue(clients: list[BodyClient]) -> None:
+    """A client that waits for 100 Continue gets it before its body is read."""
+    client = BodyClient(LENGTH.format(2), "Expect: 100-continue")
     clients.append(client)
     reading = gevent.spawn(client.read)
     assert client.socket.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -150,9 +117,9 @@ def test_continue(clients: list[Client]) -> None:
     assert client.request.body.read() == b"{}"
 
 
-def test_no_continue_for_what_is_too_large(clients: list[Client]) -> None:
-    """Nobody is told to go on with a body that will not be read."""
-    client = Client(LENGTH.format(MAX_REQUEST_BYTES + 1), "Expect: 100-continue")
+def test_no_continue_for_what_is_too_large(clients: list[BodyClient]) -> None:
+    """A body that is too large gets no 100 Continue."""
+    client = BodyClient(LENGTH.format(MAX_REQUEST_BYTES + 1), "Expect: 100-continue")
     clients.append(client)
     assert error(client.read())[0] == 413
     client.server.shutdown(socket.SHUT_WR)
@@ -172,28 +139,28 @@ def test_no_continue_for_what_is_too_large(clients: list[Client]) -> None:
     ],
     ids=["largest", "a little too large", "none", "length", "chunked", "too large", "not sent"],
 )
-def test_drop_body(clients: list[Client], lines: list[str], sent: bytes, dropped: bool) -> None:
-    """A body that nobody wants is read away, where the next request can then be found."""
-    client = Client(*lines, body=sent + b"GET /next")
+def test_drop_body(clients: list[BodyClient], lines: list[str], sent: bytes, dropped: bool) -> None:
+    """An unwanted body is discarded if the next request can then be read."""
+    client = BodyClient(*lines, body=sent + b"GET /next")
     clients.append(client)
     assert drop_body(client.request, client.server) is dropped
     if dropped:
         assert client.request.unreader.read() == b"GET /next"
 
 
-def test_drop_body_that_was_read(clients: list[Client]) -> None:
-    """A body that the application has had is not read again."""
-    client = Client(LENGTH.format(3), body=b"abc")
+def test_drop_body_that_was_read(clients: list[BodyClient]) -> None:
+    """A body that the application has read is not read again."""
+    client = BodyClient(LENGTH.format(3), body=b"abc")
     clients.append(client)
     assert client.read() is None
     client.request.body.read()
     assert drop_body(client.request, client.server) is True
 
 
-def test_a_body_in_the_smallest_pieces(clients: list[Client]) -> None:
-    """It is one buffer, not a list of a million pieces; others run in between."""
+def test_a_body_in_the_smallest_pieces(clients: list[BodyClient]) -> None:
+    """A body in very small pieces is kept in one buffer, and other greenlets run meanwhile."""
     body = b"8\r\n12345678\r\n" * 12_000
-    client = Client(CHUNKED, body=body + b"0\r\n\r\nnext")
+    client = BodyClient(CHUNKED, body=body + b"0\r\n\r\nnext")
     clients.append(client)
     turns = []
 
@@ -210,57 +177,53 @@ def test_a_body_in_the_smallest_pieces(clients: list[Client]) -> None:
     assert len(turns) > 2
 
 
-def test_trailers(clients: list[Client]) -> None:
-    """They are checked as gunicorn does, and are there for the application."""
-    client = Client(CHUNKED, body=b"0\r\nA: b\r\n\r\n")
+def test_trailers(clients: list[BodyClient]) -> None:
+    """Trailers are checked by gunicorn, and the application can read them."""
+    client = BodyClient(CHUNKED, body=b"0\r\nA: b\r\n\r\n")
     clients.append(client)
     assert client.read() is None
     assert client.request.trailers == [("A", "b")]
-    client = Client(CHUNKED, body=b"0\r\nHost: b\r\n\r\n")
+    client = BodyClient(CHUNKED, body=b"0\r\nHost: b\r\n\r\n")
     clients.append(client)
     with pytest.raises(errors.InvalidHeaderName):
         client.read()
 
 
-def test_a_body_for_which_there_is_no_room(clients: list[Client]) -> None:
-    """The client may come back; small bodies always have room."""
+def test_a_body_for_which_there_is_no_room(clients: list[BodyClient]) -> None:
+    """A body without room is refused with 503; a small body always has room."""
     transfers = Transfers(limit=100_000, free=SMALL_BODY_BYTES)
     bodies = [transfers.begin("busy") for _ in range(2)]
     for each in bodies:
         each.hold(100_000)  # whole, and being worked on
-    client = Client(LENGTH.format(50_000), body=b"x" * 50_000)
+    client = BodyClient(LENGTH.format(50_000), body=b"x" * 50_000)
     clients.append(client)
     refusal = read_body(client.request, client.server, 100_000, transfers.begin("a"))
     assert error(refusal)[0] == 503
     assert refusal is not None
     assert refusal.headers == (("Retry-After", "1"),)
-    client = Client(LENGTH.format(SMALL_BODY_BYTES), body=b"x" * SMALL_BODY_BYTES)
+    client = BodyClient(LENGTH.format(SMALL_BODY_BYTES), body=b"x" * SMALL_BODY_BYTES)
     clients.append(client)
     assert read_body(client.request, client.server, 100_000, transfers.begin("a")) is None
 
 
-@pytest.fixture
-def refusals() -> RefusalCounts:
-    """Counts what is refused."""
-    return RefusalCounts()
-
-
-def test_bodies_that_do_not_end_make_room(clients: list[Client], refusals: RefusalCounts) -> None:
-    """A thousand bodies that are one byte short hold no more than the budget together."""
+def test_bodies_that_do_not_end_make_room(
+    clients: list[BodyClient], refusals: RefusalCounts
+) -> None:
+    """A thousand incomplete bodies together hold no more than the budget."""
     bodies = Bodies(TransferLimits(max_bodies_bytes=1_000_000), refusals)
     outcomes: list[Refusal | None] = []
 
-    def receive(client: Client, owner: str) -> None:
+    def receive(client: BodyClient, owner: str) -> None:
         with bodies.of(client.request, client.server, MAX_REQUEST_BYTES, owner) as refusal:
             outcomes.append(refusal)
 
     size = 300_000
-    slow = [Client(LENGTH.format(size), body=b"x" * (size - 1)) for _ in range(10)]
+    slow = [BodyClient(LENGTH.format(size), body=b"x" * (size - 1)) for _ in range(10)]
     clients += slow
     receiving = [gevent.spawn(receive, client, "slow") for client in slow]
     wait_until(lambda: len(outcomes) == 7, "seven of ten to make room")
     assert bodies._transfers.held <= 1_000_000
-    honest = Client(LENGTH.format(size), body=b"x" * size)
+    honest = BodyClient(LENGTH.format(size), body=b"x" * size)
     clients.append(honest)
     receive(honest, "honest")
     assert outcomes.pop() is None
@@ -269,89 +232,3 @@ def test_bodies_that_do_not_end_make_room(clients: list[Client], refusals: Refus
     assert refusals.by_reason["bodies_limit"] == len(outcomes) == 8
     gevent.killall(receiving)
     assert bodies._transfers.held == 0
-
-
-@pytest.mark.parametrize(
-    ("lines", "closes"),
-    [
-        ([LENGTH.format(3)], False),
-        ([CHUNKED], False),
-        ([LENGTH.format(SMALL_BODY_BYTES + 1)], True),
-        ([LENGTH.format(3), "Expect: 100-continue"], True),
-    ],
-)
-def test_a_body_that_nobody_wants(
-    clients: list[Client], refusals: RefusalCounts, lines: list[str], closes: bool
-) -> None:
-    """The application sees none; a small one is there to be dropped afterwards."""
-    client = Client(*lines)  # the body never comes
-    clients.append(client)
-    request = client.request
-    head = request.headers
-    with Bodies(TransferLimits(), refusals).of(request, client.server, 0, "a") as refusal:
-        assert refusal is None
-        assert request.headers == [("HOST", "h")]
-        assert request.body.read() == b""
-        assert request.should_close() is closes
-        client.server.sendall(b"answer")
-        client.socket.close() if closes else None
-    assert request.headers == head
-    assert request.body.reader is not None  # the unread one
-
-
-def test_a_client_that_sends_on_sees_its_answer(
-    clients: list[Client], refusals: RefusalCounts
-) -> None:
-    """What it has sent is read away, so that the connection is not reset."""
-    client = Client(LENGTH.format(MAX_REQUEST_BYTES), body=b"x" * (MAX_REQUEST_BYTES - 1))
-    clients.append(client)
-
-    def answer() -> None:
-        with Bodies(TransferLimits(), refusals).of(client.request, client.server, 0, "a"):
-            client.server.sendall(b"answer")
-
-    answering = gevent.spawn(answer)
-    client.sending.get(timeout=TIME_LIMIT)
-    assert client.socket.recv(100) == b"answer"
-    assert client.socket.recv(100) == b""
-    client.socket.close()
-    answering.get(timeout=TIME_LIMIT)
-
-
-class Sender:
-    """The socket of a client that goes on sending a body that nobody wants."""
-
-    def __init__(self) -> None:
-        self.left = 3
-        self.closed = False
-
-    def shutdown(self, how: int) -> None:
-        """Take the end."""
-
-    def recv(self, size: int) -> bytes:
-        """Give one more piece."""
-        self.left -= 1
-        return b"x" if self.left >= 0 else b""
-
-    def close(self) -> None:
-        """Close."""
-        self.closed = True
-
-
-def test_what_nobody_wants_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many still send such bodies, one piece is read in a turn of the event loop."""
-    waiting = [0]
-    seen: list[int] = []
-
-    def turn() -> None:
-        waiting[0] += 1
-        seen.append(waiting[0])
-        gevent.sleep(0)
-        waiting[0] -= 1
-
-    monkeypatch.setattr(request_body, "let_others_run", turn)
-    senders = [Sender() for _ in range(4)]
-    dropping = [gevent.spawn(request_body._close_answered, sender) for sender in senders]
-    gevent.joinall(dropping, raise_error=True)
-    assert all(sender.closed for sender in senders)
-    assert seen == [1] * 12

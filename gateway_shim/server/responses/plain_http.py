@@ -1,4 +1,4 @@
-"""Clients that speak plain HTTP at a port that expects TLS: an answer in words, and a log line."""
+"""Plain HTTP at a port that expects TLS: the client gets an answer that says what to do."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ class PlainHttp:
     """Recognizes plain HTTP by its first byte, and refuses it."""
 
     def is_spoken(self, sock: Any) -> bool:
-        """Wait for a client's first byte, and leave it where it is.
+        """Wait for the first byte of a client, and return whether it begins an HTTP request.
 
-        A method is made of letters, and no TLS record begins with one (RFC 8446, section 5.1).
+        The byte is not consumed. A method consists of letters, and no TLS record begins with a
+        letter (RFC 8446, section 5.1).
 
         Raises:
             OSError: the connection is broken.
@@ -41,7 +42,7 @@ class PlainHttp:
         return first.isalpha()
 
     def refuse(self, sock: Any, address: Any) -> None:
-        """Answer 400, and close the connection. Takes some seconds at most.
+        """Answer 400 and close the connection. Takes a few seconds at most.
 
         Args:
             sock: the client's socket.
