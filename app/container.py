@@ -39,7 +39,7 @@ from gateway_shim.protocol.http import MAX_BODY_BYTES
 from gateway_shim.server.preflight import hosts
 from gateway_shim.server.process.descriptors import raise_limit, streams_allowed
 from gateway_shim.server.responses.turnstile import Turnstile
-from gateway_shim.streams.backend import InProcessBackend
+from gateway_shim.streams.callbacks.backend import InProcessBackend
 from gateway_shim.streams.config import Cors, GatewayConfig
 from gateway_shim.streams.gateway import Gateway
 from gateway_shim.streams.refusal_counts import RefusalCounts

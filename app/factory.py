@@ -63,7 +63,7 @@ def build(settings: Settings | None = None) -> Flask:
 
     container.metrics_service().watch_refusals(lambda: container.refusals().by_reason)
     if serves_streams:
-        container.metrics_service().watch_gateway(lambda: container.gateway().stats)
+        container.metrics_service().watch_gateway(lambda: container.gateway().read_stats())
     # Made now, not at first use: they register themselves with others, and a task or a hook that
     # cannot be imported must be known before the first request.
     container.boot()

@@ -13,8 +13,8 @@ from app.errors import AppError, NotFound, NotServing
 from app.serving.backend_runtime import STREAM_PATH
 from gateway_shim.log_lines.redaction import Redactor
 from gateway_shim.protocol import http as contract
-from gateway_shim.standalone.front import answer_send
 from gateway_shim.streams.gateway import Gateway
+from gateway_shim.streams.send_endpoint import answer_send
 
 __all__ = ["blueprint"]
 

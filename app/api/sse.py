@@ -30,7 +30,7 @@ def callback(
     """Check the caller and the body, and let the handler answer.
 
     Whatever it answers, the gateway is told which start of the backend that was
-    (:mod:`gateway_shim.streams.backend_starts`).
+    (:mod:`gateway_shim.streams.callbacks.backend_starts`).
     """
     require_secret(settings)
     answer = handler.handle(read_json(), trusted=shows_secret(settings))

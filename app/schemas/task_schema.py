@@ -22,7 +22,7 @@ __all__ = [
 
 
 class TaskStatus(StrEnum):
-    """Where a task is in its life; :mod:`app.tasks.run.record` holds the transitions."""
+    """Where a task is in its life; :mod:`app.tasks.run.lifecycle` has the transitions."""
 
     PENDING = "pending"
     RUNNING = "running"

@@ -15,7 +15,7 @@ import gevent
 
 from app.config import InvalidSettings
 from gateway_shim.log_lines.safe_text import describe, text_of
-from gateway_shim.streams.backend import CallbackTimeout
+from gateway_shim.streams.callbacks.backend import CallbackTimeout
 
 __all__ = ["MAX_USER_CHARACTERS", "Authorize", "Denied", "Verdict", "allow_all", "load_authorizer"]
 

@@ -138,7 +138,7 @@ class RequestWorker(GeventWorker):
         client = client_of(req, addr)
         guarded = self._answers.guard(sock, client)
         if route is Route.STREAM_HEAD:
-            request = stream_request_of(req, addr, listener_name, bodiless=True)
+            request = stream_request_of(req, addr, listener_name)
             guarded.sendall(self._own_answers.head(request, close=self._ends_with(req)))
             return self._keep_alive(req, sock)
         if contract.route(req.method, req.uri) not in (Route.HEALTH, Route.READY):
@@ -159,7 +159,7 @@ class RequestWorker(GeventWorker):
         request = stream_request_of(req, addr, listener_name)
         place = self._connections.leave()  # the connection counts as a stream from here on
         refusal = self.runtime.gateway.open(request, sock)
-        if refusal is None:
+        if not isinstance(refusal, Refusal):
             raise StopIteration
         if place is not None:
             self._connections.resume(place)

@@ -5,44 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gateway_shim.errors import BadSend, UnknownToken, WriteFailed
 from gateway_shim.protocol import http as contract
 from gateway_shim.protocol.http import ErrorCode, Route
-from gateway_shim.protocol.send_request import parse_send
 from gateway_shim.server.responses.transfers import TransferLimits
 from gateway_shim.server.runtime import EXTENSION
 from gateway_shim.streams.gateway import Gateway
+from gateway_shim.streams.send_endpoint import answer_send
 
-__all__ = ["Front", "answer_send"]
+__all__ = ["Front"]
 
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 Answer = tuple[int, bytes]
-
-
-def answer_send(
-    gateway: Gateway, content_type: str | None, body: bytes, content_encoding: str | None = None
-) -> Answer:
-    """Carry out a ``POST /internal/send``.
-
-    Args:
-        gateway: whose streams are sent to.
-        content_type: the request's Content-Type.
-        body: its body; one byte more than the limit is enough to be refused.
-        content_encoding: its Content-Encoding.
-
-    Returns:
-        Status and JSON body of the answer.
-    """
-    try:
-        send = parse_send(content_type, body, content_encoding)
-        status = gateway.send(send.token, send.event, close=send.close)
-    except BadSend as exc:
-        return exc.status, contract.error_body(exc.code, exc.message)
-    except UnknownToken:
-        return 404, contract.error_body(ErrorCode.TOKEN_NOT_FOUND, "Token not found")
-    except WriteFailed:
-        return 500, contract.error_body(ErrorCode.WRITE_FAILED, "Write failed: connection closed")
-    return 200, contract.compact_json({"status": status.value})
 
 
 class Front:

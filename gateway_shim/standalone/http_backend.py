@@ -25,7 +25,7 @@ from gateway_shim.protocol.callbacks import (
     Reason,
 )
 from gateway_shim.protocol.http import compact_json
-from gateway_shim.streams.backend_starts import BackendStarts
+from gateway_shim.streams.callbacks.backend_starts import BackendStarts
 
 __all__ = ["DISCONNECTS_AT_ONCE", "HttpBackend"]
 

@@ -13,7 +13,7 @@ from gateway_shim.server.options import REQUEST_CONNECTIONS
 from gateway_shim.server.process.descriptors import raise_limit, streams_allowed
 from gateway_shim.standalone.front import Front
 from gateway_shim.standalone.http_backend import DISCONNECTS_AT_ONCE, HttpBackend
-from gateway_shim.streams.backend import Backend, NoBackend
+from gateway_shim.streams.callbacks.backend import Backend, NoBackend
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.gateway import Gateway
 from gateway_shim.streams.opening.pending_connects import DEFAULT_PENDING_CONNECTS

@@ -23,7 +23,7 @@ from gateway_shim.protocol import callbacks
 from gateway_shim.protocol.callbacks import Action, CallbackAnswer
 from gateway_shim.protocol.client_address import TrustedProxies
 from gateway_shim.protocol.event_stream import Dialect, Event
-from gateway_shim.streams.backend import InProcessBackend
+from gateway_shim.streams.callbacks.backend import InProcessBackend
 from gateway_shim.streams.config import Cors
 from tests.app.services.remote_gateway.http_gateway import HttpGateway
 

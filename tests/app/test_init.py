@@ -13,7 +13,7 @@ import app as package
 from app import create_app
 from app.config import InvalidSettings, Settings
 from gateway_shim.server.runtime import EXTENSION
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 
 
 def run(program: str) -> subprocess.CompletedProcess[str]:

@@ -2,8 +2,8 @@
 
 The C library keeps memory that a program has freed if a block behind it is still in use, so the
 process would stay as large as a flood has made it. A server that began with 61 MB had 89 MB after
-all attacks of ``tests/faults/test_all_attacks.py``, and 73 MB after one call of ``malloc_trim(3)``,
-which took 2 ms. The rest is in the arenas in which Python itself keeps small objects.
+all attacks of ``tests/faults/floods``, and 73 MB after one call of ``malloc_trim(3)``, which took
+2 ms. The rest is in the arenas in which Python itself keeps small objects.
 """
 
 from __future__ import annotations

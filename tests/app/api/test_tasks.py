@@ -13,18 +13,18 @@ from app.api.injection import CONTAINER
 from app.config import Settings
 from app.container import ServiceContainer
 from app.tasks.run.line import LineLimits
-from tests.app.tasks.task_support import Call, Done, Gate, House
+from tests.app.tasks.task_support import Call, Done, Gate, RecordedTasks
 
 NOTHING = {
     "error": "There is no task nope; finished tasks are forgotten after"
-    " 600 s, and the oldest sooner where there are many"
+    " 600 s, or sooner if there are many"
 }
 
 
 @pytest.fixture
 def house():
     """One slot, and a line of one."""
-    house = House(max_workers=1, max_waiting=1)
+    house = RecordedTasks(max_workers=1, max_waiting=1)
     yield house
     house.end()
 
@@ -104,7 +104,7 @@ def test_params_may_be_left_out(client, house):
         ('{"task_type": "demo_task", "params": {"steps": "x"}}', "application/json", 400,
          "Invalid params for demo_task; allowed: steps, delay"),
         ('{"task_type": "digest_tree", "params": {"path": "../x"}}', "application/json", 400,
-         "Invalid params for digest_tree: the path must not hold '..';"
+         "Invalid params for digest_tree: the path must not contain '..';"
          " allowed is a directory relative to TASK_FILES_ROOT"),
         *[
             (body, "application/json", 400, "Invalid task request; allowed is an object with"
@@ -197,7 +197,7 @@ def test_the_line_is_bounded(client, house):
     response = start(client)
     assert (response.status_code, response.get_json()) == (
         503,
-        {"error": "The line is full, 1 waiting; try again later"},
+        {"error": "The line of waiting tasks is full (limit 1); try again later"},
     )
     gate.opened.set()
     house.settle()
@@ -239,7 +239,7 @@ def test_a_wrong_cursor_is_told_what_is_allowed(client, before):
     response = client.get("/api/tasks", query_string={"before": before})
     assert (response.status_code, response.get_json()["error"]) == (
         400,
-        "before is not the next of an earlier answer; leave it out to begin",
+        'before must be the "next" of an earlier answer, or be left out',
     )
 
 
@@ -261,7 +261,9 @@ def test_a_full_line_says_when_to_come_back(client, house):
         house.service.start_task(Gate())
     response = start(client)
     assert (response.status_code, response.headers["Retry-After"]) == (503, "10")
-    assert response.get_json() == {"error": "The line is full, 1 waiting; try again later"}
+    assert response.get_json() == {
+        "error": "The line of waiting tasks is full (limit 1); try again later"
+    }
     assert house.refusals.by_reason["task_line"] == 1
 
 

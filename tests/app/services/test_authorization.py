@@ -14,7 +14,7 @@ import pytest
 from app.config import InvalidSettings
 from app.services.authorization import Denied, allow_all, load_authorizer
 from app.services.callback_handler import Answer, CallbackHandler
-from gateway_shim.streams.backend import CallbackTimeout
+from gateway_shim.streams.callbacks.backend import CallbackTimeout
 
 
 class Connections:

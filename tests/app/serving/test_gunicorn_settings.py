@@ -19,7 +19,7 @@ from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.server import arbiter as arbiter_module
 from gateway_shim.server.options import KEEP_ALIVE_SECONDS
 from gateway_shim.server.process.start_signals import START
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 
 
 def options_of(**settings: Any) -> dict[str, Any]:

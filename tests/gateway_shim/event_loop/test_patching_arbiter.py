@@ -12,7 +12,7 @@ SHOW = """
     import os, queue, signal, socket, ssl, subprocess, threading, time
     import gevent.os, gevent.signal, gevent.socket, gevent.subprocess
     from gateway_shim.event_loop.child_watcher import ChildWatcher
-    from gateway_shim.event_loop.shared_lock import Lock
+    from gateway_shim.event_loop.locks.shared_lock import Lock
 
     def show():
         patched = [

@@ -25,9 +25,9 @@ from gateway_shim.errors import (
 )
 from gateway_shim.http_client.certificates import client_context
 from gateway_shim.http_client.client import MAX_REDIRECTS, HttpClient
-from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
-from tests.support.scripted import Script, ScriptedServer, answer
-from tests.support.server import free_port
+from gateway_shim.parity.ports import free_port
+from tests.support.http.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
+from tests.support.http.scripted_server import Script, ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
 
 SHORT = 0.2

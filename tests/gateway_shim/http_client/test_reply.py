@@ -9,7 +9,7 @@ import pytest
 from gateway_shim.errors import RequestFailed
 from gateway_shim.http_client.client import HttpClient
 from gateway_shim.http_client.reply import HttpAnswer
-from tests.support.scripted import ScriptedServer, answer
+from tests.support.http.scripted_server import ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -13,7 +13,7 @@ import pytest
 
 from gateway_shim.log_lines.line_handler import LineHandler
 from gateway_shim.log_lines.log_format import MAX_TRACEBACK_CHARACTERS, JsonFormatter, TextFormatter
-from tests.support.hostile import HidesClass, Nameless, Unshowable, raising_str
+from tests.support.hostile_objects import HidesClass, Nameless, Unshowable, raising_str
 
 
 def record(message: object = "hello", *args: object, **extra: object) -> logging.LogRecord:

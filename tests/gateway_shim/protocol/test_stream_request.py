@@ -147,6 +147,14 @@ def test_what_is_kept_is_bounded(url: str, headers: dict[str, str], long: int, m
     assert request["headers"].items() <= headers.items()
 
 
+def test_address_and_url() -> None:
+    """Address and URL of a packed request can be read without its headers."""
+    for headers in ({"host": "h"}, {"x": "\xff" * 15_000}):
+        request = StreamRequest("/s\n?x", headers, address="192.0.2.1")
+        packed = stream_request.pack_request(request)
+        assert stream_request.address_and_url(packed) == ("192.0.2.1", "/s\n?x")
+
+
 def test_headers_that_nobody_asks_for_are_not_kept() -> None:
     """Address and URL are what the log needs."""
     request = StreamRequest("/s", {"host": "h"}, address="192.0.2.1")

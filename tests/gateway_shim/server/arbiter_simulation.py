@@ -19,7 +19,7 @@ from gateway_shim.server.gunicorn_server import GunicornServer
 from gateway_shim.server.options import base_options
 from gateway_shim.server.process.reload_check import ReloadCheck
 from gateway_shim.server.process.start_signals import StartSignals
-from tests.gateway_shim.streams.rig import FakeClock
+from tests.gateway_shim.fakes import FakeClock
 
 __all__ = ["ArbiterSimulation"]
 

@@ -11,10 +11,10 @@ import pytest
 import trustme
 
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.parity.ports import free_port
 from gateway_shim.server import preflight
 from gateway_shim.server.addresses import bind_text
 from gateway_shim.server.preflight import check_address, check_certificate, hosts
-from tests.support.server import free_port
 
 has_ipv6 = pytest.mark.skipif(not preflight._can_bind("::1"), reason="no IPv6 on this machine")
 

@@ -14,13 +14,13 @@ from click.testing import CliRunner, Result
 
 from gateway_shim.http_client.certificates import VARIABLES
 from gateway_shim.log_lines import log_format
+from gateway_shim.parity.ports import free_port
 from gateway_shim.protocol.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.protocol.event_stream import Dialect
 from gateway_shim.standalone import command
 from gateway_shim.standalone import wiring as standalone
 from gateway_shim.standalone.front import Front
 from gateway_shim.standalone.http_backend import HttpBackend
-from tests.support.server import free_port
 
 
 class FakeServer:

@@ -22,10 +22,10 @@ from gateway_shim.protocol.backend_start import Boot, parse_boot
 from gateway_shim.protocol.callbacks import CallbackAnswer, CallbackFailure
 from gateway_shim.standalone import http_backend
 from gateway_shim.standalone.http_backend import HttpBackend
-from gateway_shim.streams.backend import Backend
-from tests.gateway_shim.streams.rig import HubErrors
-from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
-from tests.support.server import free_port
+from gateway_shim.streams.callbacks.backend import Backend
+from tests.gateway_shim.hub_errors import HubErrors
+from tests.support.http.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
+from tests.support.processes.server import free_port
 from tests.support.timing import TIME_LIMIT, wait_until
 
 SHORT = 0.15

@@ -8,7 +8,7 @@ from gateway_shim.protocol.event_stream import Dialect
 from gateway_shim.standalone import wiring as standalone
 from gateway_shim.standalone.http_backend import HttpBackend
 from gateway_shim.standalone.wiring import make_front
-from gateway_shim.streams.backend import NoBackend
+from gateway_shim.streams.callbacks.backend import NoBackend
 from gateway_shim.streams.config import GatewayConfig
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gateway_shim.server.requests.arrivals import STREAMS_IN_A_ROUND, Arrivals
-from tests.gateway_shim.streams.rig import HubErrors, tcp_pair
+from tests.gateway_shim.hub_errors import HubErrors
+from tests.gateway_shim.sockets import tcp_pair
 from tests.support.timing import wait_until
 
 STREAM = b"GET /stream?request_id=x HTTP/1.1\r\nHost: a\r\n\r\n"

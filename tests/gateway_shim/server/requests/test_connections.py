@@ -14,7 +14,7 @@ from gevent.pool import Pool
 from gateway_shim.server.requests.connections import MadeRoom, RequestConnections
 from gateway_shim.server.requests.crowds import Line
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
-from tests.gateway_shim.streams.rig import tcp_pair
+from tests.gateway_shim.sockets import tcp_pair
 from tests.support.timing import TIME_LIMIT, wait_until
 
 PER_ADDRESS = 3

@@ -18,7 +18,7 @@ from gateway_shim.server.requests import keep_alive
 from gateway_shim.server.requests.connections import RequestConnections
 from gateway_shim.server.requests.keep_alive import GRACE_SECONDS, HeadTimeout, KeptConnections
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
-from tests.gateway_shim.streams.rig import tcp_pair
+from tests.gateway_shim.sockets import tcp_pair
 from tests.support.timing import TIME_LIMIT, wait_until
 
 

@@ -13,7 +13,7 @@ import pytest
 from gateway_shim.server.requests import lobby
 from gateway_shim.server.requests.lobby import Lobby, has_begun, has_left
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
-from tests.gateway_shim.streams.rig import FakeClock
+from tests.gateway_shim.fakes import FakeClock
 from tests.support.timing import wait_until
 
 HELLO = b"\x16\x03\x01\x00\x05hello"

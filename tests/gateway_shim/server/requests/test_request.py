@@ -13,6 +13,7 @@ from gunicorn.http.unreader import IterUnreader
 
 from gateway_shim.protocol import stream_request
 from gateway_shim.protocol.client_address import TrustedProxies
+from gateway_shim.protocol.event_stream import BodyFraming
 from gateway_shim.server.options import base_options
 from gateway_shim.server.requests.header_rules import MAX_HEAD_BYTES, MissingHost, RepeatedHost
 from gateway_shim.server.requests.request import (
@@ -288,11 +289,11 @@ def test_stream_request_of() -> None:
     request = parse("Host: h", "X: y")
     stream = stream_request_of(request, ("192.0.2.1", 5), ("127.0.0.1", 5000))
     assert (stream.url, stream.headers) == ("/a//b?c", {"host": "h", "x": "y"})
-    assert (stream.http_1_0, stream.address) == (False, "192.0.2.1")
+    assert (stream.framing, stream.address) == (BodyFraming.CHUNKED, "192.0.2.1")
     assert stream.listener == "127.0.0.1"
     assert stream_request_of(request, None, "/run/unix.socket").listener is None
-    assert stream_request_of(request, None, None, bodiless=True).http_1_0 is True
-    assert stream_request_of(parse(start="GET / HTTP/1.0"), None, None).http_1_0 is True
+    old = stream_request_of(parse(start="GET / HTTP/1.0"), None, None)
+    assert old.framing is BodyFraming.BARE
 
 
 def test_client_of() -> None:

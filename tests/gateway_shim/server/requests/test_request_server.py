@@ -18,7 +18,7 @@ from gateway_shim.server.requests.arrivals import STREAMS_IN_A_ROUND
 from gateway_shim.server.requests.connections import RequestConnections
 from gateway_shim.server.requests.request_server import RequestServer
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
-from tests.gateway_shim.streams.rig import HubErrors
+from tests.gateway_shim.hub_errors import HubErrors
 from tests.support.timing import TIME_LIMIT, wait_until
 
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"

@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from gateway_shim.server.responses.last_answer import send_last
-from tests.gateway_shim.streams.rig import fill, tcp_pair
+from tests.gateway_shim.sockets import fill, tcp_pair
 
 ANSWER = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
 

@@ -10,11 +10,11 @@ from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.http import Refusal
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.server.responses.own_answers import OwnAnswers
-from gateway_shim.streams.backend import InProcessBackend, NoBackend
+from gateway_shim.streams.callbacks.backend import InProcessBackend, NoBackend
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.gateway import Gateway
 
-HEAD = StreamRequest("/x", {"origin": "https://a"}, http_1_0=True)
+HEAD = StreamRequest("/x", {"origin": "https://a"})
 
 
 def asked(payload: object) -> CallbackAnswer:
