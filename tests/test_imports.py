@@ -58,6 +58,7 @@ TESTED_ELSEWHERE = {
     "app/__main__.py": "the command's own tests run it",
     "gateway_shim/__main__.py": "tests/gateway_shim/standalone/test_command.py runs it",
     "gateway_shim/parity/__main__.py": "the command's own tests run it",
+    "gateway_shim/server/request_worker.py": "needs a gunicorn around it: tests/live",
     "gateway_shim/server/worker.py": "needs a gunicorn around it: tests/live",
 }
 """Modules without a test module of their own, and why."""
