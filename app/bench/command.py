@@ -1,4 +1,4 @@
-"""``sse-monolith bench``: its options."""
+"""The options of the command ``sse-monolith bench``."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ import click
 __all__ = ["SECTION_NAMES", "bench_command"]
 
 SECTION_NAMES = ("latency", "fan-out", "http", "connects", "slow-consumers", "recovery", "tls")
-"""What can be measured, in the order in which it is."""
+"""The names of all sections, in the order in which they run."""
 
 _STREAMS = 5000
 
 
-@click.command()
+@click.command(short_help="Compare the event streams with the limit of this machine.")
 @click.option(
     "--streams",
     type=click.IntRange(10),
-    help=f"How many streams most figures are about.  [default: {_STREAMS}; with --quick: 200]",
+    help=f"Number of streams for most figures.  [default: {_STREAMS}; with --quick: 200]",
 )
-@click.option("--events", type=click.IntRange(1), help="Events of one burst.")
-@click.option("--quick", is_flag=True, help="A short run, to see that everything works.")
+@click.option("--events", type=click.IntRange(1), help="Number of events in a burst.")
+@click.option("--quick", is_flag=True, help="Make a short run, to check that everything works.")
 @click.option(
     "--only",
     type=click.Choice(SECTION_NAMES),
     multiple=True,
-    help="Measure this section only; may be given several times.",
+    help="Run only this section. The option may be repeated.",
 )
 @click.option(
     "--gateway-command",
     metavar="CMD",
-    help="Measure this gateway on the HTTP path instead of the shim; {port} and {callback_url}"
-    " in it are replaced, and PORT and CALLBACK_URL are in its environment.",
+    help="Measure the gateway that CMD starts, instead of the shim, in the section http. {port} and"
+    " {callback_url} in CMD are replaced; PORT and CALLBACK_URL are in its environment.",
 )
-@click.option("--certfile", help="Measure streams over TLS too, with this certificate, PEM.")
-@click.option("--keyfile", help="Its private key, PEM.")
+@click.option("--certfile", help="TLS certificate chain, PEM. Without it, tls is not measured.")
+@click.option("--keyfile", help="TLS private key, PEM.")
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Draw the curves: .svg or .png.",
+    help="Draw the curves to a .svg or .png file.",
 )
 @click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     metavar="FILE",
-    help="Write all figures as JSON.",
+    help="Write all figures to a JSON file.",
 )
-@click.option("--strict", is_flag=True, help="End with status 1 if a goal is missed.")
+@click.option("--strict", is_flag=True, help="Exit with status 1 if a goal is missed.")
 def bench_command(
     streams: int | None,
     events: int | None,
@@ -63,22 +63,22 @@ def bench_command(
     json_file: Path | None,
     strict: bool,
 ) -> None:
-    """Measure how near the streams come to what the kernel can do.
+    """Compare the speed of the event streams with the limit of this machine's kernel.
 
-    Starts all that it measures, on loopback, and stops it again. Takes about four minutes, with
-    --quick half of one. Let nothing else run meanwhile.
+    The command starts and stops all servers and clients itself, on loopback. It takes about four
+    minutes, or half a minute with --quick. Run nothing else on the machine meanwhile.
     """
-    # Here, not above: the other commands import this module too, and gunicorn's arbiter must not
-    # import what its worker has to import after gevent has patched it.
+    # Imported late, because other commands import this module, too. gunicorn's arbiter must not
+    # import modules that its worker has to import after gevent has patched them.
     from app.bench import plan, run
     from app.bench.errors import BenchFailed
 
     wanted = plan.quick(streams, events) if quick else plan.full(streams or _STREAMS, events)
     if bool(certfile) != bool(keyfile):
-        raise click.UsageError("--certfile and --keyfile go together")
+        raise click.UsageError("--certfile and --keyfile must be used together")
     certificate = (certfile, keyfile) if certfile and keyfile else None
-    able = [name for name in SECTION_NAMES if name != "tls" or certificate]
-    sections = [name for name in SECTION_NAMES if name in (only or able)]
+    possible = [name for name in SECTION_NAMES if name != "tls" or certificate]
+    sections = [name for name in SECTION_NAMES if name in (only or possible)]
     try:
         results = run.run(wanted, sections, gateway_command, certificate, plot, json_file)
     except BenchFailed as exc:

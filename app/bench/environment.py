@@ -1,4 +1,4 @@
-"""What the processes that the bench starts live in: environment, limits, and their end."""
+"""The processes that the bench starts: their environment, and their end."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _ROOT = str(Path(__file__).resolve().parents[2])
 
 
 def require_linux() -> None:
-    """Check that this machine has what the bench measures with.
+    """Check that this machine runs Linux.
 
     Raises:
-        BenchFailed: it has no epoll or no /proc.
+        BenchFailed: the machine has no epoll and no /proc.
     """
     if not sys.platform.startswith("linux"):
-        raise BenchFailed("the bench reads /proc and uses epoll: it runs on Linux only")
+        raise BenchFailed("the bench runs on Linux only, because it uses /proc and epoll")
 
 
 def child_environment(**settings: str) -> dict[str, str]:
-    """The environment of a process to start: this one's without any setting of the backend.
+    """Return the environment for a new process: this process's, without the backend's settings.
 
     Args:
-        settings: added to it.
+        settings: the variables to add.
     """
     ours = {name.upper() for name in Settings.model_fields} | {"GUNICORN_CMD_ARGS"}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
@@ -40,11 +40,11 @@ def child_environment(**settings: str) -> dict[str, str]:
 
 
 def kill(process: subprocess.Popen[bytes], *, wait_seconds: float = 0.0) -> None:
-    """Wait for a process to end, then kill what is left of its session. Allowed twice.
+    """Wait for a process to end, then kill its whole session. This may be called twice.
 
     Args:
-        process: started with ``start_new_session=True``.
-        wait_seconds: how long it may take by itself.
+        process: a process that was started with ``start_new_session=True``.
+        wait_seconds: the time that the process has to end by itself.
     """
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(wait_seconds)

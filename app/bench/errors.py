@@ -1,4 +1,4 @@
-"""What can go wrong while measuring."""
+"""The error of the bench."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ __all__ = ["BenchFailed"]
 
 
 class BenchFailed(Exception):
-    """A measurement could not be made; the message says why, for a person."""
+    """A measurement failed; the message says why, for people."""

@@ -1,4 +1,4 @@
-"""How much is measured: the numbers of streams, events and repetitions."""
+"""The sizes of a run: the numbers of streams, events and repetitions."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from gateway_shim.server.process.descriptors import streams_allowed
 __all__ = ["Plan", "fit", "full", "quick"]
 
 _OTHER_DESCRIPTORS = 300
-"""What a process with that many streams needs besides; the gateway keeps some in reserve."""
+"""The descriptors that a process needs beside its streams; the gateway keeps some in reserve."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run's sizes.
+    """The sizes of one run.
 
     Args:
-        streams: the number that most figures are about.
-        many: the largest number; memory, idle streams, and cost per delivery.
-        few: the number that the cost per delivery with ``many`` is compared with.
-        between: further numbers, for the curves.
-        deliveries: of one burst, spread over its streams.
-        events: of one burst; None: as many as ``deliveries`` says.
-        repetitions: bursts of each kind, in turn.
-        single_events: events to the one stream of an idle server.
-        heartbeat_seconds: the interval of the idle streams' heartbeats.
-        idle_seconds: how long they are watched: whole intervals.
-        http_streams: streams of the HTTP path.
-        http_events: events of its burst.
-        http_repetitions: bursts of each kind there.
-        tls_streams: streams of the section tls.
-        judged: whether the run is large enough for the goals.
+        streams: the number of streams for most figures.
+        many: the largest number of streams, for memory, idle streams and the cost of a delivery.
+        few: the number of streams whose cost of a delivery is compared with that of ``many``.
+        between: further numbers of streams, for the curves.
+        deliveries: the number of deliveries in a burst, over all streams.
+        events: the number of events in a burst; None derives it from ``deliveries``.
+        repetitions: the number of bursts of each kind, which are run in turn.
+        single_events: the number of events to the only stream of an idle server.
+        heartbeat_seconds: the interval of the heartbeats of idle streams.
+        idle_seconds: the time for which idle streams are watched: a number of whole intervals.
+        http_streams: the number of streams on the HTTP path.
+        http_events: the number of events in a burst on the HTTP path.
+        http_repetitions: the number of bursts of each kind on the HTTP path.
+        tls_streams: the number of streams in the section tls.
+        judged: whether the run is large enough to be judged by the goals.
     """
 
     streams: int
@@ -54,21 +54,21 @@ class Plan:
 
     @property
     def steps(self) -> list[int]:
-        """The numbers of streams, rising."""
+        """The numbers of streams, in rising order."""
         wanted = {self.few, *self.between, self.streams, self.many}
         return sorted(step for step in wanted if step <= self.many)
 
     def events_for(self, streams: int) -> int:
-        """How many events a burst to so many streams has."""
+        """Return the number of events in a burst to this number of streams."""
         return self.events or max(self.deliveries // streams, 4)
 
 
 def full(streams: int, events: int | None) -> Plan:
-    """A run whose figures count: about four minutes.
+    """Make the plan of a full run, which takes about four minutes.
 
     Args:
-        streams: what the goals set at 5,000.
-        events: of one burst.
+        streams: the number of streams; the goals are for 5,000.
+        events: the number of events in a burst, or None.
     """
     return Plan(
         streams=streams,
@@ -90,7 +90,7 @@ def full(streams: int, events: int | None) -> Plan:
 
 
 def quick(streams: int | None, events: int | None) -> Plan:
-    """A short run, to see that everything works: half a minute. Not judged by the goals."""
+    """Make the plan of a short run of half a minute, which is not judged by the goals."""
     plan = full(streams or 200, events)
     return replace(
         plan,
@@ -109,24 +109,27 @@ def quick(streams: int | None, events: int | None) -> Plan:
 
 
 def fit(plan: Plan, descriptors: int) -> tuple[Plan, str | None]:
-    """Make a plan smaller if the limit on descriptors asks for it.
+    """Make a plan smaller if the limit on descriptors requires it.
 
     Args:
-        plan: what was wanted.
-        descriptors: how many each process may have.
+        plan: the wanted plan.
+        descriptors: the number of descriptors that each process may have.
 
     Returns:
-        The plan that can be carried out, and what had to change, for a person.
+        The possible plan, and a message about the change, or None.
 
     Raises:
-        BenchFailed: not even a small one fits.
+        BenchFailed: the limit is too low for any run.
     """
     allowed = streams_allowed(descriptors, REQUEST_CONNECTIONS)  # by the server
     room = min(descriptors - _OTHER_DESCRIPTORS, allowed)
     if plan.many <= room:
         return plan, None
     if room < 100:
-        raise BenchFailed(f"a process may have {descriptors} descriptors only; try ulimit -n 20000")
+        raise BenchFailed(
+            f"a process may have only {descriptors} descriptors;"
+            " raise the limit with: ulimit -n 20000"
+        )
     streams = min(plan.streams, room)
     needed = plan.many + _OTHER_DESCRIPTORS + REQUEST_CONNECTIONS
     message = (

@@ -1,21 +1,21 @@
-"""What a person sees while the bench runs: a bar on a terminal, else a line a step."""
+"""The progress of the bench: a bar on a terminal, or else one line per step."""
 
 from __future__ import annotations
 
 import shutil
 from typing import TextIO
 
-__all__ = ["Progress"]
+__all__ = ["ProgressBar"]
 
 _BAR = 24
 
 
-class Progress:
-    """Shows which of several sections runs, and what it does.
+class ProgressBar:
+    """A bar that shows the finished sections and the present step.
 
     Args:
-        total: how many sections there are.
-        out: where to.
+        total: the number of sections.
+        out: the output, a terminal or a file.
     """
 
     def __init__(self, total: int, out: TextIO) -> None:
@@ -24,22 +24,22 @@ class Progress:
         self._out = out
         self._on_terminal = out.isatty()
 
-    def tell(self, what: str) -> None:
-        """Say what is being done."""
+    def tell(self, step: str) -> None:
+        """Show the present step."""
         if not self._on_terminal:
-            self._write(f"[{self._done + 1}/{self._total}] {what}\n")
+            self._write(f"[{self._done + 1}/{self._total}] {step}\n")
             return
         filled = _BAR * self._done // self._total
         width = shutil.get_terminal_size().columns - 1
-        line = f"[{'#' * filled}{'.' * (_BAR - filled)}] {what}"
+        line = f"[{'#' * filled}{'.' * (_BAR - filled)}] {step}"
         self._write("\r" + line[:width].ljust(width))
 
     def advance(self) -> None:
-        """A section is over."""
+        """Count a section as finished."""
         self._done += 1
 
     def clear(self) -> None:
-        """Leave nothing of a bar behind."""
+        """Remove the bar from the terminal."""
         if self._on_terminal:
             self._write("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r")
 

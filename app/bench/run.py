@@ -1,4 +1,4 @@
-"""One run of the bench: measure, show, keep."""
+"""One run of the bench: measure, print the table, write the files."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from app.bench.context import BenchContext
 from app.bench.environment import require_linux
 from app.bench.errors import BenchFailed
 from app.bench.plan import Plan, fit
-from app.bench.progress import Progress
+from app.bench.progress import ProgressBar
 from app.bench.results.figures import Results
 from app.bench.results.plot import check_plot, draw
 from app.bench.results.table import render
 from app.bench.sections import connecting, fan_out, http_path, latency, recovery, stalled, tls
-from app.bench.stage import Stage
 from gateway_shim.server.process.descriptors import raise_limit
 
 __all__ = ["SECTIONS", "run"]
 
-SECTIONS: dict[str, Callable[[Stage], None]] = {
+SECTIONS: dict[str, Callable[[BenchContext], None]] = {
     "latency": latency.measure,
     "fan-out": fan_out.measure,
     "http": http_path.measure,
@@ -33,7 +33,7 @@ SECTIONS: dict[str, Callable[[Stage], None]] = {
     "recovery": recovery.measure,
     "tls": tls.measure,
 }
-"""What can be measured."""
+"""The function of each section."""
 
 
 def run(
@@ -44,34 +44,34 @@ def run(
     plot: Path | None,
     json_file: Path | None,
 ) -> Results:
-    """Measure, print the table, and write what was asked for.
+    """Measure, print the table, and write the requested files.
 
     Args:
-        wanted: how much is measured, if this machine allows it.
-        sections: names of :data:`SECTIONS`.
-        gateway_command: starts the gateway of the HTTP path; None: the shim.
-        certificate: certificate and key of the section tls, as file names.
-        plot: a picture to draw.
-        json_file: where all figures go.
+        wanted: the sizes of the run, if this machine allows them.
+        sections: the names of the sections to run, from :data:`SECTIONS`.
+        gateway_command: the command that starts the gateway of the HTTP path; None for the shim.
+        certificate: the file names of the certificate and the key for the section tls.
+        plot: the file of the plot, or None.
+        json_file: the JSON file of all figures, or None.
 
     Raises:
-        BenchFailed: something could not be measured; nothing is left running.
+        BenchFailed: a measurement failed; no process is left running.
     """
-    signal.signal(signal.SIGTERM, _interrupt)  # what Ctrl-C does: every server is stopped
+    signal.signal(signal.SIGTERM, _interrupt)  # SIGTERM stops every server, as Ctrl-C does
     require_linux()
     if plot is not None:
         check_plot(plot)
     if json_file is not None and not json_file.parent.is_dir():
         raise BenchFailed(f"there is no folder {json_file.parent}")
     plan, change = fit(wanted, raise_limit())
-    progress = Progress(len(sections), sys.stderr)
+    progress = ProgressBar(len(sections), sys.stderr)
     if change is not None:
         sys.stderr.write(change + "\n")
     results = Results(plan.judged)
-    stage = Stage(plan, results, progress.tell, gateway_command, certificate)
+    context = BenchContext(plan, results, progress.tell, gateway_command, certificate)
     try:
         for name in sections:
-            SECTIONS[name](stage)
+            SECTIONS[name](context)
             progress.advance()
     finally:
         progress.clear()

@@ -1,4 +1,4 @@
-"""``sse-monolith config``: the effective settings, and where each comes from."""
+"""The command ``sse-monolith config``: print every setting, and where its value comes from."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Entry:
     """One setting.
 
     Args:
-        name: its name in the environment.
-        value: as JSON would have it; a secret is masked.
-        source: where it comes from.
+        name: the setting's name in the environment.
+        value: the value, as in JSON; a secret is masked.
+        source: the source of the value.
     """
 
     name: str
@@ -32,10 +32,10 @@ class Entry:
 
 
 def effective(loaded: LoadedSettings) -> list[Entry]:
-    """Every setting, in the order of the class.
+    """Return every setting, in the order of :class:`~app.config.Settings`.
 
     Args:
-        loaded: the settings as they were read from the environment and ``.env``.
+        loaded: the settings that were read from the environment and ``.env``.
     """
     redactor = make_redactor(loaded.settings)
     return [
@@ -49,10 +49,14 @@ def effective(loaded: LoadedSettings) -> list[Entry]:
     ]
 
 
-@click.command("config")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object instead of a table.")
+@click.command("config", short_help="Print every setting and where its value comes from.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead of a table.")
 def config_command(as_json: bool) -> None:
-    """Print the settings in effect, secrets masked, and where each comes from."""
+    """Print every setting, its value and the source of the value.
+
+    Settings come from the environment, from the file .env in the current folder, or from their
+    defaults. Secrets are masked.
+    """
     try:
         loaded = read_settings()
     except InvalidSettings as exc:
@@ -61,16 +65,16 @@ def config_command(as_json: bool) -> None:
         click.echo(f"Warning: {warning}", err=True)
     entries = effective(loaded)
     if as_json:
-        shown = {e.name: {"value": e.value, "source": e.source} for e in entries}
-        click.echo(json.dumps(shown, indent=2))
+        document = {e.name: {"value": e.value, "source": e.source} for e in entries}
+        click.echo(json.dumps(document, indent=2))
         return
-    rows = [(e.name, _shown(e.value), e.source) for e in entries]
+    rows = [(e.name, _value_text(e.value), e.source) for e in entries]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, value, source in rows:
         click.echo(f"{name:{widths[0]}}  {value:{widths[1]}}  {source}")
 
 
-def _shown(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if value is None:
         return "(unset)"
     return "(empty)" if value == "" else escape(str(value))

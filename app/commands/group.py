@@ -1,4 +1,4 @@
-"""The command ``sse-monolith``: its name, its help, and where each of its commands is."""
+"""The command ``sse-monolith``: its help, its first steps, and the place of each subcommand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import click
 from gateway_shim.log_lines.output import guarded_output
 from gateway_shim.server.process.start_signals import START
 
-__all__ = ["COMMANDS", "command_group"]
+__all__ = ["COMMANDS", "NO_COMMAND_STATUS", "command_group", "first_steps"]
+
+NO_COMMAND_STATUS = 2
+"""The exit status without a command: that of wrong usage."""
 
 COMMANDS = {
     "bench": "app.bench.command:bench_command",
@@ -24,19 +27,55 @@ COMMANDS = {
     "version": "app.commands.version:version_command",
     "watch": "app.watch.command:watch_command",
 }
-"""Each command's place.
+"""The module and the attribute of each command.
 
-Only the one that runs is imported: it starts sooner, and what gevent must patch before anybody
-imports it, for ``serve``, is not imported for the sake of another command.
+Only the command that runs is imported. So the program starts sooner, and no other command imports
+modules that gevent must patch first for ``serve``.
 """
 
 _SERVERS = ("gateway", "serve")
+
+_FIRST_STEPS = """\
+{program}: a Flask backend and its Server-Sent Events gateway in one process.
+
+1. Start the server:
+     {program} serve
+
+2. Open a stream, in a second terminal:
+     curl -N 'http://127.0.0.1:5000/api/sse/stream?request_id=me'
+   or watch its events, one per line:
+     {program} watch http://127.0.0.1:5000
+
+3. Start a task, in a third terminal. Its progress arrives on the stream:
+     curl http://127.0.0.1:5000/api/tasks -H 'Content-Type: application/json' \\
+       -d '{{"task_type":"demo_task"}}'
+
+More:
+  {program} config            shows every setting and where its value comes from.
+  {program} --help            lists all commands.
+  {program} COMMAND --help    shows the options of a command.
+"""
+
+
+def first_steps(program: str) -> str:
+    """Return the text that is shown if no command is given.
+
+    Args:
+        program: the name under which the program was called.
+    """
+    return _FIRST_STEPS.format(program=program)
 
 
 class _Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         with guarded_output():  # for all commands, their help included
             return super().main(*args, **kwargs)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            click.echo(first_steps(ctx.command_path), err=True, nl=False)
+            ctx.exit(NO_COMMAND_STATUS)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -54,4 +93,4 @@ class _Commands(click.Group):
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sse-monolith")
 def command_group() -> None:
-    """A Flask backend and its Server-Sent Events gateway in one process."""
+    """Run a Flask backend and its Server-Sent Events gateway in one process."""

@@ -1,4 +1,4 @@
-"""``sse-monolith healthcheck``: whether a server answers, as an exit status."""
+"""The command ``sse-monolith healthcheck``: ask a server whether it is healthy."""
 
 from __future__ import annotations
 
@@ -14,36 +14,37 @@ from gateway_shim.http_client.final_response import BadAnswer, FinalResponse
 __all__ = ["healthcheck_command", "own_url", "problem"]
 
 _PATH = "/healthz"
-# Not ::1, which a container without IPv6 does not have: a server at "::" takes IPv4, too.
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}
+# Not ::1, which a container without IPv6 lacks. A server at "::" accepts IPv4, too.
+_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}
 
 
 def own_url(settings: Settings) -> str:
-    """Return where a server with these settings answers health checks from this machine.
+    """Return the URL at which a server with these settings answers a check from this machine.
 
-    At ADMIN_BIND where it is set: clients cannot fill that address.
+    ADMIN_BIND is preferred if it is set, because clients cannot use up the connections of that
+    address.
     """
     host, port = settings.admin_address or (settings.host, settings.port)
-    host = _EVERYWHERE.get(host, host)
+    host = _LOOPBACK_OF.get(host, host)
     scheme = "https" if settings.certfile else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{_PATH}"
 
 
 def problem(url: str, seconds: float, *, verify: bool) -> str | None:
-    """Ask a server how it is.
+    """Ask a server whether it is healthy.
 
     Args:
-        url: http or https; without a path ``/healthz`` is meant.
-        seconds: how long connecting may take, and then the head of the answer.
-        verify: whether an https server must show a certificate that is valid for the URL.
+        url: an http or https URL; if it has no path, ``/healthz`` is requested.
+        seconds: time limit of connecting, and then of the head of the answer.
+        verify: whether the certificate of an https server must be valid for the URL.
 
     Returns:
-        What is wrong, in one line; None if it answers 200.
+        The problem, in one line; None if the server answers 200.
     """
     try:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            return "is no http(s) URL"
+            return "is not an http(s) URL"
         connection: http.client.HTTPConnection
         if parts.scheme == "https":
             context = ssl.create_default_context()
@@ -56,7 +57,7 @@ def problem(url: str, seconds: float, *, verify: bool) -> str | None:
         else:
             connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=seconds)
     except (ValueError, http.client.InvalidURL) as exc:  # UnicodeError is a ValueError
-        return f"is no http(s) URL: {exc}"
+        return f"is not an http(s) URL: {exc}"
     connection.response_class = FinalResponse
     target = (parts.path or _PATH) + (f"?{parts.query}" if parts.query else "")
     try:
@@ -65,9 +66,9 @@ def problem(url: str, seconds: float, *, verify: bool) -> str | None:
     except TimeoutError:
         return f"does not answer within {seconds:g} s"
     except UnicodeError as exc:
-        return f"is no http(s) URL: {exc}"
+        return f"is not an http(s) URL: {exc}"
     except BadAnswer as exc:
-        return f"gives no valid answer: {exc}"
+        return f"sends an invalid answer: {exc}"
     except (OSError, http.client.HTTPException) as exc:
         return f"does not answer: {getattr(exc, 'strerror', None) or str(exc) or repr(exc)}"
     finally:
@@ -75,12 +76,12 @@ def problem(url: str, seconds: float, *, verify: bool) -> str | None:
     return None if status == 200 else f"answers {status}"
 
 
-@click.command("healthcheck")
+@click.command("healthcheck", short_help="Ask a server whether it is healthy.")
 @click.option(
     "--url",
     envvar="HEALTHCHECK_URL",
-    help="What to ask."
-    " [env: HEALTHCHECK_URL; default: this ADMIN_BIND, else HOST and PORT, /healthz]",
+    help="URL to request."
+    " [env: HEALTHCHECK_URL; default: /healthz at ADMIN_BIND if set, else at HOST and PORT]",
 )
 @click.option(
     "--timeout",
@@ -89,20 +90,19 @@ def problem(url: str, seconds: float, *, verify: bool) -> str | None:
     default=2.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait for the connection, and for the answer.",
+    help="Time limit for the connection, and then for the answer.",
 )
 def healthcheck_command(url: str | None, seconds: float) -> None:
-    """Ask a server how it is; exit status 0 if it answers 200, else 1.
+    """Ask a server whether it is healthy. Exit with status 0 if it answers 200, else with 1.
 
-    Without a URL the server is the one that "serve" would be with this environment. Its
-    certificate, if it has one, need not be valid for the loopback address. For a gateway on a
-    port, give the URL.
+    Without a URL, the command asks the server that "serve" starts with the same environment, and
+    does not verify its certificate. To check a gateway on a port of its own, give its URL.
     """
     try:
-        asked = url or own_url(load_settings())
+        target = url or own_url(load_settings())
     except InvalidSettings as exc:
         raise click.ClickException(str(exc)) from exc
-    wrong = problem(asked, seconds, verify=url is not None)
-    if wrong is not None:
-        raise click.ClickException(f"{asked} {wrong}")
-    click.echo(f"ok: {asked}")
+    found = problem(target, seconds, verify=url is not None)
+    if found is not None:
+        raise click.ClickException(f"{target} {found}")
+    click.echo(f"ok: {target}")

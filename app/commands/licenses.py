@@ -1,4 +1,4 @@
-"""``sse-monolith licenses``: what this program is made of, and under which licences."""
+"""The command ``sse-monolith licenses``: print the licenses of all parts of this program."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ __all__ = ["licenses_command"]
 
 
 @click.command("licenses")
-@click.option("--short", is_flag=True, help="Names, versions and licences only.")
+@click.option("--short", is_flag=True, help="Print only names, versions and names of licenses.")
 def licenses_command(short: bool) -> None:
-    """Print name, version, licence and licence text of everything in this program."""
+    """Print the licenses of all parts of this program.
+
+    First comes a list of the parts, with name, version and license. The texts of the licenses
+    follow.
+    """
     listed = components()
     click.echo("\n".join(map(_title, listed)))
     if not short:
         for component in listed:
-            text = component.text.strip() or "(It brings no licence text.)"
+            text = component.text.strip() or "(It comes without a license text.)"
             click.echo(f"\n{'=' * 78}\n{_title(component)}\n{'=' * 78}\n\n{text}")
 
 

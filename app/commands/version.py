@@ -1,4 +1,4 @@
-"""``sse-monolith version``: what runs here."""
+"""The command ``sse-monolith version``: print the versions of this program and its libraries."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ __all__ = ["lines", "version_command"]
 
 
 def lines(build: BuildInfo | None) -> list[tuple[str, str]]:
-    """What there is to say, as pairs of a name and a text.
+    """Return the lines of the output, as pairs of a name and a text.
 
     Args:
-        build: None: the program runs from its source.
+        build: the build of the binary; None if the program runs from its source.
     """
-    said = [
+    versions = [
         (DISTRIBUTION, application_version()),
         ("python", platform.python_version()),
         ("gevent", version("gevent")),
         ("gunicorn", version("gunicorn")),
     ]
     if build is None:
-        return [*said, ("build", "none, it runs from its source")]
+        return [*versions, ("build", "none; the program runs from its source")]
     return [
-        *said,
+        *versions,
         ("build", f"commit {build.commit} of {build.date}, {build.builder}"),
         ("needs", f"Linux {platform.machine()}, glibc {build.glibc} or later"),
     ]
@@ -36,8 +36,8 @@ def lines(build: BuildInfo | None) -> list[tuple[str, str]]:
 
 @click.command("version")
 def version_command() -> None:
-    """Print the versions of this program and of what it stands on."""
-    said = lines(build_info())
-    width = max(len(name) for name, _ in said)
-    for name, text in said:
+    """Print the versions of this program and of its main libraries."""
+    printed = lines(build_info())
+    width = max(len(name) for name, _ in printed)
+    for name, text in printed:
         click.echo(f"{name:{width}}  {text}")

@@ -1,1 +1,1 @@
-"""The parts of the one-file binary, which keeps running without its files."""
+"""The program itself: its version, build and licenses, its command line, and its binary."""

@@ -1,4 +1,4 @@
-"""What the build of the binary wrote down about itself."""
+"""The facts about the build of the one-file binary."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.resources import files
 __all__ = ["FILE_NAME", "BuildInfo", "build_info"]
 
 FILE_NAME = "build.json"
-"""Beside this package's modules, in the binary only (packaging/sse-monolith.spec)."""
+"""The file with these facts, in the folder ``app`` of the binary (packaging/sse-monolith.spec)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +17,11 @@ class BuildInfo:
     """One build.
 
     Args:
-        commit: what was built; ``unknown`` outside a repository.
-        date: of that commit, ISO 8601.
-        builder: name and version of what packed it.
-        glibc: the oldest glibc that it runs on, such as ``2.36``.
-        glibc_because: the file in the binary that asks for it.
+        commit: the commit that was built; ``unknown`` outside a repository.
+        date: the date of the commit, ISO 8601.
+        builder: the name and version of the tool that packed the binary.
+        glibc: the oldest version of glibc that the binary runs on, such as ``2.36``.
+        glibc_because: the file in the binary that needs this version of glibc.
     """
 
     commit: str
@@ -32,7 +32,7 @@ class BuildInfo:
 
 
 def build_info() -> BuildInfo | None:
-    """The build that this program comes from; None if it runs from its source."""
+    """Return the build of this program; None if it runs from its source."""
     file = files("app").joinpath(FILE_NAME)
     if not file.is_file():
         return None

@@ -1,4 +1,4 @@
-"""A distribution whose metadata was read before, for :mod:`importlib.metadata`."""
+"""A distribution whose metadata is in memory, for :mod:`importlib.metadata`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ __all__ = ["HeldDistribution"]
 
 
 class HeldDistribution(Distribution):
-    """A distribution of the binary.
+    """A distribution that is part of the binary.
 
     Args:
-        texts: its metadata files, by name.
+        texts: the distribution's metadata files, by name.
     """
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._texts = texts
 
     def read_text(self, filename: str | os.PathLike[str]) -> str | None:
-        """Return a metadata file's text; None: there is no such file."""
+        """Return the text of a metadata file; None if there is no such file."""
         return self._texts.get(os.fspath(filename))
 
     def locate_file(self, path: str | os.PathLike[str]) -> Any:
-        """Refuse: a distribution in the binary has no files of its own.
+        """Raise an error, because a distribution in the binary has no files.
 
         Raises:
             FileNotFoundError: always.

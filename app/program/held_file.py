@@ -1,4 +1,4 @@
-"""A file that stays readable after its name is gone, or names another file."""
+"""A file that stays readable after it was removed or replaced."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["HeldFile"]
 
 
 class HeldFile:
-    """An open file that is read at positions, by any number of threads and forked processes.
+    """An open file that any number of threads and forked processes can read.
 
-    A file that is replaced with ``mv`` or removed keeps its contents for as long as a process has
+    If the file is removed, or replaced with ``mv``, its contents stay for as long as a process has
     it open. Child programs do not inherit the descriptor.
 
     Args:
@@ -30,20 +30,21 @@ class HeldFile:
         self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def open(self, path: object = None, mode: str = "rb") -> _Reader:
-        """Return a reader of its own; stands for the built-in ``open``.
+        """Return a new reader of the file. This method can replace the built-in ``open``.
 
         Args:
-            path: ignored: the file is the one that is held.
-            mode: ignored: the file is read as bytes.
+            path: ignored; the held file is read.
+            mode: ignored; the file is read as bytes.
         """
         return _Reader(self.descriptor)
 
     def path(self) -> str:
-        """Return a path that names this very file, even if its own name is gone.
+        """Return a path that names this file, even after it was removed or replaced.
 
-        Where there is no ``/proc``, this is the path that the file was opened with.
+        Without ``/proc``, the path is the one that the file was opened with.
         """
-        # With the number of the process: a program that a task starts can open the path, too.
+        # The path contains the process ID instead of "self", so that a program that a task starts
+        # can open it, too.
         path = f"/proc/{os.getpid()}/fd/{self.descriptor}"
         try:
             same = os.path.samestat(os.stat(path), os.fstat(self.descriptor))
@@ -53,7 +54,7 @@ class HeldFile:
 
 
 class _Reader:
-    """The part of a binary file's methods that the archive's reader uses."""
+    """The methods of a binary file that PyInstaller's reader of the archive uses."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -68,20 +69,20 @@ class _Reader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """The descriptor stays open."""
+        """Do nothing: the descriptor stays open."""
 
     def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a position, in bytes from the beginning."""
+        """Set the position, in bytes from the beginning, and return it."""
         if whence != os.SEEK_SET:
             raise ValueError(f"only os.SEEK_SET is supported, not {whence}")
         self._position = position
         return position
 
     def read(self, size: int) -> bytes:
-        """Read that many bytes, fewer at the end of the file."""
+        """Read ``size`` bytes, or fewer at the end of the file."""
         found = bytearray()
         while len(found) < size:
-            # pread, because a position would be shared with every forked process.
+            # pread() is used because forked processes share the position of a descriptor.
             part = os.pread(self._descriptor, size - len(found), self._position)
             if not part:
                 break

@@ -1,4 +1,4 @@
-"""Finds the modules and distributions of the binary without looking into its folder."""
+"""Find the modules and distributions of the binary without reading its unpacked folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["HeldModules", "distribution_texts", "extension_files", "load_libraries"]
 
 _DYNLOAD = re.compile(r"python3\.\d+\.lib-dynload\.")
-"""The folder of the extensions of Python itself; not a part of their names."""
+"""The folder of Python's own extension modules, which is not part of their names."""
 
 _METADATA = ".dist-info"
 
@@ -46,17 +46,17 @@ def extension_files(folder: Path) -> dict[str, str]:
 def load_libraries(folder: Path) -> None:
     """Load every shared library below a folder into this process.
 
-    A library that is loaded needs its file no more: the loader knows it by its path, and importing
-    an extension module takes it from there.
+    A loaded library no longer needs its file. The system's loader remembers the library by its
+    path, and Python's import of an extension module gets the loaded library from there.
     """
     for path in sorted(folder.rglob("*.so*")):
-        # A library that this machine cannot load could not be imported later either.
+        # If this machine cannot load a library, it could not import the library later either.
         with contextlib.suppress(OSError):
             ctypes.CDLL(str(path))
 
 
 def distribution_texts(folder: Path) -> dict[str, dict[str, str]]:
-    """Read what the folder says of each distribution: its files' texts, by normalized name."""
+    """Read the metadata files of each distribution in a folder, by the normalized name."""
     return {
         normalized(path.name.partition("-")[0]): {
             file.name: file.read_text(encoding="utf-8") for file in path.iterdir()
@@ -66,21 +66,21 @@ def distribution_texts(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def normalized(name: str) -> str:
-    """Return a distribution's name as it is compared."""
+    """Return the normalized name of a distribution, for comparisons."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 class HeldModules(MetaPathFinder):
-    """Finds the modules of the binary: in its archive, and among the libraries that are loaded.
+    """A finder for the binary's modules: in its archive, and among the loaded libraries.
 
-    No path is looked at. A folder in ``/tmp`` that a cleaner has removed can be made again by
-    anybody, with modules of theirs.
+    The finder searches no path. If a cleaner removes the unpacked folder from ``/tmp``, any user
+    could create that folder again, with other modules in it.
 
     Args:
-        archive: finds the modules that are written in Python.
+        archive: the finder of modules that are written in Python.
         extensions: the path of each extension module, by its full name; all are loaded.
-        distributions: each distribution's files, by normalized name.
-        certificates: certifi's file of certificates; None: there is none.
+        distributions: the metadata files of each distribution, by normalized name.
+        certificates: certifi's file of certificates, or None.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class HeldModules(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find a module; None: it is a submodule in the archive, or none of the binary's."""
+        """Find a module. Return None for a submodule in the archive and for foreign modules."""
         if fullname in self._extensions:
             return spec_from_file_location(fullname, self._extensions[fullname])
         if path is None:
@@ -111,8 +111,8 @@ class HeldModules(MetaPathFinder):
         return None
 
     def find_distributions(self, context: DistributionFinder.Context) -> Iterable[Distribution]:
-        """Find distributions for :mod:`importlib.metadata`; all of them if none is named."""
-        # Not at the top: the arbiter's --help would wait for what importlib.metadata imports.
+        """Find distributions for :mod:`importlib.metadata`; without a name, return all of them."""
+        # Imported late, because importing importlib.metadata would slow down --help.
         from app.program.held_distribution import HeldDistribution
 
         wanted = self._distributions if context.name is None else [normalized(context.name)]
@@ -124,18 +124,18 @@ class HeldModules(MetaPathFinder):
 
 
 class _CertifiLoader(Loader):
-    """Loads ``certifi.core``, and has it answer with a path that stays valid."""
+    """A loader of ``certifi.core`` that makes its functions return a path that stays valid."""
 
     def __init__(self, loader: Loader, where: Callable[[], str]) -> None:
         self._loader = loader
         self._where = where
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """Leave it to Python."""
+        """Return None, so that Python creates the module."""
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module, then replace what reads its file."""
+        """Run the module, then replace the functions that use certifi's own file."""
         self._loader.exec_module(module)
         vars(module)["where"] = self._where
         vars(module)["contents"] = lambda: Path(self._where()).read_text(encoding="ascii")

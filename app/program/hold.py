@@ -1,20 +1,20 @@
-"""Keep the binary running when its file or its unpacked files go away.
+"""Keep the binary running after its file or its unpacked folder was removed or replaced.
 
-PyInstaller reads the archive with the modules from the program's file, by its path, whenever a
-module is imported, and everything else from the folder that it has unpacked. A worker is forked
-long after the start: by then an update may have put another file at that path, and a cleaner of
-temporary files may have removed the folder. So all that a server can need is held here, before
-anything is served:
+On every import, PyInstaller opens the program's file by its path and reads the module from the
+archive in it. It reads everything else from the folder that it has unpacked. A worker is forked
+long after the start. By then an update may have replaced the program's file, and a cleaner of
+temporary files may have removed the folder. So the program keeps everything that a server can need
+before it serves:
 
-* the archive is read through a descriptor that stays open;
-* the modules that Python starts with come from the archive, too, and not from ``base_library.zip``;
-* every shared library is loaded;
-* metadata of distributions is read, and the file of certificates is kept open;
-* nothing is looked for in the folder any more, because anybody could make it again;
-* the folder is locked, which keeps systemd-tmpfiles from removing it.
+* It reads the archive through a descriptor that stays open.
+* It reads the modules that Python starts with from the archive, not from ``base_library.zip``.
+* It loads every shared library.
+* It reads the metadata of all distributions, and keeps the file of certificates open.
+* It no longer searches the folder, because any user could create a removed folder again.
+* It locks the folder, so that systemd-tmpfiles does not remove it.
 
-Only packaging/entry.py calls this. It depends on how PyInstaller's loader works; tests/binary shows
-whether it still does.
+Only packaging/entry.py calls this module. It relies on the internals of PyInstaller's loader;
+the tests in tests/binary fail if those change.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ _CERTIFICATES = Path("certifi", "cacert.pem")
 
 
 def hold(archive_module: Any, importers_module: Any, folder: Path) -> None:
-    """Make this process, and those that it forks, independent of the program's files.
+    """Make this process, and the processes that it forks, independent of the program's files.
 
     Args:
         archive_module: PyInstaller's ``pyimod01_archive``, which reads the archive.
         importers_module: PyInstaller's ``pyimod02_importers``, which finds modules.
-        folder: where the binary is unpacked.
+        folder: the folder that the binary was unpacked to.
 
     Raises:
-        OSError: a file that has just been unpacked cannot be read.
+        OSError: an unpacked file cannot be read.
     """
     _lock(folder)
-    # The running file itself, if there is a /proc: an update may have changed its path already.
+    # /proc names the running file itself; at its own path an update may have put another file.
     running = _RUNNING_FILE if os.path.exists(_RUNNING_FILE) else sys.executable
     archive_module.open = HeldFile(running).open
     load_libraries(folder)
@@ -66,28 +66,28 @@ def hold(archive_module: Any, importers_module: Any, folder: Path) -> None:
         distribution_texts(folder),
         HeldFile(certificates) if certificates.exists() else None,
     )
-    # Before the search by path; after the modules that are built into Python.
+    # Before the search by path, and after the modules that are built into Python.
     sys.meta_path.insert(sys.meta_path.index(PathFinder), held)
-    # Where the archive has no module of a name, PyInstaller looks for a file. It does not any more.
+    # PyInstaller must no longer search for a file if the archive lacks a module.
     finder._fallback_finder = None
-    _forget(folder)
+    _remove_from_searches(folder)
 
 
 def _lock(folder: Path) -> None:
-    """Lock the folder for as long as this process, or one that it forks, lives."""
+    """Lock the folder until this process, and all processes that it forks, have ended."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    # Some network file systems know no locks; the folder is as safe there as it was.
+    # Some network file systems have no locks. The folder is then as safe as without this call.
     with contextlib.suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
-def _forget(folder: Path) -> None:
-    """Take the folder, and the archive of Python's first modules in it, out of every search."""
+def _remove_from_searches(folder: Path) -> None:
+    """Remove the folder, and the archive ``base_library.zip`` in it, from every import search."""
     zipped = str(folder / _BASE_LIBRARY)
     sys.path[:] = [entry for entry in sys.path if not Path(entry).is_relative_to(folder)]
     for entry in [entry for entry in sys.path_importer_cache if entry.startswith(str(folder))]:
         del sys.path_importer_cache[entry]
     for module in list(sys.modules.values()):
-        places = getattr(module, "__path__", None)
-        if isinstance(places, list):
-            places[:] = [place.replace(zipped, str(folder)) for place in places]
+        paths = getattr(module, "__path__", None)
+        if isinstance(paths, list):
+            paths[:] = [path.replace(zipped, str(folder)) for path in paths]

@@ -1,4 +1,4 @@
-"""The licences of everything that this program is made of."""
+"""The licenses of all parts of this program."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from app.program.version import DISTRIBUTION
 __all__ = ["FILE_NAME", "Component", "components", "dump", "installed"]
 
 FILE_NAME = "licenses.json"
-"""Beside this package's modules, in the binary only: what is no Python distribution, too."""
+"""The list of all parts, in the folder ``app`` of the binary.
+
+The build writes it, because some parts of the binary are not Python distributions.
+"""
 
 _CLASSIFIER = "License :: "
 _USUAL_NAMES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENSE.rst", "LICENCE", "COPYING")
@@ -25,13 +28,13 @@ _LONGEST_NAME = 60
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One thing with a licence.
+    """One part of the program, with its license.
 
     Args:
-        name: as it is published.
-        version: its version; may be empty.
-        licence: the licence's name.
-        text: the licence; empty if the distribution brings none.
+        name: the name under which the component is published.
+        version: the version; may be empty.
+        licence: the name of the license.
+        text: the text of the license; empty if the component comes without one.
     """
 
     name: str
@@ -41,7 +44,7 @@ class Component:
 
 
 def components() -> list[Component]:
-    """What this program is made of: as the build listed it, else as it is installed."""
+    """Return the parts of this program: from the build's list, or else as they are installed."""
     file = files("app").joinpath(FILE_NAME)
     if not file.is_file():
         return installed()
@@ -49,15 +52,15 @@ def components() -> list[Component]:
 
 
 def dump(listed: list[Component]) -> str:
-    """The contents of a file for :func:`components` (called by the build)."""
+    """Return the contents of the list that :func:`components` reads. The build calls this."""
     return json.dumps([asdict(component) for component in listed], ensure_ascii=False)
 
 
 def installed(root: str = DISTRIBUTION) -> list[Component]:
-    """A distribution and all that it needs, here, by name.
+    """Return an installed distribution and all of its dependencies, sorted by name.
 
     Args:
-        root: the distribution's name; one that is not installed needs nothing.
+        root: the distribution's name. If it is not installed, the list is empty.
     """
     found = sorted(_closure(root).values(), key=lambda dist: dist.name.lower())
     return [Component(dist.name, dist.version, _licence(dist), _text(dist)) for dist in found]
@@ -91,7 +94,7 @@ def _needs(dist: Distribution, extras: frozenset[str]) -> Iterator[tuple[str, fr
 
 
 def _licence(dist: Distribution) -> str:
-    """What the metadata calls the licence: PEP 639's expression, a short text, a classifier."""
+    """Return the license's name: PEP 639's expression, a short text, or a classifier."""
     expression = _field(dist, "License-Expression")
     if expression:
         return expression
@@ -105,7 +108,7 @@ def _licence(dist: Distribution) -> str:
 
 def _text(dist: Distribution) -> str:
     names = dist.metadata.get_all("License-File") or _USUAL_NAMES
-    # PEP 639 moved the files; what was built before has them beside the metadata.
+    # PEP 639 moved the license files. Older distributions have them beside the metadata.
     texts = [dist.read_text(f"licenses/{name}") or dist.read_text(name) for name in names]
     own = _field(dist, "License")
     return "\n\n".join(filter(None, texts)) or (own.strip() if "\n" in own else "")

@@ -1,7 +1,7 @@
-"""How to start this program again, from its source and from its binary alike.
+"""Commands that start this program again, from its source or from its binary.
 
-In the binary ``sys.executable`` is the binary itself and no Python: ``-m`` works only through
-packaging/entry.py, and only for modules of our own.
+In the binary, ``sys.executable`` is the binary and not a Python interpreter. The option ``-m``
+works there only because packaging/entry.py supports it, and only for this program's own modules.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ __all__ = ["is_binary", "module_command", "self_command"]
 
 
 def is_binary() -> bool:
-    """Whether this program runs from the one-file binary."""
+    """Return whether this program runs from the one-file binary."""
     return bool(getattr(sys, "frozen", False))
 
 
 def self_command() -> list[str]:
-    """What starts ``sse-monolith``; its arguments come after it."""
+    """Return the command that starts ``sse-monolith``; append its arguments."""
     return [sys.executable] if is_binary() else [sys.executable, "-m", "app"]
 
 
 def module_command(module: str) -> list[str]:
-    """What runs one of our own modules as a program, as ``python -m`` does.
+    """Return the command that runs one of this program's modules, as ``python -m`` does.
 
     Args:
-        module: its full name, below ``app`` or ``gateway_shim``.
+        module: the module's full name, below ``app`` or ``gateway_shim``.
     """
     return [sys.executable, "-m", module]

@@ -1,4 +1,4 @@
-"""The application's own version."""
+"""The version of the application."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DISTRIBUTION = "sse-monolith"
 
 
 def application_version() -> str:
-    """What the installed distribution says; ``0.0.0+unknown`` when it is not installed."""
+    """Return the installed distribution's version; ``0.0.0+unknown`` if it is not installed."""
     try:
         return importlib.metadata.version(DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:

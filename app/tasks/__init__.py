@@ -1,4 +1,4 @@
-"""The tasks that come with the application."""
+"""Background tasks: the base class, the registry by name, and the service that runs them."""
 
 from __future__ import annotations
 

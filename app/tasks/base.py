@@ -1,6 +1,6 @@
-"""What a task is: the class that users subclass, and the handle it reports progress with.
+"""The base class of all tasks, and the handle that a task reports its progress with.
 
-A task of one's own is a subclass with an ``execute`` that returns a pydantic model::
+To write a task, subclass :class:`BaseTask` and return a pydantic model from ``execute``::
 
     class CountWords(BaseTask):
         params_model = CountWordsParams
@@ -9,7 +9,7 @@ A task of one's own is a subclass with an ``execute`` that returns a pydantic mo
             progress_handle.send_progress("counting", 0.5)
             return WordCount(words=len(text.split()))
 
-Name it in ``APP_TASKS`` and it can be started as ``count_words``.
+Name the class in ``APP_TASKS``, and clients can start the task as ``count_words``.
 """
 
 from __future__ import annotations
@@ -34,33 +34,33 @@ __all__ = [
     "ProgressSink",
     "TaskCancelled",
     "TaskProgressHandle",
-    "printable",
+    "escape_surrogates",
 ]
 
 MAX_PROGRESS_TEXT = 1000
-"""Characters of a progress text that are kept: it is broadcast to every browser."""
+"""The kept length of a progress text, characters: the text is broadcast to every browser."""
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class TaskCancelled(BaseException):
-    """Raised inside a task that is to stop: it was cancelled, timed out, or is over.
+    """Raised inside a task that must stop, because it was cancelled, timed out, or is over.
 
-    A ``BaseException``, so that a task's own ``except Exception`` does not swallow it. A task
-    may raise it itself and then ends as ``cancelled``.
+    This is a ``BaseException``, so that a task's own ``except Exception`` does not catch it. A task
+    may raise it, too, and then ends as ``cancelled``.
     """
 
 
 class ProgressSink(Protocol):
-    """Where a handle's progress goes."""
+    """The receiver of a handle's progress."""
 
     @property
     def closed(self) -> bool:
-        """Whether nothing is taken any more: the task is over, or is to stop."""
+        """True if no update is accepted any more, because the task is over or must stop."""
         ...
 
     def put(self, progress: TaskProgress) -> None:
-        """Take one update; may wait for room.
+        """Accept one update; this may wait for room.
 
         Raises:
             TaskCancelled: the sink is closed.
@@ -69,13 +69,13 @@ class ProgressSink(Protocol):
 
 
 class TaskProgressHandle:
-    """A running task's way to say how far it is. Made by the task service.
+    """The handle that a running task reports its progress with. The task service makes it.
 
-    Updates arrive in the order of the calls. A task that sends faster than the streams take
-    waits in the call; nothing is dropped. Call it from the thread that ``execute`` runs on.
+    Updates arrive in the order of the calls. If a task reports faster than the updates can be sent,
+    the call waits; no update is dropped. Call the methods from the thread that ``execute`` runs on.
 
     Args:
-        sink: where the updates go.
+        sink: receives the updates.
     """
 
     def __init__(self, sink: ProgressSink) -> None:
@@ -84,64 +84,65 @@ class TaskProgressHandle:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the task is to stop. A ``cpu_bound`` task looks at it in its inner loop."""
+        """True if the task must stop. A ``cpu_bound`` task checks this in its inner loop."""
         return self._sink.closed
 
     def raise_if_cancelled(self) -> None:
-        """Leave the task if it is to stop.
+        """Raise an exception that ends the task if the task must stop.
 
         Raises:
-            TaskCancelled: it is.
+            TaskCancelled: the task must stop.
         """
         if self.cancelled:
-            raise TaskCancelled("the task is over or was told to stop")
+            raise TaskCancelled("the task is over or must stop")
 
     def send_progress(self, text: str, value: float) -> None:
-        """Say what the task does and how much of it is done.
+        """Report the present work of the task and the part of the work that is done.
 
         Args:
-            text: for people; only the first 1000 characters are kept.
-            value: 0.0 to 1.0; what lies outside is moved to the nearer end.
+            text: the present work, for people; only the first 1000 characters are kept.
+            value: the part that is done, 0.0 to 1.0; other values are moved into this range.
 
         Raises:
-            TypeError: the text is no string or the value no number.
+            TypeError: the text is not a string, or the value is not a number.
             ValueError: the value is NaN.
-            TaskCancelled: the task is to stop; let it pass.
+            TaskCancelled: the task must stop; do not catch this.
         """
         if not isinstance(text, str):
-            raise TypeError(f"a progress text is a str, not {class_name(text)}")
+            raise TypeError(f"a progress text must be a str, not {class_name(text)}")
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"a progress value is a number, not {class_name(value)}")
+            raise TypeError(f"a progress value must be a number, not {class_name(value)}")
         if math.isnan(value):
-            raise ValueError("a progress value is 0.0 to 1.0, not NaN")
+            raise ValueError("a progress value must be from 0.0 to 1.0, not NaN")
         progress = TaskProgress(
-            text=printable(text[:MAX_PROGRESS_TEXT]), value=min(1.0, max(0.0, value))
+            text=escape_surrogates(text[:MAX_PROGRESS_TEXT]), value=min(1.0, max(0.0, value))
         )
         self._last = progress
         self._sink.put(progress)
 
     def send_progress_text(self, text: str) -> None:
-        """Say what the task does; the value stays as it was. Raises as :meth:`send_progress`."""
+        """Report a new text with the last value; see :meth:`send_progress`."""
         self.send_progress(text, self._last.value)
 
     def send_progress_value(self, value: float) -> None:
-        """Say how much is done; the text stays as it was. Raises as :meth:`send_progress`."""
+        """Report a new value with the last text; see :meth:`send_progress`."""
         self.send_progress(self._last.text, value)
 
 
 class BaseTask(ABC):
-    """One kind of long work. The instance is made for one run.
+    """The base class of tasks. Each run of a task has its own instance.
 
     Class attributes:
-        name: under which it is started; the class's name in snake_case unless set.
-        cpu_bound: True for a task that computes or blocks in C code: it then runs on a native
-            thread, so that it does not stall the streams. It cannot be killed there: it ends
-            at its next call of the progress handle, so let it call one, or look at
-            ``progress_handle.cancelled``, at least every second. It must not use greenlets.
-            It may run programs with ``subprocess``, as any task may, and use ``asyncio``, which
-            is refused without it. ``os.fork`` and ``multiprocessing`` are refused everywhere.
-        params_model: checks the params; its fields become the keyword arguments of
-            :meth:`execute`. None: they are checked against its signature, names and annotations.
+        name: the name that clients start the task by; by default the class name in snake_case.
+        cpu_bound: True for a task that computes or blocks in C code. The task then runs on a native
+            thread, so that it does not block the streams. It cannot be killed there and stops only
+            at its next call of the progress handle. So it must call the handle, or check
+            ``progress_handle.cancelled``, at least every second. It must not use greenlets. It may
+            run programs with ``subprocess``, as every task may, and it may use ``asyncio``, which
+            is refused for other tasks. ``os.fork`` and ``multiprocessing`` are refused everywhere.
+        params_model: the model that validates the params; its fields become the keyword arguments
+            of :meth:`execute`. If it is None, the params are validated against the signature of
+            :meth:`execute`: its names and annotations.
     """
 
     name: ClassVar[str]
@@ -149,37 +150,37 @@ class BaseTask(ABC):
     params_model: ClassVar[type[BaseModel] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Give the subclass a name unless it has one of its own."""
+        """Give the subclass a name unless it defines one."""
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = _WORD_START.sub("_", cls.__name__).lower()
 
     @abstractmethod
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: Any) -> BaseModel:
-        """Do the work.
+        """Do the work of the task.
 
         Args:
-            progress_handle: to report progress with.
+            progress_handle: the handle to report progress with.
             kwargs: the params.
 
         Returns:
-            A pydantic model; it is broadcast as the data of ``task_completed``.
+            A pydantic model, which is broadcast as the data of ``task_completed``.
 
         Raises:
-            Exception: any; the task has then failed, with the exception's message as error.
+            Exception: any exception; the task then fails with the exception's message as its error.
         """
 
     def validate_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Check the params of a start; override to check more than a model can.
+        """Validate the params of a start. Override this to check more than a model can.
 
         Args:
-            params: as the caller sent them.
+            params: the params as the caller sent them.
 
         Returns:
             The keyword arguments for :meth:`execute`.
 
         Raises:
-            BadRequest: they are not acceptable; the message names what is allowed.
+            BadRequest: the params are invalid; the message names the allowed params.
         """
         if self.params_model is None:
             return self._match_signature(params)
@@ -222,10 +223,10 @@ class BaseTask(ABC):
 
 
 def _annotations(function: Callable[..., Any]) -> dict[str, TypeAdapter[Any]]:
-    """What checks each annotated parameter; none for what pydantic cannot check."""
+    """Return a validator for each annotated parameter that pydantic can validate."""
     try:
         hints = get_type_hints(function, include_extras=True)
-    except NameError:  # names that only type checkers import
+    except NameError:  # the annotations use names that only type checkers import
         return {}
     checks = {}
     for name, hint in hints.items():
@@ -234,9 +235,9 @@ def _annotations(function: Callable[..., Any]) -> dict[str, TypeAdapter[Any]]:
     return checks
 
 
-def printable(text: str) -> str:
-    """The text with what UTF-8 cannot hold (lone surrogates) as ``\\udcff`` escapes.
+def escape_surrogates(text: str) -> str:
+    """Replace lone surrogates, which UTF-8 cannot encode, by ``\\udcff`` escapes.
 
-    They come from file names that are not UTF-8, and would make an event unsendable.
+    Lone surrogates come from file names that are not UTF-8. An event with one could not be sent.
     """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

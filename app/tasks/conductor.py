@@ -1,11 +1,14 @@
-"""Runs tasks: each in its slot, its events in order, and one end whoever ends it.
+"""The conductor of tasks: it gives each task a slot, sends its events in order, and ends it once.
 
-Each running task has a *conductor*, a greenlet that sends all of its events, one after the
-other, and is never killed: so no broadcast is torn and the order holds. The task itself runs
-beside it (:class:`~app.tasks.run.body.TaskBody`) and may be killed at any time. Whoever ends
-a task, be it the task, its time limit, a cancel or the shutdown, must win
-:meth:`TaskConductor.settle`. Only one can; the conductor then sends the one terminal event, and
-frees the slot.
+:mod:`app.tasks.service` explains how the parts work together. Here is the part of the conductor:
+
+Each running task has a greenlet of the conductor, which sends all events of the task, one after the
+other. This greenlet is never killed, so no broadcast is cut off and the order is kept. The task
+itself runs in a :class:`~app.tasks.run.body.TaskBody` and may be killed at any time.
+
+Several sides may end a task: the task itself, its time limit, a cancel, the shutdown. Each of them
+calls :meth:`TaskConductor.settle`, and only the first call has an effect. The greenlet of the task
+then sends the one terminal event and frees the slot.
 
 The lock guards decisions. Nothing is sent, killed, logged or waited for while it is held.
 """
@@ -19,17 +22,16 @@ from collections.abc import Callable
 from datetime import datetime
 
 import gevent
-from gevent.event import Event
+from gevent.event import Event as Signal
 
 from app.schemas.task_schema import TaskStatus
 from app.services.metrics_service import MetricsServiceProtocol
 from app.tasks.base import TaskProgressHandle
-from app.tasks.run import outcome as task_outcome
 from app.tasks.run.body import TaskBody
 from app.tasks.run.events import TaskEvents
 from app.tasks.run.line import LineLimits, TaskLine
 from app.tasks.run.native import NativeRunner
-from app.tasks.run.outcome import Outcome, ResultLimits
+from app.tasks.run.outcome import ResultLimits, TaskOutcome, run_task
 from app.tasks.run.record import TaskRecord
 from app.tasks.run.store import TaskStore
 from gateway_shim.event_loop.turns import let_others_run_if_due
@@ -40,17 +42,17 @@ logger = logging.getLogger(__name__)
 
 
 class TaskConductor:
-    """The running and the waiting tasks of one task service. Used in the hub's thread.
+    """The running and the waiting tasks of one task service. Call it in the hub's thread only.
 
     Args:
-        events: sends what happens to tasks.
-        store: remembers them.
-        metrics: counts them.
-        line_limits: how many may run and wait.
-        result_limits: how large a result may be.
-        timeout_seconds: time limit of one task, from its beginning.
-        clock: monotonic seconds.
-        now: the time of day, UTC.
+        events: sends the events of tasks.
+        store: remembers the tasks.
+        metrics: counts the tasks.
+        line_limits: the limits of running and waiting tasks.
+        result_limits: the limits of a result.
+        timeout_seconds: the time limit of one task, from its beginning.
+        clock: returns monotonic seconds.
+        now: returns the time of day, UTC.
     """
 
     def __init__(
@@ -73,17 +75,21 @@ class TaskConductor:
         self._clock = clock
         self._now = now
         self._native = NativeRunner(line_limits.running, clock)
+        # Guards the line, and each change of a record's status.
         self._lock = threading.Lock()
         self._line = TaskLine(line_limits, lambda record: record.begin(self._now(), self._clock()))
-        self._idle = Event()  # set while the line is empty
+        # Set while no task runs or waits and every terminal event has been sent.
+        self._idle = Signal()
         self._idle.set()
 
+    # ---------------------------------------------------------------- the calls of the service
+
     def take(self, record: TaskRecord) -> None:
-        """Run a task now, or when its turn comes.
+        """Run a task now if a slot is free, or else later.
 
         Raises:
             InvalidOperationException: the line is closed.
-            TaskRefused: a limit of the line keeps the task out.
+            TaskRefused: the task exceeds a limit of the line.
         """
         with self._lock:
             begun = self._line.join(record)
@@ -92,30 +98,32 @@ class TaskConductor:
         self._conduct_all(begun)
 
     def close_line(self) -> list[TaskRecord]:
-        """Take no more tasks.
+        """Refuse all further tasks.
 
         Returns:
-            The tasks that wait now.
+            The tasks that wait in the line.
         """
         with self._lock:
             return self._line.close()
 
     def wait_until_idle(self, seconds: float) -> bool:
-        """Wait until no task is pending or running and every terminal event was sent.
+        """Wait until no task is pending or running and every terminal event has been sent.
 
         Args:
-            seconds: how long at most.
+            seconds: the longest wait.
 
         Returns:
-            Whether that is so.
+            True if this is the case; False if the time is over.
         """
         return bool(self._idle.wait(seconds))
 
-    def settle(self, record: TaskRecord, outcome: Outcome) -> bool:
-        """End a task, unless it has ended: the first of all who try wins. Does not switch first.
+    def settle(self, record: TaskRecord, outcome: TaskOutcome) -> bool:
+        """End a task, unless it is over already. The decision is made without a greenlet switch.
+
+        The terminal event of the task is sent later.
 
         Returns:
-            Whether it was this outcome that ended it. Its terminal event follows.
+            True if this outcome ended the task; False if the task was over.
         """
         with self._lock:
             if record.is_over:
@@ -123,17 +131,19 @@ class TaskConductor:
             never_began = record.status is TaskStatus.PENDING
             if never_began:
                 self._line.leave(record)
-            # Without the exception: its traceback would keep the task's local variables.
+            # The exception is not kept, because its traceback would keep the task's variables.
             kept = dataclasses.replace(outcome, exception=None)
             record.end(kept, self._now(), self._clock())
             body, record.body = record.body, None
         if body is not None:
             body.stop(discard=not outcome.keeps_progress)
         self._store.finished(record)
-        if never_began:
+        if never_began:  # no greenlet of this task exists that could conclude it
             gevent.spawn(self._conclude, record)
         self._log_end(record, outcome.exception)
         return True
+
+    # ---------------------------------------------------------------- the greenlet of each task
 
     def _conduct_all(self, begun: list[TaskRecord]) -> None:
         self._metrics.tasks_active(self._line.running)
@@ -149,15 +159,16 @@ class TaskConductor:
                     self._events.progress(record.task_id, progress)
                     let_others_run_if_due()
         except Exception as exc:  # noqa: BLE001
-            # Ours, not the task's: but the task must end, and its slot be free. _settle logs it.
-            self.settle(record, task_outcome.failed(exc))
+            # This is a mistake of this package and not of the task. The task must end all the same,
+            # so that its slot becomes free. settle() logs the exception.
+            self.settle(record, TaskOutcome.failed(exc))
         self._conclude(record)
 
     def _begin_body(self, record: TaskRecord) -> TaskBody | None:
-        """Set the task going, unless it was cancelled while ``task_started`` was being sent."""
+        """Start the task; return None if it was cancelled while ``task_started`` was sent."""
 
-        def work(handle: TaskProgressHandle) -> Outcome:
-            return task_outcome.execute(record.task, handle, record.kwargs, self._result_limits)
+        def work(handle: TaskProgressHandle) -> TaskOutcome:
+            return run_task(record.task, handle, record.kwargs, self._result_limits)
 
         with self._lock:
             if record.is_over:
@@ -172,10 +183,11 @@ class TaskConductor:
             return record.body
 
     def _conclude(self, record: TaskRecord) -> None:
-        """Send a task's terminal event, its last; then the next in line may begin."""
+        """Send the terminal event of a task, then free its slot for the next task in the line."""
         if record.outcome is not None:
             self._events.ended(record.task_id, record.outcome)
-            record.outcome = dataclasses.replace(record.outcome, event_data=None)  # may be large
+            # The data of the event is not needed any more, and it may be large.
+            record.outcome = dataclasses.replace(record.outcome, event_data=None)
         self._metrics.task_finished(record.task.name, record.status.value, record.seconds)
         with self._lock:
             begun = self._line.finished(record)

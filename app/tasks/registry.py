@@ -1,4 +1,4 @@
-"""The tasks that can be started by name: built-in ones, the user's own, installed ones."""
+"""The tasks that can be started by name: built-in tasks, the user's tasks, installed tasks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway_shim.log_lines.safe_text import describe, text_of
 __all__ = ["ENTRY_POINT_GROUP", "TaskRegistry"]
 
 ENTRY_POINT_GROUP = "app.tasks"
-"""Packages that bring tasks name them in this entry point group."""
+"""The group of entry points in which installed packages name their tasks."""
 
 
 def _installed() -> Iterable[EntryPoint]:
@@ -28,16 +28,16 @@ def _installed() -> Iterable[EntryPoint]:
 
 
 class TaskRegistry:
-    """Makes tasks by name.
+    """The task types by name.
 
-    ``digest_tree`` is offered only where ``TASK_FILES_ROOT`` says what it may read.
+    ``digest_tree`` is offered only if ``TASK_FILES_ROOT`` names the folder that it may read.
 
     Args:
-        settings: ``app_tasks`` and ``task_files_root``.
+        settings: the settings; ``app_tasks`` and ``task_files_root`` are used.
         installed: finds the entry points of installed packages.
 
     Raises:
-        InvalidSettings: a task cannot be offered; says which one and what is wrong with it.
+        InvalidSettings: a task cannot be offered; the message names the task and the problem.
     """
 
     def __init__(
@@ -58,22 +58,22 @@ class TaskRegistry:
 
     @property
     def names(self) -> list[str]:
-        """What can be started, in alphabetical order."""
+        """The names of all task types, in alphabetical order."""
         return sorted(self._makers)
 
     def create(self, task_type: str, params: Mapping[str, Any]) -> tuple[BaseTask, dict[str, Any]]:
-        """Make a task and check its params. Hand both to ``TaskService.start_task``.
+        """Make a task and validate its params. Pass both to ``TaskService.start_task``.
 
         Args:
-            task_type: the name of an offered task.
-            params: as the caller sent them.
+            task_type: the name of a task type.
+            params: the params as the caller sent them.
 
         Returns:
             The task, and the keyword arguments for its ``execute``.
 
         Raises:
-            BadRequest: no such task, or params it does not take; the message names what is
-                allowed.
+            BadRequest: the name is unknown or the params are invalid; the message names the
+                allowed names or params.
         """
         try:
             make = self._makers[task_type]
@@ -85,9 +85,9 @@ class TaskRegistry:
         return task, task.validate_params(params)
 
     def _offer(self, name: str, make: Callable[[], BaseTask], source: str) -> None:
-        # The same class twice, say by its package and in APP_TASKS, is no conflict.
+        # The same class may be named twice, for example by its package and in APP_TASKS.
         if self._makers.setdefault(name, make) is not make:
-            raise InvalidSettings(f"{source}: there is a task named {name} already")
+            raise InvalidSettings(f"{source}: another task has the name {name} already")
 
 
 def _digest_tree_maker(root: str) -> Callable[[], BaseTask]:
@@ -99,35 +99,39 @@ def _digest_tree_maker(root: str) -> Callable[[], BaseTask]:
 
 
 def _import_task(reference: str, source: str) -> type[BaseTask]:
-    """The class that ``package.module:ClassName`` names.
+    """Import the task class that ``package.module:ClassName`` names.
+
+    Args:
+        reference: the name of the class.
+        source: the setting or entry point that contains the name, for messages.
 
     Raises:
-        InvalidSettings: there is none, or it is no task that can be made.
+        InvalidSettings: the class does not exist, or is not a task that can be constructed.
     """
 
-    def wrong(why: str) -> InvalidSettings:
-        return InvalidSettings(f"{source}: {reference!r}: {why}")
+    def invalid(problem: str) -> InvalidSettings:
+        return InvalidSettings(f"{source}: {reference!r}: {problem}")
 
     module_name, _, class_name = reference.partition(":")
     if not module_name or not class_name:
-        raise wrong("must look like package.module:ClassName")
+        raise invalid("must look like package.module:ClassName")
     try:
         found: Any = import_module(module_name)
     except (Exception, SystemExit) as exc:
-        # Importing runs foreign code, which may raise anything; it is one clear line here.
-        raise wrong(f"cannot be imported: {describe(exc)}") from exc
+        # An import runs foreign code, which may raise any exception. The message is one line.
+        raise invalid(f"cannot be imported: {describe(exc)}") from exc
     try:
         for part in class_name.split("."):
             found = getattr(found, part)
     except AttributeError as exc:
-        raise wrong(f"the module has no {class_name}") from exc
+        raise invalid(f"the module has no {class_name}") from exc
     if not (isinstance(found, type) and issubclass(found, BaseTask)):
-        raise wrong("is no subclass of app.tasks.base.BaseTask")
+        raise invalid("is not a subclass of app.tasks.base.BaseTask")
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))
-        raise wrong(f"lacks the method {missing}")
+        raise invalid(f"lacks the method {missing}")
     try:
         inspect.signature(found).bind()
     except TypeError as exc:
-        raise wrong(f"must be constructible without arguments: {text_of(exc)}") from exc
+        raise invalid(f"must be constructible without arguments: {text_of(exc)}") from exc
     return found

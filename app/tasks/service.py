@@ -1,30 +1,68 @@
-"""Tasks: so many at a time, the rest in line; every step of each broadcast to all streams.
+"""The task service: it starts tasks, broadcasts their progress, and remembers their results.
 
-This is what the rest of the application calls. :mod:`app.tasks.conductor` runs the tasks,
-:mod:`app.tasks.run.store` remembers them. What another thread calls runs in the loop's thread
+Theory of operation
+-------------------
+The life of a task is one enum and one table of transitions (:mod:`app.tasks.run.lifecycle`)::
+
+    PENDING ──BEGIN──▶ RUNNING ──RETURN──────────▶ COMPLETED
+       │                  ├───RAISE, TIME_OUT────▶ FAILED
+       └───────CANCEL─────┴────────CANCEL────────▶ CANCELLED
+
+The order of events:
+
+1. The line (:mod:`app.tasks.run.line`) accepts a task or refuses it. If a slot is free, the task
+   is RUNNING at once. The store (:mod:`app.tasks.run.store`) remembers the task.
+2. The conductor (:mod:`app.tasks.conductor`) has a greenlet for each task with a slot. It sends
+   ``task_started``, and only then starts the body (:mod:`app.tasks.run.body`).
+3. The body runs the task. Each update goes through a bounded mailbox to the conductor's greenlet,
+   which broadcasts it. The task waits while the mailbox is full.
+4. The task returns or raises, its time limit passes, or a caller cancels it. The first of these
+   settles the task: its status becomes terminal, and its body is stopped.
+5. The greenlet sends the updates that are left (only after RETURN or RAISE), then the terminal
+   event. Only then is the slot free, and the next task of the line begins.
+
+At PREPARE_SHUTDOWN the line closes, and waiting tasks are cancelled: they lose no work. At
+SHUTDOWN all other tasks are cancelled, and their terminal events are sent before that notification
+returns. So construct this service before the component that ends the streams at SHUTDOWN.
+
+What never happens:
+
+* Two terminal events of one task, or any event after the terminal event.
+* A broadcast that is cut off: only the body is ever killed, and it sends no events.
+* A lock that is held while something is sent, killed, logged or waited for.
+* A slot that is never freed: an exception in the conductor itself fails the task, too.
+
+Where the races are:
+
+* Several sides end a task in the same turn of the loop: the lock in ``settle()`` picks one.
+* A cancel arrives while ``task_started`` is sent: there is no body yet, and none is started.
+* A status is terminal before the terminal event is sent: a client may read it early.
+* A native thread outlives its task: its updates are refused, and its result is ignored.
+* Others may hear of a shutdown first: ``start_task`` asks the coordinator itself.
+
+All methods may be called from any thread; they run in the thread of the event loop
 (:mod:`gateway_shim.event_loop.loop_thread`).
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from app.errors import BadRequest, InvalidOperationException, NotServing
+from app.errors import InvalidOperationException, NotServing
 from app.lifecycle import LifetimeEvent, ShutdownCoordinator
-from app.schemas.task_schema import TaskStartResponse, TaskStatusResponse, TaskSummary
+from app.schemas.task_schema import TaskStartResponse, TaskStatusResponse
 from app.services.metrics_service import MetricsServiceProtocol
 from app.tasks.base import BaseTask
 from app.tasks.conductor import TaskConductor
-from app.tasks.run import outcome as task_outcome
+from app.tasks.page import MAX_PAGE, TaskPage
 from app.tasks.run.events import EventSender, TaskEvents
 from app.tasks.run.line import LineLimits, TaskRefused
-from app.tasks.run.outcome import ResultLimits
+from app.tasks.run.outcome import ResultLimits, TaskOutcome
 from app.tasks.run.record import TaskOrigin, TaskRecord
 from app.tasks.run.store import StoreLimits, TaskStore
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread
@@ -35,47 +73,26 @@ __all__ = ["MAX_PAGE", "TaskPage", "TaskService"]
 
 logger = logging.getLogger(__name__)
 
-MAX_PAGE = 100
-"""Tasks in one answer of a list."""
-
 LAST_EVENTS_SECONDS = 2.0
-"""How long the terminal events of tasks cancelled at SHUTDOWN may hold up what follows."""
-
-
-class TaskPage(NamedTuple):
-    """One page of a list.
-
-    Args:
-        tasks: newest first.
-        next: what ``before`` must be for the page that follows; None at the end.
-    """
-
-    tasks: list[TaskSummary]
-    next: str | None
+"""The longest wait at SHUTDOWN for the terminal events of cancelled tasks."""
 
 
 class TaskService:
-    """Starts tasks, tells everybody how they go, and remembers how they ended. Any thread may call.
-
-    When a shutdown begins, new tasks are refused and those in line are cancelled: they have lost
-    nothing yet, while beginning them would only see them cut off halfway. Running tasks may go
-    on for as long as the coordinator waits; what still runs at SHUTDOWN is cancelled, and the
-    terminal events are sent before that notification returns. So let this service be constructed
-    (it registers itself) before whatever ends the streams at SHUTDOWN.
+    """The public interface of all tasks; see the head of this module.
 
     Args:
         connection_manager: sends the events.
-        metrics: counts tasks.
-        shutdown_coordinator: says when the process ends.
-        line_limits: how many tasks may run and wait.
-        timeout_seconds: time limit of one task, from its beginning.
-        store_limits: what is remembered of finished tasks.
-        refusals: counts the tasks that a limit keeps out; None: a counter of its own.
-        result_limits: how large a result may be.
-        clock: monotonic seconds.
-        now: the time of day, UTC.
-        new_id: makes task ids.
-        loop_thread: carries out the calls of other threads.
+        metrics: counts the tasks.
+        shutdown_coordinator: notifies this service of the shutdown, and waits for running tasks.
+        line_limits: the limits of running and waiting tasks.
+        timeout_seconds: the time limit of one task, from its beginning.
+        store_limits: the limits of remembered finished tasks.
+        refusals: counts the refused tasks; a new counter if None.
+        result_limits: the limits of a result.
+        clock: returns monotonic seconds.
+        now: returns the time of day, UTC.
+        new_id: makes the ID of a task.
+        loop_thread: runs the calls of other threads.
     """
 
     def __init__(
@@ -94,12 +111,12 @@ class TaskService:
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         loop_thread: LoopThread | None = None,
     ) -> None:
-        self.loop_thread = loop_thread or LoopThread()
+        self.loop_thread = loop_thread or LoopThread()  # read by from_any_thread
         self._coordinator = shutdown_coordinator
         self._refusals = refusals or RefusalCounts()
         self._now = now
         self._new_id = new_id
-        self._last_number = 0
+        self._last_number = 0  # the number of the task that was started last
         self._store = TaskStore(store_limits or StoreLimits(), clock)
         self._conductor = TaskConductor(
             TaskEvents(connection_manager, now),
@@ -114,19 +131,21 @@ class TaskService:
         shutdown_coordinator.register_lifetime_notification(self._on_lifetime_event)
         shutdown_coordinator.register_shutdown_waiter("tasks", self.wait_for_tasks)
 
+    # ---------------------------------------------------------------- the calls of the application
+
     def start_task(self, task: BaseTask, /, **kwargs: Any) -> TaskStartResponse:
-        """Run a task now, or when its turn comes. It counts for no client.
+        """Run a task that counts for no client: now if a slot is free, or else later.
 
         Args:
-            task: what to run.
-            kwargs: its parameters, validated (:meth:`BaseTask.validate_params`).
+            task: the task to run.
+            kwargs: the task's parameters, validated by :meth:`BaseTask.validate_params`.
 
         Returns:
-            Its id, under which its events arrive, and its status: ``running`` or ``pending``.
+            The task's ID, which its events carry, and its status: ``running`` or ``pending``.
 
         Raises:
-            InvalidOperationException: the server shuts down.
-            TooBusy: too many tasks wait already.
+            InvalidOperationException: the server is shutting down.
+            TooBusy: too many tasks are waiting.
             NotServing: no event loop runs in this process, so the task would never begin.
         """
         return self.start_task_for(TaskOrigin(), task, **kwargs)
@@ -135,25 +154,25 @@ class TaskService:
     def start_task_for(
         self, origin: TaskOrigin, task: BaseTask, /, **kwargs: Any
     ) -> TaskStartResponse:
-        """Run a task for a client now, or when its turn comes.
+        """Run a task that counts for a client; otherwise like :meth:`start_task`.
 
         Args:
-            origin: who has asked for it.
-            task: as for :meth:`start_task`, which also says what this returns and raises.
-            kwargs: likewise.
+            origin: the client and the size of the parameters.
+            task: the task to run.
+            kwargs: the task's parameters, validated.
 
         Raises:
-            TooBusy: also where too many of the client's tasks are unfinished.
+            TooBusy: too many tasks are waiting, or too many tasks of the client are unfinished.
         """
         if not self.loop_thread.serves_here:
             raise NotServing("This server cannot run tasks")
         now = self._now()
-        # Microseconds, so that a number means the same after a restart; each is larger than the
-        # last, also where the clock was set back.
+        # The number is a time in microseconds, so that it stays valid after a restart. Each number
+        # is larger than the last one, even if the clock was set back.
         self._last_number = max(int(now.timestamp() * 1e6), self._last_number + 1)
         record = TaskRecord(self._new_id(), task, kwargs, now, self._last_number, origin)
         if self._coordinator.is_shutting_down():
-            # Before our own notification comes: others may come first.
+            # This service may not have been notified yet, because others may be notified first.
             self._conductor.close_line()
         try:
             self._conductor.take(record)
@@ -164,20 +183,20 @@ class TaskService:
 
     @from_any_thread
     def cancel_task(self, task_id: str) -> TaskStartResponse:
-        """Stop a task, running or in line. Its ``task_cancelled`` follows.
+        """Cancel a task that is running or waiting. Its event ``task_cancelled`` follows.
 
-        A greenlet is killed where it waits. A native thread stops at its next call of the
-        progress handle, but the task is over, and its slot free, at once.
+        A greenlet is killed where it waits. A native thread stops at its next call of the progress
+        handle, but the task is over at once, and its slot does not wait for the thread.
 
         Returns:
-            Its id and its status, ``cancelled``.
+            The task's ID and its status, ``cancelled``.
 
         Raises:
             NotFound: there is no such task.
-            InvalidOperationException: it is over already.
+            InvalidOperationException: the task is over already.
         """
         record = self._store.find(task_id)
-        if not self._conductor.settle(record, task_outcome.cancelled()):
+        if not self._conductor.settle(record, TaskOutcome.cancelled()):
             raise InvalidOperationException(
                 f"Task {task_id} is {record.status} already; only a pending or running task"
                 " can be cancelled"
@@ -186,7 +205,7 @@ class TaskService:
 
     @from_any_thread
     def get_task_status(self, task_id: str) -> TaskStatusResponse:
-        """All that is known of a task, its result included.
+        """Return everything that is known about a task, including its result.
 
         Raises:
             NotFound: there is no such task, or it was forgotten.
@@ -195,7 +214,7 @@ class TaskService:
 
     @from_any_thread
     def get_task_status_json(self, task_id: str) -> bytes:
-        """The same as JSON; a large result costs nothing but its copy.
+        """Return the status of a task as JSON, without encoding its result again.
 
         Raises:
             NotFound: there is no such task, or it was forgotten.
@@ -204,7 +223,7 @@ class TaskService:
 
     @from_any_thread
     def result_bytes(self, task_id: str) -> int:
-        """Return the size of a task's result as JSON, bytes; 0 if it has none.
+        """Return the size of a task's result as JSON, bytes; 0 if there is no result.
 
         Raises:
             NotFound: there is no such task, or it was forgotten.
@@ -213,47 +232,40 @@ class TaskService:
 
     @from_any_thread
     def list_tasks(self, limit: int = MAX_PAGE, before: str | None = None) -> TaskPage:
-        """One page of the tasks that are known, newest first, without their results.
+        """Return one page of all known tasks, newest first, without their results.
 
         Args:
-            limit: how many tasks, 1 to :data:`MAX_PAGE`.
-            before: the ``next`` of the page before; None: the newest tasks.
+            limit: the largest number of tasks in the page, 1 to :data:`MAX_PAGE`.
+            before: the ``next`` of the page before; None for the newest tasks.
 
         Raises:
-            BadRequest: one of them is something else.
+            BadRequest: ``limit`` or ``before`` is invalid.
         """
-        if not 1 <= limit <= MAX_PAGE:
-            raise BadRequest(f"limit is {limit}; allowed is 1 to {MAX_PAGE}")
-        if before is not None and re.fullmatch(r"[0-9]{1,19}", before, re.ASCII) is None:
-            raise BadRequest("before is not the next of an earlier answer; leave it out to begin")
-        records = self._store.newest(limit + 1, None if before is None else int(before))
-        page = records[:limit]
-        more = len(records) > limit
-        return TaskPage(
-            [record.summary() for record in page], str(page[-1].number) if more else None
-        )
+        return TaskPage.read(self._store, limit, before)
 
     @from_any_thread
     def remove_completed_task(self, task_id: str) -> None:
-        """Forget a task that is over, however it ended.
+        """Forget a task that is over, with any terminal status.
 
         Raises:
             NotFound: there is no such task.
-            InvalidOperationException: it is pending or running; cancel it first.
+            InvalidOperationException: the task is pending or running; cancel it first.
         """
         self._store.remove(task_id)
 
     @from_any_thread
     def wait_for_tasks(self, seconds: float) -> bool:
-        """Wait until no task is pending or running and every terminal event was sent.
+        """Wait until no task is pending or running and every terminal event has been sent.
 
         Args:
-            seconds: how long at most.
+            seconds: the longest wait.
 
         Returns:
-            Whether that is so.
+            True if this is the case; False if the time is over.
         """
         return self._conductor.wait_until_idle(seconds)
+
+    # ---------------------------------------------------------------- the shutdown
 
     def _on_lifetime_event(self, event: LifetimeEvent) -> None:
         if event is LifetimeEvent.PREPARE_SHUTDOWN:
@@ -266,5 +278,5 @@ class TaskService:
 
     def _cancel_all(self, records: list[TaskRecord]) -> None:
         for record in records:
-            self._conductor.settle(record, task_outcome.cancelled())
+            self._conductor.settle(record, TaskOutcome.cancelled())
             let_others_run_if_due()

@@ -1,1 +1,1 @@
-"""``sse-monolith watch``: the event stream in a terminal."""
+"""The command ``sse-monolith watch``, which shows an event stream in a terminal."""

@@ -1,4 +1,4 @@
-"""``sse-monolith watch``: print an event stream as it comes, and stay with it."""
+"""The command ``sse-monolith watch``: print an event stream as it arrives, and reconnect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import click
 
-from app.watch.event_lines import Message, human_line, json_line, printable, read_message
+from app.watch.event_lines import Message, escape_unprintable, human_line, json_line, read_message
 
 if TYPE_CHECKING:
     from app.watch.connection import SSEConnection
@@ -23,7 +23,7 @@ __all__ = ["pause_seconds", "stream_url", "watch", "watch_command"]
 
 _STREAM_PATH = "/api/sse/stream"
 _IDLE_SECONDS = 60.0
-"""Four heartbeats, at the default interval."""
+"""Four times the default interval of heartbeats."""
 
 _RETRY_SECONDS = 1.0
 _SHORTEST_RETRY_SECONDS = 0.5
@@ -32,21 +32,21 @@ _LONGEST_GROWN_PAUSE_SECONDS = 30.0
 
 
 def stream_url(url: str, request_id: str) -> str:
-    """The URL of a stream, with what is missing filled in.
+    """Complete the URL of a stream.
 
     Args:
-        url: what a person typed; without a path it is a server, and its one stream is meant.
-        request_id: used unless the URL has one.
+        url: the URL as a person typed it. If it has no path, the path of the stream is added.
+        request_id: the request ID to add if the URL has none.
 
     Raises:
-        ValueError: it is no http(s) URL; says what would be one.
+        ValueError: ``url`` is not an http(s) URL; the message gives an example of one.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
-        raise ValueError(f"{url!r} is no http(s) URL; try http://127.0.0.1:5000")
+        raise ValueError(f"{url!r} is not an http(s) URL; try http://127.0.0.1:5000")
     if not parts.hostname:
-        raise ValueError(f"{url!r} names no host; try http://127.0.0.1:5000")
-    _ = parts.port  # Raises, too, when it is no port.
+        raise ValueError(f"{url!r} has no host; try http://127.0.0.1:5000")
+    _ = parts.port  # raises ValueError if the port is invalid
     path = _STREAM_PATH if parts.path in ("", "/") else parts.path
     query = parts.query
     if "request_id" not in parse_qs(query, keep_blank_values=True):
@@ -57,17 +57,17 @@ def stream_url(url: str, request_id: str) -> str:
 def pause_seconds(
     failures: int, retry: float | None, chance: float, retry_after: float | None = None
 ) -> float:
-    """How long to wait before connecting again.
+    """Return how many seconds to wait before the next attempt to connect.
 
-    It doubles with every failure, and half of it again is left to chance, so that the clients
-    of a server that went away do not all come back in the same moment.
+    The pause doubles with every failure. Up to half of the pause is added at random, so that the
+    clients of a server that went down do not all reconnect at the same moment.
 
     Args:
-        failures: attempts that failed since there was a stream last.
-        retry: what the server asked for, seconds; it is never undercut.
-        chance: 0.0 to 1.0.
-        retry_after: what its last answer asked for, seconds; it is never undercut either. Of
-            both, no more counts than five minutes.
+        failures: the number of failed attempts since the last stream.
+        retry: the wait that the server's ``retry:`` asked for, seconds; the pause is not shorter.
+        chance: a random number from 0.0 to 1.0.
+        retry_after: the wait that the last answer's ``Retry-After`` asked for, seconds; the pause
+            is not shorter. More than five minutes count as five minutes, in both cases.
     """
     base = _RETRY_SECONDS if retry is None else retry
     base = min(max(base, _SHORTEST_RETRY_SECONDS), _LONGEST_RETRY_SECONDS)
@@ -90,23 +90,23 @@ def watch(
     now: Callable[[], float] = time.time,
     new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
 ) -> int:
-    """Print a stream, one event a line, until it is refused or nobody reads on.
+    """Print a stream, one event per line, until the stream is refused or the output is closed.
 
     Args:
-        url: see :func:`stream_url`.
-        task_id: show only the events of this task; its first characters will do.
-        as_json: a JSON object a line instead of a line for people.
-        out: where the events go; standard output by default.
-        err: where everything else goes; standard error by default.
-        idle_seconds: a stream silent for so long is given up and connected to again.
-        sleep: waits for seconds.
-        chance: a number from 0.0 to 1.0.
-        now: seconds since the epoch.
-        new_id: makes a request id.
+        url: the URL to complete with :func:`stream_url`.
+        task_id: show only the events of the task whose ID begins with this text.
+        as_json: print a JSON object per line instead of a line for people.
+        out: the output for events; standard output by default.
+        err: the output for everything else; standard error by default.
+        idle_seconds: reconnect after this long without a byte.
+        sleep: waits for a number of seconds.
+        chance: returns a random number from 0.0 to 1.0.
+        now: returns seconds since the epoch.
+        new_id: makes a request ID.
 
     Returns:
-        The exit status: 0 after Ctrl-C or when the reader of ``out`` went away, 1 if there is
-        no such stream.
+        The exit status: 0 after Ctrl-C or when the reader of ``out`` has closed it; 1 if the stream
+        is refused or ``out`` cannot be written to.
     """
     out, err = out or sys.stdout, err or sys.stderr
     render = json_line if as_json else human_line
@@ -118,10 +118,10 @@ def watch(
     try:
         target = stream_url(url, new_id())
     except ValueError as exc:
-        _write(err, f"watch: {printable(str(exc))}")
+        _write(err, f"watch: {escape_unprintable(str(exc))}")
         return 1
     try:
-        # Imported late: requests loads ssl, which gevent must have patched first if the command
+        # Imported late: the client loads ssl, which gevent must have patched first if the command
         # that runs is another one, ``serve``.
         from app.watch.connection import SSEConnection, StreamRefused
 
@@ -129,7 +129,8 @@ def watch(
             try:
                 _follow(connection, show, err, sleep, chance)
             except StreamRefused as exc:
-                _write(err, f"watch: {_shown(target)} {printable(str(exc))}")
+                reason = escape_unprintable(str(exc))
+                _write(err, f"watch: {_without_password(target)} {reason}")
                 return 1
     except KeyboardInterrupt:
         return 0
@@ -137,7 +138,7 @@ def watch(
         for stream in (out, err):
             _discard(stream)
         return 0
-    except OSError as exc:  # a full disk behind the output
+    except OSError as exc:  # for example, the output is a file on a full disk
         for stream in (out, err):
             _discard(stream)
         with contextlib.suppress(OSError):
@@ -152,10 +153,10 @@ def _follow(
     sleep: Callable[[float], None],
     chance: Callable[[], float],
 ) -> NoReturn:
-    """Show one stream after the other.
+    """Show the events of a stream, and reconnect whenever it ends.
 
     Raises:
-        StreamRefused: there is no such stream.
+        StreamRefused: the server refuses the stream.
     """
     from app.watch.connection import StreamLost
 
@@ -166,50 +167,53 @@ def _follow(
             connection.open()
         except StreamLost as exc:
             failures += 1
-            why, retry_after = str(exc), exc.retry_after
+            reason, retry_after = str(exc), exc.retry_after
         else:
             failures = 0
-            _write(err, f"watch: connected to {_shown(connection.url)}")
-            why = _show_stream(connection, show)
+            _write(err, f"watch: connected to {_without_password(connection.url)}")
+            reason = _show_stream(connection, show)
         pause = pause_seconds(failures, connection.retry_seconds, chance(), retry_after)
-        _write(err, f"watch: {printable(why)}; connecting again in {pause:.1f} s")
+        _write(err, f"watch: {escape_unprintable(reason)}; reconnecting in {pause:.1f} s")
         sleep(pause)
 
 
 def _show_stream(connection: SSEConnection, show: Callable[[Message], None]) -> str:
-    """Show one stream's events to its end, and say why it ended.
+    """Show the events of an open stream to its end.
+
+    Returns:
+        The reason for the end.
 
     Raises:
-        StreamRefused: the *envelope* dialect refuses inside the stream.
+        StreamRefused: the server refuses the stream with an event, as the *envelope* dialect does.
     """
     from app.watch.connection import StreamLost, StreamRefused
 
-    why, reason = "the server ended the stream", ""
+    reason, announced = "the server ended the stream", ""
     try:
         for event in connection.events():
             message = read_message(event)
             show(message)
             match message:
                 case Message(name="rejected", data={"status": status, "message": text}):
-                    raise StreamRefused(f"rejected us: {status} {text}")
+                    raise StreamRefused(f"rejected the stream: {status} {text}")
                 case Message(name="server_restart" | "connection_close", data={"reason": text}):
-                    reason = f" ({text})"
+                    announced = f" ({text})"
     except StreamLost as exc:
-        why = str(exc)
-    return why + reason
+        reason = str(exc)
+    return reason + announced
 
 
-def _shown(url: str) -> str:
-    """The URL without its password, if it has one."""
+def _without_password(url: str) -> str:
+    """Return the URL, for a message, without its user name and password."""
     parts = urlsplit(url)
-    return printable(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])))
+    return escape_unprintable(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])))
 
 
 def _write(stream: TextIO, line: str) -> None:
-    """Write a line and flush it, whatever characters the stream can show.
+    """Write a line and flush it; escape the characters that the stream cannot encode.
 
     Raises:
-        BrokenPipeError: nobody reads it any more.
+        BrokenPipeError: the reader of the stream has closed it.
     """
     encoding = stream.encoding or "utf-8"
     stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
@@ -217,20 +221,30 @@ def _write(stream: TextIO, line: str) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Lead a stream that nobody reads into nothing: Python flushes it once more at its end."""
+    """Redirect a stream to the null device if it cannot be flushed.
+
+    Python flushes the standard streams once more when it exits, which would fail.
+    """
     with contextlib.suppress(OSError):
         stream.flush()
         return
     with contextlib.suppress(OSError, ValueError):
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, stream.fileno())
-        os.close(nothing)
+        null_device = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null_device, stream.fileno())
+        os.close(null_device)
 
 
-@click.command("watch", short_help="Print an event stream as it comes.")
+@click.command("watch", short_help="Print an event stream as it arrives.")
 @click.argument("url")
-@click.option("--task", "task_id", metavar="ID", help="Only this task; its first characters do.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, nothing cut.")
+@click.option(
+    "--task",
+    "task_id",
+    metavar="ID",
+    help="Show only the events of this task. The first characters of its ID are enough.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON object per line; nothing is shortened."
+)
 @click.option(
     "--idle",
     "idle_seconds",
@@ -238,12 +252,13 @@ def _discard(stream: TextIO) -> None:
     default=_IDLE_SECONDS,
     show_default=True,
     metavar="SECONDS",
-    help="Connect again after this long without a byte; more than the server's heartbeat.",
+    help="Reconnect after this long without a byte. It must be longer than the server's interval"
+    " of heartbeats.",
 )
 def watch_command(url: str, task_id: str | None, as_json: bool, idle_seconds: float) -> None:
-    """Print the stream at URL as it comes, one event a line, until Ctrl-C.
+    """Print the event stream at URL as it arrives, one event per line, until Ctrl-C.
 
-    URL may be just a server, as in http://127.0.0.1:5000: the path of its stream and a request
-    id are then filled in. A stream that breaks is connected to again.
+    URL may be the address of a server, such as http://127.0.0.1:5000. The path of the stream and
+    a request ID are then added. If the stream breaks, the command reconnects.
     """
     sys.exit(watch(url, task_id, as_json, idle_seconds=idle_seconds))

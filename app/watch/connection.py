@@ -1,10 +1,10 @@
-"""The client's side of one event stream over HTTP: connect, read at once what comes, connect again.
+"""The client's side of an event stream over HTTP: connect, read events, reconnect.
 
 The errors that end a connection::
 
     StreamError
-    ├── StreamRefused    asking again would get the same answer
-    └── StreamLost       it may be there again in a moment
+    ├── StreamRefused    another request would get the same answer
+    └── StreamLost       another request may succeed
 """
 
 from __future__ import annotations
@@ -31,44 +31,43 @@ __all__ = ["SSEConnection", "StreamError", "StreamLost", "StreamRefused"]
 _CONNECT_SECONDS = 10.0
 _READ_BYTES = 65536
 _ERROR_BYTES = 4096
-_HEALING = frozenset({408, 425, 429})
-"""Of the answers 4xx, those that say "later" and not "no"."""
+_TEMPORARY = frozenset({408, 425, 429})
+"""The 4xx statuses that mean "later" instead of "no"."""
 
 
 class StreamError(Exception):
-    """There is no stream, or no more; says why in words for a person."""
+    """There is no stream, or it has ended; the message says why."""
 
 
 class StreamRefused(StreamError):
-    """The server does not give this stream to us, now or later."""
+    """The server refuses this stream, and will refuse it again."""
 
 
 class StreamLost(StreamError):
-    """The server cannot be reached, failed, or went away.
+    """The server cannot be reached, failed, or closed the connection.
 
     Args:
-        why: in words for a person.
-        retry_after: how long the answer asks to wait with its ``Retry-After``, seconds, or None.
+        reason: the reason, for people.
+        retry_after: the wait that the answer's ``Retry-After`` asks for, seconds, or None.
     """
 
-    def __init__(self, why: str, *, retry_after: float | None = None) -> None:
-        super().__init__(why)
+    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
+        super().__init__(reason)
         self.retry_after = retry_after
 
 
 class SSEConnection:
-    """One URL's stream, connected to as often as needed; a context manager.
+    """The stream of one URL, which can be opened any number of times; a context manager.
 
-    Call :meth:`open`, then iterate over :meth:`events` to its end, then open again.
+    Call :meth:`open`, iterate over :meth:`events` to the end, then call :meth:`open` again.
 
     Args:
         url: an absolute http or https URL.
-        idle_seconds: a stream on which nothing came for so long, not even a heartbeat, is lost.
-        now: seconds since the epoch.
+        idle_seconds: the stream is lost after this long without a byte, not even a heartbeat.
+        now: returns seconds since the epoch.
 
     Attributes:
-        retry_seconds: how long the server wants clients to wait before they connect again, or
-            None if it has not said.
+        retry_seconds: the wait before a reconnect that the server has asked for, or None.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class SSEConnection:
         self._answer: HttpAnswer | None = None
 
     def __enter__(self) -> Self:
-        """Use as a context manager: closed at the end."""
+        """Return the connection; it is closed at the end of the ``with`` statement."""
         return self
 
     def __exit__(
@@ -92,19 +91,19 @@ class SSEConnection:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close."""
-        self._hang_up()
+        """Close the connection."""
+        self._close_answer()
         self._client.close()
 
     def open(self) -> None:
-        """Connect, or connect again. Call :meth:`events` next.
+        """Connect, or reconnect. Call :meth:`events` next.
 
         Raises:
-            StreamRefused: the answer is no stream, and will not become one.
-            StreamLost: there was no answer, or one that may be another soon.
+            StreamRefused: the answer is not a stream, and another request would get the same.
+            StreamLost: there was no answer, or an answer that is temporary.
         """
-        self._hang_up()
-        # Compression would hold events back, and the last id lets a server resume the stream.
+        self._close_answer()
+        # No compression, because it would delay events. The last ID lets a server resume.
         headers = {
             "Accept": "text/event-stream",
             "Accept-Encoding": "identity",
@@ -121,18 +120,18 @@ class SSEConnection:
                 seconds=self._idle_seconds,
             )
         except BadCertificate as exc:
-            raise StreamRefused(f"shows a certificate that is not valid: {exc}") from exc
+            raise StreamRefused(f"has an invalid certificate: {exc}") from exc
         except (BadURL, BadRedirect) as exc:
-            raise StreamRefused(f"cannot be asked: {exc}") from exc
+            raise StreamRefused(f"cannot be requested: {exc}") from exc
         except RequestFailed as exc:
             raise StreamLost(str(exc)) from exc
-        _check(self._answer, self._now())
+        _require_event_stream(self._answer, self._now())
 
     def events(self) -> Iterator[ServerEvent]:
-        """Every event as soon as its last byte is here, until the server ends the stream.
+        """Yield each event as soon as its last byte has arrived, until the server ends the stream.
 
         Raises:
-            StreamLost: the stream broke, or was never open.
+            StreamLost: the stream broke, or was not opened.
         """
         if self._answer is None:
             raise StreamLost("not connected")
@@ -152,38 +151,44 @@ class SSEConnection:
             return answer.read_some(_READ_BYTES)
         except AnswerTimeout as exc:
             raise StreamLost(
-                f"nothing came for {self._idle_seconds:g} s, not even a heartbeat"
+                f"no byte arrived for {self._idle_seconds:g} s, not even a heartbeat"
             ) from exc
         except RequestFailed as exc:
             raise StreamLost(f"the connection broke: {exc}") from exc
 
-    def _hang_up(self) -> None:
+    def _close_answer(self) -> None:
         if self._answer is not None:
             self._answer.close()
             self._answer = None
 
 
-def _check(answer: HttpAnswer, now: float) -> None:
-    """Raise unless the answer is an event stream."""
+def _require_event_stream(answer: HttpAnswer, now: float) -> None:
+    """Raise an error unless the answer is an event stream.
+
+    Raises:
+        StreamRefused: another request would get the same answer.
+        StreamLost: the answer is temporary.
+    """
     status = answer.status
     if status == 200:
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if media_type == "text/event-stream":
             return
-        raise StreamRefused(f"answered {media_type or 'something'}, which is no event stream")
-    what = f"answered {status} {answer.reason}".rstrip() + _reason_in(answer)
-    if status >= 500 or status in _HEALING:
-        raise StreamLost(what, retry_after=retry_after_seconds(answer.headers, now))
-    raise StreamRefused(what)
+        content = f"with {media_type}" if media_type else "without a Content-Type"
+        raise StreamRefused(f"answered {content}, expected text/event-stream")
+    reason = f"answered {status} {answer.reason}".rstrip() + _error_message(answer)
+    if status >= 500 or status in _TEMPORARY:
+        raise StreamLost(reason, retry_after=retry_after_seconds(answer.headers, now))
+    raise StreamRefused(reason)
 
 
-def _reason_in(answer: HttpAnswer) -> str:
-    """What a JSON error says, in the backend's form or in the gateway's."""
+def _error_message(answer: HttpAnswer) -> str:
+    """Return the message of a JSON error, in the backend's or the gateway's form; may be empty."""
     try:
         error = json.loads(answer.read(_ERROR_BYTES))["error"]
         text = error["message"] if isinstance(error, dict) else error
     except RequestFailed:
-        return ""  # The connection broke; the status has to do.
+        return ""  # The connection broke; only the status is known.
     except (ValueError, KeyError, TypeError, RecursionError):
-        return ""  # The body is something else.
+        return ""  # The body is not a JSON error.
     return f": {text}"

@@ -1,6 +1,6 @@
-"""An event stream's bytes to events, as a browser reads them. Sans-I/O.
+"""Decode the bytes of an event stream to events, as a browser does. Sans-I/O.
 
-After "Interpreting an event stream" (HTML standard, section 9.2.6,
+This follows "Interpreting an event stream" (HTML standard, section 9.2.6,
 https://html.spec.whatwg.org/multipage/server-sent-events.html).
 """
 
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 __all__ = ["DEFAULT_LIMIT", "MAX_RETRY_MS", "EventTooLarge", "SSEDecoder", "ServerEvent"]
 
 DEFAULT_LIMIT = 16 * 1024 * 1024
-"""Bytes of one event: far above what a server sends, far below what hurts."""
+"""The largest size of one event, bytes: far more than servers send, and far less than memory."""
 
 MAX_RETRY_MS = 2**31 - 1
-"""The longest ``retry:``, 24.8 days; a longer one counts as this one, as in browsers' timers."""
+"""The longest ``retry:``, 24.8 days. A longer time is reduced to it, as in browsers' timers."""
 
 _BOM = b"\xef\xbb\xbf"
 
 
 class EventTooLarge(Exception):
-    """One event is larger than the decoder may hold; the stream must be given up."""
+    """An event is larger than the decoder's limit; the stream cannot be decoded any further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class ServerEvent:
     """One event.
 
     Args:
-        name: its type; ``message`` if the server gave none.
-        data: its lines, joined with newlines.
-        last_id: the id that the server gave last, with this event or before; may be empty.
+        name: the event's type; ``message`` if the server gave none.
+        data: the event's data lines, joined with newlines.
+        last_id: the last ID that the server sent, with this event or before it; may be empty.
     """
 
     name: str
@@ -39,48 +39,48 @@ class ServerEvent:
 
 
 class SSEDecoder:
-    """Takes bytes, cut anywhere, and returns events.
+    """A decoder that takes pieces of a stream, of any size, and returns events.
 
     Args:
-        last_id: what the stream before this one ended with.
-        limit: bytes that one event may have.
+        last_id: the last event ID of the stream before this one.
+        limit: the largest size of one event, bytes.
 
     Attributes:
-        last_id: what to send as ``Last-Event-ID`` when connecting again; may be empty.
-        retry_ms: how long to wait before that, milliseconds, at most ``MAX_RETRY_MS``; None if
-            nothing was said.
+        last_id: the value of ``Last-Event-ID`` for the next request; may be empty.
+        retry_ms: the wait before the next request, milliseconds, at most ``MAX_RETRY_MS``; None if
+            the server has not sent one.
     """
 
     def __init__(self, *, last_id: str = "", limit: int = DEFAULT_LIMIT) -> None:
         self.last_id = last_id
         self.retry_ms: int | None = None
         self._limit = limit
-        self._at_start = True
-        self._after_cr = False
-        self._line: list[bytes] = []
-        self._name = ""
+        self._at_start = True  # no line has been read yet: a byte order mark may follow
+        self._after_cr = False  # the last piece ended with CR: LF belongs to the same line end
+        self._line: list[bytes] = []  # the pieces of the line that is not complete yet
+        self._name = ""  # the fields of the event that is not complete yet
         self._data: list[str] = []
         self._id = last_id
-        self._held = 0
+        self._held = 0  # bytes of that event that are in memory
 
     def feed(self, data: bytes) -> list[ServerEvent]:
-        """Take the next bytes of the stream.
+        """Decode the next bytes of the stream.
 
         Returns:
-            The events that they complete; often none.
+            The events that these bytes complete; often none.
 
         Raises:
-            EventTooLarge: an event passed the limit; the decoder is of no more use.
+            EventTooLarge: an event exceeds the limit. Do not use the decoder any further.
         """
         if self._after_cr and data.startswith(b"\n"):
             data = data[1:]
             self._after_cr = False
         if not data:
             return []
-        # A lone CR ends a line at once; should LF follow with the next bytes, it is skipped.
+        # A lone CR ends a line at once. If the next bytes begin with LF, that LF is skipped.
         self._after_cr = data.endswith(b"\r")
-        # LF and CR are never part of a longer UTF-8 sequence, so lines can be cut before they
-        # are decoded, and a sequence that is cut between two calls is whole again by then.
+        # LF and CR are never part of a longer UTF-8 sequence, so lines can be split before they
+        # are decoded. A sequence that is split between two calls is complete when its line is.
         *ended, rest = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         events = []
         for piece in ended:
@@ -117,7 +117,8 @@ class SSEDecoder:
                 self._id = value
             case "retry" if value.isascii() and value.isdigit():
                 self.retry_ms = _milliseconds(value)
-        # Only data adds up: of everything else the last value is kept, and comments not at all.
+        # Only data accumulates. Of every other field only the last value is kept, and comments
+        # are not kept at all.
         self._held -= len(line)
         return None
 
@@ -129,7 +130,10 @@ class SSEDecoder:
 
 
 def _milliseconds(digits: str) -> int:
-    """The number, or the largest one; ``int`` refuses thousands of digits."""
+    """Convert digits to milliseconds, at most ``MAX_RETRY_MS``.
+
+    ``int`` refuses strings of thousands of digits, so the length is checked first.
+    """
     significant = digits.lstrip("0") or "0"
     if len(significant) > len(str(MAX_RETRY_MS)):
         return MAX_RETRY_MS

@@ -1,6 +1,7 @@
-"""One event to one line: for people, or as JSON for programs. Pure.
+"""Format an event as one line of text, for people or as JSON for programs. Pure.
 
-Whatever a server sends, a line holds no control characters: a terminal obeys those.
+A line never contains control characters, whatever the server sends, because a terminal would obey
+them.
 """
 
 from __future__ import annotations
@@ -13,22 +14,23 @@ from typing import Any
 
 from app.watch.decoder import ServerEvent
 
-__all__ = ["Message", "human_line", "json_line", "printable", "read_message"]
+__all__ = ["Message", "escape_unprintable", "human_line", "json_line", "read_message"]
 
-_SHOWN_CHARACTERS = 300
-_SHORT_ID = 8
+_MAX_TEXT_LENGTH = 300
+_SHORT_ID_LENGTH = 8
 _BAR_WIDTH = 20
-_DEPTH_TO_SPARE = 32
+_SPARE_DEPTH = 32
+"""Nesting levels that a decoded document may gain before it is written as JSON again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What an event says, whichever dialect it came in.
+    """The content of an event, the same for both dialects.
 
     Args:
-        name: its type.
-        data: its data, decoded if it is JSON, else the text.
-        last_id: the stream's last event id; may be empty.
+        name: the event's type.
+        data: the event's data: the decoded JSON, or the text if it is not JSON.
+        last_id: the last event ID of the stream; may be empty.
     """
 
     name: str
@@ -36,7 +38,7 @@ class Message:
     last_id: str = ""
 
     def is_of_task(self, task_id: str) -> bool:
-        """Whether it is about the task with this id; the id's first characters will do."""
+        """Return whether this is an event of the task whose ID begins with ``task_id``."""
         return (
             self.name == "task_event"
             and isinstance(self.data, dict)
@@ -45,35 +47,41 @@ class Message:
 
 
 def read_message(event: ServerEvent) -> Message:
-    """Decode an event's data, and unwrap what the *envelope* dialect has wrapped."""
+    """Decode an event's data, and unwrap an event of the *envelope* dialect.
+
+    An envelope is a nameless event whose data is an object with the keys ``type`` and ``payload``.
+    Other keys of the envelope are ignored.
+    """
     data = _decode(event.data)
-    if event.name == "message" and isinstance(data, dict) and data.keys() == {"type", "payload"}:
+    if event.name == "message" and isinstance(data, dict) and data.keys() >= {"type", "payload"}:
         return Message(str(data["type"]), data["payload"], event.last_id)
     return Message(event.name, data, event.last_id)
 
 
 def human_line(message: Message, received: float) -> str:
-    """A line for people, without a newline.
+    """Format a message as a line for people, without a newline.
 
     Args:
-        message: what to show; long data is cut.
-        received: when it came, seconds since the epoch; shown as local time.
+        message: the message to show; long data is shortened.
+        received: the time of arrival, seconds since the epoch; shown as local time.
     """
     clock = time.strftime("%H:%M:%S", time.localtime(received))
     data = message.data
     if message.name == "task_event" and isinstance(data, dict):
-        shown = _task_event(data)
+        text = _task_event_text(data)
     else:
-        shown = _compact(data)
-    return printable(f"{clock} {_cut(message.name):<10} {shown}".rstrip())
+        text = _data_text(data)
+    return escape_unprintable(f"{clock} {_shorten(message.name):<10} {text}".rstrip())
 
 
 def json_line(message: Message, received: float) -> str:
-    """One JSON object, without a newline: ``event``, ``data``, ``id`` (or null) and ``time``.
+    """Format a message as one JSON object, without a newline.
+
+    The object has the keys ``event``, ``data``, ``id`` (null if there is none) and ``time``.
 
     Args:
-        message: what to show; nothing is cut.
-        received: when it came, seconds since the epoch; shown in UTC.
+        message: the message to show; nothing is shortened.
+        received: the time of arrival, seconds since the epoch; shown in UTC.
     """
     text = json.dumps(
         {
@@ -83,12 +91,12 @@ def json_line(message: Message, received: float) -> str:
             "time": datetime.fromtimestamp(received, UTC).isoformat(timespec="milliseconds"),
         }
     )
-    # ASCII that json leaves as it is although a terminal does not.
+    # DEL is ASCII, so json does not escape it, but a terminal obeys it.
     return text.replace("\x7f", "\\u007f")
 
 
-def printable(text: str) -> str:
-    """The text with everything escaped that does not simply show: controls, bidi marks, ...
+def escape_unprintable(text: str) -> str:
+    """Escape every character that is not printable, such as control characters and bidi marks.
 
     The escapes are those of Python's string literals.
     """
@@ -101,16 +109,17 @@ def printable(text: str) -> str:
 
 
 def _decode(text: str) -> Any:
-    """The JSON document that the text is, or the text itself.
+    """Decode a JSON document; return the text itself if it is not JSON.
 
-    What Python reads but JSON does not know (NaN, numbers beyond a float) stays text, so that
-    it can be written as JSON again.
+    Values that Python reads but JSON does not have (NaN, numbers beyond a float) stay text, so that
+    the result can always be written as JSON again.
     """
     try:
         data = json.loads(text)
-        # Within more layers than it will be shown in: how deep Python can go is limited.
+        # Python limits how deep a document may be nested. The document is nested deeper here than
+        # in any line, so that writing a line cannot fail later.
         probe = data
-        for _ in range(_DEPTH_TO_SPARE):
+        for _ in range(_SPARE_DEPTH):
             probe = [probe]
         json.dumps(probe, allow_nan=False)
     except (ValueError, RecursionError):
@@ -118,34 +127,34 @@ def _decode(text: str) -> Any:
     return data
 
 
-def _task_event(event: dict[str, Any]) -> str:
-    task = str(event.get("task_id", "?"))[:_SHORT_ID]
-    kind = _cut(str(event.get("event_type", "?")))
+def _task_event_text(event: dict[str, Any]) -> str:
+    task_id = str(event.get("task_id", "?"))[:_SHORT_ID_LENGTH]
+    kind = _shorten(str(event.get("event_type", "?")))
     data = event.get("data")
     match kind, data:
         case "progress_update", {"value": int() | float() as value, "text": str() as text}:
-            shown = f"{_bar(value)} {_cut(text)}"
+            details = f"{_progress_bar(value)} {_shorten(text)}"
         case "task_failed", {"error": str() as error}:
-            shown = _cut(error)
+            details = _shorten(error)
         case _:
-            shown = _compact(data) if data else ""
-    return f"{task:<{_SHORT_ID}} {kind:<15} {shown}"
+            details = _data_text(data) if data else ""
+    return f"{task_id:<{_SHORT_ID_LENGTH}} {kind:<15} {details}"
 
 
-def _bar(value: float) -> str:
-    part = min(max(value, 0), 1)
-    # Rounded down: 100 % is shown when it is done and not before.
-    filled = int(part * _BAR_WIDTH)
-    return f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {int(part * 100):3d}%"
+def _progress_bar(value: float) -> str:
+    fraction = min(max(value, 0), 1)
+    # Rounded down, so that 100% is shown only at the end.
+    filled = int(fraction * _BAR_WIDTH)
+    return f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {int(fraction * 100):3d}%"
 
 
-def _compact(data: Any) -> str:
+def _data_text(data: Any) -> str:
     if isinstance(data, str):
-        return _cut(data)
-    return _cut(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+        return _shorten(data)
+    return _shorten(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
 
 
-def _cut(text: str) -> str:
-    if len(text) <= _SHOWN_CHARACTERS:
+def _shorten(text: str) -> str:
+    if len(text) <= _MAX_TEXT_LENGTH:
         return text
-    return f"{text[:_SHOWN_CHARACTERS]}... ({len(text)} characters; --json shows all)"
+    return f"{text[:_MAX_TEXT_LENGTH]}... ({len(text)} characters; --json shows all)"

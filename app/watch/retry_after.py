@@ -1,4 +1,4 @@
-"""``Retry-After``: when a server wants to be asked again (RFC 9110, section 10.2.3). Pure."""
+"""Parse the header ``Retry-After`` (RFC 9110, section 10.2.3). Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
     """Return how long a server asks its client to wait.
 
     Args:
-        headers: those of an answer, to be found by name in any case.
-        now: seconds since the epoch. It is used for a date if the answer has no ``Date``: the
-            server's two dates are of one clock, which ours need not agree with.
+        headers: the headers of an answer; lookup by name must ignore case.
+        now: seconds since the epoch. A date in ``Retry-After`` is compared with the answer's own
+            ``Date``, because both come from the server's clock, which may differ from ours. ``now``
+            is used only if the answer has no ``Date``.
 
     Returns:
         Seconds, 0 to ``MAX_RETRY_AFTER_SECONDS``; None if the header is missing or malformed.
@@ -26,7 +27,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         digits = value.lstrip("0") or "0"
-        # int refuses thousands of digits.
+        # int() refuses strings of thousands of digits.
         seconds = float(digits) if len(digits) < 10 else MAX_RETRY_AFTER_SECONDS
     else:
         then = _timestamp(value)
@@ -38,10 +39,10 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _timestamp(date: str) -> float | None:
-    """An HTTP date as seconds since the epoch; None if it is none."""
+    """Parse an HTTP date to seconds since the epoch; return None if it is malformed."""
     try:
         moment = parsedate_to_datetime(date)
-        if moment.tzinfo is None:  # an asctime date, which is always UTC
+        if moment.tzinfo is None:  # a date in asctime format, which is always UTC
             moment = moment.replace(tzinfo=UTC)
         return (moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
     except (ValueError, TypeError, IndexError, OverflowError):

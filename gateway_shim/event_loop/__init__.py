@@ -1,1 +1,1 @@
-"""gevent's event loop, made safe beside native threads and child processes."""
+"""Makes gevent's event loop safe to use beside native threads and child processes."""

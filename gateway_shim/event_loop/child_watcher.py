@@ -108,7 +108,10 @@ class ChildWatcher:
 
     def __init__(self, loop: Any, pid: int, *, ref: bool = True) -> None:
         if pid <= 0:
-            raise NotAllowedHere("a watcher of any child would take what others wait for")
+            raise NotAllowedHere(
+                "a watcher of any child is refused: it would take the exit statuses that other"
+                " code waits for; watch one child by its process id"
+            )
         self.loop = loop
         self.pid = pid
         self.rpid = self.rstatus = 0

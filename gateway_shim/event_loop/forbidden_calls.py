@@ -1,12 +1,16 @@
-"""Refuses calls that would block the event loop or copy the serving process.
+"""Refuses calls that would stop the event loop or copy the serving process.
 
 - **A copy of the process** (``os.fork``, ``multiprocessing``) keeps the listening socket and the
-  sockets of all streams open, and has the event loop's greenlets but not the threads. The variants
-  of ``multiprocessing`` that start programs (*spawn*, *forkserver*) run the server's main module
-  again in each program, and wait for the programs with helper threads that gevent has patched: this
-  can block the loop.
-- **asyncio in the event loop's thread** runs a second loop there. Only one greenlet at a time may
-  do so; the second one fails. In other threads asyncio works.
+  socket of every stream. It also has the greenlets of the event loop, which would go on to serve
+  with these sockets, but not the threads.
+- **multiprocessing that starts programs** (*spawn*, *forkserver*) runs the server's main module
+  again in each program. In the one-file binary that is the whole server. It waits for the programs
+  with helper threads that gevent has patched: in a greenlet task, a server that answered no
+  request for 120 s was seen.
+- **asyncio in the event loop's thread** has a loop of its own there. Only one greenlet at a time
+  may run such a loop; the second one fails. In other threads asyncio works.
+
+docs/tasks.md lists the calls for authors of tasks.
 """
 
 from __future__ import annotations
@@ -53,9 +57,9 @@ _NO_ASYNCIO = (
 
 
 def refuse_copies() -> None:
-    """Refuse ``os.fork`` and ``multiprocessing`` in every thread of this process.
+    """Refuse to copy this process or to start one by ``multiprocessing``, in every thread.
 
-    Call this function in the worker, not in the arbiter, which forks workers. ``subprocess`` still
+    Call this in the process that serves, not in its parent, which forks. ``subprocess`` still
     works.
     """
 
@@ -66,7 +70,7 @@ def refuse_copies() -> None:
         raise NotAllowedHere(_NO_MULTIPROCESSING)
 
     def refuse_pool(cls: type[Any], *_: object, **__: object) -> Any:
-        if issubclass(cls, ThreadPool):  # a pool of threads, although it is a subclass of Pool
+        if issubclass(cls, ThreadPool):  # a pool of threads, but a subclass of Pool
             return object.__new__(cls)
         raise NotAllowedHere(_NO_MULTIPROCESSING)
 
@@ -75,16 +79,17 @@ def refuse_copies() -> None:
             if hasattr(module, name):
                 setattr(module, name, refuse_fork)
     setattr(BaseProcess, "start", refuse_process)  # noqa: B010
-    # Pools start a process for their locks before their first worker process. The refusal is in
-    # __new__ because a half-initialized pool warns when it is deleted.
+    # A pool would start a process for its locks before its first worker. The refusal is in __new__
+    # because a half-made object warns when it is deleted.
     for pool in (Pool, ProcessPoolExecutor):
         setattr(pool, "__new__", refuse_pool)  # noqa: B010
 
 
 def refuse_asyncio() -> None:
-    """Refuse asyncio in the calling thread, the event loop's. Other threads may use it.
+    """Refuse to run asyncio in the calling thread, which runs the event loop.
 
-    Every call is refused before a coroutine has run, not only a second concurrent one.
+    Other threads may run asyncio. The refusal comes before any coroutine has run. The first loop is
+    refused too, not only a second one.
     """
     loop_thread = _get_native_ident()
 

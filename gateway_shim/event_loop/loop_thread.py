@@ -1,15 +1,26 @@
-"""Calls from other threads into the thread of the event loop.
+"""The thread of the event loop, and how other threads call into it.
 
-Streams, tasks, and their watchers belong to the event loop's thread. A watcher that is created in
-another thread belongs to that thread's own loop, which never runs, so bytes that wait for this
-watcher are never written. Therefore public methods are decorated with :func:`from_any_thread`. In
-the loop's thread the method runs at once. In any other thread the call *hops*: a greenlet of the
-loop runs the method, and the calling thread blocks until the method has returned or raised.
+Streams, tasks and their watchers belong to the event loop's thread. A watcher that is made in
+another thread hangs on that thread's own loop, which never runs: bytes that wait for such a
+watcher are never written. So public methods are decorated with :func:`from_any_thread`: those of
+``Gateway`` (``send``, ``broadcast``, ``close``, ``drain`` and its counters), ConnectionManager,
+VersionService, TaskService, and the shutdown of ShutdownCoordinator. In the loop's thread the
+method runs at once. In any other thread the call *hops*: a greenlet of the loop runs the method,
+and the calling thread waits natively until the method has returned or raised.
 
-- The calls of one thread run in order, because each call waits for its result. The calls of
-  different threads run concurrently: a call that waits cooperatively does not delay the others.
-- Each thread has at most one waiting call, so the number of threads bounds the queue.
-- A hop waits for the loop. Never hop while holding a native lock that the loop's greenlets acquire.
+- A result means the same in every thread. After ``True`` or ``ok`` the bytes are with the kernel,
+  or they wait in the stream's outbox with a watcher of the loop that writes them.
+- The calls of one thread run in order, because each call waits for its end. The calls of
+  different threads run side by side: a call that blocks cooperatively does not delay the others.
+- A thread has at most one call under way, so the number of threads bounds the calls that wait. A
+  slow loop slows its callers down.
+- After the loop has ended, calls raise ``LoopNotRunning``, and so do the calls that wait then.
+- A task that is cancelled during a call learns this at its next call of the progress handle.
+- A hop waits for the loop. Never hop while holding a native lock that the loop's greenlets take:
+  the process would stop. So a logging handler must never hop, because it holds its own lock.
+
+``Gateway.open`` does not hop. It raises ``NotAllowedHere`` outside the loop's thread. In a process
+whose loop never runs, such as the process of ``flask run``, streams and tasks are refused with 503.
 """
 
 from __future__ import annotations
@@ -31,18 +42,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 native_ident: Callable[[], int] = get_original("_thread", "get_ident")
-"""Returns the native identity of the calling thread. gevent's version identifies the greenlet."""
+"""Returns the native identity of the calling thread. gevent's function identifies the greenlet."""
 
 _allocate_native_lock = get_original("_thread", "allocate_lock")
 
 
 class LoopThread:
-    """The thread that runs the event loop. Runs functions there for other threads.
+    """The event loop's thread, where functions of other threads can be run.
 
-    Before :meth:`start`, no loop serves other threads, so there is nothing to protect and
-    :meth:`run` calls the function directly. Until then the thread that created the object counts
-    as the loop's thread. Call :meth:`start` in the serving process and thread; call :meth:`stop`
-    at the end.
+    Before :meth:`start`, no loop serves other threads, and :meth:`run` calls the function
+    directly. Until then, the thread that made the object counts as the loop's thread. Call
+    :meth:`start` in the process and the thread that serve. Call :meth:`stop` at the end.
 
     Attributes:
         ident: the native identity of the loop's thread.
@@ -50,39 +60,39 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.ident = native_ident()
-        self._mutex = _allocate_native_lock()  # held for moments; no greenlet switches meanwhile
-        self._calls: deque[_Call] = deque()  # not started yet
-        self._begun: set[_Call] = set()  # used only in the loop's thread
+        self._mutex = _allocate_native_lock()  # held for moments; nothing switches meanwhile
+        self._calls: deque[_Call] = deque()  # not begun yet
+        self._begun: set[_Call] = set()  # touched in the loop's thread only
         self._watcher: Any = None
         self._ended = False
 
     @property
     def here(self) -> bool:
-        """True if the caller is in the loop's thread."""
+        """True in the loop's thread."""
         return native_ident() == self.ident
 
     @property
     def serves_here(self) -> bool:
         """True if greenlets that are spawned in the calling thread will run.
 
-        In a process that has neither started a loop nor been patched by gevent, such as that of
-        ``flask run``, no loop runs.
+        The loop never runs in a process that has not called :meth:`start` and is not patched by
+        gevent, such as the process of ``flask run``.
         """
         return self.here and (self._watcher is not None or is_module_patched("socket"))
 
     def start(self) -> None:
-        """Begin to serve other threads. Must be called in the loop's thread."""
+        """Begin to serve other threads. Call this in the loop's thread."""
         self.stop()
         self.ident = native_ident()
-        # ref=False: this watcher alone must not keep the loop and the process alive.
+        # ref=False: the watcher alone must not keep the loop, and so the process, alive.
         self._watcher = get_hub().loop.async_(ref=False)
         self._watcher.start(self._begin_calls)
         self._ended = False
 
     def stop(self) -> None:
-        """Stop serving other threads. Waiting calls and later calls raise LoopNotRunning.
+        """Stop serving other threads. Calls that wait, and later calls, raise LoopNotRunning.
 
-        Must be called in the loop's thread. A second call has no effect.
+        Call this in the loop's thread. A second call changes nothing.
         """
         if self._watcher is None:
             return
@@ -97,14 +107,14 @@ class LoopThread:
             call.settle(error=LoopNotRunning())
 
     def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function in the loop's thread, and wait for its result.
+        """Call a function in the loop's thread and wait until it returns.
 
         Returns:
-            The return value of the function.
+            What the function returned.
 
         Raises:
-            LoopNotRunning: the loop has ended before or during the call.
-            BaseException: any exception that the function raised.
+            LoopNotRunning: the loop ended before the call or during it.
+            BaseException: whatever the function raises.
         """
         if self.here:
             return function(*args, **kwargs)
@@ -115,7 +125,7 @@ class LoopThread:
             started = self._watcher is not None
             if started:
                 self._calls.append(call)
-                # The only call of libev that is allowed from other threads. The lock keeps
+                # send() is the only call of libev that another thread may make. The lock keeps
                 # stop() from closing the watcher meanwhile.
                 self._watcher.send()
         return cast(T, call.wait()) if started else function(*args, **kwargs)
@@ -134,7 +144,7 @@ class LoopThread:
 
 
 class _Call:
-    """A call from another thread: the function and its outcome."""
+    """One call of another thread: the function, and its result or error."""
 
     __slots__ = ("_done", "_error", "_function", "_result", "_settled")
 
@@ -156,7 +166,7 @@ class _Call:
             self.settle(result)
 
     def settle(self, result: object = None, *, error: BaseException | None = None) -> None:
-        """Set the outcome and wake the calling thread. Only the first call has an effect."""
+        """Let the calling thread go on. Only the first call counts. Runs in the loop's thread."""
         if self._settled:
             return
         self._settled = True
@@ -164,7 +174,7 @@ class _Call:
         self._done.release()
 
     def wait(self) -> object:
-        """Block until the outcome is set. Must be called once, in the calling thread."""
+        """Wait natively for the end of the call. Runs once, in the calling thread."""
         self._done.acquire()
         error, self._error = self._error, None
         if error is None:
@@ -172,11 +182,11 @@ class _Call:
         try:
             raise error
         finally:
-            del error  # its traceback refers to this frame
+            del error  # the traceback refers to this frame
 
 
 class OfLoopThread(Protocol):
-    """An object with methods that may be called from any thread."""
+    """An object whose methods may be called from any thread."""
 
     loop_thread: LoopThread
 
@@ -185,14 +195,13 @@ S = TypeVar("S", bound=OfLoopThread)
 
 
 def from_any_thread(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
-    """Make a method callable from any thread; it always runs in the loop's thread.
+    """Make a method callable from any thread. The method runs in the loop's thread.
 
     Args:
-        method: a method of an object with the attribute ``loop_thread``.
+        method: a method of an object whose ``loop_thread`` is the loop's thread.
 
     Returns:
-        The method. Called in another thread, it may raise
-        :class:`~gateway_shim.errors.LoopNotRunning`.
+        The method. In another thread it may raise :class:`~gateway_shim.errors.LoopNotRunning`.
     """
 
     @functools.wraps(method)

@@ -83,8 +83,8 @@ def _waitpid(here: Callable[[], bool]) -> Callable[[int, int], tuple[int, int]]:
 
 def _refuse_any_child(*_: object) -> NoReturn:
     raise NotAllowedHere(
-        "waiting for any child is refused: it would take the exit status of a process that others"
-        " wait for; wait for one by its process id"
+        "waiting for any child is refused: it would take the exit statuses that other code waits"
+        " for; wait for one child by its process id"
     )
 
 

@@ -27,7 +27,7 @@ from gevent.monkey import get_original
 from gevent.monkey.api import patch_item
 from greenlet import greenlet
 
-from gateway_shim.event_loop.shared_lock import SharedLock
+from gateway_shim.event_loop.locks.shared_lock import SharedLock
 
 __all__ = ["let_native_threads_be", "start_native_threads_natively"]
 

@@ -1,12 +1,70 @@
 """Patches the process for gevent so that native threads and the event loop can share locks.
 
-gevent's own locks lose wake-ups between a native thread, such as that of a ``cpu_bound`` task,
-and the event loop. So what gevent has patched is patched once more: everything in the standard
-library that locks is built on :class:`~gateway_shim.event_loop.shared_lock.SharedLock`. What is
-made later is right on both sides, whoever makes it: logging handlers, metrics, queues, connection
-pools, and what a user's code makes.
+After gevent's own patching, a lock belongs to one event loop. When a native thread, such as the
+thread of a ``cpu_bound`` task, and the event loop wait for the same lock, a wake-up can be lost,
+and a request then hangs for ever. So this module patches once more: everything in the standard
+library that locks is built on :class:`~gateway_shim.event_loop.locks.shared_lock.SharedLock`, which
+belongs to no loop. A greenlet that waits for a shared lock lets others run; a thread without a
+loop blocks. An uncontended shared lock costs as much as gevent's lock. Locks that are made later
+work on both sides too, whoever makes them: logging handlers, metrics, queues, connection pools,
+and the code of users.
 
-docs/architecture.md lists every kind of lock and what was decided for it.
+Every kind of lock, and what was decided for it:
+
+``threading.Lock``, ``RLock``, ``Semaphore``, ``Barrier``
+    Shared. All except ``Lock`` are Python's own classes over a shared lock.
+``threading.Condition``
+    Python's own, with a ``wait`` that loses no notification when a greenlet is killed
+    (``locks.shared_condition``).
+``threading.Event``
+    Python's own, over a shared lock. gevent's ``Event`` refuses a second thread.
+``queue.Queue``, ``LifoQueue``, ``PriorityQueue``, ``SimpleQueue``
+    Python's own, over a shared lock. The ``SimpleQueue`` written in C would block the loop.
+``concurrent.futures``
+    Shared, because it is made of these. The lock of its module is replaced.
+the import system
+    Shared, from ``_thread.allocate_lock``. These locks never let other greenlets run after a
+    failed attempt. The interpreter's lock around its table of modules stays native, because
+    nothing waits while it is held.
+``logging``: the lock of the module and of every handler, also of handlers made later
+    Shared, and reentrant for a greenlet. Native locks would let two greenlets into one handler,
+    because a native lock sees the whole loop as one thread.
+prometheus-client, urllib3, requests, dependency-injector, pydantic
+    Shared, because they use ``threading``.
+locks, and names of lock types, in modules imported before the patching (``tempfile``, ``asyncio``)
+    Replaced if no thread holds the lock (``locks.imported_locks``).
+``functools.cached_property``: Python 3.11 holds a lock while it computes
+    Replaced.
+``threading``'s own: its table of threads, and the lock that ``join`` waits for
+    Shared. ``threading._shutdown_locks_lock`` stays native, because nothing waits while it is held.
+``threading.local``
+    gevent's: one for each greenlet and each native thread. It has no lock.
+a ``threading.Thread`` that a native thread starts
+    A native thread. A greenlet would stop when its starter is done, and with it a shared
+    ``ThreadPoolExecutor``. A job of a shared executor may run on either side. The process waits
+    for no native thread at its end: a task waits for the threads that it starts
+    (``native_threads``).
+sockets in a pool of connections that both sides use
+    A socket moves to the loop of the thread that uses it (``shared_sockets``).
+ConnectionManager, TaskService, VersionService, MetricsService
+    ``threading.Lock``, so shared. None is held while other greenlets run.
+the progress mailbox, and the log stream of the testing API
+    A deque and an async watcher, without a lock. A log line notifies and never waits.
+gevent's own ``Event``, ``Semaphore`` and ``Queue`` inside the gateway
+    gevent's. Only the loop's thread uses them.
+gevent's thread pools
+    Native, from gevent.
+
+A callback that runs in the hub itself cannot switch. If another thread holds the lock, the
+callback waits natively for at most a second. If a greenlet of the callback's own loop holds it,
+the callback gets gevent's ``BlockingSwitchOutError``. So a callback may log.
+
+``tests/faults`` has both sides use all of this for ten seconds (``test_shared_locks.py``): nothing
+hangs, and the counts of both sides are equal.
+
+Code that patches a process itself, such as a ``conftest.py``, calls :func:`patch_process` instead
+of ``gevent.monkey.patch_all``. ``create_app`` calls :func:`support_native_threads` if only gevent
+has patched the process.
 """
 
 from __future__ import annotations
@@ -23,21 +81,21 @@ from typing import Any
 from gevent import events, monkey
 from gevent.monkey.api import patch_item
 
-from gateway_shim.event_loop.imported_locks import replace_imported_locks
+from gateway_shim.event_loop.locks.imported_locks import replace_imported_locks
+from gateway_shim.event_loop.locks.shared_condition import Condition
+from gateway_shim.event_loop.locks.shared_lock import Lock, SharedLock
+from gateway_shim.event_loop.locks.sleepers import let_loops_end
 from gateway_shim.event_loop.native_threads import (
     let_native_threads_be,
     start_native_threads_natively,
 )
-from gateway_shim.event_loop.shared_condition import Condition
-from gateway_shim.event_loop.shared_lock import Lock, SharedLock
 from gateway_shim.event_loop.shared_sockets import share_sockets
-from gateway_shim.event_loop.sleepers import let_loops_end
 
 __all__ = ["patch_process", "support_native_threads"]
 
 _PYTHON = sys.version_info[:2]
 
-# What is replaced is not part of their public interfaces.
+# The names that are replaced are not public, so these modules are typed as Any.
 _futures: Any = concurrent.futures.thread
 _logging: Any = logging
 _queue: Any = queue
@@ -45,16 +103,16 @@ _threading: Any = threading
 
 
 def patch_process() -> None:
-    """Patch the process for gevent, locks included. Call it before other imports."""
+    """Patch the process for gevent, locks included. Call this before other imports."""
     monkey.patch_all()
     support_native_threads()
 
 
 def support_native_threads() -> None:
-    """Replace what gevent has patched by what native threads can use, too.
+    """Replace what gevent has patched by versions that native threads can use too.
 
-    Does nothing in a process whose threads gevent has not patched, and nothing the second time.
-    When something patches the process for gevent again, this is repeated.
+    Does nothing in a process whose threads gevent has not patched. A second call does nothing.
+    When something patches the process for gevent again, the replacement is repeated.
     """
     if not monkey.is_module_patched("threading"):
         return
@@ -79,8 +137,8 @@ def _share_after_patching(event: object) -> None:
 
 
 def _share_lock_types() -> None:
-    # The import system takes its locks from _thread, and must not let other greenlets run in the
-    # middle of its own bookkeeping: so these are the kind that does not do so.
+    # The import system takes its locks from _thread. It must not let other greenlets run in the
+    # middle of its bookkeeping, so it gets SharedLock, whose failed attempts do not yield.
     for name in ("allocate_lock", "allocate", "LockType", "lock"):
         if hasattr(_thread, name):
             patch_item(_thread, name, SharedLock)
@@ -89,8 +147,8 @@ def _share_lock_types() -> None:
         patch_item(threading, "_set_sentinel", Lock)
     patch_item(threading, "Lock", Lock)
     patch_item(threading, "Condition", Condition)
-    # threading.RLock is Python's own one, over _allocate_lock: gevent has arranged that. In
-    # Python 3.11 each functools.cached_property holds one while it computes.
+    # gevent has made threading.RLock Python's own class, over _allocate_lock. In Python 3.11 each
+    # functools.cached_property holds an RLock while it computes.
     patch_item(functools, "RLock", threading.RLock)
     start_native_threads_natively()
     share_sockets()
@@ -98,12 +156,12 @@ def _share_lock_types() -> None:
 
 def _share_existing_locks() -> None:
     """Replace the locks that threading and concurrent.futures made when they were imported."""
-    # Reentrant, as in the standard library: a finalizer may need it while it is held.
+    # Reentrant, as in the standard library: a finalizer may need this lock while it is held.
     _threading._active_limbo_lock = threading.RLock()
     _futures._global_shutdown_lock = threading.Lock()
     main: Any = threading.main_thread()
     if _PYTHON < (3, 13) and main._tstate_lock is not None and main._tstate_lock.locked():
-        # Held as long as the thread runs; gevent releases it at the end.
+        # This lock is held as long as the thread runs; gevent releases it at the end.
         main._tstate_lock = Lock()
         main._tstate_lock.acquire()
 
@@ -111,7 +169,7 @@ def _share_existing_locks() -> None:
 def _share_queues() -> None:
     for name in ("Queue", "LifoQueue", "PriorityQueue"):
         patch_item(queue, name, monkey.get_original("queue", name))
-    # The one in C blocks the event loop.
+    # The SimpleQueue written in C blocks the event loop.
     patch_item(queue, "SimpleQueue", _queue._PySimpleQueue)
 
 
@@ -124,7 +182,7 @@ def _share_logging() -> None:
 
 
 def _is_shared(lock: Any) -> bool:
-    """Return whether a reentrant lock of the standard library is built on a shared one."""
+    """Return whether a reentrant lock of the standard library is built on a shared lock."""
     return isinstance(getattr(lock, "_block", None), SharedLock)
 
 

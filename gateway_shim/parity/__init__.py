@@ -1,21 +1,29 @@
-"""The contract kit: what a gateway must do, played on any gateway, without a test runner.
+"""The contract kit: plays scenarios on any gateway and compares what the gateway does.
+
+The kit needs no test runner. Its parts:
 
 ::
 
-    scenarios/, scenario     what is played, as data
-    steps, replay            what can happen in one, and its JSON form
-    reply, session           how a backend answers callbacks, and which came
-    stage, performance       playing it: client, probe (raw HTTP), stub_backend, launcher
-    runner, targets          many at a time, on gateways that are started or run already
-    observation, recording   what was seen, and what Node gateways showed
-    comparison, divergences,
-    verdict, report          same, expected divergence N, different
-    fuzz, cases, shrinking   generated cases on two gateways
-    generation/              what is made up: lives of streams, requests, answers, events
-    reference, model,
-    error_pages, strict_json where the two diverge on purpose, as rules
+    cli, options             the command: run, diff, record, fuzz
+    scenario, steps,
+    raw_steps, process_steps scenarios and their steps, as data
+    reply, replay            a backend's answers as data, and the JSON form of steps
+    scenarios/               every scenario
+    play/                    playing scenarios: processes, clients, the stub backend
+    play/actions/            the action for each kind of step
+    judge/                   comparing: recordings, numbered divergences, verdicts, reports
+    fuzz/                    cases that are generated, predicted and shrunk
+    fuzz/generation/         the generators
+    recordings/              what Node gateways did
+    certificates/            the certificates of a stub backend that speaks TLS
+    ports, thread_group,
+    progress_bar             helpers
 
-The kit imports nothing of the gateway it judges, and neither gevent nor a test framework.
+Imports run in one direction: ``cli`` → ``fuzz`` → ``play``, ``judge`` → steps and scenarios as
+data.
+
+The kit imports nothing of the gateway that it judges, neither gevent nor a test framework. Only the
+command's entry point uses :mod:`gateway_shim.log_lines.output`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m gateway_shim.parity``."""
+"""The command ``python -m gateway_shim.parity``."""
 
 from __future__ import annotations
 

@@ -2,93 +2,69 @@
 
 from __future__ import annotations
 
-import fnmatch
 import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
 
-from gateway_shim.parity.crew import Crew
-from gateway_shim.parity.fuzz import fuzzer as fuzz
+from gateway_shim.parity import options
 from gateway_shim.parity.fuzz.cases import Case
+from gateway_shim.parity.fuzz.fuzzer import Fuzzer
 from gateway_shim.parity.fuzz.generation import generate
+from gateway_shim.parity.fuzz.result import render
 from gateway_shim.parity.judge import recording, report, verdict
+from gateway_shim.parity.options import Unusable
 from gateway_shim.parity.play.launcher import GatewayFailed
-from gateway_shim.parity.play.runner import Runner
+from gateway_shim.parity.play.parallel import play_on_all
 from gateway_shim.parity.play.targets import Command, Target, Url
+from gateway_shim.parity.progress_bar import ProgressBar
 from gateway_shim.parity.scenario import Scenario
-from gateway_shim.parity.scenarios import SCENARIOS
 
 __all__ = ["main", "parity"]
-
-_DIALECT_VARIABLE = "SSE_DIALECT"
-
-_dialect = click.option(
-    "--dialect",
-    type=click.Choice(["named", "envelope"]),
-    help="Chooses the recording, and is given to CMD as SSE_DIALECT.",
-)
-_only = click.option("--only", metavar="PATTERN", help="Only scenarios such as 'send_*'.")
-_jobs = click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    default=4,
-    show_default=True,
-    help="Gateway processes side by side, besides those that a scenario needs for itself.",
-)
-_junit = click.option(
-    "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML there, too."
-)
-_verbose = click.option("-v", "--verbose", is_flag=True, help="A row for each case.")
-
-
-class Unusable(click.ClickException):
-    """Something makes a run impossible; exit status 2."""
-
-    exit_code = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def parity() -> None:
-    """Say where a gateway agrees with the recorded contract, and where it does not.
+    """Check whether a gateway behaves as the recorded contract says.
 
-    CMD is how a gateway is started, for example "node gateway/dist/index.js" or
-    "python -m gateway_shim". It gets PORT, CALLBACK_URL and HEARTBEAT_INTERVAL_SECONDS in its
-    environment, and is started several times. Exit status: 0 nothing is different, 1 something
-    is, 2 there is no gateway to speak of.
+    CMD is the command that starts a gateway, for example "node gateway/dist/index.js" or "python -m
+    gateway_shim". It gets PORT, CALLBACK_URL and HEARTBEAT_INTERVAL_SECONDS in its environment and
+    is started several times.
+
+    Exit status: 0 if nothing is different, 1 if something is different, 2 if the gateway cannot be
+    used.
     """
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C: with every gateway stopped
+        signal.signal(signal.SIGTERM, _interrupt)  # as with Ctrl-C, every gateway is stopped
 
 
 @parity.command()
 @click.option("--command", "command", metavar="CMD", help="Start this gateway.")
-@click.option("--url", help="Use this gateway, which runs already.")
+@click.option("--url", help="Use this running gateway.")
 @click.option(
     "--callback-port",
     type=click.IntRange(1, 65535),
     default=8765,
     show_default=True,
-    help="With --url: where that gateway's CALLBACK_URL leads.",
+    help="With --url: the port in that gateway's CALLBACK_URL.",
 )
 @click.option("--against", metavar="RECORDING", help="node-2025-11, node-2026-05, or a file.")
 @click.option(
     "--require-divergences",
     is_flag=True,
-    help="A scenario that should diverge from a Node gateway must: for gateways of our own.",
+    help="For our own gateways: each scenario that should diverge from Node's must diverge.",
 )
-@_dialect
-@_only
-@_jobs
-@_junit
-@_verbose
+@options.dialect
+@options.only
+@options.jobs
+@options.junit
+@options.verbose
 def run(
     command: str | None,
     url: str | None,
@@ -102,25 +78,25 @@ def run(
     verbose: bool,
 ) -> None:
     """Compare a gateway with a recording."""
-    recorded = _load(against or recording.BUILT_IN[dialect or "named"])
+    recorded = options.load_recording(against or recording.BUILT_IN[dialect or "named"])
     if (command is None) == (url is None):
         raise click.UsageError("give either --command or --url")
     target: Target
     if command is not None:
-        target = Command(command, _environment(dialect or recorded.dialect), jobs)
+        target = Command(command, options.environment(dialect or recorded.dialect), jobs)
     else:
         target = Url(url or "", callback_port)
-    scenarios = _selected(only)
+    scenarios = options.selected(only)
     if not any(scenario.id in recorded.entries for scenario in scenarios):
-        raise Unusable(f"{recorded.name} records none of these scenarios")
+        raise Unusable(f"the recording {recorded.name} has none of the chosen scenarios")
     started = time.monotonic()
     seen = _play([target], scenarios)[0]
     verdicts = verdict.judge_run(scenarios, recorded, seen, require_divergences)
     click.echo(f"gateway  {target.name}\nagainst  {recorded.name} (dialect {recorded.dialect})\n")
     if url is not None:
         click.echo(
-            "Scenarios that start a gateway of their own are not played with --url; the stub\n"
-            f"backend was http://127.0.0.1:{callback_port}/api/sse/callback?secret=s3cret\n"
+            "Scenarios that start their own gateway are not played with --url. The stub backend\n"
+            f"was http://127.0.0.1:{callback_port}/api/sse/callback?secret=s3cret\n"
         )
     _finish(verdicts, (recorded.name, "gateway"), time.monotonic() - started, junit, verbose)
 
@@ -128,11 +104,11 @@ def run(
 @parity.command()
 @click.option("--a", "a", metavar="CMD", required=True, help="One gateway.")
 @click.option("--b", "b", metavar="CMD", required=True, help="The other.")
-@_dialect
-@_only
-@_jobs
-@_junit
-@_verbose
+@options.dialect
+@options.only
+@options.jobs
+@options.junit
+@options.verbose
 def diff(
     a: str,
     b: str,
@@ -142,12 +118,14 @@ def diff(
     junit: Path | None,
     verbose: bool,
 ) -> None:
-    """Play the same scenarios on two gateways, side by side, and compare what they do."""
-    environment = _environment(dialect)
-    scenarios = _selected(only)
+    """Play the same scenarios on two gateways and compare what they do."""
+    environment = options.environment(dialect)
+    scenarios = options.selected(only)
     started = time.monotonic()
-    each = max(1, jobs // 2)
-    first, second = _play([Command(a, environment, each), Command(b, environment, each)], scenarios)
+    pairs = max(1, jobs // 2)
+    first, second = _play(
+        [Command(a, environment, pairs), Command(b, environment, pairs)], scenarios
+    )
     verdicts = verdict.judge_pair(scenarios, first, second)
     click.echo(f"a  {a}\nb  {b}\n")
     _finish(verdicts, ("a", "b"), time.monotonic() - started, junit, verbose)
@@ -156,32 +134,42 @@ def diff(
 @parity.command()
 @click.option("--command", "command", metavar="CMD", required=True, help="Start this gateway.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The new file."
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The file to write.",
 )
-@_dialect
-@_only
-@_jobs
+@options.dialect
+@options.only
+@options.jobs
 def record(command: str, out: Path, dialect: str | None, only: str | None, jobs: int) -> None:
-    """Record what a gateway does, as a file for --against."""
-    scenarios = _selected(only)
-    seen = _play([Command(command, _environment(dialect), jobs)], scenarios)[0]
+    """Record what a gateway does in a file for --against."""
+    scenarios = options.selected(only)
+    seen = _play([Command(command, options.environment(dialect), jobs)], scenarios)[0]
     _write(out, recording.dump(scenarios, seen).encode())
-    click.echo(f"{len(seen)} scenarios recorded in {out}")
+    click.echo(f"{_count(len(seen), 'scenario')} recorded in {out}")
 
 
 @parity.command("fuzz")
 @click.option("--a", "a", metavar="CMD", required=True, help="One gateway.")
 @click.option("--b", "b", metavar="CMD", required=True, help="The other.")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed: same cases.")
-@click.option("--cases", type=click.IntRange(1), default=200, show_default=True, help="How many.")
-@click.option("--replay", metavar="JSON", help="Play this one case instead.")
-@_dialect
-@_jobs
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="The same seed gives the same cases."
+)
+@click.option(
+    "--cases", type=click.IntRange(1), default=200, show_default=True, help="The number of cases."
+)
+@click.option("--replay", metavar="JSON", help="Play only this case.")
+@options.dialect
+@options.jobs
 def fuzz_command(
     a: str, b: str, seed: int, cases: int, replay: str | None, dialect: str | None, jobs: int
 ) -> None:
-    """Play generated cases on two gateways; shrink and print what differs."""
-    environment = _environment(dialect)
+    """Play generated cases on two gateways and print what differs.
+
+    A case that differs is shrunk to the smallest case that still differs.
+    """
+    environment = options.environment(dialect)
     if replay is not None:
         try:
             todo = [Case.from_json(replay)]
@@ -190,20 +178,21 @@ def fuzz_command(
     else:
         todo = generate(seed, cases)
     started = time.monotonic()
-    bar = report.Progress(sys.stderr, len(todo))
-    fuzzer = fuzz.Fuzzer(Command(a, environment), Command(b, environment), jobs)
+    bar = ProgressBar(sys.stderr, len(todo))
+    fuzzer = Fuzzer(Command(a, environment), Command(b, environment), jobs)
     try:
-        outcome = fuzzer.run(todo, lambda: bar.step("cases"))
+        result = fuzzer.run(todo, lambda: bar.step("cases"))
     except GatewayFailed as exc:
         bar.clear()
         raise Unusable(str(exc)) from exc
     bar.clear()
-    options = f" --dialect {dialect}" if dialect else ""
-    click.echo(fuzz.render(outcome, a, b, options))
+    replay_options = f" --dialect {dialect}" if dialect else ""
+    click.echo(render(result, a, b, replay_options))
     click.echo(
-        f"{len(todo)} cases, seed {seed}: {outcome.counts()}; {time.monotonic() - started:.1f} s"
+        f"{_count(len(todo), 'case')}, seed {seed}: {result.counts()};"
+        f" {time.monotonic() - started:.1f} s"
     )
-    if outcome.found or outcome.once:
+    if result.found or result.once:
         raise SystemExit(1)
 
 
@@ -216,54 +205,14 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _environment(dialect: str | None) -> tuple[tuple[str, str], ...]:
-    return () if dialect is None else ((_DIALECT_VARIABLE, dialect),)
-
-
-def _load(name: str) -> recording.Recording:
-    try:
-        return recording.load(name)
-    except recording.BadRecording as exc:
-        raise Unusable(str(exc)) from exc
-
-
-def _selected(only: str | None) -> Sequence[Scenario]:
-    chosen = [
-        s
-        for s in SCENARIOS
-        if only is None or any(fnmatch.fnmatchcase(name, only) for name in (s.id, s.name))
-    ]
-    if not chosen:
-        raise Unusable(f"no scenario is called {only}")
-    return chosen
-
-
 def _play(targets: Sequence[Target], scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
-    """Play the scenarios on every target at the same time."""
-    bar = report.Progress(sys.stderr, len(scenarios) * len(targets))
-    seen: list[dict[str, Any]] = [{} for _ in targets]
-    failures: list[GatewayFailed] = []
-    runners = [Runner(target, bar.played) for target in targets]
-
-    def play(index: int) -> None:
-        try:
-            seen[index] = runners[index].run(scenarios)
-        except GatewayFailed as exc:
-            failures.append(exc)
-            for runner in runners:
-                runner.stop()
-
-    crew = Crew([partial(play, index) for index in range(len(targets))])
+    bar = ProgressBar(sys.stderr, len(scenarios) * len(targets))
     try:
-        crew.wait()
+        return play_on_all(targets, scenarios, bar.played)
+    except GatewayFailed as exc:
+        raise Unusable(str(exc)) from exc
     finally:
-        for runner in runners:
-            runner.stop()
-        crew.wait()
         bar.clear()
-    if failures:
-        raise Unusable(str(failures[0]))
-    return seen
 
 
 def _finish(
@@ -282,8 +231,12 @@ def _finish(
         raise SystemExit(1)
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _write(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as exc:
-        raise Unusable(f"{path} cannot be written: {exc}") from exc
+        raise Unusable(f"cannot write {path}: {exc}") from exc

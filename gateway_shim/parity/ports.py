@@ -1,4 +1,4 @@
-"""TCP ports for servers that are about to start, each given out once."""
+"""TCP ports for servers that are about to start; each port is given out once."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import threading
 
 __all__ = ["free_port"]
 
-# Below the range from which the system takes ports for outgoing connections: one of those would
-# be free now and in use when the server starts.
+# The blocks are below the range from which the system takes ports for outgoing connections. A port
+# of that range could be free now and in use when the server starts.
 _BLOCKS = range(10_000, 32_000, 100)
 _BLOCK_SIZE = 100
 _NAMES = "sse-monolith-ports"
 
 
 class _Ports:
-    """The ports of this process: blocks of them that no other process has.
+    """The ports of this process, in blocks that no other process has.
 
-    A block is held by a Unix socket with a name in the abstract namespace. The kernel gives each
-    name once in a network namespace, and takes it back when the process ends, however it ends. So
-    runs side by side never get the same port, and nothing is left to clean up.
+    A Unix socket in the abstract namespace holds each block by its name. The kernel gives each name
+    once in a network namespace and takes it back when the process ends, in any way. So processes
+    that run at the same time never get the same port, and nothing has to be cleaned up.
     """
 
     def __init__(self) -> None:
@@ -33,14 +33,15 @@ class _Ports:
         self._left: list[int] = []
 
     def next(self) -> int:
-        """One more port that this process has not returned before.
+        """Return a port that this process has not returned before.
 
         Raises:
             OSError: other processes have all blocks.
         """
         with self._lock:
             if self._process != os.getpid():
-                # The first call, or one in a forked child, whose parent has these blocks too.
+                # This is the first call, or the first one in a forked child. The child must not
+                # use its parent's blocks.
                 self._process, self._left = os.getpid(), []
             if not self._left:
                 self._left = self._new_block()
@@ -48,13 +49,13 @@ class _Ports:
 
     def _new_block(self) -> list[int]:
         for first in self._chooser.sample(_BLOCKS, len(_BLOCKS)):
-            holder = _socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # never gevent's
+            holder = _socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # not gevent's socket
             try:
                 holder.bind(f"\0{_NAMES}-{first}")
             except OSError:  # another process has this block
                 holder.close()
                 continue
-            self._holders.append(holder.detach())  # a bare descriptor: open until the end
+            self._holders.append(holder.detach())  # stays open until the process ends
             return self._chooser.sample(range(first, first + _BLOCK_SIZE), _BLOCK_SIZE)
         raise OSError("no port is left for a server: other processes have taken all of them")
 
@@ -63,11 +64,11 @@ _ports = _Ports()
 
 
 def free_port() -> int:
-    """Choose a loopback TCP port that is free, and that nobody else is given.
+    """Return a free TCP port of the loopback.
 
     Returns:
-        The port. No other call returns it, in this process or in another one, as long as this
-        process lives.
+        The port. While this process lives, no other call returns the same port, in this process or
+        in another one.
 
     Raises:
         OSError: other processes have taken all ports.

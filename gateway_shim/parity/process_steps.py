@@ -1,4 +1,4 @@
-"""Steps about a gateway's process: where it listens, and what ends it."""
+"""Steps about a gateway's process, as data: signals, and the addresses where it listens."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ __all__ = ["Interrupt", "ListensOn"]
 class Interrupt:
     """Start a gateway and send it a signal; the value is ``NAME``.
 
-    The value is ``ended`` if the signal ended the process, with the exit status 0 or that of the
-    signal; ``exit status N`` if it ended otherwise; ``still there`` if it did not end at all.
+    The value is ``ended`` if the process ended with the exit status 0 or with that of the signal,
+    ``exit status N`` if it ended otherwise, and ``still there`` if it did not end.
 
     Args:
         signal: the signal's name, such as ``SIGTERM``.
-        since: what is waited for first: ``start`` (nothing), ``port`` (somebody listens) or
-            ``health`` (``/healthz`` answers).
-        after: how long after that the signal is sent, seconds.
-        within: how long the process has to end, seconds; one that ends at once costs no more.
-        name: what the scenario calls the value.
-        terminal: whether the process is started at a terminal of its own, which is closed instead:
-            then the kernel sends the signal, which must be ``SIGHUP``.
+        since: what happens before the wait of ``after``: ``start`` (nothing), ``port`` (the gateway
+            listens) or ``health`` (``/healthz`` answers).
+        after: the time between that and the signal, seconds.
+        within: the time that the process has to end, seconds; the step ends as soon as the process
+            ends.
+        name: the name of the value in the scenario.
+        terminal: whether the process is started at its own terminal, which is then closed instead;
+            in this case the kernel sends the signal, which must be ``SIGHUP``.
     """
 
     signal: str
@@ -35,11 +36,11 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class ListensOn:
-    """Ask for ``/healthz`` at addresses of this machine; the value is ``NAME``.
+    """Request ``/healthz`` at several addresses of this machine; the value is ``NAME``.
 
     Args:
         addresses: the addresses; the value says for each whether a gateway answers there.
-        name: what the scenario calls the value.
+        name: the name of the value in the scenario.
     """
 
     addresses: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Steps about requests that no HTTP library makes: the bytes as they are, as data."""
+"""Steps that write requests byte for byte, which no HTTP library can make, as data."""
 
 from __future__ import annotations
 
@@ -6,29 +6,31 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Part", "Raw", "Rest", "parts_from_json", "written"]
+__all__ = ["Part", "Raw", "Rest", "part_bytes", "parts_from_json"]
 
 Part = str | tuple[str, int]
-"""Text to write, or a text and how often it is repeated; in a repeated text each ``#`` is the
-number of the repetition, counted from 0."""
+"""A text to write, or a text and the number of times to repeat it.
+
+In a repeated text each ``#`` stands for the number of the repetition, counted from 0.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Bytes on a connection of their own, and the answers to them; the value is ``NAME``.
+    """Write bytes on a new connection and read the answers; the value is ``NAME``.
 
-    The value holds ``answers``, each with its status, the headers that matter and its body, and
-    what became of the ``connection``: ``stream`` (the last answer is a stream, which the steps
-    after this one know by its name), ``served`` (a further request was answered), ``closed``,
-    ``open`` (although the answer announced its close), or ``silent`` (an answer did not come).
+    The value holds ``answers``, each with its status, the headers that matter and its body, and the
+    state of the ``connection``: ``stream`` (the last answer is a stream; later steps find it under
+    its name), ``served`` (a further request was answered), ``closed``, ``open`` (the connection is
+    open although the answer announced its end), or ``silent`` (an answer did not come).
 
     Args:
-        parts: what is written, as latin-1 text; ``$T`` is the stream's token.
+        parts: the bytes to write, as latin-1 text; ``$T`` is the stream's token.
         awaits: the methods of the requests whose answers are awaited, in order.
-        name: what the scenario calls the value.
-        stream: whose token ``$T`` is, and what a stream that these bytes open is called.
-        finishes: whether the client finishes writing (a TCP half-close) behind the bytes.
-        pause: how long the connection is left alone before the further request, seconds.
+        name: the name of the value in the scenario.
+        stream: the stream whose token ``$T`` is; also the name of a stream that these bytes open.
+        finishes: whether the client finishes writing (a TCP half-close) after the bytes.
+        pause: the time before the further request, seconds.
     """
 
     parts: tuple[Part, ...]
@@ -41,12 +43,12 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The answers that come behind a stream on its connection; the value is as for :class:`Raw`.
+    """Read the answers that follow a stream on its connection; the value is as for :class:`Raw`.
 
     Args:
         awaits: the methods of the requests whose answers are awaited, in order.
-        name: what the scenario calls the value.
-        stream: which stream; it has ended.
+        name: the name of the value in the scenario.
+        stream: the stream, which has ended.
     """
 
     awaits: tuple[str, ...] = ("GET",)
@@ -54,12 +56,12 @@ class Rest:
     stream: str = "s"
 
 
-def written(parts: tuple[Part, ...], token: str | None) -> bytes:
-    """Put the bytes of a :class:`Raw` together.
+def part_bytes(parts: tuple[Part, ...], token: str | None) -> bytes:
+    """Return the bytes of a :class:`Raw`.
 
     Args:
-        parts: its parts.
-        token: what stands for ``$T``; None leaves it as it is.
+        parts: the parts of the step.
+        token: the token that replaces ``$T``; None leaves ``$T`` in place.
     """
     texts = [
         part
@@ -75,7 +77,7 @@ def parts_from_json(parts: Any) -> tuple[Part, ...]:
     """Read the parts of a :class:`Raw` from their JSON form.
 
     Raises:
-        ValueError: one is neither a text nor a text with a number.
+        ValueError: a part is neither a text nor a list of a text and a number.
     """
     return tuple(_part(part) for part in parts)
 
@@ -86,4 +88,4 @@ def _part(part: Any) -> Part:
             return part
         case [str(text), int(count)]:
             return text, count
-    raise ValueError(f"neither a text nor [text, count]: {json.dumps(part)[:100]}")
+    raise ValueError(f"expected a text or [text, count], not {json.dumps(part)[:100]}")

@@ -1,4 +1,4 @@
-"""Steps as JSON text: what a case that is to be played again is written in."""
+"""Steps as JSON text, the form in which a case is printed and replayed."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ __all__ = ["steps_from_json", "steps_to_json"]
 
 
 def steps_to_json(steps: Iterable[Step]) -> str:
-    """Write steps so that :func:`steps_from_json` reads them back."""
+    """Return steps as JSON text, which :func:`steps_from_json` reads."""
     return json.dumps([_plain(step) for step in steps], separators=(",", ":"))
 
 
 def steps_from_json(text: str) -> tuple[Step, ...]:
-    """Read steps.
+    """Read steps from JSON text.
 
     Raises:
-        ValueError: it is no JSON, or no list of steps.
+        ValueError: the text is not JSON, or not a list of steps.
     """
     value = json.loads(text)
     if not isinstance(value, list):
-        raise ValueError("a list of steps is expected")
+        raise ValueError("expected a list of steps")
     return tuple(_step(item) for item in value)
 
 
 def _plain(value: Any) -> Any:
-    """A dataclass without what is at its default, so that a case stays short."""
+    """Return a dataclass as JSON-like data without the fields that have their default."""
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if not is_dataclass(value):
@@ -46,7 +46,7 @@ def _plain(value: Any) -> Any:
 
 def _step(item: Any) -> Step:
     if not isinstance(item, dict) or item.get("do") not in STEPS:
-        raise ValueError(f"no such step: {json.dumps(item)[:100]}")
+        raise ValueError(f"unknown step: {json.dumps(item)[:100]}")
     values = {key: value for key, value in item.items() if key != "do"}
     try:
         if "headers" in values:

@@ -1,4 +1,4 @@
-"""A backend's answer to a callback, as data: an ordinary one, or any bytes."""
+"""A backend's answer to a callback, as data: an ordinary answer, or any bytes."""
 
 from __future__ import annotations
 
@@ -7,48 +7,57 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["AT_ONCE", "After", "Fate", "Raw", "Reply", "raw_bytes", "raw_data", "reply_from_data"]
+__all__ = [
+    "AT_ONCE",
+    "After",
+    "Fate",
+    "RawAnswer",
+    "Reply",
+    "raw_bytes",
+    "raw_data",
+    "reply_from_data",
+]
 
-Raw = str | tuple[str | tuple[str, int], ...]
-"""Bytes as latin-1 text. Long ones are pieces: a text, or ``(text, n)`` for n times the text."""
+RawAnswer = str | tuple[str | tuple[str, int], ...]
+"""Bytes as latin-1 text, or as pieces: a text, or ``(text, n)`` for n times the text."""
 
 
 class Fate(StrEnum):
-    """What becomes of a callback."""
+    """The fate of a callback."""
 
     ANSWER = "answer"
-    HOLD = "hold"  # answered when the scenario releases it
+    HOLD = "hold"  # is answered when the scenario releases it
     RESET = "reset"
-    HANG = "hang"  # not answered as long as the session lasts
+    HANG = "hang"  # is not answered while the session lasts
 
 
 class After(StrEnum):
-    """What becomes of the connection after a raw answer."""
+    """The fate of a connection after a raw answer."""
 
     KEEP = "keep"  # open for the next callback
     CLOSE = "close"
     RESET = "reset"
-    WITHHOLD = "withhold"  # open without more, then the tail; see Session.withhold
+    WITHHOLD = "withhold"  # open without further bytes, then the tail; see Session.withhold
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How the backend answers one callback.
+    """A backend's answer to one callback.
 
     Args:
         status: the HTTP status.
         reason: the reason phrase; empty for the standard one.
-        body: the body, which no gateway may look at.
-        sends: bodies of sends made before it answers, ``$T`` being the stream's token.
+        body: the body, which gateways must ignore.
+        sends: the bodies of sends made before the answer; ``$T`` is the stream's token.
         delay: seconds to wait before the answer.
-        interim: statuses of interim answers (1xx) that come before it.
-        fate: whether it answers at all.
-        raw: the whole answer as it is written, instead of all that status, reason, body and
-            interim say; None for an ordinary one. In it, ``$PORT`` is the backend's port.
-        after: what becomes of the connection after a raw answer.
-        tail: what is written when a raw answer is no longer withheld.
-        every: seconds between the bytes of a raw answer; 0 writes it in one piece.
-        times: so many callbacks in a row get this answer.
+        interim: the statuses of the interim answers (1xx) before the answer.
+        fate: whether and when the callback is answered.
+        raw: the whole answer, byte for byte, instead of status, reason, body and interim; None for
+            an ordinary answer. In it, ``$PORT`` is the backend's port.
+        after: what happens to the connection after a raw answer.
+        tail: the bytes written when a raw answer is no longer withheld.
+        every: seconds between the bytes of a raw answer; 0 writes all bytes at once.
+        times: the number of consecutive callbacks that get this answer.
         then: the answers to the callbacks after those, for example to a redirect's target.
     """
 
@@ -59,7 +68,7 @@ class Reply:
     delay: float = 0.0
     interim: tuple[int, ...] = ()
     fate: Fate = Fate.ANSWER
-    raw: Raw | None = None
+    raw: RawAnswer | None = None
     after: After = After.KEEP
     tail: str = ""
     every: float = 0.0
@@ -67,27 +76,27 @@ class Reply:
     then: tuple[Reply, ...] = ()
 
     def chain(self) -> tuple[Reply, ...]:
-        """The answers to this callback and to those that follow it, in order."""
+        """Return the answers to this callback and to those that follow it, in order."""
         return (self,) * self.times + tuple(reply for next_ in self.then for reply in next_.chain())
 
 
 AT_ONCE = Reply()
-"""200, at once."""
+"""The answer 200 without a delay."""
 
 
-def raw_bytes(raw: Raw) -> bytes:
-    """The bytes that a raw answer stands for."""
+def raw_bytes(raw: RawAnswer) -> bytes:
+    """Return the bytes of a raw answer."""
     pieces = (raw,) if isinstance(raw, str) else raw
     texts = (piece if isinstance(piece, str) else piece[0] * piece[1] for piece in pieces)
     return "".join(texts).encode("latin-1")
 
 
 def raw_data(reply: Reply) -> list[dict[str, Any]]:
-    """A reply and those after it as a recording's ``callback_answer_raw``.
+    """Return a reply and those after it as a recording's ``callback_answer_raw``.
 
     Returns:
-        For each answer ``bytes`` (text, or a list of texts and ``[text, n]``), and of ``delay``,
-        ``after``, ``tail``, ``every``, ``times`` what is not at its default.
+        For each answer ``bytes`` (a text, or a list of texts and ``[text, n]``), and those of
+        ``delay``, ``after``, ``tail``, ``every`` and ``times`` that differ from their default.
     """
     plain = {
         name: getattr(reply, name)
@@ -99,15 +108,16 @@ def raw_data(reply: Reply) -> list[dict[str, Any]]:
 
 
 def reply_from_data(data: Mapping[str, Any]) -> Reply:
-    """Read the JSON form of a reply: its fields by name, those at their default left out.
+    """Read a reply from its JSON form: its fields by name, without those at their default.
 
     Raises:
-        ValueError: a field is unknown, or its value is not of the right kind.
+        ValueError: a field is unknown, or its value has the wrong type.
     """
     names = {item.name for item in fields(Reply)}
     values = {key: value for key, value in data.items() if key != "do"}
     if not values.keys() <= names:
-        raise ValueError(f"a reply has no {', '.join(sorted(values.keys() - names))}")
+        unknown = ", ".join(sorted(values.keys() - names))
+        raise ValueError(f"unknown fields of a reply: {unknown}")
     if "sends" in values:
         values["sends"] = tuple(values["sends"])
     if "interim" in values:
@@ -126,4 +136,4 @@ def _piece(item: Any) -> str | tuple[str, int]:
         return item
     if isinstance(item, list) and [type(part) for part in item] == [str, int]:
         return item[0], item[1]
-    raise ValueError(f"a text or [text, count] is expected, not {item!r:.100}")
+    raise ValueError(f"expected a text or [text, count], not {item!r:.100}")

@@ -1,8 +1,9 @@
-"""A scenario as data: what a backend answers, what clients and senders do, what is looked at.
+"""Scenarios as data: what the backend answers, what clients and senders do, what is observed.
 
-A scenario's ``observe`` is a template of the recording's own shape. In it, a string such as
-``$body:s`` stands for something that was seen (here the body of the stream ``s``); all else
-stands for itself. :mod:`gateway_shim.parity.play.stage` plays scenarios.
+A scenario's ``observe`` is a template that has the shape of the recording's entry. In it, a string
+such as ``$body:s`` is a placeholder for something that was seen (here the body of the stream
+``s``); everything else stands for itself. :mod:`gateway_shim.parity.play.placeholders` has the
+placeholders, and :mod:`gateway_shim.parity.play.player` plays scenarios.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ __all__ = ["Process", "Scenario"]
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A gateway process of the scenario's own.
+    """A gateway process that belongs to one scenario.
 
     Args:
-        callback: ``stub``, ``refused``, ``unknown host`` or ``none``; or its CALLBACK_URL,
-            ``$PORT`` being the stub backend's port.
-        heartbeat_seconds: its HEARTBEAT_INTERVAL_SECONDS.
-        environment: more environment; ``$CA`` is the file of the stub backend's authority.
-        start: whether a gateway is started before the first step.
+        callback: ``stub``, ``refused``, ``unknown host`` or ``none``; or the CALLBACK_URL itself,
+            in which ``$PORT`` is the stub backend's port.
+        heartbeat_seconds: the HEARTBEAT_INTERVAL_SECONDS.
+        environment: further environment variables; ``$CA`` is the certificate file of the stub
+            backend's authority.
+        start: whether the gateway is started before the first step.
         backend: the loopback address on which the stub backend listens.
-        tls: whether the stub backend speaks TLS, with a certificate that nobody trusts.
+        tls: whether the stub backend speaks TLS, with a certificate of the kit's own authority.
     """
 
     callback: str = "stub"
@@ -38,23 +40,23 @@ class Process:
     tls: bool = False
 
     @property
-    def is_odd(self) -> bool:
-        """Whether a good gateway may refuse to start like this: then that is what is seen."""
+    def may_refuse_to_start(self) -> bool:
+        """True if a correct gateway may refuse to start like this; the refusal is then recorded."""
         return bool(self.environment) or "$PORT" in self.callback
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One thing to find out about a gateway.
+    """One question about a gateway's behavior.
 
     Args:
-        name: the recording's key.
-        case: its entry there, where the recording's value is a list; else empty.
+        name: the key in the recording.
+        case: the entry under that key, if the recording's value is a list; otherwise empty.
         steps: what happens, in order.
         observe: the template of what is seen.
-        process: the process it needs for itself; None: any will do.
-        seconds: about how long it takes, so that long ones can start first.
-        settle_seconds: how long callbacks that must not come are given to come.
+        process: the process that the scenario needs; None if it can share one.
+        seconds: the approximate duration, so that long scenarios can start first.
+        settle_seconds: the time that unwanted callbacks have to arrive.
     """
 
     name: str
@@ -67,5 +69,5 @@ class Scenario:
 
     @property
     def id(self) -> str:
-        """Name and case, as reports show it."""
+        """The name and the case, as reports show them."""
         return f"{self.name}/{self.case}" if self.case else self.name

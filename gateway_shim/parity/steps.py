@@ -1,4 +1,7 @@
-"""What can happen in a scenario, as data: each kind of step is a class."""
+"""The steps of a scenario, as data: each kind of step is a class.
+
+The actions for these steps are in :mod:`gateway_shim.parity.play.actions`.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,16 @@ from gateway_shim.parity.reply import AT_ONCE, Reply
 
 __all__ = [
     "STEPS",
-    "Attempt",
     "AwaitCallback",
     "AwaitCalls",
-    "Burst",
-    "Crowd",
+    "AwaitExit",
+    "AwaitHeartbeats",
     "Drop",
     "End",
-    "Exit",
     "Fence",
     "Gone",
-    "Heartbeats",
     "Interrupt",
+    "LeaveTogether",
     "ListensOn",
     "OnDisconnect",
     "Open",
@@ -37,8 +38,10 @@ __all__ = [
     "Rest",
     "Send",
     "SendCompressed",
+    "SendMany",
     "Step",
     "Terminate",
+    "TryStart",
 ]
 
 Pairs = tuple[tuple[str, str], ...]
@@ -49,17 +52,17 @@ STREAM_TARGET = "/api/sse/stream?request_id=r1"
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A client asks for a stream.
+    """Request a stream as a client.
 
     Args:
-        stream: what the scenario calls the stream.
+        stream: the name of the stream in the scenario.
         target: the raw request target.
-        headers: more headers than ``Host`` and ``Accept``.
+        headers: headers besides ``Host`` and ``Accept``.
         method: the request method.
         version: the HTTP version.
-        reply: how the backend answers the connect callback.
-        until: ``head``: wait for the answer's head; ``callback``: for the connect callback.
-        receive_buffer: size of the client's kernel buffer, bytes.
+        reply: the backend's answer to the connect callback.
+        until: ``head``: wait for the answer's head; ``callback``: wait for the connect callback.
+        receive_buffer: the size of the client's kernel buffer, bytes.
     """
 
     stream: str = "s"
@@ -74,7 +77,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """``POST /internal/send`` of a JSON body; ``$T`` is the stream's token."""
+    """Send ``POST /internal/send`` with a JSON body; ``$T`` is the stream's token."""
 
     body: Any
     name: str = "answer"
@@ -83,15 +86,15 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class SendCompressed:
-    """A :class:`Send` with a Content-Encoding.
+    """Send a :class:`Send` with a Content-Encoding.
 
     Args:
         body: the JSON body; ``$T`` is the stream's token.
         coding: the Content-Encoding.
         packing: how the body is compressed; see ``PACKINGS`` in
-        :mod:`gateway_shim.parity.play.client`.
-        name: what the scenario calls the answer.
-        stream: which stream.
+            :mod:`gateway_shim.parity.play.client`.
+        name: the name of the answer in the scenario.
+        stream: the stream.
     """
 
     body: Any
@@ -103,7 +106,7 @@ class SendCompressed:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """``POST /internal/send`` of any bytes, given as latin-1, with any Content-Type or none."""
+    """Send ``POST /internal/send`` with any bytes, given as latin-1, and any or no Content-Type."""
 
     raw: str
     content_type: str | None = "application/json"
@@ -112,7 +115,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Any other request, answered whole."""
+    """Send any other request and read its whole answer."""
 
     method: str
     target: str
@@ -123,12 +126,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Send a mark to a stream and read up to it: whatever came before it is there then.
+    """Send a mark to a stream and read up to the mark, so that everything before it has been read.
 
     Args:
-        stream: which stream; the mark itself is taken out of what was seen.
-        forget: whether what came before it is taken out too.
-        keep: if not empty, what came before it is the value ``bytes:KEEP``, and is taken out.
+        stream: the stream; the mark itself is removed from what was seen.
+        forget: whether what came before the mark is removed, too.
+        keep: if not empty, what came before the mark becomes the value ``bytes:KEEP`` and is
+            removed.
     """
 
     stream: str = "s"
@@ -145,7 +149,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """The client goes away, politely or by a reset."""
+    """Close the client's connection, in an orderly way or by a reset."""
 
     stream: str = "s"
     reset: bool = False
@@ -153,31 +157,31 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class AwaitCallback:
-    """Wait until the backend has been told that a stream is gone."""
+    """Wait until the backend has received the disconnect callback of a stream."""
 
     stream: str = "s"
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitCalls:
-    """Wait until the backend has been called that often, by callbacks and by what redirects do."""
+    """Wait until the backend has received that many requests, those after redirects included."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Let the callbacks go that are held."""
+    """Let the held callbacks continue."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnDisconnect:
-    """How disconnect callbacks are answered from now on.
+    """Set the answer to all disconnect callbacks from now on.
 
     Args:
-        sends: what is sent while such a callback is being answered.
-        status: the answer's status.
-        reply: the whole answer, instead of the two.
+        sends: the bodies of sends made while such a callback is being answered.
+        status: the status of the answer.
+        reply: the whole answer, instead of the other two.
     """
 
     sends: tuple[Any, ...] = ()
@@ -187,7 +191,7 @@ class OnDisconnect:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """Send until the answer is no longer 200: the token is gone then."""
+    """Send to a stream until the answer is no longer 200, which means that the token is gone."""
 
     name: str = "gone"
     stream: str = "s"
@@ -195,13 +199,13 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Let time go by: for what must not happen in it, or to put two clocks out of step."""
+    """Wait, so that something unwanted could happen, or so that two clocks get out of step."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Burst:
+class SendMany:
     """Send ``count`` numbered events one after the other; the value is ``in_order:STREAM``."""
 
     count: int
@@ -209,8 +213,8 @@ class Burst:
 
 
 @dataclass(frozen=True, slots=True)
-class Heartbeats:
-    """Wait for that many heartbeats; values: ``first_after:STREAM`` and ``apart:STREAM``."""
+class AwaitHeartbeats:
+    """Wait for ``count`` heartbeats; the values are ``first_after:STREAM`` and ``apart:STREAM``."""
 
     count: int
     stream: str = "s"
@@ -221,9 +225,9 @@ class Overflow:
     """Send to a client that does not read; the value is ``ended:STREAM``.
 
     Args:
-        size: bytes of each event's data.
-        count: at most that many events.
-        stream: whose client it is.
+        size: the bytes of each event's data.
+        count: the largest number of events.
+        stream: the stream of the client.
     """
 
     size: int
@@ -233,29 +237,29 @@ class Overflow:
 
 @dataclass(frozen=True, slots=True)
 class Terminate:
-    """SIGTERM; the values are ``exit_code`` and ``seconds`` (to the next 5)."""
+    """Send SIGTERM to the gateway; the values are ``exit_code`` and ``seconds`` (in whole tens)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
-    """Clients that open a stream each and then all leave at once; the value is ``held``.
+class LeaveTogether:
+    """Open ``count`` streams and close them all at the same time; the value is ``held``.
 
     Args:
-        count: how many they are. The backend holds what it is told of their end, and ``held`` is
-            how many disconnect callbacks wait for their answer at the same time.
+        count: the number of streams. The backend holds their disconnect callbacks, and ``held`` is
+            the largest number of callbacks that waited for an answer at the same time.
     """
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """Start a gateway in an environment in which it may not run, and stop it again.
+class TryStart:
+    """Start a gateway in an environment in which it may refuse to run, and stop it.
 
     Args:
-        environment: what is different from the stage's own gateway.
-        name: the values are ``exit:NAME``, None if it runs, and ``answers:NAME``, the statuses
-            of a stream and of ``/readyz`` if it does.
+        environment: the variables that differ from those of the scenario's own gateway.
+        name: the values are ``exit:NAME``, which is None if the gateway runs, and ``answers:NAME``,
+            the statuses of a stream and of ``/readyz`` if it runs.
     """
 
     environment: Mapping[str, str]
@@ -263,17 +267,17 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Exit:
-    """Start a gateway in a bad environment; values: ``exit:NAME``, ``logged:NAME``."""
+class AwaitExit:
+    """Start a gateway in a bad environment; the values are ``exit:NAME`` and ``logged:NAME``."""
 
     environment: Mapping[str, str]
     name: str
 
 
 Step = (
-    Open | Send | SendCompressed | Post | Request | Fence | End | Drop | AwaitCallback | AwaitCalls
-    | Release | OnDisconnect | Gone | Pause | Burst | Heartbeats | Overflow | Terminate | Crowd
-    | Attempt | Exit | Raw | Rest | Interrupt | ListensOn
+    Open | Send | SendCompressed | SendMany | Post | Request | Raw | Rest | Fence | End | Drop
+    | Gone | Overflow | AwaitHeartbeats | LeaveTogether | OnDisconnect | Release | AwaitCallback
+    | AwaitCalls | Pause | Interrupt | Terminate | TryStart | AwaitExit | ListensOn
 )  # fmt: skip
 
 STEPS: dict[str, type[Any]] = {step.__name__: step for step in Step.__args__}

@@ -1,7 +1,7 @@
-"""What all streams of a gateway hold back together, and how much that may be. Pure.
+"""The budget for all bytes that the streams of a gateway hold back. Pure.
 
-Counted is what is in memory: the bytes of a broadcast that many slow clients have not taken are
-one object, and count once, as long as one of them still holds it.
+The budget counts memory: the bytes of a broadcast that many slow clients have not taken are one
+object, and count once while at least one stream holds them.
 """
 
 from __future__ import annotations
@@ -13,29 +13,32 @@ __all__ = ["UNLIMITED", "BufferBudget"]
 
 
 class BufferBudget:
-    """Counts the pieces that streams hold back. Shared by the streams of one gateway.
+    """Counts the pieces of bytes that streams hold back. All streams of a gateway share one.
 
     Args:
-        limit: bytes that all of them may take.
+        limit: the bytes that all streams together may hold.
 
     Attributes:
-        size: bytes that they take now.
-        waiting: bytes that clients have not taken yet, counted for each client.
+        limit: the bytes that all streams together may hold.
+        size: the bytes that they hold now.
+        waiting: the bytes that clients have not taken yet, counted for each client.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.size = 0
         self.waiting = 0
-        self._holders: dict[int, int] = {}  # by the id of an object, which lives while it is held
+        # The number of streams that hold an object, by its id. The id stays valid: a held object
+        # lives.
+        self._holders: dict[int, int] = {}
 
     @property
     def exceeded(self) -> bool:
-        """Whether streams hold more than they may."""
+        """True if the streams hold more than the limit."""
         return self.size > self.limit
 
     def hold(self, piece: bytes | memoryview) -> None:
-        """Count a piece that a stream holds from now on."""
+        """Count a piece that a stream begins to hold."""
         whole = _whole(piece)
         holders = self._holders.get(id(whole), 0)
         self._holders[id(whole)] = holders + 1
@@ -43,7 +46,7 @@ class BufferBudget:
             self.size += len(whole)
 
     def release(self, piece: bytes | memoryview) -> None:
-        """Count a piece that a stream does not hold any more."""
+        """Stop counting a piece for a stream that no longer holds it."""
         whole = _whole(piece)
         holders = self._holders.pop(id(whole)) - 1
         if holders:
@@ -58,14 +61,14 @@ def _whole(piece: bytes | memoryview) -> bytes:
 
 
 class _Unlimited(BufferBudget):
-    """Counts nothing."""
+    """A budget that counts nothing."""
 
     def hold(self, piece: bytes | memoryview) -> None:
-        """Count nothing."""
+        """Do nothing."""
 
     def release(self, piece: bytes | memoryview) -> None:
-        """Count nothing."""
+        """Do nothing."""
 
 
 UNLIMITED = _Unlimited(sys.maxsize)
-"""For streams that share no budget."""
+"""The budget of streams that share none."""

@@ -1,4 +1,4 @@
-"""An event as the bytes that a browser reads: dialects, comments, chunk framing. Pure.
+"""An event as the bytes that a browser reads: dialects, comments, body framing. Pure.
 
 Sources: WHATWG HTML, "Server-sent events", for the event stream format; RFC 9112, section 7.1,
 for the chunked transfer coding; the contract, "Wire dialects", for the two dialects.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from gateway_shim.protocol import json_text
 
@@ -16,9 +16,11 @@ __all__ = [
     "HEARTBEAT",
     "LAST_CHUNK",
     "READY",
+    "BodyFraming",
     "Dialect",
     "Event",
     "Frame",
+    "check_event_name",
     "encode",
     "frame",
     "rejected",
@@ -26,31 +28,51 @@ __all__ = [
 ]
 
 LAST_CHUNK = b"0\r\n\r\n"
-"""The end of a chunked body: a stream that ends from our side ends with this."""
+"""The end of a chunked body. A stream that the server ends, ends with these bytes."""
 
-# The three line ends of the event stream format, and no other: str.splitlines() would also
-# break data at U+2028, U+0085 and \v, which browsers do not.
+# The three line ends of the event stream format. str.splitlines() would also break data at
+# U+2028, U+0085 and \v, which browsers do not.
 _LINE_END = re.compile("\r\n|\r|\n")
-_NO_NAME = re.compile("[\r\n\0]")
+_UNSAFE_IN_NAME = re.compile("[\r\n\0]")
+
+
+class BodyFraming(Enum):
+    """The framing of a stream's body: how the client sees where the body ends."""
+
+    CHUNKED = "chunked"
+    """The chunked transfer coding. The last chunk ends the body."""
+    BARE = "bare"
+    """No framing, for HTTP/1.0 clients. The end of the connection ends the body."""
 
 
 class Dialect(StrEnum):
-    """How a named event is written; the contract's "Wire dialects"."""
+    """The way in which a named event is written; the contract's "Wire dialects"."""
 
     NAMED = "named"
     ENVELOPE = "envelope"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What a sender wants a browser to get.
-
-    Args:
-        name: the event's type; None or empty for the default type ``message``.
-        data: the text; any line ends in it arrive as ``\\n``.
+def check_event_name(name: str) -> str:
+    """Return a name that an event may have (divergence 2).
 
     Raises:
         ValueError: the name holds CR, LF or NUL, with which it could forge further lines.
+    """
+    if _UNSAFE_IN_NAME.search(name):
+        raise ValueError(f"an event's name must not hold CR, LF or NUL: {name!r}")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event, as a sender gives it.
+
+    Args:
+        name: the event's type; None or empty for the default type ``message``.
+        data: the text. All line ends in the text arrive as ``\\n``.
+
+    Raises:
+        ValueError: the name holds CR, LF or NUL. Such a name could forge further lines.
     """
 
     name: str | None
@@ -58,25 +80,29 @@ class Event:
 
     def __post_init__(self) -> None:
         """Check the name."""
-        if self.name is not None and _NO_NAME.search(self.name):
-            raise ValueError(f"an event's name must not hold CR, LF or NUL: {self.name!r}")
+        if self.name is not None:
+            check_event_name(self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The same bytes for both kinds of body, encoded once and sent to any number of streams.
+    """The bytes of an event or a comment, encoded once and sent to any number of streams.
 
     Args:
-        bare: for HTTP/1.0, whose body lasts until the connection is closed.
-        chunked: for HTTP/1.1, one chunk.
+        bare: the bytes for a bare body.
+        chunked: the same bytes as one chunk.
     """
 
     bare: bytes
     chunked: bytes
 
+    def in_form(self, framing: BodyFraming) -> bytes:
+        """Return the bytes in the form that a body needs."""
+        return self.chunked if framing is BodyFraming.CHUNKED else self.bare
+
 
 def frame(payload: bytes) -> Frame:
-    """Wrap bytes for sending; an empty payload stays empty (a chunk of length 0 ends a body)."""
+    """Make a frame of bytes. An empty payload stays empty: a chunk of length 0 ends a body."""
     if not payload:
         return Frame(b"", b"")
     return Frame(payload, b"%x\r\n%b\r\n" % (len(payload), payload))
@@ -86,13 +112,13 @@ def encode(event: Event, dialect: Dialect) -> bytes:
     """Encode one event.
 
     Args:
-        event: what to send.
+        event: the event.
         dialect: NAMED writes ``event:`` and ``data:`` lines. ENVELOPE writes a named event as
-            one JSON document; ``ready`` and ``rejected`` stay ordinary events there.
+            one JSON document, except ``ready`` and ``rejected``, which stay ordinary events.
 
     Returns:
-        The UTF-8 bytes, with the blank line that ends the event. Surrogates that stand alone
-        become U+FFFD, as in every UTF-8 encoder of the web.
+        The UTF-8 bytes, with the blank line that ends the event. A surrogate without its pair
+        becomes U+FFFD, as in every UTF-8 encoder of the web.
     """
     if dialect is Dialect.ENVELOPE and event.name:
         if event.name == "ready":
@@ -105,7 +131,7 @@ def encode(event: Event, dialect: Dialect) -> bytes:
 
 
 def _payload(data: str) -> str:
-    """Data as a JSON value: as given where it is JSON, a string otherwise (divergence 6)."""
+    """Return data as a JSON value: unchanged if it is JSON, else as a string (divergence 6)."""
     if not data:
         return "null"
     return data if json_text.is_json(data) else json_text.quote(data)
@@ -123,14 +149,14 @@ def _utf8(text: str) -> bytes:
 
 
 READY = frame(encode(Event("ready", ""), Dialect.ENVELOPE))
-"""What the envelope dialect writes once a stream is open."""
+"""The event that the envelope dialect writes once a stream is open."""
 
 HEARTBEAT = frame(b": heartbeat\n\n")
-"""A comment: browsers ignore it, proxies see traffic."""
+"""The heartbeat: a comment. Browsers ignore comments, and proxies see traffic."""
 
 
 def rejected(status: int, message: str) -> Frame:
-    """The one event of a stream that the backend refused, in the envelope dialect.
+    """Make the only event of a stream that the backend has refused, in the envelope dialect.
 
     Args:
         status: the HTTP status of the backend's answer.
@@ -141,19 +167,19 @@ def rejected(status: int, message: str) -> Frame:
 
 
 def with_retry(event: bytes, milliseconds: int) -> bytes:
-    """Add ``retry:`` to an encoded event: how long the browser waits before it reconnects.
+    """Add ``retry:`` to an encoded event: the pause before the browser reconnects.
 
-    The field is written inside the event's own block. Browsers would accept a block of its own,
-    but strict clients dispatch such a block as an event without data and fail at it, and htmx 4
-    drops it together with its field.
+    The field is written inside the event's block. Browsers would accept a separate block, but
+    strict clients dispatch such a block as an event without data and fail at it, and htmx 4 drops
+    the block together with its field.
 
     Args:
         event: the bytes of one event, as :func:`encode` returns them.
         milliseconds: the pause.
 
     Raises:
-        ValueError: ``event`` is empty or a comment, so the field would stand alone.
+        ValueError: ``event`` is empty or a comment, so the field would be in a separate block.
     """
     if not event or event.startswith(b":"):
-        raise ValueError(f"retry: needs an event to stand in; got {event!r}")
+        raise ValueError(f"retry: needs an event to be part of; got {event!r}")
     return b"retry: %d\n%b" % (milliseconds, event)

@@ -1,7 +1,7 @@
-"""The first event of a stream: it tells the browser its normal reconnection pause. Pure.
+"""The first event of a stream, which tells the browser its normal reconnection pause. Pure.
 
-A browser keeps the last ``retry:`` that it was told for as long as its page lives. A drain draws
-a pause for each stream, so the first event of the next stream must take that pause back.
+A browser keeps the last ``retry:`` that it was told until its page is closed. A drain draws a
+different pause for each stream, so the first event of the next stream must replace that pause.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["FirstEvent"]
 
 
 class FirstEvent:
-    """Adds ``retry:`` to the first event of each stream; one object for all streams.
+    """Adds ``retry:`` to the first event of each stream. All streams share one object.
 
     Args:
         retry_ms: the pause, milliseconds.
@@ -21,7 +21,8 @@ class FirstEvent:
 
     def __init__(self, retry_ms: int) -> None:
         self._retry_ms = retry_ms
-        # A broadcast may be the first event of thousands of streams: they share one copy.
+        # The last frame and its copy with retry. A broadcast may be the first event of thousands
+        # of streams: they share one copy.
         self._last: tuple[Frame, Frame] | None = None
 
     def __call__(self, frame: Frame) -> Frame:

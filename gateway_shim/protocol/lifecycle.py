@@ -1,281 +1,143 @@
-"""One stream's states and its bounded outbox. Sans-I/O: no socket, no clock, no thread.
+"""The life of a stream: one enum of states and one table of transitions. Pure.
 
-::
+Theory of operation
+===================
 
-    CONNECTING ──accept──▶ OPEN ──close──▶ CLOSING ──flushed──▶ CLOSED
-        │                   │                │
-        └── refuse, lose ───┴───── lose ─────┴────────────────▶ CLOSED
+A stream begins when a browser asks for it and ends when its socket is released. Its whole life is
+one value, :attr:`Stream.state <gateway_shim.protocol.stream.Stream.state>`, and every change of
+that value is an entry of :data:`TRANSITIONS`. The picture below is compared with the table by
+tests/gateway_shim/protocol/test_lifecycle.py::
 
-CONNECTING: the backend is being asked; sends are held back. OPEN: sends are written.
-CLOSING: the last bytes are on their way, nothing more is taken. CLOSED: over.
+    While the backend is asked. The socket is the server's; sends are held back.
+      CONNECTING                         ─ HOLD_CLOSE ▶ CLOSE_HELD
+      CONNECTING, CLOSE_HELD, OVERFLOWED ─ OVERFLOW   ▶ OVERFLOWED
+      CONNECTING, CLOSE_HELD, OVERFLOWED ─ ACCEPT     ▶ OPEN
+      CONNECTING, CLOSE_HELD, OVERFLOWED ─ REJECT     ▶ CLOSING
+      CONNECTING, CLOSE_HELD, OVERFLOWED ─ REFUSE     ▶ RETURNED
+      CONNECTING, CLOSE_HELD, OVERFLOWED ─ LOSE       ▶ RETURNED
+
+    From here on the socket is the stream's. Sends are written.
+      OPEN                               ─ CLOSE      ▶ CLOSING
+      OPEN                               ─ LOSE       ▶ CLOSED
+
+    The last bytes are written. Sends no longer find the stream.
+      CLOSING                            ─ LATE       ▶ OVERDUE
+      CLOSING, OVERDUE                   ─ FLUSH      ▶ LINGERING
+      CLOSING, OVERDUE, LINGERING        ─ LOSE       ▶ CLOSED
+
+Three modules share the work:
+
+- This module says what may happen. It knows no stream, no bytes and no socket.
+- :mod:`gateway_shim.protocol.stream` holds one stream: its state, and what waits for the backend's
+  answer. :meth:`Stream.accept <gateway_shim.protocol.stream.Stream.accept>` returns what to do
+  next. Bytes that wait for the client are in an :class:`~gateway_shim.protocol.outbox.Outbox`.
+- :mod:`gateway_shim.streams` does the I/O. The gateway's modules apply the events that they decide
+  (ACCEPT, REJECT, REFUSE, CLOSE, LATE), and :mod:`gateway_shim.streams.connection` applies the
+  events of the socket (FLUSH, LOSE).
+
+What may never happen:
+
+- An event that the table does not list raises
+  :class:`~gateway_shim.errors.InvalidTransition`, and the state stays as it was.
+- No state is entered a second time (OVERFLOWED may be confirmed), and nothing leaves RETURNED or
+  CLOSED.
+- A socket is released in the same step that enters RETURNED or CLOSED, and never otherwise.
+- A stream that was never OPEN gets no disconnect callback.
+
+Where the races are: the backend is asked in a callback that may take seconds, and other greenlets
+run meanwhile. The client may leave (LOSE), the backend may send to the token from inside the
+callback (held back), a send may say close (HOLD_CLOSE), the budget may be exceeded (OVERFLOW). So
+the state must be looked at again when the callback returns. Between ACCEPT and the first bytes no
+other greenlet runs.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
 from enum import Enum
 
 from gateway_shim.errors import InvalidTransition
-from gateway_shim.protocol import event_stream as wire
-from gateway_shim.protocol.backend_start import Boot
-from gateway_shim.protocol.buffer_budget import UNLIMITED, BufferBudget
-from gateway_shim.protocol.event_stream import Frame
 
-__all__ = ["TRANSITIONS", "Outbox", "OutboxFull", "Stream", "StreamEvent", "StreamState"]
+__all__ = ["CONNECTING_STATES", "OVER_STATES", "TRANSITIONS", "StreamEvent", "StreamState", "after"]
 
 
 class StreamState(Enum):
-    """Where a stream is in its life."""
+    """The states of a stream."""
 
     CONNECTING = "connecting"
+    """The backend is being asked. Sends are held back."""
+    CLOSE_HELD = "close held"
+    """The backend is being asked, and a send has said close. Later sends are dropped."""
+    OVERFLOWED = "overflowed"
+    """The backend is being asked, and more was sent than may be held back. The stream must end."""
     OPEN = "open"
+    """The backend has accepted the stream. Sends are written."""
     CLOSING = "closing"
+    """The last bytes are being written. Nothing more is taken."""
+    OVERDUE = "overdue"
+    """The stream is closing, and its client has not read for up to one heartbeat interval."""
+    LINGERING = "lingering"
+    """The kernel has the last byte, and our side has hung up. The client may hang up, too."""
+    RETURNED = "returned"
+    """The stream is over and was never open. Its socket went back to the server."""
     CLOSED = "closed"
+    """The stream is over. Its socket is closed."""
 
 
 class StreamEvent(Enum):
-    """What can happen to a stream."""
+    """The events in the life of a stream."""
 
+    HOLD_CLOSE = "hold close"
+    """A send said close while the backend was being asked."""
+    OVERFLOW = "overflow"
+    """More was sent than may be held back, or the budget of all streams was exceeded."""
     ACCEPT = "accept"
-    """The backend said yes."""
+    """The backend has accepted the stream."""
     REFUSE = "refuse"
-    """The backend said no, or nothing."""
+    """The backend, or a limit, has refused the stream. The answer is the server's to write."""
+    REJECT = "reject"
+    """The stream was refused, and the refusal is written inside it as its only event."""
     CLOSE = "close"
-    """The server ends it; what was sent before still arrives."""
-    FLUSHED = "flushed"
-    """The last byte of a closing stream is with the kernel."""
+    """The server ends the stream. What was sent before still arrives."""
+    LATE = "late"
+    """A heartbeat was due, and last bytes were still waiting."""
+    FLUSH = "flush"
+    """The kernel has taken the last byte of a closing stream."""
     LOSE = "lose"
-    """The client is gone, a write failed, or the outbox is full."""
+    """The connection is over: the client has left, a write has failed, or the gateway cuts it."""
 
+
+CONNECTING_STATES = (StreamState.CONNECTING, StreamState.CLOSE_HELD, StreamState.OVERFLOWED)
+"""The states of a stream whose backend is being asked. Its socket is still the server's."""
+
+OVER_STATES = (StreamState.RETURNED, StreamState.CLOSED)
+"""The states of a stream that is over. Its socket has been released."""
 
 TRANSITIONS: dict[tuple[StreamState, StreamEvent], StreamState] = {
-    (StreamState.CONNECTING, StreamEvent.ACCEPT): StreamState.OPEN,
-    (StreamState.CONNECTING, StreamEvent.REFUSE): StreamState.CLOSED,
-    (StreamState.CONNECTING, StreamEvent.LOSE): StreamState.CLOSED,
+    (StreamState.CONNECTING, StreamEvent.HOLD_CLOSE): StreamState.CLOSE_HELD,
+    **{(state, StreamEvent.OVERFLOW): StreamState.OVERFLOWED for state in CONNECTING_STATES},
+    **{(state, StreamEvent.ACCEPT): StreamState.OPEN for state in CONNECTING_STATES},
+    **{(state, StreamEvent.REJECT): StreamState.CLOSING for state in CONNECTING_STATES},
+    **{(state, StreamEvent.REFUSE): StreamState.RETURNED for state in CONNECTING_STATES},
+    **{(state, StreamEvent.LOSE): StreamState.RETURNED for state in CONNECTING_STATES},
     (StreamState.OPEN, StreamEvent.CLOSE): StreamState.CLOSING,
     (StreamState.OPEN, StreamEvent.LOSE): StreamState.CLOSED,
-    (StreamState.CLOSING, StreamEvent.FLUSHED): StreamState.CLOSED,
+    (StreamState.CLOSING, StreamEvent.LATE): StreamState.OVERDUE,
+    (StreamState.CLOSING, StreamEvent.FLUSH): StreamState.LINGERING,
+    (StreamState.OVERDUE, StreamEvent.FLUSH): StreamState.LINGERING,
     (StreamState.CLOSING, StreamEvent.LOSE): StreamState.CLOSED,
+    (StreamState.OVERDUE, StreamEvent.LOSE): StreamState.CLOSED,
+    (StreamState.LINGERING, StreamEvent.LOSE): StreamState.CLOSED,
 }
+"""The state that follows each state and event. An event that is not listed is not allowed."""
 
 
-_JOINED_BYTES = 32 * 1024
-"""Small pieces are joined up to about this size: a quarter of a usual socket buffer."""
+def after(state: StreamState, event: StreamEvent) -> StreamState:
+    """Return the state that follows an event.
 
-
-class OutboxFull(Exception):
-    """A client left more bytes unread than it may; divergence 7. The stream must end."""
-
-
-class Outbox:
-    """The bytes of one stream that the kernel has not taken yet; at most ``limit`` of them.
-
-    Args:
-        limit: bytes.
-        budget: where they are counted, with those of other streams.
+    Raises:
+        InvalidTransition: the state does not allow the event.
     """
-
-    __slots__ = ("_budget", "_pieces", "_written", "limit", "size")
-
-    def __init__(self, limit: int, budget: BufferBudget = UNLIMITED) -> None:
-        # As they came: a broadcast's bytes are one object in the outboxes of all slow clients, and
-        # cost each of them a reference (a memoryview of each would be as large as the event).
-        self._pieces: deque[bytes | memoryview] = deque()
-        self._written = 0  # of the first piece
-        self._budget = budget
-        self.limit = limit
-        self.size = 0
-
-    def put(self, data: bytes | memoryview, *, final: bool = False) -> None:
-        """Append bytes; those that are shared between streams are not copied.
-
-        Args:
-            data: the bytes.
-            final: the last ones of all. They always fit, so that a stream that is as full as it
-                may be can still end cleanly.
-
-        Raises:
-            OutboxFull: it would hold more than ``limit`` bytes; nothing was appended.
-        """
-        if self.size + len(data) > self.limit and not final:
-            raise OutboxFull
-        self._pieces.append(data)
-        self.size += len(data)
-        self._budget.hold(data)
-        self._budget.waiting += len(data)
-
-    def head(self) -> memoryview:
-        """The bytes to write next: many small pieces joined, so that one write takes them all.
-
-        Call :meth:`advance` with how many of them were written.
-
-        Raises:
-            IndexError: the outbox is empty.
-        """
-        if len(self._pieces) > 1 and len(self._pieces[0]) - self._written < _JOINED_BYTES:
-            self._join()
-        return memoryview(self._pieces[0])[self._written :]
-
-    def _join(self) -> None:
-        size, parts = -self._written, []
-        while self._pieces and size < _JOINED_BYTES:
-            parts.append(self._pieces.popleft())
-            size += len(parts[-1])
-        joined = b"".join(parts)[self._written :]
-        self._pieces.appendleft(joined)
-        self._written = 0
-        for part in parts:
-            self._budget.release(part)
-        self._budget.hold(joined)
-
-    def advance(self, count: int) -> None:
-        """Forget ``count`` bytes of the head."""
-        self.size -= count
-        self._budget.waiting -= count
-        self._written += count
-        if self._written == len(self._pieces[0]):
-            self._budget.release(self._pieces.popleft())
-            self._written = 0
-
-    def clear(self) -> None:
-        """Forget everything: nobody will write it any more."""
-        for piece in self._pieces:
-            self._budget.release(piece)
-        self._budget.waiting -= self.size
-        self._pieces.clear()
-        self.size = self._written = 0
-
-
-class Stream:
-    """One connection: who it is, its state, and what it holds back while connecting.
-
-    Args:
-        token: the stream's own name, made by the gateway.
-        request: its request in compact form
-        (:func:`gateway_shim.protocol.stream_request.pack_request`).
-        chunked: whether its body is chunked (HTTP/1.1) or bare (HTTP/1.0).
-        limit: how many bytes it may hold back.
-        budget: where what it holds back is counted, with what other streams do.
-        first_event: adds to the stream's first event what only that one carries; None: nothing.
-
-    Attributes:
-        boot: which start of the backend has accepted it, if the backend says it.
-    """
-
-    __slots__ = (
-        "_first_event",
-        "_held",
-        "_held_bytes",
-        "boot",
-        "budget",
-        "chunked",
-        "close_held",
-        "limit",
-        "request",
-        "state",
-        "token",
-    )
-
-    def __init__(
-        self,
-        token: str,
-        request: bytes,
-        *,
-        chunked: bool,
-        limit: int,
-        budget: BufferBudget = UNLIMITED,
-        first_event: Callable[[Frame], Frame] | None = None,
-    ) -> None:
-        self.token = token
-        self.request = request
-        self.chunked = chunked
-        self.limit = limit
-        self.budget = budget
-        self.state = StreamState.CONNECTING
-        self.boot: Boot | None = None
-        self.close_held = False
-        self._first_event = first_event  # shared by all streams; None once it has been used
-        self._held: list[bytes] | None = None
-        self._held_bytes = 0
-
-    def apply(self, event: StreamEvent) -> None:
-        """Move to the next state.
-
-        Raises:
-            InvalidTransition: the state does not allow it; nothing was changed.
-        """
-        try:
-            self.state = TRANSITIONS[self.state, event]
-        except KeyError:
-            raise InvalidTransition(self.state, event) from None
-
-    def bytes_of(self, frame: Frame) -> bytes:
-        """The form of a frame that this stream's body needs."""
-        return frame.chunked if self.chunked else frame.bare
-
-    @property
-    def awaits_first_event(self) -> bool:
-        """Return whether the next event is the first one, which differs from what others get."""
-        return self._first_event is not None
-
-    def event_bytes(self, frame: Frame) -> bytes:
-        """The form of an event that this stream's body needs, the first one with its addition.
-
-        Not for comments, which are no events.
-        """
-        first_event = self._first_event
-        if first_event is not None:
-            self._first_event = None
-            frame = first_event(frame)
-        return self.bytes_of(frame)
-
-    def skip_first_event(self) -> None:
-        """Send even the first event as it is: it has its own ``retry:``, such as a farewell."""
-        self._first_event = None
-
-    @property
-    def last_bytes(self) -> bytes:
-        """What ends its body: the last chunk, or nothing but the connection's end."""
-        return wire.LAST_CHUNK if self.chunked else b""
-
-    @property
-    def overflowed(self) -> bool:
-        """Whether more was sent while connecting than may be held: it must end once it opens."""
-        return self._held_bytes > self.limit
-
-    def hold(self, frame: Frame | None, *, close: bool) -> None:
-        """Keep a send that came while connecting; what follows a close is dropped.
-
-        Raises:
-            OutboxFull: more than ``limit`` bytes were sent; see :attr:`overflowed`.
-        """
-        if self.close_held:
-            return
-        if frame is not None:
-            data = self.event_bytes(frame)
-            self._held_bytes += len(data)
-            if self.overflowed:
-                raise OutboxFull
-            if self._held is None:
-                self._held = []
-            self._held.append(data)
-            self.budget.hold(data)
-        self.close_held = close
-
-    def take_held(self) -> list[bytes]:
-        """What was kept, oldest first; it is then forgotten."""
-        held, self._held = self._held or [], None
-        for data in held:
-            self.budget.release(data)
-        return held
-
-    @property
-    def held_bytes(self) -> int:
-        """Bytes that are kept because they came while connecting."""
-        return self._held_bytes if self._held else 0
-
-    def drop_held(self) -> None:
-        """Forget what was kept, and be :attr:`overflowed`: the stream must end once it opens."""
-        self.take_held()
-        self._held_bytes = self.limit + 1
+    try:
+        return TRANSITIONS[state, event]
+    except KeyError:
+        raise InvalidTransition(state, event) from None

@@ -1,4 +1,4 @@
-"""What can be set on a gateway."""
+"""The settings of a gateway."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Cors", "GatewayConfig"]
 
 _CONTRACT = dict(CORS_HEADERS)
 
-# As browsers serialise one (RFC 6454, section 6.2).
+# An origin as browsers serialize it (RFC 6454, section 6.2).
 _ORIGIN = re.compile(
     r"(?:http://(?!.*:80$)|https://(?!.*:443$))(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 )
@@ -27,7 +27,7 @@ class Cors:
     """The web origins that may read streams and answers. The defaults are the contract's.
 
     Args:
-        origins: origins such as ``https://app.example``; ``*`` for every one; none: closed.
+        origins: origins such as ``https://app.example``; ``*`` for all; empty: no origin.
         methods: the methods that pages may use.
         request_headers: the headers that pages may set.
     """
@@ -44,14 +44,14 @@ class Cors:
         with ``fetch`` set Last-Event-ID and Authorization themselves.
 
         Raises:
-            InvalidConfiguration: an entry is no origin.
+            InvalidConfiguration: an entry is not an origin.
         """
         origins = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
         for origin in origins:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise InvalidConfiguration(
-                    f"{origin!r} is no origin as browsers send it: write https://host[:port] in"
-                    " small letters, without the scheme's own port, or * for all"
+                    f"{origin!r} is not an origin as browsers send it; write https://host[:port]"
+                    " in lower case, without the scheme's default port, or * for all origins"
                 )
         return cls(
             origins,
@@ -62,13 +62,13 @@ class Cors:
     def headers(
         self, request_headers: Mapping[str, str | list[str]]
     ) -> tuple[tuple[str, str], ...]:
-        """The CORS headers of an answer.
+        """Return the CORS headers of an answer.
 
-        A listed origin may send cookies. Where every origin may read, none may: the browser would
-        refuse the answer (Fetch standard, section "CORS protocol and credentials").
+        A listed origin may send cookies. If all origins may read, no origin may send cookies: the
+        browser would refuse the answer (Fetch standard, section "CORS protocol and credentials").
 
         Args:
-            request_headers: the request's, names in lower case.
+            request_headers: the request's headers, names in lower case.
         """
         allowed = (
             ("Access-Control-Allow-Methods", self.methods),
@@ -92,26 +92,28 @@ class GatewayConfig:
     """A gateway's settings.
 
     Args:
-        dialect: how named events are written.
-        heartbeat_interval: seconds between a stream's comments.
-        max_buffer_bytes: what a slow client may leave unread before its stream is ended.
-        max_total_buffer_bytes: what all clients together may leave unread; over it, the streams
-            with the most of it are ended. What several clients share counts once.
-        max_connections: streams at a time; None: no limit.
-        max_connections_per_address: streams at a time from one address; None: no limit.
-        proxies: whose word about a client's address is taken; the default: nobody's.
-        max_pending_connects: connects that wait for the backend's answer at a time.
-        callback_connections: connections to a backend behind HTTP at a time: descriptors that are
-            kept free for them.
-        keep_headers: whether disconnect callbacks repeat the headers of the stream's request, as
-            the contract says; a backend that does not look at them saves their memory.
-        max_request_connections_per_address: connections at a time from one address that are no
-            stream.
-        max_requests_per_connection: requests that one connection may carry.
-        client_timeout: seconds after which a client whose network is gone is given up.
+        dialect: the way in which named events are written.
+        heartbeat_interval: the seconds between a stream's heartbeats.
+        max_buffer_bytes: the bytes that a slow client may leave unread before its stream is ended.
+        max_total_buffer_bytes: the bytes that all clients together may leave unread. When it is
+            exceeded, the streams with the most unread bytes are ended. Bytes that several clients
+            share count once.
+        max_connections: the limit on streams at a time; None: no limit.
+        max_connections_per_address: the limit on streams at a time from one address; None: no
+            limit.
+        proxies: the proxies that may name their client's address; the default: none.
+        max_pending_connects: the limit on connects that wait for the backend's answer at a time.
+        callback_connections: the limit on connections to a backend behind HTTP at a time. So many
+            descriptors are kept free for them.
+        keep_headers: True if disconnect callbacks repeat the headers of the stream's request, as
+            the contract says. Without them a stream takes less memory.
+        max_request_connections_per_address: the limit on connections at a time from one address
+            that are not streams.
+        max_requests_per_connection: the limit on requests over one connection.
+        client_timeout: the seconds after which a client whose network is gone is given up.
         retry_ms: the ``retry:`` of a stream's first event, milliseconds; None: none is written.
-        drain_retry_seconds: browsers come back spread over at most this long after a drain.
-        cors: which origins may read.
+        drain_retry_seconds: the seconds over which browsers come back at most after a drain.
+        cors: the origins that may read.
     """
 
     dialect: Dialect = Dialect.NAMED

@@ -1,75 +1,94 @@
-"""A stream's socket: taken over from the server, watched by the event loop.
+"""The descriptor of one stream: borrowed from the server, taken over, written to, released.
 
-A live stream costs a descriptor, one watcher and two small objects: no greenlet waits for it.
-Writing is a plain non-blocking ``send`` by whoever sends; what the kernel does not take waits
-in an outbox that a write watcher empties. The watchers' callbacks run in the hub, so nothing
-here ever blocks.
+Theory of operation
+===================
+
+A :class:`~gateway_shim.protocol.stream.Stream` is the protocol's side of a stream, a
+:class:`Connection` the descriptor's side: socket, watchers, and bytes that the kernel has not taken
+yet. A connection knows its stream and reports to an *owner*, which decides. An open stream costs a
+descriptor, one watcher and these two objects. No greenlet waits for it, except over TLS.
+
+1. *Borrowed*, while the backend is asked: the server's handler owns the socket, which is only
+   watched (``_borrowed``, :class:`~gateway_shim.streams.borrowed_socket.BorrowedSocket`).
+2. *Taken over*, after ACCEPT or REJECT. It is the same descriptor: a duplicate would leave the
+   event loop's epoll set when the original is closed. What the client sends from now on is read
+   and dropped (``_reader``).
+3. *Written to*, by non-blocking sends. What the kernel does not take waits in an outbox
+   (``_writer``); later writes wait behind it, so the order holds.
+4. *Finished*, in CLOSING: the last bytes, then our half of the connection is shut down, then the
+   client has a second to hang up (``_linger_timer``). Closing at once would send a reset if the
+   client had sent something meanwhile, and a reset may discard bytes that it has not read yet.
+5. *Released*, at any time: a stream that was never open leaves the socket to the server.
+
+What may never happen:
+
+- A watcher's callback runs in the hub. It must not block, and not log: a handler may wait.
+- Watchers are stopped before the socket is closed: another stream may get the number at once.
+- A borrowed socket is never closed here. The server's object would close the number once more,
+  whichever stream had it by then.
+- ``direct`` is set only while one ``send`` to it is all that a chunked frame needs. State, outbox,
+  framing and first event decide that, in ``_update_direct`` alone.
 """
 
 from __future__ import annotations
 
 import _socket
 import socket
+from functools import partial
 from typing import Any, Protocol
 
 import gevent
 
 from gateway_shim.errors import ClientGone
-from gateway_shim.event_loop.tcp import peer_has_left
-from gateway_shim.protocol.event_stream import Frame
-from gateway_shim.protocol.lifecycle import Outbox, Stream, StreamState
+from gateway_shim.protocol.event_stream import BodyFraming, Frame
+from gateway_shim.protocol.lifecycle import OVER_STATES, StreamEvent, StreamState
+from gateway_shim.protocol.outbox import Outbox
+from gateway_shim.protocol.stream import Stream
+from gateway_shim.streams.borrowed_socket import BorrowedSocket
 from gateway_shim.streams.tls_connection import TlsSocket, borrow
 
 __all__ = ["LINGER_SECONDS", "Connection", "ConnectionOwner"]
 
 LINGER_SECONDS = 1.0
-"""How long an ended stream's client may take to hang up before its socket is closed anyway."""
+"""The time in which the client of an ended stream may hang up before its socket is closed."""
 
 _READABLE, _WRITABLE = 1, 2  # libev's EV_READ and EV_WRITE
 _DISCARD_BYTES = 65536
-_LOOK_SECONDS = 0.25
 
 
 class ConnectionOwner(Protocol):
-    """Who is told what happens to a connection. Called in the hub: must never block."""
+    """The object that is told of a connection's events. Called in the hub: it must not block."""
 
     def client_gone(self, connection: Connection) -> None:
-        """The client hung up."""
-        ...
+        """Handle a client that has hung up: call :meth:`Connection.abort`."""
 
     def write_failed(self, connection: Connection) -> None:
-        """Bytes from the outbox could not be written."""
-        ...
+        """Handle a failed write of waiting bytes: call :meth:`Connection.abort`."""
 
     def flushed(self, connection: Connection) -> None:
-        """The last byte of a closing stream is with the kernel."""
-        ...
+        """Handle the last byte of a closing stream: the kernel has it."""
 
 
 class Connection:
-    """A stream and its socket.
-
-    The socket is first *borrowed* from the server, so that a refused request can go back to its
-    keep-alive loop untouched, and *taken over* once the stream opens. It is the same descriptor
-    throughout: a duplicate would leave the event loop's epoll set with the closed original.
+    """The descriptor of one stream.
 
     Args:
-        stream: the stream that it carries.
-        sock: the server's socket, non-blocking underneath, as gevent's sockets are.
-        owner: who is told what happens.
+        stream: the stream.
+        sock: the server's socket. It is non-blocking underneath, as gevent's sockets are.
+        owner: is told of the client's end, of failed writes and of the last byte.
 
     Attributes:
-        direct: where a chunked frame may be sent without asking anything else; None while the
-            stream is not open, has bytes waiting, awaits its first event, or has a bare body.
-        heartbeat_at: when its next heartbeat is due; kept here for the heartbeats.
-        limit_key: what the stream is counted as; kept for
-        :class:`~gateway_shim.streams.registry.Streams`.
-        overdue: whether its last bytes were still waiting at a heartbeat; kept for them too.
+        stream: the stream.
+        direct: the hot loop's shortcut: the socket, while a chunked frame may be sent to it without
+            any further check; else None.
+        heartbeat_at: the time of the next heartbeat, by the clock of
+            :class:`~gateway_shim.streams.heartbeats.Heartbeats`. It is kept here because an
+            attribute costs less memory than an entry there.
     """
 
     __slots__ = (
         "_borrowed",
-        "_closing",
+        "_linger_timer",
         "_outbox",
         "_owner",
         "_reader",
@@ -77,120 +96,98 @@ class Connection:
         "_writer",
         "direct",
         "heartbeat_at",
-        "limit_key",
-        "overdue",
         "stream",
     )
 
     def __init__(self, stream: Stream, sock: socket.socket, owner: ConnectionOwner) -> None:
         self.stream = stream
         self.heartbeat_at = 0.0
-        self.limit_key = ""
-        self.overdue = False
         self.direct: _socket.socket | TlsSocket | None = None
         self._owner = owner
+        # The bytes that the kernel has not taken yet. None most of the time: then all is written.
         self._outbox: Outbox | None = None
-        self._writer: Any = None
-        self._closing = False
-        self._borrowed = True
+        # The server's descriptor, below gevent.
         self._sock = borrow(sock)
-        self._reader = gevent.get_hub().loop.io(self._sock.fileno(), _READABLE)
-        self._reader.start(self._on_readable_while_borrowed)
+        # The watchers. Each is None while it is not active.
+        self._reader: Any = None
+        self._writer: Any = None
+        self._linger_timer: Any = None
+        client_gone = partial(owner.client_gone, self)
+        self._borrowed: BorrowedSocket | None = BorrowedSocket(self._sock, client_gone)
 
-    # ------------------------------------------------------------------ taking over
+    # ------------------------------------------------------------------ public: the socket
 
     def take_over(self, sock: socket.socket) -> None:
-        """Own the descriptor from now on; ``sock`` is left closed, without one."""
+        """Take the descriptor from the server. Call this after ACCEPT or REJECT.
+
+        ``sock`` is left closed, without a descriptor.
+        """
         if isinstance(self._sock, TlsSocket):
             self._sock.take_over()
         else:
             sock.detach()
-        self._borrowed = False
-        self._reader.stop()
-        self._stop_writer()
+        self._stop_watchers()
+        self._reader = gevent.get_hub().loop.io(self._sock.fileno(), _READABLE)
         self._reader.start(self._on_readable)
 
     def park(self) -> None:
-        """Wait as long as the server's handler must not end: over TLS, until the stream has."""
+        """Wait while the server's handler must not return: over TLS, until the stream has ended."""
         if isinstance(self._sock, TlsSocket):
             self._sock.park()
 
-    def give_back(self) -> None:
-        """Leave the descriptor to the server, with every byte that the client sent in it."""
-        self.abort()
+    def abort(self) -> None:
+        """Release the socket now; a stream that was not over is lost. Allowed twice.
 
-    def _on_readable_while_borrowed(self) -> None:
-        try:
-            gone = not self._sock.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return
-        except OSError:
-            gone = True
-        self._reader.stop()  # what was peeked at stays readable: it would wake us for ever
-        if gone:
-            self._owner.client_gone(self)
+        A borrowed socket is not closed, and every byte that the client has sent is still in it.
+        """
+        stream = self.stream
+        if stream.state not in OVER_STATES:
+            stream.apply(StreamEvent.LOSE)
+        self._stop_watchers()
+        if self._outbox is not None:
+            self._outbox.clear()
+            self._outbox = None
+        self._update_direct()
+        if stream.state is StreamState.RETURNED:
+            self._sock.detach()
         else:
-            self._writer = gevent.get_hub().loop.timer(_LOOK_SECONDS, _LOOK_SECONDS)
-            self._writer.start(self._look_behind_unread_bytes)
+            self._sock.close()
 
-    def _look_behind_unread_bytes(self) -> None:
-        """They stay for the server, so the end behind them cannot be read; the kernel knows it."""
-        try:
-            gone = peer_has_left(self._sock)
-        except OSError:  # a Unix socket, say: seen once the stream is open
-            self._stop_writer()
-            return
-        if gone:
-            self._owner.client_gone(self)
-
-    def _on_readable(self) -> None:
-        # Whatever a client sends after its request is nothing to a stream: it is read, so that
-        # the end can be seen, and dropped. Once per wake-up, so that it cannot hold the hub.
-        try:
-            gone = not self._sock.recv(_DISCARD_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            gone = True
-        if not gone:
-            return
-        if self._closing and self._outbox is None:
-            self.abort()  # the end of a clean end: both sides have hung up
-        else:
-            self._owner.client_gone(self)
-
-    # ------------------------------------------------------------------ writing
+    # ------------------------------------------------------------------ public: writing
 
     @property
     def over(self) -> bool:
-        """Whether the stream has ended and its last bytes are gone."""
-        return self.stream.state is StreamState.CLOSED and self._outbox is None
+        """True if the stream has ended and its last byte was written or dropped."""
+        return self.stream.state is StreamState.LINGERING or self.stream.state in OVER_STATES
 
     @property
     def buffered(self) -> int:
-        """Bytes that the kernel has not taken yet."""
+        """The bytes that the kernel has not taken yet."""
         return 0 if self._outbox is None else self._outbox.size
 
     def open(self, first: bytes) -> None:
-        """Write a stream's first bytes, like :meth:`send`; it is open now."""
+        """Write the first bytes of an open stream, like :meth:`write`."""
         self.write(first)
-        if self._outbox is None:
-            self._clear_the_way()
+        self._update_direct()
 
     def send(self, frame: Frame) -> None:
-        """Write an event, after everything that was written before.
-
-        Raises:
-            ClientGone: the kernel refused it.
-            OutboxFull: the client has left too much unread.
-        """
-        awaited = self.stream.awaits_first_event
+        """Write an event to an open stream, like :meth:`write`."""
+        was_first = self.stream.awaits_first_event
         self.write(self.stream.event_bytes(frame))
-        if awaited and self._outbox is None:
-            self._clear_the_way()
+        if was_first:
+            self._update_direct()
 
     def write(self, data: bytes, final: bool = False) -> None:
-        """Write bytes, like :meth:`send`; the final ones of a stream always fit."""
+        """Write bytes, after everything that was written before.
+
+        Args:
+            data: the bytes.
+            final: True for the last bytes of the stream, which always fit.
+
+        Raises:
+            ClientGone: the kernel refused them.
+            OutboxFull: the client has left too much unread.
+        """
         if self._outbox is not None:
             self._outbox.put(data, final=final)
             return
@@ -204,28 +201,52 @@ class Connection:
             self.keep(data, sent, final=final)
 
     def keep(self, data: bytes, sent: int, *, final: bool = False) -> None:
-        """Have what the kernel did not take of ``data`` wait.
-
-        Only for who has just sent to :attr:`direct`: what waits already would be forgotten.
+        """Keep the bytes that the kernel did not take. Call this after a send to :attr:`direct`.
 
         Args:
-            data: what was to be sent.
-            sent: how many of its bytes the kernel took.
-            final: whether they are the stream's last ones, which always fit.
+            data: the bytes that were to be sent.
+            sent: the number of bytes that the kernel took.
+            final: True for the last bytes of the stream, which always fit.
 
         Raises:
-            OutboxFull: it is more than a client may leave unread.
+            OutboxFull: the client has left too much unread.
         """
         outbox = Outbox(self.stream.limit, self.stream.budget)
         outbox.put(memoryview(data)[sent:], final=final)
         self._outbox = outbox
-        self.direct = None
+        self._update_direct()
         self._writer = gevent.get_hub().loop.io(self._sock.fileno(), _WRITABLE)
         self._writer.start(self._on_writable)
 
-    def _clear_the_way(self) -> None:
-        if self.stream.chunked and not self.stream.awaits_first_event:
-            self.direct = self._sock
+    def finish(self, last: bytes) -> None:
+        """Write the last bytes, then hang up. Call this after CLOSE or REJECT.
+
+        Raises:
+            ClientGone: the kernel refused them.
+        """
+        self._update_direct()
+        if last:
+            self.write(last, final=True)
+        if self._outbox is None:
+            self._hang_up()
+
+    # ------------------------------------------------------------------ private: called by watchers
+
+    def _on_readable(self) -> None:
+        # Bytes that a client sends after its request are read, so that the end behind them is
+        # seen, and dropped. One read a call: a client that never pauses must not hold the hub.
+        try:
+            gone = not self._sock.recv(_DISCARD_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            gone = True
+        if not gone:
+            return
+        if self.stream.state is StreamState.LINGERING:
+            self.abort()  # a clean end: both sides have hung up
+        else:
+            self._owner.client_gone(self)
 
     def _on_writable(self) -> None:
         outbox = self._outbox
@@ -239,61 +260,41 @@ class Connection:
             self._owner.write_failed(self)
             return
         if not outbox.size:
-            self._stop_writer()
-            self._outbox = None
-            if self._closing:
-                self._hang_up()
+            self._writer.stop()
+            self._writer = self._outbox = None
+            if self.stream.state is StreamState.OPEN:
+                self._update_direct()
             else:
-                self._clear_the_way()
+                self._hang_up()
 
-    # ------------------------------------------------------------------ ending
+    # ------------------------------------------------------------------ private: other
 
-    def finish(self, last: bytes) -> None:
-        """Write the last bytes, then end cleanly; the owner's ``flushed`` follows.
-
-        Raises:
-            ClientGone: the kernel refused them.
-        """
-        self._closing = True
-        self.direct = None
-        if last:
-            self.write(last, final=True)
-        if self._outbox is None:
-            self._hang_up()
+    def _update_direct(self) -> None:
+        """Derive :attr:`direct` anew. Called after each change of what it depends on."""
+        stream = self.stream
+        direct = (
+            stream.state is StreamState.OPEN
+            and self._outbox is None
+            and stream.framing is BodyFraming.CHUNKED
+            and not stream.awaits_first_event
+        )
+        self.direct = self._sock if direct else None
 
     def _hang_up(self) -> None:
-        """Tell the client that this was all, and wait for it to hang up too.
-
-        Closing at once would send a reset if the client had sent anything meanwhile, and a reset
-        may throw away what it has not read yet.
-        """
+        """Shut down our half of the connection, and give the client time to hang up, too."""
         try:
             self._sock.shutdown(socket.SHUT_WR)
         except OSError:
+            self.stream.apply(StreamEvent.FLUSH)
             self.abort()
         else:
-            self._writer = gevent.get_hub().loop.timer(LINGER_SECONDS)
-            self._writer.start(self.abort)
+            self.stream.apply(StreamEvent.FLUSH)
+            self._linger_timer = gevent.get_hub().loop.timer(LINGER_SECONDS)
+            self._linger_timer.start(self.abort)
         self._owner.flushed(self)
 
-    def abort(self) -> None:
-        """Be done with the socket now. Allowed at any time, also twice.
-
-        One that is only borrowed is not closed: that is for the server to do, whose own object
-        would otherwise close whatever stream got the same descriptor next.
-        """
-        # Watchers first: a closed descriptor's number may be another stream's at once.
-        self._reader.stop()
-        self._stop_writer()
-        if self._outbox is not None:
-            self._outbox.clear()
-        self._outbox = self.direct = None
-        if self._borrowed:
-            self._sock.detach()
-        else:
-            self._sock.close()
-
-    def _stop_writer(self) -> None:
-        if self._writer is not None:
-            self._writer.stop()
-            self._writer = None
+    def _stop_watchers(self) -> None:
+        for watcher in (self._borrowed, self._reader, self._writer, self._linger_timer):
+            if watcher is not None:
+                watcher.stop()
+        self._borrowed = self._reader = self._writer = self._linger_timer = None

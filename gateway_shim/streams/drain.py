@@ -1,4 +1,4 @@
-"""Draining: streams end cleanly, all of them or those of an earlier start of the backend."""
+"""Draining: streams end cleanly, all of them, or the streams of an earlier start of the backend."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 import gevent
 
+from gateway_shim.errors import OutboxFull
 from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.event_stream import Frame
-from gateway_shim.protocol.lifecycle import OutboxFull, StreamState
+from gateway_shim.protocol.lifecycle import StreamState
 from gateway_shim.streams.registry import Streams
 
 __all__ = ["CONNECTS_PER_SECOND", "FIRST_RETRY_MS", "Farewells", "end_all", "end_earlier"]
@@ -24,11 +25,11 @@ CONNECTS_PER_SECOND = 1000
 """The number of browsers that may come back in one second.
 
 Half of what one process was measured to take on two cores (README.md, "connects, with callback and
-version event": 2,117 a second), because it does other work too.
+version event": 2,117 a second), because the process does other work too.
 """
 
 FIRST_RETRY_MS = 500
-"""The shortest pause, milliseconds: by then a drain without slow clients is over."""
+"""The shortest pause, milliseconds. A drain without slow clients takes less."""
 
 _ENDED_AT_ONCE = 256
 _POLL_SECONDS = 0.02
@@ -38,13 +39,13 @@ _RETRY_VARIANTS = 64
 class Farewells:
     """The last event of the streams of one drain, with different pauses in ``retry:``.
 
-    The pauses differ so that the browsers of a whole site do not come back in the same instant,
-    and are no longer than that takes: two browsers have nothing to wait for.
+    The pauses differ so that the browsers of a whole site do not come back in the same instant.
+    They are no longer than so many browsers need to reconnect: two browsers do not have to wait.
 
     Args:
         event: the encoded last event.
-        streams: how many streams there are.
-        spread: over how many seconds the browsers come back at most.
+        streams: the number of streams.
+        spread: the seconds over which the browsers come back at most.
     """
 
     def __init__(self, event: bytes, streams: int, spread: float) -> None:
@@ -55,18 +56,18 @@ class Farewells:
 
     def draw(self) -> Frame:
         """Return the event with one of the pauses."""
-        return random.choice(self._frames)  # noqa: S311 - only to spread
+        return random.choice(self._frames)  # noqa: S311 - only spreads the browsers
 
 
 def end_all(
     streams: Streams, farewells: Farewells | None, deadline: float, clock: Callable[[], float]
 ) -> None:
-    """End every stream, with a last event if there is one; cut those that linger.
+    """End every stream, with a last event if there is one. Cut the streams that take too long.
 
     Args:
-        streams: the gateway's.
+        streams: the gateway's streams.
         farewells: the last events; None: the streams just end.
-        deadline: by ``clock``; what has not taken its last bytes by then is cut.
+        deadline: the time by ``clock`` at which the streams that are still there are cut.
         clock: monotonic seconds.
     """
     for connection in list(streams.by_token.values()):
@@ -74,9 +75,10 @@ def end_all(
         farewell = None if farewells is None else farewells.draw()
         if stream.state is StreamState.OPEN:
             streams.close(connection, b"" if farewell is None else stream.bytes_of(farewell))
-        elif stream.state is StreamState.CONNECTING:
-            stream.skip_first_event()  # the farewell has a pause of its own
-            with contextlib.suppress(OutboxFull):  # it ends anyway, once the backend has answered
+        elif stream.connecting:
+            stream.skip_first_event()  # the farewell has its own pause
+            # A stream that overflows ends anyway, once the backend has answered.
+            with contextlib.suppress(OutboxFull):
                 stream.hold(farewell, close=True)
         let_others_run_if_due()
     while (streams.by_token or streams.closing) and clock() < deadline:
@@ -87,15 +89,15 @@ def end_all(
 def end_earlier(
     streams: Streams, boot: Boot, sleep: Callable[[float], object] = gevent.sleep
 ) -> None:
-    """End the streams that earlier starts of the backend have accepted, no event added.
+    """End the streams that earlier starts of the backend have accepted. No event is added.
 
     They end a few at a time, so that no more browsers come back in a second than the backend can
-    take. Streams whose backend does not say its start stay.
+    take. Streams whose backend does not name its start stay.
 
     Args:
-        streams: the gateway's.
-        boot: the start whose streams stay, and those of later starts.
-        sleep: waits for seconds.
+        streams: the gateway's streams.
+        boot: the start whose streams stay, and the streams of later starts.
+        sleep: waits for a number of seconds.
     """
     ended = 0
     for connection in list(streams.by_token.values()):
@@ -103,9 +105,9 @@ def end_earlier(
         if stream.state is not StreamState.OPEN or stream.boot is None:
             continue
         if stream.boot.start < boot.start:
-            if ended == 0:  # after a reload there is none left, and nothing to warn of
+            if ended == 0:  # after a reload no such stream is left, and no warning is needed
                 logger.warning(
-                    "the backend has started anew: ending the streams of its earlier start"
+                    "the backend has started anew; ending the streams of its earlier process"
                 )
             streams.close(connection)
             ended += 1
@@ -113,4 +115,4 @@ def end_earlier(
                 sleep(_ENDED_AT_ONCE / CONNECTS_PER_SECOND)
         let_others_run_if_due()
     if ended:
-        logger.info("ended the streams of an earlier start", extra={"streams": ended})
+        logger.info("ended the streams of the backend's earlier process", extra={"streams": ended})

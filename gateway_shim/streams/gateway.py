@@ -1,9 +1,34 @@
-"""The gateway: who is connected, and how events reach them.
+"""The gateway: opens streams, sends and broadcasts events to them, and ends them.
 
-One object, one process, one hub. Everything here runs in the hub's thread, also what another
-thread has called (:mod:`gateway_shim.event_loop.loop_thread`). So a method is atomic between the
-calls that let others run: asking the backend, a broadcast's turns, parking, a drain, and any log
-line, whose handler may have to wait.
+Theory of operation
+===================
+
+One gateway has the streams of one process. All of its code runs in the thread of the event loop;
+calls of other threads are passed to that thread (:mod:`gateway_shim.event_loop.loop_thread`). So
+there are no locks, and a method is atomic between the points where other greenlets run:
+
+- asking the backend (:meth:`Gateway.open`), which may take seconds;
+- the turns of a broadcast and of a drain (:mod:`gateway_shim.event_loop.turns`);
+- the wait of a TLS stream's handler for the end of the stream;
+- any log line, because its handler may have to wait. So log lines come last, when all is done.
+
+What happens, and where:
+
+1. *Open.* :mod:`~gateway_shim.streams.opening.openings` checks the limits, registers the token,
+   asks the backend, and writes the head with all that was held back.
+2. *Send.* The token is looked up in :mod:`~gateway_shim.streams.registry`, and the event is written
+   to its :mod:`~gateway_shim.streams.connection`, or held back while the backend is asked.
+3. *Broadcast.* :mod:`~gateway_shim.streams.broadcasts` writes the same bytes to many connections.
+4. *End.* The registry removes the token and queues a disconnect callback, which one greenlet sends
+   (:mod:`~gateway_shim.streams.callbacks.disconnects`).
+5. *Drain.* :mod:`~gateway_shim.streams.drain` ends all streams; later requests are refused.
+
+What may never happen: a send waits for a client (its outbox takes the rest, and a full outbox ends
+the stream); a watcher's callback blocks the hub; two streams see two broadcasts in different
+orders, or one sender's events in another order than they were sent.
+
+The races: a stream may end wherever others run. So its state is looked at again when the backend
+has answered, and a broadcast skips streams that have ended since they were looked up.
 """
 
 from __future__ import annotations
@@ -12,25 +37,24 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import gevent
-from gevent.lock import BoundedSemaphore
 
-from gateway_shim.errors import NotAllowedHere, UnknownToken, WriteFailed
+from gateway_shim.errors import NotAllowedHere, OutboxFull, UnknownToken, WriteFailed
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread, native_ident
-from gateway_shim.event_loop.turns import YIELD_EVERY, let_others_run, let_others_run_if_due
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.buffer_budget import BufferBudget
 from gateway_shim.protocol.event_stream import Event, Frame
 from gateway_shim.protocol.http import Refusal
-from gateway_shim.protocol.lifecycle import OutboxFull, StreamState
-from gateway_shim.protocol.results import BroadcastResult, SendStatus
+from gateway_shim.protocol.results import BroadcastResult, OpenResult, SendStatus
 from gateway_shim.protocol.stream_request import StreamRequest
-from gateway_shim.streams.backend import Backend
-from gateway_shim.streams.backend_starts import BackendStarts
+from gateway_shim.streams.broadcasts import Broadcasts
+from gateway_shim.streams.callbacks.backend import Backend
+from gateway_shim.streams.callbacks.backend_starts import BackendStarts
+from gateway_shim.streams.callbacks.disconnects import Endings
 from gateway_shim.streams.config import GatewayConfig
-from gateway_shim.streams.disconnects import Endings
 from gateway_shim.streams.drain import Farewells, end_all, end_earlier
 from gateway_shim.streams.heartbeats import Heartbeats
 from gateway_shim.streams.opening.admission import Admission
@@ -39,11 +63,7 @@ from gateway_shim.streams.refusal_counts import RefusalCounts
 from gateway_shim.streams.registry import Streams
 from gateway_shim.streams.stats import GatewayStats
 
-__all__ = ["BroadcastResult", "Gateway", "SendStatus"]
-
-
-def _refuse_nothing(_: StreamRequest) -> None:
-    """Let every stream be asked for."""
+__all__ = ["BroadcastResult", "Gateway", "OpenResult", "SendStatus"]
 
 
 class Gateway:
@@ -54,18 +74,18 @@ class Gateway:
     :meth:`stop` are for the thread that serves.
 
     Args:
-        backend: who is asked for every stream, and told of its end.
+        backend: asked about every stream, and told of its end.
         config: the settings.
         clock: monotonic seconds.
         new_token: makes a stream's token.
-        loop_thread: carries out the calls of other threads; None: one of its own. This gateway
-            starts and stops it.
-        refusals: counts what clients are refused; None: a counter of its own.
-        check: asked first about a request for a stream: what to answer instead.
+        loop_thread: carries out the calls of other threads; None: a new one. The gateway starts
+            and stops it.
+        refusals: counts the requests that are refused; None: a new counter.
+        check: called first for each request for a stream; returns the refusal to answer, or None.
 
     Attributes:
-        proxies: whose word about a client's address is taken; gunicorn's own option wins.
-        starts: told of sends to streams that know their backend's start; None: nobody is.
+        proxies: the proxies that may name their client's address; gunicorn's option replaces them.
+        starts: told of sends to streams whose backend has named its start; None: not needed.
     """
 
     def __init__(
@@ -77,22 +97,26 @@ class Gateway:
         new_token: Callable[[], str] = lambda: str(uuid.uuid4()),
         loop_thread: LoopThread | None = None,
         refusals: RefusalCounts | None = None,
-        check: Callable[[StreamRequest], Refusal | None] = _refuse_nothing,
+        check: Callable[[StreamRequest], Refusal | None] = lambda _: None,
     ) -> None:
         self.loop_thread = loop_thread or LoopThread()
         self.refusals = refusals or RefusalCounts()
         self.backend = backend
         self.config = config
+        self.proxies = config.proxies
+        self.starts: BackendStarts | None = None
         self._check = check
         self._clock = clock
         self._stats = GatewayStats()
-        self.proxies = config.proxies
+        # Reports ends to the backend.
+        self._endings = Endings(backend, self._stats, config.max_connections)
         admission = Admission(
             config.max_connections, config.max_connections_per_address, self.limit_key
         )
-        self._endings = Endings(backend, self._stats, config.max_connections)
         budget = BufferBudget(config.max_total_buffer_bytes)
+        # The streams that are connecting, open or writing their last bytes.
         self._streams = Streams(admission, self._endings, self._stats, budget)
+        self._broadcasts = Broadcasts(self._streams)
         self._heartbeats = Heartbeats(config.heartbeat_interval, self._streams.beat, clock)
         self._openings = Openings(
             backend,
@@ -104,10 +128,10 @@ class Gateway:
             self.refusals,
             new_token=new_token,
         )
-        self.starts: BackendStarts | None = None
-        self._broadcast_turn = BoundedSemaphore()
-        self._broadcasts_waiting = 0
+        # The greenlets that start() has started.
         self._greenlets: list[gevent.Greenlet[..., None]] = []
+
+    # ------------------------------------------------------------------ life and counters
 
     def start(self) -> None:
         """Start the heartbeats and the disconnect callbacks, and serve other threads' calls."""
@@ -117,17 +141,13 @@ class Gateway:
             self._greenlets.append(gevent.spawn(self.starts.run, self._streams.by_token))
 
     def stop(self) -> None:
-        """Stop what :meth:`start` started and cut whatever is left; after :meth:`drain`."""
+        """Stop what :meth:`start` started, and cut all remaining streams. Drain first."""
         self.loop_thread.stop()
         gevent.killall(self._greenlets)
         self._streams.cut()
 
     def limit_key(self, address: str) -> str:
-        """Return what limits per address count a client as; empty: it is not counted.
-
-        Args:
-            address: the client's, as in :attr:`StreamRequest.address` or WSGI's ``REMOTE_ADDR``.
-        """
+        """Return the key under which a client address is counted; empty: it is not counted."""
         return self.proxies.limit_key(address)
 
     @property
@@ -136,36 +156,40 @@ class Gateway:
         return len(self._streams.by_token)
 
     def holds(self, token: str) -> bool:
-        """Return whether the token is that of a stream that is connecting or open here."""
+        """Return True if a stream that is connecting or open here has the token."""
         return token in self._streams.by_token
 
-    @property
     @from_any_thread
-    def stats(self) -> GatewayStats:
-        """The counters, brought up to date."""
-        self._stats.active = len(self._streams.by_token)
-        self._stats.bytes_buffered = self._streams.buffered
-        self._stats.pending_connects = self._openings.pending
-        return self._stats
+    def read_stats(self) -> GatewayStats:
+        """Return a copy of the counters, with the current streams, bytes and connects."""
+        return replace(
+            self._stats,
+            active=self.active,
+            bytes_buffered=self._streams.buffered,
+            pending_connects=self._openings.pending,
+            closed=self._stats.closed.copy(),
+        )
 
     # ------------------------------------------------------------------ opening
 
-    def open(self, request: StreamRequest, sock: socket.socket) -> Refusal | None:
-        """Ask the backend about a stream, and open it; see :meth:`Openings.open`.
+    def open(self, request: StreamRequest, sock: socket.socket) -> Refusal | OpenResult:
+        """Ask the backend about a stream, and open it. Blocks until the backend has answered.
 
         Args:
             request: the browser's request.
-            sock: its socket. Taken over if the stream opens, else still the caller's.
+            sock: the browser's socket. It is taken over if bytes of a stream are written, and is
+                still the caller's otherwise.
 
         Returns:
-            What to answer instead of a stream; None when there is nothing left to answer, and
-            the caller closes what it still has.
+            A refusal that the caller has to send, or the result if no answer is left to send. The
+            caller then closes what it still has.
 
         Raises:
-            NotAllowedHere: this is not the thread that serves, whose loop watches the sockets.
+            NotAllowedHere: another thread has called. The loop of the serving thread watches the
+                sockets.
         """
         if not self.loop_thread.here:
-            raise NotAllowedHere("a stream is opened in the thread of the event loop only")
+            raise NotAllowedHere("open() was called in another thread than the event loop's")
         refusal = self.refuse(request)
         if refusal is not None:
             self._stats.refused += 1
@@ -173,7 +197,7 @@ class Gateway:
         return self._openings.open(request, sock)
 
     def refuse(self, request: StreamRequest) -> Refusal | None:
-        """Return what a request for a stream gets before anything else is asked; None: go on."""
+        """Return the refusal that a request gets before anything is asked; None: no refusal."""
         return self._check(request)
 
     # ------------------------------------------------------------------ sending
@@ -181,23 +205,23 @@ class Gateway:
     def send(self, token: str, event: Event | None = None, *, close: bool = False) -> SendStatus:
         """Send to one stream: the event first, then the close. Does not wait for the client.
 
-        From another thread the call waits for the event loop. Several such threads see their
-        own sends in order.
+        From another thread the call waits for the event loop. Each thread's sends arrive in the
+        thread's order.
 
         Args:
-            token: which stream.
-            event: what to write, if anything.
-            close: whether the stream ends after it.
+            token: the stream's token.
+            event: the event; None: no event.
+            close: True if the stream ends after the event.
 
         Returns:
-            BUFFERED if the stream is not open yet: it is written when it opens.
+            BUFFERED if the stream is not open yet: the event is written when it opens.
 
         Raises:
             UnknownToken: no stream has the token.
-            WriteFailed: the stream has ended over it.
+            WriteFailed: the stream could not take the event, and ends.
             LoopNotRunning: another thread has called, and the gateway has stopped.
         """
-        # As from_any_thread does, but without its 0.3 µs for passing on whatever there is.
+        # As from_any_thread does, but without the 0.3 µs that any signature costs there.
         if native_ident() != self.loop_thread.ident:
             return self.loop_thread.run(self._send, token, event, close)
         return self._send(token, event, close)
@@ -206,12 +230,13 @@ class Gateway:
         connection = self._streams.by_token.get(token)
         if connection is None:
             raise UnknownToken(token)
-        if self.starts is not None and connection.stream.boot is not None:
-            self.starts.sent(connection.stream.boot)
+        stream = connection.stream
+        if self.starts is not None and stream.boot is not None:
+            self.starts.sent(stream.boot)
         frame = None if event is None else self._encode(event)
-        if connection.stream.state is StreamState.CONNECTING:
+        if stream.connecting:
             try:
-                connection.stream.hold(frame, close=close)
+                stream.hold(frame, close=close)
             except OutboxFull:
                 raise WriteFailed(token) from None
             if self._streams.budget.exceeded:
@@ -227,44 +252,19 @@ class Gateway:
     def broadcast(self, tokens: Sequence[str], event: Event) -> BroadcastResult:
         """Send one event to many streams: encoded once, the same bytes to all.
 
-        Broadcasts take turns, so that all streams see them in the same order; each yields to
-        others on the way. May block therefore, and must be called from a greenlet, or from
-        another thread.
+        Broadcasts take turns, so that all streams see them in the same order, and let others run on
+        the way. So a broadcast may block. Call it from a greenlet or from another thread.
+
+        Args:
+            tokens: the streams' tokens. A tuple that equals the last one is not looked up again.
+            event: the event.
         """
-        frame = self._encode(event)
-        delivered = 0
-        self._take_broadcast_turn()
-        try:
-            audience = self._streams.audience(tokens)
-            unknown, connections = list(audience.unknown), audience.connections
-            for start in range(0, len(connections), YIELD_EVERY):
-                if start:
-                    let_others_run_if_due()
-                batch = connections[start : start + YIELD_EVERY]
-                delivered += self._streams.write_all(batch, frame, unknown)
-        finally:
-            self._broadcast_turn.release()
+        result = self._broadcasts.send(tokens, self._encode(event))
         self._stats.broadcasts += 1
-        return BroadcastResult(delivered, tuple(unknown))
-
-    def _take_broadcast_turn(self) -> None:
-        """Wait for the turn, behind those who wait already.
-
-        The semaphore alone gives it to whoever comes first after its release, and that is the one
-        who has just had it: a task that reports without pause would keep it.
-        """
-        # Before the turn is taken, not after: whoever has it makes all others wait.
-        let_others_run_if_due()
-        if self._broadcasts_waiting:
-            let_others_run()
-        self._broadcasts_waiting += 1
-        try:
-            self._broadcast_turn.acquire()
-        finally:
-            self._broadcasts_waiting -= 1
+        return result
 
     def close(self, token: str) -> None:
-        """End a stream from our side, cleanly.
+        """End a stream from the server's side, cleanly.
 
         Raises:
             UnknownToken: no stream has the token.
@@ -282,12 +282,12 @@ class Gateway:
 
     @from_any_thread
     def drain(self, farewell: Event | None, seconds: float) -> None:
-        """End every stream cleanly, and tell the backend; new ones are refused from now on.
+        """End every stream cleanly, tell the backend, and refuse all later requests.
 
         Args:
-            farewell: the last event of every stream, with a ``retry:`` inside; streams that are
-                asked for later get it alone. None: streams just end, later ones get a 503.
-            seconds: how long clients and backend may take; what is left then is cut.
+            farewell: the last event of every stream, to which a ``retry:`` is added. Later requests
+                get a stream with this event alone. None: streams just end, later requests get 503.
+            seconds: the time that clients and the backend may take. Then the rest is cut.
         """
         deadline = self._clock() + seconds
         farewells = None

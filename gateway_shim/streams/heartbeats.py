@@ -1,7 +1,7 @@
 """Heartbeats: one greenlet and one queue for all streams.
 
-The interval is the same for every stream, so the order in which heartbeats are due is the order
-in which streams opened: a FIFO, and no timer per stream.
+The interval is the same for every stream, so heartbeats are due in the order in which streams have
+opened: one queue is enough, and no stream needs its own timer.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from gateway_shim.streams.connection import Connection
 __all__ = ["TICK_SECONDS", "Heartbeats"]
 
 TICK_SECONDS = 0.05
-"""Those due within one tick share one wake-up; a heartbeat is late by that, if the loop is not."""
+"""The shortest sleep. Heartbeats that are due within one tick share one wake-up, so a heartbeat may
+be late by this time."""
 
-_FEWEST_SWEPT = 1024
+_MIN_SWEEP = 1024
 
 
 class Heartbeats:
-    """Calls ``beat`` for every connection once an interval, counted from its own opening.
+    """Calls ``beat`` for every connection once an interval, counted from its stream's opening.
 
     Args:
         interval: seconds.
-        beat: writes a heartbeat; False when the connection needs no more of them.
+        beat: writes a heartbeat; returns False if the connection needs no more of them.
         clock: monotonic seconds.
     """
 
@@ -41,32 +42,26 @@ class Heartbeats:
         self._interval = interval
         self._beat = beat
         self._clock = clock
+        # The connections in the order of their next heartbeats (`Connection.heartbeat_at`).
         self._due: deque[Connection] = deque()
-        self._sweep_at = _FEWEST_SWEPT
+        # The length of the queue at which ended connections are removed.
+        self._sweep_at = _MIN_SWEEP
 
     def add(self, connection: Connection) -> None:
-        """Start a connection's heartbeats: the first one is due in one interval."""
+        """Start a connection's heartbeats. The first is due in one interval."""
         if len(self._due) >= self._sweep_at:
             self._sweep()
         connection.heartbeat_at = self._clock() + self._interval
         self._due.append(connection)
 
-    def _sweep(self) -> None:
-        """Forget those that have ended. With a long interval they would be many before it is over.
-
-        Done when there are twice as many as after the last time, so that it costs each a constant.
-        """
-        self._due = deque(connection for connection in self._due if not connection.over)
-        self._sweep_at = 2 * len(self._due) + _FEWEST_SWEPT
-
     def run(self) -> None:
-        """Beat for ever; run it in a greenlet of its own."""
+        """Write heartbeats without end. Call this in a new greenlet."""
         while True:
             gevent.sleep(max(self.next_due() - self._clock(), TICK_SECONDS))
             self.beat_due()
 
     def next_due(self) -> float:
-        """When the next heartbeat is due, by the clock."""
+        """Return the time of the next heartbeat, by the clock."""
         return self._due[0].heartbeat_at if self._due else self._clock() + self._interval
 
     def beat_due(self) -> None:
@@ -75,11 +70,20 @@ class Heartbeats:
         while self._due and self._due[0].heartbeat_at <= now:
             connection = self._due.popleft()
             if self._beat(connection):
-                # From when it was due, not from now: lateness does not add up. What was missed
-                # while nothing ran (a stopped process, a paused machine) is not made up for.
+                # Counted from the time when it was due, so that delays do not add up. Heartbeats
+                # that were missed while the process did not run (stopped, paused) are left out.
                 missed = (now - connection.heartbeat_at) // self._interval
                 connection.heartbeat_at += self._interval * (1 + missed)
                 self._due.append(connection)
             written += 1
             if written % YIELD_EVERY == 0:
                 let_others_run_if_due()
+
+    def _sweep(self) -> None:
+        """Remove the connections that have ended. A long interval would let them pile up.
+
+        This is done when there are twice as many as after the last time, so the cost for each
+        connection is constant.
+        """
+        self._due = deque(connection for connection in self._due if not connection.over)
+        self._sweep_at = 2 * len(self._due) + _MIN_SWEEP

@@ -1,4 +1,4 @@
-"""What this process has refused to its clients, counted by reason."""
+"""The requests that this process has refused, counted by reason."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ __all__ = ["RefusalCounts", "RefusalReason"]
 
 
 class RefusalReason(StrEnum):
-    """Why a client did not get what it asked for; the ``reason`` of ``requests_refused_total``."""
+    """The reasons for refusals; the label ``reason`` of ``requests_refused_total``."""
 
     STREAM_LIMIT = "stream_limit"
-    """As many streams are open as may be, of all clients or of this address."""
+    """The limit on streams is reached, that of all clients or that of the address."""
 
     PENDING_CONNECTS = "pending_connects"
-    """As many connects wait for the backend's answer as may, of all clients or of this address."""
+    """The limit on connects that wait for the backend is reached, in all or for the address."""
 
     ANOTHER_USER = "another_user"
     """The request id belongs to a stream of another user."""
 
     TASK_LINE = "task_line"
-    """As many tasks wait as may wait."""
+    """The limit on waiting tasks is reached."""
 
     TASK_LINE_BYTES = "task_line_bytes"
-    """The parameters of all waiting tasks are as large as they may be."""
+    """The limit on the size of the parameters of all waiting tasks is reached."""
 
     TASKS_PER_ADDRESS = "tasks_per_address"
-    """As many tasks of this address are unfinished as may be."""
+    """The limit on unfinished tasks of one address is reached."""
 
     CONNECTIONS = "connections"
-    """A connection was closed before its request had come, because there were too many."""
+    """A connection was closed before its request had arrived, because there were too many."""
 
     CONNECTIONS_PER_ADDRESS = "connections_per_address"
-    """The same, because there were too many of its address."""
+    """A connection was closed before its request had arrived, because its address had too many."""
 
     SLOW_HEAD = "slow_head"
-    """The head of a request did not come in time, or nothing came at all."""
+    """The head of a request did not arrive in time, or nothing arrived at all."""
 
     BAD_REQUEST = "bad_request"
-    """The request could not be read: no HTTP, a head that is too large, a body that breaks off."""
+    """The request could not be read: not HTTP, a head that is too large, an incomplete body."""
 
     BODY_TOO_LARGE = "body_too_large"
     """The body is larger than the request's path allows."""
@@ -48,16 +48,16 @@ class RefusalReason(StrEnum):
     """The body did not arrive in time."""
 
     BODIES_LIMIT = "bodies_limit"
-    """All bodies together hold as much memory as they may."""
+    """The limit on the memory of all bodies together is reached."""
 
     SLOW_READER = "slow_reader"
-    """The client did not take its answer in time."""
+    """The client did not read its answer in time."""
 
     ANSWERS_LIMIT = "answers_limit"
-    """All answers that wait for their clients hold as much memory as they may."""
+    """The limit on the memory of all answers that wait for their clients is reached."""
 
     CROSS_SITE = "cross_site"
-    """A page whose origin is not in CORS_ORIGINS wanted a stream or a write."""
+    """A page whose origin is not in CORS_ORIGINS asked for a stream or a write."""
 
     HOST_NOT_ALLOWED = "host_not_allowed"
     """The Host header names neither this machine nor one of ALLOWED_HOSTS."""
@@ -66,14 +66,18 @@ class RefusalReason(StrEnum):
     """A write had a body whose Content-Type is not JSON."""
 
     NOT_OPEN = "not_open"
-    """The tasks API or the metrics are not served at the address that was asked."""
+    """The tasks API or the metrics are not served at the address of the request."""
 
     CALLBACK_NOT_ALLOWED = "callback_not_allowed"
-    """A callback without the secret was about a stream of the gateway in this process."""
+    """A callback without the secret named a stream of the gateway in this process."""
 
 
 class RefusalCounts:
-    """Counts refusals. One object for a process; used in the hub's thread."""
+    """The number of refusals by reason. A process has one object, used in the hub's thread.
+
+    Attributes:
+        by_reason: the number of refusals; every reason is there from the start.
+    """
 
     def __init__(self) -> None:
         self.by_reason: Counter[str] = Counter({reason.value: 0 for reason in RefusalReason})

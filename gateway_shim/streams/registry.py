@@ -1,4 +1,12 @@
-"""The streams of one process: which there are, and how each of them ends."""
+"""The streams of one process: registers them, writes to them, and ends them.
+
+Invariants:
+
+- ``by_token`` holds the streams that are connecting or open, and no others. A token is removed in
+  the same step in which its stream ends, so a later send is told that the token is unknown.
+- ``closing`` holds the streams that were open and whose last bytes are being written.
+- A stream that was open is reported to the backend exactly once, by ``_end``.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +14,35 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway_shim.errors import ClientGone
+from gateway_shim.errors import ClientGone, OutboxFull
 from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.buffer_budget import UNLIMITED, BufferBudget
 from gateway_shim.protocol.callbacks import Reason
 from gateway_shim.protocol.event_stream import Frame
-from gateway_shim.protocol.lifecycle import OutboxFull, Stream, StreamEvent, StreamState
-from gateway_shim.protocol.stream_request import shorten_url, unpack_request
+from gateway_shim.protocol.lifecycle import OVER_STATES, StreamEvent, StreamState
+from gateway_shim.protocol.stream import Stream
+from gateway_shim.protocol.stream_request import address_and_url, shorten_url
+from gateway_shim.streams.callbacks.disconnects import Endings
 from gateway_shim.streams.connection import Connection
-from gateway_shim.streams.disconnects import Endings
 from gateway_shim.streams.opening.admission import Admission
 from gateway_shim.streams.stats import GatewayStats
 
-__all__ = ["Audience", "Streams", "about"]
+__all__ = ["Audience", "Streams", "log_fields"]
 
 logger = logging.getLogger(__name__)
 
 _RELIEF = 16
-"""Where the budget is exceeded, a sixteenth of it becomes free: not all streams are looked through
-for each further event."""
+"""The part of an exceeded budget that becomes free: a sixteenth, so that the next events fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Whom a broadcast is for.
+    """The streams of a broadcast.
 
     Args:
         tokens: the tokens, as they were given.
-        connections: of the streams that they are the tokens of, in their order.
+        connections: the connections of the streams that have these tokens, in the same order.
         unknown: the tokens that no stream has.
     """
 
@@ -44,21 +52,21 @@ class Audience:
 
 
 class Streams:
-    """Every stream that is connecting, open, or writing its last bytes.
+    """The streams that are connecting, open, or writing their last bytes.
 
-    The :class:`~gateway_shim.streams.connection.ConnectionOwner` of their connections. What
-    sockets call is called in the hub and never blocks; whatever may log, and so may wait, is for
-    greenlets.
+    The :class:`~gateway_shim.streams.connection.ConnectionOwner` of their connections. Methods that
+    connections call run in the hub and never block. Methods that may log are for greenlets.
 
     Args:
-        admission: where they are counted in and out.
-        endings: the backend is told of every end through it.
+        admission: counts the streams against the limits.
+        endings: reports the end of each stream to the backend.
         stats: the counters.
-        budget: counts what all of them hold back; where it is exceeded, those that hold most end.
+        budget: counts the bytes that all streams hold back. When it is exceeded, the streams that
+            hold the most are ended.
 
     Attributes:
-        by_token: those that are connecting or open.
-        closing: those whose last bytes are on their way.
+        by_token: the connections of streams that are connecting or open.
+        closing: the connections of streams whose last bytes are being written.
     """
 
     def __init__(
@@ -70,58 +78,61 @@ class Streams:
     ) -> None:
         self.by_token: dict[str, Connection] = {}
         self.closing: set[Connection] = set()
+        self.budget = budget
+        # The streams of the last broadcast, until a stream comes or goes.
         self._audience: Audience | None = None
         self._admission = admission
         self._endings = endings
         self._stats = stats
-        self.budget = budget
 
     @property
     def buffered(self) -> int:
-        """Bytes that slow clients have not taken yet."""
+        """The bytes that slow clients have not taken yet."""
         return self.budget.waiting
 
     def add(self, connection: Connection, address: str) -> None:
-        """Know a stream from now on, by its token.
+        """Register a stream under its token.
 
         Args:
-            connection: the stream's.
-            address: the client's; counted against the limits.
+            connection: the stream's connection.
+            address: the client's address, which is counted against the limits.
         """
         self._audience = None
         self.by_token[connection.stream.token] = connection
-        connection.limit_key = self._admission.enter(address)
+        connection.stream.limit_key = self._admission.enter(address)
 
     def audience(self, tokens: Sequence[str]) -> Audience:
         """Look up the streams of a broadcast.
 
-        The same tuple is looked up once, as long as no stream comes or goes: the look-ups are
-        what a broadcast would spend most on, next to the kernel (docs/architecture.md).
+        Next to the kernel, the look-ups cost most (docs/architecture.md). So the result is kept
+        until a stream comes or goes, and is used again for an equal tuple of tokens. A caller that
+        passes the same tuple again pays for a comparison of references. A list is always looked up.
         """
-        known = self._audience
-        if known is not None and known.tokens is tokens:
-            return known
+        last = self._audience
+        if last is not None and last.tokens == tokens:
+            return last
         found = [(token, self.by_token.get(token)) for token in tokens]
-        known = Audience(
+        audience = Audience(
             tokens,
             [connection for _, connection in found if connection is not None],
             [token for token, connection in found if connection is None],
         )
-        if isinstance(tokens, tuple):  # nothing else is sure to stay what it was
-            self._audience = known
-        return known
+        if isinstance(tokens, tuple):  # a tuple cannot change
+            self._audience = audience
+        return audience
 
     # ------------------------------------------------------------------ writing
 
     def write(self, connection: Connection, frame: Frame) -> bool:
-        """Write an event to one stream, or keep it for when the stream opens.
+        """Write an event to one stream, or hold it back until the stream opens.
 
         Returns:
             False if the stream had to end.
         """
+        stream = connection.stream
         try:
-            if connection.stream.state is StreamState.CONNECTING:
-                connection.stream.hold(frame, close=False)
+            if stream.connecting:
+                stream.hold(frame, close=False)
             else:
                 connection.send(frame)
         except (ClientGone, OutboxFull) as exc:
@@ -129,173 +140,140 @@ class Streams:
             return False
         if self.budget.exceeded:
             self.relieve()
-        return connection.stream.state is not StreamState.CLOSED
-
-    def write_all(self, connections: Sequence[Connection], frame: Frame, gone: list[str]) -> int:
-        """Write to many streams: the hot loop, each step of which is paid for every delivery.
-
-        Args:
-            connections: the streams'.
-            frame: what to write.
-            gone: where the tokens of those that have ended meanwhile are put.
-
-        Returns:
-            How many took it.
-        """
-        data, size = frame.chunked, len(frame.chunked)
-        taken = 0
-        for connection in connections:
-            sock = connection.direct
-            if sock is None:
-                taken += self._write_the_long_way(connection, frame, gone)
-                continue
-            try:
-                sent = sock.send(data)
-                if sent != size:
-                    connection.keep(data, sent)
-                    if self.budget.exceeded:
-                        self.relieve()
-            except BlockingIOError:
-                taken += self.write(connection, frame)
-            except (OSError, OutboxFull) as exc:
-                self.fail(connection, exc)
-            else:
-                taken += 1
-        return taken
-
-    def _write_the_long_way(self, connection: Connection, frame: Frame, gone: list[str]) -> bool:
-        stream = connection.stream
-        if stream.state in (StreamState.CLOSING, StreamState.CLOSED):
-            gone.append(stream.token)
-            return False
-        return self.write(connection, frame)
+        return stream.state not in OVER_STATES
 
     def beat(self, connection: Connection) -> bool:
-        """Write a heartbeat, or see whether an ended stream's client has had time enough.
+        """Write a heartbeat, or end a closing stream whose client has had a whole interval to read.
 
         Returns:
-            Whether the next one is needed.
+            True if the connection needs a further heartbeat.
         """
-        if connection.stream.state is StreamState.OPEN:
+        stream = connection.stream
+        if stream.state is StreamState.OPEN:
             self._stats.heartbeats += 1
             try:
-                connection.write(connection.stream.bytes_of(wire.HEARTBEAT))
+                connection.write(stream.bytes_of(wire.HEARTBEAT))
             except (ClientGone, OutboxFull) as exc:
                 self.fail(connection, exc)
                 return False
             return True
         if not connection.buffered:
             return False
-        # Ended, and its last bytes are not read: it has one whole interval for that.
-        if connection.overdue:
+        if stream.state is StreamState.OVERDUE:
             self.lose(connection, Reason.ERROR)
             return False
-        connection.overdue = True
+        stream.apply(StreamEvent.LATE)
         return True
 
     # ------------------------------------------------------------------ ending
 
-    def close(self, connection: Connection, goodbye: bytes = b"") -> None:
-        """End an open stream from our side: what was sent before still arrives.
+    def close(self, connection: Connection, last_events: bytes = b"") -> None:
+        """End an open stream from the server's side. What was sent before still arrives.
 
         Args:
-            connection: the stream's.
-            goodbye: its last events, if any, as its body needs them.
+            connection: the stream's connection.
+            last_events: the last events, if any, in the form that the body needs.
         """
         stream = connection.stream
         stream.apply(StreamEvent.CLOSE)
         self._end(stream, Reason.SERVER_CLOSED)
         self.closing.add(connection)
         try:
-            connection.finish(goodbye + stream.last_bytes)
+            connection.finish(last_events + stream.last_bytes)
         except ClientGone:
             self.lose(connection, Reason.ERROR)
 
-    def refuse(self, connection: Connection) -> None:
-        """Forget a stream that its backend does not want; its socket is the caller's to answer."""
-        connection.stream.apply(StreamEvent.REFUSE)
+    def refuse(self, connection: Connection, event: StreamEvent) -> None:
+        """Remove a stream that its backend has refused.
+
+        Args:
+            connection: the stream's connection.
+            event: REFUSE gives the socket back to the server. REJECT keeps it: the refusal is to
+                be written inside the stream.
+        """
+        connection.stream.apply(event)
         self._remove(connection.stream)
         self._stats.refused += 1
+        if event is StreamEvent.REFUSE:
+            connection.abort()
 
     def fail(self, connection: Connection, exc: OSError | ClientGone | OutboxFull) -> None:
-        """End a stream that could not be written to. Logs: not for the hub."""
+        """End a stream that could not be written to. Logs, so it must not be called in the hub."""
         stream = connection.stream
-        if stream.state is StreamState.CONNECTING:
-            return  # too much was held back; it ends once the backend has answered
+        if stream.connecting:
+            return  # too much was held back; the stream ends once the backend has answered
         self.lose(connection, Reason.ERROR)
         if isinstance(exc, OutboxFull):
             self._stats.slow_consumers_ended += 1
-            logger.warning("slow consumer ended", extra=about(stream))
+            logger.warning("slow consumer ended", extra=log_fields(stream))
 
     def relieve(self) -> None:
-        """End the streams that hold back most, until all together fit the budget. Logs."""
+        """End the streams that hold back the most, until all together fit the budget. Logs."""
         goal = self.budget.limit - self.budget.limit // _RELIEF
-        holding = [each for each in self._everyone() if each.buffered or each.stream.held_bytes]
-        holding.sort(key=lambda each: each.buffered + each.stream.held_bytes)
+        holding = [item for item in self._all() if item.buffered or item.stream.held_bytes]
+        holding.sort(key=lambda item: item.buffered + item.stream.held_bytes)
         ended = []
         while holding and self.budget.size > goal:
             connection = holding.pop()
-            if connection.stream.state is StreamState.CONNECTING:
+            if connection.stream.connecting:
                 connection.stream.drop_held()
                 continue
             self.lose(connection, Reason.ERROR)
             self._stats.slow_consumers_ended += 1
             ended.append(connection.stream)
         for stream in ended:
-            extra = about(stream) | {"limit": "SSE_MAX_TOTAL_BUFFER_BYTES"}
+            extra = log_fields(stream) | {"limit": "SSE_MAX_TOTAL_BUFFER_BYTES"}
             logger.warning("slow consumer ended", extra=extra)
 
     def lose(self, connection: Connection, reason: Reason) -> None:
-        """End a stream whose client is gone, or must go. Allowed at any time, also twice."""
-        stream, was = connection.stream, connection.stream.state
-        if was is not StreamState.CLOSED:
-            stream.apply(StreamEvent.LOSE)
+        """End a stream whose client has left or must be cut. Allowed at any time, also twice."""
+        stream, connecting = connection.stream, connection.stream.connecting
+        was_open = stream.state is StreamState.OPEN
         connection.abort()
-        if was is StreamState.OPEN:
+        if was_open:
             self._end(stream, reason)
-        elif was is StreamState.CONNECTING:
+        elif connecting:
             self._remove(stream)
         else:
             self.closing.discard(connection)
 
     def cut(self) -> None:
-        """End whatever is left, at once."""
-        for connection in self._everyone():
+        """End all streams at once, without last bytes."""
+        for connection in self._all():
             self.lose(connection, Reason.ERROR)
             let_others_run_if_due()
 
-    def _everyone(self) -> list[Connection]:
+    def _all(self) -> list[Connection]:
         return [*self.by_token.values(), *self.closing]
 
     def _end(self, stream: Stream, reason: Reason) -> None:
-        """Forget an open stream: whoever sends to it now is told that its token is unknown."""
+        """Remove a stream that was open, and report its end to the backend."""
         self._remove(stream)
         self._stats.closed[reason] += 1
         self._endings.add(stream, reason)
 
     def _remove(self, stream: Stream) -> None:
         self._audience = None
-        stream.take_held()  # nobody will get it any more
-        self._admission.leave(self.by_token.pop(stream.token).limit_key)
+        stream.take_held()  # the held events will not be written
+        del self.by_token[stream.token]
+        self._admission.leave(stream.limit_key)
 
-    # ------------------------------------------------------------------ told by a socket
+    # ------------------------------------------------------------------ called by connections
 
     def client_gone(self, connection: Connection) -> None:
-        """The client hung up."""
+        """End a stream whose client has hung up."""
         self.lose(connection, Reason.CLIENT_CLOSED)
 
     def write_failed(self, connection: Connection) -> None:
-        """Bytes that had waited could not be written."""
+        """End a stream whose waiting bytes could not be written."""
         self.lose(connection, Reason.ERROR)
 
     def flushed(self, connection: Connection) -> None:
-        """The last bytes of a stream are with the kernel."""
-        if connection.stream.state is StreamState.CLOSING:
-            connection.stream.apply(StreamEvent.FLUSHED)
-            self.closing.discard(connection)
+        """Forget a closing stream: the kernel has its last bytes."""
+        self.closing.discard(connection)
 
 
-def about(stream: Stream) -> dict[str, object]:
-    """What a log line says of a stream."""
-    address, request = unpack_request(stream.request)
-    return {"token": stream.token, "url": shorten_url(request["url"]), "address": address}
+def log_fields(stream: Stream) -> dict[str, object]:
+    """Return the fields of a log line about a stream."""
+    address, url = address_and_url(stream.request)
+    return {"token": stream.token, "url": shorten_url(url), "address": address}

@@ -1,4 +1,4 @@
-"""What a gateway counts: plain numbers, raised where it happens and read when asked for."""
+"""The counters of a gateway: plain numbers, raised where things happen and read on request."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from gateway_shim.protocol.callbacks import Reason
 __all__ = ["GatewayStats"]
 
 
-def _no_reason_yet() -> Counter[str]:
+def _zero_by_reason() -> Counter[str]:
     return Counter({reason.value: 0 for reason in Reason})
 
 
 @dataclass(slots=True)
 class GatewayStats:
-    """Totals since the gateway was made, except the first three.
+    """The counters: totals since the gateway was made, except the first three.
 
     Args:
-        active: streams that are connecting or open now.
-        bytes_buffered: bytes that slow clients have not taken yet, now.
-        pending_connects: connects that wait for the backend's answer now.
-        opened: streams that opened.
-        refused: streams that the backend, or a limit, refused.
-        closed: streams that ended, by reason.
-        slow_consumers_ended: streams ended because their outbox was full.
-        heartbeats: heartbeats written.
-        broadcasts: broadcasts sent.
-        callbacks_failed: disconnect callbacks that did not arrive.
+        active: the number of streams that are connecting or open now.
+        bytes_buffered: the bytes that slow clients have not taken yet, now.
+        pending_connects: the number of connects that wait for the backend's answer now.
+        opened: the number of streams that have opened.
+        refused: the number of streams that the backend, or a limit, has refused.
+        closed: the number of streams that have ended, by reason.
+        slow_consumers_ended: the number of streams that were ended because too much was unread.
+        heartbeats: the number of heartbeats.
+        broadcasts: the number of broadcasts.
+        callbacks_failed: the number of disconnect callbacks that did not arrive.
     """
 
     active: int = 0
@@ -36,7 +36,7 @@ class GatewayStats:
     pending_connects: int = 0
     opened: int = 0
     refused: int = 0
-    closed: Counter[str] = field(default_factory=_no_reason_yet)
+    closed: Counter[str] = field(default_factory=_zero_by_reason)
     slow_consumers_ended: int = 0
     heartbeats: int = 0
     broadcasts: int = 0

@@ -1,7 +1,7 @@
 """A TLS session with the interface of a plain socket, for the streams that use it.
 
-A TLS session cannot leave the object that holds it, so such a stream keeps the server's socket,
-and the handler's greenlet stays parked until the stream ends.
+A TLS session cannot leave the object that holds it. So the stream keeps the server's socket, and
+the handler's greenlet stays parked until the stream ends.
 """
 
 from __future__ import annotations
@@ -18,31 +18,32 @@ __all__ = ["TlsSocket", "borrow"]
 
 
 class TlsSocket:
-    """The part of a socket's interface that a stream uses, over a TLS session; never blocks.
+    """The part of a socket's interface that a stream uses, over a TLS session. Never blocks.
 
     Args:
         sock: gevent's TLS socket.
-        plain: another object for the same descriptor, to look at what is below TLS.
+        plain: another object for the same descriptor, which shows what is below TLS.
     """
 
     def __init__(self, sock: Any, plain: _socket.socket) -> None:
         self._sock = sock
         self._plain = plain
+        # Set when the session is closed: the parked handler may return.
         self._closed = Signal()
 
     def fileno(self) -> int:
-        """The descriptor."""
+        """Return the descriptor."""
         return self._plain.fileno()
 
     def getsockopt(self, level: int, name: int, size: int, /) -> bytes:
-        """What the kernel says of the connection."""
+        """Return the kernel's value of an option of the connection."""
         return self._plain.getsockopt(level, name, size)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Read; with a flag, such as MSG_PEEK, what is below TLS.
+        """Read from the session. With a flag, such as MSG_PEEK, read what is below TLS.
 
         Raises:
-            BlockingIOError: nothing is there.
+            BlockingIOError: there is nothing to read.
             OSError: the connection is broken.
         """
         if flags:
@@ -56,7 +57,7 @@ class TlsSocket:
         return data
 
     def send(self, data: bytes | memoryview) -> int:
-        """Write as much as the kernel takes; 0 if nothing.
+        """Write as many bytes as the kernel takes, and return their number, which may be 0.
 
         Raises:
             OSError: the connection is broken.
@@ -65,40 +66,40 @@ class TlsSocket:
         return sent
 
     def take_over(self) -> None:
-        """Be the only one who uses the session from now on."""
+        """Take the session from the server, which no longer uses it."""
         self._sock.settimeout(0)
 
     def detach(self) -> None:
-        """Leave everything to the server."""
+        """Leave the session and the descriptor to the server."""
         self._plain.detach()
 
     def shutdown(self, how: int) -> None:
-        """Say the end of the session (close_notify), then the end of the connection.
+        """End the session (close_notify), then shut down the connection.
 
         Raises:
             OSError: the connection is broken.
         """
-        # It is sent even where this raises: what is missing then is only the client's own.
+        # Our close_notify is sent even if this raises: only the client's is missing then.
         with contextlib.suppress(ssl.SSLError, ValueError):
             self._sock.unwrap()
         self._plain.shutdown(how)
 
     def close(self) -> None:
-        """Close, and let the parked handler go."""
+        """Close the session, and let the parked handler return."""
         self._plain.detach()
         self._sock.close()
         self._closed.set()
 
     def park(self) -> None:
-        """Wait until it is closed."""
+        """Wait until the session is closed."""
         self._closed.wait()
 
 
 def borrow(sock: socket.socket) -> _socket.socket | TlsSocket:
-    """Return an object of our own for a descriptor of the server: below gevent's, not blocking.
+    """Return a new object for a descriptor of the server: below gevent's object, not blocking.
 
     Args:
-        sock: the server's socket, with or without TLS; it stays open.
+        sock: the server's socket, with or without TLS. It stays open.
     """
     plain = _socket.socket(sock.family, sock.type, sock.proto, sock.fileno())
     plain.settimeout(0)

@@ -1,1 +1,1 @@
-"""Whether broadcasts stay at the kernel's cost: counts, and a short run of the bench."""
+"""Tests that keep a broadcast near the kernel's own cost: counts, and a short run of the bench."""

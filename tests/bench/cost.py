@@ -1,7 +1,8 @@
-"""Where the time of one delivery goes: ``python -m tests.bench.cost [STREAMS]``.
+"""The cost of one delivery and its parts: ``python -m tests.bench.cost [STREAMS]``.
 
-Broadcasts to real sockets over loopback, whose clients are another process; then to sockets whose
-``send`` does nothing, which leaves what Python adds. The parts are timed in turn, in one run.
+The script broadcasts to real sockets over loopback, whose clients are in another process. Then it
+broadcasts to sockets whose ``send`` does nothing, which leaves the part that Python adds. The parts
+are timed in turn, in one run.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from gevent.socket import socket as gevent_socket  # noqa: E402
 from gateway_shim.event_loop.turns import let_others_run  # noqa: E402
 from gateway_shim.protocol.callbacks import CallbackAnswer  # noqa: E402
 from gateway_shim.protocol.event_stream import Dialect, Event, encode, frame  # noqa: E402
+from gateway_shim.protocol.results import OpenResult  # noqa: E402
 from gateway_shim.protocol.stream_request import StreamRequest  # noqa: E402
-from gateway_shim.streams.backend import InProcessBackend  # noqa: E402
+from gateway_shim.streams.callbacks.backend import InProcessBackend  # noqa: E402
 from gateway_shim.streams.config import GatewayConfig  # noqa: E402
 from gateway_shim.streams.gateway import Gateway  # noqa: E402
 
@@ -49,10 +51,10 @@ while True:
 
 
 class Nothing:
-    """A socket whose ``send`` costs nothing but the call."""
+    """A socket whose ``send`` does nothing."""
 
     def send(self, data: bytes) -> int:
-        """Take everything."""
+        """Return the length of the data."""
         return len(data)
 
 
@@ -67,13 +69,13 @@ def open_streams(gateway: Gateway, count: int) -> subprocess.Popen[bytes]:
         descriptor = listener._accept()[0]  # type: ignore[attr-defined]
         sock = gevent_socket(_socket.AF_INET, _socket.SOCK_STREAM, 0, descriptor)
         request = StreamRequest(f"/api/sse/stream?request_id={number}", {"host": "x"})
-        assert gateway.open(request, sock) is None
+        assert gateway.open(request, sock) is OpenResult.OPENED
     listener.close()
     return reader
 
 
 def timed(work: Callable[[], Any], streams: int) -> float:
-    """Nanoseconds per stream of one call."""
+    """Return the time of one call, nanoseconds per stream."""
     gevent.sleep(0.05)  # the reader catches up
     started = time.perf_counter_ns()
     work()
@@ -81,7 +83,7 @@ def timed(work: Callable[[], Any], streams: int) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the costs."""
     streams = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
     gateway = Gateway(InProcessBackend(lambda _: CallbackAnswer(200)), GatewayConfig())
     reader = open_streams(gateway, streams)

@@ -1,4 +1,4 @@
-"""The bench itself, as short as can be: every section measures, and nothing is left running."""
+"""Short runs of the bench: every section measures its figures, and no process is left running."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ FIGURES = {
 
 
 def environment() -> dict[str, str]:
-    """Of a process that can import the package from anywhere."""
+    """Return the environment of a process that can import the package."""
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def certificate(folder: Path) -> list[str]:
-    """The options for a certificate of its own, of an authority that nobody knows."""
+    """Return the options for a new certificate of an unknown authority."""
     issued = trustme.CA().issue_cert("127.0.0.1")
     issued.private_key_pem.write_to_path(folder / "key.pem")
     for pem in issued.cert_chain_pems:
@@ -61,7 +61,7 @@ def certificate(folder: Path) -> list[str]:
 
 
 def test_tls_needs_a_certificate() -> None:
-    """Asked for without one, the section says what it needs."""
+    """Without a certificate, the section tls reports which options it needs."""
     done = subprocess.run(
         [*COMMAND, "--only", "tls"], env=environment(), capture_output=True, text=True
     )
@@ -71,13 +71,13 @@ def test_tls_needs_a_certificate() -> None:
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that a process has started."""
+    """Return the PIDs of a process's children."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.mark.parametrize("section", SECTION_NAMES)
 def test_section(section: str, tmp_path: Path) -> None:
-    """A section measures all of its figures, and each is a number that can be."""
+    """A section measures all of its figures, and each value is plausible."""
     file = tmp_path / "bench.json"
     options = certificate(tmp_path) if section == "tls" else []
     done = subprocess.run(
@@ -97,7 +97,7 @@ def test_section(section: str, tmp_path: Path) -> None:
 
 
 def test_all_goals_are_measured() -> None:
-    """Each goal is a figure of some section; the ratio to HTTP needs two of them."""
+    """Each goal belongs to a figure; the ratio to HTTP needs two sections."""
     measured = set[str]().union(*FIGURES.values()) | {"fan_out_to_http"}
     assert GOALS.keys() <= measured
 

@@ -64,7 +64,7 @@ def test_licenses(binary: Path) -> None:
     for name in ("gevent", "gunicorn", "Flask", "pydantic_core", "Python", "PyInstaller", "libev"):
         assert re.search(rf"^{name}[ \w]* \d\S*: \S", ran.stdout, re.MULTILINE), name
     assert "PYTHON SOFTWARE FOUNDATION LICENSE" in ran.stdout
-    assert "It brings no licence text" not in ran.stdout
+    assert "It comes without a license text" not in ran.stdout
 
 
 def test_parity_with_itself(binary: Path, tmp_path: Path) -> None:

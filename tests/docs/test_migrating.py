@@ -22,8 +22,8 @@ from app.services.connection_manager import ConnectionManager
 from app.services.version_service import VersionService
 from app.tasks.base import BaseTask, TaskProgressHandle
 from app.tasks.service import TaskService
-from tests.app.api.conftest import MakeApp, make_app
-from tests.app.tasks.task_support import Call, Done, House
+from tests.app.conftest import MakeApp, make_app
+from tests.app.tasks.task_support import Call, Done, RecordedTasks
 from tests.support.processes.server import ROOT
 
 __all__ = ["make_app"]
@@ -119,7 +119,7 @@ def test_the_example_of_a_bool() -> None:
     exec(source, names)
     cancel = names["cancel"]
     assert callable(cancel)
-    house = House()
+    house = RecordedTasks()
     task_id = house.run(Call(lambda handle: Done()))
     assert cancel(house.service, task_id) is False
     assert cancel(house.service, "unknown") is False

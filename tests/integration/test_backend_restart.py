@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway_shim.protocol.event_stream import Dialect
-from gateway_shim.streams.backend_starts import ASK_SECONDS, SILENCE_SECONDS
+from gateway_shim.streams.callbacks.backend_starts import ASK_SECONDS, SILENCE_SECONDS
 from tests.integration.installation import SHIM, Installation, over_http
 from tests.support.http.message import Ended
 from tests.support.processes.server import GunicornServer

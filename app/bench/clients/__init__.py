@@ -1,1 +1,1 @@
-"""The processes that read and send while the bench measures."""
+"""The processes of the bench's clients, which read streams and send events."""

@@ -1,4 +1,4 @@
-"""The limit: a bare loop of ``send`` over plain sockets, in a process of its own."""
+"""The limit of the measurements: a bare loop of ``send`` over sockets, in its own process."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ __all__ = ["BareSender"]
 
 
 class BareSender:
-    """Accepts connections and writes to them. Every method is a command of the helper process."""
+    """A server that only sends. Every method is a command of the helper process."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
         self._sockets: list[socket.socket] = []
 
     def port(self) -> int:
-        """Where it listens."""
+        """Return the port that the server listens on."""
         port: int = self._listener.getsockname()[1]
         return port
 
     def accept(self, count: int) -> dict[str, Any]:
-        """Accept so many connections."""
+        """Accept this number of connections."""
         for _ in range(count):
             sock = self._listener.accept()[0]
             sock.setblocking(False)
-            # As gunicorn does: without it the kernel puts several events into one segment, and
-            # an event waits for the acknowledgement of the one before.
+            # gunicorn sets this option, too. Without it, the kernel puts several events into one
+            # segment, and an event waits for the acknowledgment of the event before it.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sockets.append(sock)
         return {}
 
     def send(self, events: int, pause: float = 0.0) -> dict[str, Any]:
-        """Send so many events to every connection: the same bytes, one ``send`` each.
+        """Send events to every connection: the same bytes, with one ``send`` for each event.
 
         Args:
-            events: how many.
-            pause: seconds before each.
+            events: the number of events.
+            pause: the pause before each event, seconds.
 
         Returns:
-            When it began, and for how many seconds it was sending.
+            The time of the beginning, and the seconds of sending without the pauses.
         """
         data = sample_frame().chunked
         sends = [(sock.send, sock) for sock in self._sockets]
@@ -58,7 +58,7 @@ class BareSender:
             for send, sock in sends:
                 try:
                     send(data)
-                except BlockingIOError:  # costs nothing as long as it does not happen
+                except BlockingIOError:  # a try block costs nothing if there is no exception
                     select.select([], [sock], [])
                     send(data)
         seconds = (time.monotonic_ns() - started_ns) / 1e9 - paused

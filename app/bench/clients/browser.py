@@ -1,4 +1,4 @@
-"""A browser's request for a stream, byte for byte as one sends it: twelve headers."""
+"""The request of a browser for a stream, byte for byte, with its twelve headers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _REQUEST = (
 
 
 def stream_request(port: int, number: int) -> bytes:
-    """The request of one browser.
+    """Return the request of one browser.
 
     Args:
-        port: the server's.
-        number: which browser: its request id and its cookie are its own.
+        port: the port of the server.
+        number: the number of the browser; each browser has its own request ID and cookie.
     """
     return _REQUEST.format(port=port, number=number).encode()

@@ -1,7 +1,8 @@
-"""The clients: any number of streams read by one epoll loop, in a process of its own.
+"""The clients: any number of streams that one epoll loop reads, in its own process.
 
-Good enough not to be what is measured: no object and no parsing per event, one ``readv`` into
-the same buffer per wake-up of a socket. What it costs is measured too (``cpu_seconds``).
+The loop is fast enough not to distort the measurements. It makes no object and does no parsing for
+an event, and it calls ``readv`` once, into the same buffer, when a socket is readable. Its own cost
+is measured, too (``cpu_seconds``).
 """
 
 from __future__ import annotations
@@ -30,16 +31,17 @@ _FIRST_STALLED = 1_000_000
 
 
 class Crowd:
-    """Opens streams and reads them. Every method is a command of the helper process."""
+    """Clients that open streams and read them. Every method is a command of the helper process."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._sockets: dict[int, socket.socket] = {}
+        self._sockets: dict[int, socket.socket] = {}  # by descriptor
         self._buffer = bytearray(_READ_BYTES)
+        # The sockets whose last read ended within the blank line of an event.
         self._line_feed_last: set[int] = set()
 
     def attach(self, port: int, count: int) -> dict[str, Any]:
-        """Open plain connections that ask for nothing."""
+        """Open plain connections without a request."""
         for _ in range(count):
             sock = self._new_socket()
             sock.connect(("127.0.0.1", port))
@@ -49,19 +51,19 @@ class Crowd:
     def open(
         self, port: int, count: int, at_once: int, seconds: float, stalled: bool = False
     ) -> dict[str, Any]:
-        """Open streams; each counts as open once its first event, the version, has arrived.
+        """Open streams. A stream is open when its first event, the version, has arrived.
 
         Args:
-            port: where the gateway listens.
-            count: how many.
-            at_once: how many may be on their way at a time.
-            seconds: time limit.
-            stalled: whether they stop reading once they are open.
+            port: the port of the gateway.
+            count: the number of streams.
+            at_once: the largest number of streams that are being opened at a time.
+            seconds: the time limit.
+            stalled: whether the clients stop reading when their streams are open.
         """
-        # The request ids of stalled clients are none of those that another crowd's clients have.
+        # The request IDs of stalled clients must differ from those of another crowd.
         base = len(self._sockets) + stalled * _FIRST_STALLED
         started, cpu = time.monotonic(), time.process_time()
-        waiting: dict[int, bytes] = {}  # what came of each stream that is not open yet
+        waiting: dict[int, bytes] = {}  # the received bytes of each stream that is not open yet
         asking: dict[int, bytes] = {}  # the requests that could not be sent at once
         begun = 0
         while begun < count or waiting:
@@ -88,7 +90,7 @@ class Crowd:
         }
 
     def _begin(self, port: int, sock: socket.socket, asking: dict[int, bytes], number: int) -> int:
-        """Connect and ask for a stream; if that has to wait, keep the request in ``asking``."""
+        """Connect and request a stream; keep the request in ``asking`` if it must be sent later."""
         fd, request, mask = sock.fileno(), stream_request(port, number), select.EPOLLIN
         sock.setblocking(False)
         try:
@@ -101,7 +103,7 @@ class Crowd:
         return fd
 
     def _answer(self, fd: int, before: bytes) -> bytes:
-        """More of what a stream that is not open yet is answered."""
+        """Read more of the answer for a stream that is not open yet."""
         data = os.read(fd, _READ_BYTES)
         if not data or not (before + data).startswith(b"HTTP/1.1 200 "):
             raise BenchFailed(f"a stream was refused: {before + data[:200]!r}")
@@ -110,15 +112,15 @@ class Crowd:
     def read(
         self, frames: int, seconds: float, sample: bool = False, rest: float = 0.0
     ) -> dict[str, Any]:
-        """Read until so many events have arrived, over all streams.
+        """Read until a number of events have arrived, counted over all streams.
 
         Args:
-            frames: how many; 0: read for the whole time.
-            seconds: time limit.
-            sample: whether to return each event's latency. Costs the reader time.
-            rest: seconds to sleep after each look at the sockets. Whether a send has to wake a
-                sleeping reader then does not depend on how fast the sender is, and a wake-up is
-                a good part of what a send costs on loopback.
+            frames: the number of events; 0 reads until the time limit.
+            seconds: the time limit.
+            sample: whether to return the latency of each event, which slows the reader down.
+            rest: the pause after each look at the sockets, seconds. On loopback, a good part of the
+                cost of a send is waking a sleeping reader. With this pause, that cost does not
+                depend on the speed of the sender.
         """
         samples: list[tuple[int, bytes]] = []
         cpu = time.process_time()
@@ -142,8 +144,8 @@ class Crowd:
                 if sample:
                     samples.append((clock(), bytes(buffer[:length])))
                 count += buffer.count(b"\n\n", 0, length)
-                # An event's blank line may be cut in two by the border between two reads. As a
-                # chunk ends with CR LF that is rare, and the test for it one comparison.
+                # The blank line of an event may be split between two reads. This is rare, because
+                # a chunk ends with CR LF, and the test for it is one comparison.
                 if split and fd in split:
                     split.discard(fd)
                     count += buffer[0] == 10
@@ -167,10 +169,10 @@ class Crowd:
         }
 
     def cut(self) -> dict[str, Any]:
-        """Reset every connection, as when a proxy dies."""
+        """Reset every connection, as if a proxy had crashed."""
         for sock in self._sockets.values():
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            sock.close()  # which takes it out of the epoll set, too
+            sock.close()  # this also removes the socket from the epoll set
         self._sockets.clear()
         self._line_feed_last.clear()
         return {}
@@ -178,12 +180,13 @@ class Crowd:
     def _new_socket(self, stalled: bool = False) -> socket.socket:
         sock = socket.socket()
         if stalled:
-            # A window that fills soon, and segments as on Ethernet: on loopback they are so
-            # large that the sender's kernel would hold megabytes before it felt anything.
+            # The receive window is small, so that it fills soon. The segments are as small as on
+            # Ethernet: with the large segments of loopback, the sender's kernel would buffer
+            # megabytes before the sender noticed the stalled client.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _STALLED_RECEIVE_BYTES)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _ETHERNET_SEGMENT)
         block = len(self._sockets) // _PORTS_PER_ADDRESS
-        if block:  # one address has no more ports
+        if block:  # all ports of the last address are in use
             sock.bind((f"127.0.0.{1 + block}", 0))
         return sock
 

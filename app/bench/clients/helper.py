@@ -1,7 +1,7 @@
-"""Helper processes: one command a line goes in as JSON, one answer a line comes out.
+"""Helper processes: they read one command per line as JSON, and write one answer per line.
 
-A process of its own, and one that gevent has not patched, so that what measures never shares an
-interpreter with what is measured.
+A helper is a process of its own, which gevent has not patched. So the code that measures never
+shares an interpreter with the code that is measured.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _EXIT_SECONDS = 10.0
 
 
 class Helper:
-    """The bench's side: a context manager around one helper process.
+    """A context manager that runs one helper process. This is the bench's side of the pipe.
 
     Args:
-        module: what runs there, as ``python -m module``; it calls :func:`serve`.
+        module: the module that the process runs, as ``python -m`` does; it calls :func:`serve`.
     """
 
     def __init__(self, module: str) -> None:
@@ -44,7 +44,7 @@ class Helper:
         )
 
     def __enter__(self) -> Self:
-        """The helper itself."""
+        """Return the helper."""
         return self
 
     def __exit__(
@@ -53,23 +53,23 @@ class Helper:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the process; at once if something failed."""
+        """End the process: gracefully, or at once after an exception."""
         self.close(at_once=kind is not None)
 
     def call(self, command: str, **arguments: Any) -> Any:
         """Run a command and wait for its answer.
 
         Raises:
-            BenchFailed: it could not be done.
+            BenchFailed: the command failed, or the process has ended.
         """
         self.begin(command, **arguments)
         return self.finish()
 
     def begin(self, command: str, **arguments: Any) -> None:
-        """Have a command begin; :meth:`finish` must follow.
+        """Start a command. Call :meth:`finish` next.
 
         Raises:
-            BenchFailed: the process is gone.
+            BenchFailed: the process has ended.
         """
         assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
         line = json.dumps({"command": command, **arguments}) + "\n"
@@ -80,10 +80,10 @@ class Helper:
             raise self._died() from exc
 
     def finish(self) -> Any:
-        """The answer to the command that was begun.
+        """Wait for the answer to the command that was started.
 
         Raises:
-            BenchFailed: it could not be done.
+            BenchFailed: the command failed, or the process has ended.
         """
         assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
         line = self._process.stdout.readline()
@@ -95,10 +95,10 @@ class Helper:
         return answer["result"]
 
     def close(self, *, at_once: bool = False) -> None:
-        """End the process: it ends by itself when nothing more can come."""
+        """End the process by closing its input, or at once."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):  # it has ended before it read all
+                with contextlib.suppress(BrokenPipeError):  # the process ended before it read all
                     pipe.close()
         kill(self._process, wait_seconds=0.0 if at_once else _EXIT_SECONDS)
         self._errors.close()
@@ -111,11 +111,11 @@ class Helper:
 
 
 def serve(commands: Mapping[str, Callable[..., Any]]) -> None:
-    """Carry out commands from standard input until it ends. The helper process's side.
+    """Run the commands from standard input until it ends. This is the helper process's side.
 
     Args:
-        commands: by name; what one returns is sent back. An OSError or BenchFailed is an
-            answer too.
+        commands: the commands by name. The return value of a command is the answer; an OSError or
+            BenchFailed is sent back as an error.
     """
     for line in sys.stdin:
         arguments = json.loads(line)

@@ -1,4 +1,4 @@
-"""The event that is measured: a task's progress, 220 bytes on the wire."""
+"""The event that the bench sends: a task's progress, 220 bytes on the wire."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from gateway_shim.protocol.event_stream import Dialect, Event, Frame, encode, fr
 __all__ = ["EVENT_BYTES", "progress_text", "sample_frame", "stamps"]
 
 EVENT_BYTES = 220
-"""A whole progress event as the browser gets it, without the chunk's framing."""
+"""The size of a whole progress event as the browser gets it, without the framing of its chunk."""
 
 _STAMP = re.compile(rb"sent=(\d{20})")
 
 
 def progress_text(now_ns: int) -> str:
-    """A progress text of fixed length that says when it was sent.
+    """Return a progress text of fixed length that contains the time of sending.
 
     Args:
-        now_ns: the system's monotonic clock, nanoseconds; the same for all processes.
+        now_ns: the system's monotonic clock, which all processes share, nanoseconds.
     """
     return f"sent={now_ns:020d}".ljust(_TEXT_CHARACTERS, ".")
 
 
 def stamps(data: bytes) -> list[int]:
-    """When the events in a stream's bytes were sent, nanoseconds."""
+    """Return the times of sending of all events in a stream's bytes, nanoseconds."""
     return [int(found) for found in _STAMP.findall(data)]
 
 
 def sample_frame() -> Frame:
-    """An event with as many bytes as a measured one, for the bare loop of ``send``."""
+    """Return an event of the same size as a progress event, for the bare loop of ``send``."""
     return _frame(progress_text(0))
 
 

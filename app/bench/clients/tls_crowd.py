@@ -1,4 +1,4 @@
-"""Clients over TLS: a few streams, read by one epoll loop in a process of its own."""
+"""Clients over TLS: a few streams that one epoll loop reads, in its own process."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _READ_BYTES = 1 << 16
 
 
 class TlsCrowd:
-    """Opens streams over TLS and reads them. Every method is a command of the helper process."""
+    """Clients that read streams over TLS. Every method is a command of the helper process."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._sockets: dict[int, ssl.SSLSocket] = {}
 
     def open(self, port: int, count: int, seconds: float) -> dict[str, Any]:
-        """Open streams, one after the other; each until its version event has arrived.
+        """Open streams one after the other, and wait for the version event of each.
 
         Args:
-            port: where the monolith listens.
-            count: how many.
-            seconds: time limit of each step.
+            port: the port of the backend.
+            count: the number of streams.
+            seconds: the time limit of each step.
         """
-        # Any certificate will do: it is our own server on loopback.
+        # Any certificate is accepted, because this is our own server on loopback.
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -53,7 +53,12 @@ class TlsCrowd:
         return {"seconds": time.monotonic() - started}
 
     def read(self, frames: int, seconds: float) -> dict[str, Any]:
-        """Read until so many events have arrived, over all streams."""
+        """Read until a number of events have arrived, counted over all streams.
+
+        Args:
+            frames: the number of events.
+            seconds: the time limit.
+        """
         deadline, count = time.monotonic() + seconds, 0
         first_ns = last_ns = time.monotonic_ns()
         cpu = time.process_time()
@@ -75,7 +80,10 @@ class TlsCrowd:
 
 
 def _decrypted(sock: ssl.SSLSocket) -> bytes:
-    """All that can be had now: what a TLS object holds back would wake no epoll."""
+    """Read all bytes that are available now.
+
+    Bytes that stay in the buffer of a TLS object would not wake epoll.
+    """
     pieces = []
     try:
         while True:

@@ -1,4 +1,4 @@
-"""``burst``: a task that reports progress as fast as it is taken; what the bench runs."""
+"""The task ``burst``, which reports progress as fast as possible. The bench runs it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["BurstParams", "BurstResult", "BurstTask"]
 
 
 class BurstParams(BaseModel):
-    """What can be asked of it.
+    """The params of ``burst``.
 
     Args:
-        events: how many progress events.
-        pause: seconds between any two of its events, the first and the last included.
-        result_bytes: how large its result is, and so its last event.
+        events: the number of progress events.
+        pause: the pause between two events of the task, the first and the last included, seconds.
+        result_bytes: the size of the result, and so of the last event, bytes.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -29,11 +29,11 @@ class BurstParams(BaseModel):
 
 
 class BurstResult(BaseModel):
-    """What it returns.
+    """The result of ``burst``.
 
     Args:
-        started_ns: the monotonic clock before its first event, nanoseconds.
-        filling: as many bytes as were asked for.
+        started_ns: the monotonic clock before the first event, nanoseconds.
+        filling: text of ``result_bytes`` bytes.
     """
 
     started_ns: int
@@ -41,7 +41,7 @@ class BurstResult(BaseModel):
 
 
 class BurstTask(BaseTask):
-    """Sends progress that says when it was sent."""
+    """A task whose progress contains the time at which it was sent."""
 
     name = "burst"
     params_model = BurstParams
@@ -54,7 +54,7 @@ class BurstTask(BaseTask):
         pause: float,
         result_bytes: int,
     ) -> BurstResult:
-        """Send the events."""
+        """Report progress ``events`` times."""
         started_ns = time.monotonic_ns()
         for _ in range(events):
             _wait(pause)

@@ -1,4 +1,4 @@
-"""What was measured, and what it should be."""
+"""The measured figures, and the goals for them."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from typing import Any
 __all__ = ["GOALS", "Figure", "Goal", "Key", "Results", "quantile"]
 
 Key = str
-"""A figure's short name, as in the JSON."""
+"""The short name of a figure, as in the JSON file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A bound that a figure should keep.
+    """A bound for a figure.
 
     Args:
-        bound: the value.
-        at_least: whether larger is better.
+        bound: the value of the bound.
+        at_least: True for a lower bound, False for an upper bound.
     """
 
     bound: float
     at_least: bool
 
     def met(self, value: float) -> bool:
-        """Whether a value keeps it."""
+        """Return whether a value keeps the bound."""
         return value >= self.bound if self.at_least else value <= self.bound
 
 
 GOALS: dict[Key, Goal] = {
     "fan_out_to_limit": Goal(0.9, at_least=True),
-    # It falls when the callback client gets faster: it was 150, for a client of half the speed.
+    # This ratio falls when the callback client gets faster. The goal was 150 for a client of half
+    # the present speed.
     "fan_out_to_http": Goal(50, at_least=True),
     "memory_per_stream_kib": Goal(3, at_least=False),
     "connects_per_second": Goal(2000, at_least=True),
@@ -49,12 +50,12 @@ class Figure:
     """One measured number.
 
     Args:
-        key: its short name.
-        text: what it is, for people.
-        value: the median where it was measured more than once.
-        unit: of the value; empty for a ratio.
-        spread: smallest and largest of the measurements, if there were several.
-        judged: whether its goal, if it has one, applies to this run.
+        key: the short name.
+        text: the description, for people.
+        value: the value; the median if it was measured several times.
+        unit: the unit of the value; empty for a ratio.
+        spread: the smallest and the largest measurement, or None if there was only one.
+        judged: whether the goal of the figure, if any, applies to this run.
     """
 
     key: Key
@@ -66,23 +67,23 @@ class Figure:
 
     @property
     def goal(self) -> Goal | None:
-        """What it should be."""
+        """The goal of the figure, or None."""
         return GOALS.get(self.key)
 
     @property
     def missed(self) -> bool:
-        """Whether it should have been otherwise."""
+        """True if the goal applies and the value does not keep it."""
         return self.judged and self.goal is not None and not self.goal.met(self.value)
 
 
 @dataclass(slots=True)
 class Results:
-    """All of a run.
+    """All results of a run.
 
     Args:
-        judged: whether the goals apply.
-        figures: in the order in which they were measured.
-        curves: by name, points over the number of streams.
+        judged: whether the goals apply to the run.
+        figures: the figures, in the order in which they were measured.
+        curves: the points of each curve over the number of streams, by the curve's name.
     """
 
     judged: bool
@@ -90,7 +91,7 @@ class Results:
     curves: dict[str, list[dict[str, float]]] = field(default_factory=dict)
 
     def add(self, key: Key, text: str, values: float | Sequence[float], unit: str = "") -> float:
-        """Keep a figure, the median if there are several values, and return it."""
+        """Add a figure, the median if there are several values, and return its value."""
         values = [values] if isinstance(values, int | float) else list(values)
         value = statistics.median(values)
         spread = (min(values), max(values)) if len(values) > 1 else None
@@ -98,20 +99,20 @@ class Results:
         return value
 
     def add_point(self, curve: str, streams: int, **values: float) -> None:
-        """Keep a point of a curve."""
+        """Add a point to a curve."""
         self.curves.setdefault(curve, []).append({"streams": streams, **values})
 
     def value(self, key: Key) -> float | None:
-        """A figure that was measured before; None if it was not."""
+        """Return the value of a figure; None if it was not measured."""
         return next((figure.value for figure in self.figures if figure.key == key), None)
 
     @property
     def missed(self) -> list[Figure]:
-        """The figures whose goals were missed."""
+        """The figures that missed their goals."""
         return [figure for figure in self.figures if figure.missed]
 
     def document(self) -> dict[str, Any]:
-        """Everything, as JSON."""
+        """Return all results as JSON data."""
         figures = [
             asdict(figure) | {"goal": figure.goal and asdict(figure.goal), "missed": figure.missed}
             for figure in self.figures
@@ -120,6 +121,11 @@ class Results:
 
 
 def quantile(values: Sequence[float], fraction: float) -> float:
-    """The value that a fraction of the others does not exceed (nearest rank)."""
+    """Return the quantile of the values (nearest rank).
+
+    Args:
+        values: the values, in any order.
+        fraction: the fraction of the values that do not exceed the quantile, 0.0 to 1.0.
+    """
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * fraction), len(ordered) - 1)]

@@ -1,4 +1,4 @@
-"""The results as a picture: deliveries and latency, and memory, over the number of streams."""
+"""The plot of the results: deliveries, latency and memory over the number of streams."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ _FORMATS = (".svg", ".png")
 
 
 def check_plot(path: Path) -> None:
-    """Find out before everything is measured whether a picture can be drawn.
+    """Check that a plot can be drawn. Call this before the measurements, which take minutes.
 
     Raises:
-        BenchFailed: it cannot; says what to do.
+        BenchFailed: the plot cannot be drawn; the message says what to do.
     """
     if path.suffix not in _FORMATS:
-        raise BenchFailed(f"{path.name}: a picture is .svg or .png")
+        raise BenchFailed(f"{path.name}: the name of a plot must end with .svg or .png")
     if not path.parent.is_dir():
         raise BenchFailed(f"there is no folder {path.parent}")
     _matplotlib()
 
 
 def draw(results: Results, path: Path) -> None:
-    """Draw what was measured.
+    """Draw the curves of the results.
 
     Raises:
-        BenchFailed: nothing of it can be drawn.
+        BenchFailed: the results have no curves.
     """
     fan_out, memory = results.curves.get("fan_out"), results.curves.get("memory")
     if not fan_out and not memory:
-        raise BenchFailed("there is nothing to draw: measure fan-out or connects")
+        raise BenchFailed("there is nothing to draw; measure the section fan-out or connects")
     pyplot = _matplotlib()
     panels: list[tuple[Callable[[Any, Points], None], Points]] = []
     if fan_out:
@@ -92,11 +92,12 @@ def _matplotlib() -> Any:
         import matplotlib  # type: ignore[import-not-found,unused-ignore]  # an extra
     except ImportError as exc:
         raise BenchFailed(
-            "pictures need matplotlib: pip install 'sse-monolith[bench]', or leave out --plot"
+            "--plot needs matplotlib; install it with: pip install 'sse-monolith[bench]'"
         ) from exc
     matplotlib.use("Agg")
     matplotlib.rcParams.update(
-        # Text as text: small, and the browser's own font. The salt keeps ids, and so diffs, still.
+        # Text stays text, so that the file is small and the browser uses its own font. The salt
+        # makes IDs the same in each run, so that the files of two runs can be compared.
         {"svg.fonttype": "none", "svg.hashsalt": "sse-monolith", "font.size": 8}
     )
     from matplotlib import pyplot

@@ -1,4 +1,4 @@
-"""The results as a table for a terminal, and for a README."""
+"""The table of the results, for a terminal and for the documentation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["number", "render"]
 
 
 def render(results: Results) -> str:
-    """The table: a figure a line, with the goals and whether they were met."""
+    """Return the table: one line per figure, with its goal and the verdict."""
     rows = [("", "measured", "spread", "goal", "")]
     rows += [_row(figure) for figure in results.figures]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -36,7 +36,7 @@ def _row(figure: Figure) -> tuple[str, str, str, str, str]:
 
 
 def number(value: float) -> str:
-    """A number with three digits that mean something."""
+    """Format a number with three significant digits, or all digits before the point."""
     if value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"

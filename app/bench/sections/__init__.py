@@ -1,1 +1,1 @@
-"""What is measured: one section a module, each with a ``measure(stage)`` of its own."""
+"""The sections of the bench: one module for each, with a function ``measure(context)``."""

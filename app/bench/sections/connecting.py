@@ -1,13 +1,14 @@
-"""Connects, what open streams keep, and what they cost while nothing happens."""
+"""The section connects: new streams per second, memory of open streams, CPU of idle streams."""
 
 from __future__ import annotations
 
 import time
 
+from app.bench.bursts import CROWD, open_streams
 from app.bench.clients.helper import Helper
+from app.bench.context import BenchContext
+from app.bench.measured.backend import MeasuredBackend
 from app.bench.measured.process_figures import cpu_seconds, resident_bytes
-from app.bench.measured.server import Monolith
-from app.bench.stage import CROWD, Stage, open_streams
 
 __all__ = ["measure"]
 
@@ -15,21 +16,21 @@ _WARM_UP = 300
 _SETTLE_SECONDS = 0.25
 
 
-def measure(stage: Stage) -> None:
-    """Open streams in steps, look at the worker's memory, then watch it idle."""
-    plan, results = stage.plan, stage.results
+def measure(context: BenchContext) -> None:
+    """Open streams in steps, measure the worker's memory, then its CPU while it is idle."""
+    plan, results = context.plan, context.results
     with (
-        Monolith(HEARTBEAT_INTERVAL_SECONDS=str(plan.heartbeat_seconds)) as server,
+        MeasuredBackend(HEARTBEAT_INTERVAL_SECONDS=str(plan.heartbeat_seconds)) as server,
         Helper(CROWD) as crowd,
     ):
-        stage.tell("connects: warming up")
+        context.tell("connects: warming up")
         open_streams(crowd, server.port, min(_WARM_UP, plan.many))
         crowd.call("cut")
         time.sleep(_SETTLE_SECONDS)
         before = resident_bytes(server.worker)
         opened, rates, per_stream = 0, [], 0.0
         for streams in plan.steps:
-            stage.tell(f"connects: {streams:,} streams")
+            context.tell(f"connects: {streams:,} streams")
             seconds = open_streams(crowd, server.port, streams - opened)
             rates.append((streams - opened) / seconds)
             opened = streams
@@ -39,7 +40,7 @@ def measure(stage: Stage) -> None:
         results.add(
             "connects_per_second",
             "connects, with callback and version event",
-            rates[1:] or rates,  # the few of the first step say little
+            rates[1:] or rates,  # the first step has too few streams for a good figure
             "/s",
         )
         results.add(
@@ -48,7 +49,7 @@ def measure(stage: Stage) -> None:
             per_stream / 1024,
             "KiB",
         )
-        stage.tell(f"idle: {opened:,} streams for {plan.idle_seconds} s")
+        context.tell(f"idle: {opened:,} streams for {plan.idle_seconds} s")
         used, started = cpu_seconds(server.worker), time.monotonic()
         crowd.call("read", frames=0, seconds=float(plan.idle_seconds))
         used = cpu_seconds(server.worker) - used

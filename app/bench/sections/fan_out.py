@@ -1,24 +1,24 @@
-"""Broadcasts: the monolith beside the bare loop of ``send``, over the number of streams."""
+"""The section fan-out: broadcasts compared with a bare loop of ``send``, by number of streams."""
 
 from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass, field
 
-from app.bench.clients.helper import Helper
-from app.bench.measured.server import Monolith
-from app.bench.results.figures import quantile
-from app.bench.stage import (
+from app.bench.bursts import (
     BARE_SENDER,
     CROWD,
     REST_SECONDS,
     SECONDS,
-    Burst,
-    Stage,
+    TimedBurst,
     open_streams,
     run_burst,
     timed,
 )
+from app.bench.clients.helper import Helper
+from app.bench.context import BenchContext
+from app.bench.measured.backend import MeasuredBackend
+from app.bench.results.figures import quantile
 
 __all__ = ["measure"]
 
@@ -28,30 +28,31 @@ _FEWEST_PACED, _MOST_PACED = 2, 20
 _BROADCAST_SECONDS = "sse_gateway_broadcast_duration_seconds_sum"
 
 
-def measure(stage: Stage) -> None:
-    """Measure deliveries a second and latency with more and more streams, in turn with the limit.
+def measure(context: BenchContext) -> None:
+    """Measure deliveries per second and latency with rising numbers of streams.
 
-    Each step opens further streams in the same server, and as many plain connections.
+    The bare loop, which is the limit, is measured in turn with the backend. Each step opens more
+    streams to the same backend, and as many plain connections to the bare loop.
     """
-    costs: dict[int, _Paced] = {}
+    costs: dict[int, _PacedFigures] = {}
     with (
-        Monolith() as server,
+        MeasuredBackend() as server,
         Helper(CROWD) as crowd,
         Helper(CROWD) as plain,
         Helper(BARE_SENDER) as sender,
     ):
         plain_port = sender.call("port")
         opened = 0
-        for streams in stage.plan.steps:
-            stage.tell(f"fan-out: opening {streams:,} streams")
+        for streams in context.plan.steps:
+            context.tell(f"fan-out: opening {streams:,} streams")
             open_streams(crowd, server.port, streams - opened)
             sender.begin("accept", count=streams - opened)
             plain.call("attach", port=plain_port, count=streams - opened)
             sender.finish()
             opened = streams
-            ours, limit = _in_turn(stage, server, crowd, plain, sender, streams)
-            paced = costs[streams] = _paced(stage, server, crowd, plain, sender, streams)
-            stage.results.add_point(
+            ours, limit = _in_turn(context, server, crowd, plain, sender, streams)
+            paced = costs[streams] = _paced(context, server, crowd, plain, sender, streams)
+            context.results.add_point(
                 "fan_out",
                 streams,
                 per_second=statistics.median(burst.per_second for burst in ours),
@@ -62,45 +63,50 @@ def measure(stage: Stage) -> None:
                 cost_us=statistics.median(paced.costs_us),
                 limit_cost_us=statistics.median(paced.limit_costs_us),
             )
-            if streams == stage.plan.streams:
-                _report(stage, ours, limit, paced.latencies_ms)
-                _report_client(stage, ours + limit, plain, sender, streams)
-    _report_cost(stage, costs)
+            if streams == context.plan.streams:
+                _report(context, ours, limit, paced.latencies_ms)
+                _report_client(context, ours + limit, plain, sender, streams)
+    _report_cost(context, costs)
 
 
 def _in_turn(
-    stage: Stage, server: Monolith, crowd: Helper, plain: Helper, sender: Helper, streams: int
-) -> tuple[list[Burst], list[Burst]]:
-    """Bursts of both kinds, one after the other, so that noise meets both."""
+    context: BenchContext,
+    server: MeasuredBackend,
+    crowd: Helper,
+    plain: Helper,
+    sender: Helper,
+    streams: int,
+) -> tuple[list[TimedBurst], list[TimedBurst]]:
+    """Run bursts of both kinds in turn, so that noise affects both kinds."""
     ours, limit = [], []
-    events = stage.plan.events_for(streams)
-    repetitions = stage.plan.repetitions
-    if streams == stage.plan.streams:
-        repetitions *= 2  # the figure that matters most
+    events = context.plan.events_for(streams)
+    repetitions = context.plan.repetitions
+    if streams == context.plan.streams:
+        repetitions *= 2  # because this is the most important figure
     for repetition in range(repetitions + 1):
-        stage.tell(f"fan-out: {streams:,} streams, {repetition} of {repetitions}")
+        context.tell(f"fan-out: {streams:,} streams, {repetition} of {repetitions}")
         bare = _bare_burst(plain, sender, streams, events)
         own = run_burst(server, crowd, streams, events)
-        if repetition:  # the first one warms up
+        if repetition:  # the first bursts are a warm-up
             limit.append(bare)
             ours.append(own)
     return ours, limit
 
 
-def _bare_burst(plain: Helper, sender: Helper, streams: int, events: int) -> Burst:
+def _bare_burst(plain: Helper, sender: Helper, streams: int, events: int) -> TimedBurst:
     plain.begin("read", frames=streams * events, seconds=SECONDS, rest=REST_SECONDS)
     sent = sender.call("send", events=events)
     return timed(plain.finish(), sent["started_ns"], streams * events)
 
 
 @dataclass(slots=True)
-class _Paced:
-    """Broadcasts of which each has been read before the next one comes.
+class _PacedFigures:
+    """The figures of paced broadcasts, each of which is read before the next one is sent.
 
     Args:
-        latencies_ms: from the sending to the arrival, of every stream.
-        costs_us: what one delivery took the server, microseconds; a value a round.
-        limit_costs_us: what it took the bare loop.
+        latencies_ms: the time from sending to arrival on every stream, milliseconds.
+        costs_us: the server's time for one delivery, microseconds; one value per round.
+        limit_costs_us: the bare loop's time for one delivery, microseconds.
     """
 
     latencies_ms: list[float] = field(default_factory=list)
@@ -109,19 +115,25 @@ class _Paced:
 
 
 def _paced(
-    stage: Stage, server: Monolith, crowd: Helper, plain: Helper, sender: Helper, streams: int
-) -> _Paced:
-    """Broadcast with pauses, in turn with the limit.
+    context: BenchContext,
+    server: MeasuredBackend,
+    crowd: Helper,
+    plain: Helper,
+    sender: Helper,
+    streams: int,
+) -> _PacedFigures:
+    """Broadcast with pauses, in turn with the bare loop.
 
-    Back to back, the fewer streams there are the more often an event comes before the last one
-    was read: the kernel then wakes nobody, and a delivery is less work. With pauses it is the
-    same work for any number of streams, which is what a cost can be compared by.
+    Without pauses, an event often arrives before the event before it was read, and the more often
+    the fewer streams there are. The kernel then need not wake the reader, so a delivery is less
+    work. With pauses, a delivery is the same work for any number of streams, so that the costs can
+    be compared.
     """
-    found = _Paced()
-    events = max(_FEWEST_PACED, min(_MOST_PACED, stage.plan.deliveries // 50 // streams))
+    found = _PacedFigures()
+    events = max(_FEWEST_PACED, min(_MOST_PACED, context.plan.deliveries // 50 // streams))
     pause = max(_SHORTEST_PAUSE, streams * _PAUSE_PER_STREAM)
-    for repetition in range(stage.plan.repetitions):
-        stage.tell(f"fan-out: {streams:,} streams, paced, {repetition + 1}")
+    for repetition in range(context.plan.repetitions):
+        context.tell(f"fan-out: {streams:,} streams, paced, {repetition + 1}")
         plain.begin("read", frames=streams * events, seconds=SECONDS, sample=True)
         bare = sender.call("send", events=events, pause=pause)["seconds"]
         plain.finish()
@@ -136,8 +148,10 @@ def _paced(
     return found
 
 
-def _report(stage: Stage, ours: list[Burst], limit: list[Burst], latencies: list[float]) -> None:
-    results, streams = stage.results, f"{stage.plan.streams:,} streams"
+def _report(
+    context: BenchContext, ours: list[TimedBurst], limit: list[TimedBurst], latencies: list[float]
+) -> None:
+    results, streams = context.results, f"{context.plan.streams:,} streams"
     results.add(
         "limit_per_second",
         f"limit: a bare loop of send, {streams}",
@@ -166,34 +180,34 @@ def _report(stage: Stage, ours: list[Burst], limit: list[Burst], latencies: list
 
 
 def _report_client(
-    stage: Stage, bursts: list[Burst], plain: Helper, sender: Helper, streams: int
+    context: BenchContext, bursts: list[TimedBurst], plain: Helper, sender: Helper, streams: int
 ) -> None:
-    """Show that the client is not what was measured."""
-    stage.results.add(
+    """Report the figures which show that the client was not the bottleneck."""
+    context.results.add(
         "client_cpu_percent",
         "the client's CPU meanwhile",
         [100 * burst.client_share for burst in bursts],
         "% of a core",
     )
     rates = []
-    for _ in range(stage.plan.repetitions):
-        sender.call("send", events=1)  # nobody reads now: all of it waits for the client
+    for _ in range(context.plan.repetitions):
+        sender.call("send", events=1)  # no client reads yet, so all bytes wait for the client
         seen = plain.call("read", frames=streams, seconds=SECONDS)
         rates.append(streams / seen["cpu_seconds"])
-    stage.results.add(
+    context.results.add(
         "client_per_second", "what the client reads if it is all there", rates, "deliveries/s"
     )
 
 
-def _report_cost(stage: Stage, costs: dict[int, _Paced]) -> None:
-    few, many = costs[stage.plan.few], costs[stage.plan.many]
-    few_text, many_text = f"{stage.plan.few:,} streams", f"{stage.plan.many:,} streams"
-    results = stage.results
+def _report_cost(context: BenchContext, costs: dict[int, _PacedFigures]) -> None:
+    few, many = costs[context.plan.few], costs[context.plan.many]
+    few_text, many_text = f"{context.plan.few:,} streams", f"{context.plan.many:,} streams"
+    results = context.results
     few_us = results.add("cost_few_us", f"cost of a delivery, {few_text}", few.costs_us, "µs")
     many_us = results.add("cost_many_us", f"cost of a delivery, {many_text}", many.costs_us, "µs")
     results.add(
         "cost_many_to_few",
-        f"cost of a delivery, {many_text} to {stage.plan.few:,}",
+        f"cost of a delivery, {many_text} to {context.plan.few:,}",
         many_us / few_us,
     )
     results.add(
@@ -201,9 +215,10 @@ def _report_cost(stage: Stage, costs: dict[int, _Paced]) -> None:
         "the same of the bare loop",
         statistics.median(many.limit_costs_us) / statistics.median(few.limit_costs_us),
     )
-    # Said as well, because it is the larger one: here the kernel saves work for few streams.
+    # The ratio without pauses is reported, too, because it is larger: without pauses, the kernel
+    # saves work for few streams.
     points = {point["streams"]: point for point in results.curves["fan_out"]}
-    few_point, many_point = points[stage.plan.few], points[stage.plan.many]
+    few_point, many_point = points[context.plan.few], points[context.plan.many]
     for key, text, name in (
         ("back_to_back_many_to_few", "the same, events back to back", "per_second"),
         ("limit_back_to_back_many_to_few", "... of the bare loop", "limit_per_second"),

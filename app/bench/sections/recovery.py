@@ -1,32 +1,33 @@
-"""All clients are cut off at once, and all come back at once."""
+"""The section recovery: all clients lose their connections at once, and reconnect at once."""
 
 from __future__ import annotations
 
+from app.bench.bursts import CROWD, SECONDS, open_streams
 from app.bench.clients.helper import Helper
-from app.bench.measured.server import Monolith
-from app.bench.stage import CROWD, SECONDS, Stage, open_streams
+from app.bench.context import BenchContext
+from app.bench.measured.backend import MeasuredBackend
 
 __all__ = ["measure"]
 
 
-def measure(stage: Stage) -> None:
-    """Measure until every client has its version event again, under its old request id.
+def measure(context: BenchContext) -> None:
+    """Measure the time until every client has its version event again, under its old request ID.
 
-    The connections are reset, as when a proxy dies: the server learns of all the ends and has
-    to open all the new streams at the same time.
+    The connections are reset, as if a proxy had crashed. The server has to handle the ends of all
+    streams and to open all new streams at the same time.
     """
-    streams, seconds = stage.plan.streams, []
-    with Monolith() as server, Helper(CROWD) as crowd:
-        stage.tell(f"recovery: opening {streams:,} streams")
+    streams, seconds = context.plan.streams, []
+    with MeasuredBackend() as server, Helper(CROWD) as crowd:
+        context.tell(f"recovery: opening {streams:,} streams")
         open_streams(crowd, server.port, streams)
-        for repetition in range(stage.plan.repetitions):
-            stage.tell(f"recovery: {repetition + 1} of {stage.plan.repetitions}")
+        for repetition in range(context.plan.repetitions):
+            context.tell(f"recovery: {repetition + 1} of {context.plan.repetitions}")
             crowd.call("cut")
             answer = crowd.call(
                 "open", port=server.port, count=streams, at_once=streams, seconds=SECONDS
             )
             seconds.append(answer["seconds"])
         crowd.call("cut")
-    stage.results.add(
+    context.results.add(
         "recovery_seconds", f"{streams:,} clients cut off: until all are back", seconds, "s"
     )

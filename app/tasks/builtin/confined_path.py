@@ -1,8 +1,9 @@
-"""A folder that its readers cannot leave, whatever they are asked for and whatever moves.
+"""A folder that confines its readers: no path and no change of files leads out of it.
 
-A path is checked twice. When it is asked for, so that the caller learns at once that it is not
-allowed. And when it is opened, component by component below the folder's own descriptor and
-through no symbolic link, so that nothing that was moved or linked in the meantime leads out.
+A path is checked twice. It is checked when a caller asks for it, so that the caller gets the error
+at once. It is checked again when it is opened: component by component, below the descriptor of the
+folder, and without following symbolic links. So no file that was moved or linked in the meantime
+leads out of the folder.
 """
 
 from __future__ import annotations
@@ -18,28 +19,29 @@ from gevent.monkey import get_original
 __all__ = ["ConfinedFolder", "NotConfined", "NotRegular"]
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# O_NONBLOCK: should a FIFO stand where a file stood a moment ago, open() must not wait for a
-# writer. O_NOCTTY: nor may a terminal become ours.
+# O_NONBLOCK: if a FIFO has just replaced the file, open() must not wait for a writer.
+# O_NOCTTY: if a terminal has, it must not become our controlling terminal.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
-# gevent's close() leaves descriptors that are no regular files open until the thread's event loop
-# next turns. A native thread's loop never does, and nothing here is watched by one.
+# The original close() is used. gevent's close() keeps a descriptor that is not a regular file open
+# until the next turn of the thread's event loop, and the loop of a native thread never turns. No
+# loop watches the descriptors of this module.
 _close = get_original("os", "close")
 
 
 class NotConfined(ValueError):
-    """A path that may not be read; the message says why and what is allowed."""
+    """A path that must not be read; the message says why, and which paths are allowed."""
 
 
 class NotRegular(OSError):
-    """What was to be opened is no regular file."""
+    """A file that is not a regular file."""
 
 
 class ConfinedFolder:
-    """A folder and what is below it.
+    """A folder and all files below it.
 
     Args:
-        root: the folder; links in its own path are followed, once, now.
+        root: the folder. Symbolic links in this path are followed once, by this call.
 
     Raises:
         NotConfined: there is no such folder.
@@ -51,17 +53,18 @@ class ConfinedFolder:
             raise NotConfined(f"{root!r} is not a directory")
 
     def directory(self, relative: str) -> tuple[str, ...]:
-        """Check a path that a caller asks for.
+        """Check the path of a directory that a caller asks for.
 
         Args:
-            relative: of a directory, relative to the folder; ``.`` is the folder itself. It may
-                lead through symbolic links as long as they stay inside.
+            relative: the path relative to the folder; ``.`` is the folder itself. The path may
+                contain symbolic links that do not lead out of the folder.
 
         Returns:
-            The names of the directories to pass, from the folder on, no link among them.
+            The names of the directories on the way from the folder, with all links resolved.
 
         Raises:
-            NotConfined: it is absolute, holds ``..``, leads out, or is no directory.
+            NotConfined: the path is absolute, contains ``..``, leads out of the folder, or is not
+                a directory.
         """
         if "\0" in relative or not relative.strip():
             raise NotConfined("the path must be the name of a directory; '.' is the folder itself")
@@ -69,11 +72,11 @@ class ConfinedFolder:
         if path.is_absolute():
             raise NotConfined("the path must be relative to the folder, not absolute")
         if ".." in path.parts:
-            raise NotConfined("the path must not hold '..'")
+            raise NotConfined("the path must not contain '..'")
         try:
             real = os.path.realpath(os.path.join(self.path, relative), strict=True)
         except (OSError, ValueError) as exc:
-            # ValueError: a lone surrogate, which no file name can hold.
+            # ValueError: the path contains a lone surrogate, which no file name can contain.
             raise self._no_directory(relative) from exc
         if os.path.commonpath([self.path, real]) != self.path:
             raise NotConfined("the path leads out of the folder through a symbolic link")
@@ -83,16 +86,16 @@ class ConfinedFolder:
 
     @contextmanager
     def open_directory(self, names: tuple[str, ...]) -> Iterator[int]:
-        """Open a directory for the duration of a ``with``.
+        """Open a directory for the duration of a ``with`` statement.
 
         Args:
-            names: the directories to pass, from the folder on.
+            names: the names of the directories on the way from the folder.
 
         Yields:
-            Its descriptor.
+            The descriptor of the directory.
 
         Raises:
-            OSError: one of them is missing, no directory, or a symbolic link.
+            OSError: one of the directories is missing, is not a directory, or is a symbolic link.
         """
         descriptor = os.open(self.path, _DIRECTORY)
         try:
@@ -105,21 +108,22 @@ class ConfinedFolder:
 
     @contextmanager
     def open_file(self, names: tuple[str, ...]) -> Iterator[int]:
-        """Open a regular file for the duration of a ``with``.
+        """Open a regular file for the duration of a ``with`` statement.
 
         Args:
-            names: the directories to pass, from the folder on, and last the file.
+            names: the names of the directories on the way from the folder, and the file's name.
 
         Yields:
-            Its descriptor, for reading.
+            The descriptor of the file, for reading.
 
         Raises:
-            NotRegular: it is something else: a directory, FIFO, socket or device.
-            OSError: it is missing, unreadable, or there is a symbolic link on the way.
+            NotRegular: the file is a directory, FIFO, socket or device.
+            OSError: the file is missing or unreadable, or there is a symbolic link on the way.
         """
         *directories, name = names
         with self.open_directory(tuple(directories)) as parent:
-            # Looked at before it is opened: merely opening a device can do something.
+            # The type is checked before the file is opened, because opening a device can have
+            # an effect.
             _require_regular(os.stat(name, dir_fd=parent, follow_symlinks=False))
             descriptor = os.open(name, _FILE, dir_fd=parent)
         try:
@@ -133,6 +137,6 @@ class ConfinedFolder:
         return NotConfined(f"there is no directory {relative!r} in the folder")
 
 
-def _require_regular(found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
+def _require_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
         raise NotRegular("not a regular file")

@@ -1,4 +1,4 @@
-"""``demo_task``: counts its steps; something to watch, and an example to copy."""
+"""The task ``demo_task``, which counts its steps: an example to watch and to copy."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["DemoParams", "DemoResult", "DemoTask"]
 
 
 class DemoParams(BaseModel):
-    """What can be asked of it.
+    """The params of ``demo_task``.
 
     Args:
-        steps: how many steps.
-        delay: how long each takes, seconds.
+        steps: the number of steps.
+        delay: the duration of each step, seconds.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -28,11 +28,11 @@ class DemoParams(BaseModel):
 
 
 class DemoResult(TaskResult):
-    """What it returns.
+    """The result of ``demo_task``.
 
     Args:
-        status: ``success``; it cannot be anything else, but a page may want to see it.
-        steps: how many steps it did.
+        status: always ``success``, for pages that read this field.
+        steps: the number of steps.
     """
 
     status: Literal["success"] = "success"
@@ -40,12 +40,12 @@ class DemoResult(TaskResult):
 
 
 class DemoTask(BaseTask):
-    """Does nothing, step by step, and says so."""
+    """A task that waits step by step and reports each step."""
 
     params_model = DemoParams
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: Any) -> DemoResult:
-        """Wait ``delay`` seconds ``steps`` times, with progress after each."""
+        """Wait ``delay`` seconds ``steps`` times, and report progress after each step."""
         steps, delay = kwargs["steps"], kwargs["delay"]
         for step in range(1, steps + 1):
             time.sleep(delay)

@@ -1,4 +1,4 @@
-"""``digest_tree``: the SHA-256 of every file under a directory of ``TASK_FILES_ROOT``."""
+"""The task ``digest_tree``: the SHA-256 of every file below a directory of ``TASK_FILES_ROOT``."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from app.tasks.builtin.task_result import TaskResult
 __all__ = ["DigestParams", "DigestTree", "DigestTreeResult"]
 
 BLOCK_BYTES = 1024 * 1024
-"""Read at a time: hashlib lets other threads run while it digests a block of this size."""
+"""The size of one read. hashlib lets other threads run while it digests a block of this size."""
 
 PROGRESS_INTERVAL = 0.05
-"""Seconds between two updates, at least: 20 a second are plenty for an eye."""
+"""The shortest time between two updates, seconds. A person cannot follow more than 20 a second."""
 
 
 class DigestParams(BaseModel):
-    """What can be asked of it.
+    """The params of ``digest_tree``.
 
     Args:
-        path: a directory, relative to ``TASK_FILES_ROOT``; ``.`` for all of it.
+        path: a directory, relative to ``TASK_FILES_ROOT``; ``.`` is that folder itself.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -38,17 +38,17 @@ class DigestParams(BaseModel):
 
 
 class DigestTreeResult(TaskResult):
-    """What it returns. Paths are relative to the directory that was asked for.
+    """The result of ``digest_tree``. Paths are relative to the directory in the params.
 
-    A name that is not UTF-8 is shown with its bytes as ``\\xNN``.
+    A name that is not UTF-8 is shown with ``\\xNN`` in place of the invalid bytes.
 
     Args:
         files: the hexadecimal SHA-256 of each file, by path.
-        file_count: how many files were digested.
-        total_bytes: how many bytes were read.
-        seconds: how long it took.
-        skipped: what was not digested and why, by path: symbolic links (none is followed),
-            special files (none is opened), what could not be read.
+        file_count: the number of digested files.
+        total_bytes: the number of bytes that were read.
+        seconds: the duration of the task.
+        skipped: the reason for each file that was not digested, by path: symbolic links (they are
+            not followed), special files (they are not opened), and unreadable files.
     """
 
     files: dict[str, str]
@@ -59,13 +59,13 @@ class DigestTreeResult(TaskResult):
 
 
 class DigestTree(BaseTask):
-    """Digests every file under a directory, and never leaves the folder it was given.
+    """A task that digests every file below a directory, and never leaves a given folder.
 
-    A file that grows or shrinks meanwhile is digested as it is read, to the end it has then.
+    If a file grows or shrinks meanwhile, the digest is that of the bytes that were read.
 
     Args:
         folder: the folder.
-        clock: monotonic seconds.
+        clock: returns monotonic seconds.
     """
 
     cpu_bound = True
@@ -76,10 +76,10 @@ class DigestTree(BaseTask):
         self._clock = clock
 
     def validate_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Check the path now, while the caller can still be told.
+        """Validate the path at the start, so that the caller gets an error at once.
 
         Raises:
-            BadRequest: it leads out of the folder, or is no directory in it.
+            BadRequest: the path leads out of the folder, or is not a directory in it.
         """
         valid = super().validate_params(params)
         try:
@@ -92,52 +92,57 @@ class DigestTree(BaseTask):
         return valid
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: Any) -> DigestTreeResult:
-        """Find the files, then read them, with progress by bytes.
+        """Find the files, then digest them; the progress counts bytes.
 
         Raises:
-            NotConfined: the path has become one that leads out since it was checked.
+            NotConfined: the path leads out of the folder, because links changed after the check.
             OSError: the directory cannot be read.
         """
         begun = self._clock()
         progress_handle.send_progress("Looking for files", 0.0)
         top = self._folder.directory(kwargs["path"])
         tree = scan(self._folder, top, progress_handle.raise_if_cancelled)
-        meter = _Meter(progress_handle, self._clock, sum(file.size for file in tree.files))
+        counter = _ByteCounter(progress_handle, self._clock, sum(file.size for file in tree.files))
 
         files: dict[str, str] = {}
-        skipped = {_shown(names, top): reason for names, reason in tree.skipped}
+        skipped = {_display_path(names, top): reason for names, reason in tree.skipped}
         for number, file in enumerate(tree.files, 1):
-            meter.text = f"File {number} of {len(tree.files)}: {_shown(file.names, top)}"
-            meter.advance(0)
+            path = _display_path(file.names, top)
+            counter.text = f"File {number} of {len(tree.files)}: {path}"
+            counter.advance(0)
             try:
-                files[_shown(file.names, top)] = self._digest(file, meter)
+                files[path] = self._digest(file, counter)
             except OSError as exc:
-                skipped[_shown(file.names, top)] = reason_of(exc)
+                skipped[path] = reason_of(exc)
         progress_handle.send_progress(f"Digested {len(files)} of {len(tree.files)} files", 1.0)
         return DigestTreeResult(
             files=files,
             file_count=len(files),
-            total_bytes=meter.done,
+            total_bytes=counter.done,
             seconds=round(self._clock() - begun, 3),
             skipped=dict(sorted(skipped.items())),
         )
 
-    def _digest(self, file: FoundFile, meter: _Meter) -> str:
+    def _digest(self, file: FoundFile, counter: _ByteCounter) -> str:
         digest = hashlib.sha256()
         with self._folder.open_file(file.names) as descriptor:
             while block := os.read(descriptor, BLOCK_BYTES):
                 digest.update(block)
-                meter.advance(len(block))
+                counter.advance(len(block))
         return digest.hexdigest()
 
 
-class _Meter:
-    """Counts bytes and reports them, not too often.
+class _ByteCounter:
+    """A counter of bytes that reports progress at a limited rate.
 
     Args:
-        handle: where to.
-        clock: monotonic seconds.
-        total: bytes to expect; there may turn out to be more or fewer.
+        handle: the handle to report progress with.
+        clock: returns monotonic seconds.
+        total: the expected number of bytes; the real number may differ.
+
+    Attributes:
+        done: the number of bytes that were read.
+        text: the text of the progress.
     """
 
     def __init__(self, handle: TaskProgressHandle, clock: Callable[[], float], total: int) -> None:
@@ -149,7 +154,11 @@ class _Meter:
         self.text = ""
 
     def advance(self, count: int) -> None:
-        """So many bytes more were read; leaves the task if it is to stop."""
+        """Count bytes that were read, and report progress if enough time has passed.
+
+        Raises:
+            TaskCancelled: the task must stop.
+        """
         self.done += count
         self._handle.raise_if_cancelled()
         now = self._clock()
@@ -158,7 +167,7 @@ class _Meter:
             self._handle.send_progress(self.text, self.done / self._total if self._total else 0.0)
 
 
-def _shown(names: tuple[str, ...], top: tuple[str, ...]) -> str:
+def _display_path(names: tuple[str, ...], top: tuple[str, ...]) -> str:
     path = "/".join(names[len(top) :])
-    # What is not UTF-8 in a name came as lone surrogates, which no JSON reader would take.
+    # Bytes that are not UTF-8 are lone surrogates in a name. No JSON reader accepts those.
     return os.fsencode(path).decode("utf-8", "backslashreplace")

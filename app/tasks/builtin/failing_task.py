@@ -1,4 +1,4 @@
-"""``failing_task``: gets half way and raises; to see what a failure looks like."""
+"""The task ``failing_task``, which fails halfway: an example of a failure."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ __all__ = ["FailingParams", "FailingTask"]
 
 
 class FailingParams(DemoParams):
-    """What can be asked of it: a demo task's params, and the error.
+    """The params of ``failing_task``: those of ``demo_task``, and the error.
 
     Args:
-        error_message: what it fails with.
+        error_message: the message of the failure.
     """
 
     error_message: str = Field(default="This task was asked to fail", min_length=1, max_length=500)
 
 
 class FailingTask(BaseTask):
-    """Does the first half of its steps, then fails."""
+    """A task that does the first half of its steps and then fails."""
 
     params_model = FailingParams
 
     def execute(self, progress_handle: TaskProgressHandle, **kwargs: Any) -> BaseModel:
-        """Wait as a demo task does, but only for half of the steps.
+        """Wait as ``demo_task`` does, but only for half of the steps.
 
         Raises:
             RuntimeError: always, with ``error_message``.

@@ -1,4 +1,4 @@
-"""Which files are below a directory, found without following a link or opening a file."""
+"""The files below a directory, found without following a link or opening a file."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ class FoundFile:
     """A regular file.
 
     Args:
-        names: the directories that lead to it from the confined folder, and last its own name.
-        size: bytes, when it was found.
+        names: the names of the directories on the way from the confined folder, and the file's
+            name.
+        size: the file's size when it was found, bytes.
     """
 
     names: tuple[str, ...]
@@ -29,11 +30,11 @@ class FoundFile:
 
 @dataclass(slots=True)
 class FileTree:
-    """What is below a directory.
+    """The contents of a directory and of all directories below it.
 
     Args:
         files: the regular files, in the order of their paths.
-        skipped: what else there is, as names and the reason why it is not read.
+        skipped: all other entries: their names, and the reason why they are not read.
     """
 
     files: list[FoundFile] = field(default_factory=list)
@@ -43,19 +44,19 @@ class FileTree:
 def scan(
     folder: ConfinedFolder, top: tuple[str, ...], check: Callable[[], None] = lambda: None
 ) -> FileTree:
-    """Look at everything below a directory.
+    """Find all files below a directory.
 
-    No symbolic link is followed, wherever it leads: a file is found once, under its own path,
-    and a link that leads back up makes no circle. Two descriptors are open at most, however
-    deep the tree.
+    No symbolic link is followed. So each file is found once, under its own path, and a link to a
+    parent directory does not lead to an endless scan. At most two descriptors are open at a time,
+    for a tree of any depth.
 
     Args:
-        folder: the folder that is not left.
-        top: the directory to begin at.
-        check: called once for each entry; may raise to end the scan.
+        folder: the folder that confines the scan.
+        top: the directory to scan.
+        check: called once for each entry; it may raise an exception to end the scan.
 
     Raises:
-        OSError: the directory to begin at cannot be read; one below it is skipped instead.
+        OSError: the directory ``top`` cannot be read. A directory below it is skipped instead.
     """
     tree = FileTree()
     pending = [top]
@@ -90,10 +91,10 @@ def _sort_in(
             tree.files.append(FoundFile(names, entry.stat(follow_symlinks=False).st_size))
         else:
             tree.skipped.append((names, SPECIAL))
-    except OSError as exc:  # it vanished between the listing and the look
+    except OSError as exc:  # the entry was removed after the directory was listed
         tree.skipped.append((names, reason_of(exc)))
 
 
 def reason_of(exc: OSError) -> str:
-    """Why something could not be read, in a few words and without its path."""
+    """Return the reason of an error in a few words, without the path of the file."""
     return exc.strerror or str(exc)

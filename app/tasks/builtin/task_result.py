@@ -12,8 +12,9 @@ __all__ = ["TaskResult"]
 class TaskResult(BaseModel):
     """The result of a task that has succeeded.
 
-    Pages that were written for the original backend read these two fields of every result, and
-    take a result without them for a failure. A task that fails has no result: it raises.
+    Pages that were written for the original backend read these two fields of every result. They
+    treat a result without these fields as a failure. A task that fails raises an exception and has
+    no result.
 
     Args:
         success: always true.

@@ -1,1 +1,1 @@
-"""One run of a task: its body, its events, its outcome, its record."""
+"""The parts of one run of a task: its body, its events, its outcome, its record."""

@@ -1,4 +1,4 @@
-"""One run of a task: the greenlet or native thread that works, its time limit, its progress."""
+"""The body of a task: the greenlet or native thread that runs it, its time limit, its progress."""
 
 from __future__ import annotations
 
@@ -8,77 +8,80 @@ import gevent
 
 from app.schemas.task_schema import TaskProgress
 from app.tasks.base import TaskProgressHandle
-from app.tasks.run import outcome as task_outcome
 from app.tasks.run.mailbox import GreenletMailbox, NativeMailbox
 from app.tasks.run.native import NativeRunner
-from app.tasks.run.outcome import Outcome
+from app.tasks.run.outcome import TaskOutcome
 
 __all__ = ["TaskBody"]
 
 
 class TaskBody:
-    """Runs one task's work. Made and used in the hub's thread.
+    """The run of one task's work. Create and use it in the hub's thread.
 
-    Call :meth:`begin`, then go through :meth:`updates`; :meth:`stop` ends both.
+    Call :meth:`begin`, then iterate over :meth:`updates`. :meth:`stop` ends both.
 
     Args:
-        work: the task: takes its progress handle, says how it ended, never raises.
-        native: runs it on a native thread; None runs it as a greenlet.
-        timeout_seconds: time limit.
-        settle: called with how it ended: by the work, by the time limit, perhaps by both. It
-            decides which of them counts, and calls :meth:`stop`.
+        work: runs the task with a progress handle and returns its outcome; it never raises.
+        native: the runner of native threads; None runs the work as a greenlet.
+        timeout_seconds: the time limit.
+        settle: called with the outcome when the work ends and when the time limit is over, so
+            perhaps twice. It decides which outcome counts, and calls :meth:`stop`.
     """
 
     def __init__(
         self,
-        work: Callable[[TaskProgressHandle], Outcome],
+        work: Callable[[TaskProgressHandle], TaskOutcome],
         native: NativeRunner | None,
         timeout_seconds: float,
-        settle: Callable[[Outcome], object],
+        settle: Callable[[TaskOutcome], object],
     ) -> None:
         self._work = work
         self._native = native
         self._timeout_seconds = timeout_seconds
         self._settle = settle
         self._mailbox = GreenletMailbox() if native is None else NativeMailbox()
+        # The greenlets of the work and of the time limit, while stop() has not been called.
         self._greenlets: tuple[gevent.Greenlet[..., None], ...] = ()
+        # stop() was called. A closed mailbox does not mean this: a native mailbox also closes when
+        # its thread has ended.
         self._stopped = False
 
     def begin(self) -> None:
-        """Set it going. Does not switch: the work begins when the caller next waits."""
+        """Start the work and its time limit. The work begins when the caller next waits."""
         self._greenlets = (
             gevent.spawn(self._run),
             gevent.spawn_later(self._timeout_seconds, self._time_out),
         )
 
     def updates(self) -> Iterator[TaskProgress]:
-        """Its progress, as it comes, until :meth:`stop` was called and all of it was taken."""
+        """Yield each progress update, until :meth:`stop` was called and no update is left."""
         while True:
             self._mailbox.wait()
             while (progress := self._mailbox.take()) is not None:
                 yield progress
-            # What was put before the stop has been taken: nothing switches between here and there.
+            # No greenlet switch happened since the mailbox was found empty, so no update that was
+            # put before the stop is lost.
             if self._stopped:
                 return
 
     def stop(self, *, discard: bool) -> None:
-        """End it, wherever it is. Does not switch.
+        """Stop the work, without a greenlet switch.
 
-        A greenlet is killed where it waits. A native thread learns of it at its next call of the
-        progress handle, and nobody waits for it.
+        A greenlet is killed where it waits. A native thread stops at its next call of the progress
+        handle; the service does not wait for it.
 
         Args:
-            discard: also forget progress that was not taken yet.
+            discard: whether to discard the updates that were not taken yet.
         """
         self._stopped = True
         self._mailbox.close(discard=discard)
         greenlets, self._greenlets = self._greenlets, ()
         for greenlet in greenlets:
-            if greenlet is not gevent.getcurrent():  # who is ending anyhow
+            if greenlet is not gevent.getcurrent():  # the caller ends by itself
                 greenlet.kill(block=False)
 
     def _time_out(self) -> None:
-        self._settle(task_outcome.timed_out(self._timeout_seconds))
+        self._settle(TaskOutcome.timed_out(self._timeout_seconds))
 
     def _run(self) -> None:
         handle = TaskProgressHandle(self._mailbox)
@@ -88,7 +91,7 @@ class TaskBody:
             else:
                 outcome = self._work(handle)
         except BaseException as exc:  # noqa: BLE001
-            # Killed while it waited for the thread, or there was no thread to be had. Usually
-            # the task was settled before and this counts for nothing; else it is logged there.
-            outcome = task_outcome.failed(exc)
+            # This greenlet was killed while it waited for the thread, or no thread could be
+            # started. In the first case the task is settled already and this outcome is ignored.
+            outcome = TaskOutcome.failed(exc)
         self._settle(outcome)

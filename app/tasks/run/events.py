@@ -1,4 +1,4 @@
-"""A task's life as the browsers see it: the ``task_event`` broadcasts."""
+"""The broadcasts of a task's life, as browsers see them: the events ``task_event``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Protocol
 
 from app.schemas.task_schema import TaskEvent, TaskEventType, TaskProgress, TaskStatus
 from app.services.connection_manager import ServiceType
-from app.tasks.run.outcome import Outcome
+from app.tasks.run.outcome import TaskOutcome
 
 __all__ = ["EVENT_NAME", "EventSender", "TaskEvents", "task_event"]
 
 logger = logging.getLogger(__name__)
 
 EVENT_NAME = "task_event"
-"""The SSE event name of everything that tasks send."""
+"""The SSE event name of all events of tasks."""
 
 _TERMINAL = {
     TaskStatus.COMPLETED: TaskEventType.TASK_COMPLETED,
@@ -32,14 +32,14 @@ def task_event(
     now: datetime,
     omitted: list[str] | None = None,
 ) -> dict[str, Any]:
-    """Return the payload of one ``task_event``, as every browser gets it.
+    """Return the payload of one ``task_event``.
 
     Args:
-        task_id: the task.
-        event_type: what happened to it.
-        data: the rest, as JSON data.
+        task_id: the ID of the task.
+        event_type: the type of the event.
+        data: the data of the event, as JSON data.
         now: the time of day, UTC.
-        omitted: the fields of a result that were left out of ``data``, if any were.
+        omitted: the names of the fields of a result that are not in ``data``, or None.
     """
     event = TaskEvent(
         event_type=event_type, task_id=task_id, timestamp=now, data=data, omitted=omitted
@@ -48,7 +48,7 @@ def task_event(
 
 
 class EventSender(Protocol):
-    """What tasks need of the connection manager."""
+    """The part of the connection manager that tasks use."""
 
     def send_event(
         self,
@@ -57,19 +57,22 @@ class EventSender(Protocol):
         event_name: str,
         service_type: ServiceType,
     ) -> bool:
-        """Send to one stream, or to all with None. May block, cooperatively."""
+        """Send an event to one stream, or to all streams if ``request_id`` is None.
+
+        This may switch to other greenlets.
+        """
         ...
 
 
 class TaskEvents:
-    """Broadcasts what happens to tasks. Each method may block, cooperatively.
+    """The sender of the events of all tasks. Each method may switch to other greenlets.
 
-    One task's events are sent by one greenlet, so that their order is that of the calls, and
-    never with a lock held. An event that cannot be sent is logged and costs the task nothing.
+    Call the methods for one task from one greenlet only, so that the events are sent in the order
+    of the calls, and never hold a lock. An event that cannot be sent is logged; the task goes on.
 
     Args:
         sender: the connection manager.
-        now: the time of day, UTC.
+        now: returns the time of day, UTC.
     """
 
     def __init__(self, sender: EventSender, now: Callable[[], datetime]) -> None:
@@ -77,15 +80,15 @@ class TaskEvents:
         self._now = now
 
     def started(self, task_id: str, task_type: str) -> None:
-        """Its turn has come."""
+        """Broadcast that a task has begun."""
         self._broadcast(task_id, TaskEventType.TASK_STARTED, {"task_type": task_type})
 
     def progress(self, task_id: str, progress: TaskProgress) -> None:
-        """It has reported how far it is."""
+        """Broadcast an update of a task's progress."""
         self._broadcast(task_id, TaskEventType.PROGRESS_UPDATE, progress.model_dump())
 
-    def ended(self, task_id: str, outcome: Outcome) -> None:
-        """It is over. Call once, as the last of the task."""
+    def ended(self, task_id: str, outcome: TaskOutcome) -> None:
+        """Broadcast that a task is over. Call this once, as the last call for the task."""
         data: Any = {}
         if outcome.status is TaskStatus.COMPLETED:
             data = outcome.event_data
@@ -104,7 +107,7 @@ class TaskEvents:
         try:
             self._sender.send_event(None, payload, EVENT_NAME, ServiceType.TASK)
         except Exception:
-            # Whatever went wrong there, the task's later events and its slot must not suffer.
+            # A failed broadcast must not affect the task's later events or its slot.
             logger.exception(
                 "a task event could not be sent",
                 extra={"task_id": task_id, "event_type": event_type.value},

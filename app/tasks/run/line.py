@@ -1,9 +1,10 @@
-"""Who runs and who waits: the slots, and the line before them. Decides only; pure.
+"""The slots for running tasks, and the line of waiting tasks. Pure: it only decides.
 
-The line is fair between clients. The next slot goes to the client that has the fewest tasks
-running; among equals, to the one whose last task began longest ago. Each client's own tasks begin
-in the order of their starts. Where there are several slots, one client never has the last of them.
-So one client's long tasks and full line delay its own tasks, and nobody else's for long.
+The line is fair between clients. A free slot goes to the client with the fewest running tasks.
+Among equal clients, the slot goes to the client whose last task began the longest time ago. The
+tasks of one client begin in the order of their starts. If there are several slots, one client never
+has all of them. So the long tasks of one client delay its own tasks, but do not delay the tasks of
+other clients for long.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ __all__ = ["LineLimits", "TaskLine", "TaskRefused"]
 
 
 class TaskRefused(TooBusy):
-    """A limit of the line keeps a task out.
+    """A task exceeds a limit of the line.
 
     Args:
         message: one sentence for the caller.
-        reason: which limit, for the metrics.
+        reason: the limit, for the metrics.
     """
 
     def __init__(self, message: str, reason: RefusalReason) -> None:
@@ -33,13 +34,13 @@ class TaskRefused(TooBusy):
 
 @dataclass(frozen=True, slots=True)
 class LineLimits:
-    """How many tasks there may be.
+    """The limits of running and waiting tasks.
 
     Args:
-        running: tasks that run at the same time.
-        waiting: tasks that may wait.
-        waiting_bytes: bytes of JSON that the parameters of all waiting tasks may have together.
-        per_client: tasks of one client that may be unfinished, running or waiting.
+        running: the number of slots: tasks that run at the same time.
+        waiting: the largest number of waiting tasks.
+        waiting_bytes: the largest size of the parameters of all waiting tasks as JSON, bytes.
+        per_client: the largest number of unfinished tasks, running or waiting, of one client.
     """
 
     running: int = 4
@@ -50,48 +51,52 @@ class LineLimits:
 
 @dataclass(slots=True)
 class _Client:
-    """One client's unfinished tasks; those of nobody in particular are one client's, too."""
+    """The unfinished tasks of one client. Tasks without a client count as those of one client."""
 
+    # Tasks that have a slot.
     running: int = 0
+    # Tasks that have joined the line and for which finished() was not called.
     unfinished: int = 0
+    # The number of the last task that began, counted over all clients.
     last_begun: int = 0
+    # The waiting tasks, in the order of their starts.
     waiting: dict[TaskRecord, None] = field(default_factory=dict)
 
 
 class TaskLine:
-    """The slots, and a bounded line.
+    """The slots, and a bounded line of waiting tasks.
 
-    Not safe for concurrent use: the task service calls it with its lock held.
+    The line is not safe for concurrent use. The conductor calls it with its lock held.
 
     Args:
-        limits: how many tasks there may be.
-        begin: called with each task whose turn has come.
+        limits: the limits of running and waiting tasks.
+        begin: called with each task that gets a slot.
     """
 
     def __init__(self, limits: LineLimits, begin: Callable[[TaskRecord], None]) -> None:
         self._limits = limits
         self._begin = begin
-        self._clients: dict[str, _Client] = {}
-        self._waiting = 0
-        self._waiting_bytes = 0
-        self._begun = 0
-        self._closed = False
-        self.running = 0
+        self._clients: dict[str, _Client] = {}  # the clients with unfinished tasks, by name
+        self._waiting = 0  # the waiting tasks of all clients
+        self._waiting_bytes = 0  # the size of their parameters
+        self._begun = 0  # the number of tasks that have begun so far
+        self._closed = False  # no task may join any more
+        self.running = 0  # the slots in use
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody runs, waits, or has left the line without a :meth:`finished`."""
+        """True if every task that has joined was followed by a call of :meth:`finished`."""
         return not self._clients
 
     def join(self, record: TaskRecord) -> list[TaskRecord]:
         """Put a task at the end of its client's line.
 
         Returns:
-            The tasks that begin now: this one, or none.
+            The tasks that begin now: this task, or none.
 
         Raises:
             InvalidOperationException: the line is closed.
-            TaskRefused: a limit keeps the task out; no other task has changed.
+            TaskRefused: the task exceeds a limit; nothing was changed.
         """
         if self._closed:
             raise InvalidOperationException("The server is shutting down; no task is started")
@@ -99,8 +104,8 @@ class TaskLine:
         client = self._clients.get(name) or _Client()
         if name and client.unfinished >= self._limits.per_client:
             raise TaskRefused(
-                f"{self._limits.per_client} tasks of your address are unfinished;"
-                " wait until one has ended, or cancel one",
+                f"Your address has reached its limit of {self._limits.per_client} unfinished tasks;"
+                " wait until a task has ended, or cancel a task",
                 RefusalReason.TASKS_PER_ADDRESS,
             )
         if not self._may_run(name, client):
@@ -113,13 +118,13 @@ class TaskLine:
         return self._fill()
 
     def leave(self, record: TaskRecord) -> None:
-        """Take a waiting task out of the line. Call :meth:`finished` for it nevertheless."""
+        """Remove a waiting task from the line. Call :meth:`finished` for the task later."""
         del self._clients[record.origin.client].waiting[record]
         self._waiting -= 1
         self._waiting_bytes -= record.origin.params_bytes
 
     def finished(self, record: TaskRecord) -> list[TaskRecord]:
-        """A task's terminal event was sent: its slot, if it ever had one, is free.
+        """Free the slot of a task, if it had one, after its terminal event was sent.
 
         Returns:
             The tasks that begin now.
@@ -127,7 +132,7 @@ class TaskLine:
         name = record.origin.client
         client = self._clients[name]
         client.unfinished -= 1
-        if record.started_at is not None:
+        if record.had_slot:
             client.running -= 1
             self.running -= 1
         if not client.unfinished:
@@ -135,10 +140,10 @@ class TaskLine:
         return self._fill()
 
     def close(self) -> list[TaskRecord]:
-        """Let nobody join any more.
+        """Refuse all further tasks.
 
         Returns:
-            The tasks that wait now.
+            The waiting tasks.
         """
         self._closed = True
         return [record for client in self._clients.values() for record in client.waiting]
@@ -146,23 +151,25 @@ class TaskLine:
     def _check_room(self, record: TaskRecord) -> None:
         if self._waiting >= self._limits.waiting:
             raise TaskRefused(
-                f"The line is full, {self._limits.waiting} waiting; try again later",
+                f"The line of waiting tasks is full (limit {self._limits.waiting});"
+                " try again later",
                 RefusalReason.TASK_LINE,
             )
         if self._waiting_bytes + record.origin.params_bytes > self._limits.waiting_bytes:
             raise TaskRefused(
-                f"The parameters of all waiting tasks may have {self._limits.waiting_bytes} bytes;"
-                " try again later, or with less",
+                f"The parameters of all waiting tasks may have {self._limits.waiting_bytes} bytes"
+                " together; try again later, or with smaller parameters",
                 RefusalReason.TASK_LINE_BYTES,
             )
 
     def _may_run(self, name: str, client: _Client) -> bool:
-        """Whether a task of that client can begin at once."""
+        """Return whether a task of this client can begin at once."""
         if self.running >= self._limits.running:
             return False
         return not name or client.running < max(self._limits.running - 1, 1)
 
     def _fill(self) -> list[TaskRecord]:
+        """Give the free slots to waiting tasks, and return these tasks."""
         begun = []
         while (client := self._next_client()) is not None:
             record = next(iter(client.waiting))

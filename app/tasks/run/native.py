@@ -1,15 +1,15 @@
-"""Native threads for tasks that compute, so that the event loop goes on.
+"""Native threads for tasks that compute, so that these tasks do not block the event loop.
 
-Python cannot end a native thread. A task that is cancelled or out of time is *abandoned*: its
-slot of the task service is free at once, its thread goes on until the task next calls its
-progress handle. So that later tasks need not wait for such threads, there may be twice as many
-threads as slots. Only when as many runaways as that compute for ever does a further ``cpu_bound``
-task wait for a thread, within its own time limit; greenlet tasks are never in want of one.
-Nor does an abandoned thread keep the process from ending.
+Python cannot end a native thread. If a task on such a thread is cancelled or exceeds its time
+limit, its slot becomes free at once, but the thread is *abandoned*: it runs until the task next
+calls its progress handle. There are twice as many threads as slots, so that later tasks need not
+wait for abandoned threads. A further ``cpu_bound`` task has to wait for a thread, within its own
+time limit, only if tasks on all of these threads compute forever. Tasks that run as greenlets never
+need a thread. An abandoned thread does not keep the process from ending.
 
-A task that waits on such a thread in gevent's way, as sockets do, gets an event loop there. That
-loop ends with the task. Else a greenlet that the task has left behind could be handed a lock,
-and would never run to give it back.
+If a task waits in gevent's way on such a thread, as sockets do, gevent makes an event loop there.
+This loop ends with the task. Otherwise a lock could be passed to a greenlet that the task has left
+behind, which would never run to release the lock.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ T = TypeVar("T")
 
 
 class NativeRunner:
-    """Runs functions on native threads.
+    """A runner of functions on native threads.
 
     Args:
-        slots: how many tasks the service runs at a time; there are twice as many threads.
-        clock: monotonic seconds.
+        slots: the number of tasks that run at the same time; there are twice as many threads.
+        clock: returns monotonic seconds.
     """
 
     def __init__(self, slots: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,30 +47,31 @@ class NativeRunner:
 
     @property
     def abandoned(self) -> int:
-        """Threads that still run for a task that is over."""
+        """The number of threads that still run a task that is over."""
         return self._abandoned
 
     def run(self, work: Callable[[], T], at_end: Callable[[], None]) -> T:
-        """Run a function on a native thread and wait, cooperatively, for what it returns.
+        """Run a function on a native thread, and wait cooperatively for its return value.
 
         Args:
             work: the function; it must not raise.
-            at_end: called once in the hub's thread, when the function has ended, or was never
-                begun: also if the waiting greenlet was killed before that.
+            at_end: called once in the hub's thread, when the function has ended or cannot begin,
+                even if the waiting greenlet is killed before the function ends.
 
         Returns:
-            What ``work`` returned.
+            The return value of ``work``.
 
         Raises:
-            BaseException: what the waiting greenlet was killed with; the thread is then abandoned.
+            BaseException: the exception that the waiting greenlet was killed with. The thread is
+                then abandoned.
         """
         try:
             if self._pool is None:
-                # Made on first use: a thread pool belongs to the hub of the process that uses it,
-                # and a server may fork between building the application and serving.
+                # The pool is made on first use, because it belongs to the hub of one process, and
+                # a server may fork after it has built the application.
                 self._pool = ThreadPool(self._threads)
             result = self._pool.spawn(_run_and_end_loop, work)
-        except BaseException:  # no thread was to be had, or we were killed while waiting for one
+        except BaseException:  # no thread could be started, or the greenlet was killed meanwhile
             at_end()
             raise
         result.rawlink(lambda _: at_end())
@@ -92,7 +93,7 @@ class NativeRunner:
                 extra={"abandoned": self._abandoned, "seconds": self._clock() - since},
             )
 
-        # Not in the hub: a log line may have to wait for a handler's lock.
+        # Not in the hub, because a log line may have to wait for the lock of a handler.
         result.rawlink(lambda result: gevent.spawn(ended, result))
 
 

@@ -1,45 +1,37 @@
-"""How a task ended, and the one function that runs it and finds out."""
+"""The outcome of a task, and the function that runs a task to its outcome."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel
 from pydantic_core import to_json
 
 from app.schemas.task_schema import TaskStatus
-from app.tasks.base import BaseTask, TaskCancelled, TaskProgressHandle, printable
+from app.tasks.base import BaseTask, TaskCancelled, TaskProgressHandle, escape_surrogates
+from app.tasks.run.lifecycle import TaskStep, next_status
 from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.log_lines.safe_text import class_name, describe, text_of
 
-__all__ = [
-    "MAX_ERROR_TEXT",
-    "MAX_OMITTED_BYTES",
-    "Outcome",
-    "ResultLimits",
-    "cancelled",
-    "execute",
-    "failed",
-    "timed_out",
-]
+__all__ = ["MAX_ERROR_TEXT", "MAX_OMITTED_BYTES", "ResultLimits", "TaskOutcome", "run_task"]
 
 MAX_OMITTED_BYTES = 4096
-"""Names of fields that are listed as left out, as JSON; of a result with more all is left out."""
+"""The largest size of the list of omitted fields as JSON; if exceeded, all fields are omitted."""
 
 MAX_ERROR_TEXT = 2000
-"""Characters of an error that are kept: it is broadcast to every browser."""
+"""The kept length of an error, characters: an error is broadcast to every browser."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResultLimits:
-    """How large the JSON of a result may be. Past that its largest fields are left out.
+    """The limits of a result as JSON. The largest fields of a larger result are left out.
 
     Args:
-        event_bytes: bytes in its event, which goes to every browser.
-        kept_bytes: bytes that are kept for those who ask for the task's status.
+        event_bytes: the largest result in an event, which goes to every browser, bytes.
+        kept_bytes: the largest result that is kept for requests of the task's status, bytes.
     """
 
     event_bytes: int = 256 * 1024
@@ -47,23 +39,21 @@ class ResultLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a task ended.
+class TaskOutcome:
+    """The end of a task.
 
     Args:
-        status: one of the three terminal ones.
-        keeps_progress: whether progress that was reported but not sent yet is still sent.
-        result_json: the result as JSON, as far as it is kept.
-        dropped: the result's fields that were too large to be kept, if any were.
-        event_data: what of the result goes into its event.
-        omitted: the result's fields that were too large for the event, if any were; those that
-            were not even kept come first.
-        error: for people, of a failed task.
-        exception: for the log, of a failed task.
+        step: the step that ended the task; not ``BEGIN``.
+        result_json: the result as JSON, without the fields that are too large to be kept.
+        dropped: the names of the fields that were too large to be kept, or None.
+        event_data: the part of the result that is in the terminal event.
+        omitted: the names of the fields that are not in the terminal event, or None; those that
+            are not kept either come first.
+        error: the message of a failure, for people.
+        exception: the exception that the task raised, for the log.
     """
 
-    status: TaskStatus
-    keeps_progress: bool = True
+    step: TaskStep
     result_json: bytes | None = None
     dropped: list[str] | None = None
     event_data: Any = None
@@ -71,44 +61,88 @@ class Outcome:
     error: str | None = None
     exception: BaseException | None = None
 
+    @property
+    def status(self) -> TaskStatus:
+        """The status of a running task after this end."""
+        return next_status(TaskStatus.RUNNING, self.step)
 
-def cancelled() -> Outcome:
-    """Somebody told the task to stop."""
-    return Outcome(TaskStatus.CANCELLED, keeps_progress=False)
+    @property
+    def keeps_progress(self) -> bool:
+        """True if progress that was reported before the end is still sent."""
+        return self.step in (TaskStep.RETURN, TaskStep.RAISE)
+
+    @classmethod
+    def cancelled(cls) -> Self:
+        """Make the outcome of a cancelled task."""
+        return cls(TaskStep.CANCEL)
+
+    @classmethod
+    def timed_out(cls, seconds: float) -> Self:
+        """Make the outcome of a task that exceeded its time limit.
+
+        Args:
+            seconds: the time limit.
+        """
+        return cls(TaskStep.TIME_OUT, error=f"timed out after {seconds:g} s")
+
+    @classmethod
+    def failed(cls, exc: BaseException) -> Self:
+        """Make the outcome of a task that raised an exception.
+
+        This never raises, whatever the class of the exception does.
+        """
+        # The class is tested instead of the instance: isinstance() would call a foreign __class__.
+        kind = type(exc)
+        if issubclass(kind, KeyError) or not issubclass(kind, Exception):
+            error = describe(exc)  # because "'x'" or "1" alone would not explain anything
+        else:
+            error = text_of(exc) or class_name(exc)
+        error = escape_surrogates(error[:MAX_ERROR_TEXT])
+        return cls(TaskStep.RAISE, error=error, exception=exc)
+
+    @classmethod
+    def completed(cls, result: BaseModel, limits: ResultLimits) -> Self:
+        """Make the outcome of a task that returned a result.
+
+        Raises:
+            Exception: the result cannot be written as JSON.
+        """
+        # The result is encoded here, because this may fail and must not fail during a broadcast.
+        # It goes through JSON text instead of model_dump(), so that the result can always be sent
+        # (NaN becomes null).
+        encoded = result.model_dump_json().encode()
+        let_others_run_if_due()  # each of these steps takes milliseconds for a large result
+        plain, dropped = json.loads(encoded), None
+        if len(encoded) > limits.kept_bytes:
+            plain, dropped = _shrink(plain, limits.kept_bytes)
+            encoded = to_json(plain)
+        data, omitted = plain, None
+        if len(encoded) > limits.event_bytes:
+            data, omitted = _shrink(plain, limits.event_bytes)
+        if dropped is not None:
+            omitted = dropped + (omitted or [])
+        return cls(
+            TaskStep.RETURN,
+            result_json=encoded,
+            dropped=dropped,
+            event_data=data,
+            omitted=omitted,
+        )
 
 
-def timed_out(seconds: float) -> Outcome:
-    """The task went past its time limit of so many seconds."""
-    return Outcome(TaskStatus.FAILED, keeps_progress=False, error=f"timed out after {seconds:g} s")
-
-
-def failed(exc: BaseException) -> Outcome:
-    """The task raised; never raises itself, whatever the exception's class does."""
-    # The class is asked, not the instance: isinstance() would call a foreign __class__.
-    kind = type(exc)
-    if issubclass(kind, KeyError) or not issubclass(kind, Exception):
-        error = describe(exc)  # "'x'" or "1" alone would tell nobody anything
-    else:
-        error = text_of(exc) or class_name(exc)
-    return Outcome(TaskStatus.FAILED, error=printable(error[:MAX_ERROR_TEXT]), exception=exc)
-
-
-def execute(
+def run_task(
     task: BaseTask,
     progress_handle: TaskProgressHandle,
     kwargs: Mapping[str, Any],
     limits: ResultLimits,
-) -> Outcome:
-    """Run a task to its end; never raises. Called on whichever thread the task runs on.
+) -> TaskOutcome:
+    """Run a task to its end. This never raises. It is called on the thread that the task runs on.
 
     Args:
-        task: what to run.
-        progress_handle: what it reports with.
-        kwargs: its parameters.
-        limits: how large its result may be.
-
-    Returns:
-        How it ended.
+        task: the task to run.
+        progress_handle: the handle that the task reports its progress with.
+        kwargs: the task's parameters.
+        limits: the limits of the task's result.
     """
     try:
         progress_handle.raise_if_cancelled()
@@ -118,38 +152,22 @@ def execute(
                 f"the task {task.name} must return a pydantic model,"
                 f" but returned {class_name(result)}"
             )
-        # Through JSON text, not model_dump: what comes out can be sent whatever is in it
-        # (NaN becomes null), and here, not in the middle of a broadcast, is where it may fail.
-        encoded = result.model_dump_json().encode()
-        let_others_run_if_due()  # each of these steps takes milliseconds for a large result
-        plain, dropped = json.loads(encoded), None
-        if len(encoded) > limits.kept_bytes:
-            plain, dropped = _fit(plain, limits.kept_bytes)
-            encoded = to_json(plain)
-        data, omitted = plain, None
-        if len(encoded) > limits.event_bytes:
-            data, omitted = _fit(plain, limits.event_bytes)
-        if dropped is not None:
-            omitted = dropped + (omitted or [])
+        return TaskOutcome.completed(result, limits)
     except TaskCancelled:
-        return cancelled()
+        return TaskOutcome.cancelled()
     except BaseException as exc:  # noqa: BLE001
-        # A task is foreign code: not even its SystemExit may end the server. The service logs it.
-        return failed(exc)
-    return Outcome(
-        TaskStatus.COMPLETED,
-        result_json=encoded,
-        dropped=dropped,
-        event_data=data,
-        omitted=omitted,
-    )
+        # A task is foreign code: not even its SystemExit may end the server. The conductor logs it.
+        return TaskOutcome.failed(exc)
 
 
-def _fit(result: Any, limit: int) -> tuple[Any, list[str]]:
-    """Leave out the largest fields of a result that is larger than so many bytes; say which.
+def _shrink(result: Any, limit: int) -> tuple[Any, list[str]]:
+    """Leave out the largest fields of a result until it has at most ``limit`` bytes as JSON.
 
-    An event goes to every stream: one of several megabytes would be more than slow clients may
-    leave unread, and end them all.
+    An event goes to every stream. Slow clients may leave only a limited number of bytes unread, so
+    an event of several megabytes would end all of their streams.
+
+    Returns:
+        The smaller result, and the names of the fields that were left out.
     """
     if not isinstance(result, dict):
         return {}, ["result"]

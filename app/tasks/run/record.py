@@ -1,10 +1,4 @@
-"""One task as the service keeps it: its status, what it reported, how it ended.
-
-::
-
-    PENDING ──▶ RUNNING ──▶ COMPLETED | FAILED | CANCELLED
-       └───────────────────────────────────────▶ CANCELLED
-"""
+"""One task as the service keeps it: its status, its progress, and its outcome."""
 
 from __future__ import annotations
 
@@ -15,39 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from app.schemas.task_schema import TaskProgress, TaskStatus, TaskStatusResponse, TaskSummary
 from app.tasks.base import BaseTask
-from app.tasks.run.outcome import Outcome
+from app.tasks.run.lifecycle import TaskStep, is_terminal, next_status
+from app.tasks.run.outcome import TaskOutcome
 
 if TYPE_CHECKING:
     from app.tasks.run.body import TaskBody
 
-__all__ = ["TRANSITIONS", "InvalidTaskTransition", "TaskOrigin", "TaskRecord"]
-
-TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
-    TaskStatus.PENDING: frozenset({TaskStatus.RUNNING, TaskStatus.CANCELLED}),
-    TaskStatus.RUNNING: frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED}),
-    TaskStatus.COMPLETED: frozenset(),
-    TaskStatus.FAILED: frozenset(),
-    TaskStatus.CANCELLED: frozenset(),
-}
-"""Which status may follow which; a status that nothing follows is terminal."""
-
-
-class InvalidTaskTransition(Exception):
-    """Our own mistake: a status that may not follow the present one. Nothing was changed."""
-
-    def __init__(self, old: TaskStatus, new: TaskStatus) -> None:
-        super().__init__(f"a task that is {old} cannot become {new}")
-        self.old = old
-        self.new = new
+__all__ = ["TaskOrigin", "TaskRecord"]
 
 
 @dataclass(frozen=True, slots=True)
 class TaskOrigin:
-    """Where a task comes from, for the limits.
+    """The origin of a task, which the limits count.
 
     Args:
-        client: what the client that has started it is counted as; empty: it is not counted.
-        params_bytes: the size of its parameters as JSON.
+        client: the client that has started the task; empty if no client is counted.
+        params_bytes: the size of the task's parameters as JSON, bytes.
     """
 
     client: str = ""
@@ -59,12 +36,12 @@ class TaskRecord:
     """One task.
 
     Args:
-        task_id: the name under which its events arrive.
-        task: what runs.
-        kwargs: its parameters.
-        created_at: when it was accepted, UTC.
-        number: its place among all tasks in the order of their starts.
-        origin: where it comes from.
+        task_id: the ID that the task's events carry.
+        task: the task to run.
+        kwargs: the task's parameters.
+        created_at: the time at which the task was accepted, UTC.
+        number: the place of the task in the order of all starts.
+        origin: the origin of the task.
     """
 
     task_id: str
@@ -73,30 +50,41 @@ class TaskRecord:
     created_at: datetime
     number: int = 0
     origin: TaskOrigin = TaskOrigin()
+
+    # The status changes only in begin() and end().
     status: TaskStatus = TaskStatus.PENDING
+    # The times of both changes: UTC for answers, and monotonic seconds for the duration.
     started_at: datetime | None = None
     finished_at: datetime | None = None
     started_clock: float | None = None
     finished_clock: float | None = None
+    # The last update that was broadcast.
     progress: TaskProgress = field(default_factory=TaskProgress)
-    outcome: Outcome | None = None
+    # Set when the status becomes terminal.
+    outcome: TaskOutcome | None = None
+    # The run, from the broadcast of task_started to the end of the task.
     body: TaskBody | None = None
 
     @property
     def is_over(self) -> bool:
-        """Whether its status is terminal."""
-        return not TRANSITIONS[self.status]
+        """True if the status is terminal. The terminal event may not have been sent yet."""
+        return is_terminal(self.status)
+
+    @property
+    def had_slot(self) -> bool:
+        """True if the task has begun, so that its end frees a slot."""
+        return self.started_at is not None
 
     @property
     def seconds(self) -> float:
-        """How long it ran; 0.0 if it never did or has not ended."""
+        """The duration of the run; 0.0 if the task never began or is not over."""
         if self.started_clock is None or self.finished_clock is None:
             return 0.0
         return self.finished_clock - self.started_clock
 
     @property
     def result_bytes(self) -> int:
-        """The size of its result as JSON; 0 if it has none."""
+        """The size of the result as JSON, bytes; 0 if there is no result."""
         return len(self._result_json)
 
     @property
@@ -104,43 +92,50 @@ class TaskRecord:
         return (self.outcome.result_json if self.outcome is not None else None) or b""
 
     def begin(self, now: datetime, clock: float) -> None:
-        """Its turn has come.
+        """Note that the task has got a slot.
+
+        Args:
+            now: the time of day, UTC.
+            clock: monotonic seconds.
 
         Raises:
-            InvalidTaskTransition: it is not pending.
+            InvalidTaskTransition: the task is not pending.
         """
-        self._move(TaskStatus.RUNNING)
+        self.status = next_status(self.status, TaskStep.BEGIN)
         self.started_at, self.started_clock = now, clock
 
-    def end(self, outcome: Outcome, now: datetime, clock: float) -> None:
-        """It is over.
+    def end(self, outcome: TaskOutcome, now: datetime, clock: float) -> None:
+        """Note that the task is over.
+
+        Args:
+            outcome: the end of the task.
+            now: the time of day, UTC.
+            clock: monotonic seconds.
 
         Raises:
-            InvalidTaskTransition: its status does not allow that end.
+            InvalidTaskTransition: this end is not possible in the present status.
         """
-        self._move(outcome.status)
+        self.status = next_status(self.status, outcome.step)
         self.outcome, self.finished_at, self.finished_clock = outcome, now, clock
-        self.kwargs = {}  # nobody asks for them any more, and they may be large
-
-    def _move(self, status: TaskStatus) -> None:
-        if status not in TRANSITIONS[self.status]:
-            raise InvalidTaskTransition(self.status, status)
-        self.status = status
+        self.kwargs = {}  # the parameters are not needed any more, and they may be large
 
     def summary(self) -> TaskSummary:
-        """What a list shows of it."""
-        return TaskSummary(**self._shown())
+        """Return the task as lists show it, without its result."""
+        return TaskSummary(**self._summary_fields())
 
     def full(self) -> TaskStatusResponse:
-        """All that is known of it."""
+        """Return everything that is known about the task."""
         return TaskStatusResponse(
-            **self._shown(),
+            **self._summary_fields(),
             result=json.loads(self._result_json or b"null"),
             omitted=self.outcome.dropped if self.outcome is not None else None,
         )
 
     def full_json(self) -> bytes:
-        """All that is known of it as JSON. The result is copied, not encoded anew."""
+        """Return everything that is known about the task as JSON.
+
+        The result is copied and not encoded again.
+        """
         dropped = self.outcome.dropped if self.outcome is not None else None
         parts = [self.summary().model_dump_json()[:-1].encode()]
         if dropped is not None:
@@ -148,7 +143,7 @@ class TaskRecord:
         parts += [b',"result":', self._result_json or b"null", b"}"]
         return b"".join(parts)
 
-    def _shown(self) -> dict[str, Any]:
+    def _summary_fields(self) -> dict[str, Any]:
         return {
             "task_id": self.task_id,
             "task_type": self.task.name,

@@ -1,4 +1,4 @@
-"""The tasks that are known: running ones, and finished ones until they are forgotten."""
+"""The store of tasks by ID: unfinished tasks, and finished tasks until they are forgotten."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ __all__ = ["StoreLimits", "TaskStore"]
 
 @dataclass(frozen=True, slots=True)
 class StoreLimits:
-    """What is remembered of finished tasks.
+    """The limits of remembered finished tasks.
+
+    If a limit is exceeded, the task that ended first is forgotten.
 
     Args:
-        seconds: how long a finished task is remembered.
-        finished: finished tasks that are remembered; then the one that ended first is forgotten.
-        finished_bytes: bytes of their results; likewise. The last one is remembered whatever the
-            size of its result.
+        seconds: the time for which a finished task is remembered.
+        finished: the largest number of finished tasks.
+        finished_bytes: the largest size of all their results, bytes. The task that ended last is
+            remembered even if its result alone is larger.
     """
 
     seconds: float = 600.0
@@ -33,18 +35,18 @@ class StoreLimits:
 
 
 _SHORTEST_PAUSE_SECONDS = 0.001
-"""Tasks that end within this time are forgotten together."""
+"""The shortest pause of the timer. Tasks that end within this time are forgotten together."""
 
 
 class TaskStore:
-    """Remembers tasks by id.
+    """The tasks by ID.
 
-    A finished task is gone the moment its time is up, whoever asks. A timer, running only while
-    there are finished tasks, frees their memory when nobody asks.
+    Each call first forgets the finished tasks whose time is over. A timer frees their memory if
+    there are no calls. The timer runs only while there are finished tasks.
 
     Args:
-        limits: what is remembered.
-        clock: monotonic seconds.
+        limits: the limits of remembered finished tasks.
+        clock: returns monotonic seconds.
     """
 
     def __init__(self, limits: StoreLimits, clock: Callable[[], float]) -> None:
@@ -54,17 +56,17 @@ class TaskStore:
         self._lock = threading.Lock()
         self._records: dict[str, TaskRecord] = {}  # in the order of their starts
         self._finished: OrderedDict[str, TaskRecord] = OrderedDict()  # in the order of their ends
-        self._finished_bytes = 0
-        self._sweeper: gevent.Greenlet[..., None] | None = None
-        self._closed = False
+        self._finished_bytes = 0  # the size of the results of all finished tasks
+        self._sweeper: gevent.Greenlet[..., None] | None = None  # the timer
+        self._closed = False  # no timer may be started any more
 
     def add(self, record: TaskRecord) -> None:
-        """Remember a task. Call :meth:`finished` when it is over."""
+        """Remember a task. Call :meth:`finished` when the task is over."""
         with self._lock:
             self._records[record.task_id] = record
 
     def finished(self, record: TaskRecord) -> None:
-        """A task is over: its time to be forgotten begins to run, and others may be forgotten."""
+        """Count a task as finished, and forget other finished tasks that exceed a limit."""
         with self._lock:
             self._finished[record.task_id] = record
             self._finished_bytes += record.result_bytes
@@ -76,10 +78,10 @@ class TaskStore:
             self._arm_sweeper()
 
     def find(self, task_id: str) -> TaskRecord:
-        """The task of that id.
+        """Return the task with this ID.
 
         Raises:
-            NotFound: there is none, or it was forgotten.
+            NotFound: there is no such task, or it was forgotten.
         """
         with self._lock:
             self._forget_expired()
@@ -87,22 +89,22 @@ class TaskStore:
         if record is None:
             raise NotFound(
                 f"There is no task {task_id[:100]}; finished tasks are forgotten after"
-                f" {self._keep_seconds:g} s, and the oldest sooner where there are many"
+                f" {self._keep_seconds:g} s, or sooner if there are many"
             )
         return record
 
     def all(self) -> list[TaskRecord]:
-        """Every task that is known, oldest first."""
+        """Return all tasks, oldest first."""
         with self._lock:
             self._forget_expired()
             return list(self._records.values())
 
     def newest(self, count: int, before: int | None = None) -> list[TaskRecord]:
-        """The newest tasks, newest first.
+        """Return the newest tasks, newest first.
 
         Args:
-            count: how many at most.
-            before: only those with a lower number.
+            count: the largest number of tasks to return.
+            before: return only tasks with a lower number than this.
         """
         with self._lock:
             self._forget_expired()
@@ -115,7 +117,7 @@ class TaskStore:
 
         Raises:
             NotFound: there is no such task.
-            InvalidOperationException: it is not over yet.
+            InvalidOperationException: the task is not over.
         """
         record = self.find(task_id)
         with self._lock:
@@ -127,7 +129,7 @@ class TaskStore:
         )
 
     def close(self) -> None:
-        """Stop the timer for good."""
+        """Stop the timer, and never start it again."""
         with self._lock:
             self._closed = True
             sweeper, self._sweeper = self._sweeper, None
@@ -151,7 +153,8 @@ class TaskStore:
 
     def _arm_sweeper(self) -> None:
         if self._sweeper is None and self._finished and not self._closed:
-            # Timers may fire some microseconds early: what is left then is not a whole time more.
+            # A timer may fire some microseconds too early. Then only the rest of the time is
+            # waited for, and not the whole time again.
             due = (self._first().finished_clock or 0.0) + self._keep_seconds
             pause = max(due - self._clock(), _SHORTEST_PAUSE_SECONDS)
             self._sweeper = gevent.spawn_later(pause, self._sweep)

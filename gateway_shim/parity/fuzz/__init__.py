@@ -1,1 +1,1 @@
-"""Generates cases, predicts their outcome, and shrinks those that differ."""
+"""Fuzzing: cases are generated, played on two gateways, and shrunk if the gateways differ."""

@@ -1,4 +1,4 @@
-"""A case: any steps, looked at from every side, and written so that they can be replayed."""
+"""Cases of the fuzzer: steps of which everything is observed, with a form for replays."""
 
 from __future__ import annotations
 
@@ -26,40 +26,47 @@ from gateway_shim.parity.steps import (
 
 __all__ = ["Case"]
 
-# The callbacks that must come are waited for; this is for others, many cases a second.
+# A case waits for the callbacks that must come. This is the time for unwanted ones; it is short,
+# because many cases are played each second.
 _SETTLE_SECONDS = 0.003
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Steps, and what is to be looked at: everything."""
+    """Steps of which everything is observed."""
 
     steps: tuple[Step, ...]
 
     @classmethod
     def from_json(cls, text: str) -> Case:
-        """Read what :meth:`to_json` wrote.
+        """Read a case from the text that :meth:`to_json` returns.
 
         Raises:
-            ValueError: it is no case.
+            ValueError: the text is not a case that can be played.
         """
         case = cls(steps_from_json(text))
         if not case.is_playable():
-            raise ValueError("a step needs a stream that is not there, or awaits an end in vain")
+            raise ValueError(
+                "a step needs a stream that is not open, or awaits an end that cannot come"
+            )
         return case
 
     def to_json(self) -> str:
-        """The case as one line, to be replayed."""
+        """Return the case as one line of text, for a replay."""
         return steps_to_json(self.steps)
 
     def is_playable(self) -> bool:
-        """Whether each step has its stream: opened, not left if it is read, ended if awaited."""
+        """Return whether each step finds its stream in the state that it needs.
+
+        A stream must have been opened; must not have been left by its client if it is read; and
+        must have ended if its disconnect callback is awaited.
+        """
         there: set[str] = set()
         gone: set[str] = set()
         ended: set[str] = set()
         for step in self.steps:
             name = getattr(step, "stream", None)
-            if name is None or isinstance(step, Raw):  # which has a connection of its own
+            if name is None or isinstance(step, Raw):  # a Raw has its own connection
                 continue
             if isinstance(step, Open):
                 if name in there:
@@ -78,7 +85,7 @@ class Case:
         return True
 
     def scenario(self) -> Scenario:
-        """The case as a scenario that looks at everything."""
+        """Return the case as a scenario that observes everything."""
         steps: list[Step] = []
         observe: dict[str, Any] = {}
         for index, step in enumerate(self.steps):
@@ -92,7 +99,7 @@ class Case:
                         observe[f"{index}.callbacks"] = f"$callbacks_of:{stream}"
                     observe[f"{index}.head"] = f"$head:{stream}"
                     steps.append(step)
-                    if self._is_read(stream):  # without, it is a matter of time what has come
+                    if self._is_read(stream):  # otherwise the body depends on timing
                         observe[f"{index}.body"] = f"$body:{stream}"
                         observe[f"{index}.ended"] = f"$ended:{stream}"
                 case Send(body, _, stream):
@@ -131,7 +138,7 @@ class Case:
 
 
 def _closes(step: Step) -> bool:
-    """Whether a step may be the end of its stream."""
+    """Return whether a step may end its stream."""
     bodies: Sequence[Any] = ()
     if isinstance(step, Open):
         bodies = step.reply.sends

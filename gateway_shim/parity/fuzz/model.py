@@ -1,4 +1,4 @@
-"""Two gateways as rules: what a Node gateway writes and refuses, and what ours does."""
+"""The model of a gateway's texts: events on the wire, the checks of a send, refusals of streams."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway_shim.parity.reply import Reply
 __all__ = ["READY", "Model", "error"]
 
 READY = "event: ready\ndata:\n\n"
-"""What an envelope gateway greets a stream with."""
+"""The first event of each stream in the envelope dialect."""
 
 _LINE_END = re.compile("\r\n|\r|\n")
 _UNSAFE_NAME = re.compile("[\r\n\0]")
@@ -25,18 +25,18 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Which gateway is meant.
+    """A kind of gateway: Node's or ours, in one of the dialects.
 
     Args:
-        node: a Node gateway, with its faults; else ours.
-        envelope: whether it speaks the envelope dialect.
+        node: True for a Node gateway, with its faults; False for ours.
+        envelope: whether the gateway speaks the envelope dialect.
     """
 
     node: bool
     envelope: bool
 
     def event(self, name: str, data: str, hit: set[int]) -> str:
-        """An event's text on the wire; adds the divergences it touches to ``hit``."""
+        """Return an event's text on the wire; add the divergences that it touches to ``hit``."""
         if "\r" in data:
             hit.add(3)
         if self.envelope and name == "ready":
@@ -53,7 +53,7 @@ class Model:
         return (f"event: {name}\n" if name else "") + self._lines(data) + "\n"
 
     def refusal(self, body: Any, hit: set[int]) -> str | None:
-        """The error code that a send gets for its form; None if it is well formed."""
+        """Return the error code for a malformed send; None if the send is well formed."""
         fields = body if isinstance(body, dict) else {}
         if not isinstance(fields.get("token"), str) or not fields["token"]:
             return "INVALID_TOKEN_MISSING"
@@ -74,7 +74,7 @@ class Model:
         return None if isinstance(fields.get("close", False), bool) else "INVALID_CLOSE_TYPE"
 
     def rejection(self, reply: Reply, unavailable: bool) -> str:
-        """The body of a refused stream, or its one event."""
+        """Return the body of a refused stream, or its only event."""
         status, phrase = reply.status, reply.reason
         if unavailable:
             return error("BACKEND_UNAVAILABLE")
@@ -90,7 +90,7 @@ class Model:
 
 
 def error(code: str) -> str:
-    """Return the body of an error, any words in it."""
+    """Return the body of an error with any words."""
     return f'{{"error":{{"message":"{ANY_TEXT}","code":"{code}"}}}}'
 
 

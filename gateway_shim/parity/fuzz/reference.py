@@ -1,9 +1,8 @@
-"""The contract as a model: what each step of a case does, on a Node gateway and on ours.
+"""The contract as a model: what each step of a case shows, on a Node gateway and on ours.
 
-It knows only the parts where the two diverge on purpose: answers to sends, bytes, and a backend's
-answers that only one of them takes. The fuzzer asks it whether a difference is one of the numbered
-divergences, and nothing else. Errors of other forms are in
-:mod:`gateway_shim.parity.judge.error_pages`.
+The model covers only what may diverge: answers to sends, bytes, and a backend's answers that only
+one of the gateways accepts. The fuzzer uses it only to find out whether a difference is a numbered
+divergence. Errors in other forms are in :mod:`gateway_shim.parity.judge.error_pages`.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ _METHODS = (
     "POST", "PROPFIND", "PROPPATCH", "PURGE", "PUT", "QUERY", "REBIND", "REPORT", "SEARCH",
     "SOURCE", "SUBSCRIBE", "TRACE", "UNBIND", "UNLINK", "UNLOCK", "UNSUBSCRIBE",
 )  # fmt: skip
-"""Those that Node's parser knows."""
+"""The methods that Node's parser knows."""
 _REQUEST_LINE = re.compile(r"([A-Z]{3,20}) \S+ HTTP/1\.1\r\n")
 _PACKED = frozenset({("gzip", "gzip"), ("gzip", "gzip twice"), ("deflate", "deflate")})
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -60,28 +59,28 @@ _OWN = "$T"
 
 @dataclass
 class _Stream:
-    state: str  # held, open, ended; unknown: whether any bytes that a backend wrote open it
+    state: str  # held, open, ended; or unknown, if the backend's answer is given as bytes
     pending: str = ""
     buffer: list[Any] = field(default_factory=list)
     hit: set[int] = field(default_factory=set)
-    always: set[int] = field(default_factory=set)  # all that is seen of it touches these
+    always: set[int] = field(default_factory=set)  # divergences that every item of it touches
 
 
 def predict(steps: Iterable[Step], model: Model) -> dict[str, tuple[Any, frozenset[int]]]:
-    """What a gateway shows for the steps of a case.
+    """Predict what a gateway shows for the steps of a case.
 
     Returns:
-        For each item that the model knows: what is seen, and the divergences it touches. The
-        items' names are those of :mod:`gateway_shim.parity.fuzz.cases`.
+        For each item that the model covers: what is seen, and the divergences that it touches. The
+        names of the items are those of :mod:`gateway_shim.parity.fuzz.cases`.
     """
-    play = _Play(model)
+    prediction = _Prediction(model)
     for index, step in enumerate(steps):
-        play.step(index, step)
-    play.items["during"] = (play.during, frozenset(play.during_hit))
-    return play.items
+        prediction.step(index, step)
+    prediction.items["during"] = (prediction.during, frozenset(prediction.during_hit))
+    return prediction.items
 
 
-class _Play:
+class _Prediction:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.items: dict[str, tuple[Any, frozenset[int]]] = {}
@@ -144,7 +143,7 @@ class _Play:
             self._decide(index, stream, step.reply)
 
     def _decide(self, index: int, stream: _Stream, reply: Reply) -> None:
-        """What the backend's answer makes of a stream."""
+        """Set a stream's state after the backend's answer."""
         status = reply.status
         diverging = 100 in reply.interim or status == 421 or status >= 600
         unavailable = 100 in reply.interim if self.model.node else status >= 600
@@ -207,7 +206,7 @@ class _Play:
 
 
 def _arrives(coding: str, packing: str) -> bool:
-    """Whether a gateway gets the body that was compressed."""
+    """Return whether a gateway can decompress a body."""
     name = coding.lower()
     return (name, packing) in _PACKED or (name == "identity" and not packing)
 
@@ -222,7 +221,7 @@ def _refused(status: int, code: str) -> Any:
 
 
 def _method(parts: tuple[Part, ...]) -> str | None:
-    """The method of a request whose first line is the first part; None if it is not a method."""
+    """Return the method of a request whose first line is the first part; None if there is none."""
     first = parts[0] if isinstance(parts[0], str) else ""
     found = _REQUEST_LINE.fullmatch(first)
     return found[1] if found else None
@@ -233,6 +232,6 @@ def _whole(status: int, kind: str | None, body: str) -> dict[str, Any]:
 
 
 def _refusal(status: int, headers: Mapping[str, str], body: str, *, cors: bool) -> dict[str, Any]:
-    """What is seen of a connection whose one request is refused; see ``Raw``."""
+    """Return what a ``Raw`` shows of a connection whose only request is refused."""
     answer = {"status": status, "headers": dict(headers), "cors": cors, "body": body}
     return {"answers": [answer], "connection": "served" if cors else "closed"}

@@ -1,4 +1,4 @@
-"""How a case becomes smaller: without a step, a header, a field, or a part of a text."""
+"""The shrinking of a case: without a step, a header, a field, or a part of a text."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 from gateway_shim.parity.fuzz.cases import Case
 from gateway_shim.parity.fuzz.generation import has_empty_rejection
-from gateway_shim.parity.reply import Raw as Bytes
-from gateway_shim.parity.reply import Reply
+from gateway_shim.parity.reply import RawAnswer, Reply
 from gateway_shim.parity.steps import (
     AwaitCallback,
     Drop,
@@ -22,21 +21,21 @@ from gateway_shim.parity.steps import (
     Step,
 )
 
-__all__ = ["smaller"]
+__all__ = ["smaller_cases"]
 
 _RUN = re.compile(r"(.{1,8}?)\1{8,}", re.DOTALL)
 _SHORT = 9
-_A_LINE_EACH = 40
+_MAX_LINES_ONE_BY_ONE = 40
 
 
-def smaller(case: Case) -> Iterator[Case]:
-    """Playable cases that are a little smaller, the much smaller ones first."""
+def smaller_cases(case: Case) -> Iterator[Case]:
+    """Yield playable cases that are a little smaller; those that are much smaller come first."""
     for index in range(len(case.steps)):
         name = getattr(case.steps[index], "stream", None)
         if isinstance(case.steps[index], Open):
             rest = tuple(s for s in case.steps if getattr(s, "stream", None) != name)
         elif isinstance(case.steps[index], AwaitCallback):
-            continue  # without it, it would be a matter of time what the backend was told
+            continue  # without this step, the observed callbacks would depend on timing
         else:
             rest = case.steps[:index] + case.steps[index + 1 :]
             if isinstance(case.steps[index], Drop):
@@ -59,7 +58,7 @@ def _simpler(step: Step) -> Iterator[Step]:
                 yield dataclasses.replace(step, reply=reply)
             for headers in _without_one(step.headers):
                 yield dataclasses.replace(step, headers=headers)
-            for target in shorter(step.target):
+            for target in shorter_texts(step.target):
                 if target.startswith("/"):
                     yield dataclasses.replace(step, target=target)
         case Send(dict() as body) | SendCompressed(dict() as body):
@@ -67,7 +66,7 @@ def _simpler(step: Step) -> Iterator[Step]:
                 if not has_empty_rejection(simpler):
                     yield dataclasses.replace(step, body=simpler)
         case Post(raw):
-            for text in shorter(raw):
+            for text in shorter_texts(raw):
                 yield dataclasses.replace(step, raw=text)
         case Raw(parts):
             for simpler_parts in _simpler_pieces(parts):
@@ -86,7 +85,7 @@ def _simpler_replies(reply: Reply) -> Iterator[Reply]:
     for later in _without_one(reply.then):
         yield dataclasses.replace(reply, then=later)
     if isinstance(reply.raw, str):
-        for text in shorter(reply.raw):
+        for text in shorter_texts(reply.raw):
             yield dataclasses.replace(reply, raw=text)
     elif reply.raw is not None:
         for raw in _simpler_pieces(reply.raw):
@@ -96,12 +95,12 @@ def _simpler_replies(reply: Reply) -> Iterator[Reply]:
 def _simpler_pieces(
     pieces: tuple[str | tuple[str, int], ...],
 ) -> Iterator[tuple[str | tuple[str, int], ...]]:
-    """Bytes without a piece, with fewer repetitions, or with a shorter text."""
+    """Yield bytes without a piece, with fewer repetitions, or with a shorter text."""
     if len(pieces) > 1:
         yield from _without_one(pieces)
     for index, piece in enumerate(pieces):
         if isinstance(piece, str):
-            fewer: Iterator[str | tuple[str, int]] = iter(shorter(piece))
+            fewer: Iterator[str | tuple[str, int]] = iter(shorter_texts(piece))
         else:
             counts = (1, piece[1] // 2, piece[1] - 1)
             fewer = iter((piece[0], count) for count in counts if 0 < count < piece[1])
@@ -109,7 +108,7 @@ def _simpler_pieces(
             yield (*pieces[:index], simpler, *pieces[index + 1 :])
 
 
-def _one_text(pieces: tuple[str | tuple[str, int], ...]) -> Bytes:
+def _one_text(pieces: tuple[str | tuple[str, int], ...]) -> RawAnswer:
     texts = [piece for piece in pieces if isinstance(piece, str)]
     return "".join(texts) if len(texts) == len(pieces) else pieces
 
@@ -123,7 +122,7 @@ def _simpler_bodies(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for key in list(event):
             yield {**body, "event": _without(event, key)}
             if isinstance(event[key], str):
-                for text in shorter(event[key]):
+                for text in shorter_texts(event[key]):
                     yield {**body, "event": {**event, key: text}}
 
 
@@ -132,7 +131,7 @@ def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _without_one(items: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """Half of many items, and all but one of a few."""
+    """Yield the halves of many items, and all but one of a few items."""
     if len(items) > _SHORT:
         yield items[: len(items) // 2]
         yield items[len(items) // 2 :]
@@ -141,15 +140,15 @@ def _without_one(items: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
         yield items[:index] + items[index + 1 :]
 
 
-def shorter(text: str) -> Iterator[str]:
-    """Return shorter texts: fewer repetitions, half of it, all lines but one, all but a character.
+def shorter_texts(text: str) -> Iterator[str]:
+    """Yield shorter texts: with fewer repetitions, a half, without a line, without a character.
 
-    Repetitions become fewer in all places at once, so that brackets still match.
+    All repetitions become shorter at the same time, so that brackets still match.
     """
     if (fewer := _RUN.sub(_half, text)) != text:
         yield fewer
     lines = text.splitlines(keepends=True)
-    if 1 < len(lines) <= _A_LINE_EACH:
+    if 1 < len(lines) <= _MAX_LINES_ONE_BY_ONE:
         for index in range(len(lines)):
             yield "".join(lines[:index] + lines[index + 1 :])
     half = len(text) // 2

@@ -1,6 +1,6 @@
-"""JSON as ``JSON.parse`` reads it (RFC 8259), nested to any depth, as a check and nothing more.
+"""A check for JSON as ``JSON.parse`` reads it (RFC 8259), nested to any depth.
 
-Python's own parser takes ``NaN``, and gives up on what is nested deeply.
+Python's own parser accepts ``NaN`` and rejects deeply nested JSON.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _CLOSING = {"[": "]", "{": "}"}
 
 
 def is_json(text: str) -> bool:
-    """Return whether a text is one JSON value, spaces around it allowed."""
-    waiting: list[str] = []  # what closes each container that is open
+    """Return whether a text is one JSON value, with spaces around it allowed."""
+    waiting: list[str] = []  # the closing mark of each open container
     wanted = "value"  # value, item (a value or the end), key, field (a key or the end), colon, rest
     position = 0
     while wanted != "rest" or waiting:

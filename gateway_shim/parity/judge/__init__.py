@@ -1,1 +1,1 @@
-"""Compares what two gateways did, and knows the numbered divergences."""
+"""Judging what gateways did: recordings, comparison, numbered divergences, verdicts, reports."""

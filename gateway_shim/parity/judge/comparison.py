@@ -1,7 +1,7 @@
-"""Compare what was seen with what was expected, and say where they differ so that one can read it.
+"""The comparison of two observations, and readable differences.
 
-In an expectation, ``$TEXT`` stands for any text within the quotation marks of a JSON string: a
-divergence says which code an error has, and leaves its words free.
+In an expected observation, ``$TEXT`` stands for any text inside the quotation marks of a JSON
+string: a divergence fixes the code of an error, and leaves its words free.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ __all__ = ["ABSENT", "ANY_TEXT", "Difference", "compare"]
 
 ANY_TEXT = "$TEXT"
 
-_ANY_WORDS = r'(?:[^"\\]|\\.)+'  # an escaped quotation mark is one of them
+_ANY_WORDS = r'(?:[^"\\]|\\.)+'  # may include escaped quotation marks
 _CONTEXT = 30  # characters of a long text around the place where it differs
 _LONG = 90
 
 
 class _Absent:
-    """Stands for what is not there."""
+    """The value of something that is not there."""
 
     def __repr__(self) -> str:
         return "(nothing)"
 
 
 ABSENT = _Absent()
-"""What a difference shows where one side has nothing."""
+"""The value that a difference shows if one side has nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Difference:
     """One place where two observations differ.
 
     Args:
-        where: the place, as one would write it in Python or JavaScript.
-        expected: what should be there.
-        got: what is there.
+        where: the place, in the notation of Python and JavaScript.
+        expected: the value that should be there.
+        got: the value that is there.
     """
 
     where: str
@@ -47,7 +47,7 @@ class Difference:
     got: Any
 
     def lines(self, expected: str = "expected", got: str = "got") -> list[str]:
-        """The difference for a person: the place, and both sides one below the other."""
+        """Return the difference as lines: the place, and both sides one below the other."""
         width = max(len(expected), len(got))
         first, second = _shown(self.expected, self.got)
         lines = [f"at {self.where}"] if self.where else []
@@ -55,7 +55,7 @@ class Difference:
 
 
 def compare(expected: Any, got: Any) -> list[Difference]:
-    """Every place where two JSON-like values differ, from the outside in; empty if they agree."""
+    """Return every place where two JSON-like values differ; an empty list if they agree."""
     return list(_compare("", expected, got))
 
 
@@ -79,7 +79,7 @@ def _agree(expected: Any, got: Any) -> bool:
     if isinstance(expected, str) and ANY_TEXT in expected and isinstance(got, str):
         parts = (re.escape(part) for part in expected.split(ANY_TEXT))
         return re.fullmatch(_ANY_WORDS.join(parts), got, re.DOTALL) is not None
-    # In Python True equals 1; on the wire they are two things.
+    # In Python True equals 1; in JSON they are different.
     return type(expected) is type(got) and bool(expected == got)
 
 
@@ -109,6 +109,6 @@ def _whole(value: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON that can be read: letters as they are, whatever cannot be seen as its escape."""
+    """Return readable JSON: letters stay as they are, invisible characters become escapes."""
     text = json.dumps(value, ensure_ascii=False)
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)

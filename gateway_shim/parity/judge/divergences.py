@@ -1,7 +1,7 @@
-"""The places where our gateway differs from Node's on purpose, with its exact answers.
+"""The numbered divergences of our gateway from Node's, with the exact answers of ours.
 
-A divergence excuses one answer in one scenario: the whole observation must be the recorded one
-with the given parts replaced. Anything else in it that differs stays a difference.
+A divergence excuses one answer in one scenario: the whole observation must be the recorded one with
+the given parts replaced. Any other difference remains a difference.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway_shim.parity.judge.comparison import ANY_TEXT
-from gateway_shim.parity.judge.diverging_callbacks import (
-    DIVERGING_CALLBACKS,
-    DIVERGING_CALLBACKS_BY_DIALECT,
+from gateway_shim.parity.judge.callback_divergences import (
+    CALLBACK_DIVERGENCES,
+    CALLBACK_DIVERGENCES_BY_DIALECT,
     STREAM,
     UNAVAILABLE,
     Changes,
 )
+from gateway_shim.parity.judge.comparison import ANY_TEXT
 from gateway_shim.parity.judge.payload_divergences import PAYLOAD_DIVERGENCES
 from gateway_shim.parity.judge.raw_divergences import RAW_DIVERGENCES, READY, as_json
 
@@ -26,11 +26,11 @@ __all__ = ["DIVERGENCES", "Divergence", "expectation"]
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """One of them.
+    """One numbered divergence.
 
     Args:
-        number: as in docs/contract.md.
-        title: what is different, in a line.
+        number: the number in docs/contract.md.
+        title: a line that says what our gateway does.
     """
 
     number: int
@@ -39,25 +39,25 @@ class Divergence:
 
 _TITLES = {
     1: "errors are JSON, never an HTML page with a stack trace",
-    2: "no line end and no NUL in an event's name",
+    2: "a line end or NUL in an event's name is refused",
     3: "data is split at CR LF, CR and LF",
     4: "a buffered send without an event writes nothing",
-    5: "HEAD on a stream's path calls nobody",
+    5: "HEAD on a stream's path does not call the backend",
     6: "an envelope's payload is always JSON",
-    7: "a client that stops reading is cut off",
-    8: "SIGTERM ends every stream cleanly, and the process",
-    9: "a backend's answer is its final one, with a status from 200 to 599",
-    10: "it listens on the loopback unless HOST says otherwise",
-    11: "a close is answered, and the stream ended, before the backend is told",
+    7: "the stream of a client that stops reading is ended",
+    8: "SIGTERM ends every stream cleanly, then the process",
+    9: "only a final answer with a status from 200 to 599 counts as the backend's answer",
+    10: "the gateway listens on the loopback unless HOST names another address",
+    11: "a close is answered, and the stream ended, before the disconnect callback",
     12: "a user name and password in CALLBACK_URL are sent as Basic authorization",
-    13: "a backend's certificate is always checked, by the authorities that the variables name",
-    14: "only a send has a body that is looked at",
-    15: "a coding that is not known is said to be unknown",
+    13: "a backend's certificate is always checked, with the authorities that variables name",
+    14: "the bodies of all requests except sends are ignored",
+    15: "an unknown coding of a body is refused, with an error that says so",
     16: "a stream is the last answer on its connection",
-    17: "a method that is not known is not found",
+    17: "an unknown method is answered with 404",
     18: "SIGHUP reloads a gateway that has started",
-    19: "HTTP is taken as its standards have it, and every request is answered",
-    20: "a CALLBACK_URL or a file of authorities that cannot be used ends the start",
+    19: "HTTP is read strictly as its standards say, and every request is answered",
+    20: "a CALLBACK_URL or a file of authorities that cannot be used stops the start",
 }
 
 DIVERGENCES: Mapping[int, Divergence] = {
@@ -150,7 +150,7 @@ _ALWAYS: Mapping[str, tuple[int, Changes]] = {
     "divergence_9/600": (9, UNAVAILABLE),
     "divergence_9/999": (9, UNAVAILABLE),
     "divergence_9/100_then_200": (9, {"head": STREAM}),
-    **DIVERGING_CALLBACKS,
+    **CALLBACK_DIVERGENCES,
 }
 
 _READYZ = "divergence_14/GET /readyz"
@@ -203,20 +203,20 @@ _BY_DIALECT: Mapping[str, Mapping[str, tuple[int, Changes]]] = {
 
 
 def expectation(scenario_id: str, dialect: str, recorded: Any) -> tuple[int, Any] | None:
-    """What our gateway must show where it diverges from a recording.
+    """Return what our gateway must show where it diverges from a recording.
 
     Args:
-        scenario_id: name and case.
+        scenario_id: the name and case of the scenario.
         dialect: ``named`` or ``envelope``.
         recorded: what a Node gateway showed.
 
     Returns:
-        The divergence's number and the whole observation; None where there is no divergence.
+        The divergence's number and the whole observation; None if there is no divergence.
     """
     tables = (
         _ALWAYS,
         _BY_DIALECT[dialect],
-        DIVERGING_CALLBACKS_BY_DIALECT[dialect],
+        CALLBACK_DIVERGENCES_BY_DIALECT[dialect],
         RAW_DIVERGENCES,
         PAYLOAD_DIVERGENCES[dialect],
     )
@@ -231,7 +231,7 @@ def expectation(scenario_id: str, dialect: str, recorded: Any) -> tuple[int, Any
 
 
 def _changed(recorded: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
-    """The recorded value with parts replaced; of ``head`` what is given, None taking it out."""
+    """Return the recorded value with parts replaced; in ``head``, None removes a header."""
     changed = {**recorded, **changes}
     if "head" in changes:
         head, new = recorded["head"], changes["head"]

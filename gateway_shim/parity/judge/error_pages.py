@@ -1,7 +1,7 @@
-"""Divergence 1 as a relation: what a Node gateway says in HTML or not at all, ours says in JSON.
+"""Divergence 1 as a relation: Node's errors are HTML or without a body, ours are JSON.
 
-A prediction would have to know what Node's parsers take for a mistake. The relation needs only
-both answers: everything in them must be the same, except for the form of an error.
+A prediction would need the rules of Node's parsers. The relation needs only both answers:
+everything in them must be the same, except for the form of an error.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _CODES: Mapping[int, frozenset[str]] = {
 
 
 def are_one_error(node: Any, ours: Any) -> bool:
-    """Return whether two observations differ only in the form of one error or of several.
+    """Return whether two observations differ only in the form of their errors.
 
     Args:
-        node: of the Node gateway: an answer, or all answers on a connection.
-        ours: of our gateway.
+        node: the Node gateway's answer, or all its answers on a connection.
+        ours: the same of our gateway.
     """
     if not isinstance(node, Mapping) or not isinstance(ours, Mapping):
         return False
@@ -46,7 +46,7 @@ def _is_one_error(node: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
     form, rest = _parts(node)
     our_form, our_rest = _parts(ours)
     status = node.get("status")
-    # A body that Node's parser passes over, for its type, crashes the handler: 500.
+    # Node's parser ignores a body of another type, which then crashes the handler: 500.
     wanted = 400 if status == 500 and form == (_PAGE, "text/html; charset=utf-8") else status
     if form not in ((_PAGE, "text/html; charset=utf-8"), ("", None)) or our_form[1] != _JSON:
         return False
@@ -58,7 +58,7 @@ def _is_one_error(node: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
 
 
 def _parts(answer: Mapping[str, Any]) -> tuple[tuple[Any, Any], dict[str, Any]]:
-    """Take an answer apart: its body and type, and all else but the status and CORS headers."""
+    """Split an answer into its body and type, and the rest without status and CORS headers."""
     headers = dict(answer.get("headers", {}))
     kind = headers.pop("content-type", None)
     body = answer["json"] if "json" in answer else answer.get("body")
@@ -67,7 +67,7 @@ def _parts(answer: Mapping[str, Any]) -> tuple[tuple[Any, Any], dict[str, Any]]:
 
 
 def _code(body: Any) -> Any:
-    """Return the code of an error's JSON; None if it is another text."""
+    """Return the code of an error's JSON; None for any other text."""
     if isinstance(body, str):
         try:
             body = json.loads(body)

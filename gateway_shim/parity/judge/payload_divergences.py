@@ -1,6 +1,6 @@
-"""What ours does with names and data that are odd (divergences 2, 3 and 6).
+"""The divergences about odd names and data (2, 3 and 6), with the exact bytes of our gateway.
 
-The Node gateway pastes data into an envelope as it is. Ours writes JSON that stands for the same
+The Node gateway inserts data into an envelope as it is. Ours writes JSON that stands for the same
 text, so that the browser gets a document that it can parse.
 """
 
@@ -58,7 +58,7 @@ _PAYLOADS = {
     "open_brackets": f'"{"[" * 3_000}"',
 }
 
-# The data of each event of which Node leaves a CR in the stream, as its lines.
+# The data of each event in which Node leaves a CR, as the lines that ours writes.
 _LINES = {
     "carriage_return": ("", ""),
     "two_carriage_returns": ("", "", ""),
@@ -116,4 +116,4 @@ PAYLOAD_DIVERGENCES: Mapping[str, Mapping[str, tuple[int, Mapping[str, Any]]]] =
         ),
     },
 }
-"""For each dialect and scenario's id the divergence's number, and what ours shows."""
+"""By dialect and scenario id: the divergence's number, and what our gateway shows."""

@@ -1,8 +1,8 @@
-"""Our gateway's exact answers to odd requests, where they are better than Node's on purpose.
+"""The divergences about odd requests, with the exact answers of our gateway.
 
-Node answers bytes that are no request with a status line and nothing else, and a body that it
-does not understand with an HTML page. Ours says what is wrong as JSON, everywhere
-(divergence 1): that rule is in :func:`as_json`, so that each of these scenarios need not say it.
+Node answers bytes that are not a request with a status line only, and a body that it cannot read
+with an HTML page. Ours answers with JSON that names the mistake, everywhere (divergence 1). This
+rule is in :func:`as_json`, so that the scenarios need not repeat it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _Changes = Mapping[str, Any]
 
 
 def as_json(recorded: Any) -> Any:
-    """Return ours for what Node answers with a bare status or an HTML page; all else as recorded.
+    """Return our gateway's answer where Node answers with a bare status or an HTML page.
 
     Args:
-        recorded: the value of a ``Raw`` or ``Rest``, or anything else, which is given back.
+        recorded: the value of a ``Raw`` or ``Rest``; any other value is returned unchanged.
     """
     if not isinstance(recorded, Mapping) or not isinstance(recorded.get("answers"), list):
         return recorded
@@ -36,10 +36,10 @@ def as_json(recorded: Any) -> Any:
 def _with_json(recorded: Mapping[str, Any]) -> Mapping[str, Any]:
     status, headers, body = recorded["status"], recorded["headers"], recorded.get("body")
     if headers.get("content-type", "").startswith("text/html"):
-        # A 500 is a handler that crashed over a body that nothing had parsed.
+        # A 500 comes from a handler that crashed because the body had not been parsed.
         status = 400 if status == 500 else status
         answer = _error(status, _CODES.get(status, "INVALID_JSON"), headers)
-        return answer if body else {**answer, "body": ""}  # it answers a HEAD
+        return answer if body else {**answer, "body": ""}  # the answer to a HEAD
     if status >= 400 and body == "" and not recorded["cors"]:
         return _error(status, _CODES.get(status, "BAD_REQUEST"), headers)
     return recorded
@@ -182,7 +182,7 @@ RAW_DIVERGENCES: Mapping[str, tuple[int, _Changes]] = {
     **_STRICTNESS,
     "divergence_18/SIGHUP 0 s after health": (18, {"process": "still there"}),
 }
-"""For each scenario's id the divergence's number, and what ours shows; in both dialects."""
+"""By scenario id: the divergence's number, and what our gateway shows, in both dialects."""
 
 READY: Mapping[str, _Changes] = {
     "named": _seen("served", _json('{"status":"ready","configured":true}')),
@@ -190,4 +190,4 @@ READY: Mapping[str, _Changes] = {
         "served", _json('{"status":"ready","configured":true,"rabbitmq":"disabled"}')
     ),
 }
-"""What ``/readyz`` with a body that is not JSON shows, which each dialect says in its own way."""
+"""By dialect: the answer of ``/readyz`` to a request whose body is not JSON."""

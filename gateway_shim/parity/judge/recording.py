@@ -1,20 +1,20 @@
 """Recordings: what a gateway did, scenario by scenario, as a JSON file.
 
-``node-2025-11.json`` and ``node-2026-05.json`` are given and are kept as they are; the files
-``…-more.json`` beside them were recorded by this kit from the same two gateways, for the
-scenarios that the given ones do not have. Seven of their entries, about interim answers and odd
-statuses of the backend, ``send_compressed`` and two buffered sends were written from a log of the
-same gateways' answers to other clients. So were the files ``…-callbacks.json``, about odd answers
-to callbacks and odd CALLBACK_URLs; what that log does not have in them is what Node's own HTTP
-client does.
+``node-2025-11.json`` and ``node-2026-05.json`` were given and are kept unchanged. The files
+``…-more.json`` were recorded by this kit from the same two gateways, for the scenarios that the
+given files lack. Seven of their entries, about interim answers and odd statuses of the backend,
+``send_compressed`` and two buffered sends, were written from a log of the same gateways' answers to
+other clients. The files ``…-callbacks.json``, about odd answers to callbacks and odd CALLBACK_URLs,
+were written from that log, too; where the log lacks a case, they have what Node's own HTTP client
+does.
 
-An entry's ``callback_answer_raw`` is what its backend answered, in the order of the callbacks:
-``bytes`` as latin-1 text, or as a list of texts and ``[text, n]``, n times the text; with what
-else :class:`gateway_shim.parity.reply.Reply` says, where it is not at its default.
+An entry's ``callback_answer_raw`` holds the backend's answers, in the order of the callbacks:
+``bytes`` as latin-1 text, or as a list of texts and ``[text, n]`` for n times the text, and those
+fields of :class:`gateway_shim.parity.reply.Reply` that differ from their default.
 
-``…-requests.json``, about odd requests and a process's life, has three sources: that log, where
-it has the case; the notes of what the two gateways did with the ones that it lacks; for their
-siblings, what Node 20's HTTP server, with a gateway after the contract on top of it, answered.
+``…-requests.json``, about odd requests and a process's life, has three sources: that log, where it
+has the case; notes of what the two gateways did in the cases that the log lacks; and, for similar
+cases, the answers of Node 20's HTTP server with a gateway written after the contract.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from gateway_shim.parity.scenario import Scenario
 __all__ = ["BUILT_IN", "BadRecording", "Recording", "dialect_of", "dump", "load"]
 
 BUILT_IN = {"named": "node-2025-11", "envelope": "node-2026-05"}
-"""The recordings that come with the kit, by the dialect that they speak."""
+"""The recordings that come with the kit, by dialect."""
 
 _PARTS = ("", "-more", "-callbacks", "-requests")
 
 
 class BadRecording(Exception):
-    """There is no such recording, or it is none."""
+    """The recording does not exist or cannot be read."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What a gateway did.
+    """The recorded behavior of a gateway.
 
     Args:
-        name: what reports call it.
-        entries: for each scenario's id what was seen.
+        name: the name in reports.
+        entries: what was seen, by scenario id.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Recording:
 
     @property
     def dialect(self) -> str:
-        """The dialect its gateway speaks."""
+        """The dialect of the recorded gateway."""
         return dialect_of(self.entries)
 
 
 def dialect_of(entries: Mapping[str, Any]) -> str:
-    """``envelope`` if a fresh stream begins with a ready event, else ``named``."""
+    """Return ``envelope`` if a new stream begins with a ready event, else ``named``."""
     opened = entries.get("connect_ok")
     body = opened.get("body", "") if isinstance(opened, Mapping) else ""
     return "envelope" if "event: ready" in body else "named"
@@ -69,10 +69,10 @@ def load(name: str) -> Recording:
     """Read a recording.
 
     Args:
-        name: one that comes with the kit, or a file's path.
+        name: the name of a recording that comes with the kit, or a file's path.
 
     Raises:
-        BadRecording: there is none, or it cannot be read.
+        BadRecording: the recording does not exist or cannot be read.
     """
     if name in BUILT_IN.values():
         folder = resources.files("gateway_shim.parity") / "recordings"
@@ -82,21 +82,22 @@ def load(name: str) -> Recording:
             texts = [Path(name).read_text("utf-8")]
         except (OSError, UnicodeDecodeError) as exc:
             known = ", ".join(BUILT_IN.values())
-            raise BadRecording(f"no recording {name} ({exc}); there are {known}") from exc
+            message = f"there is no recording {name} ({exc}); choose a file, or one of: {known}"
+            raise BadRecording(message) from exc
     entries: dict[str, Any] = {}
     for text in texts:
         try:
             data = json.loads(text)
         except ValueError as exc:
-            raise BadRecording(f"{name} is no recording: {exc}") from exc
+            raise BadRecording(f"{name} is not a recording: {exc}") from exc
         if not isinstance(data, dict):
-            raise BadRecording(f"{name} is no recording: a JSON object is expected")
+            raise BadRecording(f"{name} is not a recording: it must contain a JSON object")
         entries.update(_flat(data))
     return Recording(name, entries)
 
 
 def dump(scenarios: Iterable[Scenario], seen: Mapping[str, Any]) -> str:
-    """Write what was seen as a recording's text; scenarios that were not played are left out."""
+    """Return what was seen as a recording's text, without scenarios that were not played."""
     data: dict[str, Any] = {}
     for scenario in scenarios:
         if scenario.id not in seen:
@@ -120,7 +121,7 @@ def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _case(item: Any) -> str | None:
-    """What tells an entry of a list from the others; None if it is no entry of such a list."""
+    """Return the key of an entry in a list of cases; None if the item is not such an entry."""
     if not isinstance(item, dict):
         return None
     if "callback_url" in item:

@@ -1,66 +1,25 @@
-"""What a run has found, for people (a table, with every difference below it) and for machines."""
+"""The report of a run: a table with all differences for people, and JUnit XML for machines."""
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TextIO
 from xml.etree import ElementTree
 
 from gateway_shim.parity.judge.divergences import DIVERGENCES
 from gateway_shim.parity.judge.verdict import Kind, Verdict
-from gateway_shim.parity.scenario import Scenario
 
-__all__ = ["Progress", "junit", "summary", "table"]
-
-_BAR = 30
-
-
-class Progress:
-    """A progress bar, on a terminal only.
-
-    Args:
-        stream: where to draw; where it is no terminal, nothing is written.
-        total: how many steps there are.
-    """
-
-    def __init__(self, stream: TextIO, total: int) -> None:
-        self._stream = stream
-        self._total = total
-        self._done = 0
-        self._lock = threading.Lock()
-        self._on = stream.isatty() and total > 0
-
-    def step(self, text: str) -> None:
-        """One more is done; safe from any thread."""
-        with self._lock:
-            self._done += 1
-            if self._on:
-                filled = _BAR * self._done // self._total
-                bar = "#" * filled + "." * (_BAR - filled)
-                self._stream.write(f"\r\x1b[K[{bar}] {self._done}/{self._total} {text[:40]}")
-                self._stream.flush()
-
-    def played(self, scenario: Scenario) -> None:
-        """A scenario has been played."""
-        self.step(scenario.id)
-
-    def clear(self) -> None:
-        """Take the bar away."""
-        if self._on:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+__all__ = ["junit", "summary", "table"]
 
 
 def table(verdicts: Sequence[Verdict], expected: str, got: str, verbose: bool = False) -> str:
-    """The table of scenarios, and below it the divergences and the differences.
+    """Return the table of scenarios, followed by the divergences and the differences.
 
     Args:
-        verdicts: in the order to show.
-        expected: what differences call the expected side.
-        got: what they call the other.
-        verbose: a row for each case, not only for each scenario.
+        verdicts: the verdicts, in the order of the table.
+        expected: the name of the expected side in differences.
+        got: the name of the other side.
+        verbose: True for a row for each case, not only for each scenario.
     """
     rows: dict[str, Counter[str]] = {}
     for verdict in verdicts:
@@ -70,7 +29,7 @@ def table(verdicts: Sequence[Verdict], expected: str, got: str, verbose: bool = 
     lines = [f"{name:<{width}}  {_counts(counts)}" for name, counts in rows.items()]
     seen = sorted({v.divergence for v in verdicts if v.divergence is not None})
     if seen:
-        lines += ["", "expected divergences (docs/contract.md says why):"]
+        lines += ["", "expected divergences (explained in docs/contract.md):"]
         for number in seen:
             ids = [v.scenario.id for v in verdicts if v.divergence == number]
             lines.append(f"  {number}. {DIVERGENCES[number].title}: {len(ids)} of the scenarios")
@@ -83,7 +42,7 @@ def table(verdicts: Sequence[Verdict], expected: str, got: str, verbose: bool = 
 
 
 def summary(verdicts: Sequence[Verdict], seconds: float) -> str:
-    """One line: how many of each."""
+    """Return the line that counts the verdicts of each kind."""
     kinds = Counter(verdict.kind for verdict in verdicts)
     numbers = sorted({v.divergence for v in verdicts if v.divergence is not None})
     parts = [f"{kinds[Kind.SAME]} same"]
@@ -91,16 +50,16 @@ def summary(verdicts: Sequence[Verdict], seconds: float) -> str:
     parts.append(f"{kinds[Kind.DIVERGENCE]} expected divergence{listed}")
     parts.append(f"{kinds[Kind.DIFFERENT]} different")
     parts += [f"{kinds[kind]} {kind}" for kind in (Kind.SKIPPED, Kind.UNRECORDED) if kinds[kind]]
-    return f"{len(verdicts)} scenarios: {', '.join(parts)}; {seconds:.1f} s"
+    return f"{_scenarios(len(verdicts))}: {', '.join(parts)}; {seconds:.1f} s"
 
 
 def junit(verdicts: Iterable[Verdict], suite: str, seconds: float) -> bytes:
-    """The verdicts as JUnit XML.
+    """Return the verdicts as JUnit XML.
 
     Args:
-        verdicts: one test case each.
-        suite: the suite's name.
-        seconds: how long all of it took.
+        verdicts: the verdicts, each of which becomes a test case.
+        suite: the name of the suite.
+        seconds: the duration of the run.
     """
     all_verdicts = list(verdicts)
     kinds = Counter(verdict.kind for verdict in all_verdicts)
@@ -130,6 +89,10 @@ def junit(verdicts: Iterable[Verdict], suite: str, seconds: float) -> bytes:
             ElementTree.SubElement(case, "system-out").text = verdict.text
     text: bytes = ElementTree.tostring(root, "utf-8", xml_declaration=True)
     return text
+
+
+def _scenarios(count: int) -> str:
+    return f"{count} scenario" if count == 1 else f"{count} scenarios"
 
 
 def _counts(counts: Counter[str]) -> str:

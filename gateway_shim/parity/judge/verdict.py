@@ -16,7 +16,7 @@ __all__ = ["Kind", "Verdict", "judge_pair", "judge_run"]
 
 
 class Kind(StrEnum):
-    """What a verdict can be."""
+    """The kinds of verdicts."""
 
     SAME = "same"
     DIVERGENCE = "expected divergence"
@@ -30,10 +30,10 @@ class Verdict:
     """The verdict on one scenario.
 
     Args:
-        scenario: which.
-        kind: same, and so on.
-        divergence: its number, for an expected divergence.
-        differences: where they differ, if different.
+        scenario: the scenario.
+        kind: the kind of verdict.
+        divergence: the number of an expected divergence.
+        differences: the differences, if there are any.
     """
 
     scenario: Scenario
@@ -56,10 +56,10 @@ def judge_run(
     """Judge what a gateway showed by a recording.
 
     Args:
-        scenarios: all of them, in the report's order.
+        scenarios: all scenarios, in the report's order.
         recording: what was recorded.
-        seen: what the gateway showed, by scenario id; what is missing was not played.
-        require_divergences: whether a scenario that should diverge must.
+        seen: what the gateway showed, by scenario id; missing scenarios were not played.
+        require_divergences: whether a scenario that should diverge must diverge.
     """
     verdicts = []
     for scenario in scenarios:
@@ -79,8 +79,8 @@ def judge_pair(
 ) -> list[Verdict]:
     """Judge two gateways by each other.
 
-    A divergence is expected only where one side shows exactly what was recorded from the Node
-    gateway of its dialect, and the other exactly what the divergence says.
+    A divergence is expected only if one side shows exactly what was recorded from the Node gateway
+    of its dialect, and the other side exactly what the divergence prescribes.
     """
     recordings = {side: load(BUILT_IN[dialect_of(side_seen)]) for side, side_seen in _sides(a, b)}
     verdicts = []
@@ -115,11 +115,11 @@ def _judge(
     number, expected = ours
     from_ours = compare(expected, got)
     if not from_ours:
-        # Where the dialect makes both the same, there is nothing to report.
+        # In some dialects the divergence makes no difference; then there is nothing to report.
         return Verdict(scenario, Kind.DIVERGENCE if found else Kind.SAME, number if found else None)
     if not found and not required:
         return Verdict(scenario, Kind.SAME)
-    # It is neither: shown is what it is nearer to.
+    # The answer is neither of the two; show the differences from the nearer one.
     nearer = from_ours if required or len(from_ours) <= len(found) else found
     return _plain(scenario, nearer)
 

@@ -1,1 +1,4 @@
-"""Plays scenarios on a gateway: launcher, clients, stub backend."""
+"""Playing scenarios on gateways: processes, clients, the stub backend, players.
+
+Imports run in one direction: ``runner`` → ``targets`` → ``player`` → ``actions`` → ``context``.
+"""

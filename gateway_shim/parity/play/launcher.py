@@ -1,4 +1,4 @@
-"""Start any gateway as a process of its own, and leave nothing of it behind."""
+"""Gateway processes: their start, their readiness, and their end without remains."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ import tempfile
 import time
 from collections.abc import Mapping
 
-from gateway_shim.parity.play.probe import Connection, NotHttp, request_bytes
+from gateway_shim.parity.play.probe import NotHttp, ProbeConnection, request_bytes
 from gateway_shim.parity.ports import free_port
 
 __all__ = ["GatewayFailed", "GatewayProcess"]
 
 READY_SECONDS = 15.0
-"""How long a gateway may take until ``/healthz`` answers."""
+"""The time that a gateway may take until ``/healthz`` answers, seconds."""
 
-_WRONG_ANSWER_SECONDS = 3.0  # it listens, but what it says is not what a gateway says
+_WRONG_ANSWER_SECONDS = 3.0  # the time for a process that listens, but answers wrongly
 _GRACE_SECONDS = 0.5
 _STOP_SECONDS = 3.0
 _LAST_LINES = 15
 _POLL_SECONDS = 0.02
 
-# What this machine's own settings say of them would be an answer to a scenario's question.
+# A gateway does not inherit these variables, because their values on this machine would change what
+# scenarios see.
 _NOT_INHERITED = frozenset(
     {
         "CALLBACK_URL",
@@ -42,20 +43,20 @@ _NOT_INHERITED = frozenset(
 
 
 class GatewayFailed(Exception):
-    """A gateway did not start, died, or speaks nonsense.
+    """A gateway did not start, died, or does not answer like a gateway.
 
     Args:
-        what: what it did, in words.
-        command: what was started.
-        output: its last lines of output.
+        what: what happened, as a sentence without a period.
+        command: the command that was started.
+        output: the last lines of its output.
     """
 
     def __init__(self, what: str, command: str = "", output: str = "") -> None:
         lines = [f"{what}: {command}" if command else what]
         if output:
-            lines += ["its last output:", *(f"  {line}" for line in output.splitlines())]
+            lines += ["last output:", *(f"  {line}" for line in output.splitlines())]
         elif command:
-            lines.append("it wrote no output")
+            lines.append("there is no output")
         super().__init__("\n".join(lines))
         self.what = what
         self.command = command
@@ -66,12 +67,12 @@ class GatewayProcess:
     """One gateway process, with its port and its output.
 
     Args:
-        command: how to start it, as typed in a shell (no shell is involved).
-        callback_url: its CALLBACK_URL; None leaves it unset.
-        heartbeat_seconds: its HEARTBEAT_INTERVAL_SECONDS.
-        environment: more environment, or other values for the three.
+        command: the command that starts it, as typed in a shell (no shell is used).
+        callback_url: the CALLBACK_URL; None leaves it unset.
+        heartbeat_seconds: the HEARTBEAT_INTERVAL_SECONDS.
+        environment: further environment variables, or other values of these three.
 
-    Call :meth:`start`, then :meth:`wait_ready`; always :meth:`stop`.
+    Call :meth:`start`, then :meth:`wait_ready`; always call :meth:`stop`.
     """
 
     host = "127.0.0.1"
@@ -97,28 +98,28 @@ class GatewayProcess:
         self._output_path = ""
 
     def sibling(self, environment: Mapping[str, str]) -> GatewayProcess:
-        """Another process of the same kind, with a port of its own and some environment changed."""
+        """Return another process of the same kind, with another port and some variables changed."""
         other = GatewayProcess(self.command, None)
         port = {"PORT": str(other.port)}
         other._environment = {**self._environment, **port, **environment}
         return other
 
     def start(self, terminal: str = "") -> None:
-        """Start the process, in a process group of its own.
+        """Start the process in its own process group.
 
         Args:
-            terminal: the terminal that it is to be started at; empty for none.
+            terminal: the terminal at which the process starts; empty for none.
 
         Raises:
-            GatewayFailed: there is no such command.
+            GatewayFailed: the command does not exist.
         """
-        # A file and not a pipe: nobody has to read it for the gateway to go on writing.
+        # The output goes to a file, not to a pipe: a pipe that is not read would stop the gateway.
         handle, self._output_path = tempfile.mkstemp(prefix="gateway-", suffix=".log")
         try:
             words = shlex.split(self.command)
             if not words:
-                raise ValueError("it is empty")
-            if terminal:  # the first one that the leader of a new session opens becomes its own
+                raise ValueError("the command is empty")
+            if terminal:  # the leader of a new session gets the first terminal that it opens
                 words = ["/bin/sh", "-c", 'exec "$@" <"$0"', terminal, *words]
             self._process = subprocess.Popen(  # noqa: S603 - the caller's own command
                 words,
@@ -135,11 +136,11 @@ class GatewayProcess:
 
     @property
     def exit_status(self) -> int | None:
-        """Its exit status; None while it runs. Negative: the signal that ended it."""
+        """The exit status; None while the process runs; negative for the signal that ended it."""
         return None if self._process is None else self._process.poll()
 
     def last_output(self) -> str:
-        """Its last lines of output, both streams together."""
+        """Return the last lines of output, standard output and standard error together."""
         try:
             with open(self._output_path, "rb") as file:
                 file.seek(max(0, os.fstat(file.fileno()).st_size - 16384))
@@ -149,24 +150,24 @@ class GatewayProcess:
         return "\n".join(text.rstrip().splitlines()[-_LAST_LINES:])
 
     def failed(self, what: str) -> GatewayFailed:
-        """The error that says what it did, with its last output."""
+        """Return the error for something that the gateway did, with its last output."""
         return GatewayFailed(what, self.command, self.last_output())
 
     def check_alive(self) -> None:
-        """Do nothing if it runs.
+        """Do nothing if the process runs.
 
         Raises:
-            GatewayFailed: it does not any more.
+            GatewayFailed: the process has ended.
         """
         status = self.exit_status
         if status is not None:
-            raise self.failed(f"the gateway died ({_in_words(status)}) while it was being used")
+            raise self.failed(f"the gateway died ({_in_words(status)}) while it was in use")
 
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:
-        """Wait until ``/healthz`` answers as the contract says.
+        """Wait until ``/healthz`` answers as the contract requires.
 
         Raises:
-            GatewayFailed: it ended, or it does not answer, or it answers something else.
+            GatewayFailed: the process ended, does not answer, or answers something else.
         """
         deadline = time.monotonic() + seconds
         wrong: str | None = None
@@ -181,9 +182,9 @@ class GatewayProcess:
             wrong = answer or wrong
             time.sleep(_POLL_SECONDS)
         if wrong is not None:
-            raise self.failed(f"this does not speak like a gateway ({wrong})")
+            raise self.failed(f"the program does not answer like a gateway ({wrong})")
         raise self.failed(
-            f"the gateway was not ready within {seconds:g} s: nobody listens on its PORT"
+            f"the gateway was not ready within {seconds:g} s: nothing listens on its PORT"
         )
 
     def terminate(self) -> None:
@@ -192,12 +193,12 @@ class GatewayProcess:
             self._process.terminate()
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process itself; nothing if it has ended."""
+        """Send a signal to the process itself, if it has not ended."""
         if self._process is not None:
             self._process.send_signal(number)
 
     def wait(self, seconds: float) -> int | None:
-        """Wait for its end; None if time is up first, else its exit status."""
+        """Wait for the end; return the exit status, or None if the time is up first."""
         if self._process is None:
             return None
         try:
@@ -206,10 +207,11 @@ class GatewayProcess:
             return None
 
     def stop(self) -> None:
-        """End the process and everything it has started; safe to call twice."""
+        """End the process and everything that it has started; can be called twice."""
         if self._process is not None:
-            # SIGTERM so that a wrapper can pass it on; not for long, since a gateway may take ten
-            # seconds over it. The group outlives its leader, so children go too.
+            # SIGTERM comes first, so that a wrapper can pass it on. The wait is short, because a
+            # gateway may take ten seconds to end. The group outlives its leader, so SIGKILL ends
+            # the children, too.
             for signal_number, seconds in (
                 (signal.SIGTERM, _GRACE_SECONDS),
                 (signal.SIGKILL, _STOP_SECONDS),
@@ -223,8 +225,13 @@ class GatewayProcess:
                 os.unlink(self._output_path)
 
     def kill(self) -> None:
-        """End it at once, from any thread; whoever waits for it goes on. :meth:`stop` follows."""
+        """Kill the process group at once; any thread may call this method.
+
+        A thread that waits for the process continues. Call :meth:`stop` afterwards.
+        """
         self._signal_group(signal.SIGKILL)
+
+    # Private.
 
     def _signal_group(self, number: signal.Signals) -> None:
         process = self._process
@@ -233,9 +240,14 @@ class GatewayProcess:
                 os.killpg(process.pid, number)
 
     def _health(self) -> str | None:
-        """None: nobody there yet. Empty: healthy. Else what is wrong with the answer."""
+        """Request ``/healthz``.
+
+        Returns:
+            None if nothing listens yet, an empty text if the gateway is healthy; otherwise what is
+            wrong.
+        """
         try:
-            connection = Connection(self.host, self.port)
+            connection = ProbeConnection(self.host, self.port)
         except OSError:
             return None
         try:

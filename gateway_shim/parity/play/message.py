@@ -1,6 +1,6 @@
-"""HTTP/1.x messages as bytes: a request as it is to be written, an answer's head as it came.
+"""HTTP/1.x messages as bytes: requests as they are written, heads of answers as they came.
 
-Parsing rules of RFC 9112, as far as the kit needs them; nothing is corrected on the way.
+The parsing rules are those of RFC 9112, as far as the kit needs them. Nothing is corrected.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ __all__ = ["Head", "NotHttp", "request_bytes"]
 
 
 class NotHttp(Exception):
-    """The peer's bytes are no HTTP/1.x answer.
+    """The peer's bytes are not an HTTP/1.x answer.
 
     Args:
-        received: what came instead.
+        received: the bytes that came instead.
     """
 
     def __init__(self, received: bytes) -> None:
         shown = received[:200]
-        super().__init__(f"no HTTP/1.x answer but {shown!r}")
+        super().__init__(f"expected an HTTP/1.x answer, received {shown!r}")
         self.received = received
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Status line and headers of an answer.
+    """The status line and the headers of an answer.
 
     Args:
         raw: the exact bytes, blank line included.
         version: ``HTTP/1.1`` or ``HTTP/1.0``.
         status: the status code.
         reason: the reason phrase.
-        headers: names as sent, with values, in order.
+        headers: the names as sent, with their values, in order.
     """
 
     raw: bytes
@@ -43,7 +43,7 @@ class Head:
     headers: tuple[tuple[str, str], ...]
 
     def get(self, name: str) -> str | None:
-        """A header's value, repeated ones joined with ``", "``; None if it is not there."""
+        """Return a header's value, repeated ones joined with ``", "``; None if there is none."""
         values = [value for key, value in self.headers if key.lower() == name.lower()]
         return ", ".join(values) if values else None
 
@@ -52,7 +52,7 @@ class Head:
         """Parse a head.
 
         Raises:
-            NotHttp: it is none.
+            NotHttp: the bytes are not a head.
         """
         status_line, *lines = raw.decode("latin-1").rstrip("\r\n").split("\r\n")
         version, _, rest = status_line.partition(" ")
@@ -75,7 +75,7 @@ def request_bytes(
     body: bytes = b"",
     version: str = "1.1",
 ) -> bytes:
-    """Put a request together, exactly: nothing is added, reordered or escaped.
+    """Return a request exactly as given: nothing is added, reordered or escaped.
 
     Args:
         method: the request method.

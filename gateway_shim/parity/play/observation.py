@@ -1,4 +1,4 @@
-"""What was seen, in the words of the recordings: heads, bodies, answers, callbacks, tokens."""
+"""Observations in the form of the recordings: heads, bodies, answers, callbacks, tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway_shim.parity.play.probe import Connection, Head
+from gateway_shim.parity.play.probe import Head, ProbeConnection
 from gateway_shim.parity.play.session import Callback
 
 __all__ = ["KEPT_HEADERS", "answer", "as_text", "callback", "head", "normalise", "resolve"]
@@ -24,14 +24,14 @@ KEPT_HEADERS = (
     "access-control-allow-methods",
     "access-control-allow-headers",
 )
-"""The headers that matter; dates, lengths and servers' names are nobody's contract."""
+"""The headers that matter; dates, lengths and names of servers are not part of the contract."""
 
 _UUID4 = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b")
 _PLACEHOLDER = re.compile(r"\$([a-z_]+)(?::(.*))?", re.DOTALL)
 
 
 def head(seen: Head | None) -> Any:
-    """Status and the headers that matter; None if no head came."""
+    """Return the status and the headers that matter; None if no head came."""
     if seen is None:
         return None
     values = {name: seen.get(name) for name in KEPT_HEADERS}
@@ -42,20 +42,20 @@ def head(seen: Head | None) -> Any:
 
 
 def as_text(body: bytes | bytearray) -> str:
-    """A body as text; bytes that are none stay visible as escapes."""
+    """Return a body as text, in which invalid UTF-8 is shown as escapes."""
     return bytes(body).decode("utf-8", "backslashreplace")
 
 
-def body_of(connection: Connection) -> str:
-    """A plain answer's body; a page for people is only named, its words are nobody's contract."""
+def body_of(connection: ProbeConnection) -> str:
+    """Return an ordinary answer's body; of an HTML page only that it is one, as words are free."""
     kind = (connection.head.get("content-type") if connection.head else None) or ""
     if kind.startswith("text/html") and connection.body:
         return "(html page)"
     return as_text(connection.body)
 
 
-def answer(connection: Connection) -> Any:
-    """The answer to a send: status, content type, and the JSON or what else there is."""
+def answer(connection: ProbeConnection) -> Any:
+    """Return the answer to a send: status, content type, and the JSON or the text of the body."""
     if connection.head is None:
         return None
     kind = connection.head.get("content-type")
@@ -72,15 +72,15 @@ def answer(connection: Connection) -> Any:
 
 
 def callback(seen: Callback) -> dict[str, Any]:
-    """A callback; its method only where it is not the contract's."""
+    """Return a callback; its method is included only if it is not POST."""
     plain = {"path": seen.path, "content_type": seen.content_type, "json": seen.json}
     return plain if seen.method == "POST" else {"method": seen.method, **plain}
 
 
 def normalise(value: Any) -> Any:
-    """Write tokens as ``$TOKEN1``, ``$TOKEN2``, … in the order of their appearance.
+    """Replace tokens by ``$TOKEN1``, ``$TOKEN2``, … in the order of their appearance.
 
-    Only a UUID 4 is a token: a gateway whose tokens are something else shows.
+    Only a UUID 4 is a token: a gateway with other tokens shows them.
     """
     numbers: dict[str, str] = {}
 
@@ -100,11 +100,11 @@ def normalise(value: Any) -> Any:
 
 
 def resolve(template: Any, look_up: Mapping[str, Callable[[str], Any]]) -> Any:
-    """Fill a template in.
+    """Fill in a template.
 
     Args:
-        template: JSON-like; a string ``$kind:argument`` whose kind is known is replaced.
-        look_up: for each kind, what gives the value for an argument.
+        template: JSON-like; a string ``$kind:argument`` of a known kind is replaced.
+        look_up: for each kind, the function that gives the value for an argument.
     """
     if isinstance(template, str):
         found = _PLACEHOLDER.fullmatch(template)

@@ -1,4 +1,4 @@
-"""Play scenarios side by side: several gateways, each with a stub backend of its own."""
+"""Many scenarios at the same time, on several gateways, each with its own stub backend."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from gateway_shim.parity.crew import Crew
 from gateway_shim.parity.play.launcher import GatewayFailed
-from gateway_shim.parity.play.stage import Stage
+from gateway_shim.parity.play.player import Player
 from gateway_shim.parity.play.targets import NotPlayable, Target
 from gateway_shim.parity.scenario import Process, Scenario
+from gateway_shim.parity.thread_group import ThreadGroup
 
 __all__ = ["Runner"]
 
@@ -23,12 +23,12 @@ _MOST_FAILURES = 12
 class Runner:
     """Plays scenarios on a target.
 
-    Scenarios that need a gateway process of their own get one each; the others share a few
-    processes, one scenario at a time each.
+    A scenario that needs its own gateway process gets one. The others share a few processes, each
+    of which plays one scenario at a time.
 
     Args:
-        target: where to play.
-        on_played: is told each scenario when it is over; called from any thread.
+        target: the gateways to play on.
+        on_played: called with each scenario when it is over, from any thread.
     """
 
     def __init__(
@@ -36,71 +36,75 @@ class Runner:
     ) -> None:
         self._target = target
         self._on_played = on_played
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._first_ready = threading.Event()
-        self._seen: dict[str, Any] = {}
-        self._failure: GatewayFailed | None = None
-        self._failures = 0
-        self._stages: set[Stage] = set()
+        self._lock = threading.Lock()  # guards everything below
+        self._stopped = threading.Event()  # no further scenario starts
+        self._first_ready = threading.Event()  # a shared gateway has become ready
+        self._seen: dict[str, Any] = {}  # by scenario id
+        self._failure: GatewayFailed | None = None  # the first one, raised at the end
+        self._failures = 0  # scenarios that could not continue
+        self._players: set[Player] = set()  # those that play a scenario now
 
     def run(self, scenarios: Sequence[Scenario]) -> dict[str, Any]:
-        """Play them all.
+        """Play all scenarios.
 
         Returns:
-            For each scenario's id what was seen. What the target cannot play is not in it.
+            What was seen, by scenario id. Scenarios that the target cannot play are missing.
 
         Raises:
-            GatewayFailed: a gateway did not start, died, or does not behave like one at all.
+            GatewayFailed: a gateway did not start, died, or does not behave like a gateway.
         """
         longest_first = sorted(scenarios, key=lambda scenario: -scenario.seconds)
         shared = deque(scenario for scenario in longest_first if scenario.process is None)
         own = deque(scenario for scenario in longest_first if scenario.process is not None)
         if not shared:
             self._first_ready.set()
-        tasks = [partial(self._play_shared, shared)] * min(self._target.stages_at_once, len(shared))
-        if self._target.own_processes:
+        tasks = [partial(self._play_shared, shared)] * min(
+            self._target.players_at_once, len(shared)
+        )
+        if self._target.starts_gateways:
             tasks += [partial(self._play_own, own)] * min(_OWN_AT_ONCE, len(own))
-        crew = Crew(tasks)
+        threads = ThreadGroup(tasks)
         try:
-            crew.wait()
+            threads.wait()
         finally:
-            # After Ctrl-C, too, nothing is left running: each thread stops what it started.
+            # After Ctrl-C each thread still stops the processes that it has started.
             self.stop()
-            crew.wait()
+            threads.wait()
         if self._failure is not None:
             raise self._failure
         return self._seen
 
     def stop(self) -> None:
-        """Play no more scenarios, and cut short those that are being played."""
+        """Start no more scenarios, and abort those that are being played."""
         self._stopped.set()
         self._first_ready.set()
         with self._lock:
-            stages = list(self._stages)
-        for stage in stages:
-            stage.abort()
+            players = list(self._players)
+        for player in players:
+            player.abort()
+
+    # Private: each of these runs in its own thread.
 
     def _play_shared(self, todo: deque[Scenario]) -> None:
         try:
-            with self._target.stage(Process()) as stage:
+            with self._target.player(Process()) as player:
                 self._first_ready.set()
                 while (scenario := self._next(todo)) is not None:
-                    self._play(stage, scenario)
+                    self._play(player, scenario)
         except GatewayFailed as exc:
             self._fail(exc)
 
     def _play_own(self, todo: deque[Scenario]) -> None:
-        # A command that starts nothing is found out once, not once for each scenario.
+        # If the command does not start, the first shared gateway shows it, once for all scenarios.
         self._first_ready.wait()
         while (scenario := self._next(todo)) is not None:
             try:
-                with self._target.stage(scenario.process or Process()) as stage:
-                    self._play(stage, scenario)
+                with self._target.player(scenario.process or Process()) as player:
+                    self._play(player, scenario)
             except NotPlayable:
-                self._on_played(scenario)  # it is missing from what was seen
+                self._on_played(scenario)  # the scenario is missing from the result
             except GatewayFailed as exc:
-                if not scenario.process or not scenario.process.is_odd:
+                if not scenario.process or not scenario.process.may_refuse_to_start:
                     self._fail(exc)
                     continue
                 with self._lock:
@@ -115,25 +119,25 @@ class Runner:
         except IndexError:
             return None
 
-    def _play(self, stage: Stage, scenario: Scenario) -> None:
+    def _play(self, player: Player, scenario: Scenario) -> None:
         with self._lock:
             if self._stopped.is_set():
-                return  # while this stage's gateway was starting, so nobody has aborted it
-            self._stages.add(stage)
+                return  # stopped while the gateway was starting: `stop` could not abort this player
+            self._players.add(player)
         try:
-            seen = stage.play(scenario)
+            seen = player.play(scenario)
         finally:
             with self._lock:
-                self._stages.discard(stage)
+                self._players.discard(player)
         with self._lock:
             self._seen[scenario.id] = seen
-            why = seen.get("failed") if isinstance(seen, dict) else None
-            self._failures += why is not None
+            reason = seen.get("failed") if isinstance(seen, dict) else None
+            self._failures += reason is not None
             too_many = self._failures > _MOST_FAILURES
         self._on_played(scenario)
         if too_many:
-            what = f"this does not answer like a gateway ({why})"
-            raise stage.gateway.failed(what) if stage.gateway else GatewayFailed(what)
+            what = f"the program does not answer like a gateway ({reason})"
+            raise player.gateway.failed(what) if player.gateway else GatewayFailed(what)
 
     def _fail(self, failure: GatewayFailed) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""A scenario's callbacks: what came, in which order, and what each is answered."""
+"""The callbacks of one scenario: which came, in which order, and the answer to each."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gateway_shim.parity.reply import AT_ONCE, Fate, Reply
 __all__ = ["WITHHELD_SECONDS", "Callback", "Session"]
 
 WITHHELD_SECONDS = 3.5
-"""How long the rest of an answer is withheld at most: less than a callback may take (5 s)."""
+"""The longest time that the rest of an answer is withheld; a callback may take longer (5 s)."""
 
-_HANG_SECONDS = 60.0  # longer than any scenario, so that the gateway is the one that gives up
+_HANG_SECONDS = 60.0  # longer than any scenario, so that the gateway gives up first
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,11 @@ class Callback:
     Args:
         method: the request method.
         path: the request target.
-        content_type: its Content-Type.
-        json: its JSON; what is not JSON, as text.
-        connection: the number of the connection that it came on.
-        text: its body as it came; bytes that are not UTF-8 are escapes.
-        authorization: its Authorization header.
+        content_type: the Content-Type.
+        json: the body's JSON; a body that is not JSON is text.
+        connection: the number of the connection.
+        text: the body as it came; invalid UTF-8 is shown as escapes.
+        authorization: the Authorization header.
     """
 
     method: str
@@ -43,94 +43,94 @@ class Callback:
 
     @property
     def action(self) -> str | None:
-        """What it says has happened."""
+        """The action that the callback reports."""
         return self.json.get("action") if isinstance(self.json, dict) else None
 
     @property
     def token(self) -> str | None:
-        """The token it speaks of."""
+        """The token in the callback."""
         token = self.json.get("token") if isinstance(self.json, dict) else None
         return token if isinstance(token, str) else None
 
 
 @dataclass
 class Session:
-    """The callbacks of one scenario.
+    """The callbacks of one scenario, and the answers that they get.
 
     Args:
-        send: POSTs a send to the gateway, for sends during a callback; returns its answer.
-        older: tokens of earlier sessions, whose late callbacks do not belong here.
+        send: sends a body to the gateway, for sends during a callback; returns the answer.
+        earlier_tokens: the tokens of earlier sessions, whose late callbacks do not belong here.
     """
 
     send: Callable[[Any], Any]
-    older: frozenset[str] = frozenset()
+    earlier_tokens: frozenset[str] = frozenset()
     callbacks: list[Callback] = field(default_factory=list)
     during: list[Any] = field(default_factory=list)
     on_disconnect: Reply = AT_ONCE
 
     def __post_init__(self) -> None:
-        """Make the locks."""
-        self._changed = threading.Condition()
-        self._reply = AT_ONCE
-        self._following: deque[Reply] = deque()
-        self._held = self._most_held = 0
-        self._told = 0
-        self._withheld = 0
-        self._released = threading.Event()
-        self._over = threading.Event()
+        """Create the locks."""
+        self._changed = threading.Condition()  # its lock guards everything below
+        self._reply = AT_ONCE  # the answer to the next connect callback
+        self._following: deque[Reply] = deque()  # the rest of a chain of answers
+        self._held = self._most_held = 0  # callbacks that are held now, and at most
+        self._answered_disconnects = 0  # disconnect callbacks that have their answer
+        self._withheld = 0  # answers whose rest is withheld now
+        self._released = threading.Event()  # held callbacks and withheld answers continue
+        self._over = threading.Event()  # nothing waits for this session any longer
 
     def expect(self, reply: Reply) -> None:
-        """Answer the next connect callback so; without a word, it is 200 at once."""
+        """Set the answer to the next connect callback; without this call it is 200 at once."""
         with self._changed:
             self._reply = reply
             self._following.clear()
 
     def release(self) -> None:
-        """Let the callbacks go that are held, and the rest of answers that is withheld."""
+        """Let held callbacks continue, and the rest of answers that are withheld."""
         self._released.set()
 
     def end(self) -> None:
-        """Let every callback go: nothing may wait for this session any more."""
+        """Let every callback continue; no thread waits for this session any longer."""
         self._over.set()
         self._released.set()
 
     @property
     def withheld(self) -> bool:
-        """Whether the rest of an answer is being withheld."""
+        """True while the rest of an answer is being withheld."""
         with self._changed:
             return self._withheld > 0
 
     @property
-    def told(self) -> int:
-        """How many disconnect callbacks have their answer."""
+    def answered_disconnects(self) -> int:
+        """The number of disconnect callbacks that have been answered."""
         with self._changed:
-            return self._told
+            return self._answered_disconnects
 
     def wait_for(self, enough: Callable[[list[Callback]], bool], seconds: float = PATIENCE) -> bool:
-        """Wait until the callbacks so far are enough; False if time is up first."""
+        """Wait until the callbacks so far are enough; return False if time is up first."""
         with self._changed:
             return self._changed.wait_for(lambda: enough(self.callbacks), seconds)
 
     def wait_held(self, count: int, seconds: float = PATIENCE) -> bool:
-        """Wait until that many callbacks are held at the same time; False if time is up first."""
+        """Wait until ``count`` callbacks are held at the same time; return False if time is up."""
         with self._changed:
             return self._changed.wait_for(lambda: self._held >= count, seconds)
 
     @property
     def most_held(self) -> int:
-        """How many callbacks were held at the same time, at most."""
+        """The largest number of callbacks that were held at the same time."""
         with self._changed:
             return self._most_held
 
     def tokens(self) -> list[str]:
-        """The tokens of the connect callbacks, in order."""
+        """Return the tokens of the connect callbacks, in order."""
         with self._changed:
             return [c.token for c in self.callbacks if c.action == "connect" and c.token]
 
     def take(self, callback: Callback) -> Reply:
-        """Record a callback, do what the script says, and return the answer to give."""
+        """Record a callback, do what the script says, and return the answer."""
         with self._changed:
-            if callback.action != "connect" and callback.token in self.older:
+            if callback.action != "connect" and callback.token in self.earlier_tokens:
                 return AT_ONCE
             reply = self._next_reply(callback.action == "connect")
             self.callbacks.append(callback)
@@ -144,11 +144,11 @@ class Session:
         elif reply.fate is Fate.HANG:
             self._over.wait(_HANG_SECONDS)
         with self._changed:
-            self._told += callback.action == "disconnect"
+            self._answered_disconnects += callback.action == "disconnect"
         return reply
 
     def begin_withholding(self) -> None:
-        """Note that the rest of an answer is withheld; before its first byte is written."""
+        """Note that the rest of an answer is withheld; call this before the answer's first byte."""
         with self._changed:
             self._withheld += 1
 
@@ -159,13 +159,16 @@ class Session:
             self._withheld -= 1
 
     def pause(self, seconds: float) -> bool:
-        """Wait between two bytes of an answer; False if the session is over."""
+        """Wait between two bytes of an answer; return False if the session is over."""
         return not self._over.wait(seconds)
 
-    def _next_reply(self, connect: bool) -> Reply:
-        """The script's answer, under the lock: one that follows another, or the first of a chain.
+    # Private.
 
-        What follows a redirect can have another method and no body, so its action is not asked.
+    def _next_reply(self, connect: bool) -> Reply:
+        """Return the next answer of the script: one that follows another, or the first of a chain.
+
+        The caller holds the lock. A request that follows a redirect may have another method and no
+        body, so such an answer does not depend on the callback's action.
         """
         if self._following:
             return self._following.popleft()

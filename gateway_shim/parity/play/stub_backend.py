@@ -1,4 +1,4 @@
-"""A backend that does as it is told: answers a gateway's callbacks by script and keeps them."""
+"""The stub backend: an HTTP server that answers callbacks by script and records them."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _CONNECTION_NUMBERS = itertools.count(1)
 
 
 class StubBackend:
-    """The HTTP server; one session at a time.
+    """The HTTP server; it serves one session at a time.
 
     Args:
-        port: where to listen on the loopback; 0 picks a free one.
+        port: the port on the loopback; 0 takes a free one.
         host: the loopback address, ``127.0.0.1`` or ``::1``.
         certificate: a PEM file with key and certificate, for a backend that speaks TLS.
 
     Raises:
-        OSError: the port is taken, or there is no such address here.
+        OSError: the port is in use, or this machine does not have the address.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class StubBackend:
                 return backend.session
 
         self.session = Session(send=lambda _body: None)
-        self._seen: set[str] = set()
+        self._earlier_tokens: set[str] = set()
         self._server = _Server((host, port), Handler, certificate)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="stub backend", daemon=True
@@ -57,23 +57,23 @@ class StubBackend:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which the server listens."""
         return int(self._server.server_address[1])
 
     @property
     def url(self) -> str:
-        """What the gateway's CALLBACK_URL must be."""
+        """The CALLBACK_URL for the gateway."""
         return f"http://127.0.0.1:{self.port}{CALLBACK_PATH}"
 
     def begin(self, send: Callable[[Any], Any]) -> Session:
-        """Start a session; callbacks of the one before are no longer of interest."""
+        """Start a session; callbacks of the previous session are ignored from now on."""
         self.session.end()
-        self._seen.update(self.session.tokens())
-        self.session = Session(send=send, older=frozenset(self._seen))
+        self._earlier_tokens.update(self.session.tokens())
+        self.session = Session(send=send, earlier_tokens=frozenset(self._earlier_tokens))
         return self.session
 
     def stop(self) -> None:
-        """Stop listening and drop every connection."""
+        """Stop listening and close every connection."""
         self.session.end()
         self._server.shutdown()
         self._server.server_close()
@@ -103,7 +103,7 @@ class _Server(ThreadingHTTPServer):
     def get_request(self) -> tuple[Any, Any]:
         connection, address = super().get_request()
         if self._tls is not None:
-            # The handshake is the first read's, in the connection's own thread.
+            # The first read makes the handshake, in the connection's own thread.
             connection = self._tls.wrap_socket(
                 connection, server_side=True, do_handshake_on_connect=False
             )
@@ -116,21 +116,23 @@ class _Server(ThreadingHTTPServer):
     def shutdown_request(self, request: Any) -> None:
         self._open.discard(request)
         if any(request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)):
-            self.close_request(request)  # a shutdown first would make an orderly end of the reset
+            # A shutdown before the close would turn the reset into an orderly end.
+            self.close_request(request)
         else:
             super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A gateway that goes away during a callback is no news here."""
+        """Ignore errors of a connection: a gateway may end during a callback."""
 
     def drop_all(self) -> None:
         for connection in list(self._open):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
-                continue  # gone already
+                continue  # closed already
         deadline = time.monotonic() + 1.0
-        while self._open and time.monotonic() < deadline:  # the handlers' threads close them
+        # The threads of the handlers close the connections.
+        while self._open and time.monotonic() < deadline:
             time.sleep(0.002)
 
 
@@ -156,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         reply = session.take(
             Callback(
                 self.command,
-                self.requestline.split(" ")[1],  # not `path`, where `//x` has become `/x`
+                self.requestline.split(" ")[1],  # not `path`, which has `/x` for `//x`
                 self.headers.get("Content-Type"),
                 body,
                 self._connection,
@@ -208,10 +210,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def do_GET(self) -> None:
-        self.do_POST()  # recorded with its method, which makes it a difference
+        self.do_POST()  # the recorded method shows the difference
 
     def do_PUT(self) -> None:
         self.do_POST()
 
     def log_message(self, *_args: Any) -> None:
-        """The report says what matters."""
+        """Write nothing: the report shows everything that matters."""

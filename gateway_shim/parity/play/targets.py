@@ -1,4 +1,4 @@
-"""What a run is about: a command that starts gateways, or one gateway that runs already."""
+"""The targets of a run: a command that starts gateways, or one gateway that runs already."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from gateway_shim.parity.play.launcher import GatewayFailed, GatewayProcess
+from gateway_shim.parity.play.player import Player
 from gateway_shim.parity.play.probe import PATIENCE
-from gateway_shim.parity.play.stage import Stage
 from gateway_shim.parity.play.stub_backend import StubBackend
 from gateway_shim.parity.ports import free_port
 from gateway_shim.parity.scenario import Process
@@ -22,65 +22,65 @@ __all__ = ["AUTHORITY", "CERTIFICATE", "Command", "NotPlayable", "Target", "Url"
 _CERTIFICATES = Path(__file__).parents[1] / "certificates"
 
 CERTIFICATE = _CERTIFICATES / "backend.pem"
-"""Key and certificate of a stub backend that speaks TLS.
+"""The key and certificate of a stub backend that speaks TLS.
 
-They are the same everywhere, for 127.0.0.1, ::1 and localhost, from 2020 to 2119, and prove
-nothing to anyone: nobody has the authority's key any more.
+The certificate is the same everywhere, valid for 127.0.0.1, ::1 and localhost from 2020 to 2119. It
+proves nothing, and the key of its authority no longer exists.
 """
 
 AUTHORITY = _CERTIFICATES / "authority.pem"
-"""The authority's certificate: whoever trusts it trusts the stub backend."""
+"""The authority's certificate; a client that trusts it trusts the stub backend."""
 
 _UNKNOWN_HOST = "http://gateway-parity.invalid/callback"
 
 
 class NotPlayable(Exception):
-    """This machine lacks what a scenario needs, so that the scenario says nothing here."""
+    """This machine lacks something that the scenario needs."""
 
 
 class Target(Protocol):
-    """Where scenarios can be played.
+    """A place where scenarios can be played.
 
-    ``stage`` gives a stage of its own to each caller, from any thread, and takes it down after
-    the ``with`` block; it raises :class:`GatewayFailed` if there is no gateway to be had.
+    ``player`` gives each caller its own player, from any thread, and stops it after the ``with``
+    block; it raises :class:`GatewayFailed` if no gateway is available.
     """
 
     @property
     def name(self) -> str:
-        """What reports call it."""
+        """The name in reports."""
         ...
 
     @property
-    def stages_at_once(self) -> int:
-        """How many shared stages may be up side by side."""
+    def players_at_once(self) -> int:
+        """The largest number of shared players at the same time."""
         ...
 
     @property
-    def own_processes(self) -> bool:
-        """Whether a stage's gateway can be started as a scenario needs it."""
+    def starts_gateways(self) -> bool:
+        """True if a gateway can be started as a scenario needs it."""
         ...
 
-    def stage(self, process: Process) -> contextlib.AbstractContextManager[Stage]:
-        """A stage whose gateway was started as the process says."""
+    def player(self, process: Process) -> contextlib.AbstractContextManager[Player]:
+        """Provide a player whose gateway was started as the process requires."""
         ...
 
 
 @dataclass(frozen=True)
 class Command:
-    """Starts a gateway for each stage.
+    """A command that starts a gateway for each player.
 
     Args:
-        command: how, as typed in a shell.
-        environment: more environment for it.
-        stages_at_once: how many shared gateways play side by side.
-        patience: how long to wait for what must happen, seconds.
+        command: the command, as typed in a shell.
+        environment: further environment variables.
+        players_at_once: the number of shared gateways that play at the same time.
+        patience: how long to wait for anything that must happen, seconds.
     """
 
     command: str
     environment: tuple[tuple[str, str], ...] = ()
-    stages_at_once: int = 4
+    players_at_once: int = 4
     patience: float = PATIENCE
-    own_processes: bool = True
+    starts_gateways: bool = True
 
     @property
     def name(self) -> str:
@@ -88,19 +88,20 @@ class Command:
         return self.command
 
     @contextlib.contextmanager
-    def stage(self, process: Process) -> Iterator[Stage]:
-        """A gateway process and its stub backend; both are stopped after the block.
+    def player(self, process: Process) -> Iterator[Player]:
+        """Provide a player with a gateway process and a stub backend; stop both after the block.
 
         Raises:
-            GatewayFailed: it does not start or does not become ready.
-            NotPlayable: this machine has not the address that the process's backend needs.
+            GatewayFailed: the gateway does not start or does not become ready.
+            NotPlayable: this machine does not have the address that the process's backend needs.
         """
         with contextlib.ExitStack() as stack:
             try:
                 certificate = CERTIFICATE if process.tls else None
                 backend = StubBackend(host=process.backend, certificate=certificate)
             except OSError as exc:
-                raise NotPlayable(f"nothing can listen on {process.backend}: {exc}") from exc
+                message = f"the stub backend cannot listen on {process.backend}: {exc}"
+                raise NotPlayable(message) from exc
             stack.callback(backend.stop)
             environment = {
                 name: value.replace("$CA", str(AUTHORITY))
@@ -116,22 +117,22 @@ class Command:
             if process.start:
                 gateway.start()
                 gateway.wait_ready()
-            yield Stage(gateway.host, gateway.port, backend, gateway, self.patience)
+            yield Player(gateway.host, gateway.port, backend, gateway, self.patience)
 
 
 @dataclass(frozen=True)
 class Url:
-    """A gateway that runs already; its CALLBACK_URL must be :attr:`callback_url`.
+    """A gateway that runs already, and whose CALLBACK_URL leads to the stub backend.
 
     Args:
-        url: its base URL, ``http://host:port``.
-        callback_port: where the stub backend listens.
+        url: the base URL, ``http://host:port``.
+        callback_port: the port where the stub backend listens.
     """
 
     url: str
     callback_port: int
-    stages_at_once: int = 1
-    own_processes: bool = False
+    players_at_once: int = 1
+    starts_gateways: bool = False
 
     @property
     def name(self) -> str:
@@ -139,26 +140,27 @@ class Url:
         return self.url
 
     @contextlib.contextmanager
-    def stage(self, process: Process) -> Iterator[Stage]:
-        """The gateway, with a stub backend on the callback port.
+    def player(self, process: Process) -> Iterator[Player]:
+        """Provide a player for the gateway, with a stub backend on the callback port.
 
         Raises:
-            GatewayFailed: nobody listens there, or the callback port is taken.
+            GatewayFailed: nothing listens at the URL, or the callback port is in use.
         """
         parts = urlsplit(self.url)
         try:
             host, port = parts.hostname or "", parts.port or 80
         except ValueError as exc:
-            raise GatewayFailed(f"{self.url} is no URL of a gateway ({exc})") from exc
+            raise GatewayFailed(f"--url {self.url} is not a valid URL ({exc})") from exc
         if parts.scheme != "http" or not host:
-            raise GatewayFailed(f"{self.url} is no URL of a gateway: http://host:port is expected")
+            raise GatewayFailed(f"--url {self.url} is not valid; give http://host:port")
         try:
             backend = StubBackend(self.callback_port)
         except OSError as exc:
-            raise GatewayFailed(f"the callback port {self.callback_port} is taken: {exc}") from exc
+            message = f"the callback port {self.callback_port} cannot be used: {exc}"
+            raise GatewayFailed(message) from exc
         try:
             socket.create_connection((host, port), 3).close()
-            yield Stage(host, port, backend, None)
+            yield Player(host, port, backend, None)
         except OSError as exc:
             raise GatewayFailed(f"no gateway answers at {self.url}: {exc}") from exc
         finally:
@@ -179,7 +181,7 @@ def _callback_url(callback: str, backend: StubBackend, stack: contextlib.ExitSta
 
 
 def _refusing_port(stack: contextlib.ExitStack) -> int:
-    """A port that refuses: bound, so that nobody else gets it, and not listened on."""
+    """Return a port that refuses connections: it is reserved, but nothing listens on it."""
     bound = stack.enter_context(socket.socket())
     port = free_port()
     bound.bind(("127.0.0.1", port))

@@ -8,12 +8,13 @@ from gateway_shim.parity.scenarios.callbacks.statuses import CALLBACK_STATUSES
 from gateway_shim.parity.scenarios.callbacks.urls import CALLBACK_URLS
 from gateway_shim.parity.scenarios.callbacks.wire import CALLBACK_WIRE
 from gateway_shim.parity.scenarios.connect import CONNECT
-from gateway_shim.parity.scenarios.contract import CONTRACT
-from gateway_shim.parity.scenarios.divergences import DIVERGING
+from gateway_shim.parity.scenarios.contract_tables import CONTRACT_TABLES
+from gateway_shim.parity.scenarios.diverging import DIVERGING
 from gateway_shim.parity.scenarios.event_texts import EVENT_TEXTS
 from gateway_shim.parity.scenarios.lifecycle import LIFECYCLE
 from gateway_shim.parity.scenarios.process_life import PROCESS_LIFE
 from gateway_shim.parity.scenarios.requests.bodies import REQUEST_BODIES
+from gateway_shim.parity.scenarios.requests.content_types import CONTENT_TYPES
 from gateway_shim.parity.scenarios.requests.heads import REQUEST_HEADS
 from gateway_shim.parity.scenarios.requests.json_texts import REQUEST_JSON
 from gateway_shim.parity.scenarios.requests.methods import METHODS
@@ -27,17 +28,18 @@ SCENARIOS: tuple[Scenario, ...] = (
     *LIFECYCLE,
     *SENDS,
     *METHODS,
-    *CONTRACT,
+    *CONTRACT_TABLES,
     *CALLBACK_STATUSES,
     *CALLBACK_WIRE,
     *CALLBACK_URLS,
     *DISCONNECTS,
     *DIVERGING,
     *REQUEST_HEADS,
+    *CONTENT_TYPES,
     *REQUEST_BODIES,
     *REQUEST_JSON,
     *EVENT_TEXTS,
     *REQUEST_ORDER,
     *PROCESS_LIFE,
 )
-"""All of them; the recorded ones first, in the recordings' order within a name."""
+"""All scenarios; within a name, they have the order of the recordings."""

@@ -1,4 +1,4 @@
-"""Opening a stream: what the backend is asked, and what the client gets for its answer."""
+"""Scenarios about opening a stream: the question to the backend, and the answer to the client."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _REFUSED = (400, 401, 403, 404, 409, 422, 429, 500, 502, 503)
 
 
 def _outcome_of(status: int) -> Scenario:
-    # A refused stream is never there to be sent to: its end is what to wait for.
+    # A refused stream cannot get a fence, so the scenario waits for its end.
     last = Fence() if status in _ACCEPTED else End()
     return Scenario(
         f"connect_callback_answers_{status}",
@@ -125,4 +125,4 @@ CONNECT = (
         process=Process(callback="none"),
     ),
 )
-"""The recordings' scenarios about opening."""
+"""The given recordings' scenarios about opening a stream."""

@@ -1,4 +1,4 @@
-"""An event's name and data as they go on the wire: line ends, odd characters, what is no JSON."""
+"""Scenarios about names and data of events: line ends, odd characters, data that is not JSON."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ def _nested(opening: str, closing: str, count: int, inside: str = "0") -> str:
 
 
 def _payload(case: str, data: str) -> Scenario:
-    return _sent("payloads", case, {"name": "n", "data": data})
+    return _event_scenario("payloads", case, {"name": "n", "data": data})
 
 
-def _sent(name: str, case: str, event: dict[str, str]) -> Scenario:
+def _event_scenario(name: str, case: str, event: dict[str, str]) -> Scenario:
     return Scenario(
         name,
         (
@@ -105,7 +105,10 @@ EVENT_TEXTS = (
     _payload("nested_3000", _nested("[", "]", 3_000)),
     _payload("empty_nested_3000", _nested("[", "]", 3_000, "")),
     _payload("empty_nested_30010", _nested("[", "]", 30_010, "")),
-    *(_sent("line_ends", case, {"data": data}) for case, data in _LINE_ENDS),
-    *(_sent("event_names", case, {"name": name, "data": '{"a":1}'}) for case, name in _NAMES),
+    *(_event_scenario("line_ends", case, {"data": data}) for case, data in _LINE_ENDS),
+    *(
+        _event_scenario("event_names", case, {"name": name, "data": '{"a":1}'})
+        for case, name in _NAMES
+    ),
 )
 """Sends whose event has an odd name or odd data."""

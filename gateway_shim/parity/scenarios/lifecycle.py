@@ -1,4 +1,4 @@
-"""A stream's life after its opening: buffered sends, endings, heartbeats, SIGTERM."""
+"""Scenarios about a stream after its opening: buffered sends, ends, heartbeats, SIGTERM."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from gateway_shim.parity.reply import Fate, Reply
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.steps import (
     AwaitCallback,
-    Burst,
+    AwaitExit,
+    AwaitHeartbeats,
     Drop,
     End,
-    Exit,
     Fence,
     Gone,
-    Heartbeats,
     Open,
     Release,
     Send,
+    SendMany,
     Terminate,
 )
 
@@ -25,12 +25,12 @@ __all__ = ["LIFECYCLE", "buffered", "event"]
 
 
 def event(name: str, data: str, **more: Any) -> dict[str, Any]:
-    """A send of a named event to the stream at hand."""
+    """Return a send of a named event to the scenario's stream."""
     return {"token": "$T", "event": {"name": name, "data": data}, **more}
 
 
 def buffered(name: str, *sends: Any, status: int = 200, ends: bool = False) -> Scenario:
-    """Sends during the connect callback, and what becomes of them."""
+    """Return a scenario with sends during the connect callback, which shows what is written."""
     last = (End(), AwaitCallback()) if ends and status == 200 else (End(),) if ends else (Fence(),)
     return Scenario(
         name,
@@ -67,10 +67,10 @@ LIFECYCLE = (
     buffered("buffered_close_only", {"token": "$T", "close": True}, ends=True),
     buffered("buffered_empty_send", {"token": "$T"}),
     buffered("buffered_then_rejected", event("a", "1"), status=403, ends=True),
-    Scenario("ordering_200_events", (Open(), Burst(200)), {"in_order": "$value:in_order:s"}),
+    Scenario("ordering_200_events", (Open(), SendMany(200)), {"in_order": "$value:in_order:s"}),
     Scenario(
         "heartbeats",
-        (Open(), Heartbeats(4)),
+        (Open(), AwaitHeartbeats(4)),
         {"body_after_3.4s_at_1s": "$body:s"},
         process=Process(heartbeat_seconds=1),
         seconds=4.5,
@@ -107,10 +107,10 @@ LIFECYCLE = (
     ),
     Scenario(
         "bad_environment",
-        tuple(Exit({"PORT": port}, f"PORT={port}") for port in ("abc", "0", "70000")),
+        tuple(AwaitExit({"PORT": port}, f"PORT={port}") for port in ("abc", "0", "70000")),
         {f"PORT={port}": f"$value:exit:PORT={port}" for port in ("abc", "0", "70000")},
         process=Process(start=False),
         seconds=2.0,
     ),
 )
-"""The recordings' scenarios about what comes after the opening."""
+"""The given recordings' scenarios about what follows the opening of a stream."""

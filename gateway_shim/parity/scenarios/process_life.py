@@ -1,4 +1,4 @@
-"""A gateway's process: where it listens, and that a signal ends it at any instant of its start."""
+"""Scenarios about a gateway's process: its addresses, and signals at any instant of its start."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _INSTANTS: tuple[tuple[str, str, float], ...] = (
     ("SIGTERM", "port", 0.0),
     ("SIGTERM", "port", 0.15),
     ("SIGTERM", "health", 0.0),
-    # Not before the port is open: while Python itself starts, SIGINT is an exit status of its own.
+    # SIGINT comes after the port is open, because during Python's own start it has another status.
     ("SIGINT", "port", 0.02),
     ("SIGQUIT", "health", 0.0),
     ("SIGHUP", "start", 0.1),
 )
 
 
-def _ended(
+def _signal_scenario(
     signal: str, since: str, after: float, name: str = "signals", within: float = 10.0
 ) -> Scenario:
     case = f"{signal} {after:g} s after {since}"
@@ -35,7 +35,7 @@ def _ended(
     )
 
 
-def _listening(name: str, case: str, environment: dict[str, str]) -> Scenario:
+def _address_scenario(name: str, case: str, environment: dict[str, str]) -> Scenario:
     return Scenario(
         name,
         (ListensOn(_ADDRESSES),),
@@ -47,11 +47,11 @@ def _listening(name: str, case: str, environment: dict[str, str]) -> Scenario:
 
 
 PROCESS_LIFE = (
-    _listening("divergence_10", "default", {}),
-    _listening("listens_on", "HOST=::", {"HOST": "::"}),
-    _listening("divergence_10", "HOST=0.0.0.0", {"HOST": "0.0.0.0"}),
-    *(_ended(signal, since, after) for signal, since, after in _INSTANTS),
-    _ended("SIGHUP", "health", 0.0, "divergence_18", 1.0),
+    _address_scenario("divergence_10", "default", {}),
+    _address_scenario("listens_on", "HOST=::", {"HOST": "::"}),
+    _address_scenario("divergence_10", "HOST=0.0.0.0", {"HOST": "0.0.0.0"}),
+    *(_signal_scenario(signal, since, after) for signal, since, after in _INSTANTS),
+    _signal_scenario("SIGHUP", "health", 0.0, "divergence_18", 1.0),
     Scenario(
         "signals",
         (Interrupt("SIGHUP", "health", terminal=True),),
@@ -61,4 +61,4 @@ PROCESS_LIFE = (
         seconds=1.0,
     ),
 )
-"""The scenarios about a process's life."""
+"""The scenarios about a gateway's process."""

@@ -1,4 +1,4 @@
-"""``POST /internal/send``: events as bytes, every check, every malformed body, the close."""
+"""Scenarios about ``POST /internal/send``: events, checks, malformed bodies, closing a stream."""
 
 from __future__ import annotations
 
@@ -172,4 +172,4 @@ SENDS = (
         },
     ),
 )
-"""The recordings' scenarios about sending."""
+"""The given recordings' scenarios about sending."""

@@ -19,6 +19,7 @@ from gunicorn.http.message import RFC9110_5_3_SINGLETON_FIELDS, Request
 from gateway_shim.event_loop.turns import let_others_run
 from gateway_shim.protocol import stream_request
 from gateway_shim.protocol.client_address import DEFAULT_PROXIES, TrustedProxies
+from gateway_shim.protocol.event_stream import BodyFraming
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.server.requests import header_rules, request_line
 
@@ -234,21 +235,18 @@ class ServerRequest(Request):
         return expected
 
 
-def stream_request_of(
-    req: Any, addr: Any, listener: Any, *, bodiless: bool = False
-) -> StreamRequest:
+def stream_request_of(req: Any, addr: Any, listener: Any) -> StreamRequest:
     """Create the gateway's request from gunicorn's.
 
     Args:
         req: gunicorn's request.
         addr: the client's address, as sockets give it.
         listener: the server's own address, as sockets give it.
-        bodiless: whether the answer has no body.
     """
     return StreamRequest(
         url=req.uri,
         headers=stream_request.join_headers(req.headers),
-        http_1_0=bodiless or req.version < (1, 1),
+        framing=BodyFraming.BARE if req.version < (1, 1) else BodyFraming.CHUNKED,
         address=client_of(req, addr),
         listener=listener[0] if isinstance(listener, tuple) else None,
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from gateway_shim.protocol import callbacks, stream_request
 from gateway_shim.protocol import http as contract
 from gateway_shim.protocol.callbacks import CallbackFailure
+from gateway_shim.protocol.event_stream import BodyFraming
 from gateway_shim.protocol.http import Refusal
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.gateway import Gateway
@@ -67,6 +68,7 @@ class OwnAnswers:
             dialect = self._gateway.config.dialect
             refusal = callbacks.refusal(CallbackFailure.NOT_CONFIGURED, dialect)
         if refusal is None:
-            return stream_head(request, self._gateway.config.cors, close=close)
+            cors = self._gateway.config.cors
+            return stream_head(request.headers, cors, BodyFraming.BARE, close=close)
         origin = str(request.headers.get("origin", ""))
         return self.refusal(refusal, [("ORIGIN", origin)], close=close, method="HEAD")

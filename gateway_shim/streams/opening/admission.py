@@ -1,4 +1,4 @@
-"""Who may have one more stream: limits that keep a storm from taking the process down."""
+"""The limits on streams, which keep a storm of clients from taking the process down."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from gateway_shim.streams.opening.owner_counts import OwnerCounts
 __all__ = ["RETRY_AFTER_SECONDS", "Admission"]
 
 RETRY_AFTER_SECONDS = 5
-"""What a client that was turned away is told to wait."""
+"""The pause that a refused client is told to make, seconds."""
 
 
 class Admission:
     """Counts streams against the limits.
 
     Args:
-        total: streams at a time; None: no limit.
-        per_address: streams at a time from one client address; None: no limit.
-        limit_key: returns what an address is counted as; empty: it is not counted.
+        total: the limit on streams at a time; None: no limit.
+        per_address: the limit on streams at a time from one client address; None: no limit.
+        limit_key: returns the key under which an address is counted; empty: it is not counted.
+
+    Attributes:
+        limit_key: returns the key under which an address is counted.
+        closed: True if no further stream is admitted.
     """
 
     def __init__(
@@ -35,14 +39,14 @@ class Admission:
         self.closed = False
 
     def close(self) -> None:
-        """Admit nobody any more: the gateway is draining."""
+        """Admit no further stream: the gateway is draining."""
         self.closed = True
 
     def refuse(self, active: int, address: str) -> Refusal | None:
-        """The answer for one more client; None if it may come in.
+        """Return the refusal for one more stream; None if it is admitted.
 
         Args:
-            active: how many streams there are.
+            active: the number of streams.
             address: the client's address.
         """
         if self.closed:
@@ -57,20 +61,20 @@ class Admission:
         return None
 
     def enter(self, address: str) -> str:
-        """Count a stream in.
+        """Count one more stream.
 
         Returns:
-            What :meth:`leave` needs at the stream's end.
+            The key for :meth:`leave`, which must be called when the stream ends.
         """
         key = "" if self._per_address is None else self.limit_key(address)
         self._addresses.enter(key)
         return key
 
     def leave(self, key: str) -> None:
-        """Count a stream out.
+        """Count one stream less.
 
         Args:
-            key: what :meth:`enter` has returned.
+            key: the key that :meth:`enter` has returned.
         """
         self._addresses.leave(key)
 

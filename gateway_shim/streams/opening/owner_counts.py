@@ -1,4 +1,4 @@
-"""Counts by owner, such as a client's address, for limits that each owner has."""
+"""Counts by owner, such as a client's address, for limits on each owner."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ __all__ = ["OwnerCounts"]
 
 
 class OwnerCounts:
-    """Counts what each owner has. Owners that have nothing are not kept."""
+    """The number of things that each owner has. Owners that have none take no memory."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        """Count the owners."""
+        """Return the number of owners."""
         return len(self._counts)
 
     def of(self, owner: str) -> int:
-        """Return how many an owner has; the one without a name has none, as it is not counted."""
+        """Return the number of things that an owner has. The empty owner is not counted: 0."""
         return self._counts[owner]
 
     def enter(self, owner: str) -> None:
-        """Count one more of an owner's."""
+        """Count one more thing of an owner."""
         if owner:
             self._counts[owner] += 1
 
     def leave(self, owner: str) -> None:
-        """Count one of an owner's less."""
+        """Count one thing less of an owner."""
         if not owner:
             return
         self._counts[owner] -= 1

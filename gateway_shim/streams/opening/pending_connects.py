@@ -1,4 +1,4 @@
-"""The connects that wait for the backend's answer: how many may wait at a time.
+"""The connects that wait for the backend's answer, and the limit on their number.
 
 Each of them occupies one of the server's request handlers (``worker_connections`` in
 :mod:`gateway_shim.server.options`). If a slow backend could make them occupy all handlers, sends
@@ -18,21 +18,21 @@ __all__ = ["DEFAULT_PENDING_CONNECTS", "MAX_PENDING_CONNECTS", "PendingConnects"
 DEFAULT_PENDING_CONNECTS = 500
 
 MAX_PENDING_CONNECTS = 1500
-"""The highest limit: of the 2,000 request handlers some must stay for all that is no stream."""
+"""The highest limit. Of the 2,000 request handlers some must stay free for other requests."""
 
 _ADDRESS_SHARE = 4
-"""One client address may have this part of all places: a quarter."""
+"""The share of one client address: a quarter of all places."""
 
 
 class PendingConnects:
     """Counts connects against the limit, and against the limit of one client address.
 
     Args:
-        limit: connects at a time.
-        limit_key: returns what an address is counted as; empty: it is not counted.
+        limit: the limit on connects at a time.
+        limit_key: returns the key under which an address is counted; empty: it is not counted.
 
     Attributes:
-        count: the connects that wait now.
+        count: the number of connects that wait now.
     """
 
     def __init__(self, limit: int, limit_key: Callable[[str], str]) -> None:
@@ -43,30 +43,30 @@ class PendingConnects:
         self._addresses = OwnerCounts()
 
     def refuse(self, address: str) -> Refusal | None:
-        """Return the answer for one more connect; None if it may wait.
+        """Return the refusal for one more connect; None if it may wait.
 
         Args:
             address: the client's address.
         """
         if self.count >= self._limit:
             return _busy("Too many streams are being opened; try again later")
-        if self.count < self._limit_per_address:  # so nobody has more: the usual case
+        if self.count < self._limit_per_address:  # the usual case: no address can have more
             return None
         if self._addresses.of(self._limit_key(address)) >= self._limit_per_address:
             return _busy("Too many streams are being opened from this address; try again later")
         return None
 
     def enter(self, key: str) -> None:
-        """Count a connect in; then call :meth:`leave` with the same key, whatever it is answered.
+        """Count one more connect. Call :meth:`leave` with the same key when it has its answer.
 
         Args:
-            key: what the client's address is counted as.
+            key: the key under which the client's address is counted.
         """
         self.count += 1
         self._addresses.enter(key)
 
     def leave(self, key: str) -> None:
-        """Count a connect out."""
+        """Count one connect less."""
         self.count -= 1
         self._addresses.leave(key)
 

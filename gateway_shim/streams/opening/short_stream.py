@@ -1,4 +1,4 @@
-"""A stream that holds one event and then ends: a refusal that browsers understand."""
+"""A stream of one event: a refusal, or a farewell, in a form that browsers understand."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def answer_in_stream(
     frame: Frame,
     heartbeats: Heartbeats,
 ) -> None:
-    """Write head, event and end of a stream that has been refused.
+    """Write the head, the event and the end of a stream. Call this after REJECT.
 
     Args:
-        connection: the refused stream's.
-        sock: its socket, which is taken over.
-        head: status line and headers.
+        connection: the connection of the rejected stream.
+        sock: the server's socket, which is taken over.
+        head: the status line and the headers.
         frame: the event.
-        heartbeats: bound the time that the client may take to read it.
+        heartbeats: limit the time that the client may take to read the event.
     """
     stream = connection.stream
     connection.take_over(sock)

@@ -1,4 +1,4 @@
-"""The command's options."""
+"""The options of the command ``bench``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.bench.results.figures import Results
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What the command asked for; nothing is measured, and one goal is missed."""
+    """Replace the run by one that only notes its arguments and misses one goal."""
     noted: list[tuple[Any, ...]] = []
 
     def run(*arguments: Any) -> Results:
@@ -35,24 +35,24 @@ def bench(*arguments: str) -> Result:
 
 
 def test_defaults(asked: list[tuple[Any, ...]]) -> None:
-    """All but TLS is measured with 5,000 streams; a missed goal is only shown."""
+    """By default, all sections except tls run, and a missed goal is only shown."""
     assert bench().exit_code == 0
     sections = [name for name in command.SECTION_NAMES if name != "tls"]
     assert asked == [(plan.full(5000, None), sections, None, None, None, None)]
 
 
 def test_certificate(asked: list[tuple[Any, ...]]) -> None:
-    """With a certificate TLS is measured too; half of one is a mistake."""
+    """With a certificate, tls is measured, too; half of a certificate is an error."""
     bench("--certfile", "c.pem", "--keyfile", "k.pem")
     assert asked[0][1:4] == (list(command.SECTION_NAMES), None, ("c.pem", "k.pem"))
     for half in ("--certfile", "--keyfile"):
         result = bench(half, "c.pem")
         assert (result.exit_code, len(asked)) == (2, 1)
-        assert "go together" in result.output
+        assert "must be used together" in result.output
 
 
 def test_options(asked: list[tuple[Any, ...]]) -> None:
-    """Each option arrives; sections keep their order."""
+    """Each option is passed on, and the sections keep their order."""
     result = bench(
         *("--streams", "100", "--events", "9", "--only", "recovery", "--only", "http"),
         *("--gateway-command", "node x", "--plot", "a.svg", "--json", "a.json"),
@@ -64,19 +64,19 @@ def test_options(asked: list[tuple[Any, ...]]) -> None:
 
 
 def test_quick(asked: list[tuple[Any, ...]]) -> None:
-    """A short run is smaller, unless it is said how many streams."""
+    """A quick run is smaller, unless the number of streams is given."""
     bench("--quick")
     bench("--quick", "--streams", "50")
     assert [arguments[0] for arguments in asked] == [plan.quick(None, None), plan.quick(50, None)]
 
 
 def test_strict(asked: list[tuple[Any, ...]]) -> None:
-    """With --strict a missed goal is the exit status."""
+    """With ``--strict``, a missed goal ends with status 1."""
     assert bench("--strict").exit_code == 1
 
 
 def test_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What could not be measured is one line, and status 1."""
+    """A failed measurement is one line with status 1."""
 
     def run(*_: Any) -> Results:
         raise BenchFailed("no luck")
@@ -87,12 +87,12 @@ def test_failure(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_section() -> None:
-    """A section that there is not is refused, with those that there are."""
+    """An unknown section is refused with the list of sections."""
     result = bench("--only", "nonsense")
     assert result.exit_code == 2
     assert all(name in result.stderr for name in command.SECTION_NAMES)
 
 
 def test_section_names() -> None:
-    """The names that the command offers are the sections that there are."""
+    """The names in the command's help are those of all sections."""
     assert list(run_module.SECTIONS) == list(command.SECTION_NAMES)

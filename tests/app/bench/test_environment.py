@@ -1,4 +1,4 @@
-"""What the bench's processes live in."""
+"""The environment and the end of the bench's processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.bench.errors import BenchFailed
 
 
 def test_child_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A developer's settings are not handed on; ours and everything else are."""
+    """A child gets no settings of the developer, and all other variables."""
     monkeypatch.setenv("SSE_DIALECT", "envelope")
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--workers 3")
     monkeypatch.setenv("OTHER", "kept")
@@ -23,7 +23,7 @@ def test_child_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_require_linux(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Elsewhere it is said plainly that the bench cannot run."""
+    """On another system, the error says that the bench needs Linux."""
     monkeypatch.setattr(sys, "platform", "linux")
     require_linux()
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -32,7 +32,7 @@ def test_require_linux(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_kill() -> None:
-    """A process and what it has started are ended; doing it again is no error."""
+    """A process and its children are killed; a second call is not an error."""
     process = subprocess.Popen(
         ["sh", "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE, start_new_session=True
     )
@@ -41,5 +41,5 @@ def test_kill() -> None:
     kill(process)
     kill(process)
     assert process.returncode == -9
-    assert process.stdout.read() == b""  # nobody is left who could write
+    assert process.stdout.read() == b""  # no process is left that could write
     process.stdout.close()

@@ -6,5 +6,5 @@ from app.bench.errors import BenchFailed
 
 
 def test_its_message_is_for_a_person() -> None:
-    """It says itself what its message says, and no more."""
+    """The text of the error is its message."""
     assert str(BenchFailed("no room")) == "no room"

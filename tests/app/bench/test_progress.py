@@ -1,4 +1,4 @@
-"""What is shown meanwhile."""
+"""The progress of the bench."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import os
 
 import pytest
 
-from app.bench.progress import Progress
+from app.bench.progress import ProgressBar
 
 
 class Terminal(io.StringIO):
-    """A terminal."""
+    """An output that is a terminal."""
 
     def isatty(self) -> bool:
-        """It is one."""
+        """Return True."""
         return True
 
 
 def test_lines() -> None:
-    """Where there is no terminal, each step is a line."""
+    """Without a terminal, each step is a line."""
     out = io.StringIO()
-    progress = Progress(2, out)
+    progress = ProgressBar(2, out)
     progress.tell("one")
     progress.advance()
     progress.tell("two")
@@ -30,10 +30,10 @@ def test_lines() -> None:
 
 
 def test_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal one line is written again and again, never wider than it, and then cleared."""
+    """On a terminal, one line is overwritten within the terminal's width, then cleared."""
     monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((40, 20)))
     out = Terminal()
-    progress = Progress(2, out)
+    progress = ProgressBar(2, out)
     progress.tell("one")
     progress.advance()
     progress.tell("two with a very long text")

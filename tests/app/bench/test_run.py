@@ -1,4 +1,4 @@
-"""One run, with sections that measure nothing."""
+"""A run of the bench with sections that take no time."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from pathlib import Path
 import pytest
 
 from app.bench import run as run_module
+from app.bench.context import BenchContext
 from app.bench.errors import BenchFailed
 from app.bench.plan import quick
 from app.bench.run import SECTIONS, run
-from app.bench.stage import Stage
 
 
-def one(stage: Stage) -> None:
-    """Measure a latency."""
-    stage.tell("measuring")
-    stage.results.add("single_p50_ms", "p50", 0.25, "ms")
+def one(context: BenchContext) -> None:
+    """Add a figure."""
+    context.tell("measuring")
+    context.results.add("single_p50_ms", "p50", 0.25, "ms")
 
 
-def broken(stage: Stage) -> None:
+def broken(context: BenchContext) -> None:
     """Fail."""
     raise BenchFailed("no luck")
 
 
 @pytest.fixture(autouse=True)
 def _sections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Sections that take no time, and the signal handler as it was."""
+    """Replace the sections, and restore the signal handler afterwards."""
     monkeypatch.setattr(run_module, "SECTIONS", {"one": one, "broken": broken})
     before = signal.getsignal(signal.SIGTERM)
     yield
@@ -37,7 +37,7 @@ def _sections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """What was measured is printed and written; what goes on is told apart from it."""
+    """The results go to standard output and to the file, the progress to standard error."""
     file = tmp_path / "bench.json"
     results = run(quick(None, None), ["one"], None, None, None, file)
     out, err = capsys.readouterr()
@@ -50,36 +50,36 @@ def test_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
 
 
 def test_failure(capsys: pytest.CaptureFixture[str]) -> None:
-    """What could not be measured ends the run."""
+    """A failed measurement ends the run."""
     with pytest.raises(BenchFailed, match="no luck"):
         run(quick(None, None), ["one", "broken"], None, None, None, None)
     assert capsys.readouterr().out == ""
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    """A file that could not be written is told before anything is measured."""
+    """A file that cannot be written is reported before anything is measured."""
     with pytest.raises(BenchFailed, match="there is no folder"):
         run(quick(None, None), ["broken"], None, None, None, tmp_path / "nowhere" / "bench.json")
-    with pytest.raises(BenchFailed, match=r"is \.svg or \.png"):
+    with pytest.raises(BenchFailed, match=r"must end with \.svg or \.png"):
         run(quick(None, None), ["broken"], None, None, tmp_path / "bench.txt", None)
 
 
 def test_few_descriptors(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where fewer streams fit, that is said."""
+    """If fewer streams are possible, the run says so."""
     monkeypatch.setattr(run_module, "raise_limit", lambda: 500)
     run(quick(None, None), ["one"], None, None, None, None)
     assert "so 400 streams become 200" in capsys.readouterr().err
 
 
 def test_sigterm() -> None:
-    """SIGTERM ends a run as Ctrl-C does, so that nothing is left running."""
+    """SIGTERM ends a run as Ctrl-C does."""
     run(quick(None, None), ["one"], None, None, None, None)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
 
 
 def test_sections() -> None:
-    """Every section is a function of its own."""
+    """Each section has its own function."""
     assert len(set(SECTIONS.values())) == len(SECTIONS) == 7

@@ -55,7 +55,7 @@ def test_a_line_of_the_file_that_cannot_be_read(tmp_path: Path) -> None:
     """Whoever reloads keeps the running worker: the check says no."""
     (tmp_path / ".env").write_text('\nSSE_AUTHORIZE="a.b:c\nPORT=1\n')
     assert problem() == (
-        ".env line 2: the quote of SSE_AUTHORIZE is not closed, or something follows after it"
+        ".env line 2: the quote of SSE_AUTHORIZE is not closed, or something follows it"
     )
 
 

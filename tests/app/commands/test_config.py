@@ -1,4 +1,4 @@
-"""The settings in effect, and where they come from."""
+"""The command ``config``: the settings and their sources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.config.sources import Source
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty working directory, and no setting of the developer's."""
+    """Change to an empty directory, and unset the developer's settings."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
@@ -28,22 +28,22 @@ def run(*arguments: str) -> Result:
 
 
 def entry(name: str) -> Entry:
-    """The one setting, as it is in effect."""
-    (found,) = [each for each in effective(read_settings()) if each.name == name]
+    """Return the entry of one setting."""
+    (found,) = [entry for entry in effective(read_settings()) if entry.name == name]
     return found
 
 
 def test_defaults() -> None:
-    """Every setting is there, in the class's order, as a default."""
+    """Every setting is listed in the order of the class, with its default."""
     found = effective(read_settings())
-    assert [each.name.lower() for each in found] == list(Settings.model_fields)
-    assert {each.source for each in found} == {Source.DEFAULT}
+    assert [entry.name.lower() for entry in found] == list(Settings.model_fields)
+    assert {entry.source for entry in found} == {Source.DEFAULT}
     assert entry("PORT") == Entry("PORT", 5000, Source.DEFAULT)
     assert entry("ADMIN_BIND") == Entry("ADMIN_BIND", None, Source.DEFAULT)
 
 
 def test_sources(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment wins over .env; what is empty there counts as unset."""
+    """The environment overrides .env, and an empty variable counts as unset."""
     (folder / ".env").write_text("PORT=5001\nHOST=::1\nLOG_LEVEL=DEBUG\nNOT_OURS=1\n")
     monkeypatch.setenv("port", "5002")
     monkeypatch.setenv("LOG_LEVEL", "")
@@ -54,7 +54,7 @@ def test_sources(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Masked, also where one is part of something else; set and unset can be told apart."""
+    """A secret is masked, even inside another value, and differs from an unset one."""
     assert entry("SSE_CALLBACK_SECRET").value is None
     monkeypatch.setenv("SSE_CALLBACK_SECRET", "s3cret")
     monkeypatch.setenv("SSE_GATEWAY_URL", "http://me:pass@gw.example/s3cret")
@@ -66,7 +66,7 @@ def test_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line each: name, value, source, in columns."""
+    """Each line has the name, the value and the source of a setting, in columns."""
     monkeypatch.setenv("HOST", "0.0.0.0")
     monkeypatch.setenv("ALLOW_OPEN", "tasks,metrics")
     lines = run().output.splitlines()
@@ -79,7 +79,7 @@ def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same for machines, values as JSON has them."""
+    """With ``--json``, the values have their JSON types."""
     monkeypatch.setenv("TASK_TIMEOUT_SECONDS", "7.5")
     shown = json.loads(run("--json").stdout)
     assert list(shown) == [name.upper() for name in Settings.model_fields]
@@ -87,16 +87,16 @@ def test_json(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown["SSE_AUTHORIZE"] == {"value": None, "source": "default"}
 
 
-def test_a_setting_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Status 1 and one line that names it."""
+def test_an_invalid_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invalid setting ends with status 1 and one line that names it."""
     monkeypatch.setenv("PORT", "x")
     result = run()
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: PORT: ")
 
 
-def test_a_line_of_the_file_that_cannot_be_read(folder: Path) -> None:
-    """Status 1 and one line that says where; nothing of the value is shown."""
+def test_an_invalid_line_of_the_file(folder: Path) -> None:
+    """An invalid line of .env is named by number, without its value."""
     (folder / ".env").write_text("PORT=5001\nSSE_CALLBACK_SECRET: hunter2\n")
     result = run()
     assert (result.exit_code, result.stdout) == (1, "")
@@ -106,8 +106,8 @@ def test_a_line_of_the_file_that_cannot_be_read(folder: Path) -> None:
     )
 
 
-def test_a_misspelt_setting(folder: Path) -> None:
-    """A warning beside the table, and none in it: scripts read that."""
+def test_a_misspelled_setting(folder: Path) -> None:
+    """A misspelled setting is a warning on standard error, and the table is unchanged."""
     (folder / ".env").write_text("SSE_AUTHORISE=a.b:c\n")
     result = run("--json")
     assert result.exit_code == 0

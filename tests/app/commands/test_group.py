@@ -1,4 +1,4 @@
-"""The command ``sse-monolith``: its help, and its words when something cannot work."""
+"""The command ``sse-monolith``: its help, its first steps, and its error messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from app.commands.group import COMMANDS, command_group
+from app.commands.group import COMMANDS, NO_COMMAND_STATUS, command_group
 from app.config import Settings
 from gateway_shim.parity.ports import free_port
 
@@ -22,7 +22,7 @@ OPTIONS = ("HOST", "PORT", "CERTFILE", "KEYFILE")
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of the developer's; what ``serve`` sets does not outlive the test."""
+    """Unset the developer's settings, and undo the settings of ``serve`` after the test."""
     for name in (*OPTIONS, *(field.upper() for field in Settings.model_fields)):
         monkeypatch.setenv(name, "")
     monkeypatch.chdir(tmp_path)
@@ -34,14 +34,14 @@ def run(*arguments: str) -> Result:
 
 
 def assert_one_line(result: Result, pattern: str) -> None:
-    """The command ended with status 1 and one line that a person can act on."""
+    """Check that the command ended with status 1 and one line for people."""
     assert (result.exit_code, result.stdout) == (1, "")
     assert re.fullmatch(f"Error: {pattern}\n", result.stderr), result.stderr
 
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port that somebody listens on."""
+    """Listen on a port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
@@ -51,7 +51,7 @@ def taken() -> Iterator[int]:
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_help(option: str) -> None:
-    """Every command is listed with a line of its own."""
+    """The help lists every command with a line of its own."""
     result = run(option)
     assert result.exit_code == 0
     assert result.stdout.startswith("Usage: sse-monolith [OPTIONS] COMMAND [ARGS]...")
@@ -59,38 +59,65 @@ def test_help(option: str) -> None:
     assert listed.keys() >= COMMANDS.keys()
 
 
+def test_without_a_command() -> None:
+    """Without a command, standard error gets the first steps, and the status is that of misuse."""
+    result = run()
+    assert (result.exit_code, result.stdout) == (NO_COMMAND_STATUS, "") == (2, "")
+    steps = [line.strip() for line in result.stderr.splitlines()]
+    expected = [
+        "sse-monolith serve",
+        "curl -N 'http://127.0.0.1:5000/api/sse/stream?request_id=me'",
+        "sse-monolith watch http://127.0.0.1:5000",
+        "curl http://127.0.0.1:5000/api/tasks -H 'Content-Type: application/json' \\",
+        """-d '{"task_type":"demo_task"}'""",
+    ]
+    assert [line for line in steps if line in expected] == expected
+    assert "sse-monolith config " in result.stderr
+    assert "sse-monolith --help " in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["version"]])
+def test_first_steps_are_shown_only_without_arguments(arguments: list[str]) -> None:
+    """With an option or a command, the first steps are not shown."""
+    result = run(*arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "request_id=me" not in result.stdout
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_each_command(command: str) -> None:
-    """A usage line and a sentence; every option says what it does."""
+    """The help of a command has a usage line and a sentence, and describes every option."""
     result = run(command, "--help")
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: sse-monolith {command} ")
-    found = command_group.get_command(click.Context(command_group), command)  # type: ignore[attr-defined]
+    assert isinstance(command_group, click.Group)
+    found = command_group.get_command(click.Context(command_group), command)
+    assert found is not None
     assert found.help
     options = [param for param in found.params if isinstance(param, click.Option)]
     assert [option.name for option in options if not option.help] == []
 
 
 def test_help_of_serve() -> None:
-    """Each option names its variable and its default."""
+    """The help of ``serve`` names the variable and the default of each option."""
     text = " ".join(run("serve", "--help").stdout.split())
     assert "--host TEXT Address to listen on. [env: HOST; default: 127.0.0.1]" in text
     assert "TCP port. [env: PORT; default: 5000]" in text
 
 
 def test_the_version() -> None:
-    """As the package's."""
+    """The version is the one of the package."""
     assert re.fullmatch(r"sse-monolith, version \d+\.\d+\.\d+\S*\n", run("--version").stdout)
 
 
 def test_an_unknown_command() -> None:
-    """Status 2, and how to get help."""
+    """An unknown command ends with status 2 and is named."""
     result = run("nonsense")
     assert (result.exit_code, "No such command 'nonsense'" in result.stderr) == (2, True)
 
 
 def test_python_m_app_is_the_same() -> None:
-    """``python -m app``, under the command's own name."""
+    """``python -m app`` runs the same command under its own name."""
     result = subprocess.run(
         [sys.executable, "-m", "app", "serve", "--help"],
         capture_output=True,
@@ -105,13 +132,13 @@ def test_python_m_app_is_the_same() -> None:
 
 
 def test_serve_at_a_port_in_use(taken: int) -> None:
-    """Said at once, with what to do."""
+    """A port in use is reported at once, with the option to change."""
     pattern = f"cannot listen on 127.0.0.1:{taken}: Address already in use.*--port"
     assert_one_line(run("serve", "--port", str(taken)), pattern)
 
 
 def test_serve_at_an_admin_port_in_use(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Likewise for the second address."""
+    """A port in use at the second address is reported, too."""
     monkeypatch.setenv("ADMIN_BIND", f"127.0.0.1:{taken}")
     pattern = f"cannot listen on 127.0.0.1:{taken}: Address already in use.*"
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -126,7 +153,7 @@ def test_serve_at_an_admin_port_in_use(taken: int, monkeypatch: pytest.MonkeyPat
 def test_serve_at_an_address_that_is_not_ours(
     host: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Said as it is, with the settings to look at."""
+    """An address of another machine is reported with the settings to check."""
     monkeypatch.setenv("ALLOW_OPEN", "tasks,metrics")
     assert_one_line(
         run("serve", "--host", host),
@@ -147,27 +174,27 @@ def test_serve_at_an_address_that_is_not_ours(
     ],
 )
 def test_serve_with_a_bad_setting(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line that names it."""
+    """An invalid setting is reported in one line with its name and value."""
     monkeypatch.setenv(name, value)
     assert_one_line(run("serve"), rf"{name}: .* \(it is '{re.escape(value)}'\)")
 
 
 def test_serve_with_two_bad_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Still one line, which names both."""
+    """Two invalid settings are reported in one line."""
     monkeypatch.setenv("LOG_LEVEL", "loud")
     monkeypatch.setenv("LOG_FORMAT", "xml")
     assert_one_line(run("serve"), r"LOG_LEVEL: .*; LOG_FORMAT: .*")
 
 
 def test_serve_in_production_without_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refused at start."""
+    """In production, ``serve`` refuses to start without the secret."""
     monkeypatch.setenv("FLASK_ENV", "production")
     assert_one_line(run("serve"), ".*SSE_CALLBACK_SECRET.*")
 
 
 @pytest.mark.parametrize("arguments", [["--certfile", "c.pem"], ["--keyfile", "k.pem"]])
 def test_serve_with_half_a_certificate(arguments: list[str]) -> None:
-    """TLS needs both."""
+    """A certificate without a key, or a key without a certificate, is an error."""
     assert_one_line(
         run("serve", "--port", str(free_port()), *arguments), ".*both a certificate and a key.*"
     )
@@ -175,12 +202,12 @@ def test_serve_with_half_a_certificate(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http", ""])
 def test_serve_with_a_bad_port(port: str) -> None:
-    """click's own usage error, status 2."""
+    """An invalid port is a usage error with status 2."""
     result = run("serve", "--port", port)
     assert (result.exit_code, "Invalid value for '--port'" in result.stderr) == (2, True)
 
 
 def test_an_option_wins_over_the_environment(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The port that is tried is the option's."""
+    """An option overrides the environment."""
     monkeypatch.setenv("PORT", "1")
     assert_one_line(run("serve", "--port", str(taken)), rf".*127\.0\.0\.1:{taken}: .*")

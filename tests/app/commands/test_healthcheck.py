@@ -1,4 +1,4 @@
-"""Whether a server answers."""
+"""The command ``healthcheck``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 def answering(
     answer: bytes, context: ssl.SSLContext | None = None
 ) -> Iterator[tuple[int, list[bytes]]]:
-    """A server that gives one answer to one request; its port, and what it was asked."""
+    """Serve one answer to one request; yield the port and the list of request lines."""
     asked: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -42,7 +42,7 @@ def answering(
                     client.sendall(answer)
                     client.close()
                 except OSError:
-                    pass  # the client did not like our certificate
+                    pass  # the client refused our certificate
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -67,7 +67,7 @@ def run(*arguments: str) -> Result:
     ],
 )
 def test_own_url(host: str, certfile: str | None, admin: str | None, url: str) -> None:
-    """Where a server with these settings is reached from its own machine: at ADMIN_BIND first."""
+    """The URL of a server on this machine uses ADMIN_BIND if it is set."""
     settings = Settings.model_construct(host=host, port=81, certfile=certfile, admin_bind=admin)
     assert own_url(settings) == url
 
@@ -81,29 +81,29 @@ def test_own_url(host: str, certfile: str | None, admin: str | None, url: str) -
     ],
 )
 def test_what_is_asked(path: str, line: bytes) -> None:
-    """The URL's own path, or /healthz."""
+    """The path of the URL is requested; without a path, /healthz is requested."""
     with answering(OK) as (port, asked):
         assert problem(f"http://127.0.0.1:{port}{path}", 5, verify=True) is None
     assert asked == [line]
 
 
 @pytest.mark.parametrize(
-    ("answer", "wrong"),
+    ("answer", "expected"),
     [
         (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "answers 503"),
-        (b"SSH-2.0\r\n", "gives no valid answer: the server's answer is not HTTP/1: 'SSH-2.0'"),
+        (b"SSH-2.0\r\n", "sends an invalid answer: the server's answer is not HTTP/1: 'SSH-2.0'"),
         (b"", "does not answer: Remote end closed connection without response"),
     ],
 )
-def test_another_answer(answer: bytes, wrong: str) -> None:
-    """Anything but 200 is wrong, and said."""
+def test_another_answer(answer: bytes, expected: str) -> None:
+    """Any answer except 200 is a problem, and the problem names the answer."""
     with answering(answer) as (port, _):
-        assert problem(f"http://127.0.0.1:{port}", 5, verify=True) == wrong
+        assert problem(f"http://127.0.0.1:{port}", 5, verify=True) == expected
 
 
 @pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
 def test_interim_answers_are_skipped(interim: bytes) -> None:
-    """The answer is the final one, good or bad."""
+    """Interim answers are skipped, and the final answer decides."""
     for final, found in ((OK, None), (b"HTTP/1.1 503 No\r\n\r\n", "answers 503")):
         with answering(interim + final) as (port, _):
             assert problem(f"http://127.0.0.1:{port}", 5, verify=True) == found
@@ -111,23 +111,23 @@ def test_interim_answers_are_skipped(interim: bytes) -> None:
 
 @pytest.mark.parametrize("received", NO_ANSWERS.values(), ids=NO_ANSWERS)
 def test_no_answer(received: bytes) -> None:
-    """What no client can use is no answer, and said in one line."""
+    """A malformed answer is a problem that is reported in one line."""
     with answering(received) as (port, _):
         found = problem(f"http://127.0.0.1:{port}", 5, verify=True) or ""
-    assert found.startswith(("does not answer: ", "gives no valid answer: "))
+    assert found.startswith(("does not answer: ", "sends an invalid answer: "))
     assert found.isprintable()
 
 
 @pytest.mark.parametrize("location", [b"/x", b"http://[bad"])
 def test_a_redirect_is_another_answer(location: bytes) -> None:
-    """It is not followed: the server that was asked is not the one that is well."""
+    """A redirect is not followed, because another server would be checked."""
     head = b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\n\r\n"
     with answering(head) as (port, _):
         assert problem(f"http://127.0.0.1:{port}", 5, verify=True) == "answers 302"
 
 
 def test_interim_answers_without_an_end() -> None:
-    """Slow ones are not waited for any longer than silence."""
+    """The time limit holds even if interim answers arrive slowly."""
 
     def drip(connection: socket.socket) -> None:
         while True:
@@ -140,7 +140,7 @@ def test_interim_answers_without_an_end() -> None:
 
 
 def test_silence() -> None:
-    """Not waited for any longer than was said."""
+    """A server that sends nothing is a problem after the time limit."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         found = problem(f"http://127.0.0.1:{port}", 0.05, verify=True)
@@ -149,13 +149,13 @@ def test_silence() -> None:
 
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "nonsense", "http://x:y", "http://[::1"])
 def test_no_url(url: str) -> None:
-    """Said, not raised."""
-    assert (problem(url, 1, verify=True) or "").startswith("is no http(s) URL")
+    """An invalid URL is a problem and not an exception."""
+    assert (problem(url, 1, verify=True) or "").startswith("is not an http(s) URL")
 
 
 @pytest.mark.parametrize("verify", [False, True])
-def test_a_certificate_of_nobody(verify: bool) -> None:
-    """Refused where it is looked at."""
+def test_an_unknown_authority(verify: bool) -> None:
+    """A certificate of an unknown authority is a problem if it is verified."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("gw.example").configure_cert(context)
     with answering(OK, context) as (port, _):
@@ -168,7 +168,7 @@ def test_a_certificate_of_nobody(verify: bool) -> None:
 
 
 def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Status 0 and one line; the server of this environment unless another is named."""
+    """Without ``--url``, the server of this environment is asked."""
     monkeypatch.chdir(tmp_path)
     with answering(OK) as (port, _):
         monkeypatch.setenv("PORT", str(port))
@@ -178,8 +178,8 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert (result.exit_code, result.output) == (0, f"ok: http://127.0.0.1:{port}/healthz\n")
 
 
-def test_nobody_there() -> None:
-    """Status 1 and one line."""
+def test_a_refused_connection() -> None:
+    """A refused connection ends with status 1 and one line."""
     url = f"http://127.0.0.1:{free_port()}"
     result = run("--url", url)
     assert (result.exit_code, result.output) == (
@@ -188,8 +188,8 @@ def test_nobody_there() -> None:
     )
 
 
-def test_a_setting_that_cannot_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The setting's own line; with --url it does not matter."""
+def test_an_invalid_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An invalid setting is an error, except with ``--url``."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PORT", "x")
     assert run().output.startswith("Error: PORT: ")

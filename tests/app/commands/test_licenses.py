@@ -1,4 +1,4 @@
-"""The licences, printed."""
+"""The command ``licenses``."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ RULE = "=" * 78
 
 @pytest.fixture(autouse=True)
 def _components(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program made of two things."""
+    """Pretend that the program has two parts."""
     listed = [Component("one", "1.0", "MIT", "Text.\n"), Component("two", "", "BSD", "")]
     monkeypatch.setattr(module, "components", lambda: listed)
 
 
 def test_short() -> None:
-    """A line each."""
+    """With ``--short``, each part is one line."""
     result = CliRunner().invoke(licenses_command, ["--short"])
     assert (result.exit_code, result.output) == (0, "one 1.0: MIT\ntwo: BSD\n")
 
 
 def test_whole() -> None:
-    """The lines, then each text below its title."""
+    """The list of parts is followed by the text of each license."""
     result = CliRunner().invoke(licenses_command)
     assert (result.exit_code, result.output) == (
         0,
         "one 1.0: MIT\ntwo: BSD\n"
         f"\n{RULE}\none 1.0: MIT\n{RULE}\n\nText.\n"
-        f"\n{RULE}\ntwo: BSD\n{RULE}\n\n(It brings no licence text.)\n",
+        f"\n{RULE}\ntwo: BSD\n{RULE}\n\n(It comes without a license text.)\n",
     )

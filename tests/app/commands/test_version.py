@@ -1,4 +1,4 @@
-"""What runs here."""
+"""The command ``version``."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ BUILD = BuildInfo("c0ffee", "2026-01-02T03:04:05Z", "Packer 1", "2.31", "libx.so
 
 
 def test_from_the_source() -> None:
-    """The versions that are installed, and that there was no build."""
+    """From the source, the installed versions are printed, and that there is no build."""
     assert lines(None) == [
         ("sse-monolith", importlib.metadata.version("sse-monolith")),
         ("python", platform.python_version()),
         ("gevent", importlib.metadata.version("gevent")),
         ("gunicorn", importlib.metadata.version("gunicorn")),
-        ("build", "none, it runs from its source"),
+        ("build", "none; the program runs from its source"),
     ]
 
 
 def test_in_the_binary() -> None:
-    """The build, and what the machine must have."""
+    """In the binary, the build and its requirements are printed."""
     assert lines(BUILD)[4:] == [
         ("build", "commit c0ffee of 2026-01-02T03:04:05Z, Packer 1"),
         ("needs", f"Linux {platform.machine()}, glibc 2.31 or later"),
@@ -33,7 +33,7 @@ def test_in_the_binary() -> None:
 
 
 def test_the_command() -> None:
-    """A line each, the texts below each other."""
+    """The output has one line for each version, in columns."""
     result = CliRunner().invoke(version_command)
     assert result.exit_code == 0
     assert result.output.splitlines() == [f"{name:12}  {text}" for name, text in lines(None)]

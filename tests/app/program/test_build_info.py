@@ -1,4 +1,4 @@
-"""What the build of the binary wrote down."""
+"""The facts about the build of the binary."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from app.program.build_info import FILE_NAME, BuildInfo, build_info
 
 
 def test_from_the_source() -> None:
-    """There was no build."""
+    """A program that runs from its source has no build."""
     assert build_info() is None
 
 
 def test_in_the_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every field is what the file holds."""
+    """In the binary, the fields come from the file."""
     fields = {
         "commit": "c0ffee",
         "date": "2026-01-02T03:04:05Z",

@@ -1,4 +1,4 @@
-"""Metadata that was read before."""
+"""Distributions whose metadata is in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TEXTS = {
 
 
 def test_what_it_says() -> None:
-    """Name, version and entry points, as of an installed one."""
+    """Name, version and entry points are those of the metadata."""
     found = HeldDistribution(TEXTS)
     assert (found.name, found.version) == ("My.Package", "1.2")
     assert [(point.group, point.value) for point in found.entry_points] == [
@@ -24,6 +24,6 @@ def test_what_it_says() -> None:
 
 
 def test_it_has_no_files() -> None:
-    """Asked for one, it says so."""
+    """Locating a file is an error that says why."""
     with pytest.raises(FileNotFoundError, match=r"^mine\.py is inside the binary"):
         HeldDistribution(TEXTS).locate_file("mine.py")

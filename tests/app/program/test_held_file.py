@@ -1,4 +1,4 @@
-"""A file outlives its name."""
+"""Files that stay readable after they were removed or replaced."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from app.program.held_file import HeldFile
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file that says ``0123456789``."""
+    """Create a file that contains ``0123456789``."""
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
     return path
 
 
 def replace(file: Path) -> None:
-    """Put another file in its place."""
+    """Replace the file with another one."""
     other = file.with_name("other")
     other.write_bytes(b"something else")
     other.rename(file)
@@ -29,7 +29,7 @@ def replace(file: Path) -> None:
 
 @pytest.mark.parametrize("happens", [replace, Path.unlink, lambda file: None])
 def test_its_contents_stay(file: Path, happens: object) -> None:
-    """It was replaced, it was removed, or nothing happened: the same bytes."""
+    """The contents stay the same if the file is replaced, removed or left alone."""
     held = HeldFile(file)
     assert callable(happens)
     happens(file)
@@ -45,7 +45,7 @@ def test_its_contents_stay(file: Path, happens: object) -> None:
 
 
 def test_readers_do_not_share_a_position(file: Path) -> None:
-    """Neither two threads nor two processes disturb each other."""
+    """Two readers have independent positions."""
     held = HeldFile(file)
     one, other = held.open(), held.open()
     one.seek(8)
@@ -54,13 +54,13 @@ def test_readers_do_not_share_a_position(file: Path) -> None:
 
 
 def test_other_ways_to_seek(file: Path) -> None:
-    """None is needed, and none is pretended."""
+    """Seeking from any position except the beginning is an error."""
     with pytest.raises(ValueError, match="SEEK_SET"):
         HeldFile(file).open().seek(0, os.SEEK_END)
 
 
 def test_without_proc(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its path is the one it had: there is no other."""
+    """Without /proc, the path is the original one."""
     held = HeldFile(file)
     monkeypatch.setattr(os, "getpid", lambda: 0)
     assert held.path() == str(file)
@@ -75,6 +75,6 @@ def test_children_do_not_get_it(file: Path) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    """There must be one to begin with."""
+    """A missing file is an error."""
     with pytest.raises(FileNotFoundError):
         HeldFile(tmp_path / "none")

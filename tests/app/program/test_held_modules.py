@@ -1,4 +1,4 @@
-"""Modules and distributions without a look into the folder."""
+"""The finder of the binary's modules and distributions."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ print(_speedups.__file__)
 
 
 class Archive:
-    """Stands for PyInstaller's finder: has one module of the top level."""
+    """A stand-in for PyInstaller's finder, with one module of the top level."""
 
     def find_spec(self, fullname: str, target: ModuleType | None = None) -> ModuleSpec | None:
-        """It is ``packed``."""
+        """Find the module ``packed``."""
         return ModuleSpec(fullname, None) if fullname == "packed" else None
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder as the binary unpacks it: extensions, a library, metadata."""
+    """Create an unpacked folder of a binary: extensions, a library, metadata."""
     folder = tmp_path / "unpacked"
     speedups = find_spec("markupsafe._speedups")
     assert speedups is not None
@@ -65,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_extensions(folder: Path) -> None:
-    """By their full names; a library is none."""
+    """Extension modules are found by their full names, and other libraries are skipped."""
     found = extension_files(folder)
     assert sorted(found) == ["_speedups", "pkg.sub._fast"]
     assert found["pkg.sub._fast"] == str(folder / "pkg/sub/_fast.abi3.so")
@@ -73,7 +73,7 @@ def test_extensions(folder: Path) -> None:
 
 @pytest.mark.parametrize("how", ["loaded", "not loaded"])
 def test_an_extension_whose_file_is_gone(folder: Path, how: str) -> None:
-    """It is imported if it was loaded before; what could not be loaded does no harm."""
+    """A loaded extension can be imported after its file was removed."""
     command = [sys.executable, "-c", IMPORT_AFTER_REMOVAL, str(folder), how]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.stdout.startswith(str(folder)), "Error" in done.stderr) == (
@@ -83,7 +83,7 @@ def test_an_extension_whose_file_is_gone(folder: Path, how: str) -> None:
 
 
 def test_where_modules_are_found(folder: Path) -> None:
-    """Extensions by their paths, the top level in the archive, the rest elsewhere."""
+    """Extensions are found by path, modules of the top level in the archive."""
     held = HeldModules(Archive(), extension_files(folder), {}, None)
     extension = held.find_spec("pkg.sub._fast", ["/anywhere"])
     assert extension is not None
@@ -95,7 +95,7 @@ def test_where_modules_are_found(folder: Path) -> None:
 
 @pytest.fixture
 def held(folder: Path, monkeypatch: pytest.MonkeyPatch) -> HeldModules:
-    """A finder that is asked first, with a file of certificates."""
+    """Install a finder before all others, with a file of certificates."""
     certificates = folder / "cacert.pem"
     certificates.write_text("certificates")
     held = HeldModules(Archive(), {}, distribution_texts(folder), HeldFile(certificates))
@@ -105,21 +105,21 @@ def held(folder: Path, monkeypatch: pytest.MonkeyPatch) -> HeldModules:
 
 @pytest.mark.parametrize("name", ["my-package", "My.Package", "MY_PACKAGE"])
 def test_distributions(held: HeldModules, folder: Path, name: str) -> None:
-    """importlib.metadata finds them under any spelling, when the folder is gone, too."""
+    """Distributions are found under any spelling, even after the folder was removed."""
     shutil.rmtree(folder)
     assert importlib.metadata.version(name) == "1.2"
     assert "My.Package" in [found.name for found in importlib.metadata.distributions()]
 
 
 def test_a_distribution_that_is_not_there(held: HeldModules) -> None:
-    """As ever."""
+    """A distribution that is not in the binary is searched for as usual."""
     with pytest.raises(importlib.metadata.PackageNotFoundError):
         importlib.metadata.version("no-such-package-at-all")
     assert importlib.metadata.version("flask")
 
 
 def test_certificates(held: HeldModules, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """certifi names a file that can be read when its own is gone."""
+    """certifi returns a readable file after its own file was removed."""
     for name in ("certifi", "certifi.core"):
         monkeypatch.delitem(sys.modules, name)
     again = importlib.import_module("certifi")

@@ -1,4 +1,4 @@
-"""All of it together, with stand-ins for PyInstaller's modules."""
+"""``hold``, with stand-ins for PyInstaller's modules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.program.hold import hold
 
 
 class PyiFrozenFinder:
-    """Stands for PyInstaller's."""
+    """A stand-in for PyInstaller's finder."""
 
     _fallback_finder: object = "looks for files"
 
@@ -24,13 +24,13 @@ class PyiFrozenFinder:
         self.path = path
 
     def find_spec(self, fullname: str, target: ModuleType | None = None) -> ModuleSpec | None:
-        """The archive is empty."""
+        """Return None, because the archive is empty."""
         return None
 
 
 @pytest.fixture
 def unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is searched, and a package that came from the archive in it."""
+    """Create an unpacked folder that Python searches, and a package from its archive."""
     folder = tmp_path / "_MEI123"
     (folder / "certifi").mkdir(parents=True)
     (folder / "certifi" / "cacert.pem").write_text("certificates")
@@ -45,7 +45,7 @@ def unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_hold(unpacked: Path, tmp_path: Path) -> None:
-    """Nothing is looked for in the folder any more, and nobody else may lock it."""
+    """The folder is no longer searched, and no other process can lock it."""
     archive = SimpleNamespace(open=open)
     hold(archive, SimpleNamespace(PyiFrozenFinder=PyiFrozenFinder), unpacked)
 
@@ -68,7 +68,7 @@ def test_hold(unpacked: Path, tmp_path: Path) -> None:
 
 
 def test_without_certificates(unpacked: Path) -> None:
-    """A build without certifi is one, too."""
+    """A build without certifi works, too."""
     (unpacked / "certifi" / "cacert.pem").unlink()
     finders = len(sys.meta_path)
     hold(SimpleNamespace(), SimpleNamespace(PyiFrozenFinder=PyiFrozenFinder), unpacked)

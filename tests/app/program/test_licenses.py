@@ -1,4 +1,4 @@
-"""What the program is made of."""
+"""The parts of the program and their licenses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.program.licenses import FILE_NAME, Component, components, dump, install
 
 
 def install(folder: Path, name: str, metadata: str, files: dict[str, str] | None = None) -> None:
-    """Put a distribution's metadata where ``importlib.metadata`` finds it."""
+    """Write a distribution's metadata to a folder that ``importlib.metadata`` searches."""
     info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
     head = f"Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\n"
     for path, text in {"METADATA": head + metadata, **(files or {})}.items():
@@ -22,13 +22,13 @@ def install(folder: Path, name: str, metadata: str, files: dict[str, str] | None
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder where Python looks for distributions."""
+    """Return a folder that Python searches for distributions."""
     monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path
 
 
 def test_all_that_it_needs(site: Path) -> None:
-    """Needs of needs, extras that are asked for, none that are not; a circle ends."""
+    """Dependencies are found recursively, with the requested extras only."""
     install(
         site,
         "zz-root",
@@ -45,7 +45,7 @@ def test_all_that_it_needs(site: Path) -> None:
 
 
 def test_a_root_that_is_not_installed() -> None:
-    """It needs nothing."""
+    """A distribution that is not installed has no parts."""
     assert installed("zz-absent") == []
 
 
@@ -68,20 +68,20 @@ def test_a_root_that_is_not_installed() -> None:
 def test_licence_and_text(
     site: Path, metadata: str, files: dict[str, str], licence: str, text: str
 ) -> None:
-    """Found wherever metadata has had them over the years."""
+    """A license is found in every form that metadata has had over the years."""
     install(site, "zz-one", metadata, files)
     assert installed("zz-one") == [Component("zz-one", "1.0", licence, text)]
 
 
 def test_what_this_program_needs() -> None:
-    """Its own dependencies are all there, each with a licence."""
+    """Every dependency of this program is listed with a license and a version."""
     found = {component.name.lower(): component for component in components()}
     assert {"gevent", "greenlet", "gunicorn", "flask", "pydantic_core"} <= found.keys()
     assert [c.name for c in found.values() if not (c.licence and c.version)] == []
 
 
 def test_in_the_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The build's list is read back as it was written."""
+    """The list of the build is read back as it was written."""
     listed = [Component("libx", "", "see its text", "… \u00a9")]
     (tmp_path / FILE_NAME).write_text(dump(listed), encoding="utf-8")
     monkeypatch.setattr(module, "files", lambda package: tmp_path)

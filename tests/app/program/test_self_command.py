@@ -1,4 +1,4 @@
-"""Starting this program again."""
+"""Commands that start this program again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.processes.server import ROOT
 
 
 def test_from_the_source() -> None:
-    """This Python, and the package or module to run."""
+    """From the source, the command is this Python with a module."""
     assert is_binary() is False
     assert self_command() == [sys.executable, "-m", "app"]
     assert module_command("app.bench.clients.crowd") == [
@@ -23,7 +23,7 @@ def test_from_the_source() -> None:
 
 
 def test_in_the_binary(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The binary itself; it knows ``-m`` for modules of ours."""
+    """In the binary, the command is the binary, with ``-m`` for modules of this program."""
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     monkeypatch.setattr(sys, "executable", "/opt/sse-monolith")
     assert is_binary() is True
@@ -36,6 +36,6 @@ def test_in_the_binary(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_is_this_program() -> None:
-    """What it says can be run."""
+    """The command starts this program."""
     ran = subprocess.run([*self_command(), "--help"], cwd=ROOT, capture_output=True, text=True)
     assert ran.stdout.startswith("Usage: sse-monolith ")

@@ -1,4 +1,4 @@
-"""The application's own version."""
+"""The version of the application."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from app.program import version
 from app.program.version import application_version
 
 
-def test_says_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The version is the installed distribution's."""
+def test_installed_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The version is that of the installed distribution."""
     monkeypatch.setattr(importlib.metadata, "version", {"sse-monolith": "1.2.3"}.__getitem__)
     assert application_version() == "1.2.3"
 
 
-def test_says_so_when_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run from a source tree, the version is the documented fallback."""
+def test_fallback_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an installed distribution, the version is the fallback."""
     monkeypatch.setattr(version, "DISTRIBUTION", "no-such-distribution")
     assert application_version() == "0.0.0+unknown"

@@ -172,7 +172,7 @@ def test_an_address_that_other_machines_reach(address: object, shown: str) -> No
         assert caught.value.code == (
             f"sse-monolith: the server listens at {shown}: other machines could start tasks and"
             " read the metrics. Set FLASK_ENV=production (it needs SSE_CALLBACK_SECRET), or"
-            " ALLOW_OPEN=tasks,metrics to let everybody do both"
+            " ALLOW_OPEN=tasks,metrics to let everyone do both"
         )
     secret = SecretStr("s3cret")
     options_of(allow_open="metrics,tasks")["when_ready"](Arbiter(address))

@@ -1,9 +1,9 @@
-"""BaseTask and its handle: names, params, progress that is checked before it is sent."""
+"""BaseTask and TaskProgressHandle: names, params, and checked progress."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,33 +15,35 @@ from app.tasks.base import (
     BaseTask,
     TaskCancelled,
     TaskProgressHandle,
-    printable,
+    escape_surrogates,
 )
 
 
 class Sink:
-    """Keeps what is put."""
+    """A sink that keeps all updates."""
 
     closed = False
 
-    def __init__(self):
-        self.items = []
+    def __init__(self) -> None:
+        self.items: list[tuple[str, float]] = []
 
-    def put(self, progress):
-        """Keep it."""
+    def put(self, progress: TaskProgress) -> None:
+        """Keep the update."""
         self.items.append((progress.text, progress.value))
 
 
 class Plain(BaseTask):
-    """Checks its params by its signature."""
+    """A task whose params are validated by its signature."""
 
-    def execute(self, progress_handle, *, source, limit=10):
-        """Not called here."""
+    def execute(  # type: ignore[no-untyped-def,override]  # no annotations on purpose
+        self, progress_handle, *, source, limit=10
+    ):
+        """Raise an error, because no test calls this."""
         raise NotImplementedError
 
 
 class Params(BaseModel):
-    """Checks them by a model."""
+    """The model of the params of ``Modelled``."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -65,25 +67,27 @@ class Modelled(Plain):
         ("once", "once"),
     ],
 )
-def test_a_task_is_named_after_its_class(class_name, name):
-    """The class's name in snake_case."""
-    assert type(class_name, (Plain,), {}).name == name
+def test_a_task_is_named_after_its_class(class_name: str, name: str) -> None:
+    """The name of a task is its class name in snake_case."""
+    task: type[Plain] = type(class_name, (Plain,), {})
+    assert task.name == name
 
 
-def test_a_name_of_ones_own_is_kept_and_not_inherited():
-    """A subclass of a named task has its own name."""
-    named = type("Named", (Plain,), {"name": "other"})
-    assert (named.name, type("Below", (named,), {}).name) == ("other", "below")
+def test_an_explicit_name_is_kept_and_not_inherited() -> None:
+    """An explicit name is kept, and a subclass does not inherit it."""
+    named: type[Plain] = type("Named", (Plain,), {"name": "other"})
+    below: type[Plain] = type("Below", (named,), {})
+    assert (named.name, below.name) == ("other", "below")
 
 
-def test_execute_must_be_written():
-    """A task without it cannot be made."""
+def test_execute_must_be_written() -> None:
+    """A task without ``execute`` cannot be constructed."""
     with pytest.raises(TypeError, match="abstract"):
         type("Nothing", (BaseTask,), {})()
 
 
-def test_progress_is_sent_with_what_was_said_last():
-    """Text alone keeps the value, a value alone keeps the text."""
+def test_progress_keeps_the_other_half() -> None:
+    """A text alone keeps the last value, and a value alone keeps the last text."""
     sink = Sink()
     handle = TaskProgressHandle(sink)
     handle.send_progress_value(0.25)
@@ -96,8 +100,8 @@ def test_progress_is_sent_with_what_was_said_last():
 @pytest.mark.parametrize(
     ("value", "sent"), [(-1, 0.0), (1.0001, 1.0), (math.inf, 1.0), (-math.inf, 0.0), (0.5, 0.5)]
 )
-def test_a_value_outside_is_moved_to_the_nearer_end(value, sent):
-    """What arrives is always 0.0 to 1.0."""
+def test_a_value_outside_is_moved_to_the_nearer_end(value: float, sent: float) -> None:
+    """A sent value is always from 0.0 to 1.0."""
     sink = Sink()
     TaskProgressHandle(sink).send_progress("x", value)
     assert sink.items == [("x", sent)]
@@ -106,32 +110,34 @@ def test_a_value_outside_is_moved_to_the_nearer_end(value, sent):
 @pytest.mark.parametrize(
     ("text", "value", "error", "message"),
     [
-        ("x", math.nan, ValueError, "a progress value is 0.0 to 1.0, not NaN"),
-        ("x", "0.5", TypeError, "a progress value is a number, not str"),
-        ("x", True, TypeError, "a progress value is a number, not bool"),
-        (None, 0.5, TypeError, "a progress text is a str, not NoneType"),
+        ("x", math.nan, ValueError, "a progress value must be from 0.0 to 1.0, not NaN"),
+        ("x", "0.5", TypeError, "a progress value must be a number, not str"),
+        ("x", True, TypeError, "a progress value must be a number, not bool"),
+        (None, 0.5, TypeError, "a progress text must be a str, not NoneType"),
     ],
 )
-def test_progress_that_makes_no_sense_is_refused(text, value, error, message):
-    """The task learns what was wrong; nothing is sent."""
+def test_progress_that_makes_no_sense_is_refused(
+    text: Any, value: Any, error: type[Exception], message: str
+) -> None:
+    """Invalid progress raises an error that says why, and nothing is sent."""
     sink = Sink()
     with pytest.raises(error, match=f"^{message}$"):
         TaskProgressHandle(sink).send_progress(text, value)
     assert sink.items == []
 
 
-def test_a_progress_text_is_bounded_and_can_be_encoded():
-    """It goes to every browser, so it is cut, and what UTF-8 cannot hold is escaped."""
+def test_a_progress_text_is_bounded_and_can_be_encoded() -> None:
+    """A long text is cut, and characters that UTF-8 cannot encode are escaped."""
     sink = Sink()
     handle = TaskProgressHandle(sink)
     handle.send_progress("y" * (MAX_PROGRESS_TEXT + 1), 0)
     handle.send_progress("caf\udce9 é", 0)
     assert sink.items == [("y" * MAX_PROGRESS_TEXT, 0.0), ("caf\\udce9 é", 0.0)]
-    assert printable("é\n") == "é\n"
+    assert escape_surrogates("é\n") == "é\n"
 
 
-def test_a_handle_says_when_to_stop():
-    """Once its sink is closed the task is cancelled."""
+def test_a_handle_says_when_to_stop() -> None:
+    """A task is cancelled as soon as its sink is closed."""
     sink = Sink()
     handle = TaskProgressHandle(sink)
     handle.raise_if_cancelled()
@@ -142,13 +148,13 @@ def test_a_handle_says_when_to_stop():
         handle.raise_if_cancelled()
 
 
-def test_a_tasks_own_except_does_not_swallow_a_cancel():
-    """TaskCancelled is no Exception."""
+def test_a_tasks_own_except_does_not_swallow_a_cancel() -> None:
+    """TaskCancelled is not a subclass of Exception."""
     assert not issubclass(TaskCancelled, Exception)
 
 
-def test_a_model_turns_params_into_arguments():
-    """Defaults are filled in and values converted."""
+def test_a_model_turns_params_into_arguments() -> None:
+    """A params model fills in defaults and converts values."""
     assert Modelled().validate_params({"source": "a", "limit": "3"}) == {
         "source": "a",
         "limit": 3,
@@ -177,8 +183,10 @@ def test_a_model_turns_params_into_arguments():
         ),
     ],
 )
-def test_params_that_do_not_fit_the_model_are_refused(params, details):
-    """The message names what is allowed, the details what is wrong."""
+def test_params_that_do_not_fit_the_model_are_refused(
+    params: dict[str, Any], details: list[dict[str, Any]]
+) -> None:
+    """The message names the allowed params, and the details name the problems."""
     with pytest.raises(BadRequest) as caught:
         Modelled().validate_params(params)
     assert caught.value.message == (
@@ -187,12 +195,18 @@ def test_params_that_do_not_fit_the_model_are_refused(params, details):
     assert caught.value.details == details
 
 
-def test_without_a_model_the_signature_decides():
-    """Names are checked, and values by their annotations, as pydantic does it."""
+def test_without_a_model_the_signature_decides() -> None:
+    """Without a model, names and annotated values are validated."""
     assert Plain().validate_params({"source": 1}) == {"source": 1}
 
     class Annotated(BaseTask):
-        def execute(self, progress_handle, n: int, mode: Literal["a", "b"] = "a", other=None):
+        def execute(  # type: ignore[no-untyped-def,override]  # other has no annotation
+            self,
+            progress_handle: TaskProgressHandle,
+            n: int,
+            mode: Literal["a", "b"] = "a",
+            other=None,
+        ) -> BaseModel:
             raise NotImplementedError
 
     assert Annotated().validate_params({"n": "2", "other": []}) == {"n": 2, "other": []}
@@ -201,37 +215,47 @@ def test_without_a_model_the_signature_decides():
     assert caught.value.message == (
         "Invalid params for annotated; allowed: n (required), mode, other"
     )
+    assert caught.value.details is not None
     assert {tuple(detail["loc"]) for detail in caught.value.details} == {("n",), ("mode",)}
 
 
-def test_annotations_that_pydantic_cannot_check_are_not_checked():
-    """Nor are those whose names only a type checker knows."""
+def test_annotations_that_pydantic_cannot_check_are_not_checked() -> None:
+    """Annotations that pydantic cannot validate, or that cannot be resolved, are ignored."""
 
     class Odd(BaseTask):
-        def execute(self, progress_handle, thing: object.__class__, lock: type(iter([])) = None):
+        def execute(  # type: ignore[override]
+            self,
+            progress_handle: TaskProgressHandle,
+            thing: object.__class__,  # type: ignore[valid-type]
+            lock: type(iter([])) = None,  # type: ignore[valid-type]
+        ) -> BaseModel:
             raise NotImplementedError
 
     class Unknown(BaseTask):
-        def execute(self, progress_handle, thing: NotImported):  # noqa: F821
+        def execute(  # type: ignore[override]
+            self,
+            progress_handle: TaskProgressHandle,
+            thing: NotImported,  # type: ignore[name-defined]  # noqa: F821
+        ) -> BaseModel:
             raise NotImplementedError
 
     assert Odd().validate_params({"thing": int, "lock": 1}) == {"thing": int, "lock": 1}
     assert Unknown().validate_params({"thing": 1}) == {"thing": 1}
 
 
-def test_a_missing_name_is_said():
-    """With what is allowed."""
+def test_a_missing_param() -> None:
+    """A missing param is reported with the allowed params."""
     with pytest.raises(BadRequest) as caught:
         Plain().validate_params({"sauce": 1})
     assert caught.value.message == "Invalid params for plain; allowed: source (required), limit"
     assert caught.value.details == [{"msg": "missing a required argument: 'source'"}]
 
 
-def test_a_task_without_params_takes_none():
-    """The message then says so."""
+def test_a_task_without_params_takes_none() -> None:
+    """A task without params says that none are allowed."""
 
     class Bare(BaseTask):
-        def execute(self, progress_handle):
+        def execute(self, progress_handle: TaskProgressHandle) -> BaseModel:  # type: ignore[override]
             raise NotImplementedError
 
     assert Bare().validate_params({}) == {}
@@ -239,11 +263,11 @@ def test_a_task_without_params_takes_none():
         Bare().validate_params({"x": 1})
 
 
-def test_a_task_may_take_anything():
-    """With ** every name is allowed."""
+def test_a_task_may_take_all_names() -> None:
+    """A task with ``**kwargs`` takes every name."""
 
     class Open(BaseTask):
-        def execute(self, progress_handle, **kwargs):
+        def execute(self, progress_handle: TaskProgressHandle, **kwargs: Any) -> BaseModel:
             raise NotImplementedError
 
     assert Open().validate_params({"x": 1}) == {"x": 1}
@@ -251,7 +275,7 @@ def test_a_task_may_take_anything():
         Open().validate_params({"progress_handle": 1})
 
 
-def test_progress_itself_is_checked():
-    """The schema holds the same bounds."""
+def test_progress_itself_is_checked() -> None:
+    """The schema of progress has the same bounds."""
     with pytest.raises(ValueError, match="less than or equal to 1"):
         TaskProgress(text="x", value=1.5)

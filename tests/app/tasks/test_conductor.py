@@ -1,4 +1,4 @@
-"""TaskConductor: one end for each task, whoever ends it, and a line that can be closed."""
+"""TaskConductor: each task ends once, and the line can be closed."""
 
 from __future__ import annotations
 
@@ -9,23 +9,31 @@ from datetime import UTC, datetime
 import pytest
 
 from app.errors import InvalidOperationException
+from app.tasks.base import BaseTask
 from app.tasks.conductor import TaskConductor
 from app.tasks.run.events import TaskEvents
 from app.tasks.run.line import LineLimits
-from app.tasks.run.outcome import ResultLimits, cancelled, timed_out
+from app.tasks.run.outcome import ResultLimits, TaskOutcome
 from app.tasks.run.record import TaskRecord
 from app.tasks.run.store import StoreLimits, TaskStore
-from tests.app.tasks.task_support import Call, CountingMetrics, Done, Gate, Recorder, ticking
+from tests.app.tasks.task_support import (
+    Call,
+    Done,
+    Gate,
+    RecordingMetrics,
+    RecordingSender,
+    ticking,
+)
 from tests.support.timing import TIME_LIMIT
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Hall:
-    """A conductor with one slot, and what it plays to."""
+class ConductedTasks:
+    """A conductor with one slot, and the parts that it needs."""
 
-    def __init__(self):
-        self.sender, self.metrics = Recorder(), CountingMetrics()
+    def __init__(self) -> None:
+        self.sender, self.metrics = RecordingSender(), RecordingMetrics()
         now, self.numbers = ticking(), itertools.count(1)
         self.store = TaskStore(StoreLimits(), time.monotonic)
         self.conductor = TaskConductor(
@@ -39,48 +47,48 @@ class Hall:
             now=now,
         )
 
-    def take(self, task):
-        """Hand it a task."""
+    def take(self, task: BaseTask) -> TaskRecord:
+        """Pass a task to the conductor."""
         record = TaskRecord(f"t{next(self.numbers)}", task, {}, NOW)
         self.conductor.take(record)
         return record
 
 
-def test_the_next_begins_when_the_last_event_was_sent():
-    """One slot, two tasks: four events in their order, and then it is idle."""
-    hall = Hall()
-    assert hall.conductor.wait_until_idle(0)
+def test_the_next_begins_when_the_last_event_was_sent() -> None:
+    """With one slot, a task begins after the terminal event of the task before."""
+    tasks = ConductedTasks()
+    assert tasks.conductor.wait_until_idle(0)
     for _ in range(2):
-        hall.take(Call(lambda handle: Done()))
-    assert hall.conductor.wait_until_idle(TIME_LIMIT)
-    assert [(event["task_id"], event["event_type"]) for event in hall.sender.sent] == [
+        tasks.take(Call(lambda handle: Done()))
+    assert tasks.conductor.wait_until_idle(TIME_LIMIT)
+    assert [(event["task_id"], event["event_type"]) for event in tasks.sender.sent] == [
         ("t1", "task_started"),
         ("t1", "task_completed"),
         ("t2", "task_started"),
         ("t2", "task_completed"),
     ]
-    assert [record.task_id for record in hall.store.all()] == ["t1", "t2"]
+    assert [record.task_id for record in tasks.store.all()] == ["t1", "t2"]
 
 
-def test_the_first_end_counts():
-    """The second one changes nothing and is told so."""
-    hall = Hall()
-    record = hall.take(Gate())
-    assert hall.conductor.settle(record, timed_out(1.0))
-    assert not hall.conductor.settle(record, cancelled())
-    assert hall.conductor.wait_until_idle(TIME_LIMIT)
-    assert hall.sender.types("t1") == ["task_started", "task_failed"]
-    assert [status for _, status, _ in hall.metrics.finished] == ["failed"]
+def test_the_first_end_counts() -> None:
+    """The second end of a task changes nothing and returns False."""
+    tasks = ConductedTasks()
+    record = tasks.take(Gate())
+    assert tasks.conductor.settle(record, TaskOutcome.timed_out(1.0))
+    assert not tasks.conductor.settle(record, TaskOutcome.cancelled())
+    assert tasks.conductor.wait_until_idle(TIME_LIMIT)
+    assert tasks.sender.types("t1") == ["task_started", "task_failed"]
+    assert [status for _, status, _ in tasks.metrics.finished] == ["failed"]
 
 
-def test_a_closed_line_takes_nothing_more():
-    """It names those who wait; the running one goes on."""
-    hall = Hall()
-    running, waiting = hall.take(Gate()), hall.take(Gate())
-    assert hall.conductor.close_line() == [waiting]
+def test_a_closed_line_takes_nothing_more() -> None:
+    """Closing the line returns the waiting tasks, and the running task goes on."""
+    tasks = ConductedTasks()
+    running, waiting = tasks.take(Gate()), tasks.take(Gate())
+    assert tasks.conductor.close_line() == [waiting]
     with pytest.raises(InvalidOperationException):
-        hall.take(Gate())
+        tasks.take(Gate())
     for record in (waiting, running):
-        hall.conductor.settle(record, cancelled())
-    assert hall.conductor.wait_until_idle(TIME_LIMIT)
-    assert hall.sender.types("t2") == ["task_cancelled"]
+        tasks.conductor.settle(record, TaskOutcome.cancelled())
+    assert tasks.conductor.wait_until_idle(TIME_LIMIT)
+    assert tasks.sender.types("t2") == ["task_cancelled"]

@@ -1,16 +1,19 @@
-"""TaskRegistry: what can be started, and clear words for what cannot be offered."""
+"""TaskRegistry: the offered tasks, and the errors of tasks that cannot be offered."""
 
 from __future__ import annotations
 
 import sys
 import textwrap
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from app.config import InvalidSettings, Settings
 from app.errors import BadRequest
-from app.tasks.base import BaseTask
+from app.tasks.base import BaseTask, TaskProgressHandle
 from app.tasks.builtin.demo_task import DemoTask
 from app.tasks.builtin.digest_tree import DigestTree
 from app.tasks.registry import ENTRY_POINT_GROUP, TaskRegistry
@@ -19,50 +22,54 @@ HERE = __name__
 
 
 class Count(BaseTask):
-    """A task of one's own."""
+    """A task of a user."""
 
     class Nested(BaseTask):
-        """One in a class."""
+        """A task inside a class."""
 
-        def execute(self, progress_handle):
-            """Not called here."""
+        def execute(self, progress_handle: TaskProgressHandle) -> BaseModel:  # type: ignore[override]
+            """Raise an error, because no test calls this."""
             raise NotImplementedError
 
-    def execute(self, progress_handle, *, number=1):
+    def execute(  # type: ignore[override]
+        self, progress_handle: TaskProgressHandle, *, number: int = 1
+    ) -> BaseModel:
         """Not called here."""
         raise NotImplementedError
 
 
 class Demanding(Count):
-    """A task that cannot be made without arguments."""
+    """A task that cannot be constructed without arguments."""
 
-    def __init__(self, need):
+    def __init__(self, need: object) -> None:
         raise NotImplementedError
 
 
 class Unfinished(BaseTask):
-    """A task without execute."""
+    """A task without ``execute``."""
 
 
 class Rival(Count):
-    """A task with a name that is taken."""
+    """A task whose name is used already."""
 
     name = "demo_task"
 
 
-def registry(app_tasks="", root=None, installed=()):
-    """A registry with these settings, and nothing installed."""
+def registry(
+    app_tasks: str = "", root: str | None = None, installed: Iterable[EntryPoint] = ()
+) -> TaskRegistry:
+    """Make a registry with these settings and installed tasks."""
     settings = Settings(_env_file=None, app_tasks=app_tasks, task_files_root=root)
     return TaskRegistry(settings, lambda: installed)
 
 
-def test_the_demonstration_tasks_are_always_offered():
-    """And digest_tree only where it may read something."""
+def test_the_demonstration_tasks_are_always_offered() -> None:
+    """Without a folder, ``digest_tree`` is not offered."""
     assert registry().names == ["demo_task", "failing_task"]
 
 
-def test_digest_tree_is_offered_with_a_folder(tmp_path):
-    """Confined to it."""
+def test_digest_tree_is_offered_with_a_folder(tmp_path: Path) -> None:
+    """With a folder, ``digest_tree`` is offered and confined to it."""
     (tmp_path / "below").mkdir()
     offered = registry(root=str(tmp_path))
     assert offered.names == ["demo_task", "digest_tree", "failing_task"]
@@ -70,37 +77,37 @@ def test_digest_tree_is_offered_with_a_folder(tmp_path):
     assert (type(task), params) == (DigestTree, {"path": "below"})
 
 
-def test_a_folder_that_is_none_is_a_wrong_setting(tmp_path):
-    """Known at start, not at the first task."""
+def test_a_missing_folder_is_an_invalid_setting(tmp_path: Path) -> None:
+    """A missing folder is an invalid setting, and is reported at the start."""
     with pytest.raises(InvalidSettings, match=r"^TASK_FILES_ROOT: '.*/none' is not a directory$"):
         registry(root=str(tmp_path / "none"))
 
 
-def test_own_tasks_are_offered_under_their_names():
-    """Several, with spaces and a trailing comma."""
+def test_the_users_tasks_are_offered() -> None:
+    """APP_TASKS may name several tasks, with spaces and a trailing comma."""
     offered = registry(app_tasks=f" {HERE}:Count , {HERE}:Count.Nested,")
     assert offered.names == ["count", "demo_task", "failing_task", "nested"]
     task, params = offered.create("count", {"number": 2})
     assert (type(task), params) == (Count, {"number": 2})
 
 
-def test_each_start_gets_a_task_of_its_own():
-    """Instances are not shared."""
+def test_each_start_gets_a_task_of_its_own() -> None:
+    """Each start gets a new instance of the task."""
     offered = registry()
     first, second = (offered.create("demo_task", {})[0] for _ in range(2))
     assert type(first) is type(second) is DemoTask
     assert first is not second
 
 
-def test_installed_tasks_are_offered():
-    """By their entry points; one that is named in APP_TASKS too is no conflict."""
+def test_installed_tasks_are_offered() -> None:
+    """An installed task is offered, even if APP_TASKS names the same class."""
     point = EntryPoint("anything", f"{HERE}:Count", ENTRY_POINT_GROUP)
     assert "count" in registry(installed=[point]).names
     assert "count" in registry(app_tasks=f"{HERE}:Count", installed=[point]).names
 
 
-def test_entry_points_are_looked_for():
-    """Without being told otherwise, in what is installed."""
+def test_entry_points_are_read_by_default() -> None:
+    """By default, the entry points of all installed packages are read."""
     assert "demo_task" in TaskRegistry(Settings(_env_file=None)).names
 
 
@@ -115,8 +122,8 @@ def test_entry_points_are_looked_for():
             "cannot be imported: ModuleNotFoundError: No module named 'no'",
         ),
         ("json:NoSuch", "the module has no NoSuch"),
-        ("json:loads", "is no subclass of app.tasks.base.BaseTask"),
-        ("json:JSONDecoder", "is no subclass of app.tasks.base.BaseTask"),
+        ("json:loads", "is not a subclass of app.tasks.base.BaseTask"),
+        ("json:JSONDecoder", "is not a subclass of app.tasks.base.BaseTask"),
         (f"{HERE}:Unfinished", "lacks the method execute"),
         (
             f"{HERE}:Demanding",
@@ -124,8 +131,8 @@ def test_entry_points_are_looked_for():
         ),
     ],
 )
-def test_a_wrong_task_is_one_clear_error(entry, why):
-    """It names the setting, the entry and the reason; so does an entry point's."""
+def test_an_invalid_task_is_one_clear_error(entry: str, why: str) -> None:
+    """An invalid task is one error with the setting, the entry and the reason."""
     with pytest.raises(InvalidSettings) as caught:
         registry(app_tasks=entry)
     assert str(caught.value) == f"APP_TASKS: {entry!r}: {why}"
@@ -134,8 +141,10 @@ def test_a_wrong_task_is_one_clear_error(entry, why):
     assert str(caught.value) == f"entry point mine of group app.tasks: {entry!r}: {why}"
 
 
-def test_a_module_that_raises_is_one_clear_error(tmp_path, monkeypatch):
-    """Whatever it raises while it is imported."""
+def test_a_module_that_raises_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any exception of an import is one error."""
     (tmp_path / "broken_tasks.py").write_text(
         textwrap.dedent(
             """
@@ -151,8 +160,10 @@ def test_a_module_that_raises_is_one_clear_error(tmp_path, monkeypatch):
     )
 
 
-def test_a_module_that_raises_what_cannot_be_shown_is_one_clear_error(tmp_path, monkeypatch):
-    """Not even an exception whose class refuses to say its name becomes a traceback."""
+def test_an_exception_that_hides_its_name_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception that hides its class name is one error, too."""
     text = "from tests.support.hostile_objects import Nameless\nraise Nameless('no licence')\n"
     (tmp_path / "nameless_tasks.py").write_text(text)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
@@ -160,17 +171,17 @@ def test_a_module_that_raises_what_cannot_be_shown_is_one_clear_error(tmp_path, 
         registry(app_tasks="nameless_tasks:Task")
 
 
-def test_a_name_can_be_taken_once():
-    """Two tasks of one name are an error that says where the second came from."""
+def test_a_name_can_be_taken_once() -> None:
+    """Two tasks with the same name are an error that names the second one."""
     with pytest.raises(InvalidSettings) as caught:
         registry(app_tasks=f"{HERE}:Rival")
     assert str(caught.value) == (
-        f"APP_TASKS: {HERE}:Rival: there is a task named demo_task already"
+        f"APP_TASKS: {HERE}:Rival: another task has the name demo_task already"
     )
 
 
-def test_an_unknown_type_is_told_what_is_allowed():
-    """And its own name is not repeated without end."""
+def test_an_unknown_type() -> None:
+    """The error of an unknown name lists the allowed names, and is bounded."""
     with pytest.raises(BadRequest) as caught:
         registry().create("x" * 1000, {})
     assert caught.value.message == (
@@ -178,7 +189,7 @@ def test_an_unknown_type_is_told_what_is_allowed():
     )
 
 
-def test_wrong_params_are_told_what_is_allowed():
-    """The task checks them before it starts."""
+def test_invalid_params() -> None:
+    """Invalid params are refused before the task starts."""
     with pytest.raises(BadRequest, match=r"^Invalid params for demo_task; allowed: steps, delay$"):
         registry().create("demo_task", {"stepz": 1})

@@ -1,4 +1,4 @@
-"""The decoder against the tests' own parser, and what the two must not share."""
+"""``SSEDecoder``, compared with the tests' own parser."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.support.http.test_sse_parser import CASES, Case, cuts
 
 
 def decode(pieces: list[bytes]) -> tuple[list[ServerEvent], SSEDecoder]:
-    """Every event of a stream that arrives in these pieces."""
+    """Decode a stream that arrives in these pieces."""
     decoder = SSEDecoder()
     return [event for piece in pieces for event in decoder.feed(piece)], decoder
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_standard(case: Case) -> None:
-    """Each case of the standard gives the standard's events, however it is cut."""
+    """Each case of the standard gives the standard's events, however the stream is cut."""
     expected = [ServerEvent(e.type, e.data, e.last_event_id) for e in case.events]
     for pieces in cuts(case.stream):
         events, decoder = decode(pieces)
@@ -44,7 +44,7 @@ LINES = st.sampled_from(PIECES + LONGER_PIECES)
 
 @given(st.lists(LINES, max_size=30).map(b"".join), st.integers(0, 200))
 def test_agrees_with_the_parser_of_the_tests(stream: bytes, cut: int) -> None:
-    """Two independent readings of the standard make the same of any bytes."""
+    """Two independent implementations of the standard agree on any bytes."""
     parser = SSEParser(strict=False)
     expected = [
         ServerEvent(e.type, e.data, e.last_event_id)
@@ -59,7 +59,7 @@ def test_agrees_with_the_parser_of_the_tests(stream: bytes, cut: int) -> None:
 
 
 def test_event_is_returned_at_its_last_byte() -> None:
-    """An event comes out with the byte that completes it, also when its line end is a CR."""
+    """An event is returned with its last byte, even if its line end is a CR."""
     decoder = SSEDecoder()
     assert decoder.feed(b"data: a\r") == []
     assert decoder.feed(b"\r") == [ServerEvent("message", "a", "")]
@@ -68,7 +68,7 @@ def test_event_is_returned_at_its_last_byte() -> None:
 
 
 def test_last_id_goes_on() -> None:
-    """A stream that goes on after another one begins with its last id."""
+    """A new stream begins with the last ID of the stream before it."""
     decoder = SSEDecoder(last_id="7")
     assert decoder.feed(b"data: a\n\n") == [ServerEvent("message", "a", "7")]
 
@@ -94,7 +94,7 @@ def test_last_id_goes_on() -> None:
     ],
 )
 def test_retry(text: bytes, milliseconds: int) -> None:
-    """Digits of ASCII and nothing else are a time; a very long one is the longest there is."""
+    """Only ASCII digits are a time, and a very long time is reduced to the longest."""
     assert decode([b"retry: 5\nretry: " + text + b"\n\n"])[1].retry_ms == milliseconds
 
 
@@ -102,14 +102,14 @@ def test_retry(text: bytes, milliseconds: int) -> None:
     "stream", [b"data: 123456789", b"data: 1\ndata: 2\ndata: 3\n", b": 4567890123456"]
 )
 def test_event_beyond_the_limit(stream: bytes) -> None:
-    """What would be held without bound is given up, in a line and over lines."""
+    """An event that exceeds the limit is an error, in one line or in several."""
     decoder = SSEDecoder(limit=14)
     with pytest.raises(EventTooLarge, match="more than 14 bytes"):
         decoder.feed(stream)
 
 
 def test_limit_is_for_one_event() -> None:
-    """Any number of events, comments and other fields passes, each within the limit."""
+    """Any number of events, comments and fields is decoded, each within the limit."""
     decoder = SSEDecoder(limit=14)
     for _ in range(10):
         assert decoder.feed(b"event: a\n: 45678901\ndata: 34567\n\n") == [

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from app.watch.decoder import ServerEvent
-from app.watch.event_lines import Message, human_line, json_line, printable, read_message
+from app.watch.event_lines import Message, escape_unprintable, human_line, json_line, read_message
 
 NOON = time.mktime((2026, 1, 2, 12, 0, 0, 0, 0, -1))
 
 
 def task_event(kind: str, data: Any) -> Message:
-    """A task's event, as the backend sends it."""
+    """Make a message of a task, as the backend sends it."""
     return Message(
         "task_event",
         {
@@ -64,12 +64,12 @@ def task_event(kind: str, data: Any) -> Message:
     ],
 )
 def test_human_line(message: Message, line: str) -> None:
-    """Each kind of event has its line."""
+    """Each kind of event has its own line."""
     assert human_line(message, NOON) == f"12:00:00 {line}"
 
 
 def test_long_data_is_cut_for_people_only() -> None:
-    """A line for people stays short and says what it left out; JSON leaves nothing out."""
+    """A line for people is shortened and says so; a JSON line is complete."""
     message = Message("log", "x" * 1000)
     assert human_line(message, NOON) == (
         f"12:00:00 log        {'x' * 300}... (1000 characters; --json shows all)"
@@ -106,16 +106,16 @@ NASTY = "\x1b[2J\x07\r\n\0\x7f\x9b31m\u202e\u2028\ud800"
     ],
 )
 def test_no_control_characters(message: Message) -> None:
-    """Nothing a server sends can move a cursor, ring a bell or turn text around."""
+    """No data from a server can move the cursor, ring the bell or reverse text."""
     assert human_line(message, NOON).isprintable()
     assert json_line(message, NOON).isprintable()
     assert json_line(message, NOON).isascii()
 
 
-def test_printable() -> None:
-    """What shows stays, what does not is escaped as in Python."""
-    assert printable("naïve 😀") == "naïve 😀"
-    assert printable("a\tb\x1b\u202e\U000e0001") == "a\\tb\\x1b\\u202e\\U000e0001"
+def test_escape_unprintable() -> None:
+    """Printable characters stay; all others are escaped as in Python."""
+    assert escape_unprintable("naïve 😀") == "naïve 😀"
+    assert escape_unprintable("a\tb\x1b\u202e\U000e0001") == "a\\tb\\x1b\\u202e\\U000e0001"
 
 
 @pytest.mark.parametrize(
@@ -132,14 +132,14 @@ def test_printable() -> None:
     ],
 )
 def test_data_is_decoded_if_it_is_json(data: str, expected: Any) -> None:
-    """JSON is decoded; everything that could not be written as JSON again stays text."""
+    """JSON is decoded; data that could not be written as JSON again stays text."""
     message = read_message(ServerEvent("e", data, "7"))
     assert message == Message("e", expected, "7")
     json.loads(json_line(message, NOON))
 
 
 def test_deep_data_can_always_be_shown() -> None:
-    """However deep a document is, it is either decoded and shown, or shown as text."""
+    """A document of any depth is either decoded and shown, or shown as text."""
     for depth in range(1, 1100):
         message = read_message(ServerEvent("e", "[" * depth + "]" * depth, ""))
         assert human_line(message, NOON).startswith("12:00:00 e ")
@@ -147,17 +147,25 @@ def test_deep_data_can_always_be_shown() -> None:
 
 
 def test_envelope_is_unwrapped() -> None:
-    """An event of the envelope dialect is read as the same event of the other one."""
+    """An event of the envelope dialect is read as the same event of the named dialect."""
     wrapped = ServerEvent("message", '{"type":"version","payload":{"version":"1"}}', "")
     assert read_message(wrapped) == Message("version", {"version": "1"})
-    plain = ServerEvent("message", '{"type":"version","payload":1,"more":2}', "")
+    plain = ServerEvent("message", '{"type":"version"}', "")
     assert read_message(plain).name == "message"
     named = ServerEvent("log", '{"type":"version","payload":1}', "")
     assert read_message(named).name == "log"
 
 
+def test_envelope_with_more_keys_is_unwrapped() -> None:
+    """An envelope with more keys than type and payload is unwrapped, too."""
+    data = '{"type":"task_event","payload":{"task_id":"0a1b"},"id":"7"}'
+    message = read_message(ServerEvent("message", data, "7"))
+    assert message == Message("task_event", {"task_id": "0a1b"}, "7")
+    assert message.is_of_task("0a1b")
+
+
 def test_is_of_task() -> None:
-    """A task is found by its id or by the beginning of it, as the lines show it."""
+    """A task is found by its ID or by the beginning of its ID."""
     message = task_event("task_started", {})
     assert message.is_of_task("0a1b2c3d-4e5f")
     assert message.is_of_task("0a1b")

@@ -1,4 +1,4 @@
-"""When a server wants to be asked again."""
+"""The times of ``Retry-After``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOW = 784_111_777.0
     ],
 )
 def test_seconds(value: str, seconds: float) -> None:
-    """Seconds or one of the three forms of a date, within bounds."""
+    """A value is seconds or a date in one of three forms, and the wait is bounded."""
     assert retry_after_seconds({"Retry-After": value}, NOW) == seconds
 
 
@@ -51,18 +51,18 @@ def test_seconds(value: str, seconds: float) -> None:
     ],
 )
 def test_malformed(value: str) -> None:
-    """What is neither says nothing."""
+    """A malformed value is ignored."""
     assert retry_after_seconds({"Retry-After": value}, NOW) is None
 
 
 def test_missing() -> None:
-    """Most answers have none."""
+    """An answer without the header asks for no wait."""
     assert retry_after_seconds({}, NOW) is None
 
 
 @pytest.mark.parametrize("now", [0.0, NOW, 2 * NOW])
 def test_the_servers_own_clock_counts(now: float) -> None:
-    """Where the answer has a date, ours may be as wrong as it likes."""
+    """If the answer has a date, our clock does not matter."""
     headers = {
         "Retry-After": "Sun, 06 Nov 1994 08:50:00 GMT",
         "Date": "Sun, 06 Nov 1994 08:49:30 GMT",

@@ -1,4 +1,4 @@
-"""Each child is waited for by its own id, on any thread's loop."""
+"""Watchers that wait for one child process each, on the loop of any thread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def spawn(script: str) -> int:
 
 @pytest.fixture(params=["pidfd", "looking"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways to learn of an end: by a descriptor, and by looking again and again."""
+    """Learn of a child's end by a descriptor, or by looking again and again."""
     if request.param == "looking":
 
         def no_pidfd(pid: int) -> int:
@@ -41,13 +41,13 @@ def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.usefixtures("_way")
 @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 255", 255), ("kill -9 $$", -9)])
 def test_waiting_lets_others_run(script: str, code: int) -> None:
-    """A greenlet and a native thread each learn how their child ended; the loop goes on."""
+    """A greenlet and a native thread each learn how their child ended, and the loop goes on."""
     turns = 0
 
     def turn() -> None:
         nonlocal turns
         while True:
-            gevent.sleep(0.001)  # one that spins would keep the native thread from running
+            gevent.sleep(0.001)  # without a pause the native thread could not run
             turns += 1
 
     others = gevent.spawn(turn)
@@ -62,23 +62,23 @@ def test_waiting_lets_others_run(script: str, code: int) -> None:
 
 
 def native_status(code: int) -> int:
-    """An exit code as ``os.waitpid`` has it."""
+    """Return an exit code as a wait status of ``os.waitpid``."""
     return -code if code < 0 else code << 8
 
 
 @pytest.mark.usefixtures("_way")
 def test_several_may_watch_one_child() -> None:
-    """Greenlets that wait for the same child all get its status."""
+    """All greenlets that wait for one child get its status."""
     pid = spawn("sleep 0.05; exit 3")
     greenlets = [gevent.spawn(wait_for_child, pid) for _ in range(3)]
-    gevent.sleep(0)  # each of them has looked, and waits
+    gevent.sleep(0)  # each watcher has looked once, and now waits
     gevent.joinall(greenlets, timeout=TIME_LIMIT, raise_error=True)
     assert [greenlet.value for greenlet in greenlets] == [(pid, 3 << 8)] * 3
 
 
 @pytest.mark.usefixtures("_way")
 def test_a_child_that_somebody_else_has_waited_for() -> None:
-    """Its status is unknown: that is no success, and to wait for it is an error."""
+    """A status that other code has taken counts as failure, and waiting for it is an error."""
     pid = spawn("exit 0")
     native_waitpid(pid, 0)
     with pytest.raises(ChildProcessError):
@@ -96,7 +96,7 @@ def test_a_child_that_somebody_else_has_waited_for() -> None:
 
 
 def test_a_watcher_that_is_stopped_calls_nothing() -> None:
-    """Nor does it take the status from whoever waits next."""
+    """A stopped watcher calls nothing and leaves the status to the next one that waits."""
     pid = spawn("exit 4")
     watcher = ChildWatcher(gevent.get_hub().loop, pid)
     watcher.start(lambda: pytest.fail("it was stopped"))
@@ -106,13 +106,13 @@ def test_a_watcher_that_is_stopped_calls_nothing() -> None:
 
 
 def test_any_child_is_refused() -> None:
-    """Whoever waits for any child would take what others wait for."""
+    """A watcher of any child is refused, because it would take the statuses of others."""
     with pytest.raises(NotAllowedHere, match="any child"):
         ChildWatcher(gevent.get_hub().loop, 0)
 
 
 def test_nobody_else_waits_for_all_children() -> None:
-    """gevent's own processes leave the others' statuses where they are, also in its threads."""
+    """gevent's own processes leave the statuses of other children alone, also in threads."""
     pid = spawn("exit 5")
     assert gevent.subprocess.call(["sh", "-c", "exit 6"]) == 6
     assert run_native(lambda: gevent.subprocess.call(["sh", "-c", "exit 7"])) == [7]
@@ -121,7 +121,7 @@ def test_nobody_else_waits_for_all_children() -> None:
 
 
 def test_a_second_call_changes_nothing() -> None:
-    """The loop of this process has the watchers already."""
+    """A second set-up keeps the loop that has the watchers already."""
     hub = gevent.get_hub()
     use_child_watchers()
     assert gevent.get_hub() is hub
@@ -129,7 +129,7 @@ def test_a_second_call_changes_nothing() -> None:
 
 
 def test_a_loop_that_is_there_already_is_replaced() -> None:
-    """Patched first, as ``python -m gevent.monkey`` does it, the process is right afterwards."""
+    """A process that was patched first, as ``python -m gevent.monkey`` does, gets the watchers."""
     script = (
         "from gevent import monkey; monkey.patch_all()\n"
         "import gevent; gevent.sleep(0)\n"

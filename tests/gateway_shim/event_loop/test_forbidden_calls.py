@@ -1,4 +1,4 @@
-"""What would stop the event loop or copy the process."""
+"""Calls that would stop the event loop or copy the process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support.native_threads import run_native
     ],
 )
 def test_no_fork(fork: Callable[[], object]) -> None:
-    """In no thread: the sentence says what to do instead."""
+    """A fork is refused in every thread, with a message that says what to do instead."""
     for run in (fork, lambda: run_native(fork)):
         with pytest.raises(NotAllowedHere, match="with subprocess instead"):
             run()
@@ -39,7 +39,7 @@ def test_no_fork(fork: Callable[[], object]) -> None:
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_no_multiprocessing(method: str, tmp_path: Path) -> None:
-    """Processes, pools, executors and managers are refused before anything was started."""
+    """Processes, pools, executors and managers are refused before anything has started."""
     context: Any = multiprocessing.get_context(method)
     ran = tmp_path / "ran"
 
@@ -60,7 +60,7 @@ def test_no_multiprocessing(method: str, tmp_path: Path) -> None:
 
 
 def test_a_pool_of_threads_is_allowed() -> None:
-    """It is a subclass of the pool of processes, and makes no processes."""
+    """ThreadPool works, although its class is a subclass of the pool of processes."""
     with ThreadPool(2) as pool:
         assert pool.map(str, [1, 2]) == ["1", "2"]
         pool.close()
@@ -68,7 +68,7 @@ def test_a_pool_of_threads_is_allowed() -> None:
 
 
 def test_asyncio_is_for_other_threads(recwarn: pytest.WarningsRecorder) -> None:
-    """In the loop's thread it is refused before a coroutine has run; elsewhere it works."""
+    """asyncio is refused in the loop's thread before a coroutine has run, and works elsewhere."""
     ran: list[str] = []
 
     async def main(where: str) -> str:
@@ -96,7 +96,7 @@ def test_asyncio_is_for_other_threads(recwarn: pytest.WarningsRecorder) -> None:
 
 
 def test_two_threads_use_asyncio_at_once() -> None:
-    """Programs, threads and executors of asyncio work on several native threads."""
+    """asyncio's programs, threads and executors work on several native threads at once."""
 
     async def program(status: int) -> tuple[bytes, int | None, int]:
         process = await asyncio.create_subprocess_exec(

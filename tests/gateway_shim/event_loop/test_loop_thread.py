@@ -1,4 +1,4 @@
-"""Calls of other threads run in the loop's thread."""
+"""Calls from other threads, which run in the loop's thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ native_ident = get_original("_thread", "get_ident")
 
 @pytest.fixture
 def loop_thread() -> Iterator[LoopThread]:
-    """One that serves other threads."""
+    """Start a loop thread that serves other threads."""
     loop_thread = LoopThread()
     loop_thread.start()
     yield loop_thread
@@ -48,7 +48,7 @@ class Counter:
 
 
 def test_calls_of_another_thread_run_in_the_loops(loop_thread: LoopThread) -> None:
-    """Arguments go there, and what the method returned or raised comes back."""
+    """A call runs in the loop's thread, and its result or error comes back to the caller."""
     counter = Counter(loop_thread)
     assert counter.add("here") == 1
     assert run_native(lambda: counter.add("there", pause=True)) == [2]
@@ -58,7 +58,7 @@ def test_calls_of_another_thread_run_in_the_loops(loop_thread: LoopThread) -> No
 
 
 def test_here(loop_thread: LoopThread) -> None:
-    """Only the thread that started it is the loop's."""
+    """Only the thread that called start is the loop's thread."""
     assert loop_thread.here
     assert loop_thread.serves_here
     assert run_native(lambda: (loop_thread.here, loop_thread.serves_here)) == [(False, False)]
@@ -66,7 +66,7 @@ def test_here(loop_thread: LoopThread) -> None:
 
 
 def test_the_order_of_each_thread_holds(loop_thread: LoopThread) -> None:
-    """Three threads and the loop itself, side by side: everybody's calls in their own order."""
+    """The calls of each thread run in order while three threads and the loop call at once."""
     counter = Counter(loop_thread)
 
     def call(name: str) -> None:
@@ -83,7 +83,7 @@ def test_the_order_of_each_thread_holds(loop_thread: LoopThread) -> None:
 
 
 def test_a_call_that_blocks_holds_up_nobody_else(loop_thread: LoopThread) -> None:
-    """While one thread's call waits, another thread's goes through."""
+    """A call goes through while the call of another thread waits."""
     gate = Event()
     [waiting] = begin_native(lambda: loop_thread.run(gate.wait))
     wait_until(lambda: loop_thread._begun, "the call to begin")
@@ -95,7 +95,7 @@ def test_a_call_that_blocks_holds_up_nobody_else(loop_thread: LoopThread) -> Non
 
 
 def test_a_call_may_hop_within_a_hop(loop_thread: LoopThread) -> None:
-    """In the loop's thread a call is direct, however it came there."""
+    """A call that was carried to the loop's thread may make further calls, which are direct."""
     counter = Counter(loop_thread)
     assert run_native(lambda: loop_thread.run(counter.add, 1)) == [1]
 
@@ -104,7 +104,7 @@ def test_a_call_may_hop_within_a_hop(loop_thread: LoopThread) -> None:
 def test_whatever_is_raised_reaches_the_caller_only(
     kind: type[BaseException], loop_thread: LoopThread
 ) -> None:
-    """What would end a process if it escaped in the loop's thread ends only the call."""
+    """An exception that would end the process ends only the call."""
 
     def fail() -> None:
         raise kind
@@ -120,11 +120,11 @@ def test_whatever_is_raised_reaches_the_caller_only(
 
 
 def test_the_end_of_the_loop_ends_the_waiting(loop_thread: LoopThread) -> None:
-    """Calls that wait are given up, later ones refused; the loop's own thread may go on."""
+    """At the end of the loop, waiting and later calls raise; the loop's thread may still call."""
     gate = Event()
     waiting = begin_native(lambda: loop_thread.run(gate.wait))
     wait_until(lambda: loop_thread._begun, "the call to begin")
-    # Begun by nobody yet: the watcher's turn comes only after the stop.
+    # The call has not begun: the watcher's turn comes only after the stop.
     waiting += begin_native(lambda: loop_thread.run(gate.wait))
     native_wait(lambda: bool(loop_thread._calls))
     loop_thread.stop()
@@ -132,7 +132,7 @@ def test_the_end_of_the_loop_ends_the_waiting(loop_thread: LoopThread) -> None:
         with pytest.raises(LoopNotRunning, match="has ended"):
             call.get()
     gate.set()
-    gevent.sleep(0)  # the call that was begun ends, and has nobody to tell
+    gevent.sleep(0)  # the call that has begun ends, and its caller has already got an error
     with pytest.raises(LoopNotRunning):
         run_native(lambda: loop_thread.run(lambda: 7))
     assert loop_thread.run(lambda: 7) == 7
@@ -150,7 +150,7 @@ def native_wait(predicate) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_it_can_be_started_again(loop_thread: LoopThread) -> None:
-    """A second start serves as the first did."""
+    """A second start serves as the first one did."""
     loop_thread.stop()
     loop_thread.start()
     assert run_native(lambda: loop_thread.run(lambda: 7)) == [7]
@@ -159,7 +159,7 @@ def test_it_can_be_started_again(loop_thread: LoopThread) -> None:
 
 
 def test_before_the_start_calls_are_direct() -> None:
-    """Nothing is served yet, so there is nothing to protect, and no loop to wait for."""
+    """Before start, a call runs at once in the calling thread."""
     loop_thread = LoopThread()
     [ident] = run_native(lambda: loop_thread.run(native_ident))
     assert ident != native_ident()

@@ -1,4 +1,4 @@
-"""Subprocess and its siblings on both sides."""
+"""Child processes of greenlets and of native threads."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def on_a_thread(function: Callable[[], Any]) -> Any:
 
 @pytest.fixture(params=[on_a_greenlet, on_a_thread])
 def run(request: pytest.FixtureRequest) -> Callable[[Callable[[], Any]], Any]:
-    """Both kinds of threads."""
+    """Return a function that runs others, in the loop's thread or on a native thread."""
     return request.param  # type: ignore[no-any-return]
 
 
@@ -36,7 +36,7 @@ Run = Callable[[Callable[[], Any]], Any]
 
 
 def test_the_status_and_the_output_are_right(run: Run) -> None:
-    """The functions of subprocess, os.popen and os.waitpid say what a program did."""
+    """subprocess, os.popen and os.waitpid report a program's status and output."""
 
     def use() -> None:
         script = ["sh", "-c", "cat; echo error >&2; exit 3"]
@@ -62,7 +62,7 @@ def test_the_status_and_the_output_are_right(run: Run) -> None:
 
 
 def test_time_limits_and_signals(run: Run) -> None:
-    """A program is stopped when its time is up, or when it is told to end."""
+    """A program ends when its time is up or when it is told to end."""
 
     def use() -> None:
         with pytest.raises(subprocess.TimeoutExpired):
@@ -73,16 +73,16 @@ def test_time_limits_and_signals(run: Run) -> None:
                 program.wait(0.05)
             program.terminate()
         assert program.returncode == -15
-        program.terminate()  # nothing is left to be told
+        program.terminate()  # the program has ended already
 
     run(use)
 
 
 def test_one_class_for_both() -> None:
-    """Whoever asks whether something is a Popen need not know where it was made."""
+    """isinstance recognizes a Popen of either kind."""
 
     class Own(subprocess.Popen[Any]):
-        """A user's subclass: gevent's in any thread, and it works there."""
+        """A user's subclass, which is gevent's kind in any thread and works there."""
 
     def make() -> tuple[bool, bool, int]:
         with subprocess.Popen(["true"]) as plain, Own(["sh", "-c", "exit 3"]) as own:
@@ -96,13 +96,13 @@ def test_one_class_for_both() -> None:
 
 
 def test_large_output_both_ways(run: Run) -> None:
-    """More than pipes hold is read and written at the same time."""
+    """More data than a pipe holds is read and written at the same time."""
     data = b"x" * 1_000_000
     assert run(lambda: subprocess.run(["cat"], input=data, stdout=subprocess.PIPE).stdout) == data
 
 
 def test_many_at_once() -> None:
-    """Threads and greenlets start programs side by side; each gets its own status."""
+    """Threads and greenlets start programs side by side, and each gets its own status."""
 
     def use(first: int) -> list[int]:
         return [subprocess.call(["sh", "-c", f"exit {first + n}"]) for n in range(10)]
@@ -115,7 +115,7 @@ def test_many_at_once() -> None:
 
 
 def test_close_takes_effect_at_once_on_a_thread() -> None:
-    """A thread whose greenlets have run before closes descriptors itself, not some time later."""
+    """A native thread closes a descriptor at once, even after its greenlets have run."""
 
     def use() -> bytes:
         time.sleep(0.001)  # the thread has a hub from now on, whose loop runs only in waits
@@ -130,7 +130,7 @@ def test_close_takes_effect_at_once_on_a_thread() -> None:
 
 
 def test_any_child_is_refused(run: Run) -> None:
-    """Whoever waits for any child would take the exit status that others wait for."""
+    """Waiting for any child is refused, because it would take the statuses of others."""
     for wait in (os.wait, lambda: os.wait3(0), lambda: os.waitpid(-1, os.WNOHANG)):
         with pytest.raises(NotAllowedHere, match="by its process id"):
             run(wait)

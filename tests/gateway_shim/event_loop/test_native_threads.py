@@ -1,4 +1,4 @@
-"""Threads that are started on a native thread."""
+"""Threads that a native thread starts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import _thread
 import concurrent.futures
 import threading
 import time
-from collections.abc import Iterator
 
 import gevent
 import pytest
@@ -19,16 +18,8 @@ from tests.support.timing import TIME_LIMIT, wait_until
 native_ident = get_original("_thread", "get_ident")
 
 
-@pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    """Native threads."""
-    made = ThreadPool(2)
-    yield made
-    made.kill()
-
-
 def test_a_thread_of_the_loop_is_a_greenlet() -> None:
-    """As gevent does it: it runs in the loop's thread."""
+    """A thread that the loop's thread starts runs in the loop's thread."""
     idents: list[int] = []
     thread = threading.Thread(target=lambda: idents.append(native_ident()))
     thread.start()
@@ -37,7 +28,7 @@ def test_a_thread_of_the_loop_is_a_greenlet() -> None:
 
 
 def test_asking_whether_it_lives_lets_it_run() -> None:
-    """A loop that only asks comes to an end, as with gevent alone."""
+    """A loop of calls of is_alive ends, as with gevent alone."""
     thread = threading.Thread(target=gevent.sleep)
     thread.start()
     asked = 0
@@ -47,7 +38,7 @@ def test_asking_whether_it_lives_lets_it_run() -> None:
 
 
 def test_a_thread_of_a_native_thread_outlives_its_starter(pool: ThreadPool) -> None:
-    """It is native: it goes on when the task that has started it is over."""
+    """A thread that a task has started goes on after the task has ended."""
     go_on, idents = threading.Event(), []
 
     def work() -> None:
@@ -71,7 +62,7 @@ def test_a_thread_of_a_native_thread_outlives_its_starter(pool: ThreadPool) -> N
 
 
 def test_it_knows_itself_and_keeps_its_own_values(pool: ThreadPool) -> None:
-    """current_thread, its name and thread-local values are right inside."""
+    """current_thread, the name and thread-local values are right in such a thread."""
     local, found = threading.local(), []
 
     def work() -> None:
@@ -91,7 +82,7 @@ def test_it_knows_itself_and_keeps_its_own_values(pool: ThreadPool) -> None:
 
 
 def test_many_start_and_join_on_both_sides(pool: ThreadPool) -> None:
-    """Each side joins its own threads and those of the other."""
+    """Each side joins its own threads and the threads of the other side."""
     done: list[int] = []
 
     def start_some() -> list[threading.Thread]:
@@ -113,7 +104,7 @@ def test_many_start_and_join_on_both_sides(pool: ThreadPool) -> None:
 
 
 def test_an_executor_that_both_sides_share_does_all_its_work(pool: ThreadPool) -> None:
-    """The worker that a task has started still works when the task is over."""
+    """The worker of a shared executor still works after the task that started it has ended."""
     with concurrent.futures.ThreadPoolExecutor(2) as executor:
         ask = lambda: [executor.submit(pow, 2, n).result(TIME_LIMIT) for n in range(20)]  # noqa: E731
         expected = [2**n for n in range(20)]
@@ -127,7 +118,7 @@ def test_an_executor_that_both_sides_share_does_all_its_work(pool: ThreadPool) -
 def test_an_error_is_reported_and_the_thread_is_over(
     pool: ThreadPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in any Python process: threading.excepthook is told, and join returns."""
+    """An error reaches threading.excepthook, and join returns."""
     told: list[object] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_type))
 
@@ -142,7 +133,7 @@ def test_an_error_is_reported_and_the_thread_is_over(
 
 
 def test_the_low_level_way_is_native_too(pool: ThreadPool) -> None:
-    """_thread.start_new_thread returns what get_ident says in that thread."""
+    """_thread.start_new_thread returns the value of get_ident in the new thread."""
     found: list[tuple[int, int]] = []
 
     def start() -> int:
@@ -159,7 +150,7 @@ def test_the_low_level_way_is_native_too(pool: ThreadPool) -> None:
 
 
 def test_its_event_loop_goes_with_it(pool: ThreadPool) -> None:
-    """A thread that has waited cooperatively leaves no loop, and no descriptor, behind."""
+    """A thread that has waited cooperatively leaves no loop and no descriptor behind."""
     loops: list[object] = []
 
     def start() -> None:

@@ -1,4 +1,4 @@
-"""One call sets all of it up."""
+"""The set-up of a serving process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.native_threads import run_native
 
 
 def test_all_of_it_is_set_up() -> None:
-    """As tests/conftest.py has done for this process; a second time changes nothing."""
+    """One call sets everything up, and a second call changes nothing."""
     prepare_serving_process()
     assert run_native(lambda: subprocess.call(["sh", "-c", "exit 3"])) == [3]
     assert subprocess.call(["sh", "-c", "exit 3"]) == 3

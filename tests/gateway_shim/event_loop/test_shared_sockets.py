@@ -1,4 +1,4 @@
-"""Sockets that one thread after another uses."""
+"""Sockets that are used by one thread after another."""
 
 from __future__ import annotations
 
@@ -21,16 +21,8 @@ native_sleep = get_original("time", "sleep")
 
 
 @pytest.fixture
-def pool() -> Iterator[ThreadPool]:
-    """Native threads."""
-    made = ThreadPool(3)
-    yield made
-    made.kill()
-
-
-@pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Two connected sockets."""
+    """Connect two sockets."""
     one, two = socket.socketpair()
     one.settimeout(TIME_LIMIT)
     two.settimeout(TIME_LIMIT)
@@ -41,7 +33,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_another_thread_reads_and_writes(
     pool: ThreadPool, pair: tuple[socket.socket, socket.socket]
 ) -> None:
-    """A socket of the loop waits in the thread that uses it, and then in the loop again."""
+    """A socket of the loop waits in the thread that uses it, and later in the loop again."""
     one, two = pair
     large = b"x" * 4_000_000
     reading = pool.spawn(one.recv, 10)
@@ -66,7 +58,7 @@ def test_another_thread_reads_and_writes(
 def test_both_directions_at_once(
     pool: ThreadPool, pair: tuple[socket.socket, socket.socket]
 ) -> None:
-    """The loop reads while a thread writes: neither disturbs the other."""
+    """The loop reads from a socket while a thread writes to it."""
     one, two = pair
     large = b"x" * 4_000_000
     reading = gevent.spawn(one.recv, 10)
@@ -82,7 +74,7 @@ def test_both_directions_at_once(
 
 
 def test_time_limits_hold(pool: ThreadPool, pair: tuple[socket.socket, socket.socket]) -> None:
-    """A thread that gets nothing is told so, in either way of waiting."""
+    """A thread that gets nothing in time gets an error, in either way of waiting."""
     one, _ = pair
     one.settimeout(0.01)
     with pytest.raises(TimeoutError):
@@ -94,7 +86,7 @@ def test_time_limits_hold(pool: ThreadPool, pair: tuple[socket.socket, socket.so
 def test_a_thread_closes_what_the_loop_waits_for(
     pool: ThreadPool, pair: tuple[socket.socket, socket.socket]
 ) -> None:
-    """The wait ends at once although nothing else wakes the loop."""
+    """A wait of the loop ends at once when a thread closes the socket."""
     one, _ = pair
     reading = gevent.spawn(one.recv, 1)
     gevent.sleep(0)
@@ -109,7 +101,7 @@ def test_a_thread_closes_what_the_loop_waits_for(
 
 
 def test_the_loop_closes_what_a_thread_has_made(pool: ThreadPool) -> None:
-    """The descriptor is free at once, although the thread's own loop does not run."""
+    """The loop frees the descriptor of a thread's socket at once."""
 
     def make() -> tuple[socket.socket, socket.socket]:
         made = socket.socketpair()
@@ -125,7 +117,7 @@ def test_the_loop_closes_what_a_thread_has_made(pool: ThreadPool) -> None:
 
 
 def test_a_socket_outlives_its_threads_loop(pool: ThreadPool) -> None:
-    """The thread is gone, its loop too; the socket moves to whoever uses it."""
+    """A socket whose thread and loop are gone moves to its next user."""
 
     def make() -> tuple[socket.socket, socket.socket]:
         made = socket.socketpair()
@@ -143,7 +135,7 @@ def test_a_socket_outlives_its_threads_loop(pool: ThreadPool) -> None:
 
 
 def test_a_socket_outlives_one_loop_of_its_thread(pool: ThreadPool) -> None:
-    """The thread has a new loop, or another thread has got its identity."""
+    """A socket moves to a new loop of its thread, and to a later thread with the same id."""
 
     def make() -> bytes:
         one, two = socket.socketpair()
@@ -161,13 +153,13 @@ def test_a_socket_outlives_one_loop_of_its_thread(pool: ThreadPool) -> None:
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with the path, and keeps the connection."""
+    """A request handler that answers with the path and keeps the connection."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # head and body in one packet: two would wait for each other
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Answer with the path."""
         body = self.path.encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -175,19 +167,19 @@ class Echo(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Server(ThreadingHTTPServer):
-    """Does not ask a name server for its own name, which may take seconds."""
+    """A server that does not ask a name server for its own name, which may take seconds."""
 
     def server_bind(self) -> None:
-        """Bind."""
+        """Bind without looking up the server's name."""
         TCPServer.server_bind(self)
 
 
 def test_a_session_of_requests_serves_both_sides(pool: ThreadPool) -> None:
-    """Its pool hands the connection of one thread to another; every answer is the right one."""
+    """Both sides share a session of requests, and each gets the right answers."""
     server = Server(("127.0.0.1", 0), Echo)
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     serving.start()

@@ -1,4 +1,4 @@
-"""What the kernel is told about clients, and what it says of them."""
+"""TCP options of listening sockets, and the state of connections."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 import pytest
 
 from gateway_shim.event_loop.tcp import detect_dead_peers, peer_has_left
-from tests.gateway_shim.streams.rig import SocketClient, tcp_pair
+from tests.gateway_shim.sockets import SocketClient, tcp_pair
 from tests.support.timing import wait_until
 
 TCP = socket.IPPROTO_TCP
 
 
 def options(sock: socket.socket) -> tuple[int, int, int, int, int]:
-    """Keep-alive: whether, after how long idle, how often, how many times; user time-out in ms."""
+    """Return SO_KEEPALIVE, idle time, interval and count of probes, and user timeout in ms."""
     return (
         sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
         sock.getsockopt(TCP, socket.TCP_KEEPIDLE),
@@ -34,7 +34,7 @@ def options(sock: socket.socket) -> tuple[int, int, int, int, int]:
     ],
 )
 def test_accepted_sockets_have_them(seconds: float, expected: tuple[int, ...]) -> None:
-    """What is set on the listener holds for every connection that it accepts."""
+    """The options of a listener hold for every connection that it accepts."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         detect_dead_peers(listener, seconds)
         with socket.create_connection(listener.getsockname()):
@@ -46,7 +46,7 @@ def test_accepted_sockets_have_them(seconds: float, expected: tuple[int, ...]) -
 
 
 def test_not_tcp() -> None:
-    """A Unix socket is left as it is."""
+    """The options of a Unix socket stay as they are."""
     with socket.socket(socket.AF_UNIX) as listener:
         detect_dead_peers(listener, 30)
         assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
@@ -54,7 +54,7 @@ def test_not_tcp() -> None:
 
 @pytest.mark.parametrize("leave", [SocketClient.close, SocketClient.reset])
 def test_peer_has_left(leave: Callable[[SocketClient], None]) -> None:
-    """It is seen behind bytes that nobody has read, whichever way the peer leaves."""
+    """The end of a peer is seen behind unread bytes, in whichever way the peer leaves."""
     client, server = tcp_pair()
     with server:
         peer = SocketClient(client)
@@ -65,7 +65,7 @@ def test_peer_has_left(leave: Callable[[SocketClient], None]) -> None:
 
 
 def test_peer_of_another_socket() -> None:
-    """The kernel does not say it of a Unix socket."""
+    """The kernel does not report the end of a Unix socket's peer."""
     ours, theirs = socket.socketpair()
     with ours, theirs, pytest.raises(OSError, match="not supported"):
         peer_has_left(ours)

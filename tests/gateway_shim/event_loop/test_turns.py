@@ -1,4 +1,4 @@
-"""Letting others run."""
+"""Long work that lets others run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ block = monkey.get_original("time", "sleep")
 
 
 def test_a_socket_is_looked_at_in_every_turn() -> None:
-    """A greenlet that waits for a byte has it after a turn or two, not after fifty."""
+    """A greenlet that waits for a byte has it after one or two turns, not after fifty."""
     reader, writer = socket.socketpair()
     with reader, writer:
         got = gevent.spawn(reader.recv, 1)
@@ -28,7 +28,7 @@ def test_a_socket_is_looked_at_in_every_turn() -> None:
 
 
 def test_others_have_their_turn() -> None:
-    """Whoever is ready runs before it returns."""
+    """Ready greenlets run before let_others_run returns."""
     order: list[str] = []
     other = gevent.spawn(order.append, "other")
     let_others_run()
@@ -38,7 +38,7 @@ def test_others_have_their_turn() -> None:
 
 
 def test_others_have_their_turn_however_long_the_list_was() -> None:
-    """It holds also where gevent, 5 ms into its list of the ready, leaves the rest for later.
+    """Ready greenlets run even if gevent leaves part of its list for the next round.
 
     It looks at the time after every fiftieth of the list, so each place around that is tried.
     """
@@ -53,7 +53,7 @@ def test_others_have_their_turn_however_long_the_list_was() -> None:
 
 
 def test_nobody_else_runs_before_the_slice_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then others run once, and a new slice begins.
+    """Others run once when the slice is used up, and then a new slice begins.
 
     The slice is a minute at first: a busy machine may take a real one away before the first look.
     """
@@ -71,7 +71,7 @@ def test_nobody_else_runs_before_the_slice_is_used_up(monkeypatch: pytest.Monkey
 
 
 def test_long_work_shares_one_slice() -> None:
-    """However many work without pause, a socket is looked at after one slice and one step.
+    """A socket is polled after one slice and one step, however many greenlets work.
 
     Counted in steps of work, the time of which the machine cannot change: each lasts a slice.
     """
@@ -101,7 +101,7 @@ def test_long_work_shares_one_slice() -> None:
 
 
 def test_long_work_takes_turns() -> None:
-    """Nobody has a second slice before all who wait have had theirs."""
+    """A greenlet gets its second slice only after all others in the line have had one."""
     steps: list[int] = []
 
     def work(name: int) -> None:
@@ -116,7 +116,7 @@ def test_long_work_takes_turns() -> None:
 
 
 def test_short_steps_share_a_slice() -> None:
-    """A round resumes as many of those who wait as the slice is enough for."""
+    """A round resumes as many waiting greenlets as fit into the slice."""
     order: list[int] = []
 
     def work(name: int) -> None:
@@ -130,8 +130,8 @@ def test_short_steps_share_a_slice() -> None:
     assert order == list(range(20))
 
 
-def test_whoever_is_killed_in_the_line_leaves_it() -> None:
-    """The others behind have their turn, and nothing stays behind."""
+def test_a_greenlet_killed_in_the_line_leaves_it() -> None:
+    """A greenlet that is killed in the line leaves it, and those behind get their turn."""
     order: list[int] = []
 
     def work(name: int) -> None:
@@ -147,7 +147,7 @@ def test_whoever_is_killed_in_the_line_leaves_it() -> None:
 
 
 def test_the_hub_cannot_let_others_run() -> None:
-    """What is called in the hub must not switch; asking for it there changes nothing."""
+    """In the hub, asking to let others run changes nothing, because the hub cannot switch."""
     done: list[str] = []
 
     def callback() -> None:

@@ -1,4 +1,4 @@
-"""What the kit's tests share: the shim as a command, and a stage with one that runs."""
+"""Fixtures of the kit's tests: the shim as a command, and a player on a running shim."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_shim.parity.play.stage import Stage
+from gateway_shim.parity.play.player import Player
 from gateway_shim.parity.play.targets import Command
 from gateway_shim.parity.scenario import Process
 
@@ -17,20 +17,20 @@ PATIENCE = 2.0
 
 
 def command(module: str, *arguments: str, dialect: str = "named") -> Command:
-    """A Python module of this project as a gateway's command, with little patience."""
+    """Return a Python module of this project as a gateway's command, with little patience."""
     words = " ".join((f"'{sys.executable}'", "-m", module, *arguments))
     environment = (("PYTHONPATH", str(ROOT)), ("SSE_DIALECT", dialect))
-    return Command(words, environment, stages_at_once=1, patience=PATIENCE)
+    return Command(words, environment, players_at_once=1, patience=PATIENCE)
 
 
 @pytest.fixture(scope="session")
 def shim() -> Command:
-    """The shim, to be started."""
+    """Provide the shim as a command."""
     return command("gateway_shim")
 
 
 @pytest.fixture(scope="session")
-def running_shim(shim: Command) -> Iterator[Stage]:
-    """A stage whose gateway is the shim."""
-    with shim.stage(Process()) as stage:
-        yield stage
+def running_shim(shim: Command) -> Iterator[Player]:
+    """Provide a player whose gateway is the shim."""
+    with shim.player(Process()) as player:
+        yield player

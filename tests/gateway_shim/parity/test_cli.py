@@ -1,4 +1,4 @@
-"""The command: exit statuses, messages, and nothing left behind. In an unpatched process."""
+"""The command, in a process that gevent has not patched: exit statuses, messages, cleanup."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _parity(*arguments: str) -> subprocess.CompletedProcess[str]:
     ("dialect", "name"), [("named", "node-2025-11"), ("envelope", "node-2026-05")]
 )
 def test_the_shim_differs_only_as_expected(dialect: str, name: str, tmp_path: Path) -> None:
-    """Every scenario, in both dialects, with every divergence; the exit status is 0."""
+    """Every scenario in both dialects is the same or diverges as expected; the exit status is 0."""
     junit = tmp_path / "junit.xml"
     only_envelope = 6
     numbers = ", ".join(
@@ -58,7 +58,7 @@ def test_the_shim_differs_only_as_expected(dialect: str, name: str, tmp_path: Pa
 
 @pytest.mark.slow
 def test_a_fault_is_exit_status_1_with_a_readable_difference() -> None:
-    """What was expected and what came, below each other."""
+    """The report shows the expected value and the actual value one below the other."""
     done = _parity("run", "--command", f"{_MUTANT} wrong_error_code", "--only", "send_close")
     assert done.returncode == 1
     assert "send_close  different" in done.stdout
@@ -70,7 +70,7 @@ def test_a_fault_is_exit_status_1_with_a_readable_difference() -> None:
 
 @pytest.mark.slow
 def test_two_gateways_are_compared() -> None:
-    """The same ones agree; a faulty one does not."""
+    """Two equal gateways agree, and a faulty gateway differs."""
     same = _parity("diff", "--a", _SHIM, "--b", _SHIM, "--only", "send_events/*", "-v")
     assert (same.returncode, "send_events/named " in same.stdout) == (0, True), same.stderr
     assert "21 scenarios: 21 same, 0 expected divergence, 0 different" in same.stdout
@@ -83,10 +83,10 @@ def test_two_gateways_are_compared() -> None:
 
 @pytest.mark.slow
 def test_a_recording_can_be_made_and_used(tmp_path: Path) -> None:
-    """The gateway it was made of is the same as it."""
+    """A gateway is the same as its own recording."""
     out = tmp_path / "mine.json"
     done = _parity("record", "--command", _SHIM, "--out", str(out), "--only", "connect_o*")
-    assert (done.returncode, done.stdout) == (0, f"1 scenarios recorded in {out}\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"1 scenario recorded in {out}\n"), done.stderr
     assert list(json.loads(out.read_text())) == ["connect_ok"]
     again = _parity("run", "--command", _SHIM, "--against", str(out), "--only", "connect_[of]*")
     assert again.returncode == 0
@@ -103,7 +103,7 @@ def test_fuzzing_prints_what_can_be_replayed() -> None:
     done = _parity("fuzz", "--a", _SHIM, "--b", mutant, "--replay", case)
     assert (done.returncode, done.stderr) == (1, "")
     assert f"--replay {shlex.quote(case)}" in done.stdout
-    assert "1 cases, seed 1: 0 same, 1 different; " in done.stdout
+    assert "1 case, seed 1: 0 same, 1 different; " in done.stdout
     same = _parity("fuzz", "--a", _SHIM, "--b", _SHIM, "--cases", "5", "--seed", "4")
     assert (same.returncode, "5 cases, seed 4: 5 same, 0 different; " in same.stdout) == (0, True)
 
@@ -115,33 +115,33 @@ def test_fuzzing_prints_what_can_be_replayed() -> None:
         (["run", "--command", "x", "--url", "y"], "give either --command or --url"),
         (["run", "--command", "no-such-command"], "the command does not start"),
         (["run", "--command", "false"], "the gateway ended (exit status 1) before it was ready"),
-        (["run", "--command", "x", "--against", "nowhere"], "no recording nowhere"),
-        (["run", "--command", "x", "--only", "nothing"], "no scenario is called nothing"),
-        (["run", "--url", "ftp://x"], "http://host:port is expected"),
+        (["run", "--command", "x", "--against", "nowhere"], "there is no recording nowhere"),
+        (["run", "--command", "x", "--only", "nothing"], "--only nothing matches no scenario"),
+        (["run", "--url", "ftp://x"], "give http://host:port"),
         (["fuzz", "--a", "x", "--b", "y", "--replay", "{"], "--replay: "),
         (["fuzz", "--a", "no-such-command", "--b", "y"], "the command does not start"),
         (["diff", "--a", "no-such-command", "--b", "no-such-command"], "does not start"),
         (["record", "--command", "no-such-command", "--out", "x"], "does not start"),
     ],
 )
-def test_what_cannot_be_run_is_exit_status_2(arguments: list[str], message: str) -> None:
-    """With a sentence and no traceback."""
+def test_an_impossible_run_is_exit_status_2(arguments: list[str], message: str) -> None:
+    """A run that is impossible ends with a message and without a traceback."""
     done = CliRunner().invoke(parity, arguments)
     assert (done.exit_code, message in done.output) == (2, True), done.output
     assert "Traceback" not in done.output
 
 
 def test_a_file_that_cannot_be_written_is_exit_status_2(tmp_path: Path) -> None:
-    """Said after the run."""
+    """A file that cannot be written is reported after the run."""
     out = str(tmp_path / "no" / "file.json")
     done = _parity("record", "--command", _SHIM, "--out", out, "--only", "close_only")
-    assert (done.returncode, "cannot be written" in done.stderr) == (2, True)
+    assert (done.returncode, "cannot write" in done.stderr) == (2, True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_run_leaves_nothing(sent: signal.Signals, tmp_path: Path) -> None:
-    """No gateway and no file, whichever way it was interrupted."""
+    """A run that is interrupted by either signal leaves no gateway and no file."""
     environment = {**_ENVIRONMENT, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "gateway_shim.parity", "run", "--command", _SHIM]
     with subprocess.Popen(
@@ -162,5 +162,5 @@ def test_an_interrupted_run_leaves_nothing(sent: signal.Signals, tmp_path: Path)
             if mine in entry.read_bytes():
                 left.append(entry)
         except OSError:
-            continue  # gone, or somebody else's
+            continue  # the process has ended, or belongs to another user
     assert left == []

@@ -1,4 +1,4 @@
-"""Ports that nobody else is given."""
+"""Ports: each is free and is given out once."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.support.processes.server import ROOT
 from tests.support.timing import TIME_LIMIT
 
 FIRST = 31_000
-"""The first of the only two blocks of ports that these tests use."""
+"""The first port of the only two blocks that these tests use."""
 
 NAMES = f"sse-monolith-test-{os.getpid()}"
-"""What their holders are called: no other process takes these blocks under these names."""
+"""The name of the blocks' holders; no other process takes blocks under this name."""
 
 TAKER = f"""
 import sys
@@ -33,7 +33,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def two_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """There are only two hundred ports, and this process has none of them yet."""
+    """Limit this process to two hundred ports, of which it has none yet."""
     monkeypatch.setattr(ports, "_BLOCKS", range(FIRST, FIRST + 200, 100))
     monkeypatch.setattr(ports, "_NAMES", NAMES)
     own = ports._Ports()
@@ -43,22 +43,22 @@ def two_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def give_back(taken: ports._Ports) -> None:
-    """Let others have the ports, as at the end of the process."""
+    """Release the ports for other processes, as the end of the process does."""
     for holder in taken._holders:
         os.close(holder)
     let_others_run()  # gevent closes a descriptor once the event loop has forgotten it
 
 
 def test_ports_are_free_and_never_the_same() -> None:
-    """None is given out twice, and none is from the range of outgoing connections."""
+    """No port is given out twice or is in the range of outgoing connections."""
     found = [free_port() for _ in range(150)]
     assert len(set(found)) == 150
     assert all(ports._is_free(port) and port < 32768 for port in found)
 
 
 @pytest.mark.usefixtures("two_blocks")
-def test_a_port_in_use_is_passed_over() -> None:
-    """A server of somebody else that listens in our block."""
+def test_a_port_in_use_is_skipped() -> None:
+    """A port of our block on which another server listens is skipped."""
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind(("127.0.0.1", FIRST + 50))
@@ -69,7 +69,7 @@ def test_a_port_in_use_is_passed_over() -> None:
 
 @pytest.mark.usefixtures("two_blocks")
 def test_processes_side_by_side_get_different_ports() -> None:
-    """Each has a block; a third has to wait until one of them ends, however it ends."""
+    """Two processes have different blocks, and a third gets a block when one of them ends."""
     command = [sys.executable, "-c", TAKER]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -89,7 +89,7 @@ def test_processes_side_by_side_get_different_ports() -> None:
 
 @pytest.mark.usefixtures("two_blocks")
 def test_a_forked_child_has_ports_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has inherited its parent's block, which it must not use."""
+    """A forked child does not use the block of its parent."""
     before = free_port()
-    monkeypatch.setattr(ports.os, "getpid", lambda: 0)
+    monkeypatch.setattr("gateway_shim.parity.ports.os.getpid", lambda: 0)
     assert free_port() // 100 != before // 100

@@ -6,8 +6,8 @@ from gateway_shim.parity.replay import steps_from_json, steps_to_json
 from gateway_shim.parity.steps import Interrupt, ListensOn
 
 
-def test_they_are_written_and_read_back() -> None:
-    """Nothing is lost on the way, and what is at its default is left out."""
+def test_steps_are_written_and_read_back() -> None:
+    """Steps survive the JSON form, which leaves out fields at their default."""
     steps = (
         Interrupt("SIGTERM", "port", 0.1),
         ListensOn(("127.0.0.1", "::1")),

@@ -1,4 +1,4 @@
-"""Steps as JSON text, which a replayed case is written in."""
+"""Steps as JSON text, the form of a replayed case."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from gateway_shim.parity.scenarios import SCENARIOS
 from gateway_shim.parity.steps import Open, Send
 
 
-def test_what_is_at_its_default_is_left_out() -> None:
-    """A case stays short enough to be typed."""
+def test_fields_at_their_default_are_left_out() -> None:
+    """The text has no fields at their default, so a case is short enough to type."""
     reply = Reply(403, sends=({"token": "$T"},), fate=Fate.HOLD)
     text = steps_to_json([Open(headers=(("A", "b"),), reply=reply), Send({"x": 1}, stream="b")])
     assert json.loads(text) == [
@@ -32,7 +32,7 @@ def test_what_is_at_its_default_is_left_out() -> None:
 
 
 def test_every_scenario_can_be_written_and_read_back() -> None:
-    """No step loses anything on the way."""
+    """No step of any scenario loses anything."""
     for scenario in SCENARIOS:
         assert steps_from_json(steps_to_json(scenario.steps)) == scenario.steps
 
@@ -41,16 +41,16 @@ def test_every_scenario_can_be_written_and_read_back() -> None:
     ("text", "message"),
     [
         ("{", "Expecting"),
-        ("{}", "a list of steps"),
-        ('[{"do":"Fly"}]', "no such step"),
-        ("[5]", "no such step"),
+        ("{}", "expected a list of steps"),
+        ('[{"do":"Fly"}]', "unknown step"),
+        ("[5]", "unknown step"),
         ('[{"do":"Send"}]', "step Send: .*body"),
         ('[{"do":"Fence","x":1}]', "step Fence: .*x"),
-        ('[{"do":"Open","reply":{"raw":[1]}}]', r"step Open: a text or \[text, count\]"),
+        ('[{"do":"Open","reply":{"raw":[1]}}]', r"step Open: expected a text or \[text, count\]"),
         ('[{"do":"Open","reply":5}]', "step Open: "),
     ],
 )
-def test_what_is_no_step_is_refused(text: str, message: str) -> None:
-    """With a ValueError that says what is wrong."""
+def test_an_invalid_step_is_refused(text: str, message: str) -> None:
+    """Anything that is not a list of steps raises a ValueError that names the mistake."""
     with pytest.raises(ValueError, match=message):
         steps_from_json(text)

@@ -1,4 +1,4 @@
-"""A backend's answers as data: raw bytes, those that follow, and the forms they are written in."""
+"""A backend's answers as data: raw bytes, chains of answers, and their written forms."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _REDIRECT = Reply(raw="HTTP/1.1 307 M\r\nLocation: /l\r\n\r\n")
 
 
 def test_pieces_are_put_together_as_latin_1() -> None:
-    """A pair is its text, so many times."""
+    """A pair stands for its text, repeated."""
     assert raw_bytes(("HTTP/1.1 403 ", ("p\xe9", 3), "\r\n")) == b"HTTP/1.1 403 p\xe9p\xe9p\xe9\r\n"
     assert raw_bytes("\xff\0") == b"\xff\0"
 
 
-def test_a_chain_repeats_and_goes_on() -> None:
-    """Each answer so many times, then those that follow it."""
+def test_a_chain_repeats_its_answers_in_order() -> None:
+    """A chain has each answer as often as it says, then the answers that follow."""
     last = Reply(403)
     twice = Reply(raw="x", times=2, then=(last,))
     assert twice.chain() == (twice, twice, last)
@@ -34,7 +34,7 @@ def test_a_chain_repeats_and_goes_on() -> None:
 
 
 def test_a_recording_keeps_the_bytes_and_what_is_unusual() -> None:
-    """For each answer of the chain one object."""
+    """A recording has one object for each answer of the chain, without fields at their default."""
     reply = Reply(raw=("a", ("b", 9)), after=After.CLOSE, then=(_REDIRECT,))
     assert raw_data(reply) == [
         {"bytes": ("a", ("b", 9)), "after": "close"},
@@ -57,21 +57,21 @@ def test_a_recording_keeps_the_bytes_and_what_is_unusual() -> None:
     ],
 )
 def test_the_json_form_is_read(data: dict[str, Any], reply: Reply) -> None:
-    """What is not there is at its default."""
+    """A missing field has its default."""
     assert reply_from_data(data) == reply
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"colour": 1}, "a reply has no colour"),
+        ({"color": 1}, "unknown fields of a reply: color"),
         ({"fate": "lost"}, "lost"),
         ({"after": "x"}, "'x' is not a valid After"),
-        ({"raw": [5]}, r"a text or \[text, count\] is expected, not 5"),
-        ({"raw": [["a", "b"]]}, r"a text or \[text, count\] is expected"),
+        ({"raw": [5]}, r"expected a text or \[text, count\], not 5"),
+        ({"raw": [["a", "b"]]}, r"expected a text or \[text, count\]"),
     ],
 )
-def test_what_is_no_reply_is_refused(data: dict[str, Any], message: str) -> None:
-    """With a sentence that says what is wrong."""
+def test_an_invalid_reply_is_refused(data: dict[str, Any], message: str) -> None:
+    """Anything that is not a reply raises a ValueError that names the mistake."""
     with pytest.raises(ValueError, match=message):
         reply_from_data(data)

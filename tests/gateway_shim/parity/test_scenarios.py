@@ -1,4 +1,4 @@
-"""The scenarios as a whole: nothing that was recorded is missing, nothing is there twice."""
+"""All scenarios together: every recorded entry has one, and no scenario occurs twice."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from gateway_shim.parity.judge.recording import load
 from gateway_shim.parity.scenarios import SCENARIOS
 
 
-def test_no_scenario_is_there_twice() -> None:
-    """An id names one scenario."""
+def test_no_scenario_occurs_twice() -> None:
+    """Each id belongs to one scenario."""
     assert [name for name, count in Counter(s.id for s in SCENARIOS).items() if count > 1] == []
 
 
@@ -23,8 +23,8 @@ def test_scenarios_and_recordings_cover_each_other(name: str) -> None:
 
 
 @pytest.mark.parametrize("number", divergences.DIVERGENCES)
-def test_every_divergence_has_a_scenario_of_its_own(number: int) -> None:
-    """Named after it, and excused by that number where it is excused."""
+def test_every_divergence_has_its_own_scenarios(number: int) -> None:
+    """Each divergence has scenarios named after it, which only this number excuses."""
     own = [s.id for s in SCENARIOS if s.name == f"divergence_{number}"]
     recorded = load("node-2026-05").entries
     numbers = {

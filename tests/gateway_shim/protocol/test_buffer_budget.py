@@ -1,14 +1,13 @@
-"""What is in memory counts, and once."""
+"""The budget counts the bytes that are in memory, each object once."""
 
 from __future__ import annotations
 
 from gateway_shim.protocol.buffer_budget import UNLIMITED, BufferBudget
-from gateway_shim.protocol.event_stream import frame
-from gateway_shim.protocol.lifecycle import Outbox, Stream
+from gateway_shim.protocol.outbox import Outbox
 
 
 def test_a_piece_counts_once() -> None:
-    """Bytes that several hold, whole or in part, count until the last one lets go."""
+    """Bytes that several streams hold, whole or in part, count until the last one releases them."""
     budget = BufferBudget(10)
     data = b"0123456789"
     budget.hold(data)
@@ -25,7 +24,7 @@ def test_a_piece_counts_once() -> None:
 
 
 def test_outboxes_share_a_budget() -> None:
-    """What waits is counted for each client, what is in memory once; cleared, it is neither."""
+    """Waiting bytes count for each client, bytes in memory once, and cleared bytes not at all."""
     budget = BufferBudget(1000)
     data = b"x" * 600
     outboxes = [Outbox(1000, budget) for _ in range(3)]
@@ -41,8 +40,8 @@ def test_outboxes_share_a_budget() -> None:
     assert (budget.size, budget.waiting) == (0, 0)
 
 
-def test_joined_pieces_count_as_what_they_are_now() -> None:
-    """Small pieces that are joined for a write are other bytes than before."""
+def test_joined_pieces_count_as_new_bytes() -> None:
+    """Small pieces that are joined for a write become a new object, which counts instead."""
     budget = BufferBudget(1000)
     shared = b"s" * 50
     outboxes = [Outbox(1000, budget) for _ in range(2)]
@@ -56,29 +55,8 @@ def test_joined_pieces_count_as_what_they_are_now() -> None:
     assert (budget.size, budget.waiting, budget._holders) == (0, 0, {})
 
 
-def test_what_a_connecting_stream_keeps_counts() -> None:
-    """Events that came before the backend's answer are in memory, too."""
-    budget = BufferBudget(1000)
-    stream = Stream("t", b"r", chunked=False, limit=100, budget=budget)
-    stream.hold(frame(b"0123"), close=False)
-    stream.hold(frame(b"45"), close=True)
-    assert (budget.size, budget.waiting, stream.held_bytes) == (6, 0, 6)
-    assert stream.take_held() == [b"0123", b"45"]
-    assert (budget.size, stream.held_bytes, stream.overflowed) == (0, 0, False)
-
-
-def test_what_is_kept_can_be_dropped() -> None:
-    """The stream is then one that has to end once it opens."""
-    budget = BufferBudget(1000)
-    stream = Stream("t", b"r", chunked=False, limit=100, budget=budget)
-    stream.hold(frame(b"0123"), close=False)
-    stream.drop_held()
-    assert (budget.size, stream.held_bytes, stream.overflowed) == (0, 0, True)
-    assert stream.take_held() == []
-
-
 def test_unlimited() -> None:
-    """Without a budget nothing is counted."""
+    """The budget without a limit counts nothing."""
     UNLIMITED.hold(b"x")
     UNLIMITED.release(b"y")
     assert (UNLIMITED.size, UNLIMITED.exceeded, UNLIMITED._holders) == (0, False, {})

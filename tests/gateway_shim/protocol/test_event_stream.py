@@ -1,4 +1,4 @@
-"""What a browser reads, byte for byte."""
+"""The bytes that a browser reads."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway_shim.protocol import event_stream as wire
-from gateway_shim.protocol.event_stream import Dialect, Event, Frame
+from gateway_shim.protocol.event_stream import BodyFraming, Dialect, Event, Frame
 from tests.support.http.sse_parser import SSEEvent, SSEParser, parse
 
 NAMED, ENVELOPE = Dialect.NAMED, Dialect.ENVELOPE
 
-# The data and names of the recordings' send_events, with our divergences 3 and 6, and more.
+# The data and names of the recordings' send_events, those of divergences 3 and 6, and more.
 NAMED_CASES = [
     (Event("version", '{"version":"1.2.3"}'), b'event: version\ndata: {"version":"1.2.3"}\n\n'),
     (Event(None, "hello"), b"data: hello\n\n"),
@@ -102,7 +102,7 @@ def test_envelope(event: Event, expected: bytes) -> None:
 
 @pytest.mark.parametrize("char", ["\u2028", "\u2029", "\x85", "\v", "\f", "\x1c", "\x1d", "\x1e"])
 def test_only_the_standards_line_ends_split_data(char: str) -> None:
-    """What str.splitlines() calls a line end, but no browser, stays inside its line."""
+    """Characters that end a line for str.splitlines(), but not for browsers, stay in their line."""
     assert wire.encode(Event(None, f"a{char}b"), NAMED) == f"data: a{char}b\n\n".encode()
 
 
@@ -118,7 +118,7 @@ def test_only_the_standards_line_ends_split_data(char: str) -> None:
     ],
 )
 def test_surrogates(text: str, expected: bytes) -> None:
-    """A surrogate that stands alone becomes U+FFFD, a pair its character, the rest stays."""
+    """A surrogate without its pair becomes U+FFFD, a pair becomes its character."""
     assert wire.encode(Event(None, text), NAMED) == b"data: " + expected + b"\n\n"
     assert wire.encode(Event("n" + text, ""), NAMED) == b"event: n" + expected + b"\ndata: \n\n"
 
@@ -126,7 +126,7 @@ def test_surrogates(text: str, expected: bytes) -> None:
 @settings(deadline=None)
 @given(name=names, data=texts)
 def test_named_round_trip(name: str | None, data: str) -> None:
-    """What is encoded comes out of a strict parser as it went in, wherever the bytes are cut."""
+    """A strict parser reads the event as it was, wherever its bytes are cut."""
     encoded = wire.encode(Event(name, data), NAMED)
     lines = data.replace("\r\n", "\n").replace("\r", "\n")
     expected = [SSEEvent(name or "message", lines)]
@@ -141,7 +141,7 @@ def test_named_round_trip(name: str | None, data: str) -> None:
 @given(name=st.text(st.characters(exclude_characters="\r\n\0")), data=st.text(st.characters()))
 @pytest.mark.parametrize("dialect", Dialect)
 def test_any_text_can_be_written(dialect: Dialect, name: str, data: str) -> None:
-    """Whatever a JSON body may hold, lone surrogates too, is one well-formed event."""
+    """Any text of a JSON body, with any surrogates, makes one well-formed event."""
     (event,) = parse(wire.encode(Event(name, data), dialect))
     assert not set(event.type + event.data) & set(map(chr, range(0xD800, 0xE000)))
 
@@ -149,7 +149,7 @@ def test_any_text_can_be_written(dialect: Dialect, name: str, data: str) -> None
 @settings(deadline=None)
 @given(events=st.lists(st.builds(Event, names, texts), max_size=5))
 def test_events_stay_apart(events: list[Event]) -> None:
-    """Events that follow each other, with heartbeats between them, are as many and in order."""
+    """Events with heartbeats between them arrive one by one, in their order."""
     stream = b"".join(wire.encode(event, NAMED) + wire.HEARTBEAT.bare for event in events)
     parser = SSEParser()
     for byte in stream:
@@ -162,7 +162,7 @@ def test_events_stay_apart(events: list[Event]) -> None:
 @settings(deadline=None)
 @given(name=names.filter(lambda name: name not in ("ready", "rejected")), data=texts)
 def test_envelope_is_always_json(name: str | None, data: str) -> None:
-    """A named event is one document with its type and payload, whatever the name and data."""
+    """A named event is one JSON document with type and payload, whatever the name and data."""
     (event,) = parse(wire.encode(Event(name, data), ENVELOPE))
     assert event.type == "message"
     if name:
@@ -174,7 +174,7 @@ def test_envelope_is_always_json(name: str | None, data: str) -> None:
 @settings(deadline=None)
 @given(payload=st.recursive(st.none() | st.booleans() | st.text() | st.integers(), st.lists))
 def test_envelope_payload_is_the_json_given(payload: object) -> None:
-    """Data that is JSON comes out as that value, however it was laid out."""
+    """Data that is JSON arrives as the same value, in whatever layout it was written."""
     for indent in (None, 1):
         (event,) = parse(wire.encode(Event("n", json.dumps(payload, indent=indent)), ENVELOPE))
         assert json.loads(event.data) == {"type": "n", "payload": payload}
@@ -182,7 +182,7 @@ def test_envelope_payload_is_the_json_given(payload: object) -> None:
 
 @pytest.mark.parametrize("levels", [980, 5000, 100_000])
 def test_deep_json_is_pasted(levels: int) -> None:
-    """JSON stays JSON in the envelope, however deep it is nested."""
+    """JSON data stays JSON in the envelope, however deep it is nested."""
     data = "[" * levels + "]" * levels
     expected = f'data: {{"type":"n","payload":{data}}}\n\n'
     assert wire.encode(Event("n", data), ENVELOPE) == expected.encode()
@@ -190,18 +190,26 @@ def test_deep_json_is_pasted(levels: int) -> None:
 
 @pytest.mark.parametrize("size", [1, 9, 15, 16, 255, 256, 65536])
 def test_frame(size: int) -> None:
-    """A frame is the bytes as they are, and as one chunk whose size is in hexadecimal."""
+    """A frame has the bytes unchanged, and as one chunk with its size in hexadecimal."""
     payload = b"x" * size
     assert wire.frame(payload) == Frame(payload, f"{size:x}\r\n".encode() + payload + b"\r\n")
 
 
+@pytest.mark.parametrize(
+    ("framing", "expected"), [(BodyFraming.CHUNKED, b"1\r\na\r\n"), (BodyFraming.BARE, b"a")]
+)
+def test_in_form(framing: BodyFraming, expected: bytes) -> None:
+    """A frame has a form for each framing of a body."""
+    assert wire.frame(b"a").in_form(framing) == expected
+
+
 def test_empty_frame() -> None:
-    """Nothing stays nothing: a chunk of length 0 would end the body."""
+    """An empty frame stays empty: a chunk of length 0 would end the body."""
     assert wire.frame(b"") == Frame(b"", b"")
 
 
 def test_constants() -> None:
-    """The frames that never change."""
+    """The constant frames have these bytes."""
     assert wire.LAST_CHUNK == b"0\r\n\r\n"
     heartbeat = wire.HEARTBEAT
     assert heartbeat == Frame(b": heartbeat\n\n", b"d\r\n: heartbeat\n\n\r\n")
@@ -218,14 +226,14 @@ def test_constants() -> None:
     ],
 )
 def test_rejected(status: int, message: str, data: str) -> None:
-    """The one event of a refused stream holds the status and the reason phrase, quoted."""
+    """The event of a refused stream holds the status and the reason phrase, quoted."""
     expected = f"event: rejected\ndata: {data}\n\n".encode()
     assert wire.rejected(status, message) == wire.frame(expected)
 
 
 @pytest.mark.parametrize("dialect", Dialect)
 def test_with_retry(dialect: Dialect) -> None:
-    """The reconnection time is a field of the event's own block, in either dialect."""
+    """The reconnection pause is a field of the event's own block, in either dialect."""
     event = wire.encode(Event("n", "1"), dialect)
     assert wire.with_retry(event, 1500) == b"retry: 1500\n" + event
     parser, alone = SSEParser(), SSEParser()
@@ -235,13 +243,13 @@ def test_with_retry(dialect: Dialect) -> None:
 
 @pytest.mark.parametrize("bytes_", [b"", wire.HEARTBEAT.bare])
 def test_retry_never_stands_alone(bytes_: bytes) -> None:
-    """Strict clients dispatch a block without data, and fail at it."""
+    """A retry without an event is refused: strict clients fail at a block without data."""
     with pytest.raises(ValueError, match="needs an event"):
         wire.with_retry(bytes_, 1500)
 
 
 @pytest.mark.parametrize("name", ["a\nevent: b", "a\rdata: c", "a\0", "\r\n"])
 def test_a_name_cannot_forge_a_line(name: str) -> None:
-    """Whoever makes the event, not only who sends it over HTTP."""
+    """An event with a name that could forge a line cannot be made."""
     with pytest.raises(ValueError, match="must not hold CR, LF or NUL"):
         Event(name, "x")

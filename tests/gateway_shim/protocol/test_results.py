@@ -1,4 +1,4 @@
-"""The words for what became of a send."""
+"""The results of a send and of a broadcast."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from gateway_shim.streams import gateway
 
 
 def test_words_of_the_contract() -> None:
-    """They are what ``POST /internal/send`` answers."""
+    """The values of SendStatus are those that ``POST /internal/send`` answers."""
     assert [status.value for status in SendStatus] == ["ok", "buffered"]
 
 
-def test_where_they_were() -> None:
-    """The gateway's module still has both."""
+def test_also_in_the_gateways_module() -> None:
+    """The gateway's module exports the results, too."""
     assert gateway.SendStatus is results.SendStatus
     assert gateway.BroadcastResult is results.BroadcastResult
+    assert gateway.OpenResult is results.OpenResult

@@ -17,7 +17,7 @@ from gateway_shim.server.arbiter import StreamArbiter
 from gateway_shim.server.options import GunicornServer, base_options
 from gateway_shim.server.process.reload_check import ReloadCheck
 from gateway_shim.server.process.start_signals import StartSignals
-from tests.gateway_shim.streams.rig import FakeClock
+from tests.gateway_shim.fakes import FakeClock
 
 __all__ = ["Rig"]
 

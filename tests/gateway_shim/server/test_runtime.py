@@ -9,7 +9,7 @@ import pytest
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.server.runtime import EXTENSION, Runtime, runtime_of
 from gateway_shim.standalone.front import Front
-from tests.gateway_shim.streams.rig import Rig
+from tests.gateway_shim.running_gateway import RunningGateway
 
 
 class Application:
@@ -25,7 +25,7 @@ class Bare:
 
 def test_runtime_of_a_front() -> None:
     """A front has a runtime: itself."""
-    front = Front(Rig().gateway)
+    front = Front(RunningGateway().gateway)
     runtime: Runtime = runtime_of(front)
     assert runtime is front
 

@@ -14,7 +14,7 @@ from gateway_shim.server.requests.connections import RequestConnections
 from gateway_shim.server.servers import make_servers
 from gateway_shim.server.tls import TlsServer
 from gateway_shim.standalone.front import Front
-from gateway_shim.streams.backend import NoBackend
+from gateway_shim.streams.callbacks.backend import NoBackend
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.gateway import Gateway
 from gateway_shim.streams.refusal_counts import RefusalCounts

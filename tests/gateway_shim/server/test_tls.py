@@ -15,7 +15,7 @@ from gateway_shim.server import tls
 from gateway_shim.server.requests.connections import RequestConnections
 from gateway_shim.server.tls import TlsServer
 from gateway_shim.streams.refusal_counts import RefusalCounts
-from tests.gateway_shim.streams.rig import HubErrors
+from tests.gateway_shim.hub_errors import HubErrors
 from tests.support.http.client import Connection
 from tests.support.http.message import Ended
 from tests.support.timing import TIME_LIMIT

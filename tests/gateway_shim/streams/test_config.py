@@ -1,4 +1,4 @@
-"""Which origins may read, and the defaults."""
+"""The settings of a gateway."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ A, B = "https://a.example", "http://b.example:81"
     ],
 )
 def test_parse(text: str, origins: tuple[str, ...]) -> None:
-    """Origins are separated by commas; white space and a slash at the end are no part of them."""
+    """Origins are separated by commas; spaces around them and a slash at their end are ignored."""
     cors = Cors.parse(text)
     assert cors.origins == origins
     # What the backend's API and clients that use fetch need beyond the contract.
@@ -51,22 +51,22 @@ def test_parse(text: str, origins: tuple[str, ...]) -> None:
     ],
 )
 def test_parse_refuses(text: str) -> None:
-    """What is no origin is refused by name, with how to write it."""
+    """The error of a text that is not an origin names the text and says how to write it."""
     with pytest.raises(
-        InvalidConfiguration, match=r"is no origin as browsers send it: write https://"
+        InvalidConfiguration, match=r"is not an origin as browsers send it; write https://"
     ):
         Cors.parse(text)
 
 
 @pytest.mark.parametrize("origins", [("*",), (A, "*")])
 def test_everybody(origins: tuple[str, ...]) -> None:
-    """A star answers everybody alike, as the recordings show, and lets nobody send cookies."""
+    """With a star all origins get the same answer, as recorded, and cannot send cookies."""
     assert Cors(origins).headers({"origin": "https://x"}) == CORS_HEADERS
     assert Cors(origins).headers({}) == CORS_HEADERS
 
 
 def test_allowed_origin() -> None:
-    """An origin of the list is named back, may send cookies, and caches know that it matters."""
+    """A listed origin is named and may send cookies; caches are told that the answer varies."""
     assert Cors((A, B)).headers({"origin": B}) == (
         ("Access-Control-Allow-Origin", B),
         ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
@@ -80,18 +80,18 @@ def test_allowed_origin() -> None:
     "headers", [{}, {"origin": ""}, {"origin": f"{A}.evil"}, {"origin": "*"}, {"origin": [A]}]
 )
 def test_other_origins(headers: dict[str, str | list[str]]) -> None:
-    """Any other origin is not named; that the answer depends on it still is said."""
+    """Any other origin is not named; caches are told that the answer varies."""
     assert Cors((A,)).headers(headers) == (("Vary", "Origin"),)
 
 
 def test_nobody() -> None:
-    """With no origin at all there is nothing to say."""
+    """Without any origin there are no CORS headers."""
     assert Cors(()).headers({"origin": A}) == ()
     assert Cors(()).headers({}) == ()
 
 
 def test_defaults() -> None:
-    """A gateway that is told nothing."""
+    """The defaults of a gateway's settings are known."""
     assert asdict(GatewayConfig()) == {
         "dialect": "named",
         "heartbeat_interval": 15.0,
@@ -117,7 +117,7 @@ def test_defaults() -> None:
 
 
 def test_every_origin_of_a_backend() -> None:
-    """A backend's star allows the same methods and headers as a list, but no cookies."""
+    """With a star a backend allows the same methods and headers as with a list, without cookies."""
     assert dict(Cors.parse("*").headers({"origin": A})) == {
         "Access-Control-Allow-Origin": "*",
         "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",

@@ -1,4 +1,4 @@
-"""What remains when streams have ended, which is nothing."""
+"""Streams that have ended leave nothing behind."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ from gevent.libev.corecext import watcher
 from gateway_shim.errors import WriteFailed
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Dialect, Event
-from gateway_shim.protocol.lifecycle import Stream
+from gateway_shim.protocol.results import OpenResult
+from gateway_shim.protocol.stream import Stream
 from gateway_shim.streams.connection import Connection
-from tests.gateway_shim.streams.rig import Rig, soon, tcp_pair
+from tests.gateway_shim.hub_errors import soon
+from tests.gateway_shim.running_gateway import RunningGateway
+from tests.gateway_shim.sockets import tcp_pair
 from tests.support.http.message import Ended
 from tests.support.timing import wait_until
-
-pytestmark = pytest.mark.slow
 
 ROUNDS = 50
 
 
 def descriptors() -> int:
-    """How many descriptors this process has open."""
+    """Return the number of open descriptors of this process."""
     return len(os.listdir("/proc/self/fd"))
 
 
 def alive() -> tuple[int, ...]:
-    """How many watchers, connections and streams there are.
+    """Return the number of watchers, connections and streams.
 
-    Objects are counted, not what the event loop calls active: it stops every timer that has
-    expired before it calls the first of them, so its count depends on who was called first.
+    Objects are counted, not what the event loop calls active: the loop stops all expired timers
+    before it calls the first of them, so its count depends on the order of the calls.
     """
     gc.collect()
     items = gc.get_objects()
@@ -47,91 +48,91 @@ def alive() -> tuple[int, ...]:
 
 
 def census() -> tuple[int, ...]:
-    """Descriptors, watchers, connections and streams that there are now."""
+    """Return the numbers of descriptors, watchers, connections and streams."""
     return descriptors(), *alive()
 
 
-def client_closes(rig: Rig) -> None:
-    """A browser goes away."""
-    token, stream = rig.open(pair=tcp_pair())
+def client_closes(running: RunningGateway) -> None:
+    """Open a stream whose browser hangs up."""
+    token, stream = running.open(pair=tcp_pair())
     stream.close()
-    rig.wait_reason(token)
+    running.wait_reason(token)
 
 
-def client_resets(rig: Rig) -> None:
-    """A browser crashes."""
-    token, stream = rig.open(pair=tcp_pair())
+def client_resets(running: RunningGateway) -> None:
+    """Open a stream whose browser crashes."""
+    token, stream = running.open(pair=tcp_pair())
     stream.reset()
-    rig.wait_reason(token)
+    running.wait_reason(token)
 
 
-def server_closes(rig: Rig) -> None:
-    """The backend ends the stream, and the browser hangs up too."""
-    token, stream = rig.open()
-    rig.gateway.send(token, Event("n", "1"), close=True)
+def server_closes(running: RunningGateway) -> None:
+    """Open a stream that the backend ends; the browser hangs up, too."""
+    token, stream = running.open()
+    running.gateway.send(token, Event("n", "1"), close=True)
     assert stream.wait_for_end() is Ended.CLEAN
     stream.close()
 
 
-def server_closes_with_bytes_waiting(rig: Rig) -> None:
-    """The same with a slow browser."""
-    token, stream = rig.open(send_buffer=4096)
-    rig.stall(token)
-    rig.gateway.close(token)
+def server_closes_with_bytes_waiting(running: RunningGateway) -> None:
+    """Open a stream of a slow browser, and end it."""
+    token, stream = running.open(send_buffer=4096)
+    running.stall(token)
+    running.gateway.close(token)
     assert stream.wait_for_end() is Ended.CLEAN
     stream.close()
 
 
-def write_fails(rig: Rig) -> None:
-    """The browser is gone when something is sent."""
-    token, stream = rig.open()
+def write_fails(running: RunningGateway) -> None:
+    """Open a stream whose browser has left when an event is sent."""
+    token, stream = running.open()
     stream.connection.socket.shutdown(socket.SHUT_RDWR)
     with pytest.raises(WriteFailed):
-        rig.gateway.send(token, Event("n", "1"))
+        running.gateway.send(token, Event("n", "1"))
     stream.close()
 
 
-def slow_consumer(rig: Rig) -> None:
-    """The browser leaves too much unread."""
-    token, stream = rig.open(send_buffer=4096)
-    rig.stall(token)
+def slow_consumer(running: RunningGateway) -> None:
+    """Open a stream whose browser leaves too much unread."""
+    token, stream = running.open(send_buffer=4096)
+    running.stall(token)
     with pytest.raises(WriteFailed):
-        rig.gateway.send(token, Event(None, "x" * rig.gateway.config.max_buffer_bytes))
+        running.gateway.send(token, Event(None, "x" * running.gateway.config.max_buffer_bytes))
     stream.close()
 
 
-def refused(rig: Rig) -> None:
-    """The backend says no; the worker closes."""
-    rig.backend.answer = CallbackAnswer(404)
-    visit = rig.visit()
-    assert visit.outcome() is not None
+def refused(running: RunningGateway) -> None:
+    """Ask for a stream that the backend refuses; the worker closes the socket."""
+    running.backend.answer = CallbackAnswer(404)
+    visit = running.visit()
+    visit.refusal()
     visit.server.close()
     visit.client.close()
 
 
-def rejected_in_stream(rig: Rig) -> None:
-    """The backend says no, in the envelope dialect."""
-    rig.backend.answer = CallbackAnswer(401)
-    stream = rig.visit().stream()
+def rejected_in_stream(running: RunningGateway) -> None:
+    """Ask for a stream that the backend refuses, in the envelope dialect."""
+    running.backend.answer = CallbackAnswer(401)
+    stream = running.visit().stream(OpenResult.REJECTED)
     assert stream.wait_for_end() is Ended.CLEAN
     stream.close()
 
 
-def client_gone_while_connecting(rig: Rig) -> None:
-    """The browser leaves before the backend has answered."""
+def client_gone_while_connecting(running: RunningGateway) -> None:
+    """Ask for a stream, and leave before the backend has answered."""
     gate = Signal()
-    rig.backend.during = lambda token: gate.wait()
-    visit = rig.visit()
+    running.backend.during = lambda token: gate.wait()
+    visit = running.visit()
     visit.client.close()
-    soon(lambda: rig.gateway.stats.active == 0, "the client's going to be seen")
+    soon(lambda: running.stats.active == 0, "the client's end to be seen")
     gate.set()
-    assert visit.outcome() is None
+    assert visit.outcome() is OpenResult.ABANDONED
 
 
-def killed_while_connecting(rig: Rig) -> None:
-    """The worker's greenlet is killed before the backend has answered."""
-    rig.backend.during = lambda token: gevent.sleep(3600)
-    visit = rig.visit()
+def killed_while_connecting(running: RunningGateway) -> None:
+    """Ask for a stream, and kill the worker's greenlet before the backend has answered."""
+    running.backend.during = lambda token: gevent.sleep(3600)
+    visit = running.visit()
     visit.opening.kill()
     visit.server.close()
     visit.client.close()
@@ -139,10 +140,10 @@ def killed_while_connecting(rig: Rig) -> None:
 
 @contextlib.contextmanager
 def nothing_left() -> Iterator[None]:
-    """What is open and running afterwards is what was before."""
+    """Check that afterwards there are no more objects and descriptors than before."""
     before = census()
     yield
-    # Not more than before: what an earlier test has left may still be going away.
+    # Not more than before: objects of an earlier test may still be going away.
     wait_until(
         lambda: all(now <= then for now, then in zip(census(), before, strict=True)),
         lambda: f"at most {before}; there are {census()}",
@@ -164,59 +165,59 @@ def nothing_left() -> Iterator[None]:
         (killed_while_connecting, Dialect.NAMED),
     ],
 )
-def test_nothing_is_left(live: Callable[[Rig], None], dialect: Dialect) -> None:
+def test_nothing_is_left(live: Callable[[RunningGateway], None], dialect: Dialect) -> None:
     """After many lives of one kind, no descriptor, watcher or object is left of them."""
-    with Rig(dialect=dialect, heartbeat_interval=0.2, max_buffer_bytes=5000) as rig:
-        live(rig)  # whatever is made once is made now
-        rig.visits.clear()
-        wait_until(lambda: not rig.gateway._heartbeats._due, "the last heartbeat")
+    with RunningGateway(dialect=dialect, heartbeat_interval=0.2, max_buffer_bytes=5000) as running:
+        live(running)  # objects that are made once are made now
+        running.visits.clear()
+        wait_until(lambda: not running.gateway._heartbeats._due, "the last heartbeat")
         with nothing_left():
             for _ in range(ROUNDS):
-                live(rig)
-                rig.visits.clear()
-        assert rig.gateway.stats.active == 0
-        assert not rig.gateway._streams.closing
-        assert rig.gateway.stats.bytes_buffered == 0
+                live(running)
+                running.visits.clear()
+        assert running.stats.active == 0
+        assert not running.gateway._streams.closing
+        assert running.stats.bytes_buffered == 0
 
 
-def test_descriptors_are_used_again(rig: Rig) -> None:
-    """A stream on a descriptor that an ended one had gets its own events and nothing else's."""
+def test_descriptors_are_used_again(running: RunningGateway) -> None:
+    """A stream on the descriptor of an ended stream gets its own events only."""
     seen = set()
     for number in range(50):
-        rig.backend.answer = CallbackAnswer(404 if number % 3 == 0 else 200)
+        running.backend.answer = CallbackAnswer(404 if number % 3 == 0 else 200)
         pair = tcp_pair()
         seen.add(pair[1].fileno())
-        visit = rig.visit(pair=pair)
-        if visit.outcome() is not None:
+        visit = running.visit(pair=pair)
+        if visit.outcome() is not OpenResult.OPENED:
             visit.server.close()
             visit.client.close()
             continue
         visit.opening.join()
         stream = visit.stream()
-        rig.gateway.send(visit.token, Event(None, str(number)))
+        running.gateway.send(visit.token, Event(None, str(number)))
         assert [event.data for event in stream.collect_until("message")] == [str(number)]
         if number % 2:
-            rig.gateway.close(visit.token)
+            running.gateway.close(visit.token)
             assert stream.wait_for_end() is Ended.CLEAN
         stream.close()
-        rig.wait_reason(visit.token)
-    assert len(seen) < 25, "descriptors were meant to be used again"
+        running.wait_reason(visit.token)
+    assert len(seen) < 25, "descriptors should have been used again"
 
 
 def test_a_large_head_costs_no_more_than_another() -> None:
-    """Heads of 15 KB that repeat themselves cost a stream less than half a kilobyte."""
+    """Repetitive heads of 15 KB cost a stream less than half a kilobyte."""
 
     def cost(headers: dict[str, str]) -> float:
-        """Bytes that a stream with such a request costs."""
-        with Rig() as rig:
-            rig.open(headers=headers)
-            rig.backend.calls.clear()
+        """Return the bytes that a stream with such a request costs."""
+        with RunningGateway() as running:
+            running.open(headers=headers)
+            running.backend.calls.clear()
             gc.collect()
             tracemalloc.start()
             try:
                 for number in range(50):
-                    rig.open(f"/s?request_id={number}", headers=dict(headers))
-                    rig.backend.calls.clear()  # the fake keeps each callback
+                    running.open(f"/s?request_id={number}", headers=dict(headers))
+                    running.backend.calls.clear()  # the fake keeps each callback
                 gc.collect()
                 return tracemalloc.get_traced_memory()[0] / 50
             finally:

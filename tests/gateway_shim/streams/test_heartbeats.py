@@ -1,4 +1,4 @@
-"""When heartbeats are due, by a clock that the tests set."""
+"""The times at which heartbeats are due, by a clock that the tests set."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.heartbeats import TICK_SECONDS, Heartbeats
-from tests.gateway_shim.streams.rig import FakeClock
+from tests.gateway_shim.fakes import FakeClock
 from tests.support.timing import wait_until
 
 
 class FakeConnection:
-    """Where heartbeats keep when the next one is due."""
+    """The attributes of a connection that heartbeats use."""
 
     def __init__(self, name: str, over: bool = False) -> None:
         self.name = name
@@ -24,11 +24,14 @@ class FakeConnection:
 
 
 class Beats:
-    """Heartbeats of fake connections, and a note of each.
+    """Heartbeats of fake connections, recorded.
 
     Attributes:
-        seen: name and time of every heartbeat, from when the clock started.
-        over: the names of connections that need no more.
+        clock: the clock.
+        start: the time at which the clock starts.
+        heartbeats: the heartbeats.
+        seen: the name and the time of every heartbeat, from the start of the clock.
+        over: the names of connections that need no more heartbeats.
     """
 
     def __init__(self, interval: float = 15.0) -> None:
@@ -39,11 +42,11 @@ class Beats:
         self.over: set[str] = set()
 
     def add(self, name: str, *, over: bool = False) -> None:
-        """Open a connection now; it may have ended as soon."""
+        """Open a connection now; it may have ended at once."""
         self.heartbeats.add(cast(Connection, FakeConnection(name, over)))
 
     def until(self, seconds: float) -> None:
-        """Let the time pass, waking up when ``next_due`` says, as ``run`` does."""
+        """Let the time pass, with wake-ups as ``next_due`` says, as in ``run``."""
         end = self.start + seconds
         while self.heartbeats.next_due() <= end:
             self.clock.now = max(self.heartbeats.next_due(), self.clock.now)
@@ -59,7 +62,7 @@ class Beats:
 
 
 def test_own_opening_counts() -> None:
-    """Each connection's heartbeats are counted from its own opening."""
+    """The heartbeats of each connection are counted from its own opening."""
     beats = Beats()
     beats.add("a")
     beats.until(4)
@@ -69,7 +72,7 @@ def test_own_opening_counts() -> None:
 
 
 def test_none_too_early() -> None:
-    """Nothing is due before one interval has passed."""
+    """No heartbeat is due before one interval has passed."""
     beats = Beats()
     beats.add("a")
     beats.clock.now += 14.999
@@ -81,7 +84,7 @@ def test_none_too_early() -> None:
 
 
 def test_lateness_does_not_add_up() -> None:
-    """A heartbeat that comes late does not put off the next one."""
+    """A late heartbeat does not delay the next one."""
     beats = Beats()
     beats.add("a")
     for late in (16, 31, 46.5):
@@ -91,7 +94,7 @@ def test_lateness_does_not_add_up() -> None:
 
 
 def test_missed_heartbeats_are_not_made_up_for() -> None:
-    """After a pause of the whole process each connection gets one, and the next when it is due."""
+    """After a pause of the process each connection gets one heartbeat, and the next on time."""
     beats = Beats()
     beats.add("a")
     beats.clock.now += 100
@@ -101,7 +104,7 @@ def test_missed_heartbeats_are_not_made_up_for() -> None:
 
 
 def test_ended_connections_do_not_pile_up() -> None:
-    """With a long interval, those that have ended are forgotten long before it is over."""
+    """With a long interval, ended connections are forgotten long before it is over."""
     beats = Beats(interval=3600)
     beats.add("lives")
     for _ in range(5000):
@@ -123,7 +126,7 @@ def test_no_more() -> None:
 
 
 def test_next_due() -> None:
-    """With nobody there, the next look is one interval away; else when the first is due."""
+    """Without connections the next wake-up is one interval away."""
     beats = Beats()
     assert beats.heartbeats.next_due() == beats.start + 15
     beats.heartbeats.beat_due()
@@ -135,7 +138,7 @@ def test_next_due() -> None:
 
 
 def test_many_let_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When very many are due at once, others run in between, and may open streams."""
+    """Others run, and may open streams, between many heartbeats that are due at once."""
     monkeypatch.setattr("gateway_shim.event_loop.turns.SLICE_SECONDS", 0.0)
     beats = Beats()
     for number in range(600):
@@ -158,7 +161,7 @@ def test_many_let_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_run() -> None:
-    """Run in a greenlet, heartbeats come by themselves, also for those who open meanwhile."""
+    """In a greenlet heartbeats come by themselves, also for streams that open meanwhile."""
     seen = []
     heartbeats = Heartbeats(0.06, lambda connection: not seen.append(connection.heartbeat_at))
     greenlet = gevent.spawn(heartbeats.run)
@@ -173,7 +176,7 @@ def test_run() -> None:
 
 
 def test_run_does_not_spin() -> None:
-    """However late it is, and with however short an interval, others run for a tick in between."""
+    """Others run for a tick between two wake-ups, however late heartbeats are."""
     rounds = []
     clock = FakeClock()
     heartbeats = Heartbeats(15.0, lambda connection: not rounds.append(1), clock)

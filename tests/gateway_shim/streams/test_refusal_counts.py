@@ -1,4 +1,4 @@
-"""Every reason is there from the start."""
+"""Refusals, counted by reason."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 
 
 def test_every_reason_from_the_start() -> None:
-    """A metric that is absent until it is needed cannot be alerted on."""
+    """Every reason is there from the start: a missing metric cannot raise an alert."""
     counts = RefusalCounts()
     assert counts.by_reason == {reason.value: 0 for reason in RefusalReason}
 
 
 def test_add() -> None:
-    """A refusal counts for its reason, in one counter only."""
+    """A refusal is counted for its reason, in one object only."""
     counts = RefusalCounts()
     counts.add(RefusalReason.STREAM_LIMIT)
     assert counts.by_reason[RefusalReason.STREAM_LIMIT] == 1

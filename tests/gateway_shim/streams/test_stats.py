@@ -1,4 +1,4 @@
-"""What is counted, before anything happened."""
+"""The counters of a gateway that has done nothing yet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway_shim.streams.stats import GatewayStats
 
 
 def test_all_zero() -> None:
-    """Every count is there from the start, with every reason a stream can end for."""
+    """Every counter is there from the start, with every reason for an end."""
     stats = GatewayStats()
     assert {field.name: getattr(stats, field.name) for field in fields(stats)} == {
         "active": 0,
@@ -26,7 +26,7 @@ def test_all_zero() -> None:
 
 
 def test_reasons_count_by_their_text() -> None:
-    """A reason and its text are the same key; two gateways do not share their counts."""
+    """A reason and its text are the same key, and two gateways do not share counters."""
     stats = GatewayStats()
     stats.closed[Reason.ERROR] += 1
     assert stats.closed["error"] == 1

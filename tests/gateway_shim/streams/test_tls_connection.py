@@ -1,4 +1,4 @@
-"""A TLS session with the interface of a stream's socket."""
+"""Streams over TLS: a session with the interface of a stream's socket."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from gevent.event import Event as Signal
 
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Event
+from gateway_shim.protocol.results import OpenResult
 from gateway_shim.streams.tls_connection import TlsSocket
-from tests.gateway_shim.streams.rig import Rig, Visit, tcp_pair
+from tests.gateway_shim.running_gateway import RunningGateway, Visit
+from tests.gateway_shim.sockets import tcp_pair
 from tests.support.http.message import Ended
 from tests.support.http.stream import Stream
 from tests.support.timing import TIME_LIMIT, wait_until
@@ -27,12 +29,12 @@ Pair = tuple[Any, Any]
 
 @pytest.fixture
 def pair(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> Pair:
-    """Both ends of a TLS session: client, server."""
+    """Return both ends of a TLS session: client, server."""
     return handshake(contexts)
 
 
 def handshake(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> Pair:
-    """Make a TLS session."""
+    """Make a TLS session, and return its client and server."""
     client, server = tcp_pair()
     accepting = gevent.spawn(contexts[1].wrap_socket, server, server_side=True)
     wrapped = contexts[0].wrap_socket(client, server_hostname="127.0.0.1")
@@ -40,38 +42,38 @@ def handshake(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> Pair:
 
 
 def opened(visit: Visit) -> Stream:
-    """The stream, while its handler stays parked."""
+    """Return the stream of a visit, whose handler stays parked."""
     head = visit.client.read_head()
     assert head.status == 200
     return Stream(visit.client, head)
 
 
 def test_events(pair: Pair) -> None:
-    """A stream over TLS is a stream like any other, and its handler stays until it has ended."""
-    with Rig() as rig:
-        visit = rig.visit(pair=pair)
+    """A stream over TLS gets events like any other, and its handler stays until it has ended."""
+    with RunningGateway() as running:
+        visit = running.visit(pair=pair)
         stream = opened(visit)
-        rig.gateway.send(visit.token, Event("n", "1"))
-        rig.gateway.broadcast([visit.token], Event("n", "2"))
+        running.gateway.send(visit.token, Event("n", "1"))
+        running.gateway.broadcast([visit.token], Event("n", "2"))
         assert [stream.next_event().data, stream.next_event().data] == ["1", "2"]
         assert not visit.opening.ready()
-        rig.gateway.send(visit.token, Event("n", "3"), close=True)
+        running.gateway.send(visit.token, Event("n", "3"), close=True)
         assert stream.wait_for_end() is Ended.CLEAN
         assert stream.connection.wait_closed() is Ended.EOF, "the session ends with close_notify"
         stream.close()
-        assert visit.outcome() is None
-        assert rig.wait_reason(visit.token) == "server_closed"
+        assert visit.outcome() is OpenResult.OPENED
+        assert running.wait_reason(visit.token) == "server_closed"
 
 
 def test_slow_client(pair: Pair) -> None:
-    """What the kernel does not take waits and arrives whole, the end last."""
-    with Rig(max_buffer_bytes=20_000_000) as rig:
-        visit = rig.visit(pair=pair)
+    """Bytes that the kernel does not take arrive whole and in order, the end last."""
+    with RunningGateway(max_buffer_bytes=20_000_000) as running:
+        visit = running.visit(pair=pair)
         stream = opened(visit)
         for number in range(2):
-            rig.gateway.send(visit.token, Event(str(number), BIG))
-        assert rig.gateway.stats.bytes_buffered > 1_000_000
-        rig.gateway.close(visit.token)
+            running.gateway.send(visit.token, Event(str(number), BIG))
+        assert running.stats.bytes_buffered > 1_000_000
+        running.gateway.close(visit.token)
         assert stream.wait_for_end() is Ended.CLEAN
         assert [(event.type, event.data == BIG) for event in stream.events] == [
             ("0", True),
@@ -81,38 +83,38 @@ def test_slow_client(pair: Pair) -> None:
 
 @pytest.mark.parametrize("politely", [True, False])
 def test_client_gone(pair: Pair, politely: bool) -> None:
-    """A client that ends the session, or just the connection, is gone without any write."""
-    with Rig() as rig:
-        visit = rig.visit(pair=pair)
+    """The end of a session, or of its connection alone, is noticed without a write."""
+    with RunningGateway() as running:
+        visit = running.visit(pair=pair)
         stream = opened(visit)
         if politely:
             gevent.spawn(pair[0].unwrap)
         else:
             stream.reset()
-        assert rig.wait_reason(visit.token) == "client_closed"
-        assert visit.outcome() is None
+        assert running.wait_reason(visit.token) == "client_closed"
+        assert visit.outcome() is OpenResult.OPENED
         assert visit.server.fileno() == -1
 
 
 def test_client_talks(pair: Pair) -> None:
-    """What a client sends after its request is read and dropped."""
-    with Rig() as rig:
-        visit = rig.visit(pair=pair)
+    """Bytes that a client sends after its request are read and dropped."""
+    with RunningGateway() as running:
+        visit = running.visit(pair=pair)
         stream = opened(visit)
         stream.connection.send(b"x" * 200_000)
-        rig.gateway.send(visit.token, Event(None, "1"))
+        running.gateway.send(visit.token, Event(None, "1"))
         assert stream.next_event().data == "1"
         stream.close()
-        assert rig.wait_reason(visit.token) == "client_closed"
+        assert running.wait_reason(visit.token) == "client_closed"
 
 
 @pytest.mark.parametrize("politely", [True, False])
 def test_client_gone_during_the_callback(pair: Pair, politely: bool) -> None:
-    """A connection that ends while the backend is asked is seen below TLS, goodbye or not."""
-    with Rig() as rig:
+    """An end during the callback is seen below TLS, with or without close_notify."""
+    with RunningGateway() as running:
         gate = Signal()
-        rig.backend.during = lambda token: gate.wait()
-        visit = rig.visit(pair=pair)
+        running.backend.during = lambda token: gate.wait()
+        visit = running.visit(pair=pair)
         if politely:
             with contextlib.suppress(ssl.SSLWantReadError):
                 pair[0].settimeout(0)
@@ -120,21 +122,21 @@ def test_client_gone_during_the_callback(pair: Pair, politely: bool) -> None:
             visit.client.close()
         else:
             visit.client.reset()
-        wait_until(lambda: rig.gateway.stats.active == 0, "the token to be gone")
+        wait_until(lambda: running.stats.active == 0, "the token to be gone")
         assert not visit.opening.ready()
         gate.set()
-        assert visit.outcome() is None
-        assert rig.backend.reasons == {}
+        assert visit.outcome() is OpenResult.ABANDONED
+        assert running.backend.reasons == {}
 
 
 def test_refused_session_goes_on(pair: Pair) -> None:
-    """A refused request's session is as it was, with what the client sent in it."""
-    with Rig() as rig:
-        rig.backend.answer = CallbackAnswer(404)
-        rig.backend.during = lambda token: gevent.sleep(0.02)
-        visit = rig.visit(pair=pair)
+    """The session of a refused request is as it was, with all that the client has sent."""
+    with RunningGateway() as running:
+        running.backend.answer = CallbackAnswer(404)
+        running.backend.during = lambda token: gevent.sleep(0.02)
+        visit = running.visit(pair=pair)
         visit.client.send(b"next request")
-        assert visit.outcome() is not None
+        visit.refusal()
         assert visit.server.recv(100) == b"next request"
         visit.server.sendall(b"answer")
         assert visit.client.socket.recv(100) == b"answer"
@@ -142,31 +144,31 @@ def test_refused_session_goes_on(pair: Pair) -> None:
 
 def test_write_to_one_that_is_gone(pair: Pair) -> None:
     """A write to a client that has left ends the stream."""
-    with Rig() as rig:
-        visit = rig.visit(pair=pair)
+    with RunningGateway() as running:
+        visit = running.visit(pair=pair)
         stream = opened(visit)
         stream.reset()
         # Twice without a switch: the first may still be taken by the kernel.
-        result = rig.gateway.broadcast([visit.token] * 2, Event(None, "x"))
+        result = running.gateway.broadcast([visit.token] * 2, Event(None, "x"))
         assert result.delivered < 2
-        assert rig.wait_reason(visit.token) in ("error", "client_closed")
-        assert visit.outcome() is None
+        assert running.wait_reason(visit.token) in ("error", "client_closed")
+        assert visit.outcome() is OpenResult.OPENED
 
 
 def test_drain(pair: Pair) -> None:
     """A drain ends streams over TLS as cleanly as others."""
-    with Rig() as rig:
-        visit = rig.visit(pair=pair)
+    with RunningGateway() as running:
+        visit = running.visit(pair=pair)
         stream = opened(visit)
-        rig.gateway.drain(Event("bye", ""), TIME_LIMIT)
+        running.gateway.drain(Event("bye", ""), TIME_LIMIT)
         assert stream.wait_for_end() is Ended.CLEAN
         assert [event.type for event in stream.events] == ["bye"]
         stream.close()
-        assert visit.outcome() is None
+        assert visit.outcome() is OpenResult.OPENED
 
 
 def test_woken_for_nothing(pair: Pair) -> None:
-    """A session without bytes is one that would block, not one that has ended."""
+    """A session without bytes to read would block; it has not ended."""
     client, server = pair
     plain = socket.socket(fileno=server.fileno())
     session = TlsSocket(server, plain)  # type: ignore[arg-type]  # gevent's, of the same interface
@@ -177,6 +179,3 @@ def test_woken_for_nothing(pair: Pair) -> None:
     session.close()
     session.park()
     client.close()
-
-
-# ------------------------------------------------------------------------- the server

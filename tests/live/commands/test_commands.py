@@ -180,7 +180,7 @@ def test_a_bad_setting(command: list[str], name: str, value: str) -> None:
     ("name", "value", "why"),
     [
         ("APP_TASKS", "nowhere:Task", "cannot be imported: ModuleNotFoundError"),
-        ("APP_TASKS", "app.config:Settings", "is no subclass of .*BaseTask"),
+        ("APP_TASKS", "app.config:Settings", "is not a subclass of .*BaseTask"),
         ("APP_TASKS", "nonsense", "must look like package.module:ClassName"),
         ("SSE_AUTHORIZE", "nowhere:hook", "cannot import 'nowhere:hook'"),
         ("TASK_FILES_ROOT", "/nowhere/at/all", "."),

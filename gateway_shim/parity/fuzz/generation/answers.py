@@ -1,9 +1,9 @@
-"""Generated answers to a connect callback: whole ones, odd ones, broken ones, byte for byte."""
+"""Generated answers to a connect callback, byte for byte: correct, odd and broken ones."""
 
 from __future__ import annotations
 
 from gateway_shim.parity.fuzz.generation.dice import Dice
-from gateway_shim.parity.reply import After, Raw, Reply
+from gateway_shim.parity.reply import After, RawAnswer, Reply
 
 __all__ = ["diverging", "raw"]
 
@@ -98,10 +98,10 @@ _DIVERGING = (
 
 
 def raw(dice: Dice) -> Reply:
-    """Return an answer as bytes: any status that is final, framed and cut in any way.
+    """Return an answer as bytes: any final status, framed and cut in any way.
 
-    Among them are answers whose body never comes, but none whose head takes its time: each of
-    those would last for a callback's whole limit.
+    Some answers have a body that never comes. No answer has a late head, because each such case
+    would last for a callback's whole time limit.
     """
     chance = dice.share()
     if chance < 0.12:
@@ -115,7 +115,7 @@ def raw(dice: Dice) -> Reply:
 
 
 def diverging(dice: Dice) -> Reply:
-    """Return an answer to which ours is another than Node's on purpose (divergence 9)."""
+    """Return an answer to which our gateway reacts in another way than Node's (divergence 9)."""
     return dice.one(_DIVERGING)
 
 
@@ -136,14 +136,14 @@ def _answer(dice: Dice, status: str) -> Reply:
     framing, body = _framing(dice)
     after = dice.one((After.CLOSE, After.CLOSE, After.CLOSE, After.RESET, After.WITHHOLD))
     if after is After.WITHHOLD:
-        # Of a whole body nothing is withheld, and the next callback would wait for this one.
+        # A complete body leaves nothing to withhold, and the next callback would have to wait.
         framing, body = dice.one(_UNFINISHED)
     pieces.append(end.join((*framing, "", "")) + body)
     return Reply(raw=_joined(pieces), after=after)
 
 
 def _interim(dice: Dice) -> str:
-    """Return interim answers; not 100, which is a divergence, and of 101 only what ends it."""
+    """Return interim answers without 100, which is a divergence; a 101 always names a protocol."""
     if dice.chance(0.85):
         return ""
     return "".join(
@@ -162,7 +162,7 @@ def _interim(dice: Dice) -> str:
 
 
 def _framing(dice: Dice) -> tuple[list[str], str]:
-    """Return the lines that say how long the body is, and a body that need not agree."""
+    """Return the header lines that give the body's length, and a body that need not agree."""
     chance = dice.share()
     body = dice.one(_BODIES)
     if chance < 0.4:
@@ -180,7 +180,7 @@ def _framing(dice: Dice) -> tuple[list[str], str]:
 
 
 def _redirect(dice: Dice) -> Reply:
-    """Return a redirect and the answer to what follows, which is also a redirect at times."""
+    """Return a redirect and the answer to the next request, which may also be a redirect."""
     status, location = dice.one(_REDIRECTS), dice.one(_LOCATIONS)
     line = "" if dice.chance(0.05) else f"Location: {location}\r\n"
     text = f"HTTP/1.1 {status} M\r\n{line}Content-Length: 0\r\n\r\n"
@@ -191,8 +191,8 @@ def _redirect(dice: Dice) -> Reply:
     return Reply(raw=text, times=dice.one((1, 1, 1, 1, 2, 19, 20, 21)), then=(final,))
 
 
-def _joined(pieces: list[str | tuple[str, int]]) -> Raw:
-    """Return the pieces, as one text where none is repeated."""
+def _joined(pieces: list[str | tuple[str, int]]) -> RawAnswer:
+    """Return the pieces, as one text if no piece is repeated."""
     kept = tuple(piece for piece in pieces if piece)
     texts = [piece for piece in kept if isinstance(piece, str)]
     return "".join(texts) if len(texts) == len(kept) else kept

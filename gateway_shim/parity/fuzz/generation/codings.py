@@ -1,4 +1,4 @@
-"""Generated sends that are compressed, or say so."""
+"""Generated sends with a Content-Encoding, compressed or not."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CODINGS = (
 
 
 def send(dice: Dice, body: Any, stream: str) -> SendCompressed:
-    """Return a send with a Content-Encoding that is right, wrong, or of a body that grows."""
+    """Return a send with a Content-Encoding that is right or wrong, or with a body that grows."""
     if dice.chance(0.5):
         coding, packing = dice.one(_RIGHT)
     else:

@@ -1,4 +1,4 @@
-"""Repeatable choices: the same seed makes the same ones, on every machine."""
+"""Repeatable choices: the same seed gives the same choices on every machine."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _T = TypeVar("_T")
 
 
 class Dice:
-    """Makes the choices of one case.
+    """Makes the random choices of one case.
 
     Args:
         seed: any text.
     """
 
     def __init__(self, seed: str) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - it has to be repeatable
+        self._random = random.Random(seed)  # noqa: S311 - the choices must be repeatable
 
     def one(self, choices: Sequence[_T]) -> _T:
-        """Return one of the choices, each as likely as any other."""
+        """Return one of the choices, all of which are equally likely."""
         return self._random.choice(choices)
 
     def chance(self, share: float) -> bool:
-        """Return true in the given share of the calls, 0.0 to 1.0."""
+        """Return True in the given share of the calls, 0.0 to 1.0."""
         return self._random.random() < share
 
     def share(self) -> float:
@@ -38,5 +38,5 @@ class Dice:
         return self._random.randrange(end)
 
     def some(self, choices: Sequence[_T], end: int) -> list[_T]:
-        """Return fewer than ``end`` of the choices, any of them several times."""
+        """Return fewer than ``end`` of the choices; a choice may occur several times."""
         return [self.one(choices) for _ in range(self.below(end))]

@@ -1,4 +1,4 @@
-"""Generated events and the bodies of sends: names, data, JSON of every depth, malformed fields."""
+"""Generated events and bodies of sends: names, data, JSON of every depth, malformed fields."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NO_SENDS: tuple[Any, ...] = ([], [1], {})
 
 
 def body(dice: Dice) -> Any:
-    """Return the body of a send that does not close its stream, well formed or not."""
+    """Return the body of a send that does not close its stream; it may be malformed."""
     if dice.chance(0.08):
         return dice.one((*_NO_SENDS, {"token": dice.one(_BAD_VALUES)}))
     made: dict[str, Any] = {"token": "$T" if dice.chance(0.95) else "nope"}
@@ -56,8 +56,9 @@ def closing(dice: Dice) -> Any:
 def has_empty_rejection(send: Any) -> bool:
     """Return whether a send's event is ``rejected`` without data.
 
-    Its write crashes an envelope gateway of 2026: 500, and the stream is gone. That is not one of
-    the numbered divergences, so it is neither generated nor what shrinking may end at.
+    Writing such an event crashes an envelope gateway of 2026: it answers 500, and the stream is
+    gone. This is not a numbered divergence, so such an event is neither generated nor a result of
+    shrinking.
     """
     event = send.get("event") if isinstance(send, dict) else None
     return isinstance(event, dict) and event.get("name") == "rejected" and event.get("data") == ""
@@ -74,13 +75,13 @@ def _maybe_bad(dice: Dice) -> dict[str, Any]:
 
 
 def _named(name: Any, data: Any, **more: Any) -> dict[str, Any]:
-    """Put a named event together; the last step of all, so that nothing empties its data."""
+    """Return a named event; this is the last step, so that nothing removes its data afterwards."""
     event = {"name": name, "data": data, **more}
     return {**event, "data": "x"} if has_empty_rejection({"event": event}) else event
 
 
 def _data(dice: Dice) -> str:
-    # Two surrogates side by side are one character to everyone who reads the JSON.
+    # Two surrogates next to each other are one character for every reader of the JSON.
     text = _raw_data(dice).encode("utf-16", "surrogatepass")
     return text.decode("utf-16", "surrogatepass")
 
@@ -97,7 +98,7 @@ def _raw_data(dice: Dice) -> str:
 
 
 def deep(dice: Dice) -> str:
-    """Return JSON that is nested deeply, or not quite JSON, and fits into a send."""
+    """Return text with deep nesting, JSON or almost JSON, that fits into a send."""
     before, inside, after = dice.one(_NESTINGS)
     depth = min(dice.one(_DEPTHS), 60_000 // len(before + after))
     return before * depth + inside + after * depth

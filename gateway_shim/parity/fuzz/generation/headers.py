@@ -1,4 +1,4 @@
-"""Generated headers of a stream's request: odd names and values, and very many of them."""
+"""Generated headers of a stream's request: odd names and values, and very many headers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ _VALUES = (
 )  # fmt: skip
 _COUNTS = (90, 100, 101, 128, 250, 500, 998)
 _MORE = (1000, 1500, 1997)
-"""Of a request's headers a Node gateway sees the first thousand, two of which the stage writes:
-those that follow must add nothing, as a second ``Age`` does. Beyond 2,000, ours refuses."""
+"""Numbers of headers beyond the thousand that a Node gateway sees.
+
+The client writes two of the thousand itself. The headers beyond must add nothing, as a second
+``Age`` does. Our gateway refuses more than 2,000.
+"""
 
 
 def few(dice: Dice) -> Pairs:
@@ -33,10 +36,10 @@ def few(dice: Dice) -> Pairs:
 
 
 def many(dice: Dice) -> Pairs:
-    """Return up to 1,997 headers, of one name, of a few, or each of its own; all within 14 KiB.
+    """Return up to 1,997 headers within 14 KiB: of one name, of a few names, or of different names.
 
-    They are much alike: a gateway may keep a request compressed, and shorten one that does not
-    become small (docs/contract.md).
+    The headers resemble each other: a gateway may keep a request compressed, and shorten a request
+    that does not compress well (docs/contract.md).
     """
     kind = dice.below(4)
     if kind == 0:

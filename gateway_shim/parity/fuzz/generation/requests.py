@@ -1,4 +1,4 @@
-"""Generated requests that are answered whole, and requests that no HTTP library makes."""
+"""Generated requests besides streams: whole ones, and ones that no HTTP library makes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _LINES: tuple[Part, ...] = (
     "Connection: keep-alive\r\n", "X!#$%&'*+-.^_`|~: a\r\n",
 )  # fmt: skip
 _MANY_LINES: tuple[Part, ...] = (("X#: a\r\n", 500), ("X#: a\r\n", 900), ("Age: 1\r\n", 1900))
-"""Many headers. The thousandth and those behind it repeat one, because Node drops what follows."""
+"""Many headers. The thousandth and those after it repeat one header, because Node drops them."""
 _BAD_LINES: tuple[Part, ...] = (
     "nonsense\r\n", "X : a\r\n", " X: a\r\n", ": a\r\n", "X: a\0b\r\n", "X: a\x01\r\n",
     "X\x01: a\r\n", "X y: a\r\n",
@@ -100,23 +100,23 @@ def post(dice: Dice) -> Post:
 
 
 def whole(dice: Dice) -> Request:
-    """Return a request of an endpoint other than a stream."""
+    """Return a request to an endpoint other than a stream."""
     if dice.chance(0.2):
         return Request("GET", targets.no_stream(dice))
-    if dice.chance(0.1):  # a body where none is expected (divergence 14)
+    if dice.chance(0.1):  # a body that is not expected (divergence 14)
         method, target = dice.one((("GET", "/healthz"), ("OPTIONS", "/x")))
         return Request(method, target, (("Content-Type", _JSON),), dice.one(("{", "nul", "{}")))
     return Request(*dice.one(_REQUESTS))
 
 
 def odd(dice: Dice) -> Case:
-    """Return a request of any bytes, alone on its connection."""
+    """Return a case with one request of any bytes on its own connection."""
     kind = dice.one((_start, _host, _fields, _long, _empty_lines, _body, _methods))
     return Case((kind(dice),))
 
 
 def _start(dice: Dice) -> Raw:
-    """A version that is none, or a line that is no request."""
+    """Return a request with an invalid version or an invalid request line."""
     if dice.chance(0.7):
         return Raw((f"GET /x {dice.one(_VERSIONS)}\r\n", *_HOST, "\r\n"))
     line = dice.one(_NO_REQUESTS)
@@ -124,7 +124,7 @@ def _start(dice: Dice) -> Raw:
 
 
 def _host(dice: Dice) -> Raw:
-    """No Host, or two; by HTTP/1.0 it may be missing."""
+    """Return a request without Host or with two; with HTTP/1.0 it may be missing."""
     version = dice.one(("1.1", "1.1", "1.0"))
     return Raw(
         (f"GET {dice.one(('/x', '/healthz'))} HTTP/{version}\r\n", *dice.one(_HOSTS), "\r\n")
@@ -145,7 +145,7 @@ def _long(dice: Dice) -> Raw:
 
 
 def _empty_lines(dice: Dice) -> Raw:
-    """Empty lines before a request line (RFC 9112, section 2.2), and between two requests."""
+    """Return requests with empty lines before or between them (RFC 9112, section 2.2)."""
     lines: tuple[Part, ...] = (dice.one(_EMPTY),)
     request: tuple[Part, ...] = ("GET /healthz HTTP/1.1\r\n", *_HOST, "\r\n")
     if dice.chance(0.5):
@@ -154,7 +154,7 @@ def _empty_lines(dice: Dice) -> Raw:
 
 
 def _body(dice: Dice) -> Raw:
-    """A send whose body is framed in any way."""
+    """Return a send whose body is framed in any way."""
     head = ("POST /internal/send HTTP/1.1\r\n", *_HOST, f"Content-Type: {_JSON}\r\n")
     chance = dice.share()
     if chance < 0.3:
@@ -172,5 +172,5 @@ def _body(dice: Dice) -> Raw:
 def _methods(dice: Dice) -> Raw:
     method, target = dice.one(_METHODS), dice.one(("/x", "/healthz", "*"))
     if method == "HEAD":
-        target = "/healthz"  # of a stream's HEAD the Node gateway makes a stream (divergence 5)
+        target = "/healthz"  # for HEAD on a stream's path, Node opens a stream (divergence 5)
     return Raw((f"{method} {target} HTTP/1.1\r\n", *_HOST, "\r\n"), (method,))

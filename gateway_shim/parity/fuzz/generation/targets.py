@@ -1,4 +1,4 @@
-"""Generated request targets: of streams, and of what is not a stream."""
+"""Generated request targets, of streams and of other endpoints."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from gateway_shim.parity.fuzz.generation.dice import Dice
 __all__ = ["LONG", "no_stream", "stream"]
 
 LONG = 4096
-"""From so many characters on a target leaves less room for headers."""
+"""The length from which a target leaves less room for headers."""
 
 _PIECES = (
     "/", "//", "a", "..", ".", "%2F", "%2f", "%zz", "%", "%00", "?", "&", "=", "x=1", "+", ";",
@@ -21,14 +21,14 @@ _NO_STREAMS = ("*", "http://", "http://h/healthz", "http://h/readyz?x", "https:/
 
 
 def stream(dice: Dice) -> str:
-    """Return the target of a stream: a path, an absolute URL, and sometimes up to 16 KiB of it.
+    """Return the target of a stream: a path or an absolute URL, sometimes up to 16 KiB long.
 
-    The whole head of a request may take 16 KiB, so a long target is for a request with few
-    headers.
+    The whole head of a request may have 16 KiB, so a request with a long target has few headers.
     """
-    # Two slashes at the front are a host to Node's URL parser, and its 404 nobody's contract.
+    # Node's URL parser takes what follows two slashes at the front for a host; its 404 is not part
+    # of the contract.
     path = "/" + "".join(dice.some(_PIECES, 6)).lstrip("/\\")
-    # What is no stream has no life; the requests of their own look at these two.
+    # These two endpoints are not streams; `requests.py` generates requests for them.
     if path.startswith(("/healthz", "/readyz")):
         path = "/"
     chance = dice.share()
@@ -36,7 +36,7 @@ def stream(dice: Dice) -> str:
         unit, length = dice.one(_REPEATED), dice.one(_LENGTHS)
         path += "x" + unit * ((length - len(path) - 1) // len(unit))
     elif chance < 0.06:
-        # Without a fragment and a backslash, which Node's URL parser moves about.
+        # Without fragments and backslashes, which Node's URL parser moves.
         plain = "".join(char for char in path if char not in "\\#")
         return dice.one(_ORIGINS) + plain
     return path

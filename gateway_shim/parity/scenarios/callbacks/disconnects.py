@@ -1,17 +1,17 @@
-"""Telling the backend of a stream's end: its odd answers, the order at a close, and crowds."""
+"""Scenarios about disconnect callbacks: odd answers, the order at a close, many at a time."""
 
 from __future__ import annotations
 
-from gateway_shim.parity.reply import Raw, Reply, raw_data
+from gateway_shim.parity.reply import RawAnswer, Reply, raw_data
 from gateway_shim.parity.scenario import Process, Scenario
-from gateway_shim.parity.scenarios.callbacks.answers import answer, closed, redirect
+from gateway_shim.parity.scenarios.callbacks.answers import answer, redirect, then_closed
 from gateway_shim.parity.steps import (
     AwaitCallback,
     AwaitCalls,
-    Crowd,
     Drop,
     End,
     Fence,
+    LeaveTogether,
     OnDisconnect,
     Open,
     Pause,
@@ -23,21 +23,22 @@ __all__ = ["DISCONNECTS"]
 
 _CROWD = 200
 
-_ANSWERS: tuple[tuple[str, Raw | Reply], ...] = (
+_ANSWERS: tuple[tuple[str, RawAnswer | Reply], ...] = (
     ("500", answer("500 X")),
-    ("closed", closed("")),
+    ("closed", then_closed("")),
     ("redirect", redirect("/other", 307, Reply(raw=answer("200 OK")))),
     ("303", redirect("/other", 303, Reply(raw=answer("200 OK")))),
     ("421", Reply(raw=answer("421 M"), times=2)),
     ("103 then 200", "HTTP/1.1 103 Early Hints\r\n\r\n" + answer("200 OK")),
-    ("garbage", closed("\0\x01garbage\r\n\r\n")),
+    ("garbage", then_closed("\0\x01garbage\r\n\r\n")),
     ("length abc", "HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\n{}"),
 )
 
 
-def _told(case: str, reply: Raw | Reply) -> Scenario:
+def _disconnect_answer(case: str, reply: RawAnswer | Reply) -> Scenario:
     reply = reply if isinstance(reply, Reply) else Reply(raw=reply)
-    followed = bool(reply.then)  # else the call would be counted in the next scenario
+    # A redirected call must be awaited; otherwise it would count in the next scenario.
+    followed = bool(reply.then)
     return Scenario(
         "disconnect_answers",
         (
@@ -61,7 +62,7 @@ def _told(case: str, reply: Raw | Reply) -> Scenario:
 
 
 DISCONNECTS = (
-    *(_told(case, reply) for case, reply in _ANSWERS),
+    *(_disconnect_answer(case, reply) for case, reply in _ANSWERS),
     Scenario(
         "callback_bodies",
         (
@@ -86,18 +87,18 @@ DISCONNECTS = (
             "answer": "$answer:answer",
             "bytes": "$body:s",
             "ended": "$ended:s",
-            "callbacks_answered_before_the_send": "$value:told:answer",
-            "callbacks_answered_before_the_end": "$value:told:s",
+            "callbacks_answered_before_the_send": "$value:answered_disconnects:answer",
+            "callbacks_answered_before_the_end": "$value:answered_disconnects:s",
             "callbacks": "$reasons",
         },
         seconds=0.6,
     ),
     Scenario(
         "many_leave_at_once",
-        (Crowd(_CROWD),),
+        (LeaveTogether(_CROWD),),
         {"streams": _CROWD, "told_at_the_same_time": "$value:held"},
         process=Process(),
         seconds=2.0,
     ),
 )
-"""The backend's answers to disconnect callbacks, and when they are sent."""
+"""The scenarios about the answers to disconnect callbacks, and about their time."""

@@ -1,19 +1,19 @@
-"""Status lines of callbacks' answers: statuses, reason phrases, redirects, interim answers."""
+"""Scenarios about the status lines of answers: statuses, phrases, redirects, interim answers."""
 
 from __future__ import annotations
 
-from gateway_shim.parity.reply import Raw, Reply
+from gateway_shim.parity.reply import RawAnswer, Reply
 from gateway_shim.parity.scenarios.callbacks.answers import (
     answer,
-    answered,
-    closed,
+    answer_scenario,
     label,
     redirect,
+    then_closed,
 )
 
 __all__ = ["CALLBACK_STATUSES"]
 
-# Codes, or whole status lines after the version, each with a phrase that is not the standard one.
+# Status codes, or whole status lines after the version, with phrases other than the standard ones.
 _STATUSES = (
     "200",
     "200 ",
@@ -74,7 +74,7 @@ _STATUSES = (
     "2 00 x",
 )
 
-_WHOLE: tuple[tuple[str, Raw | Reply], ...] = (
+_WHOLE: tuple[tuple[str, RawAnswer | Reply], ...] = (
     ("204 No Content", answer("204 No Content", "")),
     ("304 NM", answer("304 NM", "")),
     ("403 long phrase", ("HTTP/1.1 403 ", ("p", 3000), "\r\nContent-Length: 0\r\n\r\n")),
@@ -131,7 +131,7 @@ _REDIRECTS: tuple[tuple[str, Reply], ...] = (
 _LINK = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
 _OK = answer("200 OK")
 
-_INTERIM: tuple[tuple[str, Raw | Reply], ...] = (
+_INTERIM: tuple[tuple[str, RawAnswer | Reply], ...] = (
     ("100 then 200", "HTTP/1.1 100 Continue\r\n\r\n" + _OK),
     ("102 then 200", "HTTP/1.1 102 Processing\r\n\r\n" + _OK),
     ("103 then 200", _LINK + _OK),
@@ -141,16 +141,18 @@ _INTERIM: tuple[tuple[str, Raw | Reply], ...] = (
     ("103 then 307", redirect("/other", 307, _ELSEWHERE)),
     ("101", "HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n" + _OK),
     ("101 without upgrade", "HTTP/1.1 101 Switching\r\n\r\n" + _OK),
-    ("103 and no more", closed(_LINK)),
+    ("103 and no more", then_closed(_LINK)),
 )
 
 CALLBACK_STATUSES = (
-    *(answered("callback_status", label(line), answer(line)) for line in _STATUSES),
-    *(answered("callback_status", case, raw) for case, raw in _WHOLE),
+    *(answer_scenario("callback_status", label(line), answer(line)) for line in _STATUSES),
+    *(answer_scenario("callback_status", case, raw) for case, raw in _WHOLE),
     *(
-        answered("callback_redirect", case, reply, observe={"authorizations": "$authorizations"})
+        answer_scenario(
+            "callback_redirect", case, reply, observe={"authorizations": "$authorizations"}
+        )
         for case, reply in _REDIRECTS
     ),
-    *(answered("callback_interim", case, raw) for case, raw in _INTERIM),
+    *(answer_scenario("callback_interim", case, raw) for case, raw in _INTERIM),
 )
-"""All of them."""
+"""The scenarios about statuses, redirects and interim answers."""

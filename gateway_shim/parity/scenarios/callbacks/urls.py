@@ -1,4 +1,4 @@
-"""CALLBACK_URL: what is asked for the URL that is written there, over TCP, IPv6 and TLS."""
+"""Scenarios about CALLBACK_URL: the request that each URL causes, over TCP, IPv6 and TLS."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.scenarios.callbacks.answers import label
-from gateway_shim.parity.steps import Attempt, Fence, Open, Request
+from gateway_shim.parity.steps import Fence, Open, Request, TryStart
 
 __all__ = ["CALLBACK_URLS"]
 
 _HERE = "http://127.0.0.1:$PORT"
 
-# Everything is as the URL standard (https://url.spec.whatwg.org) says.
+# The URL standard (https://url.spec.whatwg.org) defines all of these.
 _URLS = (
     f"{_HERE}/cb?a=b&c=d%20e",
     f"{_HERE}/cb#frag",
@@ -59,7 +59,7 @@ _NAMES_AND_PASSWORDS = {
     "only a password": "http://:secret@127.0.0.1:$PORT/cb",
 }
 
-# Nobody is there: a name that does not exist, and a port that browsers refuse (X11's).
+# No backend answers: a name that does not exist, and a port that browsers refuse (X11's).
 _NO_ANSWER = {
     "unknown host": "http://no-such-host.invalid/cb",
     "http:///cb": "http:///cb",
@@ -84,7 +84,7 @@ _PROXIES = {
 } | {"no_proxy": "", "NO_PROXY": ""}
 
 
-def _asked(name: str, case: str, process: Process) -> Scenario:
+def _callback_url(name: str, case: str, process: Process) -> Scenario:
     return Scenario(
         name,
         (Open(), Fence(), Request("GET", "/readyz", name="readyz")),
@@ -100,10 +100,10 @@ def _asked(name: str, case: str, process: Process) -> Scenario:
     )
 
 
-def _started(case: str, environment: Mapping[str, str]) -> Scenario:
+def _refused_start(case: str, environment: Mapping[str, str]) -> Scenario:
     return Scenario(
         "divergence_20",
-        (Attempt(environment),),
+        (TryStart(environment),),
         {"case": case, "exit": "$value:exit:attempt", "answers": "$value:answers:attempt"},
         case=case,
         process=Process(start=False),
@@ -111,26 +111,31 @@ def _started(case: str, environment: Mapping[str, str]) -> Scenario:
 
 
 CALLBACK_URLS = (
-    *(_asked("callback_url", label(url), Process(callback=url)) for url in _URLS),
-    _asked("callback_url", "::1", Process(callback="http://[::1]:$PORT/cb", backend="::1")),
-    _asked("callback_url", "proxies", Process(callback=f"{_HERE}/cb", environment=_PROXIES)),
-    *(_asked("callback_url", case, Process(callback=url)) for case, url in _NO_ANSWER.items()),
-    _asked("callback_url", "empty", Process(callback="")),
-    *(_started(label(url), {"CALLBACK_URL": url}) for url in _UNUSABLE),
+    *(_callback_url("callback_url", label(url), Process(callback=url)) for url in _URLS),
+    _callback_url("callback_url", "::1", Process(callback="http://[::1]:$PORT/cb", backend="::1")),
+    _callback_url("callback_url", "proxies", Process(callback=f"{_HERE}/cb", environment=_PROXIES)),
     *(
-        _started(variable, {"CALLBACK_URL": "https://127.0.0.1:9/", variable: "/no/such/file"})
+        _callback_url("callback_url", case, Process(callback=url))
+        for case, url in _NO_ANSWER.items()
+    ),
+    _callback_url("callback_url", "empty", Process(callback="")),
+    *(_refused_start(label(url), {"CALLBACK_URL": url}) for url in _UNUSABLE),
+    *(
+        _refused_start(
+            variable, {"CALLBACK_URL": "https://127.0.0.1:9/", variable: "/no/such/file"}
+        )
         for variable in ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
     ),
     *(
-        _asked("divergence_12", case, Process(callback=url))
+        _callback_url("divergence_12", case, Process(callback=url))
         for case, url in _NAMES_AND_PASSWORDS.items()
     ),
     *(
-        _asked(name, case, Process(callback=_TLS, environment=trust, tls=True))
+        _callback_url(name, case, Process(callback=_TLS, environment=trust, tls=True))
         for name, cases in (("callback_tls", _TRUST), ("divergence_13", _TRUST_DIVERGING))
         for case, trust in cases.items()
     ),
-    _asked("callback_tls", "http to a TLS port", Process(callback=f"{_HERE}/cb", tls=True)),
-    _asked("callback_tls", "https to a plain port", Process(callback=_TLS)),
+    _callback_url("callback_tls", "http to a TLS port", Process(callback=f"{_HERE}/cb", tls=True)),
+    _callback_url("callback_tls", "https to a plain port", Process(callback=_TLS)),
 )
-"""Every form of CALLBACK_URL, and whom a gateway trusts."""
+"""The scenarios about every form of CALLBACK_URL, and about the authorities that are trusted."""

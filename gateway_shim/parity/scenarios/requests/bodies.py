@@ -1,4 +1,4 @@
-"""A request's body: its type, its coding, its length, its chunks, what is asked for before it."""
+"""Scenarios about a request's body: coding, length, chunks, transfer coding, ``Expect``."""
 
 from __future__ import annotations
 
@@ -6,63 +6,25 @@ import gzip
 import zlib
 
 from gateway_shim.parity.scenario import Scenario
-from gateway_shim.parity.scenarios.requests.raw import (
+from gateway_shim.parity.scenarios.requests.raw_requests import (
     EVENT,
     HOST,
     JSON,
     UNKNOWN,
-    asked,
     post,
+    raw_request,
+    raw_send,
     request,
-    told,
 )
 
 __all__ = ["REQUEST_BODIES"]
 
-_TYPES = "request_content_types"
 _CODINGS = "request_codings"
 _LENGTHS = "request_lengths"
 _CHUNKS = "request_chunks"
 _EXPECT = "request_expectations"
 _CODED = "request_transfer_codings"
 _UNSENT = "divergence_14"
-
-_CONTENT_TYPES: tuple[tuple[str, str], ...] = (
-    ("semicolon", "application/json;"),
-    ("no_value", "application/json; charset"),
-    ("empty_value", "application/json; charset="),
-    ("upper", "APPLICATION/JSON; CHARSET=UTF-8"),
-    ("quoted", 'application/json; charset="utf-8"'),
-    ("single_quoted", "application/json; charset='utf-8'"),
-    ("escaped", 'application/json; charset="ut\\f-8"'),
-    ("no_space", "application/json;charset=utf-8"),
-    ("spaces", "application/json  ;  charset=utf-8  "),
-    ("space_before_equals", "application/json; charset =utf-8"),
-    ("utf8", "application/json; charset=utf8"),
-    ("utf_16", "application/json; charset=utf-16"),
-    ("utf_16le", "application/json; charset=utf-16le"),
-    ("utf_32", "application/json; charset=utf-32"),
-    ("utf_7", "application/json; charset=utf-7"),
-    ("latin1", "application/json; charset=iso-8859-1"),
-    ("ascii", "application/json; charset=us-ascii"),
-    ("unknown", "application/json; charset=foo"),
-    ("twice", "application/json; charset=utf-8; charset=utf-16"),
-    ("twice_the_same", "application/json; charset=utf-8; charset=utf-8"),
-    ("other_parameter", "application/json; version=1"),
-    ("parameter_without_value", "application/json; foo"),
-    ("parameter_without_name", "application/json; =x"),
-    ("trailing_semicolon", "application/json; charset=utf-8;"),
-    ("list", "application/json, text/plain"),
-    ("suffix", "application/json+x"),
-    ("text_json", "text/json"),
-    ("any_subtype", "application/*"),
-    ("any", "*/*"),
-    ("json", "json"),
-    ("space_in_it", "application/ json"),
-    ("longer", "application/jsonx"),
-    ("empty", ""),
-    ("two_slashes", "application/json/x"),
-)
 
 
 def _deflate_raw(data: bytes) -> bytes:
@@ -185,50 +147,70 @@ def _coded(lines: tuple[str, ...], body: bytes) -> str:
 
 def _transfer(name: str, case: str, values: tuple[str, ...]) -> Scenario:
     lines = (f"Transfer-Encoding: {value}".rstrip() for value in values)
-    return asked(
+    return raw_request(
         name, case, post(_chunked(_PLAIN), *lines, length=False), awaits=("POST",), finishes=True
     )
 
 
 REQUEST_BODIES = (
-    *(told(_TYPES, case, post(EVENT, f"Content-Type: {value}".rstrip()))
-      for case, value in _CONTENT_TYPES),
-    told(_TYPES, "two_headers", post(EVENT, JSON, "Content-Type: text/plain")),
-    told(_TYPES, "two_headers_json_last", post(EVENT, "Content-Type: text/plain", JSON)),
     *(
-        asked(_CODINGS, case, _coded(lines, body), awaits=("POST",))
+        raw_request(_CODINGS, case, _coded(lines, body), awaits=("POST",))
         for case, body, lines in _CODED_BODIES
     ),
-    asked(_CODINGS, "gzip_chunked", post(_chunked(_GZIP), "Content-Encoding: gzip", _CHUNKED,
-          length=False), awaits=("POST",)),
-    told(_CHUNKS, "too_large", post("", _CHUNKED, length=False), "1adb0\r\n", (" ", 110_000),
-         "\r\n0\r\n\r\n"),
+    raw_request(
+        _CODINGS,
+        "gzip_chunked",
+        post(_chunked(_GZIP), "Content-Encoding: gzip", _CHUNKED, length=False),
+        awaits=("POST",),
+    ),
+    raw_send(
+        _CHUNKS,
+        "too_large",
+        post("", _CHUNKED, length=False),
+        "1adb0\r\n",
+        (" ", 110_000),
+        "\r\n0\r\n\r\n",
+    ),
     *(
-        told(_CHUNKS, case, post(body, _CHUNKED, length=False), finishes=True)
+        raw_send(_CHUNKS, case, post(body, _CHUNKED, length=False), finishes=True)
         for case, body in _CHUNKED_BODIES
     ),
     *(
-        asked(_LENGTHS, case, post(UNKNOWN, *lines, length=False), awaits=("POST",), finishes=True)
+        raw_request(
+            _LENGTHS, case, post(UNKNOWN, *lines, length=False), awaits=("POST",), finishes=True
+        )
         for case, lines in _LENGTH_LINES
     ),
     *(
-        told(_LENGTHS, f"{size} bytes", f"{_SENDING}Content-Length: {size}\r\n\r\n",
-             (" ", size - len(EVENT) - 34), EVENT)
+        raw_send(
+            _LENGTHS,
+            f"{size} bytes",
+            f"{_SENDING}Content-Length: {size}\r\n\r\n",
+            (" ", size - len(EVENT) - 34),
+            EVENT,
+        )
         for size in (102_400, 102_401, 500_000, 2_000_000)
     ),
-    told(_LENGTHS, "too_short", post(EVENT)[:-1], finishes=True),
-    told(_LENGTHS, "too_long", post(EVENT), "xyz", finishes=True),
-    told(_LENGTHS, "too_long_by_a_line", post(EVENT), "\r\n"),
-    told(_LENGTHS, "none", post(EVENT, length=False), finishes=True),
-    told(_LENGTHS, "none_and_no_body", post("", length=False)),
-    told(_LENGTHS, "http_1_0", post(EVENT, version="1.0")),
-    told(_LENGTHS, "http_1_0_none", post(EVENT, version="1.0", length=False), finishes=True),
-    told(_LENGTHS, "http_1_0_keep_alive", post(EVENT, "Connection: keep-alive", version="1.0") * 2,
-         awaits=("POST", "POST")),
-    told(_LENGTHS, "http_1_0_chunked", post(f"{_CHUNK}0\r\n\r\n", _CHUNKED, version="1.0",
-                                            length=False)),
+    raw_send(_LENGTHS, "too_short", post(EVENT)[:-1], finishes=True),
+    raw_send(_LENGTHS, "too_long", post(EVENT), "xyz", finishes=True),
+    raw_send(_LENGTHS, "too_long_by_a_line", post(EVENT), "\r\n"),
+    raw_send(_LENGTHS, "none", post(EVENT, length=False), finishes=True),
+    raw_send(_LENGTHS, "none_and_no_body", post("", length=False)),
+    raw_send(_LENGTHS, "http_1_0", post(EVENT, version="1.0")),
+    raw_send(_LENGTHS, "http_1_0_none", post(EVENT, version="1.0", length=False), finishes=True),
+    raw_send(
+        _LENGTHS,
+        "http_1_0_keep_alive",
+        post(EVENT, "Connection: keep-alive", version="1.0") * 2,
+        awaits=("POST", "POST"),
+    ),
+    raw_send(
+        _LENGTHS,
+        "http_1_0_chunked",
+        post(f"{_CHUNK}0\r\n\r\n", _CHUNKED, version="1.0", length=False),
+    ),
     *(
-        told(_EXPECT, case, post(EVENT, f"Expect: {value}"))
+        raw_send(_EXPECT, case, post(EVENT, f"Expect: {value}"))
         for case, value in (
             ("continue", "100-continue"),
             ("continue_upper", "100-CONTINUE"),
@@ -237,35 +219,65 @@ REQUEST_BODIES = (
             ("two", "100-continue, foo"),
         )
     ),
-    told(_EXPECT, "http_1_0", post(EVENT, "Expect: 100-continue", version="1.0")),
-    told(_EXPECT, "chunked", post(f"{_CHUNK}0\r\n\r\n", "Expect: 100-continue", _CHUNKED,
-                                  length=False)),
-    asked(_EXPECT, "get", request("GET /x HTTP/1.1", HOST, "Expect: 100-continue")),
-    asked(_EXPECT, "get_other", request("GET /x HTTP/1.1", HOST, "Expect: foo")),
+    raw_send(_EXPECT, "http_1_0", post(EVENT, "Expect: 100-continue", version="1.0")),
+    raw_send(
+        _EXPECT,
+        "chunked",
+        post(f"{_CHUNK}0\r\n\r\n", "Expect: 100-continue", _CHUNKED, length=False),
+    ),
+    raw_request(_EXPECT, "get", request("GET /x HTTP/1.1", HOST, "Expect: 100-continue")),
+    raw_request(_EXPECT, "get_other", request("GET /x HTTP/1.1", HOST, "Expect: foo")),
     *(_transfer(_CODED, case, values) for case, values in _TRANSFER_CODINGS),
     *(_transfer("divergence_15", case, values) for case, values in _UNKNOWN_CODINGS),
     *(
-        asked("divergence_15", f"get_{case}",
-              request("GET /x HTTP/1.1", HOST, f"Transfer-Encoding: {case}"))
+        raw_request(
+            "divergence_15",
+            f"get_{case}",
+            request("GET /x HTTP/1.1", HOST, f"Transfer-Encoding: {case}"),
+        )
         for case in ("gzip", "identity", "foo")
     ),
     *(
-        asked(_UNSENT, f"{verb} {target}", request(f"{verb} {target} HTTP/1.1", *_BAD_LINES,
-              body=_BAD), awaits=(verb,))
+        raw_request(
+            _UNSENT,
+            f"{verb} {target}",
+            request(f"{verb} {target} HTTP/1.1", *_BAD_LINES, body=_BAD),
+            awaits=(verb,),
+        )
         for verb, target in (
-            ("GET", "/x"), ("HEAD", "/healthz"), ("OPTIONS", "/x"), ("GET", "/healthz"),
-            ("GET", "/readyz"), ("POST", "/nope"), ("DELETE", "/x"),
+            ("GET", "/x"),
+            ("HEAD", "/healthz"),
+            ("OPTIONS", "/x"),
+            ("GET", "/healthz"),
+            ("GET", "/readyz"),
+            ("POST", "/nope"),
+            ("DELETE", "/x"),
         )
     ),
-    asked(_UNSENT, "GET with JSON", request("GET /x HTTP/1.1", HOST, JSON, "Content-Length: 2",
-                                            body="{}")),
-    asked(_UNSENT, "GET with text", request("GET /x HTTP/1.1", HOST, "Content-Length: 2",
-                                            body="{]")),
-    asked(_UNSENT, "GET chunked", request("GET /x HTTP/1.1", HOST, JSON, _CHUNKED,
-                                          body="2\r\n{]\r\n0\r\n\r\n")),
-    asked(_UNSENT, "GET gzip", request("GET /x HTTP/1.1", *_BAD_LINES, "Content-Encoding: foo",
-                                       body=_BAD)),
-    asked(_UNSENT, "GET too large", f"GET /x HTTP/1.1\r\n{HOST}\r\n{JSON}\r\n",
-          "Content-Length: 120000\r\n\r\n", (" ", 120_000)),
-)  # fmt: skip
+    raw_request(
+        _UNSENT,
+        "GET with JSON",
+        request("GET /x HTTP/1.1", HOST, JSON, "Content-Length: 2", body="{}"),
+    ),
+    raw_request(
+        _UNSENT, "GET with text", request("GET /x HTTP/1.1", HOST, "Content-Length: 2", body="{]")
+    ),
+    raw_request(
+        _UNSENT,
+        "GET chunked",
+        request("GET /x HTTP/1.1", HOST, JSON, _CHUNKED, body="2\r\n{]\r\n0\r\n\r\n"),
+    ),
+    raw_request(
+        _UNSENT,
+        "GET gzip",
+        request("GET /x HTTP/1.1", *_BAD_LINES, "Content-Encoding: foo", body=_BAD),
+    ),
+    raw_request(
+        _UNSENT,
+        "GET too large",
+        f"GET /x HTTP/1.1\r\n{HOST}\r\n{JSON}\r\n",
+        "Content-Length: 120000\r\n\r\n",
+        (" ", 120_000),
+    ),
+)
 """Requests whose bodies are odd."""

@@ -1,10 +1,17 @@
-"""A request's head: targets, versions, methods, Host, header lines, their number and length."""
+"""Scenarios about a request's head: target, version, method, Host, header lines, sizes."""
 
 from __future__ import annotations
 
 from gateway_shim.parity.raw_steps import Raw
 from gateway_shim.parity.scenario import Process, Scenario
-from gateway_shim.parity.scenarios.requests.raw import HOST, JSON, UNKNOWN, asked, request, sized
+from gateway_shim.parity.scenarios.requests.raw_requests import (
+    HOST,
+    JSON,
+    UNKNOWN,
+    raw_request,
+    request,
+    sized,
+)
 
 __all__ = ["REQUEST_HEADS"]
 
@@ -150,16 +157,18 @@ _SEND_PATHS = (
 
 
 def _long(case: str, size: int) -> Scenario:
-    return asked(_NAME, case, "GET /", ("a", size - 1), " HTTP/1.1\r\n", HOST, _END)
+    return raw_request(_NAME, case, "GET /", ("a", size - 1), " HTTP/1.1\r\n", HOST, _END)
 
 
 def _many(case: str, header: str, count: int) -> Scenario:
-    return asked(_NAME, case, f"{_X}\r\n{HOST}\r\n", (header, count), "\r\n")
+    return raw_request(_NAME, case, f"{_X}\r\n{HOST}\r\n", (header, count), "\r\n")
 
 
 REQUEST_HEADS = (
     *(
-        asked(_NAME, f"target_{case}", request(f"{verb} {target} HTTP/1.1", HOST), awaits=(verb,))
+        raw_request(
+            _NAME, f"target_{case}", request(f"{verb} {target} HTTP/1.1", HOST), awaits=(verb,)
+        )
         for case, verb, target in _TARGETS
     ),
     _long("target_of_8181", 8_181),
@@ -167,7 +176,7 @@ REQUEST_HEADS = (
     _long("target_of_16300", 16_300),
     _long("target_of_17000", 17_000),
     _long("target_of_60000", 60_000),
-    asked(
+    raw_request(
         _NAME,
         "healthz_target_of_16000",
         "GET /healthz?",
@@ -176,21 +185,23 @@ REQUEST_HEADS = (
         HOST,
         _END,
     ),
-    asked(_NAME, "post_target_of_16000", "POST /", ("a", 15_999), " HTTP/1.1\r\n", HOST, _END),
+    raw_request(
+        _NAME, "post_target_of_16000", "POST /", ("a", 15_999), " HTTP/1.1\r\n", HOST, _END
+    ),
     _many("headers_1500", "X-#: v\r\n", 1_500),
     _many("headers_2100_short", "a#:\r\n", 2_100),
     _many("headers_2500", "X-#: v\r\n", 2_500),
     _many("headers_same_name_1000", "X: #\r\n", 1_000),
-    asked(_NAME, "value_of_16000", f"{_X}\r\n{HOST}\r\nX: ", ("a", 16_000), _END),
-    asked(_NAME, "value_of_17000", f"{_X}\r\n{HOST}\r\nX: ", ("a", 17_000), _END),
-    asked(_NAME, "name_of_300", f"{_X}\r\n{HOST}\r\n", ("X", 300), ": v", _END),
-    asked(_NAME, "name_of_17000", f"{_X}\r\n{HOST}\r\n", ("X", 17_000), ": v", _END),
-    *(asked(_NAME, f"line_{case}", request(line, HOST)) for case, line in _LINES),
-    *(asked("divergence_19", case, request(line, HOST)) for case, line in _LAX_LINES),
-    *(asked("divergence_17", case, request(line, HOST)) for case, line in _METHODS),
-    *(asked(_NAME, case, request(_X, *lines)) for case, lines in _HEADERS),
+    raw_request(_NAME, "value_of_16000", f"{_X}\r\n{HOST}\r\nX: ", ("a", 16_000), _END),
+    raw_request(_NAME, "value_of_17000", f"{_X}\r\n{HOST}\r\nX: ", ("a", 17_000), _END),
+    raw_request(_NAME, "name_of_300", f"{_X}\r\n{HOST}\r\n", ("X", 300), ": v", _END),
+    raw_request(_NAME, "name_of_17000", f"{_X}\r\n{HOST}\r\n", ("X", 17_000), ": v", _END),
+    *(raw_request(_NAME, f"line_{case}", request(line, HOST)) for case, line in _LINES),
+    *(raw_request("divergence_19", case, request(line, HOST)) for case, line in _LAX_LINES),
+    *(raw_request("divergence_17", case, request(line, HOST)) for case, line in _METHODS),
+    *(raw_request(_NAME, case, request(_X, *lines)) for case, lines in _HEADERS),
     *(
-        asked(
+        raw_request(
             "send_paths",
             path,
             request(f"POST {path} HTTP/1.1", HOST, JSON, sized(UNKNOWN), body=UNKNOWN),
@@ -198,15 +209,17 @@ REQUEST_HEADS = (
         )
         for path in _SEND_PATHS
     ),
-    asked(_NAME, "no_host_http_1_0", request("GET /healthz HTTP/1.0")),
-    asked(_NAME, "no_host_healthz", request("GET /healthz HTTP/1.1")),
-    asked(_NAME, "no_host_head", request("HEAD /x HTTP/1.1"), awaits=("HEAD",)),
-    asked(_NAME, "no_host_post", request("POST /internal/send HTTP/1.1", "Content-Length: 0")),
+    raw_request(_NAME, "no_host_http_1_0", request("GET /healthz HTTP/1.0")),
+    raw_request(_NAME, "no_host_healthz", request("GET /healthz HTTP/1.1")),
+    raw_request(_NAME, "no_host_head", request("HEAD /x HTTP/1.1"), awaits=("HEAD",)),
+    raw_request(
+        _NAME, "no_host_post", request("POST /internal/send HTTP/1.1", "Content-Length: 0")
+    ),
     *(
-        asked(_NAME, case, before, request("GET /healthz HTTP/1.1", HOST))
+        raw_request(_NAME, case, before, request("GET /healthz HTTP/1.1", HOST))
         for case, before in _BEFORE
     ),
-    asked(
+    raw_request(
         _NAME,
         "empty_line_between",
         request("GET /healthz HTTP/1.1", HOST),
@@ -214,12 +227,14 @@ REQUEST_HEADS = (
         request("GET /readyz HTTP/1.1", HOST),
         awaits=("GET", "GET"),
     ),
-    asked(_NAME, "bare_line_feeds", f"GET /healthz HTTP/1.1\n{HOST}\n\n", finishes=True),
-    asked(_NAME, "bare_line_feed_in_head", f"GET /healthz HTTP/1.1\r\n{HOST}\n\r\n"),
-    asked(_NAME, "bare_carriage_returns", f"GET /healthz HTTP/1.1\r{HOST}\r\r", finishes=True),
-    asked(_NAME, "tls_hello", "\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", finishes=True),
-    asked(_NAME, "head_breaks_off", f"GET /x HTTP/1.1\r\n{HOST}\r\n", finishes=True),
-    asked(_NAME, "nothing", "", finishes=True),
+    raw_request(_NAME, "bare_line_feeds", f"GET /healthz HTTP/1.1\n{HOST}\n\n", finishes=True),
+    raw_request(_NAME, "bare_line_feed_in_head", f"GET /healthz HTTP/1.1\r\n{HOST}\n\r\n"),
+    raw_request(
+        _NAME, "bare_carriage_returns", f"GET /healthz HTTP/1.1\r{HOST}\r\r", finishes=True
+    ),
+    raw_request(_NAME, "tls_hello", "\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", finishes=True),
+    raw_request(_NAME, "head_breaks_off", f"GET /x HTTP/1.1\r\n{HOST}\r\n", finishes=True),
+    raw_request(_NAME, "nothing", "", finishes=True),
     Scenario(
         "without_callback_url",
         tuple(

@@ -1,10 +1,16 @@
-"""JSON as a sender may write it: what ``JSON.parse`` takes is taken, and nothing else."""
+"""Scenarios about the JSON of a send: only what ``JSON.parse`` accepts is accepted."""
 
 from __future__ import annotations
 
 from gateway_shim.parity.raw_steps import Part
 from gateway_shim.parity.scenario import Scenario
-from gateway_shim.parity.scenarios.requests.raw import HOST, JSON, asked, post, told
+from gateway_shim.parity.scenarios.requests.raw_requests import (
+    HOST,
+    JSON,
+    post,
+    raw_request,
+    raw_send,
+)
 
 __all__ = ["REQUEST_JSON"]
 
@@ -82,13 +88,13 @@ def _deep(case: str, opening: str, closing: str, count: int) -> Scenario:
     parts: tuple[Part, ...] = (
         f"{_SENDING}{length}\r\n\r\n{_BEFORE}", (opening, count), "0", (closing, count), "}"
     )  # fmt: skip
-    return told(_NAME, case, *parts)
+    return raw_send(_NAME, case, *parts)
 
 
 REQUEST_JSON = (
-    *(told(_NAME, case, post(text)) for case, text in _TEXTS),
+    *(raw_send(_NAME, case, post(text)) for case, text in _TEXTS),
     *(
-        asked(
+        raw_request(
             "request_charsets",
             case,
             post(body.decode("latin-1"), f"Content-Type: application/json; charset={charset}"),

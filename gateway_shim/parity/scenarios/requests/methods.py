@@ -1,4 +1,4 @@
-"""Requests that are no streams: other methods, health, readiness, HEAD."""
+"""Scenarios about requests that do not ask for a stream: other methods, health, readiness, HEAD."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REQUESTS = (
 
 
 def method(name: str, request: str) -> Scenario:
-    """A request that must call nobody, as an entry of the scenario ``name``."""
+    """Return a scenario with a request that must not call the backend, as a case of ``name``."""
     verb, target = request.split(" ")
     return Scenario(
         name,
@@ -51,4 +51,4 @@ METHODS = (
         {"head": "$head:s", "callbacks": "$actions"},
     ),
 )
-"""The recordings' scenarios about everything that is no stream."""
+"""The given recordings' scenarios about everything except streams and sends."""

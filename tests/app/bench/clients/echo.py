@@ -10,7 +10,7 @@ from app.bench.errors import BenchFailed
 
 
 def fail(message: str) -> NoReturn:
-    """Fail as a measurement does."""
+    """Raise the error of a failed measurement."""
     raise BenchFailed(message)
 
 

@@ -1,17 +1,17 @@
-"""The limit."""
+"""The bare loop of ``send``."""
 
 from __future__ import annotations
 
 import socket
 
+from app.bench.bursts import BARE_SENDER
 from app.bench.clients.helper import Helper
 from app.bench.clients.payload import sample_frame
-from app.bench.stage import BARE_SENDER
 from tests.support.timing import TIME_LIMIT
 
 
 def test_sends_the_same_to_all() -> None:
-    """Each connection gets each event whole; the pauses are no sending."""
+    """Each connection gets each event whole, and pauses do not count as sending."""
     with Helper(BARE_SENDER) as sender:
         clients = [socket.create_connection(("127.0.0.1", sender.call("port"))) for _ in range(2)]
         try:
@@ -28,7 +28,7 @@ def test_sends_the_same_to_all() -> None:
 
 
 def test_a_slow_client_is_waited_for() -> None:
-    """What a client does not take is sent when it does: nothing is lost."""
+    """Bytes that a client does not read at once are sent later, and none is lost."""
     events = 40_000
     with Helper(BARE_SENDER) as sender:
         client = socket.create_connection(("127.0.0.1", sender.call("port")))

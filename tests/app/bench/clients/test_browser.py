@@ -1,4 +1,4 @@
-"""A browser's request."""
+"""The request of a browser."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from app.bench.clients.browser import stream_request
 
 
 def test_twelve_headers() -> None:
-    """It has a request line and twelve headers, as a real browser's has."""
+    """The request has a request line and twelve headers, as that of a real browser."""
     head, rest = stream_request(5000, 7).decode().split("\r\n\r\n")
     first, *headers = head.split("\r\n")
     assert rest == ""
@@ -16,7 +16,7 @@ def test_twelve_headers() -> None:
 
 
 def test_each_is_its_own() -> None:
-    """Request id and cookie differ from one browser to the next: nothing can be shared."""
+    """The request ID and the cookie differ from browser to browser."""
     one, other = (stream_request(5000, number).splitlines() for number in (1, 2))
     assert [a.split(b" ")[0] for a, b in zip(one, other, strict=True) if a != b] == [
         b"GET",

@@ -1,4 +1,4 @@
-"""The clients, against a server that does what the test says."""
+"""The clients, against a server that the test controls."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.bench.bursts import CROWD
 from app.bench.clients.helper import Helper
 from app.bench.clients.payload import progress_text
 from app.bench.errors import BenchFailed
-from app.bench.stage import CROWD
 from tests.support.timing import TIME_LIMIT
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -18,12 +18,12 @@ EVENT = b"event: version\ndata: {}\n\n"
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body."""
+    """Encode one chunk of a chunked body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 class Scripted:
-    """A server of which the test does everything."""
+    """A server whose every step the test makes."""
 
     def __init__(self, listener: socket.socket) -> None:
         self.port: int = listener.getsockname()[1]
@@ -38,14 +38,14 @@ class Scripted:
             self.clients.append(client)
 
     def read_request(self, client: socket.socket) -> bytes:
-        """Read a request's head."""
+        """Read the head of a request."""
         data = b""
         while not data.endswith(b"\r\n\r\n"):
             data += client.recv(65536)
         return data
 
     def serve(self, answer: bytes) -> bytes:
-        """Accept one, and answer its request; return that."""
+        """Accept a connection, answer its request, and return the request."""
         self.accept()
         asked = self.read_request(self.clients[-1])
         self.clients[-1].sendall(answer)
@@ -54,7 +54,7 @@ class Scripted:
 
 @pytest.fixture
 def server() -> Iterator[Scripted]:
-    """A server on a free port."""
+    """Run a server on a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(TIME_LIMIT)
         scripted = Scripted(listener)
@@ -65,13 +65,13 @@ def server() -> Iterator[Scripted]:
 
 @pytest.fixture
 def crowd() -> Iterator[Helper]:
-    """The clients' process."""
+    """Start the process of the clients."""
     with Helper(CROWD) as helper:
         yield helper
 
 
 def open_one(crowd: Helper, server: Scripted) -> socket.socket:
-    """Open a stream; return the server's end of it."""
+    """Open a stream, and return the server's end of it."""
     crowd.begin("open", port=server.port, count=1, at_once=4, seconds=10)
     server.serve(HEAD + chunk(EVENT))
     crowd.finish()
@@ -79,7 +79,7 @@ def open_one(crowd: Helper, server: Scripted) -> socket.socket:
 
 
 def test_open(crowd: Helper, server: Scripted) -> None:
-    """A stream is open once its first event is there, however the answer is cut."""
+    """A stream is open when its first event has arrived, however the answer is split."""
     crowd.begin("open", port=server.port, count=2, at_once=1, seconds=10)
     asked = server.serve(HEAD)
     server.clients[0].sendall(chunk(EVENT)[:-4])
@@ -92,7 +92,7 @@ def test_open(crowd: Helper, server: Scripted) -> None:
 
 
 def test_refused(crowd: Helper, server: Scripted) -> None:
-    """A stream that is refused ends the measurement, and the answer is shown."""
+    """A refused stream ends the measurement, and the error shows the answer."""
     crowd.begin("open", port=server.port, count=1, at_once=1, seconds=10)
     server.serve(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
     with pytest.raises(BenchFailed, match=r"refused: b'HTTP/1\.1 503 Service Unavailable"):
@@ -100,13 +100,13 @@ def test_refused(crowd: Helper, server: Scripted) -> None:
 
 
 def test_never_opened(crowd: Helper, server: Scripted) -> None:
-    """A stream that does not open in time ends the measurement."""
+    """A stream that is not open in time ends the measurement."""
     with pytest.raises(BenchFailed, match=r"1 of 1 streams not open after 0\.05 s"):
         crowd.call("open", port=server.port, count=1, at_once=1, seconds=0.05)
 
 
 def test_read_counts(crowd: Helper, server: Scripted) -> None:
-    """Events are counted over all streams, plain connections among them."""
+    """Events are counted over all streams, plain connections included."""
     first = open_one(crowd, server)
     crowd.call("attach", port=server.port, count=1)
     server.accept()
@@ -119,7 +119,7 @@ def test_read_counts(crowd: Helper, server: Scripted) -> None:
 
 
 def test_read_counts_what_is_cut(crowd: Helper, server: Scripted) -> None:
-    """An event whose blank line arrives in two pieces is one event."""
+    """An event whose blank line arrives in two pieces is counted once."""
     client = open_one(crowd, server)
     before, after = chunk(EVENT)[:-3], chunk(EVENT)[-3:]
     assert before.endswith(b"{}\n")
@@ -130,7 +130,7 @@ def test_read_counts_what_is_cut(crowd: Helper, server: Scripted) -> None:
 
 
 def test_read_in_time(crowd: Helper, server: Scripted) -> None:
-    """What does not arrive in time ends the measurement; without a number, time is all there is."""
+    """Events that are late end the measurement; with 0 events, reading ends with the time limit."""
     open_one(crowd, server)
     with pytest.raises(BenchFailed, match=r"0 of 1 events had arrived after 0\.05 s"):
         crowd.call("read", frames=1, seconds=0.05)
@@ -138,7 +138,7 @@ def test_read_in_time(crowd: Helper, server: Scripted) -> None:
 
 
 def test_samples(crowd: Helper, server: Scripted) -> None:
-    """Latencies are from an event's stamp to its arrival."""
+    """A latency is the time from an event's stamp to its arrival."""
     client = open_one(crowd, server)
     client.sendall(chunk(b"data: %b\n\n" % progress_text(1000).encode()))
     seen = crowd.call("read", frames=1, seconds=10, sample=True, rest=0.001)
@@ -147,7 +147,7 @@ def test_samples(crowd: Helper, server: Scripted) -> None:
 
 
 def test_end(crowd: Helper, server: Scripted) -> None:
-    """A stream that the server ends is no stream any more, and no measurement."""
+    """A stream that the server ends is an error."""
     client = open_one(crowd, server)
     client.close()
     with pytest.raises(BenchFailed, match="the server ended a stream"):
@@ -155,7 +155,7 @@ def test_end(crowd: Helper, server: Scripted) -> None:
 
 
 def test_cut(crowd: Helper, server: Scripted) -> None:
-    """Cut clients reset their connections, and come back under the same request ids."""
+    """``cut`` resets the connections, and the clients return with the same request IDs."""
     client = open_one(crowd, server)
     crowd.call("cut")
     with pytest.raises(ConnectionResetError):
@@ -166,7 +166,7 @@ def test_cut(crowd: Helper, server: Scripted) -> None:
 
 
 def test_stalled(crowd: Helper, server: Scripted) -> None:
-    """A stalled client has opened its stream, and then reads nothing."""
+    """A stalled client opens its stream and then reads nothing."""
     crowd.begin("open", port=server.port, count=1, at_once=1, seconds=10, stalled=True)
     server.serve(HEAD + chunk(EVENT))
     crowd.finish()

@@ -14,7 +14,7 @@ ECHO = "tests.app.bench.clients.echo"
 
 
 def test_commands() -> None:
-    """A command is answered; one that fails says why, and the next is answered again."""
+    """A failed command raises its error, and the next command is answered again."""
     with Helper(ECHO) as helper:
         assert helper.call("double", number=21) == 42
         with pytest.raises(BenchFailed, match="no room"):
@@ -24,7 +24,7 @@ def test_commands() -> None:
 
 
 def test_death() -> None:
-    """A process that has ended is said to have, with its last word."""
+    """A process that has ended is reported with its last line."""
     with Helper(ECHO) as helper:
         with pytest.raises(BenchFailed, match=f"{ECHO} has ended: my last word"):
             helper.call("die", word="my last word")
@@ -33,7 +33,7 @@ def test_death() -> None:
 
 
 def test_nothing_is_left() -> None:
-    """The process is gone at the end, also if it did not mind."""
+    """The process has ended after the ``with`` statement."""
     with Helper(ECHO) as helper:
         pid = helper._process.pid
         assert helper.call("double", number=1) == 2
@@ -42,7 +42,7 @@ def test_nothing_is_left() -> None:
 
 
 def test_nothing_is_left_after_a_failure() -> None:
-    """Nor is it there if something went wrong."""
+    """The process has ended after an exception, too."""
     helper = Helper(ECHO)
     with contextlib.suppress(ZeroDivisionError), helper:
         raise ZeroDivisionError

@@ -1,4 +1,4 @@
-"""Clients over TLS, against a server that sends what the test says."""
+"""Clients over TLS, against a server that sends prepared bytes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -19,7 +20,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
 class Script:
-    """What the server does with each connection."""
+    """The behavior of the server for each connection."""
 
     def __init__(self) -> None:
         self.first = HEAD + b"data: v\n\n"
@@ -27,8 +28,8 @@ class Script:
         self.ends = False
         self.go = threading.Event()
 
-    def __call__(self, sock: ssl.SSLSocket, address: object) -> None:
-        """Answer, and send the rest once told to."""
+    def __call__(self, sock: Any, address: object) -> None:
+        """Answer, and send the rest when the test allows it."""
         sock.recv(65536)
         sock.sendall(self.first)
         self.go.wait(TIME_LIMIT)
@@ -40,13 +41,13 @@ class Script:
 
 @pytest.fixture
 def script() -> Script:
-    """The server's script."""
+    """Make the server's script."""
     return Script()
 
 
 @pytest.fixture
 def certfile(tmp_path: Path) -> Path:
-    """A certificate with its key, in one file, of an authority that nobody knows."""
+    """Create a certificate with its key, of an unknown authority, in one file."""
     issued = trustme.CA().issue_cert("localhost")
     issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "all.pem")
     return tmp_path / "all.pem"
@@ -54,11 +55,12 @@ def certfile(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def port(script: Script, certfile: Path) -> Iterator[int]:
-    """Where the server listens."""
+    """Run the server, and yield its port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certfile)
     server = StreamServer(("127.0.0.1", 0), script, ssl_context=context)
     server.start()
+    assert server.server_port is not None
     yield server.server_port
     script.go.set()
     server.stop(timeout=0)
@@ -66,7 +68,7 @@ def port(script: Script, certfile: Path) -> Iterator[int]:
 
 @pytest.fixture
 def crowd() -> Iterator[Helper]:
-    """Clients in a process of their own."""
+    """Start the process of the clients."""
     with Helper("app.bench.clients.tls_crowd") as crowd:
         yield crowd
 
@@ -77,7 +79,7 @@ def connect(crowd: Helper, port: int, count: int) -> None:
 
 
 def test_counts_events(crowd: Helper, port: int, script: Script) -> None:
-    """Every event of every stream is counted once, also one that is cut in two."""
+    """Every event of every stream is counted once, even if it is split."""
     connect(crowd, port, 3)
     script.rest = [b"data: 1\n\ndata: 2\n", b"\ndata: 3\n\n"]
     script.go.set()
@@ -86,21 +88,21 @@ def test_counts_events(crowd: Helper, port: int, script: Script) -> None:
 
 
 def test_refused(crowd: Helper, port: int, script: Script) -> None:
-    """A stream that is refused is said to be."""
+    """A refused stream is an error with the answer."""
     script.first = b"HTTP/1.1 503 No\r\n\r\n"
     with pytest.raises(BenchFailed, match=r"a stream was refused: b'HTTP/1\.1 503 No"):
         connect(crowd, port, 1)
 
 
 def test_too_few(crowd: Helper, port: int) -> None:
-    """Events that do not come are missed."""
+    """Events that do not arrive in time are an error."""
     connect(crowd, port, 1)
     with pytest.raises(BenchFailed, match=r"0 of 1 events had arrived after 0\.05 s"):
         crowd.call("read", frames=1, seconds=0.05)
 
 
 def test_ended(crowd: Helper, port: int, script: Script) -> None:
-    """A server that ends a stream is found out."""
+    """A stream that the server ends is an error."""
     connect(crowd, port, 1)
     script.ends = True
     script.go.set()

@@ -14,7 +14,7 @@ from app.tasks.base import TaskProgressHandle
 
 
 class Sink:
-    """Keeps what it gets."""
+    """A sink that keeps all updates."""
 
     closed = False
 
@@ -22,12 +22,12 @@ class Sink:
         self.taken: list[TaskProgress] = []
 
     def put(self, progress: TaskProgress) -> None:
-        """Keep one."""
+        """Keep the update."""
         self.taken.append(progress)
 
 
 def test_sends_stamped_progress() -> None:
-    """Each event says when it was sent, and the result when all of it began."""
+    """Each event contains the time of sending, and the result the time of the beginning."""
     sink, before = Sink(), time.monotonic_ns()
     result = BurstTask().execute(TaskProgressHandle(sink), events=3, pause=0.0, result_bytes=5)
     sent = [stamps(progress.text.encode())[0] for progress in sink.taken]
@@ -37,7 +37,7 @@ def test_sends_stamped_progress() -> None:
 
 
 def test_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pause lies before each event and before the end."""
+    """There is a pause before each event and before the end."""
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     BurstTask().execute(TaskProgressHandle(Sink()), events=2, pause=0.25, result_bytes=0)
@@ -45,7 +45,7 @@ def test_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_params() -> None:
-    """It is started by name, with params that have defaults and limits."""
+    """The task has a name, and its params have defaults and limits."""
     assert BurstTask.name == "burst"
     assert BurstTask().validate_params({"events": 7}) == {
         "events": 7,

@@ -1,4 +1,4 @@
-"""What the kernel says of a process."""
+"""The resources of a process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.timing import TIME_LIMIT
 
 
 def test_resident_bytes() -> None:
-    """This process has some megabytes; and more of them with a large object."""
+    """The resident memory grows with a large object."""
     before = resident_bytes(os.getpid())
     held = b"x" * 50_000_000
     assert 2**20 < before < resident_bytes(os.getpid()) - 40_000_000
@@ -21,7 +21,7 @@ def test_resident_bytes() -> None:
 
 
 def test_cpu_seconds() -> None:
-    """Work shows; the ticks are of 10 ms."""
+    """The CPU time grows with work, in ticks of 10 ms."""
     before, deadline = cpu_seconds(os.getpid()), time.process_time() + 0.05
     while time.process_time() < deadline:
         pass
@@ -29,7 +29,7 @@ def test_cpu_seconds() -> None:
 
 
 def test_only_child() -> None:
-    """A process with one child has that one; without, none."""
+    """A process with one child has its PID, and a process without a child has None."""
     shell = subprocess.Popen(["sh", "-c", "echo; sleep 60; true"], stdout=subprocess.PIPE)
     try:
         assert shell.stdout is not None
@@ -46,7 +46,7 @@ def test_only_child() -> None:
 
 
 def test_gone() -> None:
-    """A process that is gone is an OSError."""
+    """A process that has ended raises OSError."""
     process = subprocess.Popen(["true"])
     process.wait()
     with pytest.raises(OSError, match="No such"):

@@ -18,17 +18,17 @@ from app.bench.results.figures import GOALS, Figure, Results, quantile
     ],
 )
 def test_missed(key: str, value: float, missed: bool) -> None:
-    """A goal holds at its bound; a figure without a goal cannot miss one."""
+    """A goal is met at its bound, and a figure without a goal cannot miss one."""
     assert Figure(key, "", value).missed is missed
 
 
 def test_not_judged() -> None:
-    """In a run that is too small no goal is missed."""
+    """In a run that is not judged, no goal is missed."""
     assert not Figure("fan_out_to_limit", "", 0.1, judged=False).missed
 
 
 def test_add() -> None:
-    """Of several measurements the median is kept, and their spread."""
+    """Several measurements give their median and their spread."""
     results = Results(judged=True)
     assert results.add("single_p50_ms", "p50", [3.0, 1.0, 2.0], "ms") == 2.0
     assert results.add("recovery_seconds", "back", 5, "s") == 5
@@ -41,7 +41,7 @@ def test_add() -> None:
 
 
 def test_document() -> None:
-    """The JSON holds values, goals, verdicts and curves."""
+    """The JSON data has values, goals, verdicts and curves."""
     results = Results(judged=True)
     results.add("single_p99_ms", "p99", 2.0, "ms")
     results.add_point("fan_out", 100, per_second=5.0)
@@ -64,14 +64,14 @@ def test_document() -> None:
 
 
 def test_quantile() -> None:
-    """The nearest rank; the last value where there is none above."""
+    """A quantile is the nearest rank, or the last value."""
     values = [float(value) for value in range(100, 0, -1)]
     assert [quantile(values, part) for part in (0.5, 0.99, 1.0)] == [51.0, 100.0, 100.0]
     assert quantile([7.0], 0.5) == 7.0
 
 
 def test_goals() -> None:
-    """These are the goals."""
+    """The goals have these bounds."""
     assert {key: goal.bound for key, goal in GOALS.items()} == {
         "fan_out_to_limit": 0.9,
         "fan_out_to_http": 50,

@@ -1,4 +1,4 @@
-"""The picture."""
+"""The plot of the results."""
 
 from __future__ import annotations
 
@@ -13,33 +13,35 @@ from app.bench.results.plot import check_plot, draw
 
 
 def test_needs_matplotlib(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without matplotlib one is told how to get it, before anything is measured."""
+    """Without matplotlib, the error before the measurements says how to install it."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(BenchFailed, match=r"pip install 'sse-monolith\[bench\]'"):
         check_plot(tmp_path / "bench.svg")
 
 
 def test_format(tmp_path: Path) -> None:
-    """Another format than the two is refused."""
-    with pytest.raises(BenchFailed, match=r"bench\.gif: a picture is \.svg or \.png"):
+    """Only the formats .svg and .png are accepted."""
+    with pytest.raises(
+        BenchFailed, match=r"bench\.gif: the name of a plot must end with \.svg or \.png"
+    ):
         check_plot(tmp_path / "bench.gif")
 
 
 def test_folder(tmp_path: Path) -> None:
-    """A folder that is not there is told at once, not after minutes."""
+    """A missing folder is reported before the measurements."""
     with pytest.raises(BenchFailed, match="there is no folder"):
         check_plot(tmp_path / "nowhere" / "bench.svg")
 
 
 def test_nothing_to_draw(tmp_path: Path) -> None:
-    """A run without curves cannot be drawn."""
+    """Results without curves cannot be drawn."""
     with pytest.raises(BenchFailed, match="nothing to draw"):
         draw(Results(judged=True), tmp_path / "bench.svg")
 
 
 @pytest.mark.needs("matplotlib")
 def test_draw(tmp_path: Path) -> None:
-    """The picture has a panel for each curve, its text as text, and is small; it is stable."""
+    """The plot has a panel for each curve and stays small, and two plots are equal."""
     results = Results(judged=True)
     for streams in (100, 10_000):
         results.add_point(

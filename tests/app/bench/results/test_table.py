@@ -1,4 +1,4 @@
-"""The table."""
+"""The table of the results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.bench.results.table import number, render
 
 
 def test_render() -> None:
-    """A figure a line: value, spread, goal and verdict, in columns."""
+    """Each figure is a line with value, spread, goal and verdict, in columns."""
     results = Results(judged=True)
     results.add("fan_out_to_limit", "to limit", [0.95, 0.91, 0.97])
     results.add("idle_cpu_percent", "idle", 2.5, "%")
@@ -24,7 +24,7 @@ def test_render() -> None:
 
 
 def test_not_judged() -> None:
-    """A run that is too small shows its goals, and says that they do not apply."""
+    """A run that is not judged shows its goals and says so."""
     results = Results(judged=False)
     results.add("idle_cpu_percent", "idle", 2.5, "%")
     assert render(results).splitlines()[-1] == "idle     2.5 %          <= 2  not judged"
@@ -35,5 +35,5 @@ def test_not_judged() -> None:
     [(0.0, "0"), (0.01234, "0.0123"), (5.678, "5.68"), (123.4, "123"), (98765.4, "98,765")],
 )
 def test_number(value: float, text: str) -> None:
-    """Three digits, and all of those before the point."""
+    """A number has three significant digits, or all digits before the point."""
     assert number(value) == text

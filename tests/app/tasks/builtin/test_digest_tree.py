@@ -1,39 +1,44 @@
-"""digest_tree: right digests, progress by bytes, and no way out."""
+"""``digest_tree``: correct digests, progress by bytes, and no way out of the folder."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.errors import BadRequest
 from app.tasks.base import TaskCancelled, TaskProgressHandle
-from app.tasks.builtin import digest_tree
+from app.tasks.builtin import digest_tree, file_tree
 from app.tasks.builtin.confined_path import ConfinedFolder, NotConfined
 from app.tasks.builtin.digest_tree import DigestTree, DigestTreeResult
+from app.tasks.builtin.file_tree import FileTree
 from tests.app.tasks.builtin.sink import Sink
-from tests.app.tasks.task_support import Clock, House
+from tests.app.tasks.task_support import Clock, RecordedTasks
 
 
-def sha(content):
-    """The digest to expect."""
+def sha(content: bytes) -> str:
+    """Return the expected digest."""
     return hashlib.sha256(content).hexdigest()
 
 
-def make(tmp_path, clock=None):
-    """The task for a folder."""
+def make(tmp_path: Path, clock: Clock | None = None) -> DigestTree:
+    """Make a task for a folder."""
     return DigestTree(ConfinedFolder(str(tmp_path)), clock or Clock())
 
 
-def run(tmp_path, path=".", clock=None, sink=None):
-    """Run it for a path."""
+def run(
+    tmp_path: Path, path: str = ".", clock: Clock | None = None, sink: Sink | None = None
+) -> DigestTreeResult:
+    """Run a task for a path."""
     task = make(tmp_path, clock)
     return task.execute(TaskProgressHandle(sink or Sink()), **task.validate_params({"path": path}))
 
 
-def test_every_file_is_digested(tmp_path):
-    """Paths are relative to the directory that was asked for."""
+def test_every_file_is_digested(tmp_path: Path) -> None:
+    """Every file is digested, with its path relative to the requested directory."""
     contents = {"a/b/c.bin": b"x" * 3_000_000, "a/empty": b"", "a/é": b"1", "beside": b"no"}
     for name, content in contents.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -47,8 +52,8 @@ def test_every_file_is_digested(tmp_path):
     )
 
 
-def test_an_empty_directory_has_no_digests(tmp_path):
-    """And the task is done at once."""
+def test_an_empty_directory_has_no_digests(tmp_path: Path) -> None:
+    """An empty directory has an empty result."""
     sink = Sink()
     assert run(tmp_path, sink=sink).model_dump() == {
         "success": True,
@@ -62,15 +67,15 @@ def test_an_empty_directory_has_no_digests(tmp_path):
     assert sink.items == [("Looking for files", 0.0), ("Digested 0 of 0 files", 1.0)]
 
 
-def test_progress_counts_bytes(tmp_path, monkeypatch):
-    """With time enough between the blocks each is reported."""
+def test_progress_counts_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each block is reported if the interval has passed."""
     monkeypatch.setattr(digest_tree, "BLOCK_BYTES", 10)
     (tmp_path / "a").write_bytes(b"a" * 30)
     (tmp_path / "b").write_bytes(b"b" * 10)
     clock, sink = Clock(), Sink()
 
     class Slow(Clock):
-        def __call__(self):
+        def __call__(self) -> float:
             clock.now += 0.05
             return clock.now
 
@@ -88,14 +93,16 @@ def test_progress_counts_bytes(tmp_path, monkeypatch):
     assert result.seconds == pytest.approx(0.4)
 
 
-def test_progress_comes_at_most_twenty_times_a_second(tmp_path, monkeypatch):
-    """A thousand blocks in a second: about twenty updates."""
+def test_progress_comes_at_most_twenty_times_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand blocks in a second give about twenty updates."""
     monkeypatch.setattr(digest_tree, "BLOCK_BYTES", 1)
     (tmp_path / "a").write_bytes(b"a" * 1000)
     sink = Sink()
 
     class Ticking(Clock):
-        def __call__(self):
+        def __call__(self) -> float:
             self.now += 0.001
             return self.now
 
@@ -104,13 +111,13 @@ def test_progress_comes_at_most_twenty_times_a_second(tmp_path, monkeypatch):
     assert [value for _, value in sink.items] == sorted(value for _, value in sink.items)
 
 
-def test_empty_files_are_progress_too(tmp_path):
-    """Nothing is divided by no bytes at all."""
+def test_empty_files_are_progress_too(tmp_path: Path) -> None:
+    """Progress of empty files does not divide by zero."""
     (tmp_path / "a").touch()
     sink = Sink()
 
     class Slow(Clock):
-        def __call__(self):
+        def __call__(self) -> float:
             self.now += 1.0
             return self.now
 
@@ -118,8 +125,10 @@ def test_empty_files_are_progress_too(tmp_path):
     assert sink.items[1] == ("File 1 of 1: a", 0.0)
 
 
-def test_what_is_not_digested_is_listed_with_its_reason(tmp_path, monkeypatch):
-    """Links, special files, and files that cannot be read; the others are digested."""
+def test_skipped_files_are_listed_with_their_reasons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Links, special files and unreadable files are listed, and all others are digested."""
     (tmp_path / "dir").mkdir()
     (tmp_path / "dir" / "ok").write_bytes(b"ok")
     (tmp_path / "dir" / "unreadable").write_bytes(b"no")
@@ -127,7 +136,7 @@ def test_what_is_not_digested_is_listed_with_its_reason(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "dir" / "fifo")
     real_open = os.open
 
-    def deny(path, flags, *args, **options):
+    def deny(path: str, flags: int, *args: Any, **options: Any) -> int:
         if path == "unreadable":  # the tests may run as root, who may read everything
             raise PermissionError(13, "Permission denied", path)
         return real_open(path, flags, *args, **options)
@@ -143,12 +152,12 @@ def test_what_is_not_digested_is_listed_with_its_reason(tmp_path, monkeypatch):
     assert list(result.skipped) == sorted(result.skipped)
 
 
-def test_a_file_that_vanishes_is_listed(tmp_path, monkeypatch):
-    """It was there when the files were counted."""
+def test_a_file_that_vanishes_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is removed after it was found is listed as skipped."""
     (tmp_path / "a").write_bytes(b"a")
-    real = digest_tree.scan
+    real = file_tree.scan
 
-    def scan(*args):
+    def scan(*args: Any) -> FileTree:
         tree = real(*args)
         (tmp_path / "a").unlink()
         return tree
@@ -159,12 +168,14 @@ def test_a_file_that_vanishes_is_listed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("now", [b"", b"shorter", b"much longer than it was"])
-def test_a_file_that_changes_size_is_digested_as_it_is_read(tmp_path, monkeypatch, now):
-    """Its progress stays within bounds."""
+def test_a_file_that_changes_size_is_digested_as_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: bytes
+) -> None:
+    """A file that changes its size is digested as it is read, and its progress stays in range."""
     (tmp_path / "a").write_bytes(b"as it was found")
-    real = digest_tree.scan
+    real = file_tree.scan
 
-    def scan(*args):
+    def scan(*args: Any) -> FileTree:
         tree = real(*args)
         (tmp_path / "a").write_bytes(now)
         return tree
@@ -173,7 +184,7 @@ def test_a_file_that_changes_size_is_digested_as_it_is_read(tmp_path, monkeypatc
     sink = Sink()
 
     class Slow(Clock):
-        def __call__(self):
+        def __call__(self) -> float:
             self.now += 1.0
             return self.now
 
@@ -182,8 +193,8 @@ def test_a_file_that_changes_size_is_digested_as_it_is_read(tmp_path, monkeypatc
     assert all(0.0 <= value <= 1.0 for _, value in sink.items)
 
 
-def test_a_name_that_is_not_utf8_is_shown_with_its_bytes(tmp_path):
-    """So that every JSON reader takes the result."""
+def test_a_name_that_is_not_utf8_is_shown_with_its_bytes(tmp_path: Path) -> None:
+    """The result is valid JSON even if a name is not UTF-8."""
     with open(os.path.join(os.fsencode(tmp_path), b"caf\xe9"), "wb") as file:
         file.write(b"x")
     result = run(tmp_path)
@@ -191,25 +202,27 @@ def test_a_name_that_is_not_utf8_is_shown_with_its_bytes(tmp_path):
     assert "caf" in result.model_dump_json()
 
 
-def test_a_cancelled_task_leaves_at_the_next_block(tmp_path, monkeypatch):
-    """Also while it still looks for files."""
+def test_a_cancelled_task_leaves_at_the_next_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancelled task stops at the next block, or while it looks for files."""
     monkeypatch.setattr(digest_tree, "BLOCK_BYTES", 1)
     (tmp_path / "a").write_bytes(b"a" * 1000)
-    reads = []
+    reads: list[object] = []
     real_read = os.read
 
     class Closing(Sink):
         closed_after = 3
 
         @property
-        def closed(self):
+        def closed(self) -> bool:
             return len(reads) >= self.closed_after
 
         @closed.setter
-        def closed(self, value):
+        def closed(self, value: float) -> None:
             """Ignore it."""
 
-    def read(*args):
+    def read(*args: Any) -> bytes:
         reads.append(args)
         return real_read(*args)
 
@@ -226,8 +239,8 @@ def test_a_cancelled_task_leaves_at_the_next_block(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        ("..", "the path must not hold '..'"),
-        ("a/../..", "the path must not hold '..'"),
+        ("..", "the path must not contain '..'"),
+        ("a/../..", "the path must not contain '..'"),
         ("/etc", "the path must be relative to the folder, not absolute"),
         ("out", "the path leads out of the folder through a symbolic link"),
         ("file", "there is no directory 'file' in the folder"),
@@ -235,8 +248,8 @@ def test_a_cancelled_task_leaves_at_the_next_block(tmp_path, monkeypatch):
         ("", "the path must be the name of a directory; '.' is the folder itself"),
     ],
 )
-def test_a_path_that_leads_out_is_refused_at_the_start(tmp_path, path, why):
-    """With a 400 that says what is allowed."""
+def test_a_path_that_leads_out_is_refused_at_the_start(tmp_path: Path, path: str, why: str) -> None:
+    """A path that is not allowed is a 400 with the reason."""
     root = tmp_path / "root"
     root.mkdir()
     (root / "file").touch()
@@ -249,14 +262,14 @@ def test_a_path_that_leads_out_is_refused_at_the_start(tmp_path, path, why):
 
 
 @pytest.mark.parametrize("params", [{}, {"path": 1}, {"path": "x" * 5000}, {"path": ".", "y": 1}])
-def test_params_of_another_shape_are_refused(tmp_path, params):
-    """The message names what is allowed."""
+def test_params_of_another_shape_are_refused(tmp_path: Path, params: dict[str, Any]) -> None:
+    """Invalid params are refused with the allowed params."""
     with pytest.raises(BadRequest, match=r"^Invalid params for digest_tree; allowed: path"):
         make(tmp_path).validate_params(params)
 
 
-def test_a_path_that_leads_out_by_now_is_not_read(tmp_path):
-    """The check at the start is not the only one."""
+def test_a_path_that_leads_out_after_the_check_is_not_read(tmp_path: Path) -> None:
+    """A path that leads out of the folder after the check is not read."""
     root = tmp_path / "root"
     (root / "a").mkdir(parents=True)
     task = make(root)
@@ -267,14 +280,14 @@ def test_a_path_that_leads_out_by_now_is_not_read(tmp_path):
         task.execute(TaskProgressHandle(Sink()), **params)
 
 
-def test_it_runs_on_a_native_thread_of_the_task_service(tmp_path):
-    """Start, progress, and the whole result in its event."""
+def test_it_runs_on_a_native_thread_of_the_task_service(tmp_path: Path) -> None:
+    """The task service runs the task and broadcasts its whole result."""
     for number in range(300):
         (tmp_path / f"{number:03}").write_bytes(str(number).encode())
-    house = House()
+    tasks = RecordedTasks()
     task = DigestTree(ConfinedFolder(str(tmp_path)))
-    house.run(task, **task.validate_params({"path": "."}))
-    assert house.sender.types("t1")[0] == "task_started"
-    event_type, data = house.sender.last("t1")
+    tasks.run(task, **task.validate_params({"path": "."}))
+    assert tasks.sender.types("t1")[0] == "task_started"
+    event_type, data = tasks.sender.last("t1")
     assert (event_type, data["file_count"], data["total_bytes"]) == ("task_completed", 300, 790)
     assert data["files"] == {f"{n:03}": sha(str(n).encode()) for n in range(300)}

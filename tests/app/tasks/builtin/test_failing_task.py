@@ -1,4 +1,4 @@
-"""failing_task."""
+"""``failing_task`` and its params."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.app.tasks.builtin.sink import Sink
 
 
 @pytest.mark.parametrize(("steps", "done"), [(1, 1), (4, 2), (5, 3)])
-def test_it_gets_half_way_and_fails(steps, done):
-    """With the message it was given."""
+def test_it_gets_half_way_and_fails(steps: int, done: int) -> None:
+    """The task does half of its steps and fails with the given message."""
     sink = Sink()
     task = FailingTask()
     params = task.validate_params({"steps": steps, "delay": 0, "error_message": "as asked"})
@@ -21,8 +21,8 @@ def test_it_gets_half_way_and_fails(steps, done):
     assert [text for text, _ in sink.items] == [f"Step {n + 1} of {steps}" for n in range(done)]
 
 
-def test_its_params_have_defaults():
-    """Those of a demo task, and a message."""
+def test_its_params_have_defaults() -> None:
+    """The params are those of ``demo_task`` and a message."""
     assert FailingTask().validate_params({}) == {
         "steps": 5,
         "delay": 0.2,

@@ -1,9 +1,12 @@
-"""scan: every regular file once, nothing through a link, and whatever else by its reason."""
+"""``scan``: each regular file once, no links followed, and a reason for every other entry."""
 
 from __future__ import annotations
 
 import os
 import resource
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Never, Self
 
 import pytest
 from gevent.monkey import get_original
@@ -15,13 +18,15 @@ native_close = get_original("os", "close")  # gevent's waits for the event loop
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A folder to scan."""
+def folder(tmp_path: Path) -> ConfinedFolder:
+    """Make a folder to scan."""
     return ConfinedFolder(str(tmp_path))
 
 
-def test_files_are_found_in_the_order_of_their_paths(folder, tmp_path):
-    """At every depth, with their sizes; empty directories are nothing."""
+def test_files_are_found_in_the_order_of_their_paths(
+    folder: ConfinedFolder, tmp_path: Path
+) -> None:
+    """Files of all levels are found, with their sizes; directories are not listed."""
     (tmp_path / "b" / "deep").mkdir(parents=True)
     (tmp_path / "empty").mkdir()
     for name, content in {"b/deep/z": b"123", "b/a": b"", "a": b"1"}.items():
@@ -36,8 +41,8 @@ def test_files_are_found_in_the_order_of_their_paths(folder, tmp_path):
     assert scan(folder, ("b", "deep")).files == [FoundFile(("b", "deep", "z"), 3)]
 
 
-def test_links_are_not_followed_wherever_they_lead(folder, tmp_path):
-    """Out, in, up, in circles, nowhere: each is named, none is entered."""
+def test_links_are_not_followed_wherever_they_lead(folder: ConfinedFolder, tmp_path: Path) -> None:
+    """Every kind of link is listed and not followed."""
     (tmp_path / "dir").mkdir()
     (tmp_path / "dir" / "file").touch()
     targets = {"out": "/etc", "in": "dir", "file": "dir/file", "loop": "loop", "no": "nowhere"}
@@ -52,18 +57,20 @@ def test_links_are_not_followed_wherever_they_lead(folder, tmp_path):
     ]
 
 
-def test_special_files_are_named(folder, tmp_path):
-    """Not as files."""
+def test_special_files_are_named(folder: ConfinedFolder, tmp_path: Path) -> None:
+    """A special file is listed as skipped."""
     os.mkfifo(tmp_path / "fifo")
     assert scan(folder, ()).skipped == [(("fifo",), "not a regular file")]
 
 
-def test_a_directory_that_goes_away_is_skipped(folder, tmp_path, monkeypatch):
-    """One below; the one to begin at must be there."""
+def test_a_directory_that_goes_away_is_skipped(
+    folder: ConfinedFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A removed directory is skipped, unless it is the first one."""
     (tmp_path / "gone").mkdir()
     real = folder.open_directory
 
-    def open_directory(names):
+    def open_directory(names: tuple[str, ...]) -> AbstractContextManager[int]:
         if names == ("gone",):
             (tmp_path / "gone").rmdir()
         return real(names)
@@ -74,37 +81,39 @@ def test_a_directory_that_goes_away_is_skipped(folder, tmp_path, monkeypatch):
         scan(folder, ("none",))
 
 
-def test_a_file_that_goes_away_is_skipped(folder, monkeypatch):
-    """Between the listing and the look."""
+def test_a_file_that_goes_away_is_skipped(
+    folder: ConfinedFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is removed after the listing is skipped."""
 
     class Entry:
         name = "gone"
 
-        def is_symlink(self):
+        def is_symlink(self) -> bool:
             return False
 
-        def is_dir(self, *, follow_symlinks):
+        def is_dir(self, *, follow_symlinks: bool) -> bool:
             return False
 
-        def is_file(self, *, follow_symlinks):
+        def is_file(self, *, follow_symlinks: bool) -> bool:
             return True
 
-        def stat(self, *, follow_symlinks):
+        def stat(self, *, follow_symlinks: bool) -> Never:
             raise FileNotFoundError(2, "No such file or directory", "gone")
 
-    class Listing(list):
-        def __enter__(self):
+    class Listing(list[Entry]):
+        def __enter__(self) -> Self:
             return self
 
-        def __exit__(self, *exc):
+        def __exit__(self, *exc: BaseException) -> None:
             return None
 
     monkeypatch.setattr(os, "scandir", lambda descriptor: Listing([Entry()]))
     assert scan(folder, ()).skipped == [(("gone",), "No such file or directory")]
 
 
-def test_a_deep_tree_needs_few_descriptors(folder, tmp_path):
-    """Two at a time, whatever the number of levels."""
+def test_a_deep_tree_needs_few_descriptors(folder: ConfinedFolder, tmp_path: Path) -> None:
+    """A scan needs two descriptors for a tree of any depth."""
     descriptor = os.open(tmp_path, os.O_RDONLY)
     depth = 200  # pytest removes the tree with a descriptor for each level
     for _ in range(depth):
@@ -123,22 +132,22 @@ def test_a_deep_tree_needs_few_descriptors(folder, tmp_path):
     assert [len(file.names) for file in tree.files] == [depth + 1]
 
 
-def test_each_entry_is_a_chance_to_stop(folder, tmp_path):
-    """What the check raises ends the scan."""
+def test_each_entry_is_a_chance_to_stop(folder: ConfinedFolder, tmp_path: Path) -> None:
+    """An exception of the check ends the scan."""
     (tmp_path / "a").touch()
 
     class Stop(BaseException):
         pass
 
-    def check():
+    def check() -> Never:
         raise Stop
 
     with pytest.raises(Stop):
         scan(folder, (), check)
 
 
-def test_a_reason_names_no_path():
-    """Only what went wrong."""
+def test_a_reason_names_no_path() -> None:
+    """A reason does not contain the path."""
     assert reason_of(PermissionError(13, "Permission denied", "/secret/path")) == (
         "Permission denied"
     )

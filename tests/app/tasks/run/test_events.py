@@ -1,15 +1,18 @@
-"""TaskEvents: the exact payloads, and that a failed send is survived."""
+"""TaskEvents: the payloads of all events, and failed sends."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any, Never
 
 import pytest
 
-from app.schemas.task_schema import TaskProgress, TaskStatus
+from app.schemas.task_schema import TaskProgress
 from app.tasks.run.events import TaskEvents
-from app.tasks.run.outcome import Outcome, cancelled, timed_out
-from tests.app.tasks.task_support import ENVELOPE, Recorder
+from app.tasks.run.lifecycle import TaskStep
+from app.tasks.run.outcome import TaskOutcome
+from tests.app.tasks.task_support import ENVELOPE, RecordingSender
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
 
@@ -28,30 +31,34 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
             {"data": {"text": "half", "value": 0.5}},
         ),
         (
-            lambda events: events.ended(
-                "t1", Outcome(TaskStatus.COMPLETED, event_data={"a": None})
-            ),
+            lambda events: events.ended("t1", TaskOutcome(TaskStep.RETURN, event_data={"a": None})),
             "task_completed",
             {"data": {"a": None}},
         ),
         (
             lambda events: events.ended(
-                "t1", Outcome(TaskStatus.COMPLETED, event_data=[], omitted=["files"])
+                "t1", TaskOutcome(TaskStep.RETURN, event_data=[], omitted=["files"])
             ),
             "task_completed",
             {"data": [], "omitted": ["files"]},
         ),
         (
-            lambda events: events.ended("t1", timed_out(2)),
+            lambda events: events.ended("t1", TaskOutcome.timed_out(2)),
             "task_failed",
             {"data": {"error": "timed out after 2 s"}},
         ),
-        (lambda events: events.ended("t1", cancelled()), "task_cancelled", {"data": {}}),
+        (
+            lambda events: events.ended("t1", TaskOutcome.cancelled()),
+            "task_cancelled",
+            {"data": {}},
+        ),
     ],
 )
-def test_each_event_is_broadcast_in_its_exact_shape(send, event_type, rest):
-    """To everybody, as task_event, with the moment in UTC."""
-    sender = Recorder()
+def test_each_event_is_broadcast_in_its_exact_shape(
+    send: Callable[[TaskEvents], None], event_type: str, rest: dict[str, Any]
+) -> None:
+    """Each event is broadcast to all streams as ``task_event``, with the time in UTC."""
+    sender = RecordingSender()
     send(TaskEvents(sender, lambda: NOW))
     assert sender.sent == [
         {
@@ -64,17 +71,23 @@ def test_each_event_is_broadcast_in_its_exact_shape(send, event_type, rest):
     assert sender.envelopes == {ENVELOPE}
 
 
-def test_a_send_that_raises_is_logged(caplog):
-    """With the task and the event, and goes no further."""
-    sender = Recorder()
+def test_a_send_that_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A failed send is logged with the task and the event, and raises nothing."""
+    sender = RecordingSender()
 
-    def refuse(event):
+    def refuse(event: dict[str, Any]) -> Never:
         raise OSError("no gateway")
 
     sender.during = refuse
     TaskEvents(sender, lambda: NOW).started("t1", "demo_task")
     (record,) = caplog.records
-    assert (record.getMessage(), record.task_id, record.event_type, str(record.exc_info[1])) == (
+    assert record.exc_info is not None
+    assert (
+        record.getMessage(),
+        vars(record)["task_id"],
+        vars(record)["event_type"],
+        str(record.exc_info[1]),
+    ) == (
         "a task event could not be sent",
         "t1",
         "task_started",

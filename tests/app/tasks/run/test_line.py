@@ -1,4 +1,4 @@
-"""TaskLine: slots, the line before them, and its end."""
+"""TaskLine: the slots, the order of waiting tasks, the limits, and the closed line."""
 
 from __future__ import annotations
 
@@ -8,60 +8,60 @@ import pytest
 
 from app.errors import InvalidOperationException, TooBusy
 from app.tasks.run.line import LineLimits, TaskLine, TaskRefused
-from app.tasks.run.outcome import cancelled
+from app.tasks.run.outcome import TaskOutcome
 from app.tasks.run.record import TaskOrigin, TaskRecord
 from tests.app.tasks.task_support import Gate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def records(count):
-    """So many pending tasks."""
+def records(count: int) -> list[TaskRecord]:
+    """Make pending tasks without a client."""
     return [TaskRecord(f"t{n}", Gate(), {}, NOW) for n in range(count)]
 
 
-def line(slots=1, capacity=10, **limits):
-    """A line in which time stands still."""
-    limits = LineLimits(running=slots, waiting=capacity, **limits)
-    return TaskLine(limits, lambda record: record.begin(NOW, 0.0))
+def line(slots: int = 1, capacity: int = 10, **limits: int) -> TaskLine:
+    """Make a line whose clock stands still."""
+    line_limits = LineLimits(running=slots, waiting=capacity, **limits)
+    return TaskLine(line_limits, lambda record: record.begin(NOW, 0.0))
 
 
-def tasks_of(client, count, size=0):
-    """So many pending tasks of one client."""
+def tasks_of(client: str, count: int, size: int = 0) -> list[TaskRecord]:
+    """Make pending tasks of one client."""
     origin = TaskOrigin(client, size)
     return [TaskRecord(f"{client}{n}", Gate(), {}, NOW, origin=origin) for n in range(count)]
 
 
-def names(records):
-    """Their ids."""
+def names(records: list[TaskRecord]) -> list[str]:
+    """Return the IDs of tasks."""
     return [record.task_id for record in records]
 
 
-def end(line, record):
-    """A task ends; who begins."""
-    record.end(cancelled(), NOW, 0.0)
+def end(line: TaskLine, record: TaskRecord) -> list[str]:
+    """End a task, and return the IDs of the tasks that begin."""
+    record.end(TaskOutcome.cancelled(), NOW, 0.0)
     return names(line.finished(record))
 
 
-def test_whoever_finds_a_free_slot_begins_and_the_others_wait():
-    """Then each end lets the first of the line begin."""
+def test_free_slots() -> None:
+    """A task begins if a slot is free; each end lets the next waiting task begin."""
     a, b, c = records(3)
     two = line(slots=2)
     assert [two.join(a), two.join(b), two.join(c)] == [[a], [b], []]
     assert two.running == 2
-    a.end(cancelled(), NOW, 0.0)
+    a.end(TaskOutcome.cancelled(), NOW, 0.0)
     assert two.finished(a) == [c]
     assert two.running == 2
 
 
-def test_whoever_leaves_the_line_takes_no_slot():
-    """It counts as unfinished until its event was sent, but frees nothing."""
+def test_a_task_that_leaves_the_line() -> None:
+    """A task that leaves the line frees no slot, but is unfinished until its event was sent."""
     a, b, c = records(3)
     one = line()
     for record in (a, b, c):
         one.join(record)
     one.leave(b)
-    b.end(cancelled(), NOW, 0.0)
+    b.end(TaskOutcome.cancelled(), NOW, 0.0)
     assert one.finished(b) == []
     assert one.finished(a) == [c]
     assert (one.running, one.is_empty) == (1, False)
@@ -69,8 +69,8 @@ def test_whoever_leaves_the_line_takes_no_slot():
     assert (one.running, one.is_empty) == (0, True)
 
 
-def test_a_full_line_refuses():
-    """Its capacity does not count those who run, and may be nothing at all."""
+def test_a_full_line_refuses() -> None:
+    """The capacity counts only waiting tasks, and may be 0."""
     a, b, c = records(3)
     assert line(capacity=0).join(c) == [c]
     (c,) = records(1)
@@ -81,8 +81,8 @@ def test_a_full_line_refuses():
         small.join(c)
 
 
-def test_a_closed_line_refuses_and_names_those_who_wait():
-    """Closing twice is closing."""
+def test_a_closed_line() -> None:
+    """A closed line refuses tasks, and closing it again returns the same tasks."""
     a, b, c = records(3)
     one = line()
     one.join(a)
@@ -92,8 +92,8 @@ def test_a_closed_line_refuses_and_names_those_who_wait():
         one.join(c)
 
 
-def test_one_client_never_has_the_last_of_several_slots():
-    """Whoever counts for no client may have all; with one slot there is nothing to keep."""
+def test_one_client_never_has_all_of_several_slots() -> None:
+    """One client cannot have all of several slots; tasks without a client can."""
     four = line(slots=4, capacity=100)
     for record in tasks_of("a", 10):
         four.join(record)
@@ -110,8 +110,8 @@ def test_one_client_never_has_the_last_of_several_slots():
     assert line(slots=1).join(alone) == [alone]
 
 
-def test_a_slot_goes_to_whoever_has_the_fewest():
-    """Whatever others have queued before; among equals the clients take turns."""
+def test_a_slot_goes_to_the_client_with_the_fewest_running_tasks() -> None:
+    """A free slot goes to the client with the fewest running tasks; equal clients take turns."""
     two = line(slots=2, capacity=100)
     first, second, third = tasks_of("a", 3)
     (one,) = records(1)
@@ -130,7 +130,8 @@ def test_a_slot_goes_to_whoever_has_the_fewest():
     for own in crowd:
         for record in own:
             single.join(record)
-    order, running = [], crowd[0][0]
+    order: list[str] = []
+    running: TaskRecord | None = crowd[0][0]
     every = {record.task_id: record for own in crowd for record in own}
     while running:
         order.append(running.task_id)
@@ -139,13 +140,15 @@ def test_a_slot_goes_to_whoever_has_the_fewest():
     assert single.is_empty
 
 
-def test_a_client_may_have_so_many_unfinished():
-    """One more is refused, whoever else waits; an end makes room."""
+def test_the_limit_of_one_client() -> None:
+    """A client at its limit is refused until one of its tasks ends."""
     one = line(slots=1, per_client=2)
     a, b, c = tasks_of("a", 3)
     one.join(a)
     one.join(b)
-    with pytest.raises(TaskRefused, match=r"^2 tasks of your address are unfinished;") as caught:
+    with pytest.raises(
+        TaskRefused, match=r"^Your address has reached its limit of 2 unfinished tasks;"
+    ) as caught:
         one.join(c)
     assert caught.value.reason == "tasks_per_address"
     (other,) = tasks_of("b", 1)
@@ -158,8 +161,8 @@ def test_a_client_may_have_so_many_unfinished():
     assert one.join(c) == []
 
 
-def test_the_parameters_of_those_who_wait_are_bounded():
-    """Those who run do not count, and whoever leaves or begins makes room."""
+def test_the_parameters_of_waiting_tasks_are_bounded() -> None:
+    """Only the parameters of waiting tasks count towards the limit of bytes."""
     one = line(slots=1, waiting_bytes=100)
     running, *waiting = tasks_of("", 4, size=60)
     one.join(running)
@@ -174,8 +177,8 @@ def test_the_parameters_of_those_who_wait_are_bounded():
     one.join(waiting[2])
 
 
-def test_a_refused_task_leaves_nothing_behind():
-    """The line is empty again once the others have ended."""
+def test_a_refused_task_leaves_nothing_behind() -> None:
+    """After a refusal, the line is empty as soon as the other tasks have ended."""
     one = line(slots=1, capacity=0)
     a, b = tasks_of("a", 1) + tasks_of("b", 1)
     one.join(a)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import gevent
 import pytest
 from gevent.monkey import get_original
@@ -9,30 +11,30 @@ from gevent.threadpool import ThreadPool
 
 from app.schemas.task_schema import TaskProgress
 from app.tasks.base import TaskCancelled
-from app.tasks.run.mailbox import GreenletMailbox, NativeMailbox
+from app.tasks.run.mailbox import GreenletMailbox, NativeMailbox, ProgressMailbox
 from gateway_shim.event_loop.turns import let_others_run
 from tests.support.timing import TIME_LIMIT, wait_until
 
 native_sleep = get_original("time", "sleep")
 
 
-def update(number):
-    """An update that carries a number."""
+def update(number: object) -> TaskProgress:
+    """Make an update whose text is a number."""
     return TaskProgress(text=str(number))
 
 
 @pytest.fixture
-def pool():
-    """Native threads, gone after the test."""
+def pool() -> Iterator[ThreadPool]:
+    """Make native threads, and end them after the test."""
     pool = ThreadPool(2)
     yield pool
     pool.join()
     pool.kill()
 
 
-def drain(mailbox, count):
-    """Take that many, waiting for them."""
-    texts = []
+def drain(mailbox: ProgressMailbox, count: int) -> list[str]:
+    """Take this number of updates, and wait for them."""
+    texts: list[str] = []
     while len(texts) < count:
         mailbox.wait()
         while (progress := mailbox.take()) is not None:
@@ -40,12 +42,12 @@ def drain(mailbox, count):
     return texts
 
 
-def test_greenlets_wait_for_room_and_lose_nothing():
-    """Five updates through a mailbox of two arrive in order, the third once there is room."""
+def test_greenlets_wait_for_room_and_lose_nothing() -> None:
+    """A greenlet waits while the mailbox is full, and all updates arrive in order."""
     mailbox = GreenletMailbox(capacity=2)
     done = []
 
-    def fill():
+    def fill() -> None:
         for number in range(5):
             mailbox.put(update(number))
             done.append(number)
@@ -59,11 +61,11 @@ def test_greenlets_wait_for_room_and_lose_nothing():
     writer.get(timeout=TIME_LIMIT)
 
 
-def test_a_native_thread_waits_for_room_and_loses_nothing(pool):
-    """Two hundred updates through a mailbox of two arrive in order."""
+def test_a_native_thread_waits_for_room_and_loses_nothing(pool: ThreadPool) -> None:
+    """A native thread waits while the mailbox is full, and all updates arrive in order."""
     mailbox = NativeMailbox(capacity=2)
 
-    def fill():
+    def fill() -> None:
         for number in range(200):
             mailbox.put(update(number))
 
@@ -73,11 +75,11 @@ def test_a_native_thread_waits_for_room_and_loses_nothing(pool):
     mailbox.release()
 
 
-def test_two_native_threads_may_fill_one_mailbox(pool):
-    """Each one's order is kept."""
+def test_two_native_threads_may_fill_one_mailbox(pool: ThreadPool) -> None:
+    """With two threads, the order of each thread is kept."""
     mailbox = NativeMailbox(capacity=1)
 
-    def fill(name):
+    def fill(name: str) -> None:
         for number in range(20):
             mailbox.put(update(f"{name}{number}"))
 
@@ -85,16 +87,17 @@ def test_two_native_threads_may_fill_one_mailbox(pool):
     texts = drain(mailbox, 40)
     for name in "ab":
         assert [t for t in texts if t[0] == name] == [f"{name}{n}" for n in range(20)]
-    gevent.joinall(writers, timeout=TIME_LIMIT)
+    for writer in writers:
+        writer.get(timeout=TIME_LIMIT)
     mailbox.release()
 
 
-def test_closing_frees_a_greenlet_that_waits_for_room():
-    """It is told that its task is over; what was put before can still be taken."""
+def test_closing_frees_a_greenlet_that_waits_for_room() -> None:
+    """Closing wakes a waiting greenlet with TaskCancelled, and keeps the earlier updates."""
     mailbox = GreenletMailbox(capacity=1)
     mailbox.put(update(0))
 
-    def fill():
+    def fill() -> str:
         with pytest.raises(TaskCancelled):
             mailbox.put(update(1))
         return "refused"
@@ -108,18 +111,17 @@ def test_closing_frees_a_greenlet_that_waits_for_room():
     assert mailbox.take() is None
 
 
-def test_closing_frees_a_native_thread_that_waits_for_room(pool):
-    """The same across threads; and what was put is forgotten if that is wished."""
+def test_closing_frees_a_native_thread_that_waits_for_room(pool: ThreadPool) -> None:
+    """Closing wakes a waiting native thread, and can discard the earlier updates."""
     mailbox = NativeMailbox(capacity=1)
     put_one = []
 
-    def fill():
+    def fill() -> str:
         mailbox.put(update(0))
         put_one.append(True)
-        try:
+        with pytest.raises(TaskCancelled):
             mailbox.put(update(1))
-        except TaskCancelled:
-            return "refused"
+        return "refused"
 
     writer = pool.spawn(fill)
     mailbox.wait()
@@ -131,8 +133,8 @@ def test_closing_frees_a_native_thread_that_waits_for_room(pool):
     mailbox.release()
 
 
-def test_a_closed_mailbox_wakes_its_reader():
-    """A reader that waits goes on when the mailbox is closed."""
+def test_a_closed_mailbox_wakes_its_reader() -> None:
+    """Closing wakes a waiting reader."""
     mailbox = GreenletMailbox()
     reader = gevent.spawn(mailbox.wait)
     gevent.sleep(0)
@@ -140,12 +142,12 @@ def test_a_closed_mailbox_wakes_its_reader():
     reader.get(timeout=TIME_LIMIT)
 
 
-def test_a_released_mailbox_takes_nothing_more(pool):
-    """A thread that a task left behind cannot reach the streams."""
+def test_a_released_mailbox_takes_nothing_more(pool: ThreadPool) -> None:
+    """A released mailbox refuses all updates."""
     mailbox = NativeMailbox()
     mailbox.release()
 
-    def fill():
+    def fill() -> str:
         with pytest.raises(TaskCancelled):
             mailbox.put(update(0))
         return "refused"
@@ -153,13 +155,13 @@ def test_a_released_mailbox_takes_nothing_more(pool):
     assert pool.spawn(fill).get(timeout=TIME_LIMIT) == "refused"
 
 
-def test_each_kind_refuses_the_wrong_thread(pool):
-    """The message says what to do instead."""
+def test_each_kind_refuses_the_wrong_thread(pool: ThreadPool) -> None:
+    """Each kind of mailbox refuses the wrong kind of thread and says what to do."""
     with pytest.raises(RuntimeError, match="call it from the thread that runs execute"):
         NativeMailbox().put(update(0))
     mailbox = GreenletMailbox()
 
-    def fill():
+    def fill() -> str:
         with pytest.raises(RuntimeError, match="declare the task cpu_bound = True"):
             mailbox.put(update(0))
         return "refused"

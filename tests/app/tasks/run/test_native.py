@@ -1,4 +1,4 @@
-"""NativeRunner: work on native threads, and what becomes of threads nobody waits for."""
+"""NativeRunner: work on native threads, and threads that are abandoned."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ native_sleep = get_original("time", "sleep")
 native_ident = get_original("_thread", "get_ident")
 
 
-def test_work_runs_on_a_thread_of_its_own():
-    """The result comes back, the end is told once, and it was another thread."""
+def test_work_runs_on_a_thread_of_its_own() -> None:
+    """The work runs on another thread, its result is returned, and its end is reported once."""
     ends = []
     runner = NativeRunner(slots=1)
     assert runner.run(native_ident, lambda: ends.append("end")) != native_ident()
@@ -29,14 +29,16 @@ def test_work_runs_on_a_thread_of_its_own():
     assert runner.abandoned == 0
 
 
-def test_a_killed_waiter_abandons_its_thread(caplog):
-    """The waiting greenlet ends at once; the thread's end is told when it comes, and logged."""
+def test_a_killed_waiter_abandons_its_thread(caplog: pytest.LogCaptureFixture) -> None:
+    """A killed greenlet ends at once, and the end of its thread is reported and logged later."""
     caplog.set_level("INFO")
     clock = Clock()
     runner = NativeRunner(slots=1, clock=clock)
-    ends, go_on, begun = [], [], []
+    ends: list[str] = []
+    go_on: list[bool] = []
+    begun: list[bool] = []
 
-    def work():
+    def work() -> None:
         begun.append(True)
         while not go_on:
             native_sleep(0.001)
@@ -49,20 +51,20 @@ def test_a_killed_waiter_abandons_its_thread(caplog):
     go_on.append(True)
     wait_until(lambda: runner.abandoned == 0, "the thread's end")
     assert ends == ["end"]
-    assert [(r.getMessage(), r.abandoned) for r in caplog.records] == [
+    assert [(r.getMessage(), vars(r)["abandoned"]) for r in caplog.records] == [
         ("a native thread was abandoned", 1),
         ("an abandoned native thread has ended", 0),
     ]
-    assert caplog.records[1].seconds == 2.0
+    assert vars(caplog.records[1])["seconds"] == 2.0
 
 
-def test_greenlets_that_work_leaves_behind_take_no_wake_up():
-    """They can never run again, so who waits for the same lock on the loop gets it."""
+def test_greenlets_that_work_leaves_behind_take_no_wake_up() -> None:
+    """A lock goes to a greenlet of the main loop, not to one that the work left behind."""
     runner = NativeRunner(slots=1)
     lock = threading.Lock()
     left = []
 
-    def work():
+    def work() -> None:
         left.append(gevent.spawn(lock.acquire))
         gevent.sleep(0)
 
@@ -74,12 +76,14 @@ def test_greenlets_that_work_leaves_behind_take_no_wake_up():
     assert not left[0].ready()
 
 
-def test_a_waiter_killed_before_it_got_a_thread_leaves_nothing():
-    """The work is never begun, and its end is told."""
+def test_a_waiter_killed_before_it_got_a_thread_leaves_nothing() -> None:
+    """Work that never got a thread is never begun, and its end is reported."""
     runner = NativeRunner(slots=1)
-    go_on, worked, ends = [], [], []
+    go_on: list[bool] = []
+    worked: list[bool] = []
+    ends: list[str] = []
 
-    def runaway():
+    def runaway() -> None:
         while not go_on:
             native_sleep(0.001)
 
@@ -95,8 +99,8 @@ def test_a_waiter_killed_before_it_got_a_thread_leaves_nothing():
 
 
 @pytest.mark.parametrize("ending", ["sys.exit(0)", "pass"])
-def test_a_runaway_thread_does_not_keep_the_process(ending):
-    """The interpreter ends, with status 0, although a thread computes for ever."""
+def test_a_runaway_thread_does_not_keep_the_process(ending: str) -> None:
+    """The interpreter exits with status 0 although a thread computes forever."""
     script = textwrap.dedent(
         f"""
         from gevent import monkey; monkey.patch_all()
@@ -116,12 +120,12 @@ def test_a_runaway_thread_does_not_keep_the_process(ending):
     assert (result.returncode, result.stderr) == (0, b"")
 
 
-def test_its_log_lines_are_not_written_in_the_hub():
-    """A handler may have to wait for its lock, which a thread may hold; the hub cannot wait."""
+def test_its_log_lines_are_not_written_in_the_hub() -> None:
+    """The hub writes no log lines, because it could not wait for the lock of a handler."""
     seen = []
 
     class Handler(logging.Handler):
-        def emit(self, record):
+        def emit(self, record: logging.LogRecord) -> None:
             seen.append((record.getMessage(), gevent.getcurrent() is gevent.get_hub()))
 
     logger, handler = logging.getLogger("app.tasks.run.native"), Handler()
@@ -129,9 +133,10 @@ def test_its_log_lines_are_not_written_in_the_hub():
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
-        runner, go_on = NativeRunner(slots=1), []
+        runner = NativeRunner(slots=1)
+        go_on: list[bool] = []
 
-        def runaway():
+        def runaway() -> None:
             while not go_on:
                 native_sleep(0.001)
 

@@ -1,91 +1,83 @@
-"""TaskRecord: its transitions, and what it shows of itself."""
+"""TaskRecord: the changes of its status, and the answers that show it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from app.schemas.task_schema import TaskProgress, TaskStatus, TaskStatusResponse, TaskSummary
-from app.tasks.run.outcome import Outcome, cancelled
-from app.tasks.run.record import TRANSITIONS, InvalidTaskTransition, TaskRecord
+from app.tasks.run.lifecycle import TRANSITIONS, InvalidTaskTransition, TaskStep
+from app.tasks.run.outcome import TaskOutcome
+from app.tasks.run.record import TaskRecord
 from tests.app.tasks.task_support import Gate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def record(status=TaskStatus.PENDING):
-    """A task in that status."""
+def make_record(status: TaskStatus = TaskStatus.PENDING) -> TaskRecord:
+    """Make a task with a status."""
     return TaskRecord("t1", Gate(), {}, NOW, status=status)
 
 
-ALLOWED = {
-    (TaskStatus.PENDING, TaskStatus.RUNNING),
-    (TaskStatus.PENDING, TaskStatus.CANCELLED),
-    (TaskStatus.RUNNING, TaskStatus.COMPLETED),
-    (TaskStatus.RUNNING, TaskStatus.FAILED),
-    (TaskStatus.RUNNING, TaskStatus.CANCELLED),
-}
+def take_step(record: TaskRecord, step: TaskStep) -> None:
+    """Make a record take a step."""
+    if step is TaskStep.BEGIN:
+        record.begin(NOW, 1.0)
+    else:
+        record.end(TaskOutcome(step), NOW, 1.0)
 
 
-@pytest.mark.parametrize("old", list(TaskStatus))
-@pytest.mark.parametrize("new", [s for s in TaskStatus if s is not TaskStatus.PENDING])
-def test_only_the_drawn_transitions_are_possible(old, new):
-    """Every other one raises and changes nothing."""
-    task = record(old)
-
-    def move():
-        if new is TaskStatus.RUNNING:
-            task.begin(NOW, 1.0)
-        else:
-            task.end(Outcome(new), NOW, 1.0)
-
-    if (old, new) in ALLOWED:
-        move()
-        assert task.status is new
+@pytest.mark.parametrize("status", TaskStatus)
+@pytest.mark.parametrize("step", TaskStep)
+def test_a_record_keeps_to_the_table(status: TaskStatus, step: TaskStep) -> None:
+    """A step that is not in the table raises an error and changes nothing."""
+    record = make_record(status)
+    if step in TRANSITIONS[status]:
+        take_step(record, step)
+        assert record.status is TRANSITIONS[status][step]
         return
-    with pytest.raises(InvalidTaskTransition, match=f"^a task that is {old} cannot become {new}$"):
-        move()
-    assert (task.status, task.outcome, task.started_at, task.finished_at) == (old, None, None, None)
+    with pytest.raises(InvalidTaskTransition):
+        take_step(record, step)
+    assert (record.status, record.outcome) == (status, None)
+    assert (record.started_at, record.finished_at) == (None, None)
 
 
-def test_a_terminal_status_is_one_that_nothing_follows():
-    """Three of the five."""
-    assert {s for s in TRANSITIONS if record(s).is_over} == {
-        TaskStatus.COMPLETED,
-        TaskStatus.FAILED,
-        TaskStatus.CANCELLED,
-    }
+@pytest.mark.parametrize("status", TaskStatus)
+def test_a_record_is_over_if_its_status_is_terminal(status: TaskStatus) -> None:
+    """A status without a next step is terminal."""
+    assert make_record(status).is_over is (not TRANSITIONS[status])
 
 
-def test_seconds_count_from_the_beginning_to_the_end():
-    """A task that never began took none."""
-    task = record()
-    assert task.seconds == 0.0
-    task.begin(NOW, 10.0)
-    assert task.seconds == 0.0
-    task.end(Outcome(TaskStatus.COMPLETED), LATER, 12.5)
-    assert task.seconds == 2.5
-    task = record()
-    task.end(cancelled(), LATER, 12.5)
-    assert task.seconds == 0.0
+def test_seconds_count_from_the_beginning_to_the_end() -> None:
+    """The duration is 0 until the end, and for a task that never began."""
+    record = make_record()
+    assert (record.seconds, record.had_slot) == (0.0, False)
+    record.begin(NOW, 10.0)
+    assert (record.seconds, record.had_slot) == (0.0, True)
+    record.end(TaskOutcome(TaskStep.RETURN), LATER, 12.5)
+    assert record.seconds == 2.5
+    record = make_record()
+    record.end(TaskOutcome.cancelled(), LATER, 12.5)
+    assert (record.seconds, record.had_slot) == (0.0, False)
 
 
-def test_a_record_shows_itself():
-    """With its result only where all of it is asked for."""
-    task = record()
-    shown = {
+def test_answers() -> None:
+    """A summary has everything except the result."""
+    record = make_record()
+    fields: dict[str, Any] = {
         "task_id": "t1",
         "task_type": "gate",
         "status": TaskStatus.PENDING,
         "created_at": NOW,
         "progress": TaskProgress(),
     }
-    assert task.summary() == TaskSummary(**shown)
-    assert task.full() == TaskStatusResponse(**shown)
-    task.begin(NOW, 1.0)
-    task.end(Outcome(TaskStatus.COMPLETED, result_json=b'{"a":1}'), LATER, 2.0)
-    shown |= {"status": TaskStatus.COMPLETED, "started_at": NOW, "finished_at": LATER}
-    assert task.summary() == TaskSummary(**shown)
-    assert task.full() == TaskStatusResponse(**shown, result={"a": 1})
+    assert record.summary() == TaskSummary(**fields)
+    assert record.full() == TaskStatusResponse(**fields)
+    record.begin(NOW, 1.0)
+    record.end(TaskOutcome(TaskStep.RETURN, result_json=b'{"a":1}'), LATER, 2.0)
+    fields |= {"status": TaskStatus.COMPLETED, "started_at": NOW, "finished_at": LATER}
+    assert record.summary() == TaskSummary(**fields)
+    assert record.full() == TaskStatusResponse(**fields, result={"a": 1})

@@ -1,4 +1,4 @@
-"""TaskStore: what is remembered, and for how long."""
+"""TaskStore: the tasks that are remembered, and for how long."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import gevent
 import pytest
 
 from app.errors import InvalidOperationException, NotFound
-from app.schemas.task_schema import TaskStatus
-from app.tasks.run.outcome import Outcome, cancelled
+from app.tasks.run.lifecycle import TaskStep
+from app.tasks.run.outcome import TaskOutcome
 from app.tasks.run.record import TaskRecord
 from app.tasks.run.store import StoreLimits, TaskStore
 from tests.app.tasks.task_support import Clock, Gate
@@ -20,18 +20,18 @@ from tests.support.timing import wait_until
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def added(store, task_id, clock, *, finished):
-    """A task that the store knows."""
+def added(store: TaskStore, task_id: str, clock: Clock, *, finished: bool) -> TaskRecord:
+    """Add a task to the store."""
     record = TaskRecord(task_id, Gate(), {}, NOW)
     store.add(record)
     if finished:
-        record.end(cancelled(), NOW, clock())
+        record.end(TaskOutcome.cancelled(), NOW, clock())
         store.finished(record)
     return record
 
 
-def test_finished_tasks_go_when_their_time_is_up():
-    """Not a moment earlier, and unfinished ones never."""
+def test_finished_tasks_go_when_their_time_is_up() -> None:
+    """A finished task is forgotten when its time is over, and an unfinished task never is."""
     clock = Clock()
     store = TaskStore(StoreLimits(10.0), clock)
     running = added(store, "running", clock, finished=False)
@@ -48,8 +48,8 @@ def test_finished_tasks_go_when_their_time_is_up():
     store.close()
 
 
-def test_removing_is_for_finished_tasks():
-    """An unknown one is not found, an unfinished one is refused, a removed one is gone."""
+def test_removing_is_for_finished_tasks() -> None:
+    """Only a finished task can be removed."""
     clock = Clock()
     store = TaskStore(StoreLimits(10.0), clock)
     added(store, "running", clock, finished=False)
@@ -64,19 +64,19 @@ def test_removing_is_for_finished_tasks():
     store.close()
 
 
-def test_memory_is_freed_when_nobody_asks():
-    """A timer forgets each finished task in turn, and then rests."""
+def test_memory_is_freed_by_a_timer() -> None:
+    """A timer forgets each finished task in turn, and then stops."""
     clock = Clock()
     store = TaskStore(StoreLimits(0.02), clock)
     references = [weakref.ref(added(store, str(n), clock, finished=True).task) for n in range(2)]
     late = added(store, "late", clock, finished=False)
     clock.now += 1.0
-    late.end(cancelled(), NOW, clock())
+    late.end(TaskOutcome.cancelled(), NOW, clock())
     store.finished(late)
     references.append(weakref.ref(late.task))
     del late
 
-    def alive():
+    def alive() -> list[bool]:
         gc.collect()
         return [reference() is not None for reference in references]
 
@@ -87,11 +87,12 @@ def test_memory_is_freed_when_nobody_asks():
 
 
 @pytest.mark.parametrize("early", [84e-6, 1800.0])
-def test_a_sweep_that_comes_early_comes_again_in_time(early):
-    """It is armed for what is left of the oldest task's time, not for the whole time again."""
+def test_a_sweep_that_comes_early_comes_again_in_time(early: float) -> None:
+    """After a timer that fired too early, only the rest of the time is waited for."""
     clock = Clock()
     store = TaskStore(StoreLimits(3600.0), clock)
     added(store, "done", clock, finished=True)
+    assert store._sweeper is not None
     store._sweeper.kill()
     clock.now += 3600.0 - early
     pauses = []
@@ -102,12 +103,13 @@ def test_a_sweep_that_comes_early_comes_again_in_time(early):
     store.close()
 
 
-def test_a_closed_store_has_no_timer():
-    """Neither the one that ran nor a new one; closing twice is closing."""
+def test_a_closed_store_has_no_timer() -> None:
+    """A closed store stops its timer and starts no other one."""
     clock = Clock()
     store = TaskStore(StoreLimits(10.0), clock)
     added(store, "one", clock, finished=True)
     timer = store._sweeper
+    assert timer is not None
     store.close()
     store.close()
     gevent.sleep(0)
@@ -116,57 +118,57 @@ def test_a_closed_store_has_no_timer():
     assert store._sweeper is None
 
 
-def completed(store, task_id, result):
-    """A completed task that the store knows."""
+def completed(store: TaskStore, task_id: str, result: bytes) -> None:
+    """Add a completed task to the store."""
     record = TaskRecord(task_id, Gate(), {}, NOW)
     store.add(record)
     record.begin(NOW, 1000.0)
-    record.end(Outcome(TaskStatus.COMPLETED, result_json=result), NOW, 1000.0)
+    record.end(TaskOutcome(TaskStep.RETURN, result_json=result), NOW, 1000.0)
     store.finished(record)
 
 
-def known(store):
-    """The ids, oldest first."""
+def ids_of(store: TaskStore) -> list[str]:
+    """Return the IDs of all tasks, oldest first."""
     return [record.task_id for record in store.all()]
 
 
-def test_so_many_finished_tasks_are_remembered():
-    """The one that ended first is forgotten first; unfinished ones do not count."""
+def test_the_number_of_finished_tasks_is_bounded() -> None:
+    """Beyond the limit, the task that ended first is forgotten; unfinished tasks do not count."""
     clock = Clock()
     store = TaskStore(StoreLimits(finished=2), clock)
     early = added(store, "early", clock, finished=False)
     for name in "abc":
         added(store, name, clock, finished=True)
-    assert known(store) == ["early", "b", "c"]
-    early.end(cancelled(), NOW, clock())
+    assert ids_of(store) == ["early", "b", "c"]
+    early.end(TaskOutcome.cancelled(), NOW, clock())
     store.finished(early)
-    assert known(store) == ["early", "c"]
+    assert ids_of(store) == ["early", "c"]
     store.remove("early")
     added(store, "d", clock, finished=True)
-    assert known(store) == ["c", "d"]
+    assert ids_of(store) == ["c", "d"]
     store.close()
 
 
-def test_results_of_so_many_bytes_are_remembered():
-    """The last one is, whatever its size."""
+def test_the_bytes_of_results_are_bounded() -> None:
+    """The last task is remembered whatever the size of its result."""
     store = TaskStore(StoreLimits(finished_bytes=100), Clock())
     completed(store, "a", b"x" * 60)
     completed(store, "b", b"x" * 40)
-    assert known(store) == ["a", "b"]
+    assert ids_of(store) == ["a", "b"]
     completed(store, "c", b"x")
-    assert known(store) == ["b", "c"]
+    assert ids_of(store) == ["b", "c"]
     store.remove("b")
     completed(store, "d", b"x" * 99)
-    assert known(store) == ["c", "d"]
+    assert ids_of(store) == ["c", "d"]
     completed(store, "e", b"x" * 500)
-    assert known(store) == ["e"]
+    assert ids_of(store) == ["e"]
     completed(store, "f", b"")
-    assert known(store) == ["f"]
+    assert ids_of(store) == ["f"]
     store.close()
 
 
-def test_the_newest_come_in_pages():
-    """From the newest on; what is forgotten meanwhile is no reason to see another one twice."""
+def test_the_newest_come_in_pages() -> None:
+    """Pages begin with the newest task, and no task is in two pages."""
     clock = Clock()
     store = TaskStore(StoreLimits(), clock)
     for number in range(5):

@@ -1,4 +1,4 @@
-"""Cases: what can be played, and what is looked at."""
+"""Cases: whether they can be played, and what is observed."""
 
 from __future__ import annotations
 
@@ -39,19 +39,21 @@ from gateway_shim.parity.steps import (
         ((SendCompressed({}, "gzip", "gzip", stream="a"),), False),
     ],
 )
-def test_what_can_be_played(steps: tuple[Open | Fence | Drop, ...], playable: bool) -> None:
-    """Nothing is read from a stream that is not there, no end is awaited that cannot come."""
+def test_a_playable_case_is_recognized(
+    steps: tuple[Open | Fence | Drop, ...], playable: bool
+) -> None:
+    """A step needs a stream that is open, and an awaited end must be able to come."""
     assert Case(steps).is_playable() is playable
 
 
 def test_an_unplayable_replay_is_refused() -> None:
-    """With a ValueError."""
-    with pytest.raises(ValueError, match="a stream that is not there"):
+    """A case that cannot be played raises a ValueError."""
+    with pytest.raises(ValueError, match="a stream that is not open"):
         Case.from_json('[{"do":"Fence"}]')
 
 
-def test_a_case_looks_at_everything() -> None:
-    """At every step; at a body only where it has been read."""
+def test_a_case_observes_everything() -> None:
+    """Every step is observed, and a body only if it has been read."""
     steps = (
         Open("a"),
         Fence("a"),
@@ -97,8 +99,8 @@ def test_a_case_looks_at_everything() -> None:
     )
 
 
-def test_odd_requests_are_looked_at_with_all_callbacks() -> None:
-    """Their answers, what a compressed send gets, and how often a repeated question was asked."""
+def test_odd_requests_are_observed_with_all_callbacks() -> None:
+    """Raw requests, compressed sends and repeated questions have their own observations."""
     raw = Raw(("GET / HTTP/1.1\r\n\r\n",))
     steps = (
         Open("a", reply=Reply(421, times=2)),

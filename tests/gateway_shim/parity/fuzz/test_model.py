@@ -1,4 +1,4 @@
-"""The model of both gateways: events on the wire, what is refused, what a refusal says."""
+"""The model of a gateway's texts: events, checks, refusals."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _NAMED = Model(node=False, envelope=False)
 _DEEP = "[" * 5000 + "]" * 5000
 
 
-def test_deep_json_is_pasted_by_both() -> None:
-    """An envelope's payload is JSON, however deep."""
+def test_both_gateways_insert_deep_json() -> None:
+    """Both gateways insert JSON of any depth into an envelope."""
     hit: set[int] = set()
     for model in (_NODE, _OURS):
         assert model.event("n", _DEEP, hit) == f'data: {{"type":"n","payload":{_DEEP}}}\n\n'
     assert hit == set()
 
 
-def test_what_is_not_quite_json_is_divergence_6() -> None:
-    """Node pastes it, ours makes a string of it."""
+def test_text_that_is_not_json_is_divergence_6() -> None:
+    """Node inserts text that is not JSON, and ours makes a JSON string of it."""
     hit: set[int] = set()
     assert _NODE.event("n", "[[", hit) == 'data: {"type":"n","payload":[[}\n\n'
     assert _OURS.event("n", "[[", hit) == 'data: {"type":"n","payload":"[["}\n\n'
@@ -43,17 +43,17 @@ def test_what_is_not_quite_json_is_divergence_6() -> None:
         (Reply(403), True, error("BACKEND_UNAVAILABLE"), None),
     ],
 )
-def test_a_refused_stream_says_why(
+def test_a_refused_stream_has_an_error_or_an_event(
     reply: Reply, unavailable: bool, named: str, envelope: str | None
 ) -> None:
-    """As an error, or as the one event of an envelope stream."""
+    """A refused stream has an error, or one event in the envelope dialect."""
     event = None if envelope is None else f"event: rejected\ndata: {envelope}\n\n"
     assert _NAMED.rejection(reply, unavailable) == named
     assert _OURS.rejection(reply, unavailable) == (named if event is None else event)
 
 
 def test_an_unsafe_name_is_divergence_2() -> None:
-    """Node lets it pass, ours refuses it."""
+    """Node accepts an unsafe name, and ours refuses it."""
     hit: set[int] = set()
     body = {"token": "t", "event": {"name": "a\nb", "data": ""}}
     assert _NODE.refusal(body, hit) is None

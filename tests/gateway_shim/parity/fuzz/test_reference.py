@@ -1,4 +1,4 @@
-"""The model: what a Node gateway shows and what ours does, judged by the recordings."""
+"""The model of both gateways agrees with the recordings."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _recorded(scenario: Scenario, dialect: str, node: bool) -> Any:
 def test_answers_and_bytes_are_the_recorded_ones(
     scenario: Scenario, dialect: str, node: bool
 ) -> None:
-    """Each event, each check and each malformed body, for both gateways in both dialects."""
+    """Predicted answers and bytes are the recorded ones, for both gateways and dialects."""
     items = predict(scenario.steps, Model(node, dialect == "envelope"))
     recorded = _recorded(scenario, dialect, node)
     assert compare(items["2.answer"][0], recorded["answer"]) == []
@@ -58,7 +58,7 @@ def test_answers_and_bytes_are_the_recorded_ones(
 @pytest.mark.parametrize("dialect", BUILT_IN)
 @pytest.mark.parametrize("scenario", _BUFFERED, ids=lambda scenario: scenario.id)
 def test_buffered_sends_are_the_recorded_ones(scenario: Scenario, dialect: str, node: bool) -> None:
-    """What is held back, what is written, and what a close discards."""
+    """Predicted buffering, writing and discarding are the recorded ones."""
     opened = scenario.steps[0]
     assert isinstance(opened, Open)
     items = predict((opened, Fence()), Model(node, dialect == "envelope"))
@@ -72,7 +72,7 @@ def test_buffered_sends_are_the_recorded_ones(scenario: Scenario, dialect: str, 
 @pytest.mark.slow
 @pytest.mark.parametrize("dialect", BUILT_IN)
 def test_a_malformed_body_gets_one_error_in_two_forms(dialect: str) -> None:
-    """Wherever the recorded answer is a page, ours is the same error as JSON."""
+    """Each recorded page has the same error as JSON on our side."""
     names = ("send_malformed_bodies", "other_methods", "methods")
     pages = []
     for scenario in SCENARIOS:
@@ -85,12 +85,12 @@ def test_a_malformed_body_gets_one_error_in_two_forms(dialect: str) -> None:
 
 
 def _answer(seen: Any) -> Any:
-    """The answer of a send as it is, that of another request as a case looks at it."""
+    """Return the answer to a send, or that to another request in the form of a case."""
     return seen["answer"] if "answer" in seen else {**seen["head"], "body": seen["body"]}
 
 
 def test_items_say_which_divergences_they_touch() -> None:
-    """None for plain ones."""
+    """Each item has the divergences that it touches."""
     body = {"token": "$T", "event": {"name": "n", "data": "a\rb"}}
     steps = (
         Open("s"),
@@ -113,7 +113,7 @@ def test_items_say_which_divergences_they_touch() -> None:
 
 
 def test_a_held_stream_buffers_until_its_release() -> None:
-    """And one that its client has left takes nothing any more."""
+    """A held stream buffers sends, and a stream that its client has left takes none."""
     body = {"token": "$T", "event": {"data": "x"}}
     held = Open(reply=Reply(fate=Fate.HOLD), until="callback")
     items = predict(
@@ -136,7 +136,7 @@ def test_a_held_stream_buffers_until_its_release() -> None:
     ],
 )
 def test_answers_of_a_backend_that_diverge(reply: Reply, node: int, ours: int) -> None:
-    """All that is seen of such a stream is divergence 9: its head, its bytes, later sends."""
+    """Every item of a stream after a diverging answer touches divergence 9."""
     send = Send({"token": "$T", "event": {"data": "x"}})
     steps = (Open(reply=reply), Fence(), send, Fence())
     sides = [predict(steps, Model(is_node, envelope=False)) for is_node in (True, False)]
@@ -150,8 +150,8 @@ def test_answers_of_a_backend_that_diverge(reply: Reply, node: int, ours: int) -
     assert later == [200 if status == 200 else 404 for status in (node, ours)]
 
 
-def test_bytes_of_a_backend_leave_open_what_follows() -> None:
-    """The model does not read them."""
+def test_nothing_is_predicted_for_a_raw_answer() -> None:
+    """The model predicts nothing for an answer that is given as bytes."""
     opened = Open(reply=Reply(raw="HTTP/1.1 200 OK\r\n\r\n"))
     items = predict((opened, Send({"token": "$T"}), Fence()), Model(node=True, envelope=False))
     assert set(items) == {"during"}
@@ -171,7 +171,7 @@ def test_bytes_of_a_backend_leave_open_what_follows() -> None:
     ],
 )
 def test_a_compressed_send_arrives_or_is_an_error(coding: str, packing: str, arrives: bool) -> None:
-    """One that arrives is a send as any other."""
+    """A compressed send that can be decompressed is like any other send."""
     body = {"token": "$T", "event": {"data": "x"}}
     steps = (Open(), SendCompressed(body, coding, packing), Fence())
     items = predict(steps, Model(node=False, envelope=False))

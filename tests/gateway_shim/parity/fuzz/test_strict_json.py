@@ -1,4 +1,4 @@
-"""JSON as a check: the standard parser's verdict, without its extras and at any depth."""
+"""The check for JSON: the standard parser's result, without its extensions, at any depth."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _refuse(constant: str) -> None:
 
 
 def test_random_texts_are_judged_as_the_standard_parser_judges_them() -> None:
-    """Many texts of a few pieces, some of which are JSON."""
+    """The check agrees with the standard parser for random texts, some of which are JSON."""
     chooser = random.Random(1)
     good = 0
     for _ in range(30_000):
@@ -38,15 +38,15 @@ def test_random_texts_are_judged_as_the_standard_parser_judges_them() -> None:
 
 @pytest.mark.parametrize("depth", [1, 980, 30_000])
 def test_depth_does_not_matter(depth: int) -> None:
-    """Brackets that match are JSON, others are not."""
+    """Matching brackets of any depth are JSON, and others are not."""
     assert is_json("[" * depth + "]" * depth)
     assert is_json('{"a":' * depth + "1" + "}" * depth)
     assert not is_json("[" * depth + "]" * (depth - 1))
     assert not is_json("[" * depth + "}" * depth)
 
 
-def test_containers_are_told_from_values() -> None:
-    """By their first character that is not a space."""
+def test_containers_are_recognized() -> None:
+    """Containers are recognized by their first character that is not a space."""
     assert starts_container(" [1]")
     assert starts_container("\n{}")
     assert not starts_container("1")

@@ -1,4 +1,4 @@
-"""Comparing observations, and showing where they differ."""
+"""The comparison of observations, and the text of differences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway_shim.parity.judge.comparison import ABSENT, Difference, compare
 
 @pytest.mark.parametrize("value", [None, True, 1, "x", [1, [2]], {"a": {"b": []}}])
 def test_equal_values_have_no_difference(value: Any) -> None:
-    """Whatever they are."""
+    """Equal values of any type have no difference."""
     assert compare(value, value) == []
 
 
@@ -34,7 +34,7 @@ def test_equal_values_have_no_difference(value: Any) -> None:
 def test_differences_are_found_where_they_are(
     expected: Any, got: Any, differences: list[Difference]
 ) -> None:
-    """At the innermost place, in order, and true is not one."""
+    """Differences are at the innermost place and in order, and True differs from 1."""
     assert compare(expected, got) == differences
 
 
@@ -43,13 +43,13 @@ def test_differences_are_found_where_they_are(
     [('{"m":"any text","c":"X"}', True), ('{"m":"","c":"X"}', False), ('{"m":"a","c":"Y"}', False),
      ('{"m":"a","b":"","c":"X"}', False)],
 )  # fmt: skip
-def test_any_text_stands_for_some_text(got: str, same: bool) -> None:
-    """But not for none, and not for more than one JSON string."""
+def test_the_placeholder_for_text_stands_for_some_text(got: str, same: bool) -> None:
+    """``$TEXT`` stands for at least one character within one JSON string."""
     assert (compare('{"m":"$TEXT","c":"X"}', got) == []) is same
 
 
 def test_a_difference_is_shown_for_a_person() -> None:
-    """Both sides below each other, with the place."""
+    """A difference shows the place and both sides one below the other."""
     assert Difference("a.b", "x\n", ABSENT).lines() == [
         "at a.b",
         '  expected  "x\\n"',
@@ -58,14 +58,14 @@ def test_a_difference_is_shown_for_a_person() -> None:
     assert Difference("", 1, 2).lines("node", "b") == ["  node  1", "  b     2"]
 
 
-def test_what_cannot_be_seen_is_escaped() -> None:
-    """Line separators and lone surrogates; letters of any script stay."""
+def test_invisible_characters_are_escaped() -> None:
+    """Line separators and lone surrogates are escaped; letters of any script stay."""
     lines = Difference("", "\xe9\u2028\x85\ud800", ["\u65e5\x00"]).lines()
     assert lines == ['  expected  "\xe9\\u2028\\u0085\\ud800"', '  got       ["\u65e5\\u0000"]']
 
 
 def test_long_texts_are_cut_around_the_place_where_they_differ() -> None:
-    """What is the same on both sides is not shown at length."""
+    """Long equal parts of two texts are left out."""
     lines = Difference("x", "a" * 500 + "b", "a" * 500 + "c").lines()
     assert lines == [
         "at x",
@@ -78,6 +78,6 @@ def test_long_texts_are_cut_around_the_place_where_they_differ() -> None:
 
 
 def test_big_values_are_cut() -> None:
-    """An observation that is wholly another one does not fill the screen."""
+    """A large value is cut, so that it does not fill the screen."""
     shown = Difference("x", None, ["y" * 1000]).lines()[2]
     assert (len(shown) < 400, shown[-2:]) == (True, " …")

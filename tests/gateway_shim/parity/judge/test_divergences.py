@@ -1,4 +1,4 @@
-"""The divergences: an exact answer each, and nothing else excused."""
+"""The numbered divergences: each has exact answers and excuses nothing else."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from gateway_shim.parity.judge.recording import BUILT_IN, load
 
 
 def test_each_has_its_number() -> None:
-    """As on the contract page."""
+    """The numbers are those of the contract page, in order."""
     assert all(key == value.number for key, value in DIVERGENCES.items())
     assert list(DIVERGENCES) == sorted(DIVERGENCES)
 
 
 def test_only_the_given_parts_are_replaced() -> None:
-    """Everything else of the recorded observation is expected as it was."""
+    """The other parts of the recorded observation are expected unchanged."""
     recorded = load("node-2025-11").entries["buffered_close_only"]
     assert expectation("buffered_close_only", "named", recorded) == (4, {**recorded, "bytes": ""})
 
 
-def test_of_a_head_only_the_content_type_is_replaced() -> None:
-    """The CORS headers of a 404 stay expected."""
+def test_only_the_content_type_of_a_head_is_replaced() -> None:
+    """The CORS headers of a 404 are expected unchanged."""
     recorded = load("node-2025-11").entries["other_methods/DELETE /x"]
     found = expectation("other_methods/DELETE /x", "named", recorded)
     assert found is not None
@@ -35,8 +35,8 @@ def test_of_a_head_only_the_content_type_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("dialect", ["named", "envelope"])
-def test_of_a_status_above_599_the_answer_is_replaced(dialect: str) -> None:
-    """What the client gets is that of a backend that is not available."""
+def test_an_answer_with_a_status_above_599_is_replaced(dialect: str) -> None:
+    """The client gets the answer for a backend that is not available."""
     entries = load(BUILT_IN[dialect]).entries
     recorded, reset = entries["divergence_9/600"], entries["callback_answers/reset"]
     body = '{"error":{"message":"$TEXT","code":"BACKEND_UNAVAILABLE"}}'
@@ -49,13 +49,13 @@ def test_of_a_status_above_599_the_answer_is_replaced(dialect: str) -> None:
     [("connect_ok", "named"), ("send_events/named_empty_data", "named"), ("nothing", "envelope")],
 )
 def test_nothing_else_is_excused(scenario: str, dialect: str) -> None:
-    """Also not what diverges in the other dialect only."""
+    """A scenario without a divergence in its dialect is not excused."""
     assert expectation(scenario, dialect, {"bytes": ""}) is None
 
 
 @pytest.mark.parametrize("dialect", ["named", "envelope"])
 def test_every_expectation_belongs_to_a_recorded_scenario(dialect: str) -> None:
-    """None is misspelt: each number shows in its dialect's recording."""
+    """Every number occurs in the recording of its dialect, so no scenario id is misspelled."""
     entries = load(BUILT_IN[dialect]).entries
     found = (expectation(name, dialect, recorded) for name, recorded in entries.items())
     numbers = {ours[0] for ours in found if ours is not None}

@@ -1,4 +1,4 @@
-"""One error in two forms: Node's page or bare status, and our JSON."""
+"""Divergence 1 as a relation: Node's page or bare status, and our JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _page(status: int) -> dict[str, Any]:
     ],
 )
 def test_a_page_is_the_same_error_as_ours(node: Any, ours: Any) -> None:
-    """With the same status; what crashed the Node gateway is the sender's mistake."""
+    """A page is the same error as JSON with the same status, or as 400 if it is a 500."""
     assert are_one_error(node, ours)
     assert not are_one_error(ours, node)
 
@@ -50,7 +50,7 @@ def test_a_page_is_the_same_error_as_ours(node: Any, ours: Any) -> None:
     ],
 )
 def test_anything_else_is_a_difference(node: Any, ours: Any) -> None:
-    """Another status, another code, another form."""
+    """Another status, another code or another form is a difference."""
     assert not are_one_error(node, ours)
 
 
@@ -59,7 +59,7 @@ def _seen(*answers: dict[str, Any], connection: str = "closed") -> dict[str, Any
 
 
 def test_a_bare_status_on_a_connection_is_the_same_error_as_ours() -> None:
-    """If all other answers, and what became of the connection, are the same."""
+    """A bare status is the same error if all other answers and the connection's end agree."""
     health = {"status": 200, "headers": _JSON, "cors": True, "body": '{"status":"ok"}'}
     bare = {"status": 400, "headers": {"connection": "close"}, "cors": False, "body": ""}
     body = '{"error":{"message":"m","code":"BAD_REQUEST"}}'

@@ -1,4 +1,4 @@
-"""What ours writes for odd data: JSON, whatever the data is."""
+"""The divergences about odd data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway_shim.parity.steps import Send
 
 
 def test_every_envelope_is_json() -> None:
-    """With the data, or what its JSON text stands for, in it."""
+    """Every envelope is JSON whose payload is the data or the value of its JSON text."""
     sent = {
         scenario.id: step.body["event"]["data"]
         for scenario in SCENARIOS
@@ -30,5 +30,5 @@ def test_every_envelope_is_json() -> None:
 def _parsed(text: str) -> tuple[object, ...]:
     try:
         return (json.loads(text),)
-    except (ValueError, RecursionError):  # of what is open to 3,000 levels, Python only says this
+    except (ValueError, RecursionError):  # Python raises RecursionError for 3,000 open brackets
         return ()

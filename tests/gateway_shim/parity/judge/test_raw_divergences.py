@@ -1,4 +1,4 @@
-"""Answers to odd requests: Node's bare ones become JSON, and nothing else changes."""
+"""The divergences about odd requests: Node's bare answers become JSON."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _error(code: str) -> str:
 def test_bare_answers_and_pages_become_json(
     recorded: dict[str, Any], status: int, body: str
 ) -> None:
-    """The status stays, except that of a crash; what becomes of the connection does, too."""
+    """The status stays, except for a crash, and the connection's end stays."""
     ours = as_json(recorded)
     answer = ours["answers"][0]
     assert (answer["status"], answer["body"], answer["cors"]) == (status, body, True)
@@ -61,19 +61,19 @@ def test_bare_answers_and_pages_become_json(
         None,
     ],
 )
-def test_all_else_stays_as_it_is(recorded: Any) -> None:
-    """An answer that says something already, a HEAD's, and what is no answer to a raw request."""
+def test_other_values_stay_unchanged(recorded: Any) -> None:
+    """Answers with JSON, answers to HEAD and other values stay unchanged."""
     assert as_json(recorded) == recorded
 
 
-def test_every_entry_is_of_a_scenario_and_of_a_divergence() -> None:
-    """No exact answer is left over from a scenario that is gone."""
+def test_every_entry_belongs_to_a_scenario_and_a_divergence() -> None:
+    """Every entry has the id of a scenario and the number of a divergence."""
     assert RAW_DIVERGENCES.keys() <= {scenario.id for scenario in SCENARIOS}
     assert {number for number, _ in RAW_DIVERGENCES.values()} <= DIVERGENCES.keys()
 
 
 def test_the_rule_and_the_entries_are_part_of_what_is_expected() -> None:
-    """The rule is divergence 1; an entry comes before it."""
+    """The rule is divergence 1, and an entry for a scenario takes precedence."""
     recorded = {"case": "x", "answer": _one(400, _BARE, "")}
     by_rule = expectation("request_heads/line_no_words", "named", recorded)
     assert by_rule is not None

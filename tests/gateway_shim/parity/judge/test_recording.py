@@ -1,4 +1,4 @@
-"""Recordings: reading them, writing them, and what is none."""
+"""Recordings: reading, writing, and invalid files."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from gateway_shim.parity.scenarios import SCENARIOS
     ("name", "dialect"), [("node-2025-11", "named"), ("node-2026-05", "envelope")]
 )
 def test_the_built_in_recordings_know_their_dialect(name: str, dialect: str) -> None:
-    """It is read off what was recorded."""
+    """The dialect is read from the recorded entries."""
     assert (load(name).name, load(name).dialect) == (name, dialect)
 
 
-def test_cases_are_entries_of_their_own() -> None:
-    """By case, by path and by request; a list of callbacks stays one entry."""
+def test_each_case_is_an_entry() -> None:
+    """Cases become entries by case, path or request; a list of callbacks stays one entry."""
     entries = load("node-2025-11").entries
     assert entries["send_events/lone_cr"]["bytes"] == "data: a\rb\n\n"
     assert entries["connect_paths//readyz?x=1"]["callback_url"] is None
@@ -30,8 +30,8 @@ def test_cases_are_entries_of_their_own() -> None:
     assert entries["chunk_for_each_event"] == [f"event: n\ndata: {n}\n\n" for n in range(3)]
 
 
-def test_what_is_dumped_can_be_loaded(tmp_path: Path) -> None:
-    """Nothing is lost, and the given recordings' own shape comes out."""
+def test_a_dumped_recording_can_be_loaded(tmp_path: Path) -> None:
+    """A dumped recording has all entries, in the form of the given recordings."""
     entries = load("node-2026-05").entries
     file = tmp_path / "copy.json"
     file.write_text(dump(SCENARIOS, entries))
@@ -42,15 +42,17 @@ def test_what_is_dumped_can_be_loaded(tmp_path: Path) -> None:
         assert written[name] == value
 
 
-def test_what_was_not_played_is_not_dumped() -> None:
-    """An empty run makes an empty recording, which counts as named."""
+def test_a_scenario_that_was_not_played_is_not_dumped() -> None:
+    """An empty run makes an empty recording, whose dialect is named."""
     assert json.loads(dump(SCENARIOS, {})) == {}
     assert dialect_of({}) == "named"
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "no recording: "), ("[]", "JSON object")])
-def test_what_is_no_recording_is_refused(text: str, message: str, tmp_path: Path) -> None:
-    """With a sentence, not a traceback."""
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "is not a recording: "), ("[]", "JSON object")]
+)
+def test_an_invalid_recording_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    """An invalid file raises an error with a message."""
     file = tmp_path / "bad.json"
     file.write_text(text)
     with pytest.raises(BadRecording, match=message):
@@ -58,6 +60,6 @@ def test_what_is_no_recording_is_refused(text: str, message: str, tmp_path: Path
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    """So that one can choose."""
-    with pytest.raises(BadRecording, match="there are node-2025-11, node-2026-05"):
+    """The message lists the recordings that exist."""
+    with pytest.raises(BadRecording, match="one of: node-2025-11, node-2026-05"):
         load("node-1999")

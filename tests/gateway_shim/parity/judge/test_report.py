@@ -1,8 +1,7 @@
-"""Reports: the progress bar, the table, the summary, JUnit XML."""
+"""Reports: the table, the summary, JUnit XML."""
 
 from __future__ import annotations
 
-import io
 from xml.etree import ElementTree
 
 from gateway_shim.parity.judge import report
@@ -26,41 +25,15 @@ _VERDICTS = [
 ]
 
 
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_progress_is_drawn_on_a_terminal() -> None:
-    """A bar that is redrawn in place, and taken away at the end."""
-    terminal = _Terminal()
-    bar = report.Progress(terminal, 2)
-    bar.played(Scenario("one", (), {}))
-    bar.step("two")
-    bar.clear()
-    assert terminal.getvalue() == (
-        f"\r\x1b[K[{'#' * 15}{'.' * 15}] 1/2 one\r\x1b[K[{'#' * 30}] 2/2 two\r\x1b[K"
-    )
-
-
-def test_progress_is_silent_elsewhere() -> None:
-    """A log does not want it."""
-    stream = io.StringIO()
-    bar = report.Progress(stream, 1)
-    bar.step("one")
-    bar.clear()
-    assert stream.getvalue() == ""
-
-
 def test_the_table_has_a_row_for_each_scenario() -> None:
-    """Then the divergences by number, then every difference."""
+    """The rows are followed by the divergences by number and by all differences."""
     assert report.table(_VERDICTS, "node", "gateway") == (
         "one   same\n"
         "many  1 expected divergence 3, 2 same\n"
         "bad   different\n"
         "left  not played\n"
         "\n"
-        "expected divergences (docs/contract.md says why):\n"
+        "expected divergences (explained in docs/contract.md):\n"
         "  3. data is split at CR LF, CR and LF: 1 of the scenarios\n"
         "\n"
         "different: bad\n"
@@ -71,7 +44,7 @@ def test_the_table_has_a_row_for_each_scenario() -> None:
 
 
 def test_the_verbose_table_has_a_row_for_each_case() -> None:
-    """Nothing is added up."""
+    """A verbose table does not combine cases."""
     rows = report.table(_VERDICTS[:4], "a", "b", verbose=True).splitlines()[:4]
     assert rows == [
         "one     same",
@@ -82,7 +55,7 @@ def test_the_verbose_table_has_a_row_for_each_case() -> None:
 
 
 def test_the_summary_counts() -> None:
-    """What did not occur is left out, but for the three that matter."""
+    """The summary always has the three main kinds, and other kinds only if they occur."""
     assert report.summary(_VERDICTS, 1.25) == (
         "6 scenarios: 3 same, 1 expected divergence (3), 1 different, 1 not played; 1.2 s"
     )
@@ -91,8 +64,8 @@ def test_the_summary_counts() -> None:
     )
 
 
-def test_junit_says_the_same() -> None:
-    """A test case for each verdict; the file is well-formed whatever the bytes were."""
+def test_junit_has_every_verdict() -> None:
+    """The XML has a test case for each verdict and is well-formed for any bytes."""
     root = ElementTree.fromstring(report.junit(_VERDICTS, "parity", 2.0))
     assert root.attrib == {
         "name": "parity",

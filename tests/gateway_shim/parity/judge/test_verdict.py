@@ -24,7 +24,7 @@ def _judged(got: Any, required: bool = False) -> Verdict:
 
 
 def test_a_gateway_that_does_as_recorded_is_the_same() -> None:
-    """Every scenario of both recordings, judged by itself."""
+    """Each recording is the same as itself in every scenario."""
     for name in BUILT_IN.values():
         recording = load(name)
         verdicts = judge_run(SCENARIOS, recording, recording.entries)
@@ -32,30 +32,30 @@ def test_a_gateway_that_does_as_recorded_is_the_same() -> None:
 
 
 def test_a_divergence_is_expected_only_with_its_exact_answer() -> None:
-    """Anything else in the same scenario stays a difference, shown by what it is nearer to."""
+    """Any other answer is different, and the differences are those from the nearer answer."""
     assert _judged(_OURS) == Verdict(_DIVERGING, Kind.DIVERGENCE, 4)
     worse = {**_OURS, "ended": "reset"}
     expected = (Difference("ended", "clean", "reset"),)
     assert _judged(worse) == Verdict(_DIVERGING, Kind.DIFFERENT, None, expected)
 
 
-def test_a_gateway_of_ours_must_diverge() -> None:
-    """With require_divergences, doing as Node does is different."""
+def test_required_divergences_must_show() -> None:
+    """With ``require_divergences``, an answer like Node's is different."""
     assert _judged(_RECORDED) == Verdict(_DIVERGING, Kind.SAME)
     expected = (Difference("bytes", "", "data: \n\n"),)
     assert _judged(_RECORDED, True) == Verdict(_DIVERGING, Kind.DIFFERENT, None, expected)
     assert _judged(_OURS, True) == Verdict(_DIVERGING, Kind.DIVERGENCE, 4)
 
 
-def test_what_was_not_played_or_not_recorded_is_said() -> None:
-    """It is neither the same nor different."""
+def test_missing_scenarios_have_their_own_verdicts() -> None:
+    """A scenario that was not played or not recorded is neither the same nor different."""
     scenario = Scenario("new", (), {})
     assert judge_run([scenario], _NODE, {}) == [Verdict(scenario, Kind.SKIPPED)]
     assert judge_run([scenario], _NODE, {"new": 1}) == [Verdict(scenario, Kind.UNRECORDED)]
 
 
 def test_the_two_recordings_differ_by_their_dialects() -> None:
-    """Each difference between the two Node gateways is different, none a divergence."""
+    """Every difference between the two Node gateways is different, and none is a divergence."""
     a, b = load("node-2025-11").entries, load("node-2026-05").entries
     verdicts = {v.scenario.id: v.kind for v in judge_pair(SCENARIOS, a, b)}
     expected = {s.id: Kind.SAME if a[s.id] == b[s.id] else Kind.DIFFERENT for s in SCENARIOS}
@@ -65,7 +65,7 @@ def test_the_two_recordings_differ_by_their_dialects() -> None:
 @pytest.mark.parametrize("name", BUILT_IN.values())
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_pair_of_node_and_ours_shows_the_divergences(name: str, turned: bool) -> None:
-    """On whichever side ours is; and with one more difference it is different."""
+    """Divergences are found on either side, and one more difference makes a scenario different."""
     recording = load(name)
     ours = dict(recording.entries)
     for scenario, recorded in recording.entries.items():
@@ -83,13 +83,13 @@ def test_a_pair_of_node_and_ours_shows_the_divergences(name: str, turned: bool) 
 
 
 def test_a_pair_says_what_was_not_played() -> None:
-    """On either side."""
+    """A scenario that one side did not play is not played."""
     verdicts = judge_pair([_DIVERGING], {_DIVERGING.id: _RECORDED}, {})
     assert verdicts == [Verdict(_DIVERGING, Kind.SKIPPED)]
 
 
 def test_a_recording_of_ours_is_judged_exactly() -> None:
-    """A file that was recorded from the shim has no divergences left to expect."""
+    """A recording of the shim leaves no divergences to expect."""
     recording = Recording("ours", {_DIVERGING.id: _OURS})
     verdicts = judge_run([_DIVERGING], recording, {_DIVERGING.id: _OURS})
     assert verdicts == [Verdict(_DIVERGING, Kind.SAME)]

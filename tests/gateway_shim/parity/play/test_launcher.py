@@ -1,4 +1,4 @@
-"""Starting gateways: ready, not ready, dead, and nothing left of them."""
+"""Gateway processes: ready, not ready, dead, and ended without remains."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _is_free(port: int) -> bool:
 
 
 def test_a_gateway_gets_its_environment_and_frees_its_port() -> None:
-    """PORT, CALLBACK_URL and the interval go in; after stop nobody listens."""
+    """The process gets PORT, CALLBACK_URL and the interval, and its port is free after the stop."""
     gateway = GatewayProcess(_server(), "http://cb", 7)
     try:
         gateway.start()
@@ -61,8 +61,8 @@ def test_a_gateway_gets_its_environment_and_frees_its_port() -> None:
     assert _is_free(gateway.port)
 
 
-def test_no_callback_url_means_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ours does not leak through."""
+def test_an_unset_callback_url_is_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process does not inherit this machine's CALLBACK_URL."""
     monkeypatch.setenv("CALLBACK_URL", "http://leaked")
     gateway = GatewayProcess(_server(), None)
     try:
@@ -74,8 +74,8 @@ def test_no_callback_url_means_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("command", ["no-such-command-here", "", "'"])
-def test_a_command_that_does_not_start(command: str) -> None:
-    """It says so, and there is nothing to stop."""
+def test_a_command_that_does_not_start_is_an_error(command: str) -> None:
+    """A command that cannot be started raises an error, and a stop afterwards is allowed."""
     gateway = GatewayProcess(command, None)
     with pytest.raises(GatewayFailed, match="does not start"):
         gateway.start()
@@ -83,7 +83,7 @@ def test_a_command_that_does_not_start(command: str) -> None:
 
 
 def test_a_gateway_that_ends_is_reported_with_its_last_output() -> None:
-    """Exit status and last lines are in the message."""
+    """The message has the exit status and the last lines of output."""
     command = _python("print('one'); print('two'); raise SystemExit(7)")
     gateway = GatewayProcess(command, None)
     try:
@@ -94,38 +94,38 @@ def test_a_gateway_that_ends_is_reported_with_its_last_output() -> None:
         gateway.stop()
     assert str(caught.value) == (
         f"the gateway ended (exit status 7) before it was ready: {command}\n"
-        "its last output:\n  one\n  two"
+        "last output:\n  one\n  two"
     )
 
 
 @pytest.mark.parametrize(("status", "body"), [(404, b"no"), (200, b"hello"), (200, b'{"a":1}')])
-def test_a_server_that_is_no_gateway(
+def test_a_server_that_is_not_a_gateway_is_an_error(
     status: int, body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it answers is in the message; it is not waited for to the end."""
+    """The message has the wrong answer, and the wait ends early."""
     monkeypatch.setattr("gateway_shim.parity.play.launcher._WRONG_ANSWER_SECONDS", 0.2)
     gateway = GatewayProcess(_server(status, body), None)
     try:
         gateway.start()
-        with pytest.raises(GatewayFailed, match=f"does not speak like a gateway .*{status}"):
+        with pytest.raises(GatewayFailed, match=f"does not answer like a gateway .*{status}"):
             gateway.wait_ready()
     finally:
         gateway.stop()
 
 
-def test_a_gateway_that_never_listens() -> None:
-    """It is given up after the time limit."""
+def test_a_gateway_that_never_listens_is_given_up() -> None:
+    """A process that never listens is given up after the time limit."""
     gateway = GatewayProcess(_python("import time; time.sleep(60)"), None)
     try:
         gateway.start()
-        with pytest.raises(GatewayFailed, match=r"not ready within 0.3 s: nobody listens"):
+        with pytest.raises(GatewayFailed, match=r"not ready within 0.3 s: nothing listens"):
             gateway.wait_ready(0.3)
     finally:
         gateway.stop()
 
 
-def test_children_go_with_their_parent() -> None:
-    """The whole process group is ended."""
+def test_a_stop_ends_the_children() -> None:
+    """A stop ends the whole process group."""
     code = (
         "import subprocess, sys; "
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
@@ -139,7 +139,7 @@ def test_children_go_with_their_parent() -> None:
 
 
 def _is_gone(process: int) -> bool:
-    """Whether a process has ended; one that nobody has reaped yet has."""
+    """Return whether a process has ended; a zombie has ended, too."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text()
     except OSError:
@@ -148,21 +148,21 @@ def _is_gone(process: int) -> bool:
 
 
 def test_a_killed_gateway_is_dead() -> None:
-    """Kill works from any thread; the death is reported by its signal."""
+    """A kill ends the process, and the error names the signal."""
     gateway = GatewayProcess(_server(), None)
     try:
         gateway.start()
         gateway.wait_ready()
         gateway.kill()
         assert gateway.wait(TIME_LIMIT) == -9
-        with pytest.raises(GatewayFailed, match="died \\(by SIGKILL\\) while it was being used"):
+        with pytest.raises(GatewayFailed, match="died \\(by SIGKILL\\) while it was in use"):
             gateway.check_alive()
     finally:
         gateway.stop()
 
 
 def test_a_sibling_has_its_own_port_and_changes() -> None:
-    """The rest of its environment is the first one's."""
+    """A sibling has the environment of the first process except for its port and the changes."""
     first = GatewayProcess(_server(), "http://cb", 3, {"X": "1"})
     second = first.sibling({"HEARTBEAT_INTERVAL_SECONDS": "9"})
     try:
@@ -177,7 +177,7 @@ def test_a_sibling_has_its_own_port_and_changes() -> None:
 
 
 def test_authorities_of_this_machine_are_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only those that a scenario names are trusted."""
+    """A gateway trusts only the authorities that a scenario names."""
     ours = "n.startswith(('SSL_', 'NODE_', 'REQUESTS_'))"
     code = f"import os; print(sorted(n for n in os.environ if {ours}))"
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"):

@@ -1,4 +1,4 @@
-"""HTTP messages as bytes, written and parsed as they are."""
+"""HTTP messages as bytes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from gateway_shim.parity.play.message import Head, NotHttp, request_bytes
 
 
 def test_a_request_is_written_exactly_as_given() -> None:
-    """Nothing is added, escaped or put in another order."""
+    """A request is written without additions, escapes or reordering."""
     request = request_bytes("GET", "/a//%zz", [("X-B", "\xe9"), ("x-a", "")], b"body", "1.0")
     assert request == b"GET /a//%zz HTTP/1.0\r\nX-B: \xe9\r\nx-a: \r\n\r\nbody"
 
 
 def test_a_head_is_parsed_and_its_bytes_are_kept() -> None:
-    """Status, reason and headers in order; repeated ones can be read together."""
+    """A head has its status, reason and headers in order, and joins repeated headers."""
     raw = b"HTTP/1.1 404 Not Found\r\nX-A: 1\r\nServer: x\r\nx-a: 2\r\n\r\n"
     head = Head.parse(raw)
     expected = Head(
@@ -24,8 +24,8 @@ def test_a_head_is_parsed_and_its_bytes_are_kept() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"HTTP/1.1 20 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n"])
-def test_a_head_that_is_none_is_refused(raw: bytes) -> None:
-    """The bytes are on the error."""
+def test_an_invalid_head_is_refused(raw: bytes) -> None:
+    """Bytes that are not a head raise an error that has the bytes."""
     with pytest.raises(NotHttp) as refused:
         Head.parse(raw)
     assert refused.value.received == raw

@@ -1,20 +1,20 @@
-"""What was seen, in the recordings' words."""
+"""Observations in the form of the recordings."""
 
 from __future__ import annotations
 
 import pytest
 
 from gateway_shim.parity.play import observation
-from gateway_shim.parity.play.probe import Connection, Head, request_bytes
+from gateway_shim.parity.play.probe import Head, ProbeConnection, request_bytes
 from gateway_shim.parity.play.session import Callback
-from tests.gateway_shim.parity.wire_server import answering
+from tests.gateway_shim.parity.fixed_answer import answering
 
 _TOKENS = ("11111111-2222-4333-8444-555555555555", "99999999-2222-4333-9444-555555555555")
 
 
-def _answer(raw: bytes) -> Connection:
+def _answer(raw: bytes) -> ProbeConnection:
     with answering(raw) as port:
-        connection = Connection("127.0.0.1", port)
+        connection = ProbeConnection("127.0.0.1", port)
         connection.write(request_bytes("POST", "/"))
         connection.read_head(5)
         connection.read_to_end(5)
@@ -23,7 +23,7 @@ def _answer(raw: bytes) -> Connection:
 
 
 def test_a_head_is_its_status_and_the_headers_that_matter() -> None:
-    """In lower case; dates and lengths are left out."""
+    """A head has lower-case header names, without dates and lengths."""
     pairs = (("Content-Type", "a/b"), ("Date", "x"), ("Content-Length", "1"), ("VIA", "y"))
     head = Head(b"", "HTTP/1.1", 200, "OK", pairs)
     assert observation.head(head) == {"status": 200, "headers": {"content-type": "a/b"}}
@@ -45,20 +45,20 @@ def test_a_head_is_its_status_and_the_headers_that_matter() -> None:
     ],
 )
 def test_an_answer_is_json_a_page_or_text(raw: bytes, expected: dict[str, object]) -> None:
-    """A page's words do not matter, and bytes that are no text can be seen."""
+    """An HTML page is only named, and invalid UTF-8 is shown as escapes."""
     seen = observation.answer(_answer(b"HTTP/1.1 400 Bad Request\r\n" + raw))
     assert seen == {"status": 400, **expected}
 
 
 def test_a_callback_shows_its_method_only_if_it_is_wrong() -> None:
-    """As in the recordings, which were all POSTs."""
+    """A callback shows its method only if it is not POST."""
     plain = {"path": "/p", "content_type": "c", "json": {"a": 1}}
     assert observation.callback(Callback("POST", "/p", "c", {"a": 1})) == plain
     assert observation.callback(Callback("PUT", "/p", "c", {"a": 1})) == {"method": "PUT", **plain}
 
 
 def test_tokens_are_numbered_in_order_of_appearance() -> None:
-    """The same token gets the same number everywhere; what is no UUID 4 stays."""
+    """A token has the same number everywhere; other UUIDs stay."""
     one, two = _TOKENS
     seen = {"a": [two, f"x {one}"], "b": {"c": two}, "d": one.replace("-4", "-1"), "n": None}
     assert observation.normalise(seen) == {

@@ -1,4 +1,4 @@
-"""The raw HTTP probe: heads, bodies in every framing, and how they end."""
+"""The raw HTTP client: heads, bodies in every framing, and the ways in which they end."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from gateway_shim.parity.play.message import Head, NotHttp, request_bytes
-from gateway_shim.parity.play.probe import Connection, Ended
-from tests.gateway_shim.parity.wire_server import answering
+from gateway_shim.parity.play.probe import Ended, ProbeConnection
+from tests.gateway_shim.parity.fixed_answer import answering
 from tests.support.http.odd_answers import INTERIM
 from tests.support.http.scripted_server import ScriptedServer
 from tests.support.timing import TIME_LIMIT
@@ -17,8 +17,8 @@ from tests.support.timing import TIME_LIMIT
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def _read(port: int, method: str = "GET") -> Connection:
-    connection = Connection("127.0.0.1", port)
+def _read(port: int, method: str = "GET") -> ProbeConnection:
+    connection = ProbeConnection("127.0.0.1", port)
     try:
         connection.write(request_bytes(method, "/"))
         connection.read_head(5)
@@ -30,23 +30,23 @@ def _read(port: int, method: str = "GET") -> Connection:
 
 @pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
 def test_interim_answers_are_skipped(interim: bytes) -> None:
-    """The head is that of the final answer, whatever the network makes of its bytes."""
+    """The head is that of the final answer, however the network splits the bytes."""
     raw = interim + b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\n{}"
     with answering(raw[:20], raw[20:]) as port:
         connection = _read(port)
-    assert (connection.head and connection.head.status, connection.body) == (403, b"{}")
+    assert (connection.head and connection.head.status, bytes(connection.body)) == (403, b"{}")
 
 
 def test_switching_protocols_is_an_answer() -> None:
-    """A gateway that gives it must not be taken for one that gives none."""
+    """The status 101 is an answer."""
     with answering(b"HTTP/1.1 101 Switching\r\n\r\n") as port:
         head = _read(port).head
     assert head is not None
     assert head.status == 101
 
 
-def test_interim_answers_without_an_end() -> None:
-    """They are given up after the time limit."""
+def test_endless_interim_answers_are_given_up() -> None:
+    """Endless interim answers are given up after the time limit."""
     over = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -54,7 +54,7 @@ def test_interim_answers_without_an_end() -> None:
             connection.sendall(INTERIM["102"])
 
     with ScriptedServer(drip) as server:
-        connection = Connection("127.0.0.1", server.port)
+        connection = ProbeConnection("127.0.0.1", server.port)
         connection.write(request_bytes("GET", "/"))
         with pytest.raises(TimeoutError, match=r"within 0\.1 s"):
             connection.read_head(0.1)
@@ -65,8 +65,8 @@ def test_interim_answers_without_an_end() -> None:
 @pytest.mark.parametrize(
     "raw", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 xyz\r\n\r\n", b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"]
 )
-def test_what_is_no_http_is_refused(raw: bytes) -> None:
-    """Nonsense is told from an answer, in the head and on the wire."""
+def test_bytes_that_are_not_http_are_refused(raw: bytes) -> None:
+    """Bytes that are not HTTP raise an error, in the parser and on the wire."""
     with pytest.raises(NotHttp):
         Head.parse(raw)
     with answering(raw) as port, pytest.raises(NotHttp):
@@ -74,10 +74,10 @@ def test_what_is_no_http_is_refused(raw: bytes) -> None:
 
 
 def test_chunks_are_seen_one_by_one() -> None:
-    """Chunk framing is visible, also when the network cuts it in the middle."""
+    """Each chunk is visible, also if the network splits it."""
     with answering(_CHUNKED + b"3\r\nab", b"c\r\n2\r\nde\r\n0\r", b"\n\r\n") as port:
         connection = _read(port)
-    assert (connection.body, connection.chunks) == (b"abcde", [b"abc", b"de"])
+    assert (bytes(connection.body), connection.chunks) == (b"abcde", [b"abc", b"de"])
     assert connection.ended is Ended.CLEAN
 
 
@@ -94,24 +94,26 @@ def test_chunks_are_seen_one_by_one() -> None:
         (b"HTTP/1.1 204 No Content\r\n\r\n", "wait", b"", Ended.CLEAN),
     ],
 )
-def test_how_a_body_ends(answer: bytes, then: str, body: bytes, ended: Ended) -> None:
-    """A clean end, an end of file, a reset and broken framing are told apart."""
+def test_the_ends_of_a_body_are_distinguished(
+    answer: bytes, then: str, body: bytes, ended: Ended
+) -> None:
+    """A clean end, an end of file, a reset and broken framing are distinguished."""
     with answering(answer, then=then) as port:
         connection = _read(port)
-    assert (connection.body, connection.ended) == (body, ended)
+    assert (bytes(connection.body), connection.ended) == (body, ended)
 
 
 def test_an_answer_to_head_has_no_body() -> None:
-    """Whatever its headers say."""
+    """An answer to HEAD has no body, whatever its headers say."""
     with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", then="wait") as port:
         connection = _read(port, "HEAD")
-    assert (connection.body, connection.ended) == (b"", Ended.CLEAN)
+    assert (bytes(connection.body), connection.ended) == (b"", Ended.CLEAN)
 
 
 def test_reading_stops_when_it_is_enough_or_time_is_up() -> None:
-    """What has not ended is None, and nothing waits longer than it was told to."""
+    """A body that has not ended has no end, and reading stops at the time limit."""
     with answering(_CHUNKED + b"1\r\na\r\n", then="wait") as port:
-        connection = Connection("127.0.0.1", port)
+        connection = ProbeConnection("127.0.0.1", port)
         connection.write(request_bytes("GET", "/"))
         connection.read_head(5)
         seen = connection.read_until(lambda body: body == b"a", 5)
@@ -120,10 +122,10 @@ def test_reading_stops_when_it_is_enough_or_time_is_up() -> None:
     assert (seen, more, connection.ended) == (True, False, None)
 
 
-def test_no_answer_is_said_so() -> None:
-    """Silence is a TimeoutError, an end without an answer a ConnectionError."""
+def test_a_missing_answer_raises_an_error() -> None:
+    """Silence raises a TimeoutError, and an end without an answer a ConnectionError."""
     with answering(then="wait") as port:
-        connection = Connection("127.0.0.1", port)
+        connection = ProbeConnection("127.0.0.1", port)
         connection.write(request_bytes("GET", "/"))
         with pytest.raises(TimeoutError, match=r"no answer within 0.01 s"):
             connection.read_head(0.01)
@@ -133,41 +135,41 @@ def test_no_answer_is_said_so() -> None:
 
 
 def test_a_mark_is_taken_out_of_body_and_chunks() -> None:
-    """Once each; forget empties both."""
+    """A mark is removed once, and forgetting removes everything."""
     with answering(_CHUNKED + b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n") as port:
         connection = _read(port)
     connection.take_out(b"a")
-    assert (connection.body, connection.chunks) == (b"b", [b"b"])
+    assert (bytes(connection.body), connection.chunks) == (b"b", [b"b"])
     connection.forget()
-    assert (connection.body, connection.chunks) == (b"", [])
+    assert (bytes(connection.body), connection.chunks) == (b"", [])
 
 
-def test_a_reset_is_a_reset() -> None:
-    """The other side does not see an orderly end."""
+def test_the_peer_sees_a_reset() -> None:
+    """The peer of a reset connection sees a reset."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        connection = Connection("127.0.0.1", server.getsockname()[1])
+        connection = ProbeConnection("127.0.0.1", server.getsockname()[1])
         accepted, _ = server.accept()
         connection.reset()
         with accepted, pytest.raises(ConnectionResetError):
             accepted.recv(1)
 
 
-def test_nobody_there() -> None:
-    """A refused connection is the caller's to handle, and leaves no socket behind."""
+def test_a_refused_connection_is_an_error() -> None:
+    """A refused connection raises an error and leaves no socket open."""
     with answering() as port:
         pass
     with pytest.raises(ConnectionRefusedError):
-        Connection("127.0.0.1", port)
+        ProbeConnection("127.0.0.1", port)
 
 
 def test_answers_are_read_one_after_the_other() -> None:
-    """Bytes of the next one that came already are its own; interim answers are counted to it."""
+    """Bytes that arrived early and interim answers belong to the next answer."""
     raw = (
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 5\r\n\r\n"
     )
     with answering(raw) as port:
-        connection = Connection("127.0.0.1", port)
+        connection = ProbeConnection("127.0.0.1", port)
         connection.write(request_bytes("GET", "/"))
         connection.finish_writing()
         connection.read_head(TIME_LIMIT)

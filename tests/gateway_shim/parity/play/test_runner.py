@@ -1,4 +1,4 @@
-"""Playing many scenarios at a time, and giving up when there is nothing to play on."""
+"""The runner: many scenarios at a time, and the end of a run that cannot continue."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from gateway_shim.parity.scenario import Process, Scenario
 from tests.support.timing import TIME_LIMIT
 
 
-class _Stage:
-    """A stage that only says what it was asked to play."""
+class _Player:
+    """A player that passes each scenario to its target."""
 
     gateway = None
 
@@ -32,13 +32,13 @@ class _Stage:
 
 
 class _Target:
-    """A target without any gateway."""
+    """A target without a gateway."""
 
     name = "fake"
 
-    def __init__(self, stages_at_once: int = 1, own_processes: bool = True) -> None:
-        self.stages_at_once = stages_at_once
-        self.own_processes = own_processes
+    def __init__(self, players_at_once: int = 1, starts_gateways: bool = True) -> None:
+        self.players_at_once = players_at_once
+        self.starts_gateways = starts_gateways
         self.order: list[str] = []
         self.processes: list[Process] = []
         self.aborted = threading.Event()
@@ -49,11 +49,11 @@ class _Target:
         return {"seen": scenario.id}
 
     @contextlib.contextmanager
-    def stage(self, process: Process) -> Iterator[Any]:
+    def player(self, process: Process) -> Iterator[Any]:
         if self.fails:
             raise GatewayFailed("no such gateway")
         self.processes.append(process)
-        yield _Stage(self)
+        yield _Player(self)
 
 
 def _scenario(name: str, seconds: float = 0.0, process: Process | None = None) -> Scenario:
@@ -61,7 +61,7 @@ def _scenario(name: str, seconds: float = 0.0, process: Process | None = None) -
 
 
 def test_everything_is_played_once_the_long_ones_first() -> None:
-    """Shared scenarios share one stage, the others get one each, as they need it."""
+    """Shared scenarios share one player, longest first, and the others have their own."""
     target = _Target()
     own = Process(heartbeat_seconds=1)
     played: list[str] = []
@@ -74,21 +74,23 @@ def test_everything_is_played_once_the_long_ones_first() -> None:
 
 
 def test_scenarios_run_side_by_side() -> None:
-    """As many as the target has stages."""
-    target = _Target(stages_at_once=2)
+    """As many scenarios run at the same time as the target has players."""
+    target = _Target(players_at_once=2)
     met = threading.Barrier(2, timeout=TIME_LIMIT)
     target.play = lambda scenario: met.wait() >= 0  # type: ignore[method-assign]
     assert Runner(target).run([_scenario("a"), _scenario("b")]) == {"a": True, "b": True}
 
 
-def test_without_processes_of_its_own_a_target_skips_what_needs_one() -> None:
-    """It is missing from what was seen."""
-    seen = Runner(_Target(own_processes=False)).run([_scenario("a"), _scenario("b", 0, Process())])
+def test_a_target_without_processes_skips_scenarios_that_need_one() -> None:
+    """A scenario that needs its own process is missing from the result."""
+    seen = Runner(_Target(starts_gateways=False)).run(
+        [_scenario("a"), _scenario("b", 0, Process())]
+    )
     assert seen == {"a": {"seen": "a"}}
 
 
-def test_a_gateway_that_does_not_start_is_found_out_once() -> None:
-    """The scenarios with a process of their own are not tried any more."""
+def test_a_command_that_does_not_start_is_tried_once() -> None:
+    """A command that does not start is tried once, not once for each scenario."""
     target = _Target()
     target.fails = True
     with pytest.raises(GatewayFailed, match="no such gateway"):
@@ -97,17 +99,17 @@ def test_a_gateway_that_does_not_start_is_found_out_once() -> None:
 
 
 def test_an_odd_process_that_does_not_start_is_an_observation() -> None:
-    """The others are played, however many such processes there are."""
+    """A refusal to start with an odd configuration is recorded, and the run continues."""
     target = _Target()
     odd = Process(callback="http://:$PORT")
 
     @contextlib.contextmanager
-    def stage(process: Process) -> Iterator[Any]:
+    def player(process: Process) -> Iterator[Any]:
         if process == odd:
             raise GatewayFailed("it ended")
-        yield _Stage(target)
+        yield _Player(target)
 
-    target.stage = stage  # type: ignore[method-assign]
+    target.player = player  # type: ignore[method-assign]
     played: list[str] = []
     runner = Runner(target, lambda scenario: played.append(scenario.id))
     seen = runner.run([_scenario("a"), *(_scenario(f"{n}", 0, odd) for n in range(20))])
@@ -115,24 +117,24 @@ def test_an_odd_process_that_does_not_start_is_an_observation() -> None:
     assert len(played) == len(seen)
 
 
-def test_what_this_machine_cannot_play_is_missing() -> None:
-    """It is no failure, and nothing was seen of it."""
+def test_a_scenario_that_cannot_be_played_is_missing() -> None:
+    """A scenario that this machine cannot play is neither a failure nor in the result."""
     target = _Target()
 
     @contextlib.contextmanager
-    def stage(process: Process) -> Iterator[Any]:
+    def player(process: Process) -> Iterator[Any]:
         raise NotPlayable("no IPv6 here")
         yield
 
-    target.stage = stage  # type: ignore[method-assign]
+    target.player = player  # type: ignore[method-assign]
     played: list[str] = []
     runner = Runner(target, lambda scenario: played.append(scenario.id))
     assert (runner.run([_scenario("a", 0, Process())]), played) == ({}, ["a"])
 
 
-def test_a_death_cuts_the_others_short() -> None:
-    """Scenarios that are being played elsewhere are aborted, not waited for."""
-    target = _Target(stages_at_once=2)
+def test_the_death_of_a_gateway_aborts_other_scenarios() -> None:
+    """The death of a gateway aborts the scenarios that are being played elsewhere."""
+    target = _Target(players_at_once=2)
     playing = threading.Event()
 
     def play(scenario: Scenario) -> Any:
@@ -148,29 +150,29 @@ def test_a_death_cuts_the_others_short() -> None:
     assert target.aborted.is_set()
 
 
-def test_a_stage_that_is_ready_after_the_end_is_not_played_on() -> None:
-    """A gateway that was still starting when the run was stopped plays nothing any more."""
+def test_a_player_that_is_ready_after_the_end_plays_nothing() -> None:
+    """A gateway that becomes ready after the run was stopped plays nothing."""
     target = _Target()
     runner = Runner(target)
 
     @contextlib.contextmanager
-    def stage(process: Process) -> Iterator[Any]:
+    def player(process: Process) -> Iterator[Any]:
         runner.stop()
-        yield _Stage(target)
+        yield _Player(target)
 
-    target.stage = stage  # type: ignore[method-assign]
+    target.player = player  # type: ignore[method-assign]
     assert (runner.run([_scenario("a", 0, Process())]), target.order) == ({}, [])
 
 
-def test_what_never_answers_right_is_no_gateway() -> None:
-    """After a dozen failures the rest is not played."""
+def test_many_wrong_answers_end_the_run() -> None:
+    """A dozen failures end the run."""
     target = _Target()
     target.play = lambda scenario: {"failed": "nonsense"}  # type: ignore[method-assign]
     with pytest.raises(GatewayFailed, match=r"does not answer like a gateway \(nonsense\)"):
         Runner(target).run([_scenario(f"{n}") for n in range(50)])
 
 
-def test_nothing_to_play_is_nothing_seen() -> None:
-    """No gateway is started for it."""
+def test_a_run_without_scenarios_starts_no_gateway() -> None:
+    """A run without scenarios starts no gateway."""
     target = _Target()
     assert (Runner(target).run([]), target.processes) == ({}, [])

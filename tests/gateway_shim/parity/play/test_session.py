@@ -1,4 +1,4 @@
-"""A session: which answer each callback gets, and waiting for callbacks."""
+"""Sessions: the answer to each callback, and waiting for callbacks."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _DISCONNECT = Callback("POST", "/", None, {"action": "disconnect", "token": "t1"
 _BARE = Callback("GET", "/other", None, "")
 
 
-def test_disconnects_have_an_answer_of_their_own() -> None:
-    """Connects are not touched by it."""
+def test_disconnects_have_a_separate_answer() -> None:
+    """The answer to disconnect callbacks does not change that to connect callbacks."""
     session = Session(send=lambda body: body)
     session.on_disconnect = Reply(500, sends=({"token": "$T"},))
     connect = session.take(_CONNECT)
@@ -23,12 +23,12 @@ def test_disconnects_have_an_answer_of_their_own() -> None:
 
 
 def test_waiting_for_callbacks_ends_with_the_time() -> None:
-    """False, and no exception."""
+    """A wait that is over returns False."""
     assert Session(send=lambda body: None).wait_for(lambda seen: bool(seen), 0.01) is False
 
 
-def test_what_follows_an_answer_goes_to_the_next_callbacks() -> None:
-    """Whatever they are: a redirect's target may be asked with GET, and without a token."""
+def test_the_rest_of_a_chain_goes_to_the_next_callbacks() -> None:
+    """The answers of a chain go to the next requests, whatever their method and token."""
     session = Session(send=lambda body: None)
     redirect, refusal = Reply(307, times=2), Reply(403)
     session.expect(Reply(301, then=(redirect, refusal)))
@@ -36,8 +36,8 @@ def test_what_follows_an_answer_goes_to_the_next_callbacks() -> None:
     assert [session.take(c).status for c in callbacks] == [301, 307, 307, 403, 200, 200]
 
 
-def test_an_expectation_takes_the_place_of_what_was_to_follow() -> None:
-    """A redirect that was not followed leaves nothing behind."""
+def test_an_expectation_replaces_an_earlier_chain() -> None:
+    """A new expectation removes the rest of an earlier chain."""
     session = Session(send=lambda body: None)
     session.expect(Reply(301, then=(Reply(500),)))
     session.take(_CONNECT)
@@ -46,7 +46,7 @@ def test_an_expectation_takes_the_place_of_what_was_to_follow() -> None:
 
 
 def test_held_callbacks_are_counted() -> None:
-    """All of those that wait at the same time."""
+    """The session counts the callbacks that are held at the same time."""
     session = Session(send=lambda body: None)
     session.on_disconnect = Reply(fate=Fate.HOLD)
     threads = [threading.Thread(target=session.take, args=(_DISCONNECT,)) for _ in range(3)]

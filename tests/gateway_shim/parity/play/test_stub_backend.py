@@ -1,4 +1,4 @@
-"""The stub backend: scripted answers, sends during a callback, and what it keeps."""
+"""The stub backend: scripted answers, sends during a callback, and recorded callbacks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CONNECT = {"action": "connect", "token": "t1"}
 
 @pytest.fixture
 def backend() -> Iterator[StubBackend]:
-    """A backend on a port of its own."""
+    """Provide a backend on its own port."""
     stub = StubBackend()
     yield stub
     stub.stop()
@@ -37,7 +37,7 @@ def _post(backend: StubBackend, body: Any) -> requests.Response:
 
 
 def test_callbacks_are_kept_as_they_came(backend: StubBackend) -> None:
-    """Method, path with its query, content type and JSON, in order."""
+    """Callbacks keep method, path with query, content type and JSON, in order."""
     session = backend.begin(lambda body: None)
     _post(backend, _CONNECT)
     requests.put(backend.url, "no json", timeout=TIME_LIMIT, headers={"Connection": "close"})
@@ -50,7 +50,7 @@ def test_callbacks_are_kept_as_they_came(backend: StubBackend) -> None:
 
 @pytest.mark.parametrize(("status", "body"), [(200, "{}"), (403, "no"), (204, "")])
 def test_the_answer_is_as_scripted_once(backend: StubBackend, status: int, body: str) -> None:
-    """Status, reason and body of one connect callback; the next one gets 200."""
+    """One connect callback gets the scripted answer, and the next one gets 200."""
     session = backend.begin(lambda body: None)
     session.expect(Reply(status, "My Reason", body))
     first, second = _post(backend, _CONNECT), _post(backend, _CONNECT)
@@ -59,7 +59,7 @@ def test_the_answer_is_as_scripted_once(backend: StubBackend, status: int, body:
 
 
 def test_interim_answers_come_before_the_answer(backend: StubBackend) -> None:
-    """On the wire, each with a header of its own."""
+    """Interim answers come before the final answer, each with a header."""
     backend.begin(lambda body: None).expect(Reply(204, interim=(102, 103)))
     body = json.dumps(_CONNECT).encode()
     with Connection(urlsplit(backend.url).port or 0) as connection:
@@ -70,7 +70,7 @@ def test_interim_answers_come_before_the_answer(backend: StubBackend) -> None:
 
 
 def test_sends_happen_before_the_answer_with_the_token(backend: StubBackend) -> None:
-    """``$T`` is the callback's token, and the sends' answers are kept."""
+    """Sends have the callback's token, and their answers are kept."""
     sent: list[Any] = []
     session = backend.begin(lambda body: sent.append(body) or len(sent))  # type: ignore[func-returns-value]
     session.expect(Reply(sends=({"token": "$T"}, {"token": "other"}, [])))
@@ -80,7 +80,7 @@ def test_sends_happen_before_the_answer_with_the_token(backend: StubBackend) -> 
 
 
 def test_a_reset_is_no_answer(backend: StubBackend) -> None:
-    """The caller's connection breaks."""
+    """A reset breaks the caller's connection."""
     session = backend.begin(lambda body: None)
     session.expect(Reply(fate=Fate.RESET))
     with pytest.raises(requests.ConnectionError):
@@ -89,7 +89,7 @@ def test_a_reset_is_no_answer(backend: StubBackend) -> None:
 
 
 def test_a_held_callback_waits_for_its_release(backend: StubBackend) -> None:
-    """It is recorded at once and answered when told."""
+    """A held callback is recorded at once and answered after its release."""
     session = backend.begin(lambda body: None)
     session.expect(Reply(fate=Fate.HOLD))
     answers: list[int] = []
@@ -102,8 +102,8 @@ def test_a_held_callback_waits_for_its_release(backend: StubBackend) -> None:
     assert (before, answers) == ([], [200])
 
 
-def test_late_callbacks_of_an_older_session_are_not_the_new_ones(backend: StubBackend) -> None:
-    """A disconnect of an earlier scenario's stream is dropped, a stranger's is kept."""
+def test_late_callbacks_of_an_earlier_session_are_dropped(backend: StubBackend) -> None:
+    """A disconnect of an earlier session is dropped; a disconnect with an unknown token is kept."""
     backend.begin(lambda body: None)
     _post(backend, _CONNECT)
     session = backend.begin(lambda body: None)
@@ -128,20 +128,20 @@ def _raw(backend: StubBackend, reply: Reply) -> Iterator[Connection]:
 def test_a_raw_answer_is_written_as_it_is_and_the_connection_closed(
     backend: StubBackend, every: float
 ) -> None:
-    """Also bytes that no HTTP server would write, in one piece or byte by byte."""
+    """A raw answer can have any bytes, written at once or one by one."""
     reply = Reply(raw=("\0\xff nonsense", ("x", 3)), after=After.CLOSE, every=every)
     for connection in _raw(backend, reply):
         assert _rest(connection) == b"\0\xff nonsensexxx"
 
 
 def test_a_raw_answer_can_name_the_port(backend: StubBackend) -> None:
-    """For a redirect to a whole URL."""
+    """The port replaces ``$PORT``, for a redirect to a whole URL."""
     for connection in _raw(backend, Reply(raw="Location: http://h:$PORT/", after=After.CLOSE)):
         assert _rest(connection) == f"Location: http://h:{backend.port}/".encode()
 
 
 def test_a_raw_answer_can_leave_the_connection_open(backend: StubBackend) -> None:
-    """The next callback comes on it, and gets the answer that follows."""
+    """The next callback on an open connection gets the answer that follows."""
     then = Reply(raw="HTTP/1.1 403 F\r\nContent-Length: 0\r\n\r\n")
     redirect = Reply(raw="HTTP/1.1 307 M\r\nLocation: /\r\n\r\n", then=(then,))
     for connection in _raw(backend, redirect):
@@ -151,13 +151,13 @@ def test_a_raw_answer_can_leave_the_connection_open(backend: StubBackend) -> Non
 
 
 def test_a_raw_answer_can_end_in_a_reset(backend: StubBackend) -> None:
-    """After its bytes, or without any."""
+    """A raw answer can end in a reset, also without any bytes."""
     for connection in _raw(backend, Reply(raw="", after=After.RESET)):
         assert connection.wait_closed() is Ended.RESET
 
 
 def test_the_rest_of_an_answer_is_withheld_until_it_is_released(backend: StubBackend) -> None:
-    """The session knows it meanwhile; then the tail comes, and the connection is closed."""
+    """A withheld answer gets its tail after the release, and the connection is closed."""
     reply = Reply(raw="HTTP/1.1 200 OK\r\n\r\n", after=After.WITHHOLD, tail="{}")
     for connection in _raw(backend, reply):
         connection.read_head()
@@ -168,7 +168,7 @@ def test_the_rest_of_an_answer_is_withheld_until_it_is_released(backend: StubBac
 
 
 def test_a_stopped_backend_frees_its_port(backend: StubBackend) -> None:
-    """Another one can have it at once."""
+    """The port of a stopped backend can be used at once."""
     port = backend.port
     backend.stop()
     again = StubBackend(port)
@@ -177,7 +177,7 @@ def test_a_stopped_backend_frees_its_port(backend: StubBackend) -> None:
 
 
 def test_a_backend_can_speak_tls() -> None:
-    """Whoever trusts the kit's authority gets an answer, and nobody else does."""
+    """Only a client that trusts the kit's authority gets an answer over TLS."""
     backend = StubBackend(certificate=CERTIFICATE)
     url = backend.url.replace("http:", "https:")
     closing = {"Connection": "close"}
@@ -190,8 +190,8 @@ def test_a_backend_can_speak_tls() -> None:
     backend.stop()
 
 
-def test_a_callback_says_how_it_came(backend: StubBackend) -> None:
-    """Its target untouched, its text, its authorization, and the number of its connection."""
+def test_a_callback_has_its_target_text_and_connection(backend: StubBackend) -> None:
+    """A callback has its unchanged target, its text, its authorization and its connection."""
     session = backend.begin(lambda body: None)
     for target in ("//a", "/b"):
         url = f"http://127.0.0.1:{backend.port}{target}"

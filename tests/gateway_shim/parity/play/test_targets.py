@@ -1,4 +1,4 @@
-"""Targets: gateways that are started, and one that runs already."""
+"""Targets: gateways that the kit starts, and a gateway that runs already."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from tests.gateway_shim.parity.conftest import PATIENCE
 def test_a_process_is_started_as_the_scenario_needs_it(
     shim: Command, callback: str, status: int, ready: int
 ) -> None:
-    """Its backend answers, refuses, is nowhere, or is not configured."""
+    """The backend answers, refuses, does not exist, or is not configured."""
     process = Process(callback=callback)
     steps = (Open(), Request("GET", "/readyz"))
-    with shim.stage(process) as stage:
-        seen = stage.play(Scenario("s", steps, ["$status:s", "$status:answer"], process=process))
+    with shim.player(process) as player:
+        seen = player.play(Scenario("s", steps, ["$status:s", "$status:answer"], process=process))
     assert seen == [status, ready]
 
 
 def test_a_gateway_that_runs_is_used_by_its_url(shim: Command) -> None:
-    """Its callback port is ours; afterwards that is free again."""
+    """A running gateway is used through its URL, and the callback port is free afterwards."""
     callback_port = free_port()
-    with shim.stage(Process(start=False)) as stage:
+    with shim.player(Process(start=False)) as player:
         url = f"http://127.0.0.1:{callback_port}/api/sse/callback?secret=s3cret"
-        assert stage.gateway is not None
-        gateway = stage.gateway.sibling({"CALLBACK_URL": url})
+        assert player.gateway is not None
+        gateway = player.gateway.sibling({"CALLBACK_URL": url})
         try:
             gateway.start()
             gateway.wait_ready()
             target = Url(f"http://127.0.0.1:{gateway.port}", callback_port)
-            with target.stage(Process()) as used:
-                used.patience = PATIENCE
+            with target.player(Process()) as used:
+                used.context.patience = PATIENCE
                 seen = used.play(Scenario("s", (Open(),), "$callback_url"))
         finally:
             gateway.stop()
     StubBackend(callback_port).stop()
-    assert (seen, target.name, target.own_processes) == (
+    assert (seen, target.name, target.starts_gateways) == (
         "/api/sse/stream?request_id=r1",
         f"http://127.0.0.1:{gateway.port}",
         False,
@@ -55,48 +55,48 @@ def test_a_gateway_that_runs_is_used_by_its_url(shim: Command) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("https://x", "http://host:port is expected"),
-        ("x", "http://host:port is expected"),
-        ("http://127.0.0.1:99999", "no URL of a gateway"),
+        ("https://x", "give http://host:port"),
+        ("x", "give http://host:port"),
+        ("http://127.0.0.1:99999", "not a valid URL"),
         ("http://127.0.0.1:{free}", "no gateway answers"),
     ],
 )
-def test_a_url_without_a_gateway(url: str, message: str) -> None:
-    """Each kind of mistake has its message."""
+def test_a_url_without_a_gateway_is_an_error(url: str, message: str) -> None:
+    """Each kind of wrong URL has its message."""
     target = Url(url.format(free=free_port()), free_port())
-    with pytest.raises(GatewayFailed, match=message), target.stage(Process()):
+    with pytest.raises(GatewayFailed, match=message), target.player(Process()):
         pass
 
 
-def test_a_callback_port_that_is_taken() -> None:
-    """Said so, before anything is played."""
+def test_a_callback_port_in_use_is_an_error() -> None:
+    """A callback port in use is reported before anything is played."""
     backend = StubBackend()
     target = Url("http://127.0.0.1:1", backend.port)
-    with pytest.raises(GatewayFailed, match="is taken"), target.stage(Process()):
+    with pytest.raises(GatewayFailed, match="cannot be used"), target.player(Process()):
         pass
     backend.stop()
 
 
-def test_a_refused_stream_goes_clean(shim: Command) -> None:
-    """A stage without a backend still reads the answer to its end."""
+def test_a_refused_stream_ends_cleanly(shim: Command) -> None:
+    """An answer without a backend is read to its clean end."""
     process = Process(callback="none")
-    with shim.stage(process) as stage:
-        seen = stage.play(Scenario("s", (Open(), End()), "$ended:s", process=process))
+    with shim.player(process) as player:
+        seen = player.play(Scenario("s", (Open(), End()), "$ended:s", process=process))
     assert seen == "clean"
 
 
-def test_an_address_that_is_not_here(shim: Command) -> None:
-    """A scenario that needs it cannot be played on this machine."""
+def test_an_address_of_another_machine_is_not_playable(shim: Command) -> None:
+    """A scenario that needs an address of another machine cannot be played."""
     not_ours = Process(backend="192.0.2.1")
-    with pytest.raises(NotPlayable, match="nothing can listen on"), shim.stage(not_ours):
+    with pytest.raises(NotPlayable, match="cannot listen on"), shim.player(not_ours):
         pass
 
 
 def test_a_callback_url_and_an_authority_are_filled_in(shim: Command) -> None:
-    """``$PORT`` is the stub backend's, and ``$CA`` a file that is there."""
+    """``$PORT`` becomes the stub backend's port, and ``$CA`` an existing file."""
     process = Process(
         callback="http://127.0.0.1:$PORT/own?path", environment={"SSL_CERT_FILE": "$CA"}
     )
-    with shim.stage(process) as stage:
-        seen = stage.play(Scenario("s", (Open(),), "$calls", process=process))
+    with shim.player(process) as player:
+        seen = player.play(Scenario("s", (Open(),), "$calls", process=process))
     assert (seen, AUTHORITY.is_file()) == (["POST /own?path connect"], True)

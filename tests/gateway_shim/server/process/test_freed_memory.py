@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from gateway_shim.server.process.freed_memory import FreedMemory, resident_memory
-from tests.gateway_shim.streams.rig import FakeClock
+from tests.gateway_shim.fakes import FakeClock
 from tests.support.timing import TIME_LIMIT
 
 MEGABYTE = 1_000_000

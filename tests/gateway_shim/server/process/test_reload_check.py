@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway_shim.server.process.reload_check import ReloadCheck
-from tests.gateway_shim.streams.rig import FakeClock
+from tests.gateway_shim.fakes import FakeClock
 from tests.support.timing import wait_until
 
 ACCEPTED = "it could"

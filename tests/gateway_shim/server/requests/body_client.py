@@ -20,7 +20,7 @@ CHUNKED = "Transfer-Encoding: chunked"
 
 
 class BodyClient:
-    """A client that has sent a head, and the request that the server made of it."""
+    """A client that has sent a request head, and the request that the server parsed from it."""
 
     def __init__(self, *lines: str, body: bytes = b"") -> None:
         self.socket, self.server = socket.socketpair()
@@ -29,11 +29,11 @@ class BodyClient:
         self.request: Any = ServerRequest(Config(), SocketUnreader(self.server), ("192.0.2.1", 1))
 
     def read(self) -> Refusal | None:
-        """Read its body as the worker does."""
+        """Read the body of the request as the worker does."""
         return read_body(self.request, self.server)
 
     def close(self) -> None:
-        """Close both ends."""
+        """Close both ends of the connection."""
         self.sending.kill()
         self.socket.close()
         self.server.close()

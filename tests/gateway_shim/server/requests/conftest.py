@@ -12,7 +12,7 @@ from tests.gateway_shim.server.requests.body_client import BodyClient
 
 @pytest.fixture
 def clients() -> Iterator[list[BodyClient]]:
-    """Clients that are closed afterwards."""
+    """Clients that are closed at the end of the test."""
     made: list[BodyClient] = []
     yield made
     for client in made:
@@ -21,5 +21,5 @@ def clients() -> Iterator[list[BodyClient]]:
 
 @pytest.fixture
 def refusals() -> RefusalCounts:
-    """Counts what is refused."""
+    """A counter of refused requests."""
     return RefusalCounts()

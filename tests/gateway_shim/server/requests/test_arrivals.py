@@ -1,4 +1,4 @@
-"""Requests for streams let others go first, and lose nothing by it."""
+"""Connections that ask for a stream are queued behind all others, and none is lost."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from gateway_shim.server.requests.arrivals import STREAMS_IN_A_ROUND, Arrivals
-from tests.gateway_shim.streams.rig import HubErrors, tcp_pair
+from tests.gateway_shim.hub_errors import HubErrors
+from tests.gateway_shim.sockets import tcp_pair
 from tests.support.timing import wait_until
 
 STREAM = b"GET /stream?request_id=x HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 class Door:
-    """Arrivals, with what becomes of them.
+    """An Arrivals queue that records which connections it admits.
 
     Attributes:
         admitted: the addresses that got a handler, in order.
@@ -58,7 +59,7 @@ class Door:
         self._sockets[2 * number].close()
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all open sockets."""
         self.arrivals.close()
         for each in self._sockets:
             each.close()
@@ -66,7 +67,7 @@ class Door:
 
 @pytest.fixture
 def door() -> Iterator[Door]:
-    """Nobody is there yet."""
+    """A queue without waiting connections."""
     door = Door()
     with HubErrors():
         yield door
@@ -74,7 +75,7 @@ def door() -> Iterator[Door]:
 
 
 def test_a_few_in_each_round(door: Door) -> None:
-    """The first few are served at once; the others follow in their order."""
+    """The first few streams are served at once; the others follow in order."""
     waits = door.come(range(3 * STREAMS_IN_A_ROUND))
     assert waits == [False] * STREAMS_IN_A_ROUND + [True] * 2 * STREAMS_IN_A_ROUND
     assert len(door.arrivals) == 2 * STREAMS_IN_A_ROUND
@@ -99,21 +100,21 @@ def test_a_few_in_each_round(door: Door) -> None:
     ],
 )
 def test_others_are_served_at_once(door: Door, data: bytes) -> None:
-    """Whatever is no request for a stream, or is not known to be one yet."""
+    """A request for something else, or an incomplete head, is not queued."""
     door.is_open = False
     door.come(range(2 * STREAMS_IN_A_ROUND))
     assert door.come([100], data) == [False]
 
 
 def test_no_room(door: Door) -> None:
-    """Who cannot wait is served like all others, and may be refused there."""
+    """A connection that cannot wait is served at once."""
     door.room = 1
     waits = door.come(range(STREAMS_IN_A_ROUND + 3))
     assert waits == [False] * STREAMS_IN_A_ROUND + [True, False, False]
 
 
 def test_no_handler(door: Door) -> None:
-    """They go on waiting until there is one, in their order."""
+    """Connections keep waiting, in order, until a handler is free."""
     door.is_open = False
     door.come(range(STREAMS_IN_A_ROUND + 3))
     door.arrivals._begin_round()
@@ -124,7 +125,7 @@ def test_no_handler(door: Door) -> None:
 
 
 def test_who_has_left_gets_no_handler(door: Door) -> None:
-    """Browsers that gave up in the line cost nothing more."""
+    """A client that has left while it waited gets no handler."""
     door.come(range(STREAMS_IN_A_ROUND + 3))
     door.hang_up(STREAMS_IN_A_ROUND + 1)
     wait_until(lambda: not len(door.arrivals), "all to be admitted")
@@ -133,7 +134,7 @@ def test_who_has_left_gets_no_handler(door: Door) -> None:
 
 @pytest.mark.parametrize("is_open", [True, False])
 def test_close(door: Door, is_open: bool) -> None:
-    """Those who wait are served before a server ends, if they can be."""
+    """The remaining connections get handlers before the server ends."""
     door.come(range(STREAMS_IN_A_ROUND + 3))
     door.is_open = is_open
     door.arrivals.close()

@@ -1,4 +1,4 @@
-"""What is answered to a request that cannot be read."""
+"""The answer to a request that cannot be parsed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from gateway_shim.server.requests.header_rules import MissingHost, RepeatedHost
     ],
 )
 def test_clients_fault(exc: Exception, status: int, message: str) -> None:
-    """The client is told what was wrong, with the status of its kind, and not what it sent."""
+    """The answer has the status for the kind of error, and does not repeat the client's bytes."""
     refusal = bad_request(exc)
     assert refusal is not None
     assert (refusal.status, refusal.in_stream, refusal.headers) == (status, None, ())
@@ -53,12 +53,12 @@ def test_clients_fault(exc: Exception, status: int, message: str) -> None:
     ],
 )
 def test_not_the_clients_fault(exc: BaseException) -> None:
-    """Anything else is no bad request."""
+    """Other exceptions are not bad requests."""
     assert bad_request(exc) is None
 
 
 def test_log_bad_request(caplog: pytest.LogCaptureFixture) -> None:
-    """The log says what was wrong, in a bounded line."""
+    """The log line has the reason, with a limited length."""
     refusal = bad_request(errors.InvalidHeader("X"))
     assert refusal is not None
     log_bad_request(logging.getLogger("x"), "192.0.2.1", refusal, errors.InvalidHeader("y" * 999))

@@ -1,4 +1,4 @@
-"""Bodies that are whole, too large, too slow, or break off."""
+"""Complete bodies, and bodies that are too large, too slow, or incomplete."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.timing import TIME_LIMIT, wait_until
 
 
 def error(refusal: Refusal | None) -> tuple[int, str, str]:
-    """Status, code and message of a refusal."""
+    """Return status, code, and message of a refusal."""
     assert refusal is not None
     body = json.loads(refusal.body)["error"]
     return refusal.status, body["code"], body["message"]
@@ -38,7 +38,7 @@ def error(refusal: Refusal | None) -> tuple[int, str, str]:
     ids=["none", "empty", "length", "largest", "chunked"],
 )
 def test_whole_body(clients: list[BodyClient], lines: list[str], sent: bytes, body: bytes) -> None:
-    """A body is read to its end and no further, and is there for the application."""
+    """A body is read completely, and no byte after it."""
     client = BodyClient(*lines, body=sent)
     clients.append(client)
     assert client.read() is None
@@ -54,7 +54,7 @@ def test_whole_body(clients: list[BodyClient], lines: list[str], sent: bytes, bo
     ids=["announced", "chunked"],
 )
 def test_too_large(clients: list[BodyClient], lines: list[str], sent: bytes) -> None:
-    """A body that is too large is refused: unread if it was announced, else at the limit."""
+    """A body that is too large is refused: unread if its length is announced, else at the limit."""
     client = BodyClient(*lines, body=sent)
     clients.append(client)
     assert error(client.read()) == (
@@ -68,7 +68,7 @@ def test_too_large(clients: list[BodyClient], lines: list[str], sent: bytes) -> 
 def test_too_slow(
     clients: list[BodyClient], lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A body that does not end in time is refused."""
+    """A body that does not arrive in time is refused."""
     monkeypatch.setattr(request_body, "BODY_SECONDS", 0.05)
     client = BodyClient(*lines)
     clients.append(client)
@@ -80,7 +80,7 @@ def test_too_slow(
 
 
 def test_somebody_elses_time_limit(clients: list[BodyClient]) -> None:
-    """A time limit that is not the body's own goes on to whoever set it."""
+    """A time limit of the caller is raised to the caller."""
     client = BodyClient(LENGTH.format(3))
     clients.append(client)
     with pytest.raises(gevent.Timeout) as caught, gevent.Timeout(0.05) as outer:
@@ -89,7 +89,7 @@ def test_somebody_elses_time_limit(clients: list[BodyClient]) -> None:
 
 
 def test_broken_off(clients: list[BodyClient]) -> None:
-    """A body of which only a part came is not taken for a whole one."""
+    """An incomplete body is refused."""
     client = BodyClient(LENGTH.format(50), body=b"{}")
     clients.append(client)
     client.sending.join(TIME_LIMIT)
@@ -98,7 +98,7 @@ def test_broken_off(clients: list[BodyClient]) -> None:
 
 
 def test_broken_off_chunks(clients: list[BodyClient]) -> None:
-    """The same for a chunked one."""
+    """An incomplete chunked body is refused."""
     client = BodyClient(CHUNKED, body=b"2\r\n{}\r\n")
     clients.append(client)
     client.sending.join(TIME_LIMIT)
@@ -107,7 +107,7 @@ def test_broken_off_chunks(clients: list[BodyClient]) -> None:
 
 
 def test_continue(clients: list[BodyClient]) -> None:
-    """A client that waits to be told to go on is told so, before its body is read."""
+    """A client that waits for 100 Continue gets it before its body is read."""
     client = BodyClient(LENGTH.format(2), "Expect: 100-continue")
     clients.append(client)
     reading = gevent.spawn(client.read)
@@ -118,7 +118,7 @@ def test_continue(clients: list[BodyClient]) -> None:
 
 
 def test_no_continue_for_what_is_too_large(clients: list[BodyClient]) -> None:
-    """Nobody is told to go on with a body that will not be read."""
+    """A body that is too large gets no 100 Continue."""
     client = BodyClient(LENGTH.format(MAX_REQUEST_BYTES + 1), "Expect: 100-continue")
     clients.append(client)
     assert error(client.read())[0] == 413
@@ -140,7 +140,7 @@ def test_no_continue_for_what_is_too_large(clients: list[BodyClient]) -> None:
     ids=["largest", "a little too large", "none", "length", "chunked", "too large", "not sent"],
 )
 def test_drop_body(clients: list[BodyClient], lines: list[str], sent: bytes, dropped: bool) -> None:
-    """A body that nobody wants is read away, where the next request can then be found."""
+    """An unwanted body is discarded if the next request can then be read."""
     client = BodyClient(*lines, body=sent + b"GET /next")
     clients.append(client)
     assert drop_body(client.request, client.server) is dropped
@@ -149,7 +149,7 @@ def test_drop_body(clients: list[BodyClient], lines: list[str], sent: bytes, dro
 
 
 def test_drop_body_that_was_read(clients: list[BodyClient]) -> None:
-    """A body that the application has had is not read again."""
+    """A body that the application has read is not read again."""
     client = BodyClient(LENGTH.format(3), body=b"abc")
     clients.append(client)
     assert client.read() is None
@@ -158,7 +158,7 @@ def test_drop_body_that_was_read(clients: list[BodyClient]) -> None:
 
 
 def test_a_body_in_the_smallest_pieces(clients: list[BodyClient]) -> None:
-    """It is one buffer, not a list of a million pieces; others run in between."""
+    """A body in very small pieces is kept in one buffer, and other greenlets run meanwhile."""
     body = b"8\r\n12345678\r\n" * 12_000
     client = BodyClient(CHUNKED, body=body + b"0\r\n\r\nnext")
     clients.append(client)
@@ -178,7 +178,7 @@ def test_a_body_in_the_smallest_pieces(clients: list[BodyClient]) -> None:
 
 
 def test_trailers(clients: list[BodyClient]) -> None:
-    """They are checked as gunicorn does, and are there for the application."""
+    """Trailers are checked by gunicorn, and the application can read them."""
     client = BodyClient(CHUNKED, body=b"0\r\nA: b\r\n\r\n")
     clients.append(client)
     assert client.read() is None
@@ -190,7 +190,7 @@ def test_trailers(clients: list[BodyClient]) -> None:
 
 
 def test_a_body_for_which_there_is_no_room(clients: list[BodyClient]) -> None:
-    """The client may come back; small bodies always have room."""
+    """A body without room is refused with 503; a small body always has room."""
     transfers = Transfers(limit=100_000, free=SMALL_BODY_BYTES)
     bodies = [transfers.begin("busy") for _ in range(2)]
     for each in bodies:
@@ -209,7 +209,7 @@ def test_a_body_for_which_there_is_no_room(clients: list[BodyClient]) -> None:
 def test_bodies_that_do_not_end_make_room(
     clients: list[BodyClient], refusals: RefusalCounts
 ) -> None:
-    """A thousand bodies that are one byte short hold no more than the budget together."""
+    """A thousand incomplete bodies together hold no more than the budget."""
     bodies = Bodies(TransferLimits(max_bodies_bytes=1_000_000), refusals)
     outcomes: list[Refusal | None] = []
 

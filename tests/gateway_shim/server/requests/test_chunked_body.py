@@ -1,4 +1,4 @@
-"""What gunicorn's reader accepts, refuses and returns; and bounded."""
+"""The decoder accepts and refuses the same bodies as gunicorn's reader, in bounded steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REFUSED = (errors.ParseException, errors.NoMoreData)
 
 
 def decode(wire: bytes, step: int = 8192) -> tuple[bytes, bytes, bytes]:
-    """Decode in pieces; returns body, trailers, and what follows."""
+    """Decode a body in pieces; return the body, the trailers, and the following bytes."""
     decoder, body = ChunkedBody(), b""
     at = 0
     while not decoder.finished:
@@ -33,7 +33,7 @@ def decode(wire: bytes, step: int = 8192) -> tuple[bytes, bytes, bytes]:
 
 
 def gunicorn_decode(wire: bytes, step: int = 8192) -> tuple[bytes, bytes]:
-    """The same by gunicorn; returns body, and what follows."""
+    """Decode a body with gunicorn; return the body and the following bytes."""
     head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     pieces = [head, *(wire[at : at + step] for at in range(0, len(wire), step))]
     request = Request(Config(), IterUnreader(pieces), ("192.0.2.1", 1))
@@ -46,14 +46,14 @@ def gunicorn_decode(wire: bytes, step: int = 8192) -> tuple[bytes, bytes]:
 
 
 def test_a_body_is_joined_from_its_chunks() -> None:
-    """Sizes are hexadecimal, in either case; what follows the body is left."""
+    """A chunk size is hexadecimal in either case; bytes after the body are not consumed."""
     wire = b"3\r\nabc\r\n00A\r\n0123456789\r\n0\r\n\r\nGET /next"
     for step in (1, 2, 3, 8192):
         assert decode(wire, step) == (b"abc0123456789", b"", b"GET /next")
 
 
 def test_extensions_and_trailers() -> None:
-    """Both are allowed; the trailers are returned as they are."""
+    """Extensions and trailers are accepted; trailers are returned unchanged."""
     wire = b'1;a;b=c ; d="e\\"f"\r\nx\r\n0;z\r\nA: b\r\nC: d\r\n\r\nrest'
     for step in (1, 7, 8192):
         assert decode(wire, step) == (b"x", b"A: b\r\nC: d", b"rest")
@@ -86,13 +86,13 @@ def test_extensions_and_trailers() -> None:
 )
 @pytest.mark.parametrize("step", [1, 8192])
 def test_what_is_malformed_is_refused(wire: bytes, error: type[Exception], step: int) -> None:
-    """The error is gunicorn's own."""
+    """A malformed body raises gunicorn's error."""
     with pytest.raises(error):
         decode(wire, step)
 
 
 def test_no_line_without_end() -> None:
-    """A line that says a chunk's size is bounded, also while its end is missing."""
+    """The line with a chunk's size is limited, even before its end has arrived."""
     fits = b"0" * (MAX_LINE_BYTES - 1) + b"1\r\na\r\n0\r\n\r\n"
     assert decode(fits)[0] == b"a"
     for wire in (b"0" + fits, b"0" * (MAX_LINE_BYTES + 2)):
@@ -101,7 +101,7 @@ def test_no_line_without_end() -> None:
 
 
 def test_extensions_of_all_chunks_together() -> None:
-    """They are skipped, so there is no reason for many."""
+    """The size of all chunk extensions together is limited."""
     chunk = b"1;" + b"a" * 127 + b"\r\nx\r\n"
     most = MAX_EXTENSION_BYTES // 128
     assert decode(chunk * most + b"0\r\n\r\n")[0] == b"x" * most
@@ -110,7 +110,7 @@ def test_extensions_of_all_chunks_together() -> None:
 
 
 def test_framing_costs_no_more_than_the_body() -> None:
-    """A megabyte in chunks of one byte would cost seconds; in chunks of eight it may come."""
+    """A body in chunks of one byte is refused; in chunks of eight bytes it is accepted."""
     assert len(decode(b"8\r\n12345678\r\n" * 100_000 + b"0\r\n\r\n")[0]) == 800_000
     most = FREE_FRAMING_BYTES // 4
     assert len(decode(b"1\r\na\r\n" * (most - 1) + b"0\r\n\r\n")[0]) == most - 1
@@ -119,7 +119,7 @@ def test_framing_costs_no_more_than_the_body() -> None:
 
 
 def test_trailers_are_bounded() -> None:
-    """Nothing here reads them."""
+    """The size of the trailers is limited."""
     line = b"A: " + b"b" * (MAX_TRAILER_BYTES - 3)
     assert decode(b"0\r\n" + line + b"\r\n\r\n")[1] == line
     for wire in (b"0\r\n" + line + b"c\r\n\r\n", b"0\r\n" + line + b"cccc"):
@@ -128,7 +128,7 @@ def test_trailers_are_bounded() -> None:
 
 
 def test_a_size_is_announced_before_it_arrives() -> None:
-    """So that a body that will be too large is refused at its first chunk."""
+    """The announced size of a chunk counts at once, so that a large body is refused early."""
     decoder = ChunkedBody()
     assert decoder.feed(b"2\r\nab\r\nffffff\r\ncd") == b"abcd"
     assert decoder.announced == 2 + 0xFFFFFF
@@ -143,7 +143,7 @@ EXTENSIONS = st.sampled_from([b"", b";a", b" ; a=b", b';q="x;y"'])
 def test_a_valid_body_is_what_gunicorn_reads(
     chunks: list[bytes], extension: bytes, rest: bytes, step: int
 ) -> None:
-    """Whatever the pieces in which it arrives."""
+    """A body can be split at any position."""
     wire = b"".join(b"%x%b\r\n%b\r\n" % (len(chunk), extension, chunk) for chunk in chunks)
     wire += b"0\r\n\r\n" + rest
     body, trailers, left = decode(wire, step)
@@ -162,7 +162,7 @@ def test_a_valid_body_is_what_gunicorn_reads(
 )
 @example([b"0", b"\r\n", b"x", b":", b"\r\n", b"\r\n"], 1)
 def test_nothing_is_accepted_that_gunicorn_refuses(parts: list[bytes], step: int) -> None:
-    """No proxy in front may see another body than we do: nothing is smuggled."""
+    """The decoder agrees with gunicorn's reader on generated bodies."""
     wire = b"".join(parts)
     try:
         expected: object = gunicorn_decode(wire)

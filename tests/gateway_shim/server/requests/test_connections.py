@@ -1,4 +1,4 @@
-"""How many connections there are, and which make room."""
+"""The number of connections, and which of them are closed to make room."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gevent.pool import Pool
 from gateway_shim.server.requests.connections import MadeRoom, RequestConnections
 from gateway_shim.server.requests.crowds import Line
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
-from tests.gateway_shim.streams.rig import tcp_pair
+from tests.gateway_shim.sockets import tcp_pair
 from tests.support.timing import TIME_LIMIT, wait_until
 
 PER_ADDRESS = 3
 
 
 class Crowd:
-    """Connections of one worker, with a handler each.
+    """The connections of one worker, with one handler each.
 
     Attributes:
         refusals: what was refused.
@@ -36,24 +36,24 @@ class Crowd:
         self.visits: list[Visit] = []
 
     def line(self, size: int) -> Line:
-        """A listener with so many handlers."""
+        """Add a listener with a number of handlers."""
         return self.connections.add_line(Pool(size), size)
 
     def visit(
         self, line: Line, address: str = "local", *, idle: bool = False, body: bool = False
     ) -> Visit:
-        """One more connection, whose handler waits, if it is let in."""
+        """Add a connection whose handler waits, if it is admitted."""
         visit = Visit(self.connections, line, address, idle=idle, body=body)
         self.visits.append(visit)
         return visit
 
     def refused(self, reason: RefusalReason = RefusalReason.CONNECTIONS) -> int:
-        """How many were refused for a reason."""
+        """Return how many connections were refused for a reason."""
         return self.refusals.by_reason[reason]
 
 
 class Visit:
-    """One connection.
+    """A connection and its handler.
 
     Attributes:
         came_in: whether there was room for it.
@@ -101,7 +101,7 @@ class Visit:
 
     @property
     def is_open(self) -> bool:
-        """Whether the client has heard nothing of an end."""
+        """True if the client has not seen the end of the connection."""
         plain = self.client._sock
         try:
             return bool(plain.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b"")
@@ -109,12 +109,12 @@ class Visit:
             return True
 
     def begin(self) -> None:
-        """Have the handler work."""
+        """Let the handler work."""
         self.client.sendall(b"x")
         assert self.work.wait(TIME_LIMIT)
 
     def close(self) -> None:
-        """End it."""
+        """End the connection."""
         self.handler.kill()
         self.client.close()
         self.server.close()
@@ -122,7 +122,7 @@ class Visit:
 
 @pytest.fixture
 def crowd() -> Iterator[Crowd]:
-    """Nobody yet; nobody is left, and nothing counted, at the end."""
+    """A worker without connections; at the end of the test none may be left."""
     crowd = Crowd()
     with contextlib.ExitStack() as stack:
         stack.callback(lambda: [visit.close() for visit in crowd.visits])
@@ -134,12 +134,12 @@ def crowd() -> Iterator[Crowd]:
 
 
 def opened(visits: list[Visit]) -> list[bool]:
-    """Which of them are open."""
+    """Return which of the connections are open."""
     return [visit.is_open for visit in visits]
 
 
 def test_the_longest_waiting_makes_room(crowd: Crowd) -> None:
-    """A tenth of the handlers stays free: the connection that waits longest is closed at once."""
+    """A tenth of the handlers stays free: the connection that has waited longest is closed."""
     line, other = crowd.line(20), crowd.line(20)
     visits = [crowd.visit(line) for _ in range(20)]
     crowd.visit(other)
@@ -150,7 +150,7 @@ def test_the_longest_waiting_makes_room(crowd: Crowd) -> None:
 
 
 def test_who_works_is_not_closed(crowd: Crowd) -> None:
-    """Nor is one whose bytes have arrived and were not read yet."""
+    """A working connection is not closed, nor one with unread bytes."""
     line = crowd.line(10)
     visits = [crowd.visit(line) for _ in range(9)]
     visits[0].begin()
@@ -163,7 +163,7 @@ def test_who_works_is_not_closed(crowd: Crowd) -> None:
 
 
 def test_all_work(crowd: Crowd) -> None:
-    """The last free handler takes one more, and then the listener has none."""
+    """The last free handler accepts one more connection; then none is free."""
     line = crowd.line(10)
     visits = [crowd.visit(line) for _ in range(9)]
     for visit in visits:
@@ -174,7 +174,7 @@ def test_all_work(crowd: Crowd) -> None:
 
 
 def test_more_handlers_than_connections(crowd: Crowd) -> None:
-    """Over TLS streams have handlers too; connections that are none are limited all the same."""
+    """Over TLS, the handlers of streams do not count against the limit of connections."""
     line = crowd.connections.add_line(Pool(100), 10)
     visits = [crowd.visit(line) for _ in range(12)]
     assert opened(visits) == [False] * 2 + [True] * 10
@@ -185,7 +185,7 @@ def test_more_handlers_than_connections(crowd: Crowd) -> None:
 
 
 def test_per_address(crowd: Crowd) -> None:
-    """One too many of an address: its longest waiting is closed; others stay."""
+    """If an address has too many connections, the one that has waited longest is closed."""
     line = crowd.line(100)
     other = crowd.visit(line, "b")
     visits = [crowd.visit(line, "a") for _ in range(4)]
@@ -203,14 +203,14 @@ def test_per_address(crowd: Crowd) -> None:
 
 
 def test_who_is_not_counted(crowd: Crowd) -> None:
-    """Loopback has no limit of its own."""
+    """Loopback addresses have no limit of their own."""
     line = crowd.line(100)
     assert all(crowd.visit(line).came_in for _ in range(PER_ADDRESS + 5))
     assert not crowd.connections._addresses
 
 
 def test_half_may_be_idle(crowd: Crowd) -> None:
-    """The longest idle one is closed, and that refuses nothing to anybody."""
+    """If half of the places are idle, the longest idle connection is closed without a refusal."""
     line = crowd.line(10)
     visits = [crowd.visit(line, idle=True) for _ in range(6)]
     assert opened(visits) == [False] + [True] * 5
@@ -220,7 +220,7 @@ def test_half_may_be_idle(crowd: Crowd) -> None:
 
 
 def test_an_idle_connection_makes_room_for_others(crowd: Crowd) -> None:
-    """It has waited longest; it does not count as refused."""
+    """An idle connection is closed first, and does not count as refused."""
     line = crowd.line(10)
     idle = crowd.visit(line, idle=True)
     visits = [crowd.visit(line) for _ in range(9)]
@@ -229,7 +229,7 @@ def test_an_idle_connection_makes_room_for_others(crowd: Crowd) -> None:
 
 
 def test_a_body_that_does_not_come_makes_room(crowd: Crowd) -> None:
-    """The one that has lasted longest ends, as soon as there are too many of them."""
+    """If no connection waits, the one that has received longest is closed."""
     line = crowd.line(10)
     visits = [crowd.visit(line, body=True) for _ in range(12)]
     gone = len(visits) - 9
@@ -240,7 +240,7 @@ def test_a_body_that_does_not_come_makes_room(crowd: Crowd) -> None:
 
 
 def test_heads_make_room_before_bodies(crowd: Crowd) -> None:
-    """Also where the body has lasted longer; and among the connections of one address."""
+    """A waiting connection is closed before a receiving one, also within one address."""
     line = crowd.line(10)
     body = crowd.visit(line, "a", body=True)
     heads = [crowd.visit(line, "a") for _ in range(PER_ADDRESS)]
@@ -252,7 +252,7 @@ def test_heads_make_room_before_bodies(crowd: Crowd) -> None:
 
 
 def test_a_body_that_has_come_makes_no_room(crowd: Crowd) -> None:
-    """Its request is being answered."""
+    """A connection whose request is being answered is not closed."""
     line = crowd.line(10)
     visits = [crowd.visit(line, body=True) for _ in range(8)]
     assert crowd.connections.working == 8
@@ -266,7 +266,7 @@ def test_a_body_that_has_come_makes_no_room(crowd: Crowd) -> None:
 
 
 def test_many(crowd: Crowd) -> None:
-    """From a quarter of the connections on, more have to show their heads."""
+    """From a quarter of the places on, a new connection must send its head first."""
     line = crowd.line(8)
     crowd.visit(line)
     assert not crowd.connections.are_many(line, "a")
@@ -275,7 +275,7 @@ def test_many(crowd: Crowd) -> None:
 
 
 def test_close_longest_of_all(crowd: Crowd) -> None:
-    """For its descriptor one connection of any listener is closed, if one waits."""
+    """close_longest() closes one waiting connection of any listener."""
     crowd.line(10)
     line = crowd.line(10)
     assert not crowd.connections.close_longest()
@@ -285,7 +285,7 @@ def test_close_longest_of_all(crowd: Crowd) -> None:
 
 
 def test_leave_and_resume(crowd: Crowd) -> None:
-    """A stream is no connection of these, until it is refused."""
+    """A stream does not count, until it is refused."""
     line = crowd.line(10)
     handler = gevent.getcurrent()
     client, server = tcp_pair()
@@ -307,7 +307,7 @@ def test_leave_and_resume(crowd: Crowd) -> None:
 
 
 def test_a_broken_connection_is_not_looked_at_twice(crowd: Crowd) -> None:
-    """Its handler is about to see it; the next one makes room."""
+    """A broken connection is skipped; the next one makes room."""
     line = crowd.line(10)
     visits = [crowd.visit(line) for _ in range(9)]
     visits[0].client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -317,7 +317,7 @@ def test_a_broken_connection_is_not_looked_at_twice(crowd: Crowd) -> None:
 
 
 def test_crowded(crowd: Crowd) -> None:
-    """A tenth of a listener's places is to be free; each listener has its own."""
+    """Each listener has its own reserve of free places."""
     other, line = crowd.line(20), crowd.line(20)
     crowded = [crowd.visit(line).is_crowded for _ in range(19)]
     assert crowded == [False] * 18 + [True]

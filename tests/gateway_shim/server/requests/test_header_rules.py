@@ -1,4 +1,4 @@
-"""gateway_shim.server.requests.header_rules; whole requests are in test_server_request."""
+"""Rules for headers; test_request.py tests whole requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOST = ("HOST", "h")
 
 
 def test_check_hosts() -> None:
-    """One is named; HTTP/1.0 may leave it out."""
+    """Exactly one Host is required; HTTP/1.0 may omit it."""
     check_hosts([HOST], (1, 1))
     check_hosts([], (1, 0))
     with pytest.raises(MissingHost):
@@ -29,14 +29,14 @@ def test_check_hosts() -> None:
 
 
 def test_check_size() -> None:
-    """Target, names and values count."""
+    """Target, header names, and header values count."""
     check_size("x" * (MAX_HEAD_BYTES - 6), [HOST])
     with pytest.raises(LimitRequestHeaders):
         check_size("x" * (MAX_HEAD_BYTES - 5), [HOST])
 
 
 def test_check_codings() -> None:
-    """Chunks alone can be undone."""
+    """Only the chunked coding is accepted."""
     check_codings([("TRANSFER-ENCODING", "identity, Chunked")])
     for value in ("gzip, chunked", "gzip,chunked", "chunkedx, chunked"):
         with pytest.raises(UnsupportedTransferCoding):
@@ -44,7 +44,7 @@ def test_check_codings() -> None:
 
 
 def test_wants_close() -> None:
-    """``close`` wins, wherever it stands."""
+    """``close`` takes precedence, at any position."""
     assert wants_close([], (1, 1)) is False
     assert wants_close([], (1, 0)) is True
     assert wants_close([("CONNECTION", "a,\tCLOSE"), ("CONNECTION", "keep-alive")], (1, 1)) is True

@@ -1,4 +1,4 @@
-"""How long and how many connections are idle, and how they end."""
+"""Idle connections: their number, their time, and their end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway_shim.server.requests import keep_alive
 from gateway_shim.server.requests.connections import RequestConnections
 from gateway_shim.server.requests.keep_alive import GRACE_SECONDS, HeadTimeout, KeptConnections
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
-from tests.gateway_shim.streams.rig import tcp_pair
+from tests.gateway_shim.sockets import tcp_pair
 from tests.support.timing import TIME_LIMIT, wait_until
 
 
@@ -48,12 +48,12 @@ class Idle:
             connections.leave()
 
     def outcome(self) -> bool:
-        """What the waiting came to."""
+        """The result of the wait."""
         result: bool = self.handler.get(timeout=TIME_LIMIT)
         return result
 
     def close(self) -> None:
-        """Close both ends."""
+        """Close both ends of the connection."""
         self.handler.kill()
         self.client.close()
         self.server.close()
@@ -61,7 +61,7 @@ class Idle:
 
 @pytest.fixture
 def connections() -> Iterator[list[Idle]]:
-    """Connections that are closed at the end."""
+    """A list of connections that are closed at the end of the test."""
     with contextlib.ExitStack() as stack:
         made: list[Idle] = []
         stack.callback(lambda: [idle.close() for idle in made])
@@ -69,14 +69,14 @@ def connections() -> Iterator[list[Idle]]:
 
 
 def kept_for(seconds: float = 3600) -> KeptConnections:
-    """Connections that may be idle so long."""
+    """Create connections with a maximum idle time."""
     connections = RequestConnections(100, lambda address: address, RefusalCounts())
     connections.add_line(Pool(100), 100)
     return KeptConnections(seconds, connections)
 
 
 def test_next_request(connections: list[Idle]) -> None:
-    """The next request ends the waiting, and its bytes are there for the parser."""
+    """The next request ends the wait, and the parser gets its bytes."""
     kept = kept_for()
     idle = Idle(kept)
     connections.append(idle)
@@ -88,7 +88,7 @@ def test_next_request(connections: list[Idle]) -> None:
 
 
 def test_request_that_was_read_already(connections: list[Idle]) -> None:
-    """What the client sent together with the request before is no idle time."""
+    """Bytes that arrived together with the previous request are used at once."""
     kept = kept_for()
     client, server = tcp_pair()
     unreader = SocketUnreader(server)
@@ -100,7 +100,7 @@ def test_request_that_was_read_already(connections: list[Idle]) -> None:
 
 
 def test_an_empty_line_is_no_request(connections: list[Idle]) -> None:
-    """What some clients send behind a body does not start the next request's time."""
+    """Empty lines after a body do not end the wait."""
     kept = kept_for()
     idle = Idle(kept)
     connections.append(idle)
@@ -118,7 +118,7 @@ def _readable(sock: socket.socket) -> bool:
 
 
 def test_the_client_learns_of_the_end_at_once(connections: list[Idle]) -> None:
-    """Before the handler has run: until then a request would be lost with the connection."""
+    """A closed idle connection is shut down at once, before its handler runs."""
     kept = kept_for()
     idle = Idle(kept)
     connections.append(idle)
@@ -141,7 +141,7 @@ def test_client_hangs_up(connections: list[Idle]) -> None:
 
 
 def test_client_resets(connections: list[Idle]) -> None:
-    """A connection that breaks is the caller's to report."""
+    """A broken connection raises an exception to the caller."""
     idle = Idle(kept_for())
     connections.append(idle)
     idle.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -151,7 +151,7 @@ def test_client_resets(connections: list[Idle]) -> None:
 
 
 def test_idle_too_long(connections: list[Idle]) -> None:
-    """After the time the connection ends."""
+    """The connection is closed after the idle time."""
     kept = kept_for(seconds=0.01 - GRACE_SECONDS)
     idle = Idle(kept)
     connections.append(idle)
@@ -160,7 +160,7 @@ def test_idle_too_long(connections: list[Idle]) -> None:
 
 
 def test_idle_a_little_longer_than_announced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that was sent in time has a second to arrive."""
+    """A request that was sent in time may arrive one second later."""
     allowed: list[float] = []
     start_new = gevent.Timeout.start_new
 
@@ -179,7 +179,7 @@ def test_idle_a_little_longer_than_announced(monkeypatch: pytest.MonkeyPatch) ->
 def test_request_in_the_last_moment(
     connections: list[Idle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A request that arrives while the time runs out is served."""
+    """A request that arrives as the time ends is served."""
 
     def busy(descriptor: int) -> None:
         # The loop was busy: when the handler runs again, both have happened.
@@ -197,7 +197,7 @@ def test_request_in_the_last_moment(
 
 
 def test_another_time_limit_is_not_ours() -> None:
-    """A time limit that somebody else has set goes on to them."""
+    """A time limit of the caller is raised to the caller."""
     client, server = tcp_pair()
     with pytest.raises(gevent.Timeout), gevent.Timeout(0.01):
         kept_for().wait(SocketUnreader(server), server)
@@ -206,7 +206,7 @@ def test_another_time_limit_is_not_ours() -> None:
 
 
 def test_close(connections: list[Idle]) -> None:
-    """At the end all idle connections are closed, and none becomes idle any more."""
+    """At the end, all idle connections are closed, and no connection becomes idle."""
     kept = kept_for()
     connections += [Idle(kept) for _ in range(3)]
     connections[1].client.sendall(b"GET")
@@ -217,7 +217,7 @@ def test_close(connections: list[Idle]) -> None:
 
 
 def test_others_run_between_two_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that has sent a thousand requests at once does not keep others waiting."""
+    """A client that has sent a thousand requests at once does not delay others."""
     monkeypatch.setattr("gateway_shim.event_loop.turns.SLICE_SECONDS", 0.0)  # used up by now
     kept = kept_for()
     client, server = tcp_pair()
@@ -232,12 +232,12 @@ def test_others_run_between_two_requests(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_limit_of_a_head_is_that_of_node() -> None:
-    """The time for a head does not grow with the idle time."""
+    """The time limit for a head does not depend on the idle time."""
     assert keep_alive.HEAD_SECONDS == 5.0
 
 
 def test_a_slow_head_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The block ends without an exception; another error and a fast head count for nothing."""
+    """A slow head ends the block without an exception; only slow heads are counted."""
     monkeypatch.setattr(keep_alive, "HEAD_SECONDS", 0.01)
     counts = RefusalCounts()
     with HeadTimeout(counts):
@@ -251,7 +251,7 @@ def test_a_slow_head_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_end_of_a_connection_with_unread_requests() -> None:
-    """The client reads every answer, although it has sent more than was read."""
+    """The client reads every answer, although it has sent more requests than were read."""
     client, server = tcp_pair()
     client.sendall(b"x" * 1000)
     server.sendall(b"the last answer")
@@ -263,7 +263,7 @@ def test_the_end_of_a_connection_with_unread_requests() -> None:
 
 
 def test_the_last_requests_are_waited_for(connections: list[Idle]) -> None:
-    """Those that are being answered; and for a moment a head that may be on its way."""
+    """finish() waits for working connections, and briefly for a head that may be on its way."""
     kept = kept_for()
     counted = kept._connections
     client, server = tcp_pair()
@@ -293,7 +293,7 @@ def test_the_last_requests_are_waited_for(connections: list[Idle]) -> None:
 def test_who_sends_no_head_is_not_waited_for(
     connections: list[Idle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A browser connects in advance; the process need not live longer for that."""
+    """finish() does not wait long for a connection without a request."""
     monkeypatch.setattr(keep_alive, "_LAST_REQUESTS_SECONDS", TIME_LIMIT)
     idle = Idle(kept_for())
     connections.append(idle)

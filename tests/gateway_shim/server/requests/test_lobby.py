@@ -13,7 +13,7 @@ import pytest
 from gateway_shim.server.requests import lobby
 from gateway_shim.server.requests.lobby import Lobby, has_begun, has_left
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
-from tests.gateway_shim.streams.rig import FakeClock
+from tests.gateway_shim.fakes import FakeClock
 from tests.support.timing import wait_until
 
 HELLO = b"\x16\x03\x01\x00\x05hello"
@@ -27,14 +27,14 @@ class Pair:
         self.server: _socket.socket = server
 
     def close(self) -> None:
-        """Close both."""
+        """Close both ends."""
         self.client.close()
         self.server.close()
 
 
 @pytest.fixture
 def pairs() -> Iterator[list[Pair]]:
-    """Four connections, closed at the end."""
+    """Four connections that are closed at the end of the test."""
     made = [Pair() for _ in range(4)]
     yield made
     for pair in made:
@@ -60,7 +60,7 @@ def pairs() -> Iterator[list[Pair]]:
     ],
 )
 def test_has_begun(pairs: list[Pair], sent: bytes, tls: bool, begun: bool) -> None:
-    """A whole head, a whole first record, or what can be neither; nothing is taken away."""
+    """A complete head, a complete first record, and bytes that can be neither count as begun."""
     if sent:
         pairs[0].client.send(sent)
     for _ in range(2):
@@ -68,7 +68,7 @@ def test_has_begun(pairs: list[Pair], sent: bytes, tls: bool, begun: bool) -> No
 
 
 def test_a_client_that_is_gone_has_begun(pairs: list[Pair]) -> None:
-    """The handler ends such a connection as any other."""
+    """A broken connection counts as begun: its handler ends it."""
     pairs[0].client.close()
     assert has_begun(pairs[0].server, tls=False)
     pairs[1].server.close()
@@ -76,7 +76,7 @@ def test_a_client_that_is_gone_has_begun(pairs: list[Pair]) -> None:
 
 
 class Door:
-    """A lobby, and who was let in from it.
+    """A lobby that records which connections it admits.
 
     Attributes:
         open: whether there is a handler for anybody.
@@ -103,12 +103,12 @@ class Door:
         return self.open
 
     def refused(self) -> dict[str, int]:
-        """How many were refused, by reason."""
+        """Return the number of refusals by reason."""
         return {reason: count for reason, count in self.refusals.by_reason.items() if count}
 
 
 def test_a_head_comes(pairs: list[Pair]) -> None:
-    """Those whose head is there go to a handler, by themselves; the others wait."""
+    """A connection gets a handler as soon as its head has arrived; the others wait."""
     door = Door(10)
     for number, pair in enumerate(pairs):
         door.lobby.add(pair.server, number)
@@ -121,7 +121,7 @@ def test_a_head_comes(pairs: list[Pair]) -> None:
 
 
 def test_too_many(pairs: list[Pair]) -> None:
-    """The one that came first is closed."""
+    """If the lobby is full, the oldest connection is closed."""
     door = Door(3)
     for pair in pairs:
         door.lobby.add(pair.server, None)
@@ -132,7 +132,7 @@ def test_too_many(pairs: list[Pair]) -> None:
 
 
 def test_less_room(pairs: list[Pair]) -> None:
-    """Where handlers take more, the lobby has fewer."""
+    """The lobby has fewer places while handlers have more connections."""
     door = Door(4)
     for pair in pairs:
         door.lobby.add(pair.server, None)
@@ -147,7 +147,7 @@ def test_less_room(pairs: list[Pair]) -> None:
 def test_who_has_just_come_is_looked_at_more_often(
     pairs: list[Pair], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The others have to wait for their turn, in which all are looked at."""
+    """If many connections wait, only the newest are checked each time."""
     monkeypatch.setattr(lobby, "_PAUSE_FOR_EACH", 1.0)
     door = Door(10)
     for number, pair in enumerate(pairs[:3]):
@@ -165,7 +165,7 @@ def test_who_has_just_come_is_looked_at_more_often(
 
 
 def test_too_long(pairs: list[Pair]) -> None:
-    """After its time one is closed; one whose head is there meanwhile is let in."""
+    """A connection is closed after its time; one whose head has arrived is admitted."""
     door = Door(10)
     for pair in pairs[:2]:
         door.lobby.add(pair.server, None)
@@ -179,7 +179,7 @@ def test_too_long(pairs: list[Pair]) -> None:
 
 
 def test_no_handler_is_free(pairs: list[Pair]) -> None:
-    """One that has begun waits on."""
+    """A connection with a complete head waits until a handler is free."""
     door = Door(10)
     door.open = False
     pairs[0].client.send(b"GET / HTTP/1.1\r\n\r\n")
@@ -192,7 +192,7 @@ def test_no_handler_is_free(pairs: list[Pair]) -> None:
 
 
 def test_the_client_of_a_closed_one_is_told(pairs: list[Pair]) -> None:
-    """It sees the end at once."""
+    """The client of a closed connection sees the end at once."""
     door = Door(1)
     for pair in pairs[:2]:
         door.lobby.add(pair.server, None)
@@ -201,7 +201,7 @@ def test_the_client_of_a_closed_one_is_told(pairs: list[Pair]) -> None:
 
 
 def test_who_has_left(pairs: list[Pair]) -> None:
-    """A client that hung up before it was accepted; not one whose request is there."""
+    """has_left() detects a client that hung up, but not one with an unread request."""
     quiet, asking, gone, _ = pairs
     asking.client.send(b"GET / HTTP/1.1\r\n\r\n")
     asking.client.shutdown(socket.SHUT_WR)
@@ -211,7 +211,7 @@ def test_who_has_left(pairs: list[Pair]) -> None:
 
 
 def test_who_was_reset() -> None:
-    """A reset takes the request along."""
+    """has_left() detects a reset after unread bytes."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Requests as gunicorn parses them for us."""
+"""Requests as gunicorn parses them with this package's classes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gunicorn.http.unreader import IterUnreader
 
 from gateway_shim.protocol import stream_request
 from gateway_shim.protocol.client_address import TrustedProxies
+from gateway_shim.protocol.event_stream import BodyFraming
 from gateway_shim.server.options import base_options
 from gateway_shim.server.requests.header_rules import MAX_HEAD_BYTES, MissingHost, RepeatedHost
 from gateway_shim.server.requests.request import (
@@ -27,7 +28,7 @@ from gateway_shim.streams.config import GatewayConfig
 
 
 def settings() -> Config:
-    """The gateway's own settings of gunicorn."""
+    """The settings that the gateway gives to gunicorn."""
     config = Config()
     for name, value in base_options("127.0.0.1", 1, drain_seconds=1).items():
         config.set(name, value)
@@ -40,14 +41,14 @@ def parse(
     start: str = "GET /a//b?c HTTP/1.1",
     peer: str = "192.0.2.1",
 ) -> ServerRequest:
-    """Parse a request with the gateway's own settings."""
+    """Parse a request with the gateway's settings."""
     data = "\r\n".join([start, *lines, "", ""]).encode("latin-1") + body
     pieces = (data[at : at + 1000] for at in range(0, len(data), 1000))
     return ServerRequest(settings(), IterUnreader(pieces), (peer, 1))
 
 
 def test_headers_as_node_shows_them() -> None:
-    """Repeated headers reach the callback by Node's rules; gunicorn alone would answer 400."""
+    """Repeated headers are joined by Node's rules; gunicorn alone would answer 400."""
     request = parse(
         "Host: first",
         "Content-Type: a/b",
@@ -85,7 +86,7 @@ def test_headers_as_node_shows_them() -> None:
     ],
 )
 def test_declared_length(lines: list[str], length: int) -> None:
-    """The length of the body, if the client has said it."""
+    """declared_length is the Content-Length, or 0."""
     assert parse("Host: h", *lines, start="POST / HTTP/1.1").declared_length == length
 
 
@@ -101,27 +102,27 @@ def test_declared_length(lines: list[str], length: int) -> None:
     ],
 )
 def test_what_could_smuggle_a_request_is_refused(lines: list[str]) -> None:
-    """No tolerance where a proxy in front might read the request differently."""
+    """A request that a proxy in front could read differently is refused."""
     with pytest.raises(errors.ParseException):
         parse("Host: h", *lines, start="POST / HTTP/1.1")
 
 
 def test_expects_continue() -> None:
-    """A client that waits to be told to go on is told so once."""
+    """expects_continue() is true only once."""
     request = parse("Host: h", "Expect: 100-continue", "Content-Length: 1", start="POST / HTTP/1.1")
     assert [request.expects_continue(), request.expects_continue()] == [True, False]
     assert parse("Host: h").expects_continue() is False
 
 
 def head_of(size: int) -> list[str]:
-    """Headers that take so many bytes together with the target ``/a//b?c``; separators not."""
+    """Return headers that, together with the target ``/a//b?c``, have a number of bytes."""
     lines = ["Host: h", *(f"X-{number}: " + "x" * 4000 for number in range(4))]
     rest = size - len("/a//b?c") - sum(len(line) - len(": ") for line in lines)
     return [*lines, f"Y: {'y' * (rest - 1)}"]
 
 
 def test_head_is_bounded() -> None:
-    """Target and headers may take so many bytes together and no more, however gunicorn reckons."""
+    """The size of target and headers together has an exact limit."""
     assert MAX_HEAD_BYTES == 16_384
     parse(*head_of(MAX_HEAD_BYTES - 1))
     with pytest.raises(errors.LimitRequestHeaders):
@@ -129,14 +130,14 @@ def test_head_is_bounded() -> None:
 
 
 def test_target_is_bounded() -> None:
-    """A long target has no limit of its own."""
+    """A long target has no separate limit."""
     parse("Host: h", start=f"GET /{'x' * 16_300} HTTP/1.1")
     with pytest.raises(errors.LimitRequestHeaders):
         parse("Host: h", start=f"GET /{'x' * 16_400} HTTP/1.1")
 
 
 def test_number_of_headers_is_bounded() -> None:
-    """Node reads so many, too."""
+    """As many headers as in Node are accepted."""
     assert len(parse("Host: h", *["a:"] * 1999).headers) == 2000
     with pytest.raises(errors.LimitRequestHeaders):
         parse("Host: h", *["a:"] * 2000)
@@ -144,7 +145,7 @@ def test_number_of_headers_is_bounded() -> None:
 
 @pytest.mark.parametrize("start", ["", "GET / HTTP/1.1\r\n"], ids=["line", "headers"])
 def test_separators_are_bounded(start: str) -> None:
-    """What does not count as a part of the head is not endless either."""
+    """The bytes that do not count toward the head are limited as well."""
     endless = b"\r\n" if not start else b"a:   \r\n"
     pieces = itertools.chain([start.encode()] if start else [], itertools.repeat(endless * 100))
     taken = itertools.count()
@@ -156,7 +157,7 @@ def test_separators_are_bounded(start: str) -> None:
 
 @pytest.mark.parametrize("lines", [0, 1, 2, 7, 500])
 def test_empty_lines_before_a_request(lines: int) -> None:
-    """They are skipped (RFC 9112, section 2.2)."""
+    """Empty lines before a request are skipped (RFC 9112, section 2.2)."""
     request = parse("Host: h", start="\r\n" * lines + "GET /x HTTP/1.1", body=b"next")
     assert (request.method, request.uri) == ("GET", "/x")
     assert request.unreader.read() == b"next"
@@ -167,7 +168,7 @@ def test_empty_lines_before_a_request(lines: int) -> None:
     ["}}}", "\x16\x03\x01", "get / ", " GET", "A" * 21, "GET /x\n", "GET /x\rHost", "G\0", "\n"],
 )
 def test_what_begins_no_request_is_refused_at_once(start: str) -> None:
-    """Nobody waits for the end of a line that will be none."""
+    """A line that cannot become a request line is refused before its end."""
 
     def pieces() -> Iterator[bytes]:
         yield start.encode("latin-1")
@@ -179,7 +180,7 @@ def test_what_begins_no_request_is_refused_at_once(start: str) -> None:
 
 @pytest.mark.parametrize("version", ["HTTP/1.2", "HTTP/1.9", "HTTP/2.0", "HTTP/0.9", "HTTP/1.10"])
 def test_other_versions(version: str) -> None:
-    """HTTP/1.0 and HTTP/1.1 are spoken here."""
+    """Only HTTP/1.0 and HTTP/1.1 are accepted."""
     with pytest.raises(errors.InvalidHTTPVersion):
         parse("Host: h", start=f"GET /x {version}")
 
@@ -188,7 +189,7 @@ def test_other_versions(version: str) -> None:
     "target", ["*", "http://", "http://h", "HTTP://h:80/p?q", "ftp://h/x", "http://[::1]:80/", "//"]
 )
 def test_targets(target: str) -> None:
-    """A target of any form is shown as it was sent."""
+    """A target of any valid form is passed on unchanged."""
     assert parse("Host: h", start=f"GET {target} HTTP/1.1").uri == target
 
 
@@ -212,7 +213,7 @@ def test_targets(target: str) -> None:
     ],
 )
 def test_no_targets(target: str) -> None:
-    """A target of no form is refused."""
+    """A target without a valid form is refused."""
     with pytest.raises(errors.InvalidRequestLine):
         parse("Host: h", start=f"GET {target} HTTP/1.1")
 
@@ -232,7 +233,7 @@ def test_no_targets(target: str) -> None:
     ],
 )
 def test_should_close(start: str, values: list[str], closes: bool) -> None:
-    """The client may list what it wants of the connection, and do so in several headers."""
+    """The Connection header can be a list, and can be repeated."""
     request = parse("Host: h", *(f"Connection: {value}" for value in values), start=start)
     assert request.should_close() is closes
     request.force_close()
@@ -241,14 +242,14 @@ def test_should_close(start: str, values: list[str], closes: bool) -> None:
 
 @pytest.mark.parametrize("coding", ["gzip, chunked", "deflate,chunked", "compress, chunked"])
 def test_transfer_codings_that_are_not_undone(coding: str) -> None:
-    """A compressed body is not handed on as it is."""
+    """A body that is compressed below the chunks is refused."""
     with pytest.raises(errors.UnsupportedTransferCoding):
         parse("Host: h", f"Transfer-Encoding: {coding}", start="POST / HTTP/1.1")
     parse("Host: h", "Transfer-Encoding: Chunked", start="POST / HTTP/1.1")
 
 
 def test_expectations() -> None:
-    """One that is not known is refused; HTTP/1.0 has none."""
+    """An unknown Expect is refused; HTTP/1.0 does not define Expect."""
     with pytest.raises(errors.ExpectationFailed):
         parse("Host: h", "Expect: x")
     assert parse("Expect: x", start="GET / HTTP/1.0").headers == [("EXPECT", "x")]
@@ -256,7 +257,7 @@ def test_expectations() -> None:
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "192.0.2.1"])
 def test_contradictory_schemes(peer: str) -> None:
-    """A proxy that names the scheme twice, and differently, is no reason to refuse a stream."""
+    """Two different X-Forwarded-Proto headers do not refuse the request."""
     lines = ["X-Forwarded-Proto: https", "X-Forwarded-Proto: http"]
     request = parse("Host: h", *lines, peer=peer)
     assert stream_request.join_headers(request.headers)["x-forwarded-proto"] == "https, http"
@@ -266,14 +267,14 @@ def test_contradictory_schemes(peer: str) -> None:
 @pytest.mark.parametrize("lines", [["Host: a", "host: b"], ["Host: a", "Host: a"]])
 @pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
 def test_two_hosts(lines: list[str], version: str) -> None:
-    """A proxy in front may have looked at the other one."""
+    """Two Host headers are refused."""
     with pytest.raises(RepeatedHost, match=r"^there is more than one Host header$"):
         parse(*lines, start=f"POST /x {version}")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
 def test_missing_host(method: str) -> None:
-    """HTTP/1.1 needs a Host, whatever is asked for; HTTP/1.0 does not know it."""
+    """HTTP/1.1 needs a Host header; HTTP/1.0 does not."""
     with pytest.raises(MissingHost, match=r"^HTTP/1\.1 needs a Host header$"):
         parse("X-Host: h", start=f"{method} /x HTTP/1.1")
     with pytest.raises(MissingHost):
@@ -284,19 +285,19 @@ def test_missing_host(method: str) -> None:
 
 
 def test_stream_request_of() -> None:
-    """The gateway gets target, headers, framing and address of a request."""
+    """The gateway gets the target, headers, framing, and address of a request."""
     request = parse("Host: h", "X: y")
     stream = stream_request_of(request, ("192.0.2.1", 5), ("127.0.0.1", 5000))
     assert (stream.url, stream.headers) == ("/a//b?c", {"host": "h", "x": "y"})
-    assert (stream.http_1_0, stream.address) == (False, "192.0.2.1")
+    assert (stream.framing, stream.address) == (BodyFraming.CHUNKED, "192.0.2.1")
     assert stream.listener == "127.0.0.1"
     assert stream_request_of(request, None, "/run/unix.socket").listener is None
-    assert stream_request_of(request, None, None, bodiless=True).http_1_0 is True
-    assert stream_request_of(parse(start="GET / HTTP/1.0"), None, None).http_1_0 is True
+    old = stream_request_of(parse(start="GET / HTTP/1.0"), None, None)
+    assert old.framing is BodyFraming.BARE
 
 
 def test_client_of() -> None:
-    """A trusted proxy names the client; X_Forwarded_For is another header."""
+    """A trusted proxy names the client; X_Forwarded_For is a different header."""
     local = ("127.0.0.1", 5)
     request = parse("Host: h", "X_Forwarded_For: 203.0.113.1", "X-Forwarded-For: 198.51.100.1")
     assert client_of(request, local) == "198.51.100.1"
@@ -323,13 +324,13 @@ def test_client_of() -> None:
 def test_who_may_say_the_scheme(
     proxies: str, peer: str, scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those who may name the client, and nobody else."""
+    """Only trusted peers can name the client."""
     monkeypatch.setattr(ServerRequest, "proxies", TrustedProxies.parse(proxies))
     assert parse("Host: h", "X-Forwarded-Proto: https", peer=peer).scheme == scheme
 
 
 class FakeGateway:
-    """What the requests of a process are prepared from."""
+    """The configuration from which the requests of a process are prepared."""
 
     def __init__(self) -> None:
         self.config = GatewayConfig(max_requests_per_connection=7)
@@ -346,7 +347,7 @@ class FakeGateway:
     ],
 )
 def test_prepare_requests(given: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """gunicorn's option wins where it was set; the peers of Unix sockets are the gateway's."""
+    """gunicorn's option takes precedence, except for the peers of Unix sockets."""
     for name in ("proxies", "max_requests"):
         monkeypatch.setattr(ServerRequest, name, getattr(ServerRequest, name))
     config, gateway = Config(), FakeGateway()
@@ -357,7 +358,7 @@ def test_prepare_requests(given: str, expected: str, monkeypatch: pytest.MonkeyP
 
 
 def test_the_last_request_of_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the client wants, the connection is closed after it."""
+    """The last request of a connection closes it, whatever the client wants."""
     assert not parse("Host: h", "Connection: keep-alive").should_close()
     monkeypatch.setattr(ServerRequest, "max_requests", 1)
     last = parse("Host: h", "Connection: keep-alive")
@@ -365,7 +366,7 @@ def test_the_last_request_of_a_connection(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_head_in_small_pieces_lets_others_run() -> None:
-    """Reading it never waits here, as with TLS records of one byte."""
+    """Reading a head of one-byte TLS records yields to other greenlets."""
     config = Config()
     ran: list[int] = []
     gevent.spawn(ran.append, 1)

@@ -1,4 +1,4 @@
-"""gateway_shim.server.requests.request_line; whole requests are in test_server_request."""
+"""Checks of the first line; test_request.py tests whole requests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from gateway_shim.server.requests.request_line import check_beginning, check_tar
     [(b"", 0), (b"\r", 0), (b"\r\n", 2), (b"\r\n\r\n\rG", 4), (b"G\r\n", 0), (b"\n", 0)],
 )
 def test_empty_lines(data: bytes, size: int) -> None:
-    """Their bytes are counted, of whole lines that end with CR LF."""
+    """The bytes of complete empty lines are counted."""
     assert empty_lines(data) == empty_lines(bytearray(data)) == size
 
 
 def test_beginnings_of_a_request() -> None:
-    """Every beginning of a good line may go on, however little of it is there."""
+    """Every beginning of a valid line is accepted."""
     line = b"M-SEARCH * HTTP/1.1\r"
     for end in range(len(line) + 1):
         check_beginning(line[:end])
@@ -26,7 +26,7 @@ def test_beginnings_of_a_request() -> None:
 
 
 def test_beginnings_of_nothing() -> None:
-    """A line that can be none is refused."""
+    """A beginning that cannot become a valid line is refused."""
     for data in (b"{", b" G", b"get", b"GE\0", b"A" * 21, b"\n", b"\rG"):
         with pytest.raises(InvalidRequestMethod):
             check_beginning(data)
@@ -36,7 +36,7 @@ def test_beginnings_of_nothing() -> None:
 
 
 def test_check_target() -> None:
-    """A path, a URL or an asterisk."""
+    """A path, a URL, and an asterisk are valid targets."""
     for target in ("/", "*", "http://h/x", "http://"):
         check_target(target)
     for target in ("", "x", "**", "1a://h"):

@@ -1,4 +1,4 @@
-"""Connections are counted, and floods kept from the handlers."""
+"""Connections are counted, and floods do not reach the handlers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway_shim.server.requests.arrivals import STREAMS_IN_A_ROUND
 from gateway_shim.server.requests.connections import RequestConnections
 from gateway_shim.server.requests.request_server import RequestServer
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
-from tests.gateway_shim.streams.rig import HubErrors
+from tests.gateway_shim.hub_errors import HubErrors
 from tests.support.timing import TIME_LIMIT, wait_until
 
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
@@ -52,14 +52,14 @@ class House:
             sock.sendall(b"hello")
 
     def connect(self, stack: ExitStack) -> socket.socket:
-        """One more client."""
+        """Connect one more client."""
         client = socket.create_connection(("127.0.0.1", self.server.server_port), TIME_LIMIT)
         return stack.enter_context(client)
 
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    """Closes at the end what a test opens."""
+    """A stack that closes the clients of a test at its end."""
     with ExitStack() as stack:
         yield stack
 
@@ -76,13 +76,13 @@ def house(stack: ExitStack) -> Iterator[House]:
 
 
 def ask(client: socket.socket) -> None:
-    """Send a request, and get the answer."""
+    """Send a request, and return the answer."""
     client.sendall(REQUEST)
     assert client.recv(100) == b"hello"
 
 
 def test_a_flood_stays_in_the_lobby(house: House, stack: ExitStack) -> None:
-    """A quarter of the connections get handlers; whoever sends a head is served."""
+    """From a quarter of the places on, only connections with a head get handlers."""
     flood = [house.connect(stack) for _ in range(40)]
     ask(house.connect(stack))
     wait_until(lambda: len(house.server._lobby) == 15, "the lobby to be full")
@@ -93,7 +93,7 @@ def test_a_flood_stays_in_the_lobby(house: House, stack: ExitStack) -> None:
 
 
 def test_the_lobby_ends_with_the_server(house: House, stack: ExitStack) -> None:
-    """Nobody in it waits for nothing."""
+    """A connection in the lobby gets a handler as soon as its head has arrived."""
     flood = [house.connect(stack) for _ in range(8)]
     wait_until(lambda: len(house.server._lobby) == 3, "some to be in the lobby")
     house.server.close()
@@ -101,7 +101,7 @@ def test_the_lobby_ends_with_the_server(house: House, stack: ExitStack) -> None:
 
 
 def test_a_full_house_lets_nobody_in(house: House, stack: ExitStack) -> None:
-    """A connection waits in the lobby until there is a handler."""
+    """A connection waits in the lobby until a handler is free."""
     flood = [house.connect(stack) for _ in range(8)]
     wait_until(lambda: len(house.server._lobby) == 3, "some to be in the lobby")
     busy = [house.line.pool.spawn(gevent.sleep, TIME_LIMIT) for _ in range(15)]
@@ -115,7 +115,7 @@ def test_a_full_house_lets_nobody_in(house: House, stack: ExitStack) -> None:
 def test_who_left_before_gets_no_handler(
     house: House, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that a flood leaves behind in the listener's queue cost next to nothing."""
+    """Connections that ended in the listener's queue get no handler."""
     house.server.stop_accepting()
     for _ in range(40):
         with house.connect(stack) as left:
@@ -139,7 +139,7 @@ def test_no_descriptor_is_left(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The longest waiting gives up its own, one line says so, and accepting goes on soon."""
+    """Without descriptors, a connection is closed, a line is logged, and accepting continues."""
     monkeypatch.setattr(request_server, "_PAUSE_SECONDS", 0.01)
     waiting = house.connect(stack)
     wait_until(lambda: house.line.count, "it to have a handler")
@@ -147,7 +147,7 @@ def test_no_descriptor_is_left(
     tries = 0
 
     class Exhausted:
-        """A listening socket of a process that has no descriptor left, three times."""
+        """A listening socket that fails three times because no descriptor is left."""
 
         def _accept(self) -> Any:
             nonlocal tries
@@ -166,7 +166,7 @@ def test_no_descriptor_is_left(
 
 
 def test_another_failure_is_gevents(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A listener that is broken is nothing that waiting would help."""
+    """Another error of the listener is raised."""
 
     class Broken:
         def _accept(self) -> Any:
@@ -182,7 +182,7 @@ def test_another_failure_is_gevents(house: House, monkeypatch: pytest.MonkeyPatc
 def test_others_overtake_requests_for_streams(
     house: House, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many have come first, they get handlers a few at a time."""
+    """Connections that ask for a stream get handlers a few at a time."""
     order: list[bytes] = []
     serve = house.server._handle
 

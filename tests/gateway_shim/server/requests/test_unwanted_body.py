@@ -27,7 +27,7 @@ from tests.support.timing import TIME_LIMIT
 def test_a_body_that_nobody_wants(
     clients: list[BodyClient], refusals: RefusalCounts, lines: list[str], closes: bool
 ) -> None:
-    """The application sees none; a small one is there to be dropped afterwards."""
+    """The application does not see an unwanted body; a small one can be discarded afterwards."""
     client = BodyClient(*lines)  # the body never comes
     clients.append(client)
     request = client.request
@@ -46,7 +46,7 @@ def test_a_body_that_nobody_wants(
 def test_a_client_that_sends_on_sees_its_answer(
     clients: list[BodyClient], refusals: RefusalCounts
 ) -> None:
-    """What it has sent is read away, so that the connection is not reset."""
+    """The remaining body is discarded, so that the client can read its answer."""
     client = BodyClient(LENGTH.format(MAX_REQUEST_BYTES), body=b"x" * (MAX_REQUEST_BYTES - 1))
     clients.append(client)
 
@@ -63,27 +63,27 @@ def test_a_client_that_sends_on_sees_its_answer(
 
 
 class Sender:
-    """The socket of a client that goes on sending a body that nobody wants."""
+    """The socket of a client that keeps sending an unwanted body."""
 
     def __init__(self) -> None:
         self.left = 3
         self.closed = False
 
     def shutdown(self, how: int) -> None:
-        """Take the end."""
+        """Accept the shutdown of the sending side."""
 
     def recv(self, size: int) -> bytes:
-        """Give one more piece."""
+        """Return one more piece."""
         self.left -= 1
         return b"x" if self.left >= 0 else b""
 
     def close(self) -> None:
-        """Close."""
+        """Mark the socket as closed."""
         self.closed = True
 
 
 def test_what_nobody_wants_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many still send such bodies, one piece is read in a turn of the event loop."""
+    """Only one piece of all unwanted bodies is read in each turn of the event loop."""
     waiting = [0]
     seen: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Clients that take their answer, and those that do not."""
+"""Clients that read their answer, and clients that do not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LARGE = 8 * 1024 * 1024
 
 
 class Client:
-    """A TCP connection, and the guarded socket at the server's end of it."""
+    """A TCP connection with a guarded socket at the server's end."""
 
     def __init__(self, answers: Answers, owner: str = "192.0.2.1") -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -30,7 +30,7 @@ class Client:
         self.guarded: AnswerSocket = answers.guard(self.server, owner)
 
     def read(self, size: int) -> bytes:
-        """Read so many bytes."""
+        """Read a number of bytes."""
         data = b""
         while len(data) < size:
             piece = self.socket.recv(1024 * 1024)
@@ -40,24 +40,24 @@ class Client:
 
 
 class Clock:
-    """Monotonic seconds that a test sets."""
+    """A clock that a test sets."""
 
     now = 0.0
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self.now
 
 
 @pytest.fixture
 def refusals() -> RefusalCounts:
-    """Counts what is refused."""
+    """A counter of refused clients."""
     return RefusalCounts()
 
 
 @pytest.fixture
 def clients() -> Iterator[list[Client]]:
-    """Clients that are closed afterwards."""
+    """Clients that are closed at the end of the test."""
     made: list[Client] = []
     yield made
     for client in made:
@@ -66,12 +66,12 @@ def clients() -> Iterator[list[Client]]:
 
 
 def refused(refusals: RefusalCounts) -> dict[str, int]:
-    """What was refused, by reason."""
+    """Return the number of refusals by reason."""
     return {reason: count for reason, count in refusals.by_reason.items() if count}
 
 
 def test_a_client_that_reads(clients: list[Client], refusals: RefusalCounts) -> None:
-    """It gets everything, large or small, and nothing is held afterwards."""
+    """A client that reads gets the whole answer, and no memory is held afterwards."""
     answers = Answers(TransferLimits(), refusals)
     clients.append(client := Client(answers))
     reading = gevent.spawn(client.read, LARGE + 4)
@@ -85,7 +85,7 @@ def test_a_client_that_reads(clients: list[Client], refusals: RefusalCounts) -> 
 def test_a_client_that_does_not_read(
     clients: list[Client], refusals: RefusalCounts, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is cut: counted, logged in one line, and to gunicorn it has hung up."""
+    """A client that does not read is cut, counted, and logged in one line."""
     answers = Answers(TransferLimits(answer_seconds=-LARGE / 10_000 + 0.05), refusals)
     clients.append(client := Client(answers))
     with (
@@ -105,22 +105,22 @@ def test_a_client_that_does_not_read(
 
 
 def test_the_time_grows_with_the_bytes(refusals: RefusalCounts, clients: list[Client]) -> None:
-    """A slow link may take a large answer, and time without a write does not count."""
+    """A slow client may take long for a large answer; time without a write does not count."""
     clock = Clock()
     answers = Answers(TransferLimits(answer_seconds=30), refusals, clock=clock)
     clients.append(client := Client(answers))
     allowed = []
 
     class Transfer:
-        """Notes the time of a write, which takes a minute."""
+        """A transfer whose write takes a minute, and that records its time limit."""
 
         counted = 0
 
         def hold(self, size: int) -> None:
-            """Hold."""
+            """Accept any number of bytes."""
 
         def waiting(self, seconds: float) -> gevent.Timeout:
-            """Wait."""
+            """Record the time limit."""
             allowed.append(seconds)
             clock.now += 10
             return gevent.Timeout(None)
@@ -132,7 +132,7 @@ def test_the_time_grows_with_the_bytes(refusals: RefusalCounts, clients: list[Cl
 
 
 def test_all_together(clients: list[Client], refusals: RefusalCounts) -> None:
-    """Those that hold most, and have waited longest, make room for new answers."""
+    """The oldest waiting answers of the largest holder are cut to make room."""
     answers = Answers(TransferLimits(max_answers_bytes=2 * LARGE), refusals)
     slow = [Client(answers) for _ in range(2)]
     fast = Client(answers, "192.0.2.2")
@@ -150,7 +150,7 @@ def test_all_together(clients: list[Client], refusals: RefusalCounts) -> None:
 
 
 def test_handlers_run_out(clients: list[Client], refusals: RefusalCounts) -> None:
-    """The answer that has waited longest gives its handler up, unless its client seems to read."""
+    """make_room() ends the answer that has waited longest, unless its client seems to read."""
     clock = Clock()
     answers = Answers(TransferLimits(), refusals, clock=clock)
     clients += (slow := [Client(answers) for _ in range(2)])
@@ -173,10 +173,10 @@ def test_handlers_run_out(clients: list[Client], refusals: RefusalCounts) -> Non
 
 
 def test_a_cut_answer_is_freed_at_once(clients: list[Client], refusals: RefusalCounts) -> None:
-    """Not when the garbage collector comes by: meanwhile there could be hundreds of them."""
+    """The memory of a cut answer is released at once, without the garbage collector."""
 
     class Body(bytearray):
-        """Bytes that a weak reference can look at."""
+        """Bytes that support weak references."""
 
     answers = Answers(TransferLimits(answer_seconds=-LARGE / 10_000 + 0.01), refusals)
     clients.append(client := Client(answers))
@@ -202,19 +202,19 @@ def test_a_cut_answer_is_freed_at_once(clients: list[Client], refusals: RefusalC
 def test_a_client_that_the_kernel_has_given_up(
     refusals: RefusalCounts, clients: list[Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A dead network is a slow reader, too; gunicorn would log a traceback for each."""
+    """A connection that the kernel has given up counts as a slow reader."""
     answers = Answers(TransferLimits(), refusals)
     clients.append(client := Client(answers))
 
     class Dead:
-        """A socket whose peer does not acknowledge anything."""
+        """A socket whose peer does not acknowledge any byte."""
 
         def sendall(self, data: bytes) -> None:
-            """Fail as the kernel does."""
+            """Raise the kernel's error."""
             raise TimeoutError(110, "Connection timed out")
 
         def setsockopt(self, *_: object) -> None:
-            """Fail: the descriptor may be gone."""
+            """Raise an error, as for a closed descriptor."""
             raise OSError
 
     monkeypatch.setattr(client.guarded, "_sock", Dead())
@@ -230,7 +230,7 @@ def test_a_client_that_the_kernel_has_given_up(
 def test_files(
     clients: list[Client], refusals: RefusalCounts, offset: int, count: int | None, sent: bytes
 ) -> None:
-    """A file is sent in pieces that are bounded likewise."""
+    """A file is sent in pieces with the same limits."""
     clients.append(client := Client(Answers(TransferLimits(), refusals)))
     assert client.guarded.sendfile(io.BytesIO(b"0123456789"), offset, count) == len(sent)
     assert client.read(len(sent)) == sent

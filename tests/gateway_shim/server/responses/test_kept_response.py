@@ -1,4 +1,4 @@
-"""How gunicorn heads its answers for us."""
+"""The head of gunicorn's answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway_shim.server.responses.kept_response import KeptResponse, use_own_ht
 
 
 def response(version: tuple[int, int], *, closes: bool) -> KeptResponse:
-    """An answer to a request of a version."""
+    """Create the answer to a request with an HTTP version."""
     request: Any = SimpleNamespace(version=version, method="GET", should_close=lambda: closes)
     config = Config()
     config.set("keepalive", 7)
@@ -26,7 +26,7 @@ def response(version: tuple[int, int], *, closes: bool) -> KeptResponse:
 
 @pytest.mark.parametrize("version", [(1, 0), (1, 1)])
 def test_headers(version: tuple[int, int]) -> None:
-    """The server's own version, and its own time, whatever the application says."""
+    """The head has the server's version and the announced idle time."""
     headers = response(version, closes=False).default_headers()
     assert headers[0] == "HTTP/1.1 200 OK\r\n"
     assert headers[-2:] == ["Connection: keep-alive\r\n", "Keep-Alive: timeout=7\r\n"]
@@ -34,7 +34,7 @@ def test_headers(version: tuple[int, int]) -> None:
 
 
 def test_use_own_http(monkeypatch: pytest.MonkeyPatch) -> None:
-    """gunicorn uses both classes from then on."""
+    """gunicorn uses both classes after the call."""
     monkeypatch.setattr(wsgi, "Response", wsgi.Response)
     monkeypatch.setattr(RequestParser, "mesg_class", RequestParser.mesg_class)
     use_own_http()

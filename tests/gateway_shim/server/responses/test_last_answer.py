@@ -1,4 +1,4 @@
-"""Sent and closed within a bound, whatever the client does."""
+"""The last answer is sent, and the connection closed, within a time limit."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import gevent
 import pytest
 
 from gateway_shim.server.responses.last_answer import send_last
-from tests.gateway_shim.streams.rig import fill, tcp_pair
+from tests.gateway_shim.sockets import fill, tcp_pair
 
 ANSWER = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
 
 
 def test_the_client_reads_it_whole() -> None:
-    """Although nobody has read what the client sent."""
+    """The client reads the whole answer although its bytes were not read."""
     client, server = tcp_pair()
     client.sendall(b"x" * 20_000)
     sending = gevent.spawn(send_last, server, ANSWER)
@@ -29,7 +29,7 @@ def test_the_client_reads_it_whole() -> None:
 
 @pytest.mark.parametrize("full", [True, False])
 def test_a_client_that_does_nothing(full: bool) -> None:
-    """Neither one that reads nothing keeps the handler, nor one that never closes its side."""
+    """A client that does not read, or does not close, cannot keep the handler."""
     client, server = tcp_pair()
     if full:
         fill(server)
@@ -39,7 +39,7 @@ def test_a_client_that_does_nothing(full: bool) -> None:
 
 
 def test_a_client_that_is_gone() -> None:
-    """Nothing is raised."""
+    """A broken connection raises no exception."""
     client, server = tcp_pair()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     client.close()

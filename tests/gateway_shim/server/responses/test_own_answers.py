@@ -1,4 +1,4 @@
-"""What the worker answers itself."""
+"""Answers that the worker writes itself."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.http import Refusal
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.server.responses.own_answers import OwnAnswers
-from gateway_shim.streams.backend import InProcessBackend, NoBackend
+from gateway_shim.streams.callbacks.backend import InProcessBackend, NoBackend
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.gateway import Gateway
 
-HEAD = StreamRequest("/x", {"origin": "https://a"}, http_1_0=True)
+HEAD = StreamRequest("/x", {"origin": "https://a"})
 
 
 def asked(payload: object) -> CallbackAnswer:
-    """A backend that must not be asked."""
+    """A backend that must not be called."""
     raise AssertionError(payload)
 
 
 def answers(**settings: object) -> OwnAnswers:
-    """Those of a gateway with such settings."""
+    """Create the answers of a gateway with some settings."""
     backend = InProcessBackend(asked)
     return OwnAnswers(Gateway(backend, GatewayConfig(), **settings), 7)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("close", [True, False])
 def test_head_calls_nobody(close: bool) -> None:
-    """The head alone, for HEAD, needs no stream (divergence 5)."""
+    """HEAD gets the head of a stream without a stream (divergence 5)."""
     head = answers().head(HEAD, close=close)
     assert re.fullmatch(
         rb"HTTP/1\.1 200 OK\r\nDate: [^\r\n]+\r\nContent-Type: text/event-stream\r\n.*\r\n\r\n",
@@ -42,7 +42,7 @@ def test_head_calls_nobody(close: bool) -> None:
 
 
 def test_head_without_a_backend() -> None:
-    """It is what GET would get, without the body."""
+    """HEAD gets the same refusal as GET, without the body."""
     gateway = Gateway(NoBackend(), GatewayConfig())
     head = OwnAnswers(gateway, 7).head(HEAD, close=False)
     assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
@@ -55,20 +55,21 @@ def test_head_without_a_backend() -> None:
 
 
 def test_head_that_is_not_allowed() -> None:
-    """Whoever may not open a stream learns nothing of it by HEAD either."""
-    head = answers(check=lambda _: Refusal(403, b"{}")).head(HEAD, close=True)
+    """A client that may not open a stream is refused for HEAD as well."""
+    head = answers(check=lambda _: Refusal(403, "C", "m")).head(HEAD, close=True)
     assert head.startswith(b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\n")
-    assert head.endswith(b"\r\nContent-Length: 2\r\n\r\n")
+    assert head.endswith(b"\r\nContent-Length: 36\r\n\r\n")
 
 
 def test_refusal() -> None:
-    """It has the headers of CORS, and says how long its connection is kept."""
+    """A refusal has the CORS headers and announces the idle time."""
     own = answers()
-    assert own.refusal(Refusal(400, b"{}"), close=True) == (
+    assert own.refusal(Refusal(400, "C", "m"), close=True) == (
         b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nAccess-Control-Allow-Origin: *\r\n"
         b"Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"
         b"Access-Control-Allow-Headers: Content-Type, Cache-Control\r\n"
-        b"Content-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n{}"
+        b"Content-Type: application/json; charset=utf-8\r\nContent-Length: 36\r\n\r\n"
+        b'{"error":{"message":"m","code":"C"}}'
     )
-    kept = own.refusal(Refusal(400, b"{}"), [("ORIGIN", "x")], close=False)
+    kept = own.refusal(Refusal(400, "C", "m"), [("ORIGIN", "x")], close=False)
     assert b"\r\nConnection: keep-alive\r\nKeep-Alive: timeout=7\r\n" in kept

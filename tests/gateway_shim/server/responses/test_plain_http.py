@@ -1,4 +1,4 @@
-"""What is answered to HTTP where TLS is expected."""
+"""Plain HTTP at a TLS port."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import gevent
 import pytest
 
 from gateway_shim.server.responses.plain_http import PlainHttp
-from tests.gateway_shim.streams.rig import tcp_pair
+from tests.gateway_shim.sockets import tcp_pair
 from tests.support.http.client import Connection
 
 Pair = tuple[Any, Any]
@@ -39,7 +39,7 @@ def pair() -> Iterator[Pair]:
     ],
 )
 def test_is_spoken(pair: Pair, sent: bytes, expected: bool) -> None:
-    """The first byte tells, and stays there for whoever reads next."""
+    """The first byte decides, and is not consumed."""
     client, server = pair
     client.sendall(sent)
     assert PlainHttp().is_spoken(server) is expected
@@ -47,14 +47,14 @@ def test_is_spoken(pair: Pair, sent: bytes, expected: bool) -> None:
 
 
 def test_client_that_says_nothing(pair: Pair) -> None:
-    """A client that leaves without a word has spoken no HTTP."""
+    """A client that leaves without a byte has not used HTTP."""
     client, server = pair
     client.close()
     assert PlainHttp().is_spoken(server) is False
 
 
 def test_refuse(pair: Pair) -> None:
-    """The client reads a whole answer although nobody has read its request."""
+    """The client reads the whole answer although its request was not read."""
     client, server = pair
     client.sendall(b"POST /x HTTP/1.1\r\nContent-Length: 20000\r\n\r\n" + b"x" * 20_000)
     refusing = gevent.spawn(PlainHttp().refuse, server, ("192.0.2.1", 5))
@@ -73,7 +73,7 @@ def test_refuse(pair: Pair) -> None:
 
 
 def test_log_line(caplog: pytest.LogCaptureFixture) -> None:
-    """Each is a line that names the address; the limit of all lines holds for these, too."""
+    """Each refusal is one log line with the address, within the limit of log lines."""
     client, server = tcp_pair()
     client.close()
     PlainHttp().refuse(server, ("192.0.2.1", 5))
@@ -83,7 +83,7 @@ def test_log_line(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_client_that_is_gone(pair: Pair) -> None:
-    """A client that does not wait for the answer costs nothing."""
+    """A client that does not wait for the answer causes no error."""
     client, server = pair
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     client.close()

@@ -1,4 +1,4 @@
-"""Who makes room for whom, and how a transfer that waits ends."""
+"""Which transfer makes room, and how a waiting transfer ends."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.support.timing import TIME_LIMIT
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    """Gives everything back at the end."""
+    """A budget that must be empty at the end of the test."""
     with ExitStack() as stack:
         yield stack
 
 
 class Waiting:
-    """A transfer that waits for its client in a greenlet of its own."""
+    """A transfer that waits for its client in a greenlet."""
 
     def __init__(self, transfers: Transfers, owner: str, size: int, seconds: float = TIME_LIMIT):
         self.transfer = transfers.begin(owner)
@@ -42,13 +42,13 @@ class Waiting:
 
     @property
     def outcome(self) -> str:
-        """What became of it."""
+        """The outcome of the transfer."""
         outcome: str = self.greenlet.get(timeout=TIME_LIMIT)
         return outcome
 
 
 def test_what_is_held_is_given_back() -> None:
-    """The first bytes of each do not count."""
+    """The first bytes of each transfer do not count."""
     transfers = Transfers(limit=100, free=10)
     with transfers.begin("a") as first, transfers.begin("b") as second:
         first.hold(10)
@@ -62,11 +62,11 @@ def test_what_is_held_is_given_back() -> None:
 
 
 def test_the_one_that_began_first_makes_room() -> None:
-    """It is told so; the others go on."""
+    """The oldest transfer is ended with made_room; the others continue."""
     transfers = Transfers(limit=100, free=0)
     first, second = (Waiting(transfers, "a", 50) for _ in range(2))
     third = Waiting(transfers, "a", 50)
-    assert first.outcome == "it has made room for others"
+    assert first.outcome == "the transfer was ended to make room for others"
     assert transfers.held == 100
     for each in (second, third):
         each.over.set()
@@ -75,21 +75,21 @@ def test_the_one_that_began_first_makes_room() -> None:
 
 
 def test_the_owner_of_most_makes_room() -> None:
-    """Whoever fills the budget ends its own transfers, even for somebody else's."""
+    """The owner that fills the budget loses its own transfers."""
     transfers = Transfers(limit=100, free=0)
     honest = Waiting(transfers, "honest", 20)
     hostile = [Waiting(transfers, "hostile", 40) for _ in range(2)]
     newcomer = Waiting(transfers, "new", 10)
-    assert hostile[0].outcome == "it has made room for others"
+    assert hostile[0].outcome == "the transfer was ended to make room for others"
     another = Waiting(transfers, "hostile", 70)
-    assert hostile[1].outcome == "it has made room for others"
+    assert hostile[1].outcome == "the transfer was ended to make room for others"
     for each in (honest, newcomer, another):
         each.over.set()
         assert each.outcome == "whole"
 
 
 def test_whoever_has_most_gets_no_more(stack: ExitStack) -> None:
-    """Where only the asking one could make room, it is refused, and stays refused."""
+    """A transfer that could only displace itself is refused, and stays refused."""
     transfers = Transfers(limit=100, free=0)
     busy, asking = ([stack.enter_context(transfers.begin("a")) for _ in range(n)] for n in (2, 1))
     for each in busy:  # they do not wait for their clients: they are never ended
@@ -103,7 +103,7 @@ def test_whoever_has_most_gets_no_more(stack: ExitStack) -> None:
 
 
 def test_one_that_is_larger_than_the_budget() -> None:
-    """It counts as half of it: its bytes are there already, whatever is done."""
+    """A huge transfer counts as half of the budget."""
     transfers = Transfers(limit=100, free=0)
     first = Waiting(transfers, "a", 50)
     large = Waiting(transfers, "b", 1000)
@@ -114,12 +114,13 @@ def test_one_that_is_larger_than_the_budget() -> None:
 
 
 def test_out_of_time() -> None:
-    """A transfer that takes too long ends by itself."""
-    assert Waiting(Transfers(100, 0), "a", 1, seconds=0.01).outcome == "it has taken too long"
+    """A transfer that takes too long ends."""
+    waiting = Waiting(Transfers(100, 0), "a", 1, seconds=0.01)
+    assert waiting.outcome == "the transfer has taken too long"
 
 
 def test_somebody_elses_time_limit() -> None:
-    """A time limit that is not the transfer's own goes on to whoever set it."""
+    """A time limit of the caller is raised to the caller."""
     with (
         pytest.raises(gevent.Timeout) as caught,
         gevent.Timeout(0.01) as outer,
@@ -131,7 +132,7 @@ def test_somebody_elses_time_limit() -> None:
 
 
 def test_one_that_is_over_before_it_can_be_ended() -> None:
-    """Nothing is thrown into what its greenlet does next."""
+    """No exception is thrown into the greenlet after its block."""
     transfers = Transfers(100, 0)
     steps = []
 

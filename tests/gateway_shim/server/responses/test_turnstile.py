@@ -1,4 +1,4 @@
-"""One at a time, few wait, and nobody takes all places."""
+"""Expensive work is serialized, few greenlets wait, and no owner takes all places."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gateway_shim.server.responses.turnstile import Turnstile
 
 
 def test_others_run_between_two_pieces() -> None:
-    """However many come at once, everybody else gets several turns for each of them."""
+    """Other greenlets get several turns between two pieces of work."""
     turnstile = Turnstile(100)
     order: list[str] = []
     over = []
@@ -32,7 +32,7 @@ def test_others_run_between_two_pieces() -> None:
 
 
 def test_few_wait() -> None:
-    """The rest is told at once; a fourth of the places is one owner's at most."""
+    """Further callers are refused at once; one owner gets at most a fourth of the places."""
     turnstile = Turnstile(8)
     waiting = {
         (owner, number): gevent.spawn(turnstile.wait, owner)
@@ -47,7 +47,7 @@ def test_few_wait() -> None:
 
 
 def test_one_that_is_ended_while_it_waits() -> None:
-    """It leaves its place, and the others go on."""
+    """A killed waiter leaves its place, and the others continue."""
     turnstile = Turnstile(4)
     first, second = (gevent.spawn(turnstile.wait, owner) for owner in "ab")
     gevent.sleep(0)

@@ -1,8 +1,6 @@
-"""Who may have one more stream."""
+"""The limits on streams."""
 
 from __future__ import annotations
-
-import json
 
 import pytest
 
@@ -11,13 +9,12 @@ from gateway_shim.streams.opening.admission import Admission
 
 
 def unavailable(code: str, message: str) -> Refusal:
-    """The answer for one that is turned away."""
-    body = json.dumps({"error": {"message": message, "code": code}}, separators=(",", ":"))
-    return Refusal(503, body.encode(), headers=(("Retry-After", "5"),))
+    """Return the answer to a stream that is refused."""
+    return Refusal(503, code, message, headers=(("Retry-After", "5"),))
 
 
 def test_no_limits() -> None:
-    """Without limits everybody may come in, and nothing is counted."""
+    """Without limits every stream is admitted, and nothing is counted."""
     admission = Admission(None, None)
     for _ in range(10):
         admission.enter("a")
@@ -27,14 +24,14 @@ def test_no_limits() -> None:
 
 
 def test_total() -> None:
-    """At the total, one more is told to try again later."""
+    """At the total limit one more client is told to try again later."""
     admission = Admission(2, None)
     assert admission.refuse(1, "a") is None
     assert admission.refuse(2, "a") == unavailable("TOO_MANY_CONNECTIONS", "Too many connections")
 
 
 def test_per_address() -> None:
-    """An address's streams are counted in and out; another address is none of its business."""
+    """The streams of each address are counted up and down, separately."""
     admission = Admission(None, 2)
     full = unavailable("TOO_MANY_CONNECTIONS", "Too many connections from this address")
     admission.enter("a")
@@ -49,7 +46,7 @@ def test_per_address() -> None:
 
 
 def test_addresses_are_forgotten() -> None:
-    """An address that has no stream left, or never had one, takes no memory."""
+    """An address without streams takes no memory."""
     admission = Admission(None, 1)
     for number in range(5):
         admission.refuse(0, f"seen-{number}")
@@ -58,8 +55,8 @@ def test_addresses_are_forgotten() -> None:
     assert not admission._addresses
 
 
-def test_who_is_not_counted() -> None:
-    """Addresses are counted as their key says, and those without a key are not."""
+def test_keys() -> None:
+    """Addresses are counted under their key, and addresses without a key are not counted."""
     admission = Admission(None, 1, lambda address: address.rpartition(".")[0])
     assert admission.enter("net.a") == "net"
     assert admission.refuse(0, "net.b") is not None
@@ -74,7 +71,7 @@ def test_who_is_not_counted() -> None:
 
 @pytest.mark.parametrize("limits", [(None, None), (0, 0)])
 def test_closed(limits: tuple[int | None, int | None]) -> None:
-    """While draining nobody comes in, and that is the reason that is given."""
+    """While the gateway is draining every stream is refused for that reason."""
     admission = Admission(*limits)
     assert admission.closed is False
     admission.close()

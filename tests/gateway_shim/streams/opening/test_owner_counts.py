@@ -1,4 +1,4 @@
-"""Each owner is counted by itself, and forgotten when it has nothing."""
+"""Counts by owner."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gateway_shim.streams.opening.owner_counts import OwnerCounts
 
 
 def test_each_owner_by_itself() -> None:
-    """What one has is not another's."""
+    """The things of one owner are not counted for another."""
     counts = OwnerCounts()
     for owner in ("a", "b", "a"):
         counts.enter(owner)
@@ -16,7 +16,7 @@ def test_each_owner_by_itself() -> None:
 
 
 def test_owners_without_anything_are_not_kept() -> None:
-    """Neither those who had something, nor those who were only asked for."""
+    """Owners that had something, or were only asked about, take no memory."""
     counts = OwnerCounts()
     counts.enter("a")
     counts.leave("a")
@@ -24,8 +24,8 @@ def test_owners_without_anything_are_not_kept() -> None:
     assert len(counts) == 0
 
 
-def test_the_one_without_a_name_is_not_counted() -> None:
-    """It stands for all who have no limit of their own."""
+def test_the_empty_owner() -> None:
+    """The empty owner, which stands for all without a limit, is not counted."""
     counts = OwnerCounts()
     counts.enter("")
     counts.leave("")

@@ -1,28 +1,24 @@
-"""Who may wait for the backend's answer."""
+"""The limit on connects that wait for the backend's answer."""
 
 from __future__ import annotations
-
-import json
 
 from gateway_shim.protocol.http import Refusal
 from gateway_shim.streams.opening.pending_connects import PendingConnects
 
 
 def limit_key(address: str) -> str:
-    """What an address is counted as."""
+    """Return the key under which an address is counted."""
     return "" if address.startswith("127.") else address
 
 
 def busy(where: str = "") -> Refusal:
-    """The answer for one more connect."""
+    """Return the answer to one more connect."""
     message = f"Too many streams are being opened{where}; try again later"
-    error = {"error": {"message": message, "code": "TOO_MANY_CONNECTIONS"}}
-    body = json.dumps(error, separators=(",", ":")).encode()
-    return Refusal(503, body, headers=(("Retry-After", "5"),))
+    return Refusal(503, "TOO_MANY_CONNECTIONS", message, headers=(("Retry-After", "5"),))
 
 
 def test_total() -> None:
-    """At the limit one more is told to try again later, until one has got its answer."""
+    """At the limit one more client is told to try again later, until a connect has its answer."""
     pending = PendingConnects(2, limit_key)
     pending.enter("")
     assert pending.refuse("127.0.0.1") is None
@@ -33,7 +29,7 @@ def test_total() -> None:
 
 
 def test_one_address_has_a_quarter() -> None:
-    """One client cannot take all places: the others still get some."""
+    """One address may have a quarter of the places; others still get some."""
     pending = PendingConnects(8, limit_key)
     for _ in range(2):
         assert pending.refuse("192.0.2.1") is None
@@ -45,7 +41,7 @@ def test_one_address_has_a_quarter() -> None:
 
 
 def test_some_addresses_are_not_counted() -> None:
-    """A proxy on this machine has all clients behind it."""
+    """A proxy on this machine, which has all clients behind it, is not counted."""
     pending = PendingConnects(4, limit_key)
     for _ in range(3):
         pending.enter(limit_key("127.0.0.1"))
@@ -53,7 +49,7 @@ def test_some_addresses_are_not_counted() -> None:
 
 
 def test_nothing_stays() -> None:
-    """Addresses that have left are forgotten, and the smallest limit lets one in."""
+    """Addresses that have left take no memory, and a limit of 1 admits one connect."""
     pending = PendingConnects(1, limit_key)
     assert pending.refuse("192.0.2.1") is None
     pending.enter("192.0.2.1")

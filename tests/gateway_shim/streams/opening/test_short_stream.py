@@ -1,4 +1,4 @@
-"""One event, then the end, to clients that read it or do not."""
+"""A stream of one event, to clients that read it and clients that have left."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ import gevent
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Dialect, Event
-from tests.gateway_shim.streams.rig import Rig
+from gateway_shim.protocol.results import OpenResult
+from tests.gateway_shim.running_gateway import RunningGateway
 from tests.support.http.message import Ended
 
 
 def test_one_event_and_the_end() -> None:
-    """As in the contract's envelope dialect: 200, the event, a clean end."""
-    with Rig(dialect=Dialect.ENVELOPE) as rig:
-        rig.backend.answer = CallbackAnswer(401)
-        stream = rig.visit().stream()
+    """A rejection is a 200, one event and a clean end, as in the contract's envelope dialect."""
+    with RunningGateway(dialect=Dialect.ENVELOPE) as running:
+        running.backend.answer = CallbackAnswer(401)
+        stream = running.visit().stream(OpenResult.REJECTED)
         assert stream.wait_for_end() is Ended.CLEAN
         assert stream.raw == wire.rejected(401, "Unauthorized").bare
-        assert rig.backend.reasons == {}, "it never was a stream"
+        assert running.backend.reasons == {}, "the stream was never open"
 
 
 def test_a_client_that_has_left() -> None:
-    """Nothing is left of it, and nothing is raised."""
-    with Rig() as rig:
-        rig.gateway.drain(Event("bye", ""), 0)
-        visit = rig.visit()
+    """A client that has left causes no error, and nothing is left of its stream."""
+    with RunningGateway() as running:
+        running.gateway.drain(Event("bye", ""), 0)
+        visit = running.visit()
         visit.client.reset()
-        assert visit.outcome() is None
+        assert visit.outcome() is OpenResult.DRAINING
         gevent.sleep(0)
-        assert (rig.gateway.stats.active, rig.gateway.stats.refused) == (0, 1)
+        assert (running.stats.active, running.stats.refused) == (0, 1)

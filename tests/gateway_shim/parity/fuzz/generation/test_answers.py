@@ -1,4 +1,4 @@
-"""Generated answers of a backend: whole, odd, broken, and those that are a divergence."""
+"""Generated answers of a backend."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RAW = [raw_bytes(reply.raw or "") for reply in _REPLIES]
 
 
 def test_every_kind_of_fault_is_generated() -> None:
-    """In the status line, the headers, the framing, and by where the answer ends."""
+    """Faults occur in the status line, the headers, the framing, and the end of the answer."""
     text = b"\n".join(_RAW)
     for piece in (
         b"HTTP/1.1 103 Early", b"HTTP/1.1 101 ", b"\r\nnonsense\r\n", b"Content-Length: abc",
@@ -25,16 +25,16 @@ def test_every_kind_of_fault_is_generated() -> None:
     assert {reply.times for reply in _REPLIES} == {1, 2, 19, 20, 21}
 
 
-def test_a_divergence_is_generated_only_as_one() -> None:
-    """The model knows the answers that diverge by their fields, not by their bytes."""
+def test_diverging_answers_are_not_generated_as_bytes() -> None:
+    """Diverging answers are never generated as bytes, because the model needs their fields."""
     for raw in _RAW:
         assert not raw.startswith((b"HTTP/1.1 100", b"HTTP/1.1 421"))
         assert b"\r\nHTTP/1.1 100" not in raw
     assert {answers.diverging(_DICE).raw for _ in range(50)} == {None}
 
 
-def test_a_withheld_answer_lacks_something() -> None:
-    """Otherwise the gateway would ask the next question behind it, and wait."""
+def test_a_withheld_answer_is_incomplete() -> None:
+    """A withheld answer is incomplete; otherwise the next request would have to wait behind it."""
     for reply, raw in zip(_REPLIES, _RAW, strict=True):
         if reply.after is After.WITHHOLD:
             framed = (b"Content-Length: 50", b"Transfer-Encoding: chunked", b"Connection: close")

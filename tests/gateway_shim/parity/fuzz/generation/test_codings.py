@@ -1,4 +1,4 @@
-"""Generated codings: right ones, wrong ones, and bodies that grow."""
+"""Generated codings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gateway_shim.parity.play.client import PACKINGS
 
 
 def test_codings_and_packings_agree_or_do_not() -> None:
-    """Every packing is used, also under a name that is not its own."""
+    """Every packing occurs, also under the name of another coding."""
     dice = Dice("codings")
     pairs = {(s.coding, s.packing) for s in (codings.send(dice, {}, "s") for _ in range(1000))}
     assert {packing for _, packing in pairs} == set(PACKINGS)

@@ -1,8 +1,9 @@
-"""Generated sends: events of every kind, deep JSON, malformed fields."""
+"""Generated sends."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from gateway_shim.parity.fuzz.generation import events
 from gateway_shim.parity.fuzz.generation.dice import Dice
@@ -13,7 +14,7 @@ _DICE = Dice("events")
 
 
 def test_every_send_fits_into_a_request() -> None:
-    """Even the deepest text in it."""
+    """Even the deepest text fits into a request."""
     deep = [events.deep(_DICE) for _ in range(100)]
     assert any(text.startswith("[" * 5000) for text in deep)
     assert {is_json(text) for text in deep} == {True, False}
@@ -22,15 +23,22 @@ def test_every_send_fits_into_a_request() -> None:
 
 
 def test_a_closing_send_closes() -> None:
-    """After an event whose name may be any."""
+    """A closing send closes its stream after any event."""
     made = [events.closing(_DICE) for _ in range(300)]
     assert all(send["close"] is True for send in made)
     assert not any(events.has_empty_rejection(send) for send in made)
 
 
 def test_an_empty_rejection_is_known_by_its_event() -> None:
-    """By name and data alone; what is not well formed is refused before."""
+    """An empty rejection is recognized by name and data only."""
     assert events.has_empty_rejection({"token": "x", "event": {"name": "rejected", "data": ""}})
-    for event in ({"name": "rejected", "data": "x"}, {"name": "n", "data": ""}, None, [], "x"):
+    others: tuple[Any, ...] = (
+        {"name": "rejected", "data": "x"},
+        {"name": "n", "data": ""},
+        None,
+        [],
+        "x",
+    )
+    for event in others:
         assert not events.has_empty_rejection({"token": "x", "event": event})
     assert not events.has_empty_rejection([])

@@ -1,0 +1,1 @@
+"""Locks that native threads and the event loop can share."""

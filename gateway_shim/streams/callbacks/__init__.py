@@ -1,0 +1,1 @@
+"""Asks the backend about streams, tells it of their ends, and notices its restarts."""

@@ -1,0 +1,83 @@
+"""``TaskService``: the slots and the line of waiting tasks."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+
+from app.errors import TooBusy
+from app.tasks.base import TaskProgressHandle
+from app.tasks.run.record import TaskOrigin
+from tests.app.tasks.task_support import (
+    Call,
+    Done,
+    Gate,
+    RecordedTasks,
+)
+
+
+def test_at_most_as_many_tasks_as_slots_run() -> None:
+    """With three slots, three of nine tasks run at a time, in the order of their starts."""
+    tasks = RecordedTasks(max_workers=3)
+    running, most, order = 0, 0, []
+
+    def work(handle: TaskProgressHandle, number: int) -> Done:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        order.append(number)
+        gevent.sleep(0)
+        running -= 1
+        return Done()
+
+    statuses = [tasks.service.start_task(Call(work), number=n).status for n in range(9)]
+    assert statuses == ["running"] * 3 + ["pending"] * 6
+    tasks.settle()
+    assert (most, order) == (3, list(range(9)))
+
+
+def test_a_slot_is_free_only_when_the_terminal_event_was_sent() -> None:
+    """With one slot, a task begins after the terminal event of the task before."""
+    tasks = RecordedTasks(max_workers=1)
+    tasks.sender.during = lambda event: gevent.sleep(0)
+    for _ in range(3):
+        tasks.service.start_task(Call(lambda handle: Done()))
+    tasks.settle()
+    assert [(event["task_id"], event["event_type"]) for event in tasks.sender.sent] == [
+        (task_id, event_type)
+        for task_id in ("t1", "t2", "t3")
+        for event_type in ("task_started", "task_completed")
+    ]
+
+
+def test_a_full_line_refuses_a_task() -> None:
+    """A full line refuses a task with its limit."""
+    tasks = RecordedTasks(max_workers=1, max_waiting=1)
+    gate = Gate()
+    tasks.service.start_task(gate)
+    tasks.service.start_task(Call(lambda handle: Done()))
+    with pytest.raises(
+        TooBusy, match=r"^The line of waiting tasks is full \(limit 1\); try again later$"
+    ):
+        tasks.service.start_task(Call(lambda handle: Done()))
+    gate.opened.set()
+    tasks.settle()
+    assert len(tasks.service.list_tasks().tasks) == 2
+
+
+def test_one_client_cannot_lock_the_others_out() -> None:
+    """A client with endless tasks does not delay the task of another client."""
+    tasks = RecordedTasks(max_workers=4, per_client=10)
+    origin = TaskOrigin("192.0.2.1")
+    for _ in range(10):
+        tasks.service.start_task_for(origin, Gate())
+    with pytest.raises(
+        TooBusy, match=r"^Your address has reached its limit of 10 unfinished tasks;"
+    ):
+        tasks.service.start_task_for(origin, Gate())
+    assert tasks.refusals.by_reason["tasks_per_address"] == 1
+    other = tasks.service.start_task_for(TaskOrigin("192.0.2.2"), Call(lambda handle: Done()))
+    assert other.status == "running"
+    tasks.sent("task_completed", other.task_id)
+    assert tasks.service.start_task(Call(lambda handle: Done())).status == "running"
+    tasks.end()
