@@ -9,8 +9,7 @@ SERVING := $(VENV)/.serving
 TESTING := $(VENV)/.testing
 SKIPPED := $(VENV)/skipped-tests
 # These tests time servers, so they run one after the other. All other tests run side by side.
-ALONE := tests/bench $(addprefix tests/faults/test_,all_attacks.py canary.py) \
-	$(wildcard tests/faults/test_*_floods.py)
+ALONE := tests/bench tests/faults/canary tests/faults/floods
 BINARY_VENV := .venv-binary
 BINARY_STAMP := $(BINARY_VENV)/.installed
 LOCK := packaging/requirements.lock
@@ -55,7 +54,7 @@ check: $(TESTING) ## Check style and types, then run every test
 	$(MAKE) test
 
 soak: $(TESTING) ## Run a million events beside attackers for ten minutes; fail if memory grows
-	$(BIN)/python -m tests.faults.soak
+	$(BIN)/python -m tests.faults.soak.soak
 
 # A separate virtual environment that holds exactly the packages of the lock file.
 $(BINARY_STAMP): $(LOCK)

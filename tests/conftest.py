@@ -1,4 +1,4 @@
-"""Shared test set-up: the process is patched for gevent before anything else is imported."""
+"""The set-up of all tests. It patches the process for gevent before any other import."""
 
 from gevent import monkey
 
@@ -23,22 +23,31 @@ import pytest  # noqa: E402
 from tests.support.parts import require, summary  # noqa: E402
 
 # A shell starts a background job with SIGINT and SIGQUIT ignored, and nohup ignores SIGHUP. The
-# processes that tests start would inherit that, and never see the signals that tests send.
+# processes that tests start would inherit that, and would ignore the signals that tests send.
 for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.SIG_DFL)
 
 _MEASURED = {"app", "bench", "gateway_shim", "live"}
-"""The folders whose tests' child processes are measured for coverage, too.
+"""The folders whose tests measure the coverage of their child processes, too.
 
-That makes a child start half as slow again. The others' children run what these run already.
+Coverage makes the start of a child process take half as long again. The child processes of the
+other folders run only code that the child processes of these folders run already.
 """
+
+_SLOW = {"bench", "binary", "browser", "faults", "integration", "live"}
+"""The folders whose tests are all marked as slow: they start servers and wait for them."""
+
+
+def _folder_of(path: Path) -> str:
+    """Return the folder of a test module, relative to ``tests``."""
+    return path.relative_to(Path(__file__).parent).parent.as_posix()
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _children_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Start the children of the other folders' tests without coverage."""
-    folder = Path(request.node.path).relative_to(Path(__file__).parent).parent.as_posix()
+    """Start the child processes of tests in other folders without coverage."""
+    folder = _folder_of(Path(request.node.path))
     measured = folder.partition("/")[0] in _MEASURED and folder != "gateway_shim/parity"
     with pytest.MonkeyPatch.context() as patch:
         if not measured:
@@ -47,27 +56,41 @@ def _children_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker for tests that need a real part."""
+    """Register the markers."""
     config.addinivalue_line(
         "markers",
-        "needs(*parts): a part of tests/support/parts.py; without it the test is skipped,"
-        " or fails where CI is set",
+        "needs(*parts): the test needs these parts of tests/support/parts.py; if a part is"
+        " missing, the test is skipped, or fails where CI is set",
     )
+    config.addinivalue_line(
+        "markers",
+        'slow: the test starts servers or takes long; -m "not slow" runs all others in a minute',
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the slow folders."""
+    tests = Path(__file__).parent
+    for item in items:
+        inside = item.path.is_relative_to(tests)  # tests/support/test_parts.py has tests elsewhere
+        if inside and _folder_of(item.path).partition("/")[0] in _SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(tryfirst=True)  # before fixtures, which may need the part already
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose parts are not there, except in CI."""
+    """Skip a test whose parts are missing. In CI, fail the test instead."""
     require(name for marker in item.iter_markers("needs") for name in marker.args)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in one line each what was skipped, and what installs it.
+    """Print one line for each reason why tests were skipped, with the command that helps.
 
-    With SKIPPED_TESTS_FILE=path: append these lines to it, too, for who has more to print first.
+    If the environment has SKIPPED_TESTS_FILE=path, also append these lines to that file, for a
+    caller that prints more after them.
     """
     if hasattr(terminalreporter.config, "workerinput"):
-        return  # pytest-xdist: the process that has started this one tells of all tests
+        return  # a worker of pytest-xdist: the main process prints the lines of all workers
     skipped = terminalreporter.stats.get("skipped", [])
     lines = summary(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
     if lines:
@@ -82,7 +105,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the integration tests."""
-    group = parser.getgroup("gateway", "a gateway to run the integration tests with, too")
+    group = parser.getgroup("gateway", "another gateway to run the integration tests with")
     group.addoption(
         "--gateway-command",
         metavar="CMD",
@@ -93,5 +116,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--gateway-dialect",
         choices=["auto", "named", "envelope"],
         default="auto",
-        help="the wire dialect of that gateway; auto: as its first event shows",
+        help="the wire dialect of that gateway; auto: the dialect of its first event",
     )

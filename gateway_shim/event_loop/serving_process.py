@@ -18,7 +18,7 @@ _SWITCH_SECONDS = 0.0001
 Every ``send`` releases the GIL, so while another thread computes in Python, each send of a
 broadcast can take this long. With such a thread running for two seconds, the last of 50 streams got
 23 to 48 events of another task at Python's default of 5 ms, and all 977 at 0.1 ms (three runs each
-of tests/live/test_event_loop.py on two cores).
+of tests/live/processes/test_event_loop.py on two cores).
 """
 
 

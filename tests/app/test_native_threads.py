@@ -22,8 +22,8 @@ from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.server.runtime import EXTENSION
 from tests.app.api.conftest import MakeApp
 from tests.gateway_shim.sockets import SocketClient
-from tests.support.native import run_native
-from tests.support.stream import Stream
+from tests.support.http.stream import Stream
+from tests.support.native_threads import run_native
 from tests.support.timing import TIME_LIMIT, wait_until
 
 CALLS = 100

@@ -21,13 +21,13 @@ from collections.abc import Callable  # noqa: E402
 from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
-from gateway_shim.streams.backend import InProcessBackend  # noqa: E402
 from gevent.socket import socket as gevent_socket  # noqa: E402
 
 from gateway_shim.event_loop.turns import let_others_run  # noqa: E402
 from gateway_shim.protocol.callbacks import CallbackAnswer  # noqa: E402
 from gateway_shim.protocol.event_stream import Dialect, Event, encode, frame  # noqa: E402
 from gateway_shim.protocol.stream_request import StreamRequest  # noqa: E402
+from gateway_shim.streams.callbacks.backend import InProcessBackend  # noqa: E402
 from gateway_shim.streams.config import GatewayConfig  # noqa: E402
 from gateway_shim.streams.gateway import Gateway  # noqa: E402
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from gateway_shim.streams.backend import InProcessBackend
-
 from app.bench.clients.browser import stream_request
 from app.services.callback_handler import CallbackHandler
 from app.services.connection_manager import ConnectionManager, ServiceType
@@ -19,6 +17,7 @@ from app.services.gateway_transport import InProcessTransport
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.stream_request import StreamRequest
+from gateway_shim.streams.callbacks.backend import InProcessBackend
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.gateway import Gateway
 

@@ -15,7 +15,7 @@ import trustme
 
 from app.bench.command import SECTION_NAMES
 from app.bench.results.figures import GOALS
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 from tests.support.timing import TIME_LIMIT
 
 COMMAND = [sys.executable, "-m", "app", "bench", "--quick", "--streams", "20", "--events", "5"]

@@ -1,1 +1,1 @@
-"""The one-file binary, as it is deployed. ``make binary`` builds it; these only run it."""
+"""Tests of the one-file binary, which ``make binary`` builds."""

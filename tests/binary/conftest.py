@@ -1,4 +1,4 @@
-"""The binary, where there is one."""
+"""The binary, and the tests that need root."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.support.parts import BINARY, require
 
 @pytest.fixture(scope="session")
 def binary() -> Path:
-    """The binary; in CI there must be one."""
+    """Return the binary. Without one, skip the test, or fail it in CI."""
     require(["binary"])
     return BINARY
 
 
 @pytest.fixture
 def as_root() -> None:
-    """Skips a test that needs the right to mount and to change the root folder."""
+    """Skip a test that must mount and change the root folder, if it has no right to do so."""
     require(["root"])

@@ -1,4 +1,4 @@
-"""Machines to run the binary on: with nothing but it, or with something amiss."""
+"""The environments in which the tests run the binary."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.support.server import Server
+from tests.support.processes.server import Server
 from tests.support.timing import TIME_LIMIT
 
 __all__ = ["BinaryServer", "bare_root", "run"]
@@ -18,12 +18,12 @@ _GLIBC = ("libm.so.6", "librt.so.1", "libutil.so.1")
 
 
 class BinaryServer(Server):
-    """``sse-monolith serve`` from the binary, and nothing in the environment but what is given.
+    """``sse-monolith serve`` from the binary, with only the given environment.
 
     Args:
-        command: how the binary is started; ``serve`` comes after it.
-        env: its whole environment, beside PORT.
-        cwd: where it runs.
+        command: the command that starts the binary, without ``serve``.
+        env: the whole environment except PORT.
+        cwd: the working directory.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class BinaryServer(Server):
 def run(
     command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path = Path("/")
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command with this environment and no more, and wait for its end."""
+    """Run a command with only this environment, and wait for its end."""
     return subprocess.run(
         list(map(str, command)),
         env=dict(env or {}),
@@ -48,17 +48,19 @@ def run(
 
 
 def bare_root(binary: Path, folder: Path) -> Path:
-    """A root folder with the binary, glibc, zlib, and an empty /tmp: no /dev, no /proc, no shell.
+    """Create a root folder with the binary, glibc, zlib and an empty /tmp, and return it.
+
+    The folder has no /dev, no /proc and no shell.
 
     Args:
-        binary: becomes ``/sse-monolith`` there.
-        folder: where to make it; must not exist.
+        binary: the binary, which becomes ``/sse-monolith``.
+        folder: the folder to create. It must not exist.
     """
     folder.mkdir()
     shutil.copy(binary, folder / "sse-monolith")
     (folder / "tmp").mkdir()
     (folder / "tmp").chmod(0o1777)
-    # What ldd names is what the machine must have; the rest of glibc is beside it.
+    # The machine needs the libraries that ldd names, and the rest of glibc from the same folder.
     named = subprocess.run(["ldd", binary], capture_output=True, text=True, check=True).stdout
     libraries = [Path(name) for name in re.findall(r"(/\S+) \(0x", named)]
     beside = next(lib for lib in libraries if lib.name == "libc.so.6").parent

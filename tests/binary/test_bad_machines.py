@@ -1,4 +1,4 @@
-"""Machines where something is amiss: the binary works, or says what it needs."""
+"""Machines with a problem, on which the binary works or names its requirement."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ READ_ONLY = "mount --bind {0} {0} && mount -o remount,bind,ro {0}"
 
 
 def in_namespace(binary: Path, *mounts: str, env: dict[str, str] | None = None) -> tuple[int, str]:
-    """Run ``version`` after mounts that nobody else sees; its status and first line.
+    """Run ``version`` after private mounts, and return its status and its first line.
 
     Args:
-        binary: where it is.
+        binary: the path of the binary.
         *mounts: shell commands that mount.
-        env: the binary's environment.
+        env: the environment of the binary.
     """
     script = "\n".join([*mounts, 'exec "$0" version'])
     path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -30,17 +30,17 @@ def in_namespace(binary: Path, *mounts: str, env: dict[str, str] | None = None) 
 
 
 def works(outcome: tuple[int, str]) -> bool:
-    """Whether the command did what it is there for."""
+    """Return True if ``version`` printed the version."""
     return outcome[0] == 0 and outcome[1].startswith("sse-monolith ")
 
 
 def test_tmp_is_read_only(binary: Path) -> None:
-    """The next usual folder is taken."""
+    """If /tmp is read-only, the binary uses the next usual folder."""
     assert works(in_namespace(binary, READ_ONLY.format("/tmp")))
 
 
 def test_nowhere_to_write(binary: Path) -> None:
-    """Said; and TMPDIR helps."""
+    """Without a writable folder, the binary ends with an error, and TMPDIR helps."""
     mounts = [READ_ONLY.format(folder) for folder in ("/tmp", "/var/tmp")]
     status, line = in_namespace(binary, *mounts)
     assert status == 255
@@ -49,7 +49,7 @@ def test_nowhere_to_write(binary: Path) -> None:
 
 
 def test_tmp_is_tiny(binary: Path, tmp_path: Path) -> None:
-    """It ends and says at which file; the documentation says what that means."""
+    """If the folder is too small, the binary ends with an error that names the file."""
     status, line = in_namespace(
         binary, f"mount -t tmpfs -o size=4m none {tmp_path}", env={"TMPDIR": str(tmp_path)}
     )
@@ -58,7 +58,7 @@ def test_tmp_is_tiny(binary: Path, tmp_path: Path) -> None:
 
 
 def test_tmp_may_not_be_executed(binary: Path, tmp_path: Path) -> None:
-    """It ends and says what the kernel says."""
+    """If the folder is mounted with noexec, the binary ends with the error of the kernel."""
     status, line = in_namespace(
         binary, f"mount -t tmpfs -o noexec none {tmp_path}", env={"TMPDIR": str(tmp_path)}
     )
@@ -70,19 +70,19 @@ def test_tmp_may_not_be_executed(binary: Path, tmp_path: Path) -> None:
     "env", [{}, {"LANG": "C"}, {"LC_ALL": "xx_YY.nonsense"}, {"HOME": "/nowhere"}]
 )
 def test_no_home_and_no_locale(binary: Path, env: dict[str, str]) -> None:
-    """None is needed."""
+    """The binary needs no home folder and no locale."""
     assert works(in_namespace(binary, env=env))
 
 
 def test_a_user_without_a_name(binary: Path, tmp_path: Path) -> None:
-    """tests/binary/test_serving.py serves as one; this is another command."""
+    """A command works for a user without a name, as ``serve`` does in test_serving.py."""
     root = bare_root(binary, tmp_path / "root")
     ran = run(["/usr/sbin/chroot", "--userspec=54321:54321", root, "/sse-monolith", "config"])
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_a_folder_of_tasks_that_is_not_there(binary: Path) -> None:
-    """One line; no worker is tried again and again."""
+    """A missing folder of tasks is one line of error, and no worker is started again and again."""
     ran = run([binary, "serve"], env={"APP_TASKS_PATH": "/nowhere", "PORT": "5998"})
     assert ran.returncode != 0
     assert "sse-monolith: APP_TASKS_PATH: there is no folder /nowhere" in ran.stderr

@@ -1,4 +1,4 @@
-"""Every command works in the binary."""
+"""The commands of the binary."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from app.commands.group import COMMANDS
+from gateway_shim.parity.ports import free_port
 from tests.binary.machine import BinaryServer, run
-from tests.support.server import free_port
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help(binary: Path, command: str) -> None:
-    """Each has its help."""
+    """Every command has its help."""
     ran = run([binary, command, "--help"])
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.startswith(f"Usage: sse-monolith {command} ")
 
 
 def test_version(binary: Path) -> None:
-    """Its build, and what it needs."""
+    """``version`` prints the build and the requirements."""
     ran = run([binary, "version"])
     assert (ran.returncode, ran.stderr) == (0, "")
     assert re.fullmatch(
@@ -38,7 +38,7 @@ def test_version(binary: Path) -> None:
 
 
 def test_config(binary: Path, tmp_path: Path) -> None:
-    """From the environment and from .env in the working directory."""
+    """``config`` reads the environment, and .env in the working directory."""
     (tmp_path / ".env").write_text("PORT=5999\n")
     ran = run([binary, "config", "--json"], env={"SSE_CALLBACK_SECRET": "s3cret"}, cwd=tmp_path)
     shown = json.loads(ran.stdout)
@@ -48,7 +48,7 @@ def test_config(binary: Path, tmp_path: Path) -> None:
 
 
 def test_healthcheck(binary: Path, tmp_path: Path) -> None:
-    """0 while it serves, else 1."""
+    """``healthcheck`` ends with status 0 if the server answers, otherwise with 1."""
     with BinaryServer([binary], cwd=tmp_path) as server:
         ran = run([binary, "healthcheck"], env={"PORT": str(server.port)})
         assert (ran.returncode, ran.stdout) == (0, f"ok: {server.url}/healthz\n")
@@ -58,7 +58,7 @@ def test_healthcheck(binary: Path, tmp_path: Path) -> None:
 
 
 def test_licenses(binary: Path) -> None:
-    """Python, the bootloader, the libraries and every distribution, each with its text."""
+    """``licenses`` prints the licenses of Python, the bootloader, libraries and distributions."""
     ran = run([binary, "licenses"])
     assert (ran.returncode, ran.stderr) == (0, "")
     for name in ("gevent", "gunicorn", "Flask", "pydantic_core", "Python", "PyInstaller", "libev"):
@@ -68,7 +68,7 @@ def test_licenses(binary: Path) -> None:
 
 
 def test_parity_with_itself(binary: Path, tmp_path: Path) -> None:
-    """The contract kit and its recordings are inside, and it passes them."""
+    """The binary contains the contract kit with its recordings, and passes it."""
     env = {"TMPDIR": str(tmp_path)}
     ran = run([binary, "parity", "run", "--command", f"{binary} gateway"], env=env, cwd=tmp_path)
     assert ran.returncode == 0, ran.stdout
@@ -76,7 +76,7 @@ def test_parity_with_itself(binary: Path, tmp_path: Path) -> None:
 
 
 def test_fuzz_against_itself(binary: Path, tmp_path: Path) -> None:
-    """Generated cases, too."""
+    """The binary passes generated cases of the contract kit, too."""
     gateway = f"{binary} gateway"
     command = [binary, "parity", "fuzz", "--a", gateway, "--b", gateway, "--cases", "10"]
     ran = run(command, env={"TMPDIR": str(tmp_path)}, cwd=tmp_path)
@@ -85,14 +85,14 @@ def test_fuzz_against_itself(binary: Path, tmp_path: Path) -> None:
 
 
 def test_bench(binary: Path, tmp_path: Path) -> None:
-    """Its helper processes are the binary itself."""
+    """The helper processes of ``bench`` are the binary itself."""
     command = [binary, "bench", "--quick", "--only", "connects", "--json", "figures.json"]
     ran = run(command, env={"TMPDIR": str(tmp_path)}, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert json.loads((tmp_path / "figures.json").read_text())
 
 
-def test_modules_of_ours_only(binary: Path) -> None:
-    """``-m`` is for the processes that it starts itself; it is no Python."""
+def test_only_our_modules_run(binary: Path) -> None:
+    """``-m`` runs only the modules of the binary's own processes, and is not a Python."""
     ran = run([binary, "-m", "http.server"])
     assert (ran.returncode, "No such option" in ran.stderr) == (2, True)

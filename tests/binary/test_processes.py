@@ -1,4 +1,4 @@
-"""The processes around the binary: the first one of a container, orphans, multiprocessing."""
+"""The processes of the binary: as the first process of a container, orphans, multiprocessing."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pathlib import Path
 import pytest
 
 from tests.binary.machine import BinaryServer, run
-from tests.live.actions import connect
-from tests.live.orphans import assert_orphans_are_reaped
-from tests.support.first_process import FirstProcess
-from tests.support.http_message import Ended
-from tests.support.server import ROOT
+from tests.live.processes.orphans import assert_orphans_are_reaped
+from tests.support.backend_client import connect
+from tests.support.http.message import Ended
+from tests.support.processes.first_process import FirstProcess
+from tests.support.processes.server import ROOT
 from tests.support.timing import TIME_LIMIT, wait_until
 
 STATUSES = [0, 3, 4]
 
 FLAGS = ["-B", "-S", "-I"]
-"""The ones of the Python in the binary; multiprocessing hands them on."""
+"""The flags of the Python in the binary, which multiprocessing passes to its processes."""
 
 PARENT = """
 import math, multiprocessing, sys
 
-sys.frozen = True  # what it starts is not a Python
+sys.frozen = True  # the executable that multiprocessing starts is not a Python
 multiprocessing.set_executable(sys.argv[1])
 for method in ("spawn", "forkserver"):
     with multiprocessing.get_context(method).Pool(1) as pool:
@@ -33,22 +33,22 @@ for method in ("spawn", "forkserver"):
         pool.close()
         pool.join()
 """
-"""Does what :mod:`multiprocessing` does in the binary, in a process that gevent has not patched."""
+"""A program that uses :mod:`multiprocessing` as the binary does, without gevent."""
 
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    """A task that leaves processes behind, and a shell for it."""
+    """Return an environment with a task that leaves processes behind, and with a shell."""
     return {
         "APP_TASKS": "orphan_task:OrphanTask",
-        "APP_TASKS_PATH": str(ROOT / "tests" / "live"),
+        "APP_TASKS_PATH": str(ROOT / "tests" / "live" / "tasks"),
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "TMPDIR": str(tmp_path),
     }
 
 
 def test_orphans(binary: Path, tmp_path: Path, env: dict[str, str]) -> None:
-    """They become gunicorn's, below the process that was started."""
+    """gunicorn adopts orphans, below the process that was started."""
     with BinaryServer([binary], env=env, cwd=tmp_path) as server:
         assert_orphans_are_reaped(server, tmp_path, STATUSES)
 
@@ -57,14 +57,14 @@ def test_orphans(binary: Path, tmp_path: Path, env: dict[str, str]) -> None:
 def test_as_the_first_process(
     binary: Path, tmp_path: Path, env: dict[str, str], number: signal.Signals, as_root: None
 ) -> None:
-    """What unpacks the binary is the first process of a container: it passes signals on."""
+    """As the first process of a container, the process that unpacks the binary forwards signals."""
     env |= {"FLASK_ENV": "testing"}
     with FirstProcess([str(binary), "serve"], env=env, cwd=tmp_path) as server:
         server.env["PORT"] = str(server.port)
         assert_orphans_are_reaped(server, tmp_path, STATUSES)
         first = server.worker_pid()
         server.send_signal(signal.SIGHUP)
-        # The check before a reload starts the program once more.
+        # The check before a reload starts the program again.
         wait_until(
             lambda: not Path(f"/proc/{first}").exists(),
             "the first worker to end",
@@ -80,7 +80,7 @@ def test_as_the_first_process(
 
 
 def test_multiprocessing(binary: Path, tmp_path: Path) -> None:
-    """A process that it starts is the binary itself: it does its work and is no second server."""
+    """A process of multiprocessing is the binary itself, and does its work."""
     ran = run(
         [sys.executable, *FLAGS, "-c", PARENT, binary], env={"TMPDIR": str(tmp_path)}, cwd=tmp_path
     )

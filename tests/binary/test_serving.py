@@ -1,4 +1,4 @@
-"""The binary serves: an empty environment, no Python to be found, nobody's help."""
+"""The server of the binary, in an empty environment without Python."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pathlib import Path
 import pytest
 
 from tests.binary.machine import BinaryServer, bare_root, run
-from tests.live.actions import connect, start_task, task_events
-from tests.support.http import request
-from tests.support.http_message import Ended
-from tests.support.server import Server
-from tests.support.stream import Stream
-from tests.support.systemd import FakeManager, socket_activated
+from tests.support.backend_client import connect, start_task, task_events
+from tests.support.http.client import request
+from tests.support.http.message import Ended
+from tests.support.http.stream import Stream
+from tests.support.processes.server import Server
+from tests.support.processes.systemd import FakeManager, socket_activated
 from tests.support.timing import TIME_LIMIT, wait_until
 
-FAREWELL = {"reason": "server_shutdown"}
+RESTART_DATA = {"reason": "server_shutdown"}
 START_SECONDS = 2.0
 SIZE_BYTES = 40_000_000
 
 USER_TASK = '''
-import csv, sqlite3  # whatever Python has, although nothing of ours needs it
+import csv, sqlite3  # modules that the program itself does not need
 import os
 
 from pydantic import BaseModel
@@ -33,37 +33,37 @@ from pydantic import BaseModel
 from app.tasks.base import BaseTask, TaskProgressHandle
 
 
-class Said(BaseModel):
+class Found(BaseModel):
     text: str
 
 
 class UserTask(BaseTask):
-    """Says what a program that it starts is given."""
+    """Returns the library path that a program which it starts gets."""
 
     name = "user_task"
 
-    def execute(self, progress_handle: TaskProgressHandle, **kwargs: object) -> Said:
+    def execute(self, progress_handle: TaskProgressHandle, **kwargs: object) -> Found:
         progress_handle.send_progress("half", 0.5)
-        return Said(text=os.environ.get("LD_LIBRARY_PATH", "unset"))
+        return Found(text=os.environ.get("LD_LIBRARY_PATH", "unset"))
 '''
 
 
 def unpacked(folder: Path) -> list[str]:
-    """What the binary has left in its temporary folder."""
+    """Return the folders that the binary has unpacked into its temporary folder."""
     return sorted(name for name in os.listdir(folder) if name.startswith("_MEI"))
 
 
 def assert_clean_end(server: Server, stream: Stream) -> None:
-    """Told to stop, it says goodbye, ends the stream, and exits with 0."""
+    """Stop the server, and check that the stream ends cleanly and the status is 0."""
     server.send_signal(signal.SIGTERM)
-    assert json.loads(stream.wait_for("server_restart").data) == FAREWELL
+    assert json.loads(stream.wait_for("server_restart").data) == RESTART_DATA
     assert stream.wait_for_end() is Ended.CLEAN
     assert server.wait() == 0
     assert "Traceback" not in server.log
 
 
-def test_a_life(binary: Path, tmp_path: Path) -> None:
-    """Streams, a task and its events, a clean end, and nothing left behind."""
+def test_streams_and_tasks(binary: Path, tmp_path: Path) -> None:
+    """The binary serves streams and tasks, ends cleanly, and leaves no files."""
     env = {"FLASK_ENV": "testing", "TMPDIR": str(tmp_path)}
     with BinaryServer([binary], env=env, cwd=tmp_path) as server, connect(server) as stream:
         stream.wait_for("version")
@@ -78,7 +78,7 @@ def test_a_life(binary: Path, tmp_path: Path) -> None:
 
 
 def test_in_a_bare_root(binary: Path, tmp_path: Path, as_root: None) -> None:
-    """All that the machine has is glibc and zlib: no shell, no /dev, no /proc, no users."""
+    """The binary serves on a machine that has only glibc and zlib."""
     root = bare_root(binary, tmp_path / "root")
     chroot = ["/usr/sbin/chroot", "--userspec=54321:54321", root, "/sse-monolith"]
     with BinaryServer(chroot, cwd=tmp_path) as server, connect(server) as stream:
@@ -92,7 +92,7 @@ def test_in_a_bare_root(binary: Path, tmp_path: Path, as_root: None) -> None:
 
 @pytest.mark.parametrize("place", ["beside the binary", "APP_TASKS_PATH"])
 def test_a_users_task(binary: Path, tmp_path: Path, place: str) -> None:
-    """Found in a folder; what it starts gets the user's library path, not the binary's."""
+    """A task in a folder works, and its programs get the library path of the user."""
     env = {"APP_TASKS": "user_task:UserTask", "LD_LIBRARY_PATH": "/users/own"}
     folder = tmp_path / "tasks"
     if place == "APP_TASKS_PATH":
@@ -112,7 +112,7 @@ def test_a_users_task(binary: Path, tmp_path: Path, place: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 def test_signals(binary: Path, tmp_path: Path, number: signal.Signals) -> None:
-    """They pass through the process that was started to those that it started."""
+    """The process that was started forwards signals to its child processes."""
     with BinaryServer([binary], cwd=tmp_path) as server, connect(server) as stream:
         stream.wait_for("version")
         server.send_signal(number)
@@ -121,12 +121,12 @@ def test_signals(binary: Path, tmp_path: Path, number: signal.Signals) -> None:
 
 
 def test_sighup(binary: Path, tmp_path: Path) -> None:
-    """Another worker serves, from the same files."""
+    """After SIGHUP, another worker serves from the same files."""
     with BinaryServer([binary], cwd=tmp_path) as server:
         first = server.worker_pid()
         server.send_signal(signal.SIGHUP)
         server.wait_for_log(r"Hang up: Master|Handling signal: hup")
-        # The check before a reload starts the program once more.
+        # The check before a reload starts the program again.
         wait_until(
             lambda: not Path(f"/proc/{first}").exists(),
             "the first worker to end",
@@ -139,8 +139,8 @@ def test_sighup(binary: Path, tmp_path: Path) -> None:
 
 
 def test_sigkill(binary: Path, tmp_path: Path) -> None:
-    """Who kills what was started does not leave the rest of it running, the port taken."""
-    env = {"TMPDIR": str(tmp_path)}  # its files do stay
+    """After SIGKILL of the process that was started, the other processes end."""
+    env = {"TMPDIR": str(tmp_path)}  # the unpacked files remain
     with BinaryServer([binary], env=env, cwd=tmp_path) as server, connect(server) as stream:
         stream.wait_for("version")
         worker = server.worker_pid()
@@ -150,19 +150,19 @@ def test_sigkill(binary: Path, tmp_path: Path) -> None:
 
 
 def test_systemd(binary: Path, tmp_path: Path) -> None:
-    """Sockets, readiness and watchdog work though systemd knows only the process above."""
+    """Sockets, readiness and watchdog work, although systemd knows only the outer process."""
     with FakeManager(tmp_path) as manager, socket.create_server(("127.0.0.1", 0)) as listener:
         env = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "1000000"}
         start = socket_activated(listener, [str(binary), "serve"])
         with Server(start, env=env, cwd=tmp_path, listener=listener) as server:
-            assert [manager.told() for _ in range(2)] == ["READY=1", "WATCHDOG=1"]
+            assert [manager.next_message() for _ in range(2)] == ["READY=1", "WATCHDOG=1"]
             server.send_signal(signal.SIGTERM)
-            manager.told_until("STOPPING=1")
+            manager.messages_until("STOPPING=1")
             assert server.wait() == 0
 
 
 def test_size_and_start(binary: Path, tmp_path: Path) -> None:
-    """One file of a bearable size; from its start to its end: under 2 s of processor time."""
+    """The binary is smaller than 40 MB, and a start and an end take under 2 s of processor time."""
     assert binary.stat().st_size < SIZE_BYTES
     before = _seconds_of_children()
     with BinaryServer([binary], cwd=tmp_path) as server, connect(server) as stream:
@@ -171,6 +171,6 @@ def test_size_and_start(binary: Path, tmp_path: Path) -> None:
 
 
 def _seconds_of_children() -> float:
-    """Processor time of all processes that have ended; what others do here adds nothing to it."""
+    """Return the processor time of all child processes that have ended, in seconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -1,4 +1,4 @@
-"""The binary's file and its unpacked files change or go away below a server that runs."""
+"""The binary or its unpacked files change or disappear while the server runs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 
 from app.serving.gunicorn_settings import CAN_START
 from tests.binary.machine import BinaryServer
-from tests.live.actions import connect, start_task, task_story
-from tests.support.http import BrokenHTTP, request
-from tests.support.stream import Stream
+from tests.support.backend_client import connect, start_task, task_story
+from tests.support.http.client import BrokenHTTP, request
+from tests.support.http.stream import Stream
 from tests.support.timing import TIME_LIMIT, wait_until
 
 LATE_TASK = '''
@@ -29,7 +29,7 @@ class Done(BaseModel):
 
 
 class LateTask(BaseTask):
-    """Uses what nothing has used before: modules, libraries, codecs, certificates, metadata."""
+    """Uses modules, libraries, codecs, certificates and metadata for the first time."""
 
     name = "late_task"
     cpu_bound = True
@@ -62,14 +62,14 @@ raise ImportError
 
 
 def run_late_task(server: BinaryServer, stream: Stream) -> None:
-    """Run the task; it must end well."""
+    """Run the task, and check that it completes in the worker."""
     story = task_story(stream, start_task(server, "late_task"))
     assert story[-1]["event_type"] == "task_completed", story[-1]
     assert story[-1]["data"] == {"pid": server.worker_pid()}
 
 
 def answers(server: BinaryServer) -> bool:
-    """Whether it answers now."""
+    """Return True if the server answers."""
     try:
         return request(server.port, "GET", "/healthz").status == 200
     except (OSError, BrokenHTTP):
@@ -77,13 +77,13 @@ def answers(server: BinaryServer) -> bool:
 
 
 def only_folder(unpacked: Path) -> Path:
-    """Where the server's binary is unpacked."""
+    """Return the folder into which the binary was unpacked."""
     (folder,) = unpacked.glob("_MEI*")
     return folder
 
 
 def replace(program: Path, unpacked: Path) -> None:
-    """Move another program over this one: a ``check`` of it would say that all is well."""
+    """Replace the program by another one, whose ``check`` would always succeed."""
     other = program.with_name("other")
     other.write_text(f'#!/bin/sh\necho "{CAN_START}"\n' + "#\n" * 100_000)
     other.chmod(0o755)
@@ -101,7 +101,7 @@ def clean(program: Path, unpacked: Path) -> None:
 
 
 def take_over(program: Path, unpacked: Path) -> None:
-    """Somebody else makes the folder again, with modules that the program tries to import."""
+    """Create the folder again as another user would, with modules that the program may import."""
     folder = only_folder(unpacked)
     (extensions,) = folder.glob("python3.*/lib-dynload")
     shutil.rmtree(folder)
@@ -117,16 +117,16 @@ REMOVED = r"reload refused, the running worker goes on: \S+ was removed; install
 
 
 @pytest.mark.parametrize(
-    ("happens", "refusal"),
+    ("change", "refusal"),
     [(replace, REPLACED), (remove, REMOVED), (clean, None), (take_over, None)],
 )
-def test_it_goes_on(
+def test_the_server_goes_on(
     binary: Path,
     tmp_path: Path,
-    happens: Callable[[Path, Path], None],
+    change: Callable[[Path, Path], None],
     refusal: str | None,
 ) -> None:
-    """The worker works, so does the next one, and so does a killed worker's replacement."""
+    """The worker, the worker of a reload, and the replacement of a killed worker all work."""
     program, unpacked, tasks = tmp_path / "program", tmp_path / "unpacked", tmp_path / "tasks"
     shutil.copy(binary, program)
     for folder in (unpacked, tasks):
@@ -138,7 +138,7 @@ def test_it_goes_on(
         "APP_TASKS_PATH": str(tasks),
     }
     with BinaryServer([program], env=env, cwd=tmp_path) as server:
-        happens(program, unpacked)
+        change(program, unpacked)
         with connect(server) as stream:
             stream.wait_for("version")
             run_late_task(server, stream)
@@ -146,7 +146,7 @@ def test_it_goes_on(
         first = server.worker_pid()
         server.send_signal(signal.SIGHUP)
         if refusal is None:
-            # The check before a reload starts the program once more.
+            # The check before a reload starts the program again.
             wait_until(
                 lambda: not Path(f"/proc/{first}").exists(),
                 "the first worker to end",
@@ -171,7 +171,7 @@ def test_it_goes_on(
 
 
 def test_cleaners_that_respect_locks(binary: Path, tmp_path: Path) -> None:
-    """systemd-tmpfiles leaves a folder alone that is locked; the lock ends with the server."""
+    """The unpacked folder is locked, so that systemd-tmpfiles does not clean it."""
     with BinaryServer([binary], env={"TMPDIR": str(tmp_path)}, cwd=tmp_path):
         descriptor = os.open(only_folder(tmp_path), os.O_RDONLY)
         try:

@@ -1,1 +1,1 @@
-"""Tests in a real browser."""
+"""Tests with a real browser."""

@@ -1,4 +1,4 @@
-"""An SSE_AUTHORIZE hook that wants a cookie, or the same in a header."""
+"""A hook for SSE_AUTHORIZE that requires a cookie or a header."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from app.services.authorization import Denied
 
 
 def authorize(request_id: str, url: str, headers: Mapping[str, str | list[str]]) -> None:
-    """Let a request pass that shows ``pass=good`` or ``Authorization: good``."""
+    """Allow a request with the cookie ``pass=good`` or the header ``Authorization: good``."""
     if "pass=good" not in str(headers.get("cookie")) and headers.get("authorization") != "good":
         raise Denied(403, "No pass")

@@ -1,7 +1,8 @@
-"""Drives a page in Chromium; a program of its own, because Playwright needs an unpatched process.
+"""The program that controls a page in Chromium: ``python -m tests.browser.page CHROMIUM``.
 
-Reads commands as JSON lines from standard input, ``{"do": NAME, …}``, and answers each with a
-JSON line. The page comes from a port of its own, so that streams are cross-origin.
+Playwright needs a process that gevent has not patched. The program reads commands as JSON lines
+from standard input, ``{"do": NAME, …}``, and prints one JSON line for each. The page has a port of
+its own, so the streams of the backend are cross-origin.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ function openStream([url, credentials]) {
   source.onerror = () => seen.push({kind: "error", state: source.readyState});
   for (const name of ["version", "task_event", "server_restart"])
     source.addEventListener(name, event => seen.push({kind: name, data: event.data}));
-  // As the pages that exist do: this event means that the stream is over for good.
+  // As in existing pages: this event means that the stream has ended for good.
   source.addEventListener("connection_close", event => {
     seen.push({kind: "connection_close", data: event.data});
     source.close();
@@ -50,7 +51,7 @@ async function readAnswer([url, headers]) {
   return [answer.status, new TextDecoder().decode(value)];
 }
 async function post([url, body, mode]) {
-  // As a page does to a server that has not allowed it: nothing of the answer can be read.
+  // A page of an origin that is not allowed can send this, but cannot read the response.
   const type = mode === "no-cors" ? "text/plain" : "application/json";
   const headers = body === null ? {} : {"Content-Type": type};
   try {
@@ -63,23 +64,23 @@ async function post([url, body, mode]) {
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves the page, and passes the API on as a development server does (Vite's changeOrigin).
+    """The server of the page. It forwards the API as a development server does (changeOrigin).
 
     Attributes:
-        backend: the port that ``/api`` is passed on to.
+        backend: the port to which ``/api`` is forwarded.
     """
 
     backend: ClassVar[int] = 0
 
     def do_POST(self) -> None:
-        """Pass a write on."""
-        self._pass_on(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        """Forward a write to the backend."""
+        self._forward(self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
-    def _pass_on(self, body: bytes | None) -> None:
+    def _forward(self, body: bytes | None) -> None:
         upstream = http.client.HTTPConnection("127.0.0.1", self.backend)
         headers = {name: value for name, value in self.headers.items() if name != "Host"}
         with contextlib.suppress(OSError):  # the backend has ended, or the browser is gone
-            upstream.request(self.command, self.path, body, headers)  # with a Host of its own
+            upstream.request(self.command, self.path, body, headers)  # with another Host
             answer = upstream.getresponse()
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.headers["Content-Type"])
@@ -88,9 +89,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(data)
 
     def do_GET(self) -> None:
-        """Answer with the page, whatever the path outside the API."""
+        """Send the page, or forward a request to the API."""
         if self.path.startswith("/api/"):
-            self._pass_on(None)
+            self._forward(None)
             return
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
@@ -99,11 +100,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(HTML)
 
     def log_message(self, *args: Any) -> None:
-        """Say nothing: standard output is for answers."""
+        """Print nothing, because standard output is for responses to commands."""
 
 
-def carry_out(page: Page, command: dict[str, Any]) -> Any:
-    """Do one thing in the page and return what it gives."""
+def run_command(page: Page, command: dict[str, Any]) -> Any:
+    """Run one command in the page, and return its result."""
     what = command.pop("do")
     if what == "open":
         return page.evaluate("openStream", [command["url"], command["credentials"]])
@@ -117,7 +118,7 @@ def carry_out(page: Page, command: dict[str, Any]) -> Any:
         Handler.backend = command["port"]
         return None
     if what == "wait":
-        # Until the page has seen so many entries of a kind.
+        # Wait until the page has ``count`` entries of a kind.
         expression = "([kind, count]) => seen.filter(e => e.kind === kind).length >= count"
         arguments = [command["kind"], command["count"]]
         page.wait_for_function(expression, arg=arguments, timeout=command["seconds"] * 1000)
@@ -136,9 +137,10 @@ def main() -> None:
         page.goto(origin)
         print(json.dumps(origin), flush=True)
         for line in sys.stdin:
-            print(json.dumps(carry_out(page, json.loads(line))), flush=True)
+            print(json.dumps(run_command(page, json.loads(line))), flush=True)
         browser.close()
     server.shutdown()
 
 
-main()
+if __name__ == "__main__":
+    main()

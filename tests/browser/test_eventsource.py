@@ -1,105 +1,95 @@
-"""A real browser's EventSource on the one stream."""
+"""The EventSource of a real browser."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.live.actions import connect, metric, start_task
-from tests.support.http import request
+from tests.support.backend_client import connect, metric, start_task
+from tests.support.http.client import request
 from tests.support.parts import CHROMIUM
-from tests.support.server import ROOT, GunicornServer
+from tests.support.processes.companion import Companion
+from tests.support.processes.server import ROOT, GunicornServer
 from tests.support.timing import TIME_LIMIT
 
 pytestmark = pytest.mark.needs("chromium", "playwright")
 
 
-class Browser:
-    """A page in Chromium, driven by :mod:`tests.browser.page` in a process of its own."""
+class ChromiumPage(Companion):
+    """A context manager that opens a page in Chromium, with the help of :mod:`tests.browser.page`.
+
+    Attributes:
+        origin: the origin of the page.
+    """
 
     def __init__(self) -> None:
         assert CHROMIUM is not None
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("page.py")), CHROMIUM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.origin: str = self._answer()
+        super().__init__("tests.browser.page", [CHROMIUM])
+        self.origin = ""
+
+    def _wait_until_ready(self) -> None:
+        self.origin = json.loads(self.read_line())
+
+    def _stop(self) -> None:
+        assert self.finish() == 0
 
     def open_stream(self, url: str, *, credentials: bool = False) -> None:
-        """Have the page open an EventSource, with or without its cookies."""
-        self._command({"do": "open", "url": url, "credentials": credentials})
+        """Open an EventSource in the page, with or without cookies."""
+        self._run({"do": "open", "url": url, "credentials": credentials})
 
     def set_cookie(self, cookie: str) -> None:
-        """Set a cookie, which all ports of the address get."""
-        self._command({"do": "cookie", "cookie": cookie})
+        """Set a cookie, which the browser sends to all ports of the address."""
+        self._run({"do": "cookie", "cookie": cookie})
 
     def fetch(self, url: str, headers: dict[str, str]) -> tuple[int, str]:
-        """Have the page fetch: status, and the first bytes of the body."""
-        status, text = self._command({"do": "fetch", "url": url, "headers": headers})
+        """Fetch a URL in the page, and return the status and the first bytes of the body."""
+        status, text = self._run({"do": "fetch", "url": url, "headers": headers})
         return status, text
 
     def post(self, url: str, body: object = None, mode: str = "cors") -> int | None:
-        """Have the page post JSON, or nothing: the status; None if the browser does not allow it.
+        """Post JSON or an empty body in the page, and return the status.
 
         Args:
-            url: where to.
-            body: what to send; None: no body.
-            mode: ``cors``; or ``no-cors``, as a form does: sent as text, the answer is hidden.
+            url: the URL.
+            body: the document; None: no body.
+            mode: ``cors``, or ``no-cors`` as for a form: the body is text, the response hidden.
+
+        Returns:
+            The status; None if the browser does not allow the request.
         """
         text = None if body is None else json.dumps(body)
-        status: int | None = self._command({"do": "post", "url": url, "body": text, "mode": mode})
+        status: int | None = self._run({"do": "post", "url": url, "body": text, "mode": mode})
         return status
 
-    def pass_api_on(self, port: int) -> None:
-        """Have the page's own server pass ``/api`` on to a port, with another Host."""
-        self._command({"do": "proxy", "port": port})
+    def forward_api(self, port: int) -> None:
+        """Forward ``/api`` from the server of the page to a port, with another Host."""
+        self._run({"do": "proxy", "port": port})
 
     def wait(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
-        """Everything the page has seen, once it has seen so many entries of a kind."""
+        """Wait until the page has ``count`` entries of a kind, and return all its entries."""
         command = {"do": "wait", "kind": kind, "count": count, "seconds": 3 * TIME_LIMIT}
-        seen: list[dict[str, Any]] = self._command(command)
+        seen: list[dict[str, Any]] = self._run(command)
         return seen
 
-    def close(self) -> None:
-        """Close the page and the browser."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        assert self._process.wait(TIME_LIMIT) == 0
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-
-    def _command(self, command: dict[str, Any]) -> Any:
-        assert self._process.stdin is not None
-        print(json.dumps(command), file=self._process.stdin, flush=True)
-        return self._answer()
-
-    def _answer(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "the browser's process ended"
-        return json.loads(line)
+    def _run(self, command: dict[str, Any]) -> Any:
+        self.write_line(json.dumps(command))
+        return json.loads(self.read_line())
 
 
 @pytest.fixture
-def browser() -> Iterator[Browser]:
-    """A page in a browser."""
-    running = Browser()
-    yield running
-    running.close()
+def browser() -> Iterator[ChromiumPage]:
+    """Open a page in a browser."""
+    with ChromiumPage() as page:
+        yield page
 
 
-def test_events_restart_and_reconnect(browser: Browser) -> None:
-    """Version, a task's events and the farewell arrive; the browser comes back by itself."""
+def test_events_restart_and_reconnect(browser: ChromiumPage) -> None:
+    """A page gets all events of a stream, and reconnects after a restart of the server."""
     env = {"CORS_ORIGINS": browser.origin, "SSE_DRAIN_RETRY_SECONDS": "0.1"}
     with GunicornServer(env=env) as server:
         browser.open_stream(f"{server.url}/api/sse/stream?request_id=browser")
@@ -112,14 +102,14 @@ def test_events_restart_and_reconnect(browser: Browser) -> None:
         port = server.port
         assert server.terminate() == 0
         seen = browser.wait("server_restart")
-        farewell = next(entry for entry in seen if entry["kind"] == "server_restart")
-        assert json.loads(farewell["data"]) == {"reason": "server_shutdown"}
+        restart = next(entry for entry in seen if entry["kind"] == "server_restart")
+        assert json.loads(restart["data"]) == {"reason": "server_shutdown"}
     with GunicornServer("--bind", f"127.0.0.1:{port}", env=env):
         assert [e["kind"] for e in browser.wait("version", 2)].count("open") == 2
 
 
-def test_a_reload_is_survived(browser: Browser) -> None:
-    """SIGHUP ends the stream with the farewell; the page comes back to the next worker."""
+def test_a_reload_is_survived(browser: ChromiumPage) -> None:
+    """A page reconnects to the new worker after SIGHUP."""
     with GunicornServer(env={"CORS_ORIGINS": browser.origin}) as server:
         browser.open_stream(f"{server.url}/api/sse/stream?request_id=browser")
         browser.wait("version")
@@ -128,10 +118,10 @@ def test_a_reload_is_survived(browser: Browser) -> None:
         assert kinds == ["open", "version", "server_restart", "error", "open", "version"]
 
 
-def test_a_slow_end_is_survived(browser: Browser) -> None:
-    """Another client holds up the end for seconds: who comes back meanwhile is not lost.
+def test_a_slow_end_is_survived(browser: ChromiumPage) -> None:
+    """A page that reconnects while the old worker still ends gets a stream.
 
-    A 503 would end the page's EventSource for good.
+    Another client delays the end for seconds. A 503 would end the EventSource of the page for good.
     """
     env = {"CORS_ORIGINS": browser.origin, "FLASK_ENV": "testing"}
     with GunicornServer(env=env) as server:
@@ -149,8 +139,8 @@ def test_a_slow_end_is_survived(browser: Browser) -> None:
         stalled.close()
 
 
-def test_other_origins_read_nothing(browser: Browser) -> None:
-    """Without CORS_ORIGINS a page of another origin gets no stream."""
+def test_other_origins_read_nothing(browser: ChromiumPage) -> None:
+    """Without CORS_ORIGINS, a page of another origin gets no stream."""
     with GunicornServer() as server:
         browser.open_stream(f"{server.url}/api/sse/stream?request_id=foreign")
         assert {entry["kind"] for entry in browser.wait("error")} == {"error"}
@@ -159,26 +149,26 @@ def test_other_origins_read_nothing(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_other_origins_change_nothing(browser: Browser, host: str) -> None:
-    """A page of another port or another name starts no task and stops none."""
+def test_other_origins_change_nothing(browser: ChromiumPage, host: str) -> None:
+    """A page of another port or name can neither start nor cancel a task."""
     task = {"task_type": "demo_task", "params": {"steps": 600, "delay": 1}}
     with GunicornServer() as server:
         running = start_task(server, "demo_task", steps=600, delay=1)
         api = f"http://{host}:{server.port}/api/tasks"
         assert browser.post(api, task) is None
-        assert browser.post(api, task, "no-cors") == 0  # sent, and the answer is hidden
+        assert browser.post(api, task, "no-cors") == 0  # sent, but the response is hidden
         assert browser.post(f"{api}/{running}/cancel", mode="no-cors") == 0
         tasks = json.loads(request(server.port, "GET", "/api/tasks").body)["tasks"]
-        assert [(each["task_id"], each["status"]) for each in tasks] == [(running, "running")]
+        assert [(task["task_id"], task["status"]) for task in tasks] == [(running, "running")]
         assert metric(server, 'requests_refused_total{reason="cross_site"}') == 2
         cancel = f"/api/tasks/{running}/cancel"
         assert request(server.port, "POST", cancel).status == 200
 
 
-def test_a_page_behind_a_development_proxy(browser: Browser) -> None:
-    """The proxy sends another Host; the browser says that the request is the page's own."""
+def test_a_page_behind_a_development_proxy(browser: ChromiumPage) -> None:
+    """A page behind a development proxy works, although the proxy sends another Host."""
     with GunicornServer() as server:
-        browser.pass_api_on(server.port)
+        browser.forward_api(server.port)
         browser.open_stream(f"{browser.origin}/api/sse/stream?request_id=proxied")
         browser.wait("version")
         task = {"task_type": "demo_task", "params": {"steps": 1, "delay": 0}}
@@ -187,8 +177,8 @@ def test_a_page_behind_a_development_proxy(browser: Browser) -> None:
         assert metric(server, 'requests_refused_total{reason="cross_site"}') == 0
 
 
-def test_cookies_of_a_listed_origin(browser: Browser) -> None:
-    """A listed origin opens its stream with cookies, or with fetch and headers of its own."""
+def test_cookies_of_a_listed_origin(browser: ChromiumPage) -> None:
+    """A page of a listed origin opens streams with cookies, or with fetch and its own headers."""
     env = {
         "CORS_ORIGINS": browser.origin,
         "SSE_AUTHORIZE": "tests.browser.cookie_pass:authorize",

@@ -1,1 +1,1 @@
-"""Checks of what docs/ says."""
+"""Checks of the pages in docs/."""

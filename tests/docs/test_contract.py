@@ -1,4 +1,4 @@
-"""docs/contract.md and the README name the divergences and scenarios that the kit has."""
+"""docs/contract.md and the README have the divergences and scenarios of the contract kit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _README = (_ROOT / "README.md").read_text("utf-8")
 
 
 def _counts(dialect: str) -> Counter[int]:
-    """How many scenarios the shim shows with each divergence; 0 stands for none."""
+    """Return the number of scenarios for each divergence of the shim; 0 means no divergence."""
     counts: Counter[int] = Counter()
     for name, recorded in load(BUILT_IN[dialect]).entries.items():
         ours = divergences.expectation(name, dialect, recorded)
@@ -28,7 +28,7 @@ def _counts(dialect: str) -> Counter[int]:
 
 
 def _summary(dialect: str) -> str:
-    """The last line of a report without its seconds."""
+    """Return the last line of a report, without the seconds."""
     counts = _counts(dialect)
     numbers = ", ".join(map(str, sorted(counts.keys() - {0})))
     diverging = counts.total() - counts[0]
@@ -39,18 +39,18 @@ def _summary(dialect: str) -> str:
 
 
 def test_the_page_lists_every_divergence_in_order() -> None:
-    """Each number of the kit is a paragraph, and no paragraph is left over."""
+    """The page has a numbered paragraph for each divergence, and no others."""
     listed = re.findall(r"^([0-9]+)\. \*\*", _PAGE, re.MULTILINE)
     assert [int(number) for number in listed] == list(divergences.DIVERGENCES)
 
 
 def test_the_divergences_are_numbered_without_a_gap() -> None:
-    """A reader looks for none that is not there."""
+    """The numbers of the divergences have no gap."""
     assert list(divergences.DIVERGENCES) == list(range(1, len(divergences.DIVERGENCES) + 1))
 
 
 def test_the_report_on_the_page_is_what_the_kit_would_print() -> None:
-    """Each divergence with its title and its count, and the summary below."""
+    """The report on the page has the title and the count of each divergence, and the summary."""
     counts = _counts("envelope")
     lines = [
         f"  {number}. {divergences.DIVERGENCES[number].title}: {counts[number]} of the scenarios"
@@ -61,5 +61,5 @@ def test_the_report_on_the_page_is_what_the_kit_would_print() -> None:
 
 @pytest.mark.parametrize("dialect", ["named", "envelope"])
 def test_the_readme_has_the_last_line_of_a_report(dialect: str) -> None:
-    """With the counts of the scenarios that there are."""
+    """The README has the last line of a report with the current counts."""
     assert _summary(dialect) in _README

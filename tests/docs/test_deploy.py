@@ -1,4 +1,4 @@
-"""docs/deploy.md: its unit files are ones that systemd takes, its image has safe settings."""
+"""docs/deploy.md: its unit files are valid, and its image has safe settings."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from app.commands.healthcheck import healthcheck_command
 from app.config import load_settings
 from app.config.combinations import safety_hints
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 from tests.support.timing import TIME_LIMIT
 
 
 @pytest.mark.needs("systemd-analyze")
 def test_unit_files(tmp_path: Path) -> None:
-    """As systemd-analyze sees it; the binary stands at another place here."""
+    """systemd-analyze accepts the unit files, with another path of the binary."""
     text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     found = re.findall(r"system/(sse-monolith\.\w+)`.*?```ini\n(.*?)```", text, re.DOTALL)
     assert [name for name, _ in found] == ["sse-monolith.socket", "sse-monolith.service"]
@@ -35,7 +35,7 @@ def test_unit_files(tmp_path: Path) -> None:
 
 
 def test_the_image_is_safe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With a secret the image starts as it is, and there is nothing to hint at."""
+    """With a secret, the settings of the image are valid and cause no safety hints."""
     text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     (line,) = re.findall(r"^ENV (.*)$", text, re.M)
     monkeypatch.chdir(tmp_path)
@@ -52,7 +52,7 @@ def test_the_image_is_safe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 def test_the_gateway_in_a_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The image's health check asks the gateway where the recipe starts it."""
+    """The health check of the image uses the port where the recipe starts the gateway."""
     text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     (line,) = re.findall(r"^ENV (.*)$", text, re.M)
     (recipe,) = re.findall(r"docker run ([^`]*) sse-monolith gateway\n", text)
@@ -60,7 +60,9 @@ def test_the_gateway_in_a_container(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     for pair in [*line.split(), *re.findall(r"-e (\w+=\S+)", recipe)]:
         name, _, value = pair.partition("=")
         monkeypatch.setenv(name, value)
-    asked: list[str] = []
-    monkeypatch.setattr("app.commands.healthcheck.problem", lambda url, *_, **__: asked.append(url))
+    checked: list[str] = []
+    monkeypatch.setattr(
+        "app.commands.healthcheck.problem", lambda url, *_, **__: checked.append(url)
+    )
     ran = CliRunner().invoke(healthcheck_command, [])
-    assert (ran.exit_code, asked) == (0, [f"http://127.0.0.1:{os.environ['PORT']}/healthz"])
+    assert (ran.exit_code, checked) == (0, [f"http://127.0.0.1:{os.environ['PORT']}/healthz"])

@@ -1,4 +1,4 @@
-"""The examples of docs/frontend.md: the JSON is what the backend sends, the JavaScript works."""
+"""docs/frontend.md: its JSON is the JSON of the backend, and its JavaScript works."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from app.schemas.task_schema import TaskEvent, TaskEventType
 from app.watch.event_lines import Message
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 from tests.support.timing import TIME_LIMIT
 
 TEXT = (ROOT / "docs" / "frontend.md").read_text(encoding="utf-8")
@@ -23,7 +23,7 @@ SCRIPTS: dict[str, str] = dict(re.findall(r"^```js\n// (\S+)\n(.*?)^```$", TEXT,
 
 
 def test_task_events() -> None:
-    """There is an example of each kind of task event, as the backend would write it."""
+    """The page has an example of each type of task event, as the backend writes it."""
     events = [document for document in DOCUMENTS if "event_type" in document]
     for event in events:
         parsed = TaskEvent.model_validate(event)
@@ -34,7 +34,7 @@ def test_task_events() -> None:
 
 
 def test_other_events() -> None:
-    """All other examples are of the two other events."""
+    """All other examples belong to the two other events."""
     others = [document for document in DOCUMENTS if "event_type" not in document]
     assert [sorted(document) for document in others] == [
         ["version"],
@@ -45,7 +45,7 @@ def test_other_events() -> None:
 
 
 def test_links() -> None:
-    """Each entry of the table of contents leads to a heading, and each heading has one."""
+    """The table of contents has an entry for each heading, and no others."""
     headings = [
         re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
         for heading in re.findall(r"^## (.*)$", TEXT, re.M)
@@ -54,13 +54,13 @@ def test_links() -> None:
 
 
 def test_every_script_has_a_name() -> None:
-    """No JavaScript escapes the check below."""
+    """Every JavaScript example has a name, so that it is checked."""
     assert len(re.findall(r"^```(js|javascript)\b", TEXT, re.M)) == len(SCRIPTS)
 
 
 @pytest.mark.needs("node")
 def test_scripts_work(tmp_path: Path) -> None:
-    """The examples do in a browser made of fakes what the text says."""
+    """The JavaScript examples work in a simulated browser as the text describes."""
     (tmp_path / "package.json").write_text('{"type": "module"}')
     for name, script in SCRIPTS.items():
         (tmp_path / name).write_text(script, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""docs/migrating.md: what it names exists, and what it says of answers is so."""
+"""docs/migrating.md: its calls, fields, methods and errors exist."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from app.tasks.base import BaseTask, TaskProgressHandle
 from app.tasks.service import TaskService
 from tests.app.api.conftest import MakeApp, make_app
 from tests.app.tasks.task_support import Call, Done, RecordedTasks
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 
 __all__ = ["make_app"]
 
@@ -46,7 +46,7 @@ def section(name: str) -> str:
 
 
 def test_every_call_exists(make_app: MakeApp) -> None:
-    """A method and a path in the text is a route of the application."""
+    """Every method and path in the text is a route of the application."""
     rules = {
         (method, re.sub("<[^>]*>", "<id>", rule.rule))
         for rule in make_app(flask_env="testing").url_map.iter_rules()
@@ -76,7 +76,7 @@ def test_every_call_exists(make_app: MakeApp) -> None:
     ],
 )
 def test_fields_are_named(call: str, names: type) -> None:
-    """The row of a call names every field of what it takes and answers."""
+    """The row of a call has every field of its request and its response."""
     (row,) = re.findall(rf"^\| `{re.escape(call)}`.*$", TEXT, re.M)
     missing = {
         name
@@ -87,15 +87,15 @@ def test_fields_are_named(call: str, names: type) -> None:
 
 
 def test_methods_and_functions_exist() -> None:
-    """Each name before a parenthesis in the table of code is a method."""
+    """Every name before a parenthesis in the table of code is a method or a function."""
     named = set(re.findall(r"`(?:\w+\.)?([a-z_]+)\(", section("Backend code")))
-    known = {name for kind in CLASSES for name in dir(kind)} | {"create_app"}
+    existing = {name for kind in CLASSES for name in dir(kind)} | {"create_app"}
     assert len(named) > 12
-    assert named <= known
+    assert named <= existing
 
 
 def test_errors_have_the_status_that_is_named() -> None:
-    """Each is a class of the backend's errors."""
+    """Every error in the text is an error class of the backend with that status."""
     named = re.findall(r"`(\w+)` (\d{3})", section("Why errors are raised"))
     assert len(named) == 5
     for name, status in named:
@@ -105,7 +105,7 @@ def test_errors_have_the_status_that_is_named() -> None:
 
 
 def test_python_names_can_be_imported() -> None:
-    """A dotted name is a module, or something in one."""
+    """Every dotted name in the text can be imported."""
     for module, name in re.findall(r"`(app(?:\.[a-z_]+)+)\.([A-Z]\w+)`", TEXT):
         assert hasattr(importlib.import_module(module), name)
     for module in re.findall(r"`(app(?:\.[a-z_]+)+)`", TEXT):
@@ -113,7 +113,7 @@ def test_python_names_can_be_imported() -> None:
 
 
 def test_the_example_of_a_bool() -> None:
-    """It says whether there was something to cancel."""
+    """The example returns True only if there was a task to cancel."""
     (source,) = re.findall(r"```python\n(.*?)```", TEXT, re.S)
     names: dict[str, object] = {}
     exec(source, names)
@@ -129,7 +129,7 @@ def test_the_example_of_a_bool() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    """Files exist, headings of this page exist, and each heading has its entry."""
+    """Links lead to files and headings that exist, and each heading has an entry."""
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", TEXT):
         assert (ROOT / "docs" / target).exists()
     headings = {

@@ -1,4 +1,4 @@
-"""docs/operations.md and docs/alerts.yml: what they name exists, what they show works."""
+"""docs/operations.md and docs/alerts.yml: their metrics, settings and examples are right."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from app.config import Settings
 from app.services.metrics_service import MetricsService
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.streams.stats import GatewayStats
-from tests.live.actions import connect, start_task, task_story
-from tests.support.server import ROOT, GunicornServer
-from tests.support.stream import StreamRefused, open_stream
+from tests.support.backend_client import connect, start_task, task_story
+from tests.support.http.stream import StreamRefused, open_stream
+from tests.support.processes.server import ROOT, GunicornServer
 
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 RULES: list[dict[str, Any]] = [
@@ -29,12 +29,12 @@ RULES: list[dict[str, Any]] = [
 
 
 def section(name: str) -> str:
-    """The text below a heading."""
+    """Return the text below a heading."""
     return TEXT.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
 
 
 def exposed() -> tuple[set[str], set[str]]:
-    """The metrics that ``/metrics`` has, and the names of their samples."""
+    """Return the names of all metrics, and the names of their samples."""
     service = MetricsService()
     service.watch_gateway(GatewayStats)
     service.watch_refusals(lambda: RefusalCounts().by_reason)
@@ -49,14 +49,14 @@ def exposed() -> tuple[set[str], set[str]]:
 
 
 def test_every_metric_is_explained_and_no_other() -> None:
-    """The table has a row for each metric, and each says what to do."""
+    """The table has a row for each metric, with its meaning and an action."""
     rows = re.findall(r"^\| `([a-z_]+)` \| (.+) \| (.+) \|$", section("Metrics"), re.M)
     assert sorted(name for name, _, _ in rows) == sorted(exposed()[0])
     assert all(meaning and action for _, meaning, action in rows)
 
 
 def test_every_limit_and_every_reason_has_a_row() -> None:
-    """Each setting that bounds something is in the table, and each reason of the metric."""
+    """The table has each setting that is a limit, and each reason of the metric."""
     rows = re.findall(r"^\| (.+) \| (.+) \| (.+) \| (.+) \| (.+) \|$", section("Limits"), re.M)
     settings = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row[1])}
     reasons = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row[4])}
@@ -68,7 +68,7 @@ def test_every_limit_and_every_reason_has_a_row() -> None:
 
 
 def test_alerts_are_about_metrics_that_exist() -> None:
-    """Every name in an expression is a sample, a label or a function of Prometheus."""
+    """Every name in an expression is a sample, a label, or a function of Prometheus."""
     samples = exposed()[1] | {"up"}
     known = {"rate", "sum", "by", "and", "offset", "histogram_quantile"}
     labels = {"status", "instance", "task_type", "job"}
@@ -80,7 +80,7 @@ def test_alerts_are_about_metrics_that_exist() -> None:
 
 
 def test_alerts_are_whole() -> None:
-    """Each has a name of its own, a severity, and a sentence that says what to do."""
+    """Each alert has its own name, a severity, and a sentence with an action."""
     assert len({rule["alert"] for rule in RULES}) == len(RULES) == 12
     for rule in RULES:
         assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}
@@ -90,7 +90,7 @@ def test_alerts_are_whole() -> None:
 
 
 def test_log_messages_exist() -> None:
-    """Every message that the page tells to look for is in the source."""
+    """Every log message on the page is in the source code."""
     source = "".join(
         path.read_text(encoding="utf-8")
         for package in ("app", "gateway_shim")
@@ -102,7 +102,7 @@ def test_log_messages_exist() -> None:
 
 
 def test_links() -> None:
-    """Each entry of the table of contents leads to a heading, and each heading has one."""
+    """The table of contents has an entry for each heading, and no others."""
     headings = [
         re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
         for heading in re.findall(r"^## (.*)$", TEXT, re.M)
@@ -111,7 +111,7 @@ def test_links() -> None:
 
 
 def test_settings_exist() -> None:
-    """Every setting that the page names is one."""
+    """Every setting on the page exists."""
     from app.config import Settings
     from gateway_shim.http_client.certificates import VARIABLES
 
@@ -130,13 +130,13 @@ def test_settings_exist() -> None:
 
 @pytest.mark.needs("systemd-analyze")
 def test_systemd_units_are_valid(tmp_path: Path) -> None:
-    """systemd finds nothing to complain about in the units."""
+    """systemd-analyze accepts the units on the page."""
     units = re.findall(
         r"^```ini\n# /etc/systemd/system/([\w.-]+).*?\n(.*?)^```$", TEXT, re.M | re.S
     )
     assert [name for name, _ in units] == ["sse-monolith.service", "sse-monolith.socket"]
     for name, text in units:
-        # The command is not where the page puts it, and the user does not exist here.
+        # The command has another path on this machine, and the user does not exist.
         text = re.sub(r"ExecStart=\S+", "ExecStart=/bin/true", text)
         (tmp_path / name).write_text(text)
     run = subprocess.run(
@@ -150,7 +150,7 @@ def test_systemd_units_are_valid(tmp_path: Path) -> None:
 
 
 def test_the_authorisation_example(tmp_path: Path) -> None:
-    """Only the owner of a request id gets its stream; a thief does not throw the owner out."""
+    """With the example, only the owner of a request id can open or replace its stream."""
     (module,) = re.findall(r"^```python\n# stream_pass.py\n(.*?)^```$", TEXT, re.M | re.S)
     (tmp_path / "stream_pass.py").write_text(module)
     env = {

@@ -1,1 +1,1 @@
-"""What production does to a server: kills, deploys, dead networks, hostile clients."""
+"""Tests of faults: crashes, deployments, hostile clients, floods, and failing dependencies."""

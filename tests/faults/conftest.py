@@ -1,4 +1,4 @@
-"""The table of faults: each test says what was sent and what arrived."""
+"""The tables of faults and of attacks, to which each test adds a row."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.canary import IDLE_FLOOR, Canary
+from tests.faults.canary.canary import IDLE_FLOOR, Canary
 
 Tally = Callable[[str, int, int, str], None]
-"""Takes a fault, the deliveries that were due, those that arrived, and what was lost."""
+"""A function that takes a fault, the number of deliveries that were due, the number that arrived,
+and a text that describes the loss."""
 
 AttackTally = Callable[[str, float, float, int, int], None]
-"""Takes an attack, the canary's 99th percentile without and under it, seconds, and the resident
-memory before and after it, bytes."""
+"""A function that takes an attack, the canary's 99th percentile without and with it (seconds), and
+the resident memory before and after it (bytes)."""
 
 _rows: list[str] = []
 _attacks: list[str] = []
@@ -24,7 +25,7 @@ _attacks: list[str] = []
 
 @pytest.fixture(scope="session", autouse=True)
 def _table() -> Iterator[None]:
-    """With FAULT_TABLE=path: write the rows of docs/operations.md's two tables there."""
+    """Write the rows of docs/operations.md's two tables to the file FAULT_TABLE, if it is set."""
     yield
     path = os.environ.get("FAULT_TABLE")
     if path:
@@ -34,7 +35,7 @@ def _table() -> Iterator[None]:
 
 @pytest.fixture
 def tally() -> Tally:
-    """Takes a row of the table."""
+    """Return a function that adds a row to the table of faults."""
 
     def add(fault: str, due: int, arrived: int, lost: str) -> None:
         _rows.append(f"| {fault} | {due:,} | {arrived:,} | {lost} |\n")
@@ -44,7 +45,7 @@ def tally() -> Tally:
 
 @pytest.fixture
 def attack_tally() -> AttackTally:
-    """Takes a row of the table of attacks."""
+    """Return a function that adds a row to the table of attacks."""
 
     def add(attack: str, idle: float, attacked: float, before: int, after: int) -> None:
         name = attack.replace("_", " ")
@@ -59,6 +60,6 @@ def attack_tally() -> AttackTally:
 
 @pytest.fixture
 def canary() -> Iterator[Callable[[int], Canary]]:
-    """Start a canary beside the server on a port; it is stopped after the test."""
+    """Return a function that starts a canary for a port. The canary is stopped after the test."""
     with ExitStack() as stack:
         yield lambda port: stack.enter_context(Canary(port))

@@ -1,4 +1,4 @@
-"""What every hostile client must leave as it was: a stream beside it, memory, descriptors."""
+"""The checks that a fault has no effect on other streams, on memory and on descriptors."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from app.bench.measured.process_figures import resident_bytes
-from tests.faults.processes import descriptors
-from tests.live.actions import connect, start_task, task_story
-from tests.support.server import Server
-from tests.support.stream import Stream
+from tests.support.backend_client import connect, start_task, task_story
+from tests.support.http.stream import Stream
+from tests.support.processes.process_table import descriptors
+from tests.support.processes.server import Server
 from tests.support.timing import wait_until
 
 __all__ = ["MEGABYTE", "assert_whole", "undisturbed"]
@@ -19,7 +19,7 @@ MEGABYTE = 1024 * 1024
 
 
 def assert_whole(story: list[dict[str, Any]], steps: int) -> None:
-    """The events of a demo task are all there, once each and in order."""
+    """Check that the events of a demo task are complete, in order and without duplicates."""
     assert [event["data"].get("text") for event in story[1:-1]] == [
         f"Step {step} of {steps}" for step in range(1, steps + 1)
     ]
@@ -30,16 +30,18 @@ def assert_whole(story: list[dict[str, Any]], steps: int) -> None:
 def undisturbed(
     server: Server, *, steps: int = 100, seconds: float = 1.0, megabytes: int = 24
 ) -> Iterator[Stream]:
-    """Run a task while something happens; afterwards nobody may have noticed.
+    """Run a task during the block, and check afterwards that the block has disturbed nothing.
+
+    Another stream must get every event of the task, and descriptors and memory must not grow.
 
     Args:
         server: the backend.
-        steps: of the task; a stream must get an event for each.
-        seconds: how long the task takes at least.
-        megabytes: how much memory may have become resident for it.
+        steps: the number of steps of the task.
+        seconds: the least duration of the task, in seconds.
+        megabytes: the growth of the resident memory that is allowed, in megabytes.
 
     Yields:
-        The stream that looks on.
+        The other stream.
     """
     pid = server.worker_pid()
     with connect(server) as stream:

@@ -22,7 +22,7 @@ from gateway_shim.streams.stats import GatewayStats
 from tests.gateway_shim.fakes import FakeBackend
 from tests.gateway_shim.hub_errors import HubErrors, soon
 from tests.gateway_shim.sockets import SocketClient
-from tests.support.stream import Stream
+from tests.support.http.stream import Stream
 from tests.support.timing import TIME_LIMIT
 
 __all__ = ["BIG", "RunningGateway", "Visit", "warnings_of"]

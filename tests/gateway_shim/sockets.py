@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 
-from tests.support.http import Connection
+from tests.support.http.client import Connection
 
 __all__ = ["SocketClient", "fill", "tcp_pair"]
 

@@ -1,1 +1,1 @@
-"""The backend with each kind of gateway: the same tests over all of them."""
+"""Tests of the backend with each kind of gateway."""

@@ -1,4 +1,4 @@
-"""Each test of this folder that takes ``installation`` runs once with every kind of gateway."""
+"""The fixture ``installation``, which runs a test once with each kind of gateway."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Start = Callable[[], contextlib.AbstractContextManager[Installation]]
 
 
 def kinds(config: pytest.Config) -> dict[str, Start]:
-    """Every kind of installation, by the name that test reports show."""
+    """Return all kinds of installations, by their name in test reports."""
     named, envelope = Dialect.NAMED, Dialect.ENVELOPE
-    known: dict[str, Start] = {
+    found: dict[str, Start] = {
         "in-process": lambda: in_process(named),
         "in-process, envelope": lambda: in_process(envelope),
         "shim over HTTP": lambda: over_http(SHIM, named),
@@ -26,20 +26,20 @@ def kinds(config: pytest.Config) -> dict[str, Start]:
     }
     command = config.getoption("--gateway-command")
     if command:
-        said = config.getoption("--gateway-dialect")
-        dialect = None if said == "auto" else Dialect(said)
-        known["gateway command"] = lambda: over_http(command, dialect)
-    return known
+        option = config.getoption("--gateway-dialect")
+        dialect = None if option == "auto" else Dialect(option)
+        found["gateway command"] = lambda: over_http(command, dialect)
+    return found
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes ``installation`` with every kind of it."""
+    """Run a test that uses ``installation`` once with each kind."""
     if "installation" in metafunc.fixturenames:
         metafunc.parametrize("installation", kinds(metafunc.config), indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
 def installation(request: pytest.FixtureRequest) -> Iterator[Installation]:
-    """A backend and its gateway; a module's tests share it."""
+    """Start a backend and its gateway, which the tests of a module share."""
     with kinds(request.config)[request.param]() as running:
         yield running

@@ -1,4 +1,4 @@
-"""The backend is started anew behind a gateway that stays: every stream gets events again."""
+"""The backend is restarted behind a running gateway, and every stream gets events again."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import pytest
 from gateway_shim.protocol.event_stream import Dialect
 from gateway_shim.streams.callbacks.backend_starts import ASK_SECONDS, SILENCE_SECONDS
 from tests.integration.installation import SHIM, Installation, over_http
-from tests.integration.test_gateway_failures import kill
-from tests.support.http_message import Ended
-from tests.support.server import GunicornServer
+from tests.support.http.message import Ended
+from tests.support.processes.server import GunicornServer
 from tests.support.timing import TIME_LIMIT
 
 LIMIT = TIME_LIMIT + SILENCE_SECONDS + 2 * ASK_SECONDS
@@ -22,25 +21,25 @@ LIMIT = TIME_LIMIT + SILENCE_SECONDS + 2 * ASK_SECONDS
 
 @pytest.fixture
 def behind() -> Iterator[Installation]:
-    """The backend, and this package's gateway on a port."""
+    """Start the backend and this package's gateway."""
     with over_http(SHIM, Dialect.NAMED) as running:
         yield running
 
 
 @contextlib.contextmanager
-def started_anew(old: Installation) -> Iterator[Installation]:
-    """The backend again, where it was, behind the same gateway."""
+def restarted_backend(old: Installation) -> Iterator[Installation]:
+    """Start the backend again on the same port, behind the same gateway."""
     env = {name: old.backend.env[name] for name in ("FLASK_ENV", "SSE_CALLBACK_SECRET")}
     env["SSE_GATEWAY_URL"] = old.gateway.url
     with GunicornServer("--bind", f"127.0.0.1:{old.backend.port}", env=env) as backend:
         yield Installation(backend, old.gateway, old.dialect)
 
 
-@pytest.mark.parametrize("how", ["crash", "crash, nobody comes", "restart"])
-def test_streams_come_back_to_the_next_backend(behind: Installation, how: str) -> None:
-    """The streams that the next backend knows nothing of end, cleanly.
+@pytest.mark.parametrize("end", ["crash", "crash, no connect", "restart"])
+def test_streams_come_back_to_the_next_backend(behind: Installation, end: str) -> None:
+    """Streams that the new backend does not know end cleanly, and browsers reconnect.
 
-    One browser that connects is enough for that, and even none: a gateway asks by itself.
+    The gateway notices the new backend at the next connect, or by its own requests.
     """
     names = [str(uuid.uuid4()) for _ in range(5)]
     with contextlib.ExitStack() as stack:
@@ -48,20 +47,20 @@ def test_streams_come_back_to_the_next_backend(behind: Installation, how: str) -
         for browser in browsers:
             browser.wait_for("version")
         behind.wait_for_active(5)
-        if how == "restart":
+        if end == "restart":
             assert behind.backend.terminate() == 0
         else:
-            kill(behind.backend)
-        again = stack.enter_context(started_anew(behind))
-        if how == "crash":
+            behind.backend.kill()
+        again = stack.enter_context(restarted_backend(behind))
+        if end == "crash":
             stack.enter_context(again.connect()).wait_for("version")
         for browser in browsers:
             assert browser.stream.wait_for_end(limit=LIMIT) is Ended.CLEAN
             ends = [message.name for message in browser.messages][1:]
-            assert ends == (["server_restart"] if how == "restart" else [])
+            assert ends == (["server_restart"] if end == "restart" else [])
             assert browser.stream.retry is None
         back = [stack.enter_context(again.connect(name)) for name in names]
-        again.wait_for_active(6 if how == "crash" else 5)
+        again.wait_for_active(6 if end == "crash" else 5)
         task_id = again.start_task("demo_task", steps=2, delay=0)
         for browser in back:
             assert len(browser.task_story(task_id)) == 4
@@ -69,7 +68,7 @@ def test_streams_come_back_to_the_next_backend(behind: Installation, how: str) -
 
 
 def test_a_reload_loses_nothing(behind: Installation) -> None:
-    """The earlier worker's task goes on while the next one answers: its streams get all of it."""
+    """After a reload, the streams of the old worker get every event of its task."""
     with contextlib.ExitStack() as stack:
         browsers = [stack.enter_context(behind.connect()) for _ in range(3)]
         for browser in browsers:
@@ -79,7 +78,7 @@ def test_a_reload_loses_nothing(behind: Installation) -> None:
         browsers[0].wait_for("task_event")
         behind.backend.send_signal(signal.SIGHUP)
         behind.backend.wait_for_log("shutdown begins")
-        # The earlier worker has closed the connection that the gateway kept: the next one answers.
+        # The old worker has closed the connection of the gateway, so the new worker answers.
         newcomer = stack.enter_context(behind.connect())
         newcomer.wait_for("version")
         for browser in browsers:

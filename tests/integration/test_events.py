@@ -1,4 +1,4 @@
-"""What browsers get to see, whichever gateway they are connected to."""
+"""The events that browsers get, with each kind of gateway."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import gevent
 import pytest
 
 from gateway_shim.protocol.event_stream import Dialect
-from tests.integration.browser import Browser
+from tests.integration.browser_stream import BrowserStream
 from tests.integration.installation import Installation
-from tests.live.actions import metric
-from tests.support.http import request
-from tests.support.http_message import Ended
-from tests.support.stream import StreamRefused
+from tests.support.backend_client import metric
+from tests.support.http.client import request
+from tests.support.http.message import Ended
+from tests.support.http.stream import StreamRefused
 from tests.support.timing import wait_until
 
 
 @pytest.fixture(autouse=True)
-def _nobody_is_left(installation: Installation) -> None:
-    """The streams of the test before have been noticed to be gone."""
+def _no_stream_is_left(installation: Installation) -> None:
+    """Wait until the backend has noticed the end of the last test's streams."""
     installation.wait_for_active(0)
 
 
 def kinds_of(story: list[dict[str, Any]]) -> list[str]:
-    """The types of a task's events."""
+    """Return the types of a task's events."""
     return [event["event_type"] for event in story]
 
 
@@ -41,13 +41,13 @@ def test_version_on_connect(installation: Installation) -> None:
 
 
 def test_pending_version(installation: Installation) -> None:
-    """Broadcast at once; afterwards whoever connects with that request id gets it every time."""
+    """A queued version is broadcast, and sent again to each new stream with its request id."""
     version = {"version": "9.9.9", "changelog": 'é\n\u2028\t"quoted" <b> 🎈'}
     request_id = str(uuid.uuid4())
     with installation.connect() as other:
         other.wait_for("version")
-        said = installation.announce(request_id, **version)
-        assert said == {"request_id": request_id, "delivered": False, "status": "queued"}
+        expected = installation.announce(request_id, **version)
+        assert expected == {"request_id": request_id, "delivered": False, "status": "queued"}
         assert other.wait_for("version") == version
     for _ in range(2):
         with installation.connect(request_id) as browser:
@@ -57,12 +57,12 @@ def test_pending_version(installation: Installation) -> None:
 
 
 def test_the_last_pending_version_wins(installation: Installation) -> None:
-    """A stream that is open has seen both; one that comes later gets the last."""
+    """An open stream gets both versions, and a later stream gets only the last one."""
     request_id = str(uuid.uuid4())
     with installation.connect(request_id) as browser:
         browser.wait_for("version")
-        said = installation.announce(request_id, "1")
-        assert said == {"request_id": request_id, "delivered": True, "status": "delivered"}
+        expected = installation.announce(request_id, "1")
+        assert expected == {"request_id": request_id, "delivered": True, "status": "delivered"}
         installation.announce(request_id, "2", changelog="new")
         assert [browser.wait_for("version") for _ in range(2)] == [
             {"version": "1"},
@@ -76,33 +76,33 @@ def test_the_last_pending_version_wins(installation: Installation) -> None:
 
 
 def test_a_task_event_for_one_stream(installation: Installation) -> None:
-    """The testing API sends it to that stream and to no other; without a stream it says so."""
+    """The testing API sends a task event to one stream, and reports a missing stream."""
     with installation.connect() as browser, installation.connect() as other:
-        for each in (browser, other):
-            each.wait_for("version")
+        for stream in (browser, other):
+            stream.wait_for("version")
         event = {"task_id": "t1", "event_type": "progress_update"}
         body = {"request_id": browser.request_id, **event, "data": {"text": "é", "value": 0.5}}
-        answer = installation.ask_testing("sse/task-event", body)
-        said = {"request_id": browser.request_id, **event, "delivered": True}
-        assert (answer.status, answer.json()) == (200, said)
+        answer = installation.post_to_testing_api("sse/task-event", body)
+        expected = {"request_id": browser.request_id, **event, "delivered": True}
+        assert (answer.status, answer.json()) == (200, expected)
         seen = browser.wait_for("task_event")
         assert seen.pop("timestamp")
         assert seen == {**event, "data": body["data"]}
         installation.announce("nobody", "2")
         assert other.next().name == "version"
-    answer = installation.ask_testing("sse/task-event", {**body, "request_id": "nobody"})
+    answer = installation.post_to_testing_api("sse/task-event", {**body, "request_id": "nobody"})
     assert answer.status == 400
     assert "nobody" in answer.json()["error"]
 
 
 def test_ready(installation: Installation) -> None:
-    """The backend is ready once its gateway is, wherever that runs."""
+    """The backend is ready when its gateway is ready."""
     for path in ("/readyz", "/health/readyz"):
         assert request(installation.backend.port, "GET", path).status == 200
 
 
 def test_task_progress(installation: Installation) -> None:
-    """Every step, in order, once; the stream stays for the next task."""
+    """A stream gets every step of a task once and in order, and then the next task."""
     with installation.connect() as browser:
         browser.wait_for("version")
         story = browser.task_story(installation.start_task("demo_task", steps=10, delay=0.02))
@@ -119,7 +119,7 @@ def test_task_progress(installation: Installation) -> None:
 
 
 def test_a_task_that_fails(installation: Installation) -> None:
-    """One terminal event, with a reason and no traceback."""
+    """A failed task has one last event with a reason, without a traceback."""
     with installation.connect() as browser:
         browser.wait_for("version")
         story = browser.task_story(installation.start_task("failing_task"))
@@ -128,7 +128,7 @@ def test_a_task_that_fails(installation: Installation) -> None:
 
 
 def test_broadcast_to_many(installation: Installation) -> None:
-    """Forty streams see two tasks at once, all the same events in the same order."""
+    """Forty streams get the events of two tasks in the same order."""
     browsers = [installation.connect() for _ in range(40)]
     try:
         for browser in browsers:
@@ -152,7 +152,7 @@ def test_broadcast_to_many(installation: Installation) -> None:
 
 
 def test_replacement(installation: Installation) -> None:
-    """A second stream of a request id ends the first one cleanly and has all that follows."""
+    """A second stream with the same request id ends the first one and gets all further events."""
     request_id = str(uuid.uuid4())
     with installation.connect(request_id) as first:
         first.wait_for("version")
@@ -167,7 +167,7 @@ def test_replacement(installation: Installation) -> None:
 
 
 def test_stale_disconnect(installation: Installation) -> None:
-    """The end of a replaced stream, told after its successor's beginning, changes nothing."""
+    """The disconnect of a replaced stream does not affect the new stream."""
     request_id = str(uuid.uuid4())
     with installation.connect(request_id) as first:
         first.wait_for("version")
@@ -175,7 +175,7 @@ def test_stale_disconnect(installation: Installation) -> None:
             second.wait_for("version")
             first.stream.wait_for_end()
             first.stream.close()
-            # The gateway has told by now, or tells while these are under way.
+            # The gateway has reported the end by now, or reports it during these callbacks.
             for token in ("no-such-token", str(uuid.uuid4())):
                 answer = installation.callback("disconnect", token, request_id, reason="error")
                 assert (answer.status, answer.json()) == (200, {})
@@ -188,7 +188,7 @@ def test_stale_disconnect(installation: Installation) -> None:
 
 @pytest.mark.parametrize("leave", ["close", "reset"])
 def test_one_client_gone_in_the_middle(installation: Installation, leave: str) -> None:
-    """The others miss nothing of the task, and the one who left is forgotten."""
+    """A client that leaves in the middle of a task does not affect the others."""
     with (
         installation.connect() as one,
         installation.connect() as leaver,
@@ -207,7 +207,7 @@ def test_one_client_gone_in_the_middle(installation: Installation, leave: str) -
 
 
 def test_reconnect(installation: Installation) -> None:
-    """A browser that comes back with its request id starts with the version again."""
+    """A browser that reconnects gets the version first again."""
     request_id = str(uuid.uuid4())
     for _ in range(3):
         with installation.connect(request_id) as browser:
@@ -219,15 +219,15 @@ def test_reconnect(installation: Installation) -> None:
 
 
 def test_a_storm_of_reconnects(installation: Installation) -> None:
-    """Thirty browsers that reconnect all at once, some twice, end up with one stream each."""
+    """After thirty connects at once, each of twenty request ids has one stream."""
     ids = [str(uuid.uuid4()) for _ in range(20)]
     connecting = [gevent.spawn(installation.connect, name) for name in [*ids, *ids[:10]]]
     gevent.joinall(connecting, raise_error=True)
-    browsers: list[Browser] = [greenlet.value for greenlet in connecting]
+    browsers: list[BrowserStream] = [greenlet.value for greenlet in connecting]
     try:
         installation.wait_for_active(20)
         task_id = installation.start_task("demo_task", steps=1, delay=0)
-        # Of two streams of one request id one was replaced, and which one is chance.
+        # One of two streams with the same request id was replaced, at random.
         alive = 0
         for browser in browsers:
             wait_until(
@@ -248,7 +248,7 @@ def test_a_storm_of_reconnects(installation: Installation) -> None:
 
 
 def test_a_stream_that_the_gateway_does_not_know(installation: Installation) -> None:
-    """The first broadcast forgets it, and everybody else has the event."""
+    """A stream that the gateway does not know is dropped at the first broadcast."""
     with installation.connect() as browser:
         browser.wait_for("version")
         answer = installation.callback("connect", str(uuid.uuid4()), str(uuid.uuid4()))
@@ -259,7 +259,7 @@ def test_a_stream_that_the_gateway_does_not_know(installation: Installation) -> 
 
 
 def test_http_1_0(installation: Installation) -> None:
-    """An old client gets the same events, without chunks."""
+    """An HTTP/1.0 client gets the same events without chunks."""
     with installation.connect(version="1.0") as browser:
         assert browser.next().name == "version"
         assert browser.stream.head.get("Transfer-Encoding") is None
@@ -267,7 +267,7 @@ def test_http_1_0(installation: Installation) -> None:
 
 @pytest.mark.parametrize("request_id", ["", "a:b", "x" * 201])
 def test_a_bad_request_id(installation: Installation, request_id: str) -> None:
-    """No stream, or, in the envelope dialect, one that only says so and ends."""
+    """A bad request id is refused, in the envelope dialect with an event."""
     try:
         with installation.connect(request_id) as browser:
             assert browser.stream.wait_for_end() is Ended.CLEAN
@@ -284,8 +284,8 @@ def test_a_bad_request_id(installation: Installation, request_id: str) -> None:
     assert installation.active == 0
 
 
-def test_heartbeats_do_not_disturb(installation: Installation) -> None:
-    """Comments come in between; the events are the same."""
+def test_heartbeats_between_events(installation: Installation) -> None:
+    """Heartbeats do not change the events of a stream."""
     with installation.connect() as browser:
         browser.wait_for("version")
         browser.stream.wait_for_comments(1)
@@ -293,11 +293,11 @@ def test_heartbeats_do_not_disturb(installation: Installation) -> None:
         assert kinds_of(browser.task_story(task_id))[-1] == "task_completed"
 
 
-def test_the_books_balance(installation: Installation) -> None:
-    """After all of it nobody is connected, and no event has failed."""
+def test_nothing_has_failed(installation: Installation) -> None:
+    """After all tests of this module, no stream is open and no event has failed."""
     installation.wait_for_active(0)
     sent = "sse_gateway_events_sent_total"
     assert metric(installation.backend, f'{sent}{{service="task",status="success"}}') > 0
-    # The task that fails on purpose has its traceback in the log; nothing else has one.
+    # Only the task that fails on purpose has a traceback in the log.
     assert installation.backend.log.count("Traceback") <= 1
     assert installation.gateway.log.count("Traceback") <= 1

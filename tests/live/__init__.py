@@ -1,1 +1,1 @@
-"""Tests against a real gunicorn in a subprocess."""
+"""Tests of the backend under a real gunicorn in a child process."""

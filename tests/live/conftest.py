@@ -1,4 +1,4 @@
-"""A server shared by the live tests that do not stop it."""
+"""The server that live tests share if they do not stop it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.server import GunicornServer
+from tests.support.processes.server import GunicornServer
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[GunicornServer]:
-    """The monolith in testing mode, heartbeats every second; a module's tests share it."""
+    """Start a backend with heartbeats every second that the tests of a module share."""
     env = {"FLASK_ENV": "testing", "HEARTBEAT_INTERVAL_SECONDS": "1"}
     with GunicornServer(env=env) as running:
         yield running

@@ -1,1 +1,1 @@
-"""What live tests are made of: a raw HTTP client, an SSE parser, servers in subprocesses."""
+"""Helpers of the tests: HTTP clients, an SSE parser, and servers in child processes."""

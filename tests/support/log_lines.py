@@ -1,4 +1,4 @@
-"""Counts the lines of a server's log, those that its limit has left out included."""
+"""A count of log lines that includes the lines which the log limit has left out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["count_lines"]
 
 
 def count_lines(log: str, message: str) -> int:
-    """Count how often a line was written or left out, as far as the log says so yet."""
+    """Return the number of lines with this message that were written or reported as left out."""
     lines = [line for line in log.splitlines() if message in line]
     left_out = [re.search(r"left_out=(\d+)", line) for line in lines]
     reports = sum("log lines like this were left out" in line for line in lines)

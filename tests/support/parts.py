@@ -1,4 +1,4 @@
-"""The real parts that some tests need and a machine may lack, and how to install each."""
+"""The parts that some tests need and a machine may not have, and the commands that install them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 @dataclass(frozen=True)
 class Part:
-    """Something that tests with the marker ``needs`` cannot do without.
+    """A part of the machine that tests with the marker ``needs`` require.
 
     Args:
-        name: what it is, for people.
-        is_there: whether this machine has it.
-        install: the command that installs it.
+        name: the name of the part in messages.
+        is_there: returns True if this machine has the part.
+        install: the command that installs the part.
     """
 
     name: str
@@ -62,34 +62,40 @@ PARTS = {
         "apt-get install systemd",
     ),
 }
-"""By the name that the marker gives: ``@pytest.mark.needs("nginx")``."""
+"""All parts, by their names in the marker: ``@pytest.mark.needs("nginx")``."""
 
 
 def missing(names: Iterable[str]) -> str | None:
-    """What a test needs and this machine lacks, with the commands; None if nothing.
+    """Return the parts that this machine does not have, with the commands that install them.
+
+    Args:
+        names: the names of the parts.
+
+    Returns:
+        The missing parts as text; None if this machine has all of them.
 
     Raises:
-        KeyError: there is no part of that name.
+        KeyError: there is no part with this name.
     """
-    absent = [PARTS[name] for name in names if not PARTS[name].is_there()]
-    return "; ".join(f"{part.name} ({part.install})" for part in absent) or None
+    missing_parts = [PARTS[name] for name in names if not PARTS[name].is_there()]
+    return "; ".join(f"{part.name} ({part.install})" for part in missing_parts) or None
 
 
 def require(names: Iterable[str]) -> None:
-    """Skip the running test if this machine lacks what it needs; where CI is set, fail it."""
-    lacking = missing(names)
-    if lacking is None:
+    """Skip the current test if a part is missing on this machine. If CI is set, fail the test."""
+    missing_parts = missing(names)
+    if missing_parts is None:
         return
     if os.environ.get("CI"):
-        pytest.fail(f"CI must run this test; missing: {lacking}", pytrace=False)
-    pytest.skip(lacking)
+        pytest.fail(f"CI must run this test; missing: {missing_parts}", pytrace=False)
+    pytest.skip(missing_parts)
 
 
 def summary(reasons: Iterable[str]) -> list[str]:
-    """One line for each reason why tests were skipped, with how many of them.
+    """Return one line for each reason, with the number of tests that were skipped for it.
 
     Args:
-        reasons: one for each skipped test.
+        reasons: the reasons, one for each skipped test.
     """
     counted = sorted(Counter(reasons).items())
     return [f"{count} test{'s' * (count != 1)} skipped: {reason}" for reason, count in counted]

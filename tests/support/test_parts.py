@@ -1,4 +1,4 @@
-"""Parts that a machine may lack: what is said of them, and that CI insists on them."""
+"""Tests of the parts that a machine may not have."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 
 from tests.support import parts
 from tests.support.parts import Part
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 from tests.support.timing import TIME_LIMIT
+
+pytestmark = pytest.mark.slow
 
 TESTS = """
 import pytest
@@ -36,7 +38,7 @@ PARTS["here"] = Part("air", lambda: True, "breathe")
 
 
 def run_tests(folder: Path, ci: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the tests above."""
+    """Run the tests of ``TESTS`` in a process of their own."""
     (folder / "test_them.py").write_text(TESTS)
     (folder / "conftest.py").write_text(CONFTEST)
     command = [
@@ -58,7 +60,7 @@ def run_tests(folder: Path, ci: str, *options: str) -> subprocess.CompletedProce
 
 @pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["one process", "two workers"])
 def test_what_is_missing_is_skipped_and_summed_up(tmp_path: Path, options: list[str]) -> None:
-    """One line for each part at the end, with the command that installs it."""
+    """The last lines of the output have each missing part and the command that installs it."""
     done = run_tests(tmp_path, "", *options)
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
@@ -71,7 +73,7 @@ def test_what_is_missing_is_skipped_and_summed_up(tmp_path: Path, options: list[
 
 
 def test_ci_insists(tmp_path: Path) -> None:
-    """There a missing part is a failure that says what to install."""
+    """If CI is set, a missing part is a failure, which names the command that installs the part."""
     done = run_tests(tmp_path, ci="true")
     assert done.returncode == 1
     assert "1 passed, 1 skipped, 2 errors" in done.stdout.splitlines()[-1]
@@ -79,7 +81,7 @@ def test_ci_insists(tmp_path: Path) -> None:
 
 
 def test_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything that is not there is named; what is there is not."""
+    """The text has all missing parts and no others."""
     monkeypatch.setitem(parts.PARTS, "a", Part("an A", lambda: False, "get a"))
     monkeypatch.setitem(parts.PARTS, "b", Part("a B", lambda: True, "get b"))
     monkeypatch.setitem(parts.PARTS, "c", Part("a C", lambda: False, "get c"))

@@ -1,4 +1,4 @@
-"""The one time limit of all live tests, waiting for a condition, and a fair stopwatch."""
+"""The time limit of all live tests, a function that waits for a condition, and a stopwatch."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ __all__ = ["TIME_LIMIT", "Stopwatch", "TimeLimitPassed", "wait_until"]
 T = TypeVar("T")
 
 TIME_LIMIT = 60.0 * float(os.environ.get("TEST_TIME_SCALE", "1"))
-"""Seconds that anything in a live test may take; a very slow machine sets TEST_TIME_SCALE.
+"""The limit of every wait in a live test, in seconds. A very slow machine sets TEST_TIME_SCALE.
 
-The limit only ends a test that hangs. It is therefore many times what a busy machine needs, and
-no test compares a duration with it.
+The limit only ends a test that hangs. So it is many times as long as a busy machine needs, and no
+test compares a duration with it.
 """
 
 _PAUSE = 0.005
-"""Seconds between two looks: short enough not to be felt, long enough not to spin."""
+"""The pause between two calls of the condition, in seconds."""
 
 
 class TimeLimitPassed(AssertionError):
-    """Something that a test waits for did not happen; says what."""
+    """A condition that a test waited for did not become true. The message names the condition."""
 
 
 def wait_until(
     predicate: Callable[[], T | None], what: str | Callable[[], str], *, limit: float = TIME_LIMIT
 ) -> T:
-    """Ask again and again until the answer is true.
+    """Call a function again and again until its result is true.
 
     Args:
-        predicate: the question; what it raises ends the waiting.
-        what: what is waited for, as it goes after "waited 60.0 s for"; a function is asked
-            only when the limit has passed, so that it can say how things stand then.
-        limit: seconds.
+        predicate: the function. An exception that it raises ends the wait.
+        what: the condition, as it follows "waited 60.0 s for" in the error message. A function is
+            called only after the limit has passed, so that it can describe the state at that time.
+        limit: the time limit, in seconds.
 
     Returns:
-        The first true answer.
+        The first true result.
 
     Raises:
-        TimeLimitPassed: there was none in ``limit`` seconds.
+        TimeLimitPassed: no result was true within ``limit`` seconds.
     """
     deadline = time.monotonic() + limit
     while True:
@@ -57,19 +57,20 @@ def wait_until(
 
 
 class Stopwatch:
-    """A context manager: measures a block as a machine with nothing else to do would.
+    """A context manager that measures a block as if the machine had nothing else to do.
 
-    The kernel counts how long each process was ready to run and had to wait for a processor
-    (``/proc/PID/schedstat``, second field). That time says how busy the machine is, and nothing
-    about the code under test, so it is taken off. Where the kernel does not count it, nothing is.
+    The kernel counts how long each process was ready to run but had to wait for a processor
+    (``/proc/PID/schedstat``, second field). This time depends on the load of the machine and not on
+    the code under test, so the stopwatch subtracts it. If the kernel does not count the time,
+    nothing is subtracted.
 
     Args:
-        pids: other processes that the block waits for, one after the other: servers that it
-            asks. They must outlive the block.
+        *pids: other processes that the block waits for one after the other, such as servers that
+            it sends requests to. They must live longer than the block.
 
     Attributes:
-        elapsed: seconds that the block took.
-        seconds: the same without the waits for a processor.
+        elapsed: the duration of the block, in seconds.
+        seconds: the duration without the waits for a processor, in seconds.
     """
 
     def __init__(self, *pids: int) -> None:
@@ -77,7 +78,7 @@ class Stopwatch:
         self.elapsed = self.seconds = 0.0
 
     def __enter__(self) -> Self:
-        """Start."""
+        """Start measuring."""
         self._delay = self._delay_so_far()
         self._started = time.monotonic()
         return self
@@ -88,7 +89,7 @@ class Stopwatch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop."""
+        """Stop measuring."""
         self.elapsed = time.monotonic() - self._started
         self.seconds = max(self.elapsed - (self._delay_so_far() - self._delay), 0.0)
 
@@ -97,7 +98,7 @@ class Stopwatch:
 
 
 def _processor_delay(pid: str) -> float:
-    """How long a process's main thread has waited for a processor, seconds."""
+    """Return how long the main thread of a process has waited for a processor, in seconds."""
     try:
         fields = Path(f"/proc/{pid}/schedstat").read_text().split()
     except OSError:

@@ -2,7 +2,7 @@
 
 The C library keeps what a program has freed where something behind it is still in use: the process
 would stay as large as a flood has made it. A server that began with 61 MB had 89 MB after all
-attacks of ``tests/faults/test_all_attacks.py``, and 73 MB after one call of ``malloc_trim(3)``,
+attacks of ``tests/faults/floods``, and 73 MB after one call of ``malloc_trim(3)``,
 which took 2 ms. The rest is in arenas of Python's own, where small objects live.
 """
 

@@ -14,7 +14,7 @@ from app.api.errors import register_error_handlers
 from app.errors import BadRequest, InvalidOperationException, TooBusy
 from gateway_shim.log_lines.line_handler import LineHandler
 from gateway_shim.log_lines.log_format import TextFormatter
-from tests.support.hostile import Nameless, Unshowable
+from tests.support.hostile_objects import Nameless, Unshowable
 
 
 class Model(BaseModel):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gateway_shim.parity.ports import free_port
 from tests.app.api.conftest import MakeApp
 from tests.app.services.remote_gateway.http_gateway import HttpGateway, http_answer
-from tests.support.server import free_port
 
 
 @pytest.mark.parametrize("below", ["", "/health"])

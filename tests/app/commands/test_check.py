@@ -11,6 +11,8 @@ from app.program.self_command import self_command
 from app.serving import gunicorn_settings as serving
 from tests.support.timing import wait_until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(serving.__file__).parents[2]
 
 

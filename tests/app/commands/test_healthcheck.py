@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 
 from app.commands.healthcheck import healthcheck_command, own_url, problem
 from app.config import Settings
-from tests.support.odd_answers import INTERIM, NO_ANSWERS
-from tests.support.scripted import ScriptedServer
-from tests.support.server import free_port
+from gateway_shim.parity.ports import free_port
+from tests.support.http.odd_answers import INTERIM, NO_ANSWERS
+from tests.support.http.scripted_server import ScriptedServer
 from tests.support.timing import TIME_LIMIT
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from app.commands import serve as module
 from app.commands.group import command_group
-from tests.support.server import free_port
+from gateway_shim.parity.ports import free_port
 
 NAMES = ("HOST", "PORT", "CERTFILE", "KEYFILE")
 

@@ -11,8 +11,8 @@ from pydantic import SecretStr, ValidationError
 from app.config import InvalidSettings, Settings, load_settings, read_settings
 from app.config.sources import Source
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.parity.ports import free_port
 from gateway_shim.protocol.client_address import DEFAULT_PROXIES
-from tests.support.server import free_port
 
 # Name in the environment: default, a good text and its value, texts that are refused.
 NUMBER = ["", "x", "1,5", "0x10"]

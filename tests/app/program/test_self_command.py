@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from app.program.self_command import is_binary, module_command, self_command
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 
 
 def test_from_the_source() -> None:

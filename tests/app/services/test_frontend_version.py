@@ -22,9 +22,9 @@ from app.services.frontend_version import (
     fetch_json,
     version_source,
 )
-from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS
-from tests.support.scripted import ScriptedServer
-from tests.support.scripted import answer as answer_bytes
+from tests.support.http.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS
+from tests.support.http.scripted_server import ScriptedServer
+from tests.support.http.scripted_server import answer as answer_bytes
 from tests.support.timing import TIME_LIMIT
 
 URL = "https://me:pw@host.example/version.json?key=k"

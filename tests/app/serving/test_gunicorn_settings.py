@@ -20,7 +20,7 @@ from app.serving.gunicorn_settings import gunicorn_options
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.server import options as server
 from gateway_shim.server.process.start_signals import START
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 
 
 def options_of(**settings: Any) -> dict[str, Any]:

@@ -164,7 +164,7 @@ def test_a_module_that_raises_what_cannot_be_shown_is_one_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An exception that hides its class name is one error, too."""
-    text = "from tests.support.hostile import Nameless\nraise Nameless('no licence')\n"
+    text = "from tests.support.hostile_objects import Nameless\nraise Nameless('no licence')\n"
     (tmp_path / "nameless_tasks.py").write_text(text)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     with pytest.raises(InvalidSettings, match=r"cannot be imported: Nameless: no licence$"):

@@ -25,7 +25,7 @@ from tests.app.tasks.task_support import (
     assert_one_end,
     both_kinds,
 )
-from tests.support.hostile import HidesClass, Nameless, Unshowable, raising_str
+from tests.support.hostile_objects import HidesClass, Nameless, Unshowable, raising_str
 from tests.support.timing import wait_until
 
 

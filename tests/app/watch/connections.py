@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.watch.connection import SSEConnection, StreamLost
 from app.watch.decoder import ServerEvent
-from tests.support.http import Head
+from tests.support.http.client import Head
 from tests.support.timing import TIME_LIMIT
 
 EVENT = b"event: a\ndata: 1\n\n"

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 from app.watch.command import watch_command
 from tests.app.watch.watch_run import VERSION, WatchRun, task_event
-from tests.support.scripted import SSE_HEAD, ScriptedServer, answer, chunk, sse_answer
-from tests.support.server import ROOT
+from tests.support.http.scripted_server import SSE_HEAD, ScriptedServer, answer, chunk, sse_answer
+from tests.support.processes.server import ROOT
 from tests.support.timing import TIME_LIMIT, wait_until
 
 

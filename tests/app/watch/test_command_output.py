@@ -9,7 +9,7 @@ import threading
 
 from app.watch.command import watch
 from tests.app.watch.watch_run import VERSION
-from tests.support.scripted import ScriptedServer, sse_answer
+from tests.support.http.scripted_server import ScriptedServer, sse_answer
 
 
 def test_narrow_terminal() -> None:

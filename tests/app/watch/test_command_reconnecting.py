@@ -7,9 +7,9 @@ import io
 import pytest
 
 from app.watch.command import pause_seconds, watch
+from gateway_shim.parity.ports import free_port
 from tests.app.watch.watch_run import VERSION, WatchRun, event
-from tests.support.scripted import answer, sse_answer
-from tests.support.server import free_port
+from tests.support.http.scripted_server import answer, sse_answer
 
 
 def test_pauses_grow_and_start_over() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from app.watch.command import stream_url, watch
 from tests.app.watch.watch_run import WatchRun, event
-from tests.support.scripted import ScriptedServer, answer, sse_answer
+from tests.support.http.scripted_server import ScriptedServer, answer, sse_answer
 
 
 @pytest.mark.parametrize("location", [b"http://[bad", b"ftp://x/", b"/again"])

@@ -11,8 +11,8 @@ import pytest
 from app.watch.connection import StreamLost
 from app.watch.decoder import ServerEvent
 from tests.app.watch.connections import EVENT, connection_to, headers, read_to_end
-from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM
-from tests.support.scripted import SSE_HEAD, ScriptedServer, answer, chunk, sse_answer
+from tests.support.http.odd_answers import BAD_SET_COOKIE, INTERIM
+from tests.support.http.scripted_server import SSE_HEAD, ScriptedServer, answer, chunk, sse_answer
 
 
 def test_event_comes_at_once() -> None:

@@ -10,10 +10,10 @@ import trustme
 from gevent.pywsgi import WSGIServer
 
 from app.watch.connection import SSEConnection, StreamLost, StreamRefused
+from gateway_shim.parity.ports import free_port
 from tests.app.watch.connections import EVENT, connection_to, read_to_end
-from tests.support.odd_answers import NO_ANSWERS, pour_interim
-from tests.support.scripted import ScriptedServer, answer, sse_answer
-from tests.support.server import free_port
+from tests.support.http.odd_answers import NO_ANSWERS, pour_interim
+from tests.support.http.scripted_server import ScriptedServer, answer, sse_answer
 from tests.support.timing import TIME_LIMIT
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.watch.decoder import EventTooLarge, ServerEvent, SSEDecoder
-from tests.support.sse_client import SSEParser
-from tests.support.test_sse_client import CASES, Case, cuts
+from tests.support.http.sse_parser import SSEParser
+from tests.support.http.test_sse_parser import CASES, Case, cuts
 
 
 def decode(pieces: list[bytes]) -> tuple[list[ServerEvent], SSEDecoder]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.watch.command import watch
-from tests.support.scripted import Script, ScriptedServer
+from tests.support.http.scripted_server import Script, ScriptedServer
 
 
 def event(name: str, data: Any) -> bytes:

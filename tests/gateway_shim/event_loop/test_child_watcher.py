@@ -14,7 +14,7 @@ from gevent.monkey import get_original
 
 from gateway_shim.errors import NotAllowedHere
 from gateway_shim.event_loop.child_watcher import ChildWatcher, use_child_watchers, wait_for_child
-from tests.support.native import run_native
+from tests.support.native_threads import run_native
 from tests.support.timing import TIME_LIMIT
 
 native_waitpid = get_original("os", "waitpid")

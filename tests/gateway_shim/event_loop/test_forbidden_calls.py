@@ -19,7 +19,7 @@ import gevent.os
 import pytest
 
 from gateway_shim.errors import NotAllowedHere
-from tests.support.native import run_native
+from tests.support.native_threads import run_native
 
 
 @pytest.mark.parametrize(

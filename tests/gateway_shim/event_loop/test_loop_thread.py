@@ -11,7 +11,7 @@ from gevent.monkey import get_original
 
 from gateway_shim.errors import LoopNotRunning
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread
-from tests.support.native import begin_native, run_native
+from tests.support.native_threads import begin_native, run_native
 from tests.support.timing import TIME_LIMIT, wait_until
 
 native_ident = get_original("_thread", "get_ident")

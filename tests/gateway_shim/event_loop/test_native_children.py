@@ -12,7 +12,7 @@ import gevent
 import pytest
 
 from gateway_shim.errors import NotAllowedHere
-from tests.support.native import run_native
+from tests.support.native_threads import run_native
 from tests.support.timing import TIME_LIMIT
 
 

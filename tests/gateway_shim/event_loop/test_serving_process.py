@@ -10,7 +10,7 @@ import pytest
 
 from gateway_shim.errors import NotAllowedHere
 from gateway_shim.event_loop.serving_process import prepare_serving_process
-from tests.support.native import run_native
+from tests.support.native_threads import run_native
 
 
 def test_all_of_it_is_set_up() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway_shim.http_client.client import MAX_REDIRECTS, HttpClient
-from tests.support.scripted import Script, ScriptedServer, answer
+from tests.support.http.scripted_server import Script, ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
 
 SHORT = 0.2

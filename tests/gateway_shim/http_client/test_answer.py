@@ -10,7 +10,7 @@ import pytest
 from gateway_shim.errors import RequestFailed
 from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.client import HttpClient
-from tests.support.scripted import ScriptedServer, answer
+from tests.support.http.scripted_server import ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

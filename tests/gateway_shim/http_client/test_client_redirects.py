@@ -12,7 +12,7 @@ from gateway_shim.errors import (
 )
 from gateway_shim.http_client.client import MAX_REDIRECTS, HttpClient
 from tests.gateway_shim.http_client.requests_to_scripts import OK, ask, moved
-from tests.support.scripted import ScriptedServer, answer
+from tests.support.http.scripted_server import ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
 
 

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from gateway_shim.http_client.final_response import MAX_HEAD_BYTES, BadAnswer, FinalResponse
-from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
-from tests.support.scripted import Script, ScriptedServer, answer
+from tests.support.http.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
+from tests.support.http.scripted_server import Script, ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
 
 SHORT = 0.2

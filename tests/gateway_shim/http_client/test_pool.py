@@ -13,7 +13,7 @@ from gateway_shim.http_client.certificates import default_context
 from gateway_shim.http_client.pool import HttpPool
 from gateway_shim.http_client.request import HttpRequest
 from gateway_shim.http_client.web_url import parse_web_url
-from tests.support.scripted import Script, ScriptedServer, answer
+from tests.support.http.scripted_server import Script, ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT, wait_until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

@@ -15,8 +15,8 @@ from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.request import HttpRequest
 from gateway_shim.http_client.session import HttpSession
 from gateway_shim.http_client.web_url import parse_web_url
-from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM
-from tests.support.scripted import ScriptedServer, answer
+from tests.support.http.odd_answers import BAD_SET_COOKIE, INTERIM
+from tests.support.http.scripted_server import ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT, wait_until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

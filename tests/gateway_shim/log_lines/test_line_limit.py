@@ -15,7 +15,7 @@ import pytest
 from gateway_shim.log_lines.line_limit import LineLimit, report_left_out
 from gateway_shim.log_lines.log_format import JsonFormatter
 from tests.gateway_shim.fakes import FakeClock
-from tests.support.hostile import Nameless
+from tests.support.hostile_objects import Nameless
 from tests.support.timing import TIME_LIMIT
 
 logger = logging.getLogger("tests.line_limit")

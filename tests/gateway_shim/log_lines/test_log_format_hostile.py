@@ -14,7 +14,7 @@ import pytest
 from gateway_shim.log_lines.line_handler import LineHandler
 from gateway_shim.log_lines.log_format import MAX_TRACEBACK_CHARACTERS, JsonFormatter, TextFormatter
 from tests.gateway_shim.log_lines.records import FORMATTERS, failure, record
-from tests.support.hostile import HidesClass, Nameless, Unshowable, raising_str
+from tests.support.hostile_objects import HidesClass, Nameless, Unshowable, raising_str
 
 LONG = 10**5000
 """More digits than ``str`` converts."""

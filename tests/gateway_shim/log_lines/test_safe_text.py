@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway_shim.log_lines.safe_text import class_name, describe, function_name, text_of
-from tests.support.hostile import HidesClass, Nameless, Unshowable, raising_str
+from tests.support.hostile_objects import HidesClass, Nameless, Unshowable, raising_str
 
 
 class Shouting(str):

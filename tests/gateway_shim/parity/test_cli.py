@@ -33,6 +33,7 @@ def _parity(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dialect", "name"), [("named", "node-2025-11"), ("envelope", "node-2026-05")]
 )
@@ -55,6 +56,7 @@ def test_the_shim_differs_only_as_expected(dialect: str, name: str, tmp_path: Pa
     assert (root.get("tests"), root.get("failures")) == (str(len(load(name).entries)), "0")
 
 
+@pytest.mark.slow
 def test_a_fault_is_exit_status_1_with_a_readable_difference() -> None:
     """The report shows the expected value and the actual value one below the other."""
     done = _parity("run", "--command", f"{_MUTANT} wrong_error_code", "--only", "send_close")
@@ -66,6 +68,7 @@ def test_a_fault_is_exit_status_1_with_a_readable_difference() -> None:
     ) in done.stdout
 
 
+@pytest.mark.slow
 def test_two_gateways_are_compared() -> None:
     """Two equal gateways agree, and a faulty gateway differs."""
     same = _parity("diff", "--a", _SHIM, "--b", _SHIM, "--only", "send_events/*", "-v")
@@ -78,6 +81,7 @@ def test_two_gateways_are_compared() -> None:
     assert (differs.returncode, '    a  "data: :x\\n\\n"' in differs.stdout) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_recording_can_be_made_and_used(tmp_path: Path) -> None:
     """A gateway is the same as its own recording."""
     out = tmp_path / "mine.json"
@@ -90,6 +94,7 @@ def test_a_recording_can_be_made_and_used(tmp_path: Path) -> None:
     assert "2 scenarios: 1 same, 0 expected divergence, 0 different, 1 not rec" in again.stdout
 
 
+@pytest.mark.slow
 def test_fuzzing_prints_what_can_be_replayed() -> None:
     """The replay of the smallest case shows the same difference."""
     mutant = f"{_MUTANT} splits_at_unicode_line_ends"
@@ -133,6 +138,7 @@ def test_a_file_that_cannot_be_written_is_exit_status_2(tmp_path: Path) -> None:
     assert (done.returncode, "cannot write" in done.stderr) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_run_leaves_nothing(sent: signal.Signals, tmp_path: Path) -> None:
     """A run that is interrupted by either signal leaves no gateway and no file."""

@@ -13,7 +13,7 @@ import pytest
 from gateway_shim.event_loop.turns import let_others_run
 from gateway_shim.parity import ports
 from gateway_shim.parity.ports import free_port
-from tests.support.server import ROOT
+from tests.support.processes.server import ROOT
 from tests.support.timing import TIME_LIMIT
 
 FIRST = 31_000

@@ -14,6 +14,8 @@ from gateway_shim.parity.scenarios import SCENARIOS
 from tests.gateway_shim.parity.conftest import command
 from tests.gateway_shim.parity.mutants import MUTANTS
 
+pytestmark = pytest.mark.slow
+
 _QUICK = frozenset(
     {
         "buffered_close_only",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.event_stream import BodyFraming, Dialect, Event, Frame
-from tests.support.sse_client import SSEEvent, SSEParser, parse
+from tests.support.http.sse_parser import SSEEvent, SSEParser, parse
 
 NAMED, ENVELOPE = Dialect.NAMED, Dialect.ENVELOPE
 

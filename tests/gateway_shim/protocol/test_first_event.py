@@ -12,7 +12,7 @@ from gateway_shim.protocol.event_stream import BodyFraming, Dialect, Event, Fram
 from gateway_shim.protocol.first_event import FirstEvent
 from gateway_shim.protocol.results import OpenResult
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.support.http_message import Ended
+from tests.support.http.message import Ended
 from tests.support.timing import TIME_LIMIT, wait_until
 
 RETRY = b"retry: 3000\n"

@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.parity.ports import free_port
 from gateway_shim.server import options as server
 from gateway_shim.server.addresses import bind_text
 from gateway_shim.server.options import (
@@ -21,7 +22,6 @@ from gateway_shim.server.options import (
     hosts,
 )
 from gateway_shim.server.server_log import PropagatingLogger
-from tests.support.server import free_port
 
 has_ipv6 = pytest.mark.skipif(not server._can_bind("::1"), reason="no IPv6 on this machine")
 

@@ -16,8 +16,8 @@ from gateway_shim.server.requests.connections import RequestConnections
 from gateway_shim.server.tls import TlsServer
 from gateway_shim.streams.refusal_counts import RefusalCounts
 from tests.gateway_shim.hub_errors import HubErrors
-from tests.support.http import Connection
-from tests.support.http_message import Ended
+from tests.support.http.client import Connection
+from tests.support.http.message import Ended
 from tests.support.timing import TIME_LIMIT
 
 BIG = "x" * 5_000_000

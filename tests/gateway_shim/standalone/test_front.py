@@ -19,8 +19,8 @@ from gateway_shim.server.runtime import EXTENSION
 from gateway_shim.standalone.front import Front
 from gateway_shim.streams.config import Cors
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.support.http_message import Ended
-from tests.support.sse_client import SSEEvent
+from tests.support.http.message import Ended
+from tests.support.http.sse_parser import SSEEvent
 from tests.support.timing import TIME_LIMIT
 
 JSON = "application/json; charset=utf-8"

@@ -21,7 +21,7 @@ from tests.gateway_shim.standalone.callback_server import (
     logged,
     sends,
 )
-from tests.support.odd_answers import INTERIM
+from tests.support.http.odd_answers import INTERIM
 from tests.support.timing import TIME_LIMIT
 
 

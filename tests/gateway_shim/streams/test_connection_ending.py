@@ -17,7 +17,7 @@ from tests.gateway_shim.hub_errors import soon
 from tests.gateway_shim.running_gateway import RunningGateway
 from tests.gateway_shim.sockets import fill, tcp_pair
 from tests.gateway_shim.watched_connection import WatchedConnection
-from tests.support.http_message import Ended
+from tests.support.http.message import Ended
 from tests.support.timing import wait_until
 
 BIG = b"x" * 300_000

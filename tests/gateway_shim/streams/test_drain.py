@@ -16,8 +16,8 @@ from gateway_shim.protocol.results import OpenResult
 from gateway_shim.streams.drain import CONNECTS_PER_SECOND, FIRST_RETRY_MS, Farewells
 from tests.gateway_shim.fakes import FakeClock
 from tests.gateway_shim.running_gateway import BIG, RunningGateway
-from tests.support.http_message import Ended
-from tests.support.sse_client import SSEEvent
+from tests.support.http.message import Ended
+from tests.support.http.sse_parser import SSEEvent
 from tests.support.timing import TIME_LIMIT, wait_until
 
 FAREWELL = Event("server_restart", '{"reason":"x"}')

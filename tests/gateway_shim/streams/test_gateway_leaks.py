@@ -23,7 +23,7 @@ from gateway_shim.streams.connection import Connection
 from tests.gateway_shim.hub_errors import soon
 from tests.gateway_shim.running_gateway import RunningGateway
 from tests.gateway_shim.sockets import tcp_pair
-from tests.support.http_message import Ended
+from tests.support.http.message import Ended
 from tests.support.timing import wait_until
 
 ROUNDS = 50

@@ -15,8 +15,8 @@ from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import BodyFraming, Event
 from gateway_shim.protocol.results import OpenResult, SendStatus
 from tests.gateway_shim.running_gateway import BIG, RunningGateway, warnings_of
-from tests.support.http_message import Ended
-from tests.support.sse_client import SSEEvent
+from tests.support.http.message import Ended
+from tests.support.http.sse_parser import SSEEvent
 from tests.support.timing import wait_until
 
 

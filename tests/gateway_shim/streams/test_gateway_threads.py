@@ -11,8 +11,8 @@ from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.gateway import BroadcastResult, SendStatus
 from tests.gateway_shim.running_gateway import BIG, RunningGateway
 from tests.gateway_shim.sockets import tcp_pair
-from tests.support.http_message import Ended
-from tests.support.native import begin_native, run_native
+from tests.support.http.message import Ended
+from tests.support.native_threads import begin_native, run_native
 from tests.support.timing import TIME_LIMIT, wait_until
 
 

@@ -16,7 +16,7 @@ from gateway_shim.protocol.event_stream import BodyFraming, Event
 from gateway_shim.protocol.results import OpenResult
 from tests.gateway_shim.running_gateway import RunningGateway
 from tests.gateway_shim.sockets import tcp_pair
-from tests.support.http_message import Ended
+from tests.support.http.message import Ended
 from tests.support.timing import wait_until
 
 BIG = "x" * 300_000

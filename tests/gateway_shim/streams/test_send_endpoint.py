@@ -10,7 +10,7 @@ import pytest
 
 from gateway_shim.streams.send_endpoint import answer_send
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.support.http_message import Ended
+from tests.support.http.message import Ended
 
 
 def send(

@@ -17,8 +17,8 @@ from gateway_shim.protocol.results import OpenResult
 from gateway_shim.streams.tls_connection import TlsSocket
 from tests.gateway_shim.running_gateway import RunningGateway, Visit
 from tests.gateway_shim.sockets import tcp_pair
-from tests.support.http_message import Ended
-from tests.support.stream import Stream
+from tests.support.http.message import Ended
+from tests.support.http.stream import Stream
 from tests.support.timing import TIME_LIMIT, wait_until
 
 BIG = "x" * 5_000_000

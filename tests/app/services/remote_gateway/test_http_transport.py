@@ -444,6 +444,7 @@ def test_one_stream_never_has_two_posts_at_once(
 # ------------------------------------------------------------------ what could pile up
 
 
+@pytest.mark.slow
 def test_a_stream_that_is_never_answered_does_not_pile_up(
     gateway: HttpGateway, hasty: HttpTransport
 ) -> None:

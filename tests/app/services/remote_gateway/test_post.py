@@ -14,8 +14,8 @@ from app.schemas.sse_gateway_schema import SSEGatewayEvent, SSEGatewaySendReques
 from app.services.gateway_transport import TransportError
 from app.services.remote_gateway.post import GatewayPost, NoAnswer
 from tests.app.services.remote_gateway.http_gateway import OK, HttpGateway, http_answer
-from tests.support.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
-from tests.support.scripted import Script, ScriptedServer, answer
+from tests.support.http.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
+from tests.support.http.scripted_server import Script, ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT, Stopwatch, wait_until
 
 LIMIT = 0.2

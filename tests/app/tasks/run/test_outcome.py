@@ -20,7 +20,7 @@ from app.tasks.run.outcome import (
     run_task,
 )
 from tests.app.tasks.task_support import Call
-from tests.support.hostile import HidesClass, Nameless, Unshowable, raising_str
+from tests.support.hostile_objects import HidesClass, Nameless, Unshowable, raising_str
 
 
 class Loose(BaseModel):

@@ -27,6 +27,7 @@ _SENT = (
 )
 
 
+@pytest.mark.slow
 def test_a_gateway_agrees_with_itself(shim: Command) -> None:
     """A gateway is the same as itself in all generated cases."""
     played: list[int] = []
@@ -35,6 +36,7 @@ def test_a_gateway_agrees_with_itself(shim: Command) -> None:
     assert result.counts() == "30 same, 0 different"
 
 
+@pytest.mark.slow
 def test_a_fault_is_found_and_shrunk(shim: Command) -> None:
     """A differing case is shrunk to the steps that show the difference, and can be replayed."""
     mutant = command("tests.gateway_shim.parity.mutants", "splits_at_unicode_line_ends")

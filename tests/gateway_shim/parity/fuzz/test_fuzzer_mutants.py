@@ -17,6 +17,8 @@ from gateway_shim.parity.steps import Open, Send, SendCompressed, Step
 from tests.gateway_shim.parity.conftest import command
 from tests.gateway_shim.parity.mutants import FUZZ_MUTANTS
 
+pytestmark = pytest.mark.slow
+
 _CASES = generate(1, 4000)
 _ENOUGH = 12
 

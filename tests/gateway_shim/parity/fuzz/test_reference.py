@@ -69,6 +69,7 @@ def test_buffered_sends_are_the_recorded_ones(scenario: Scenario, dialect: str, 
         assert compare(items["during"][0], recorded["during_callback"]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", BUILT_IN)
 def test_a_malformed_body_gets_one_error_in_two_forms(dialect: str) -> None:
     """Each recorded page has the same error as JSON on our side."""

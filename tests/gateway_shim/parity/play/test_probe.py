@@ -10,8 +10,8 @@ import pytest
 from gateway_shim.parity.play.message import Head, NotHttp, request_bytes
 from gateway_shim.parity.play.probe import Ended, ProbeConnection
 from tests.gateway_shim.parity.fixed_answer import answering
-from tests.support.odd_answers import INTERIM
-from tests.support.scripted import ScriptedServer
+from tests.support.http.odd_answers import INTERIM
+from tests.support.http.scripted_server import ScriptedServer
 from tests.support.timing import TIME_LIMIT
 
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

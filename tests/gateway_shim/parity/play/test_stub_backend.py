@@ -16,7 +16,7 @@ from gateway_shim.parity.play.session import Callback
 from gateway_shim.parity.play.stub_backend import StubBackend
 from gateway_shim.parity.play.targets import AUTHORITY, CERTIFICATE
 from gateway_shim.parity.reply import After, Fate, Reply
-from tests.support.http import Connection, Ended, request_bytes
+from tests.support.http.client import Connection, Ended, request_bytes
 from tests.support.timing import TIME_LIMIT
 
 _CONNECT = {"action": "connect", "token": "t1"}

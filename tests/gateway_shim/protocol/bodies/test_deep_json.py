@@ -48,6 +48,7 @@ def outcome(parse: Any, text: str) -> Any:
         return None
 
 
+@pytest.mark.slow
 @given(values, st.sampled_from([None, 1, "\t"]))
 def test_good_texts(value: Any, indent: int | str | None) -> None:
     """Every value is parsed, whatever the white space in its text is."""

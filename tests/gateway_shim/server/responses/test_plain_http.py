@@ -12,7 +12,7 @@ import pytest
 
 from gateway_shim.server.responses.plain_http import PlainHttp
 from tests.gateway_shim.sockets import tcp_pair
-from tests.support.http import Connection
+from tests.support.http.client import Connection
 
 Pair = tuple[Any, Any]
 

@@ -20,8 +20,8 @@ from gateway_shim.streams.drain import end_earlier
 from tests.gateway_shim.fakes import FakeClock
 from tests.gateway_shim.hub_errors import soon
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.support.http_message import Ended
-from tests.support.stream import Stream
+from tests.support.http.message import Ended
+from tests.support.http.stream import Stream
 
 OLD = Boot(1000, "00000000-0000-4000-8000-000000000001")
 NEW = Boot(2000, "00000000-0000-4000-8000-000000000002")

@@ -24,8 +24,8 @@ from gateway_shim.streams.registry import Streams
 from gateway_shim.streams.stats import GatewayStats
 from tests.gateway_shim.fakes import FakeBackend
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.support.http_message import Ended
-from tests.support.sse_client import SSEEvent
+from tests.support.http.message import Ended
+from tests.support.http.sse_parser import SSEEvent
 from tests.support.timing import wait_until
 
 HEADERS = {"host": "gw.example", "cookie": "a=b; c=d", "x-latin": "\xe9"}

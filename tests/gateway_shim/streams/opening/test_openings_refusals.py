@@ -17,8 +17,8 @@ from gateway_shim.protocol.results import OpenResult
 from gateway_shim.streams.opening.admission import RETRY_AFTER_SECONDS
 from tests.gateway_shim.running_gateway import RunningGateway
 from tests.gateway_shim.sockets import fill
-from tests.support.http_message import Ended
-from tests.support.sse_client import SSEEvent
+from tests.support.http.message import Ended
+from tests.support.http.sse_parser import SSEEvent
 from tests.support.timing import wait_until
 
 REFUSED = [

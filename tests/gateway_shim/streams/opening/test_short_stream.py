@@ -9,7 +9,7 @@ from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Dialect, Event
 from gateway_shim.protocol.results import OpenResult
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.support.http_message import Ended
+from tests.support.http.message import Ended
 
 
 def test_one_event_and_the_end() -> None:

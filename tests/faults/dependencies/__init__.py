@@ -1,0 +1,1 @@
+"""Faults of the services that the server depends on."""

@@ -1,0 +1,1 @@
+"""Deployments, crashes, reloads and stops while streams are open."""

@@ -1,0 +1,1 @@
+"""Tasks that block the event loop, or share locks with it."""

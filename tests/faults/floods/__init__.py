@@ -1,0 +1,1 @@
+"""Attacks in bulk. These tests measure times, so they run alone."""

@@ -1,0 +1,1 @@
+"""Random input for the HTTP parser and the API."""

@@ -1,0 +1,1 @@
+"""Clients that are broken or send hostile input."""

@@ -1,0 +1,1 @@
+"""Networks that lose connections, and a proxy in front of the server."""

@@ -1,0 +1,1 @@
+"""Resources that the machine runs out of: descriptors and disk space. Also its clock."""

@@ -1,0 +1,1 @@
+"""The commands that start a server: ``serve`` and ``flask run``."""

@@ -1,0 +1,1 @@
+"""Requests and streams of a running backend."""

@@ -1,0 +1,189 @@
+"""Streams over TLS, without a proxy."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.support.http.client import Connection, request_bytes
+from tests.support.http.message import Ended, Response
+from tests.support.http.stream import Stream
+from tests.support.log_lines import count_lines
+from tests.support.processes.server import Server, ServeServer
+from tests.support.timing import wait_until
+
+AUTHORITY = trustme.CA()
+CLIENT = ssl.create_default_context()
+AUTHORITY.configure_trust(CLIENT)
+
+
+class TlsServe(ServeServer):
+    """The backend with TLS, which is ready when a TLS request succeeds."""
+
+    def _answers(self) -> bool:
+        if self.process.poll() is not None:
+            return super()._answers()  # raises an error with the exit status
+        try:
+            return send(self, "GET", "/healthz").status == 200
+        except OSError:
+            return False
+
+
+def dial(server: Server) -> Connection:
+    """Open a TLS connection."""
+    connection = Connection(server.port)
+    try:
+        connection.socket = CLIENT.wrap_socket(connection.socket, server_hostname="127.0.0.1")
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def send(server: Server, method: str, target: str, body: object = None) -> Response:
+    """Send one request over TLS."""
+    headers = [("Connection", "close")]
+    payload = b""
+    if body is not None:
+        payload = json.dumps(body).encode()
+        headers.append(("Content-Type", "application/json"))
+    with dial(server) as connection:
+        connection.send(request_bytes(method, target, headers, payload))
+        return connection.read_response(method)
+
+
+def open_stream(server: Server, request_id: str) -> Stream:
+    """Open a stream over TLS, and wait for its version event."""
+    connection = dial(server)
+    connection.send(request_bytes("GET", f"/api/sse/stream?request_id={request_id}"))
+    stream = Stream(connection, connection.read_head())
+    stream.wait_for("version")
+    return stream
+
+
+def active(server: Server) -> str:
+    """Return the line of the metrics that has the number of streams."""
+    lines = send(server, "GET", "/metrics").body.decode().splitlines()
+    return next(line for line in lines if line.startswith("sse_gateway_active_connections "))
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Create a certificate and a key for 127.0.0.1, and return their files."""
+    folder = tmp_path_factory.mktemp("tls")
+    issued = AUTHORITY.issue_cert("127.0.0.1")
+    issued.private_key_pem.write_to_path(folder / "key.pem")
+    issued.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    return folder / "cert.pem", folder / "key.pem"
+
+
+@pytest.fixture
+def server(certificate: tuple[Path, Path]) -> Iterator[Server]:
+    """Start a backend with TLS and small stream buffers."""
+    cert, key = map(str, certificate)
+    env = {"SSE_MAX_BUFFER_BYTES": "65536"}
+    with TlsServe("--certfile", cert, "--keyfile", key, env=env) as running:
+        yield running
+
+
+def test_streams_over_tls(server: Server) -> None:
+    """Streams over TLS get events in order, disconnects are noticed, and the end is clean."""
+    with open_stream(server, "one") as stream:
+        with open_stream(server, "two"):
+            assert active(server).endswith(" 2.0")
+        wait_until(lambda: active(server).endswith(" 1.0"), "the second stream to be gone")
+        body = {"task_type": "demo_task", "params": {"steps": 50, "delay": 0}}
+        assert send(server, "POST", "/api/tasks", body).status == 202
+        events = stream.collect_until(lambda event: "task_completed" in event.data)
+        values = [json.loads(e.data)["data"].get("value") for e in events[1:-1]]
+        assert values == sorted(values)
+        assert len(values) == 50
+        assert server.terminate() == 0
+        assert stream.wait_for("server_restart")
+        assert stream.wait_for_end() is Ended.CLEAN
+        assert stream.raw.startswith(b"retry: 3000\nevent: ")
+        assert stream.raw.count(b"retry: ") == 2
+        assert "Traceback" not in server.log
+
+
+def test_replaced_over_tls(server: Server) -> None:
+    """A second stream with the same request id ends the first stream cleanly."""
+    with open_stream(server, "same") as first, open_stream(server, "same"):
+        assert first.wait_for_end() is Ended.CLEAN
+
+
+def test_client_that_stops_reading_over_tls(server: Server) -> None:
+    """A client that stops reading is cut off, and other clients get every event."""
+    with open_stream(server, "reads") as reader, open_stream(server, "stalls"):
+        body = {"task_type": "demo_task", "params": {"steps": 1000, "delay": 0}}
+        for _ in range(40):
+            send(server, "POST", "/api/tasks", body)
+            reader.collect_until(lambda event: "task_completed" in event.data)
+            if active(server).endswith(" 1.0"):
+                break
+        assert active(server).endswith(" 1.0")
+        assert server.log.count("slow consumer ended") == 1
+
+
+def test_bytes_that_are_not_tls(server: Server) -> None:
+    """A client that sends bytes that are not TLS does not disturb the server."""
+    with Connection(server.port) as connection:
+        connection.send(b"\0\1\2\3")
+        assert connection.wait_closed() in (Ended.EOF, Ended.RESET, Ended.CLEAN)
+    assert send(server, "GET", "/healthz").status == 200
+    assert "Traceback" not in server.log
+
+
+def test_plain_http_at_the_tls_port(server: Server) -> None:
+    """Plain HTTP gets a 400 that mentions https, and the log counts each request."""
+    for number in range(100):
+        with Connection(server.port) as connection:
+            target = "/healthz" if number % 2 else "/api/sse/stream?request_id=plain"
+            connection.send(request_bytes("GET", target))
+            answer = connection.read_response()
+            assert (answer.status, answer.head.get("Connection")) == (400, "close")
+            assert "https://" in answer.json()["error"]["message"]
+            assert connection.wait_closed() is Ended.EOF
+    assert send(server, "GET", "/healthz").status == 200
+    message = "plain HTTP at the TLS port was refused"
+    wait_until(lambda: count_lines(server.log, message) == 100, "a hundred lines or their count")
+    assert "Traceback" not in server.log
+
+
+def test_idle_connections_over_tls(certificate: tuple[Path, Path]) -> None:
+    """Idle TLS connections are kept for a while, and are closed without an error."""
+    cert, key = map(str, certificate)
+    arguments = ["--certfile", cert, "--keyfile", key]
+    with TlsServe(*arguments, env={"KEEP_ALIVE_SECONDS": "2"}) as server, dial(server) as old:
+        keep(old)
+        keep(old)
+        assert old.wait_closed() is Ended.EOF
+        with dial(server) as idle:
+            keep(idle)
+            assert server.terminate() == 0
+            assert idle.wait_closed() is Ended.EOF
+        assert "Traceback" not in server.log
+        assert "Error" not in server.log
+
+
+def test_many_requests_in_one_record(server: Server) -> None:
+    """Requests that the TLS session has already read get responses without new bytes."""
+    padding = 64 - len(request_bytes("GET", "/healthz", [("X", "")]))
+    # The server reads 8 KiB at a time, which is exactly 128 of these requests.
+    one = request_bytes("GET", "/healthz", [("X", "x" * padding)])
+    assert len(one) == 64
+    with dial(server) as connection:
+        connection.send(one * 200)
+        assert [connection.read_response().status for _ in range(200)] == [200] * 200
+
+
+def keep(connection: Connection) -> None:
+    """Send one request, and check that the connection stays open."""
+    connection.send(request_bytes("GET", "/healthz"))
+    answer = connection.read_response()
+    assert (answer.status, answer.head.get("Connection")) == (200, "keep-alive")

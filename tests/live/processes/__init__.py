@@ -1,0 +1,1 @@
+"""The processes of a running backend: starts, reloads, signals and child processes."""

@@ -1,0 +1,1 @@
+"""Tasks that the live tests offer to a backend."""

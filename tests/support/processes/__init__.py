@@ -1,0 +1,1 @@
+"""Processes that tests start: servers, helpers, terminals and a stand-in for systemd."""

@@ -1,0 +1,57 @@
+"""Tests of the search for the last process of a chain."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.parts import require
+from tests.support.processes import process_table
+from tests.support.processes.process_table import only_descendant
+from tests.support.timing import wait_until
+
+
+@contextmanager
+def shell(script: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a script in a shell, and kill its process group at the end of the block."""
+    with subprocess.Popen(
+        ["/bin/sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("source", ["_from_proc", "_from_ps"])
+def test_both_sources_agree_on_this_process(source: str) -> None:
+    """Each way to list processes has this process and its parent."""
+    if source == "_from_ps":
+        require(["ps"])
+    found = getattr(process_table, source)()
+    assert (os.getpid(), os.getppid()) in found
+
+
+def test_end_of_a_chain() -> None:
+    """The last process of a chain is found, however long the chain is."""
+    with shell("sh -c 'sleep 1000 & echo $!; wait'; :") as process:
+        assert process.stdout is not None
+        sleeper = int(process.stdout.readline())
+        assert wait_until(lambda: only_descendant(process.pid), "the sleeper") == sleeper
+
+
+def test_no_children_and_several() -> None:
+    """A process without children, or with two children, has no last descendant."""
+    with shell("sleep 1000 & sleep 1000 & echo both; wait") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert only_descendant(process.pid) is None
+    with shell("echo none; read x < /dev/null; exec sleep 1000") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert only_descendant(process.pid) is None
