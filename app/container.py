@@ -1,4 +1,4 @@
-"""How the services are wired; every provider can be overridden in a test."""
+"""The wiring of the services. A test can override every provider."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.client_address import TrustedProxies
 from gateway_shim.protocol.event_stream import Dialect
 from gateway_shim.protocol.http import MAX_BODY_BYTES
-from gateway_shim.server.options import hosts
+from gateway_shim.server.preflight import hosts
 from gateway_shim.server.process.descriptors import raise_limit, streams_allowed
 from gateway_shim.server.responses.turnstile import Turnstile
 from gateway_shim.streams.callbacks.backend import InProcessBackend
@@ -65,7 +65,7 @@ def _gateway_config(settings: Settings) -> GatewayConfig:
         max_request_connections_per_address=settings.max_request_connections_per_address,
         max_requests_per_connection=settings.max_requests_per_connection,
         max_pending_connects=settings.sse_max_pending_connects,
-        keep_headers=False,  # the callback handler looks at them at the connect only
+        keep_headers=False,  # the callback handler reads them at the connect only
         client_timeout=settings.sse_client_timeout_seconds,
         retry_ms=settings.sse_retry_ms,
         drain_retry_seconds=settings.sse_drain_retry_seconds,
@@ -74,24 +74,24 @@ def _gateway_config(settings: Settings) -> GatewayConfig:
 
 
 def _max_connections(settings: Settings) -> int:
-    wanted = settings.sse_max_connections
-    # Each address that is listened at has so many of its own.
+    configured = settings.sse_max_connections
+    # Each listening address has this number of connections for itself.
     listeners = len(hosts(settings.host)) + (settings.admin_bind is not None)
     allowed = streams_allowed(raise_limit(), listeners * settings.max_request_connections)
-    if wanted is not None and wanted > allowed:
+    if configured is not None and configured > allowed:
         logger.warning(
             "SSE_MAX_CONNECTIONS is %d, but the descriptor limit allows %d streams; using %d."
             " Raise it with ulimit -n",
-            wanted,
+            configured,
             allowed,
             allowed,
         )
-    return allowed if wanted is None else min(wanted, allowed)
+    return allowed if configured is None else min(configured, allowed)
 
 
 def _backend(callback_handler: Callable[[], CallbackHandler]) -> InProcessBackend:
-    # The gateway calls the handler, whose ConnectionManager calls the gateway: the circle is
-    # closed at the first callback, not while it is being built.
+    # The gateway calls the handler, and the handler's ConnectionManager calls the gateway. The
+    # handler is looked up at each callback, because it cannot exist before the gateway.
     def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
         answer = callback_handler().handle(payload)
         return CallbackAnswer(answer.status, answer.phrase)
@@ -115,20 +115,20 @@ def _transport(
 
 
 def _holds(settings: Settings, gateway: Callable[[], Gateway]) -> Callable[[str], bool] | None:
-    """Return what says whether a stream still lives; None for the streams of another process."""
+    """Return the check whether a stream is open; None for the streams of another process."""
     return gateway().holds if settings.sse_gateway_url is None else None
 
 
 def _max_event_bytes(settings: Settings) -> int:
-    """The largest event a task may cause, bytes, with room for its frame and JSON escapes."""
+    """Return the size of a task's largest event, bytes. Frame and JSON escapes come on top."""
     if settings.sse_gateway_url is not None:
-        return MAX_BODY_BYTES // 3  # what another gateway accepts, every quote escaped
-    # A stream must be able to hold several of the largest events before it counts as slow.
+        return MAX_BODY_BYTES // 3  # another gateway accepts it even with every quote escaped
+    # A stream must be able to buffer several of the largest events before it counts as slow.
     return min(256 * 1024, settings.sse_max_buffer_bytes // 4)
 
 
 class ServiceContainer(containers.DeclarativeContainer):
-    """One of each service for one application; ``settings`` must be given."""
+    """The services of one application, one of each. ``settings`` must be given."""
 
     settings = providers.Dependency(instance_of=Settings)
 

@@ -1,19 +1,19 @@
-"""The backend's errors: what went wrong, and the HTTP status that says so.
+"""The backend's errors, each with its HTTP status.
 
 ::
 
     AppError
-    ├── BadRequest                  400  the caller sent something that is not allowed
-    ├── Unauthorized                401  the caller did not show the secret
-    ├── Forbidden                   403  the caller may not do this, whatever it shows
-    ├── NotFound                    404  there is nothing under that name
-    ├── InvalidOperationException   409  it exists, but its state does not allow this
-    ├── TooBusy                     503  a limit is reached; later it would work
-    ├── Unavailable                 503  what this needs does not work now; later it would
-    └── NotServing                  503  this kind of server cannot do it; another would
+    ├── BadRequest                  400  the request contains something that is not allowed
+    ├── Unauthorized                401  the request does not carry the secret
+    ├── Forbidden                   403  the request is not allowed, with or without the secret
+    ├── NotFound                    404  the requested thing does not exist
+    ├── InvalidOperationException   409  the state of the thing does not allow the request
+    ├── TooBusy                     503  a limit is reached; the request would work later
+    ├── Unavailable                 503  another service fails now; the request may work later
+    └── NotServing                  503  this kind of server cannot handle the request
 
-A message is for the person who made the call: it says what is allowed. Nothing here knows
-Flask; :mod:`app.api.errors` turns these into answers.
+The messages are for the person who made the request: they say what is allowed. This module does not
+use Flask; :mod:`app.api.errors` turns the errors into answers.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ __all__ = [
     "validation_details",
 ]
 
-_MOST_DETAILS = 100
-_MOST_FAULTS = 1000
-"""Faults that are looked at one by one: pydantic needs 1 µs for each, and has no way to stop."""
+_MAX_DETAILS = 100
+_MAX_FAULTS = 1000
+"""The number of faults up to which they are described. pydantic needs 1 µs for each fault, and
+cannot be stopped before the last."""
 
 _PART_CHARACTERS = 100
 _PARTS = 10
@@ -52,12 +53,12 @@ class AppError(Exception):
 
     Args:
         message: one sentence for the caller.
-        details: one entry for each thing that is wrong, where there can be several.
+        details: one entry for each fault, for errors that can have several.
     """
 
     status: ClassVar[int] = HTTPStatus.INTERNAL_SERVER_ERROR
     retry_after_seconds: ClassVar[int | None] = None
-    """When the same call is worth another try; None: that is not known."""
+    """The time after which the caller should try again; None: unknown."""
 
     def __init__(self, message: str, details: list[Any] | None = None) -> None:
         super().__init__(message)
@@ -66,82 +67,83 @@ class AppError(Exception):
 
 
 class BadRequest(AppError):
-    """The caller sent something that is not allowed; the message says what is."""
+    """The request contains something that is not allowed. The message says what is allowed."""
 
     status = HTTPStatus.BAD_REQUEST
 
 
 class Unauthorized(AppError):
-    """The caller did not show the secret."""
+    """The request does not carry the secret."""
 
     status = HTTPStatus.UNAUTHORIZED
 
 
 class Forbidden(AppError):
-    """The caller may not do this; the message says what would have to change."""
+    """The request is not allowed. The message says what would have to change."""
 
     status = HTTPStatus.FORBIDDEN
 
 
 class NotFound(AppError):
-    """There is nothing under that name."""
+    """The requested thing does not exist."""
 
     status = HTTPStatus.NOT_FOUND
 
 
 class InvalidOperationException(AppError):
-    """The thing exists, but its present state does not allow this."""
+    """The requested thing exists, but its present state does not allow the request."""
 
     status = HTTPStatus.CONFLICT
 
 
 class TooBusy(AppError):
-    """A limit is reached; the same call would work later."""
+    """A limit is reached. The same request would work later."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after_seconds = 10
 
 
 class NotServing(AppError):
-    """The process runs in a server that cannot do this.
+    """The process runs in a server that cannot handle the request.
 
     Args:
-        what: what cannot be done, a sentence without a period; how to serve is added.
+        problem: what cannot be done: a sentence without its period. The message adds how to start
+            the right server.
     """
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, problem: str) -> None:
         super().__init__(
-            f"{what}: start it with `sse-monolith serve`, or with gunicorn and gunicorn.conf.py"
+            f"{problem}: start it with `sse-monolith serve`, or with gunicorn and gunicorn.conf.py"
         )
 
 
 class Unavailable(AppError):
-    """Something that the call needs, such as the gateway, does not work at the moment."""
+    """A service that the request needs, such as the gateway, does not work at the moment."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def shortened(text: str, characters: int) -> str:
-    """Cut a text that a client has a hand in; one that was cut ends with an ellipsis."""
+    """Return a text, cut to a number of characters. A text that was cut ends with an ellipsis."""
     return text if len(text) <= characters else text[:characters] + "…"
 
 
 def validation_details(exc: ValidationError) -> list[dict[str, Any]]:
-    """Describe what a pydantic error found: JSON-ready entries of bounded number and length.
+    """Return the faults of a pydantic error, ready for JSON and bounded in number and length.
 
-    The refused input is left out: it may be long, and it may be a secret. Names of fields are
-    the client's and are cut.
+    The refused input is left out, because it may be long or secret. The names of fields come from
+    the client, and are cut.
 
     Returns:
-        One entry for each fault, of which those that are too many are one last entry, with their
-        number as ``more``. Of more than a thousand faults none is described.
+        One entry for each fault. If there are too many faults, the last entry has the number of
+        the others as ``more``. If there are over a thousand faults, none is described.
     """
     count = exc.error_count()
     faults = (
         exc.errors(include_url=False, include_context=False, include_input=False)
-        if count <= _MOST_FAULTS
+        if count <= _MAX_FAULTS
         else []
     )
     details = [
@@ -150,28 +152,28 @@ def validation_details(exc: ValidationError) -> list[dict[str, Any]]:
             "msg": shortened(fault["msg"], _MESSAGE_CHARACTERS),
             "type": fault["type"],
         }
-        for fault in faults[:_MOST_DETAILS]
+        for fault in faults[:_MAX_DETAILS]
     ]
     return details if len(details) == count else [*details, _more(count - len(details))]
 
 
 def limit_details(details: list[Any], most: int) -> list[Any]:
-    """Cut a list of details, such as those of :func:`validation_details`.
+    """Return a list of details, such as that of :func:`validation_details`, cut to a number.
 
     Args:
-        details: one entry for each fault; the last one may say how many there are besides.
-        most: entries that stay; one more says how many were left out.
+        details: one entry for each fault. The last entry may have the number of further faults.
+        most: the number of entries that stay. One more entry has the number of the others.
     """
     left_out = details[most:]
     if not left_out:
         return details
     last = left_out[-1]
-    besides = last.get("more") if isinstance(last, dict) else None
-    if isinstance(besides, int):
+    further = last.get("more") if isinstance(last, dict) else None
+    if isinstance(further, int):
         left_out = left_out[:-1]
     else:
-        besides = 0
-    return [*details[:most], _more(len(left_out) + besides)]
+        further = 0
+    return [*details[:most], _more(len(left_out) + further)]
 
 
 def _part(part: int | str) -> int | str:

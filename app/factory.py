@@ -1,4 +1,4 @@
-"""Builds the Flask application: wiring only."""
+"""Builds the Flask application. This module contains the wiring only."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from app.access.exposure import OpenAreas
 from app.api import gateway, health, metrics, sse, tasks, testing
 from app.api.cors import register_cors
 from app.api.errors import register_error_handlers
+from app.api.index import register_index
 from app.api.injection import CONTAINER
 from app.api.json_body import MAX_JSON_BYTES
 from app.api.request_checks import register_request_checks
 from app.config import Settings, load_settings
 from app.container import ServiceContainer
-from app.serving.monolith import Monolith
+from app.serving.backend_runtime import BackendRuntime
 from app.serving.user_modules import make_importable
 from gateway_shim.event_loop.patching import support_native_threads
 from gateway_shim.server.responses.transfers import TransferLimits
@@ -28,18 +29,18 @@ _MODULES = (sse, tasks, health, metrics, gateway, testing)
 
 
 def build(settings: Settings | None = None) -> Flask:
-    """Make the application and everything it stands on.
+    """Make the application and its services.
 
-    Several applications in one process share nothing but the process itself: its log, whose set-up
-    is left as it is, and its imported modules.
+    Several applications in one process share only the process itself: its imported modules, and its
+    log, whose configuration is not changed.
 
     Args:
-        settings: the settings; None: read from the environment.
+        settings: the settings; None: they are read from the environment.
 
     Raises:
-        InvalidSettings: a setting cannot work; says which.
+        InvalidSettings: a setting cannot be used; the message says which.
     """
-    support_native_threads()  # if something else than our worker has patched the process for gevent
+    support_native_threads()  # needed if not our worker has patched the process for gevent
     settings = settings or load_settings()
     make_importable(settings.app_tasks_path)
     container = ServiceContainer(settings=settings)
@@ -50,30 +51,30 @@ def build(settings: Settings | None = None) -> Flask:
     app.extensions[CONTAINER] = container
     app.config[MAX_JSON_BYTES] = settings.max_json_bytes
     register_error_handlers(app, settings.max_error_details)
-    register_request_checks(
-        app,
-        container.request_guard(),
-        OpenAreas(settings.open_areas, settings.admin_address, production=settings.is_production),
-        container.refusals(),
+    areas = OpenAreas(
+        settings.open_areas, settings.admin_address, production=settings.is_production
     )
+    register_request_checks(app, container.request_guard(), areas, container.refusals())
+    register_index(app, settings, container.request_guard(), areas)
     register_cors(app, Cors.parse(settings.cors_origins))
     for module in _MODULES:
-        is_there = settings.is_testing or module is not testing
-        app.register_blueprint(module.blueprint if is_there else testing.absent)
+        is_enabled = settings.is_testing or module is not testing
+        app.register_blueprint(module.blueprint if is_enabled else testing.disabled_blueprint)
 
     container.metrics_service().watch_refusals(lambda: container.refusals().by_reason)
     if serves_streams:
         container.metrics_service().watch_gateway(lambda: container.gateway().read_stats())
-    # Made now, not at first use: they register themselves with others, and a task or a hook that
-    # cannot be imported must be known before the first request.
+    # Made now and not at their first use, because these services register themselves with others.
+    # A task or a hook that cannot be imported must be an error before the first request.
     container.boot()
     container.authorizer()
     container.task_registry()
     container.version_service()
     container.task_service()
     container.log_broadcaster()
-    # Last, because the shutdown goes in this order: the streams outlive what sends to them.
-    app.extensions[EXTENSION] = Monolith(
+    # Made last, because the shutdown runs in the order of registration: the streams must end after
+    # everything that sends to them.
+    app.extensions[EXTENSION] = BackendRuntime(
         container.gateway(),
         container.connection_manager().drain,
         container.shutdown_coordinator(),

@@ -1,9 +1,9 @@
-"""The order in which the process ends.
+"""The shutdown of the process, step by step.
 
 ::
 
     PREPARE_SHUTDOWN ──▶ waiters, one deadline for all ──▶ SHUTDOWN ──▶ AFTER_SHUTDOWN
-     nothing new           running tasks end                streams end   what is left
+     no new work           running tasks finish             streams end   final clean-up
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 import gevent
-from gevent.event import Event
+from gevent.event import Event as Signal
 
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread
 from gateway_shim.log_lines.safe_text import function_name
@@ -25,27 +25,27 @@ logger = logging.getLogger(__name__)
 
 
 class LifetimeEvent(StrEnum):
-    """A step of the process's end."""
+    """A step of the shutdown."""
 
     PREPARE_SHUTDOWN = "prepare_shutdown"
-    """Take nothing new: no tasks, no version events; ``/readyz`` says 503."""
+    """New work is refused: no tasks and no version events start, and ``/readyz`` answers 503."""
     SHUTDOWN = "shutdown"
-    """The running tasks are over, or out of time: end the streams."""
+    """The running tasks have finished, or their time is up. The streams end now."""
     AFTER_SHUTDOWN = "after_shutdown"
     """The streams have ended."""
 
 
 class ShutdownCoordinator:
-    """Tells everyone who asked that the process ends, and waits for those who need time.
+    """Runs the shutdown: notifies the registered callbacks, and waits for the registered waiters.
 
-    Everything here runs in the hub's thread, also what another thread has called, so what does
-    not block is atomic. No lock is taken there: :meth:`hurry` may be called by a signal handler,
-    wherever that interrupts.
+    All methods run in the hub's thread, also if another thread has called them, so code that does
+    not block is atomic. No lock is used: a signal handler may call :meth:`stop_waiting`, whatever
+    code the signal interrupts.
 
     Args:
-        timeout: seconds that all waiters together may take.
+        timeout: the time limit for all waiters together, seconds.
         clock: monotonic seconds.
-        loop_thread: carries out the calls of other threads.
+        loop_thread: runs the calls of other threads in the event loop's thread.
     """
 
     def __init__(
@@ -57,42 +57,43 @@ class ShutdownCoordinator:
         self.loop_thread = loop_thread or LoopThread()
         self._timeout = timeout
         self._clock = clock
-        self._callbacks: list[Callable[[LifetimeEvent], None]] = []
-        self._waiters: list[tuple[str, Callable[[float], bool]]] = []
-        self._runner: object | None = None
-        self._hurried = False
-        self._wake = Event()
-        self._finished = Event()
+        self._callbacks: list[Callable[[LifetimeEvent], None]] = []  # called at every step
+        self._waiters: list[tuple[str, Callable[[float], bool]]] = []  # name, function
+        self._runner: object | None = None  # the greenlet that runs the shutdown
+        self._is_time_up = False  # stop_waiting was called
+        self._wake = Signal()  # all waiters are done, or stop_waiting was called
+        self._finished = Signal()  # the shutdown is complete
 
     def register_lifetime_notification(self, callback: Callable[[LifetimeEvent], None]) -> None:
-        """Have a function called at every step of the end, in the order of registration.
+        """Add a function that is called at every step of the shutdown.
 
         Args:
-            callback: gets the step. It bounds its own time; one that raises is logged.
+            callback: gets the step. It is called after those that were registered before it. It
+                must limit its own time. An error that it raises is logged.
         """
         self._callbacks.append(callback)
 
     def register_shutdown_waiter(self, name: str, waiter: Callable[[float], bool]) -> None:
-        """Have a function awaited between PREPARE_SHUTDOWN and SHUTDOWN.
+        """Add a function that the shutdown waits for between PREPARE_SHUTDOWN and SHUTDOWN.
 
         Args:
-            name: what is waited for, for the log.
-            waiter: gets the seconds that are left, blocks (cooperatively) at most that long and
-                returns whether it is done. It runs in a greenlet of its own, beside the other
-                waiters; when the time is up it is interrupted with ``GreenletExit``.
+            name: the name of the waiter in the log.
+            waiter: gets the remaining seconds, blocks cooperatively for at most that time, and
+                returns whether its work is done. It runs in its own greenlet, beside the other
+                waiters. When the time is up, it is interrupted with ``GreenletExit``.
         """
         self._waiters.append((name, waiter))
 
     def is_shutting_down(self) -> bool:
-        """Whether the end has begun; it never goes back."""
+        """Return whether the shutdown has begun. It is never undone."""
         return self._runner is not None
 
     @from_any_thread
     def shutdown(self) -> None:
-        """Run the whole sequence, once, and return when it is over.
+        """Run the whole shutdown once, and return when it is complete.
 
-        A call while it runs waits for its end; a call from one of its own callbacks returns at
-        once. Call :meth:`hurry` to cut the waiting short.
+        A second call waits for the end of the shutdown. A call from one of its own callbacks
+        returns at once. Call :meth:`stop_waiting` to end the wait for the waiters.
         """
         if self._runner is not None:
             if self._runner is not gevent.getcurrent():
@@ -110,9 +111,9 @@ class ShutdownCoordinator:
             self._finished.set()
 
     @from_any_thread
-    def hurry(self) -> None:
-        """Stop waiting: the waiters' time is up now. For the second signal."""
-        self._hurried = True
+    def stop_waiting(self) -> None:
+        """Stop waiting for the waiters: their time is up now. The second signal calls this."""
+        self._is_time_up = True
         self._wake.set()
 
     def _notify(self, event: LifetimeEvent) -> None:
@@ -120,26 +121,26 @@ class ShutdownCoordinator:
             try:
                 callback(event)
             except (Exception, gevent.Timeout):
-                # Whoever fails here must not keep the others from ending properly.
+                # The error of one callback must not keep the others from running.
                 logger.exception(
                     "a shutdown callback failed",
                     extra={"lifetime_event": event.value, "callback": function_name(callback)},
                 )
 
     def _wait_for_waiters(self) -> None:
-        deadline = self._clock() + (0.0 if self._hurried else self._timeout)
+        deadline = self._clock() + (0.0 if self._is_time_up else self._timeout)
         running: dict[object, str] = {}
 
         def run(name: str, waiter: Callable[[float], bool]) -> None:
             try:
-                done = waiter(0.0 if self._hurried else max(0.0, deadline - self._clock()))
+                done = waiter(0.0 if self._is_time_up else max(0.0, deadline - self._clock()))
                 logger.log(
                     logging.INFO if done else logging.WARNING,
                     "a shutdown waiter is done" if done else "a shutdown waiter gave up",
                     extra={"waiter": name},
                 )
             except (Exception, gevent.Timeout):
-                # As with callbacks: the others still get their time.
+                # The error of one waiter must not take the time of the others.
                 logger.exception("a shutdown waiter failed", extra={"waiter": name})
             finally:
                 del running[gevent.getcurrent()]
@@ -148,7 +149,7 @@ class ShutdownCoordinator:
 
         greenlets = [gevent.spawn(run, name, waiter) for name, waiter in self._waiters]
         running.update(zip(greenlets, (name for name, _ in self._waiters), strict=True))
-        # All of them start, even with no time at all: most have nothing to wait for.
+        # All waiters start, even if no time is left: most of them have nothing to wait for.
         gevent.sleep(0)
         if running:
             self._wake.wait(max(0.0, deadline - self._clock()))
@@ -156,6 +157,6 @@ class ShutdownCoordinator:
             if greenlet in running:
                 logger.warning(
                     "a shutdown waiter is out of time",
-                    extra={"waiter": running[greenlet], "hurried": self._hurried},
+                    extra={"waiter": running[greenlet], "hurried": self._is_time_up},
                 )
                 greenlet.kill(block=False)

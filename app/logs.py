@@ -1,4 +1,4 @@
-"""The backend's log: the format and level that its settings ask for, its secrets masked."""
+"""The configuration of the backend's log: its format, its level, and the masking of secrets."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ logger = logging.getLogger(__name__)
 
 
 def make_redactor(settings: Settings) -> Redactor:
-    """A redactor that knows the settings' secrets."""
+    """Return a redactor that masks the secrets of the settings."""
     secret = settings.sse_callback_secret
     return Redactor([secret.get_secret_value()] if secret is not None else [])
 
 
 def make_formatter(settings: Settings) -> logging.Formatter:
-    """The formatter that ``LOG_FORMAT`` asks for."""
+    """Return the formatter for ``LOG_FORMAT``."""
     kind = JsonFormatter if settings.log_format == "json" else TextFormatter
     return kind(make_redactor(settings))
 
 
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
-    """Send the process's log lines to a stream; a second call replaces the first one's set-up.
+    """Send the log lines of the process to a stream. A second call replaces the first.
 
     Args:
-        settings: level, format, and lines of one kind in a second.
-        stream: where to; standard error if not given.
+        settings: have the level, the format, and the lines of one kind in a second.
+        stream: the stream; standard error if not given.
     """
     log_format.install(
         make_formatter(settings),
@@ -44,6 +44,9 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
 
 
 def log_warnings(sources: SettingSources) -> None:
-    """Log what looks like a misspelt setting; call :func:`configure_logging` before."""
+    """Log a warning for each name that looks like a misspelled setting.
+
+    Call :func:`configure_logging` first.
+    """
     for warning in sources.warnings:
         logger.warning("%s", warning)

@@ -1,1 +1,1 @@
-"""Who may ask for what: addresses, hosts, origins, and limits of request bodies."""
+"""Access control: listening addresses, hosts, origins, and the limits of request bodies."""

@@ -1,4 +1,4 @@
-"""Keeps all that is no stream and no health check on an address of its own."""
+"""Serves everything that is neither a stream nor a health check at the admin address only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.access.exposure import Area
 from app.access.listening_addresses import arrived_at
-from app.serving.monolith import STREAM_PATH
+from app.serving.backend_runtime import STREAM_PATH
 from gateway_shim.protocol import http as contract
 from gateway_shim.protocol import routes
 from gateway_shim.protocol.http import ErrorCode
@@ -25,21 +25,20 @@ _PATHS = {Area.TASKS: "/api/tasks", Area.METRICS: "/metrics"}
 
 
 class AdminGate:
-    """A WSGI middleware: what arrived elsewhere than at the admin address is not found.
+    """A WSGI middleware that answers 404 to requests at any other address than the admin address.
 
-    Streams do not come by here: the worker has taken them already. The question that a browser
-    asks before a stream of another origin (OPTIONS, the CORS preflight) does, and is let through.
+    Requests for streams do not reach it, because the worker has already taken them. The preflight
+    request (OPTIONS) that a browser sends before a stream of another origin does, and is passed on.
 
     Args:
-        application: what is guarded.
+        application: the application that is guarded.
         address: host and port of the admin address.
-        areas: what is answered at every address, by ``ALLOW_OPEN``.
-        refusals: counts what is not found; None: a counter of its own.
+        areas: the areas that are served at every address (``ALLOW_OPEN``).
+        refusals: counts the refused requests; None: a private counter.
     """
 
     hands_everything_on = True
-    """No request is answered here that Flask would answer with its body
-    (app/access/body_limits.py)."""
+    """This middleware never reads a request body itself (app/access/body_limits.py)."""
 
     def __init__(
         self,
@@ -56,7 +55,7 @@ class AdminGate:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
         path = environ["PATH_INFO"]
-        if path.lower().startswith(_HEALTH_FOLDER):  # both health checks have a second path there
+        if path.lower().startswith(_HEALTH_FOLDER):  # each health check has a second path there
             path = path[len(_HEALTH_FOLDER) - 1 :]
         method = environ["REQUEST_METHOD"]
         is_preflight = method == "OPTIONS"

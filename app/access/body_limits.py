@@ -1,4 +1,4 @@
-"""Limits of request bodies by route, which hold before a body is read."""
+"""The limits of request bodies by route. They apply before a body is read."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from gateway_shim.protocol.routes import path_of
 __all__ = ["DEFAULT_JSON_BYTES", "BodyLimits"]
 
 DEFAULT_JSON_BYTES = 102_400
-"""The largest body of the backend's own routes; the gateway contract's limit for a send."""
+"""The size of the largest body for the backend's own routes: the limit of the gateway contract for
+a send."""
 
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class BodyLimits:
-    """The limits of an application's routes; those that are added later count too.
+    """The limits of an application's routes, including routes that are added later.
 
     Args:
         app: the application.
-        own: the names of the blueprints that are the backend's own. All they take is JSON.
-        json_bytes: the largest body for these.
-        body_bytes: the largest body for all other routes.
+        own: the names of the backend's own blueprints, which take only JSON.
+        json_bytes: the size of the largest body for these.
+        body_bytes: the size of the largest body for all other routes.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class BodyLimits:
         self._body_bytes = body_bytes
 
     def limit(self, method: str, target: str) -> int:
-        """Return how many bytes a body may have; 0 if no view would look at it.
+        """Return the size of the largest body for a request; 0 if no view would read the body.
 
         Args:
             method: the request method.
@@ -47,7 +48,7 @@ class BodyLimits:
         """
         routes = self._app.url_map
         if routes.host_matching or self._app.subdomain_matching:
-            return self._body_bytes  # the path alone does not say which view it is
+            return self._body_bytes  # the path alone does not identify the view
         path = unquote(path_of(target), errors="replace")
         try:
             rule, _ = routes.bind("").match(path, method, return_rule=True)
@@ -61,7 +62,7 @@ class BodyLimits:
 
 
 def _is_bare(wsgi_app: Any) -> bool:
-    """Return whether every request reaches Flask: middleware of others may answer other paths."""
+    """Return whether every request reaches Flask. Other middleware may answer other paths."""
     while getattr(wsgi_app, "hands_everything_on", False):
         wsgi_app = wsgi_app.application
     return getattr(wsgi_app, "__func__", None) is Flask.wsgi_app

@@ -1,4 +1,4 @@
-"""Decides at which addresses the tasks API and the metrics are served, and to whom."""
+"""Decides at which addresses the tasks API and the metrics are served."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ __all__ = ["Area", "OpenAreas", "exposure_problem", "parse_areas"]
 
 
 class Area(StrEnum):
-    """A part of the API that is not for everybody; a word of ``ALLOW_OPEN``."""
+    """A part of the API that is closed to the public by default: a word of ``ALLOW_OPEN``."""
 
     TASKS = "tasks"
     METRICS = "metrics"
 
 
 def parse_areas(text: str) -> frozenset[Area]:
-    """Read ``ALLOW_OPEN``: areas, separated by commas.
+    """Parse ``ALLOW_OPEN``: areas, separated by commas.
 
     Raises:
-        ValueError: a word is not an area; says which words are.
+        ValueError: a word is not an area. The message lists the areas.
     """
     words = {word.strip() for word in text.split(",") if word.strip()}
     unknown = sorted(words - set(Area))
@@ -30,12 +30,12 @@ def parse_areas(text: str) -> frozenset[Area]:
 
 
 def exposure_problem(setting: str, address: str, areas: frozenset[Area]) -> str | None:
-    """Say why a server outside production must not listen at an address.
+    """Return why a server outside production must not listen on an address.
 
     Args:
-        setting: what says the address, such as ``HOST is 0.0.0.0``; the beginning of the answer.
+        setting: the source of the address, such as ``HOST is 0.0.0.0``. The result begins with it.
         address: an IP address or a name.
-        areas: what ``ALLOW_OPEN`` allows.
+        areas: the areas that ``ALLOW_OPEN`` names.
 
     Returns:
         What is wrong and what to set; None if other machines cannot reach the address, or if
@@ -46,17 +46,17 @@ def exposure_problem(setting: str, address: str, areas: frozenset[Area]) -> str 
     return (
         f"{setting}: other machines could start tasks and read the metrics. Set"
         " FLASK_ENV=production (it needs SSE_CALLBACK_SECRET), or ALLOW_OPEN="
-        f"{','.join(Area)} to let everybody do both"
+        f"{','.join(Area)} to let everyone do both"
     )
 
 
 class OpenAreas:
-    """Says at which address an area is served.
+    """The areas that are served at each address.
 
     Args:
-        allowed: what ``ALLOW_OPEN`` names: served at every address.
-        admin: address and port of ``ADMIN_BIND``: every area is served there.
-        production: whether nothing else is served anywhere.
+        allowed: the areas of ``ALLOW_OPEN``, which are served at every address.
+        admin: address and port of ``ADMIN_BIND``, where every area is served.
+        production: whether the other areas are served nowhere else.
     """
 
     def __init__(
@@ -67,15 +67,15 @@ class OpenAreas:
         self._production = production
 
     def is_open(self, area: Area, address: str, port: int) -> bool:
-        """Return whether requests for an area are answered at a listening address.
+        """Return whether an area is served at a listening address.
 
         Args:
             area: the area.
-            address: the IP address that the server listens at; of a Unix socket empty.
+            address: the IP address of the listening socket; empty for a Unix socket.
             port: the TCP port.
         """
         if area in self._allowed or (address, port) == self._admin:
             return True
-        # Outside production the developer's own machine may: there, the start was refused if other
-        # machines could reach the server. A reload can still change the addresses.
+        # Outside production, the developer's own machine may use every area: the start is refused
+        # if other machines could reach the server. A reload can still change the addresses.
         return not self._production and self._admin is None and is_loopback(address)

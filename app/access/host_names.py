@@ -1,7 +1,8 @@
-"""Checks the ``Host`` of requests: the protection against DNS rebinding.
+"""Checks the ``Host`` of requests, as protection against DNS rebinding.
 
-A page at ``http://evil.example:5000`` can have its own name resolve to 127.0.0.1. To the browser
-the developer's server is then of the page's own origin, and only ``Host`` still says the name.
+The owner of a page at ``http://evil.example:5000`` can let that name resolve to 127.0.0.1. For the
+browser, the developer's server then has the same origin as the page. Only ``Host`` still has the
+name.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ _NAME = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 
 
 class HostNames:
-    """The names that a server may be asked under.
+    """The host names under which requests may reach a server.
 
     Args:
         text: ``ALLOWED_HOSTS``: names and addresses without port, separated by commas.
             ``*.app.example`` stands for every name below ``app.example``, ``*`` for all names.
 
     Raises:
-        ValueError: an entry is neither.
+        ValueError: an entry is neither a name nor an address.
     """
 
     def __init__(self, text: str) -> None:
@@ -41,13 +42,15 @@ class HostNames:
         self._suffixes = tuple(entry[1:] for entry in entries if entry.startswith("*."))
 
     def permit(self, host: str | None, address: str, *, is_unix: bool) -> bool:
-        """Return whether a request may be answered.
+        """Return whether a request with some host may be answered.
 
         Args:
-            host: its ``Host`` header. None or empty is permitted: no browser leaves it out.
-            address: the IP address that the server listens at. Where other machines can reach it,
-                every name is permitted unless some are listed: the server's names are not known.
-            is_unix: whether the server listens at a Unix socket instead, as for a proxy.
+            host: its ``Host`` header. None and empty are permitted, because every browser sends
+                the header.
+            address: the IP address of the listening socket. If other machines can reach it, every
+                name is permitted unless ``ALLOWED_HOSTS`` lists some, because the names of the
+                server are unknown.
+            is_unix: whether the request came to a Unix socket instead, for instance from a proxy.
         """
         if self._every_name or not host:
             return True
@@ -57,7 +60,7 @@ class HostNames:
         if found is None:
             return False
         name = found[1].strip("[]").removesuffix(".")
-        # No DNS answers for these: whoever asks under them is on this machine.
+        # These names are not in the DNS, so the request comes from this machine.
         if is_loopback(name) or name.endswith(".localhost"):
             return True
         return name in self._names or name.endswith(self._suffixes)

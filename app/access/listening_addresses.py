@@ -1,4 +1,4 @@
-"""The IP addresses that a server listens at: who can reach them, which exclude each other."""
+"""The IP addresses of listening sockets: who can reach them, and which of them overlap."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["address_of", "arrived_at", "is_loopback", "is_taken"]
 
 
 def address_of(host: str) -> str:
-    """Return the IP address that a server listens at when it is told to listen at a host.
+    """Return the IP address on which a server listens if it is told to listen on a host.
 
     Args:
         host: a name or an address, without brackets.
@@ -26,30 +26,30 @@ def address_of(host: str) -> str:
 
 
 def arrived_at(environ: WSGIEnvironment) -> tuple[str, int] | None:
-    """Return the address and the port of the listener that a request came to.
+    """Return the address and the port of the listening socket that a request came to.
 
-    No client can choose them.
+    A client cannot forge them.
 
     Args:
-        environ: the request's (PEP 3333).
+        environ: the environment of the request (PEP 3333).
 
     Returns:
         None for a Unix socket.
     """
     connection = environ.get("gunicorn.socket")
-    # Of a Unix socket gunicorn takes the client's Host header for the server's name.
+    # For a Unix socket, gunicorn uses the client's Host header as the name of the server.
     if connection is not None and connection.family == socket.AF_UNIX:
         return None
     return environ.get("SERVER_NAME", ""), int(environ.get("SERVER_PORT") or 0)
 
 
 def is_taken(address: str, host: str) -> bool:
-    """Return whether a server at a host leaves no room for another one at the same port.
+    """Return whether a server on a host excludes another server on the same port.
 
     Args:
-        address: the IP address of the other one.
-        host: a name or an address. A name without an address takes none: the start of the
-            server itself fails then.
+        address: the IP address of the other server.
+        host: a name or an address. A name without an address excludes nothing: the start of
+            that server itself fails.
     """
     try:
         taken = {address_of(host)}
@@ -62,17 +62,18 @@ def is_taken(address: str, host: str) -> bool:
 
 def _exclude(address: str, other: str) -> bool:
     both = (address, other)
-    # On Linux a socket at "::" takes the port for IPv4 as well.
+    # On Linux, a socket on "::" takes the port for IPv4 as well.
     return (
         address == other or "::" in both or ("0.0.0.0" in both and not any(":" in a for a in both))
     )
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether only this machine can reach a server that listens at an address.
+    """Return whether only this machine can reach a server that listens on an address.
 
     Args:
-        address: an IP address or a name; of a Unix socket empty. Of names only ``localhost`` is.
+        address: an IP address or a name; empty for a Unix socket. The only name that counts as
+            loopback is ``localhost``.
     """
     if address in ("", "localhost"):
         return True

@@ -1,4 +1,4 @@
-"""Keeps out requests that a browser sends for a page which should not reach this server."""
+"""Refuses requests that a browser sends for a page that must not reach this server."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ _SHOWN_CHARACTERS = 200
 
 
 class CrossSite(Forbidden):
-    """A page of an origin that is not in CORS_ORIGINS has sent the request."""
+    """The page that sent the request has another origin, which is not in CORS_ORIGINS."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The page that sent this is of another origin. Add the page's origin to CORS_ORIGINS,"
+            "The page that sent this request has another origin. Add that origin to CORS_ORIGINS,"
             " or serve the page and this server under one origin"
         )
 
 
 class HostNotAllowed(Forbidden):
-    """The request's Host is not a name of this server."""
+    """The request's Host is not a permitted name of this server."""
 
     def __init__(self) -> None:
         super().__init__(
-            "This server is not known under the host name of this request. Add the name to"
+            "The host name of this request is not a name of this server. Add the name to"
             " ALLOWED_HOSTS, or use localhost"
         )
 
 
 class RequestGuard:
-    """Checks where a request comes from and which host it names; counts what it refuses.
+    """Checks the origin and the host of requests, and counts the refused ones.
 
     Args:
-        settings: ``CORS_ORIGINS`` and ``ALLOWED_HOSTS``.
-        refusals: the process's counters.
+        settings: have ``CORS_ORIGINS`` and ``ALLOWED_HOSTS``.
+        refusals: counts the refused requests of the process.
     """
 
     def __init__(self, settings: Settings, refusals: RefusalCounts) -> None:
@@ -55,16 +55,16 @@ class RequestGuard:
         self._refusals = refusals
 
     def check_host(self, header: Header, listener: str | None, client: str) -> None:
-        """Let a request pass whose host may be asked for.
+        """Check that the host of a request is a permitted name of this server.
 
         Args:
-            header: gives the request's headers; ``host`` is the one that is asked for, see
+            header: returns the request's headers. ``host`` must be the requested host, see
                 :func:`~app.access.requested_host.with_requested_host`.
-            listener: the IP address that the server listens at; None: a Unix socket.
+            listener: the IP address of the listening socket; None: a Unix socket.
             client: the client's address, for the log.
 
         Raises:
-            HostNotAllowed: the host is another one.
+            HostNotAllowed: the host is not permitted.
         """
         host = header("host")
         if not self._hosts.permit(host, listener or "", is_unix=listener is None):
@@ -74,10 +74,14 @@ class RequestGuard:
             raise HostNotAllowed
 
     def check_site(self, header: Header, client: str) -> None:
-        """Let a stream or a write pass that no page of another origin has sent.
+        """Check that the sender of a stream request or a write is not a page of another origin.
+
+        Args:
+            header: returns the request's headers, as for :meth:`check_host`.
+            client: the client's address, for the log.
 
         Raises:
-            CrossSite: one has, and the origin is not listed.
+            CrossSite: the sender is a page of another origin, which is not listed.
         """
         if is_cross_site(header, self._origins):
             self._refusals.add(RefusalReason.CROSS_SITE)
@@ -91,16 +95,16 @@ class RequestGuard:
             raise CrossSite
 
     def refuse_stream(self, request: StreamRequest) -> Refusal | None:
-        """Return what a browser gets instead of a stream; None if the stream may be asked for."""
+        """Return the refusal of a stream request; None if the checks pass."""
 
         def header(name: str) -> str | None:
             value = request.headers.get(name)
             return value if isinstance(value, str) else None
 
-        asked = with_requested_host(request.url, header)
+        headers = with_requested_host(request.url, header)
         try:
-            self.check_host(asked, request.listener, request.address)
-            self.check_site(asked, request.address)
+            self.check_host(headers, request.listener, request.address)
+            self.check_site(headers, request.address)
         except HostNotAllowed as refused:
             return Refusal(refused.status, ErrorCode.HOST_NOT_ALLOWED, refused.message)
         except CrossSite as refused:

@@ -1,7 +1,7 @@
-"""Tells which host a request asks for: the one in its target, where that is a whole URL.
+"""Finds the host that a request asks for: if its target is a whole URL, the host is in the target.
 
-Source: RFC 9112, section 3.2.2. A server that looked at ``Host`` only would check another name
-than the one that was asked for.
+Source: RFC 9112, section 3.2.2. A server that checked ``Host`` only would check another name than
+the requested one.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ __all__ = ["Header", "with_requested_host"]
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#]*@)?([^/?#@]+)")
 
 Header = Callable[[str], str | None]
-"""Returns the value of a request header by its name in lower case; None if it is not there."""
+"""Returns the value of a request header by its name in lower case; None if it is missing."""
 
 
 def with_requested_host(target: str, header: Header) -> Header:
-    """Return a request's headers with the host that is asked for in the place of ``Host``.
+    """Return a request's headers, with the requested host in place of ``Host``.
 
     Args:
         target: the raw request target.

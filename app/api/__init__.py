@@ -1,1 +1,1 @@
-"""The HTTP API, one blueprint a module. Views check and translate; services decide."""
+"""The HTTP API: one blueprint for each module. Views check and translate; services decide."""

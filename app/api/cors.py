@@ -1,4 +1,4 @@
-"""CORS for everything that Flask answers; streams get theirs from the gateway."""
+"""The CORS headers of everything that Flask answers. The gateway adds those of streams."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["register_cors"]
 
 
 def register_cors(app: Flask, cors: Cors) -> None:
-    """Add CORS headers to an application's answers, preflights included.
+    """Add CORS headers to an application's answers, including those to preflight requests.
 
     Args:
         app: the application.
-        cors: which origins may read.
+        cors: the origins whose pages may read answers.
     """
 
     @app.after_request

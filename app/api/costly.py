@@ -1,4 +1,4 @@
-"""Answers that may be large: they are made one at a time."""
+"""Large answers, which are made one at a time."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ R = TypeVar("R")
 
 
 SMALL_RESULT_BYTES = 64 * 1024
-"""A task's result that is no larger makes no large answer."""
+"""The size of the largest task result whose answer does not count as large."""
 
 
 def wait_for_turn() -> None:
-    """Wait until everybody else has had the event loop; then make a large answer at once.
+    """Wait until all other greenlets have had a turn. After that, make a large answer at once.
 
-    To put an answer of megabytes together takes tens of milliseconds, during which no stream and
-    no other request is served. So such requests wait at a turnstile, and those of a storm find it
-    full: 503. Call it inside a request's context.
+    To make an answer of megabytes takes tens of milliseconds, during which no stream and no other
+    request is served. So such requests wait for their turn, and are refused with 503 when too many
+    wait. Call it inside a request's context.
 
     Raises:
-        TooBusy: too many wait.
+        TooBusy: too many requests wait.
     """
     container = current_app.extensions[CONTAINER]
-    may_wait = container.loop_thread().serves_here  # else nobody runs meanwhile
+    may_wait = container.loop_thread().serves_here  # without an event loop, nothing else runs
     owner = container.limit_key()(request.remote_addr or "")
     if may_wait and not container.turnstile().wait(owner):
         container.refusals().add(RefusalReason.ANSWERS_LIMIT)
-        raise TooBusy("Too many large answers are being made; ask again later")
+        raise TooBusy("Too many requests for large answers are waiting; try again later")
 
 
 def costly(view: Callable[P, R]) -> Callable[P, R]:
-    """Let a view run only after :func:`wait_for_turn`.
+    """Make a view wait for its turn (:func:`wait_for_turn`) before it runs.
 
     Args:
-        view: the function; call the result inside a request's context. It raises TooBusy if too
-            many wait.
+        view: the function. Call the result inside a request's context. It raises TooBusy if too
+            many requests wait.
     """
 
     @functools.wraps(view)

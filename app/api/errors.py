@@ -1,4 +1,4 @@
-"""Every error as JSON: ``{"error": "a sentence for a person", "details"?: […]}``."""
+"""The errors of the HTTP API as JSON: ``{"error": "a sentence for a person", "details"?: […]}``."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _PATH_CHARACTERS = 200
 
 
 def register_error_handlers(app: Flask, most_details: int = _DEFAULT_DETAILS) -> None:
-    """Register handlers that answer every error as JSON, Flask's own errors too.
+    """Register handlers that answer every error as JSON, including Flask's own errors.
 
     No answer is longer than 16 KiB, whatever the client has sent.
 
     Args:
         app: the application.
-        most_details: faults that one answer describes.
+        most_details: the number of faults that one answer describes.
     """
     app.config[_MOST_DETAILS] = most_details
     app.register_error_handler(AppError, _app_error)
@@ -53,7 +53,7 @@ def _answer(status: int, message: str, details: list[Any] | None = None) -> Resp
 
 def _app_error(error: AppError) -> Response:
     if error.status >= 500:
-        logger.warning("a request was refused", extra={**_where(), "error": error.message})
+        logger.warning("a request was refused", extra={**_request_fields(), "error": error.message})
     response = _answer(error.status, error.message, error.details)
     if error.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(error.retry_after_seconds)
@@ -66,9 +66,9 @@ def _validation_error(error: ValidationError) -> Response:
 
 def _http_exception(error: HTTPException) -> Response | HTTPException:
     if error.response is not None:
-        return error  # an answer that somebody made on purpose
+        return error  # the code that raised it has chosen this answer
     response = _answer(error.code or 500, _sentence(error))
-    # Allow, Retry-After, WWW-Authenticate: what makes some statuses complete.
+    # Some statuses need Allow, Retry-After or WWW-Authenticate.
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers.add(name, value)
@@ -87,12 +87,12 @@ def _sentence(error: HTTPException) -> str:
 
 
 def _unexpected(error: Exception) -> Response:
-    # The last resort: the log has the traceback, the caller learns nothing of the inside.
-    logger.error("a request failed unexpectedly", exc_info=error, extra=_where())
-    return _answer(500, "Something went wrong on the server; its log says what")
+    # The log gets the traceback. The client must not learn about the inside of the server.
+    logger.error("a request failed unexpectedly", exc_info=error, extra=_request_fields())
+    return _answer(500, "The server failed to handle this request; the cause is in its log")
 
 
-def _where() -> dict[str, str]:
+def _request_fields() -> dict[str, str]:
     return {"method": request.method, "path": _path()}
 
 

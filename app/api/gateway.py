@@ -1,4 +1,4 @@
-"""The gateway's own endpoints in the monolith: ``/internal/send``, and what is left of streams."""
+"""The gateway's endpoints in Flask: ``/internal/send``, and streams that cannot be opened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.api.secret import require_secret
 from app.config import Settings
 from app.container import ServiceContainer
 from app.errors import AppError, NotFound, NotServing
-from app.serving.monolith import STREAM_PATH
+from app.serving.backend_runtime import STREAM_PATH
 from gateway_shim.log_lines.redaction import Redactor
 from gateway_shim.protocol import http as contract
 from gateway_shim.protocol.routes import path_of
@@ -28,7 +28,7 @@ def send(
     settings: Settings = Provide[ServiceContainer.settings],
     gateway: Gateway = Provide[ServiceContainer.gateway],
 ) -> Response:
-    """Send to a stream by its token, as to any gateway; off unless SSE_INTERNAL_SEND=on."""
+    """Send to a stream by its token, like any gateway. Off unless SSE_INTERNAL_SEND=on."""
     if settings.sse_internal_send == "off":
         raise NotFound("POST /internal/send is off; SSE_INTERNAL_SEND=on turns it on")
     require_secret(settings)
@@ -41,17 +41,17 @@ def send(
 @blueprint.get(STREAM_PATH)
 @inject
 def stream(settings: Settings = Provide[ServiceContainer.settings]) -> Response:
-    """Only reached where no stream can be had: the worker takes the others."""
+    """Refuse a stream. This runs only where none can be opened: else the worker takes it."""
     if path_of(request.environ.get("RAW_URI", STREAM_PATH)) != STREAM_PATH:
         raise NotFound(f"The stream's path is {STREAM_PATH}, without escapes")
     if settings.sse_gateway_url is not None:
-        # Anybody may ask; the URL may hold a password.
+        # The URL may contain a password, and everyone may read this answer.
         url = Redactor().text(settings.sse_gateway_url)
         raise StreamsElsewhere(f"Streams are served by the gateway at {url}")
     raise NotServing("This server cannot hold streams")
 
 
 class StreamsElsewhere(AppError):
-    """A stream was asked for where there is none."""
+    """A stream was requested from this server, but another gateway serves the streams."""
 
     status = 503

@@ -1,6 +1,6 @@
-"""``/healthz``: the process answers; ``/readyz``: it takes new work.
+"""The health checks: ``/healthz`` (the process is alive), ``/readyz`` (it accepts new work).
 
-Both exist below ``/health`` too, where the original backend has them.
+Both also exist below ``/health``, where the original backend has them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["blueprint"]
 
 blueprint = Blueprint("health", __name__)
 
-# A probe's answer is about this moment.
+# The answer of a health check is valid only at this moment.
 _HEADERS = {"Cache-Control": "no-store"}
 
 
 @blueprint.get("/healthz")
 @blueprint.get("/health/healthz")
 def healthz() -> ResponseReturnValue:
-    """Say that the process is alive: 200 always, shutting down or not."""
+    """Answer 200, also during the shutdown: the process is alive."""
     return jsonify(status="ok"), 200, _HEADERS
 
 
@@ -36,13 +36,14 @@ def readyz(
     coordinator: ShutdownCoordinator = Provide[ServiceContainer.shutdown_coordinator],
     gateway: GatewayReadiness = Provide[ServiceContainer.gateway_readiness],
 ) -> ResponseReturnValue:
-    """Say whether requests should be sent here.
+    """Answer 200 if requests should be sent here, else 503.
 
-    503 from the beginning of the shutdown on, and while the gateway at ``SSE_GATEWAY_URL`` is
+    It is 503 from the beginning of the shutdown, and while the gateway at ``SSE_GATEWAY_URL`` is
     not ready.
     """
     problem = gateway.problem() if not coordinator.is_shutting_down() else None
-    if coordinator.is_shutting_down():  # asked again: it may have begun while the gateway was asked
+    # Checked again, because the shutdown may have begun while the gateway was asked.
+    if coordinator.is_shutting_down():
         problem = "The server is shutting down"
     if problem is not None:
         return jsonify(status="not_ready", error=problem), 503, _HEADERS

@@ -1,4 +1,4 @@
-"""Gives views their services: those of the application that answers the request."""
+"""Passes services to views: those of the application that answers the request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.container import ServiceContainer
 __all__ = ["CONTAINER", "inject"]
 
 CONTAINER = "container"
-"""The key of an application's services: ``application.extensions[CONTAINER]``."""
+"""The key of an application's service container: ``application.extensions[CONTAINER]``."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,15 +23,16 @@ R = TypeVar("R")
 def inject(view: Callable[P, R]) -> Callable[P, R]:
     """Fill a view's parameters ``= Provide[ServiceContainer.name]`` at each call.
 
-    The services come from the container of Flask's current application. dependency-injector's own
-    ``inject`` is not for views: ``container.wire`` binds the parameters of a module's functions to
-    one container, so that all applications of a process would use the services of the newest.
+    The services come from the container of Flask's current application. The ``inject`` of
+    dependency-injector does not fit views: its ``container.wire`` binds the parameters of a
+    module's functions to one container, so all applications of a process would use the services
+    of the newest application.
 
     Args:
-        view: the function; call the result inside an application context.
+        view: the function. Call the result inside an application context.
 
     Raises:
-        TypeError: a parameter asks for something that :class:`ServiceContainer` does not have.
+        TypeError: a parameter asks for a service that :class:`ServiceContainer` does not have.
     """
     wanted = {
         parameter.name: _name_of(parameter.default.provider, view)

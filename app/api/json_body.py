@@ -13,19 +13,19 @@ from gateway_shim.protocol.bodies.content_coding import is_identity
 __all__ = ["MAX_JSON_BYTES", "read_json", "require_json"]
 
 MAX_JSON_BYTES = "MAX_JSON_BYTES"
-"""The key in an application's configuration of the largest body that is read, bytes."""
+"""The key, in an application's configuration, of the size of the largest body, bytes."""
 
 _CODING_CHARACTERS = 40
 
 
 def require_json() -> None:
-    """Let the current request pass if it has no body, or says that the body is JSON.
+    """Check that the current request has no body, or that its Content-Type is JSON.
 
-    A page may have a browser post ``text/plain`` to any server, but not JSON: for JSON of another
-    origin the browser asks the server first (CORS preflight).
+    A page can make a browser post ``text/plain`` to any server, but not JSON: before a browser
+    posts JSON to another origin, it asks the server (CORS preflight).
 
     Raises:
-        UnsupportedMediaType: the Content-Type is another one, or there is none.
+        UnsupportedMediaType: there is a body, and its Content-Type is missing or not JSON.
     """
     has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
     if has_body and not request.is_json:
@@ -36,9 +36,9 @@ def read_json() -> object:
     """Parse the request's body.
 
     Raises:
-        BadRequest: there is no body, or it is not JSON (RFC 8259: ``NaN`` is not).
-        UnsupportedMediaType: it does not say that it is JSON, or it is compressed.
-        RequestEntityTooLarge: it is larger than the application's :data:`MAX_JSON_BYTES` says.
+        BadRequest: there is no body, or it is not JSON (in RFC 8259, ``NaN`` is not JSON).
+        UnsupportedMediaType: its Content-Type is not JSON, or it is compressed.
+        RequestEntityTooLarge: it is larger than the application's :data:`MAX_JSON_BYTES`.
     """
     require_json()
     coding = request.headers.get("Content-Encoding")

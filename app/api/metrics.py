@@ -1,4 +1,4 @@
-"""``GET /metrics``: what Prometheus scrapes."""
+"""``GET /metrics``: the metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ blueprint = Blueprint("metrics", __name__)
 @costly
 @inject
 def metrics(service: MetricsService = Provide[ServiceContainer.metrics_service]) -> Response:
-    """Render every metric as text."""
+    """Return all metrics as text."""
     return Response(service.render(), content_type=CONTENT_TYPE)

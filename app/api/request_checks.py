@@ -1,6 +1,6 @@
-"""The checks that every request for the backend's own routes passes before its view runs.
+"""The checks of every request for the backend's own routes, before its view runs.
 
-Other people's routes, which a deployment adds to the application, are not checked.
+Routes that a deployment adds to the application are not checked.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ __all__ = ["register_request_checks"]
 logger = logging.getLogger(__name__)
 
 _OWN = frozenset({"sse", "tasks", "metrics", "gateway", "testing"})
-"""The blueprints that are checked. Health checks are not: a probe may ask under any name."""
+"""The blueprints whose requests are checked. Health checks are not among them: a probe may use any
+host name."""
 
 _AREAS = {"tasks": Area.TASKS, "testing": Area.TASKS, "metrics": Area.METRICS}
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_STREAMS = frozenset({"testing.stream_logs"})  # the other stream does not come by Flask
-_OWN_JSON_CHECK = "gateway.send"  # whose answers are the gateway contract's
+_STREAMS = frozenset({"testing.stream_logs"})  # requests for the other streams do not reach Flask
+_OWN_JSON_CHECK = "gateway.send"  # its answers are those of the gateway contract
 
 
 def register_request_checks(
@@ -39,9 +40,9 @@ def register_request_checks(
 
     Args:
         app: the application.
-        guard: checks host and origin.
-        areas: which part of the API is served at which address.
-        refusals: the process's counters.
+        guard: checks the host and the origin.
+        areas: the parts of the API that are served at each address.
+        refusals: counts the refused requests of the process.
     """
     logged: set[Area] = set()
 
@@ -49,7 +50,7 @@ def register_request_checks(
         if areas.is_open(area, *(listener or ("", 0))):
             return
         refusals.add(RefusalReason.NOT_OPEN)
-        if area not in logged:  # once: the setting does not change
+        if area not in logged:  # logged once, because the setting does not change
             logged.add(area)
             extra = {"area": area.value, "path": request.path, "address": request.remote_addr}
             logger.warning("not served at this address; see ADMIN_BIND and ALLOW_OPEN", extra=extra)

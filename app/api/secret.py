@@ -1,4 +1,4 @@
-"""The secret that callbacks and sends need in production."""
+"""The secret that callbacks and sends must carry in production."""
 
 from __future__ import annotations
 
@@ -15,28 +15,27 @@ _HEADER = "X-SSE-Secret"
 
 
 def require_secret(settings: Settings) -> None:
-    """Let the current request pass only if it may.
+    """Check that the current request carries the secret, which it must in production.
 
-    In production it must show the secret: in ``?secret=``, or, out of access logs, in the header
-    ``X-SSE-Secret``.
+    The secret is in ``?secret=``, or in the header ``X-SSE-Secret``, which access logs do not show.
 
     Raises:
-        Unauthorized: it does not, or no secret is configured.
+        Unauthorized: the secret is missing or wrong, or no secret is configured.
     """
     if settings.is_production and not shows_secret(settings):
         raise Unauthorized("Unauthorized")
 
 
 def shows_secret(settings: Settings) -> bool:
-    """Return whether the current request shows the secret; False if none is configured."""
+    """Return whether the current request carries the secret; False if none is configured."""
     if settings.sse_callback_secret is None:
         return False
     secret = settings.sse_callback_secret.get_secret_value().encode()
-    # A header arrives decoded as latin-1: this gives back the bytes that were sent.
+    # A header arrives decoded as latin-1; this restores the bytes that were sent.
     shown = (
         request.args.get("secret", "").encode(),
         request.headers.get(_HEADER, "").encode("latin-1"),
     )
-    # Both are compared, whatever the first one says: the time tells nothing.
+    # Both are always compared, so that the time tells an attacker nothing.
     matches = [hmac.compare_digest(candidate, secret) for candidate in shown]
     return bool(secret) and any(matches)

@@ -1,4 +1,4 @@
-"""``POST /api/sse/callback``: what a gateway outside this process calls."""
+"""``POST /api/sse/callback``: the callbacks of a gateway outside this process."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def callback(
     handler: CallbackHandler = Provide[ServiceContainer.callback_handler],
     boot: Boot = Provide[ServiceContainer.boot],
 ) -> ResponseReturnValue:
-    """Check the caller and the body, and let the handler answer.
+    """Check the secret and the body, and pass the callback to the handler.
 
-    Whatever it answers, the gateway is told which start of the backend that was
+    Every answer tells the gateway which start of the backend it comes from
     (:mod:`gateway_shim.streams.callbacks.backend_starts`).
     """
     require_secret(settings)

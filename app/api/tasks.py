@@ -1,4 +1,4 @@
-"""``/api/tasks``: start tasks, look at them, stop them, forget them."""
+"""``/api/tasks``: start, list, read, cancel and remove tasks."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def start_task(
     service: TaskService = Provide[ServiceContainer.task_service],
     limit_key: Callable[[str], str] = Provide[ServiceContainer.limit_key],
 ) -> ResponseReturnValue:
-    """Start a task by name: 202 with its id, under which its events arrive on every stream."""
-    wanted, size = _start_request()
-    task, params = registry.create(wanted.task_type, wanted.params)
+    """Start a task by name: 202 with its id, which its events on every stream carry."""
+    body, size = _read_start_request()
+    task, params = registry.create(body.task_type, body.params)
     origin = TaskOrigin(limit_key(request.remote_addr or ""), size)
     response = service.start_task_for(origin, task, **params)
     location = f"/api/tasks/{response.task_id}/status"
@@ -50,7 +50,7 @@ def list_tasks(
     registry: TaskRegistry = Provide[ServiceContainer.task_registry],
     service: TaskService = Provide[ServiceContainer.task_service],
 ) -> ResponseReturnValue:
-    """List a page of the tasks that are known, and the names that can be started."""
+    """List one page of the tasks, and the types of tasks that can be started."""
     page = service.list_tasks(_limit(), request.args.get("before"))
     return _json(TaskListResponse(tasks=page.tasks, next=page.next, task_types=registry.names))
 
@@ -60,7 +60,7 @@ def list_tasks(
 def get_task_status(
     task_id: str, service: TaskService = Provide[ServiceContainer.task_service]
 ) -> ResponseReturnValue:
-    """Show one task, with its result once it is completed."""
+    """Return one task, with its result if it is completed."""
     if service.result_bytes(task_id) > SMALL_RESULT_BYTES:
         wait_for_turn()
     return Response(service.get_task_status_json(task_id), mimetype="application/json")
@@ -71,7 +71,7 @@ def get_task_status(
 def cancel_task(
     task_id: str, service: TaskService = Provide[ServiceContainer.task_service]
 ) -> ResponseReturnValue:
-    """Stop a task: 200, or 409 if it is over already."""
+    """Cancel a task: 200, or 409 if it has already ended."""
     return jsonify(service.cancel_task(task_id).model_dump(mode="json"))
 
 
@@ -80,7 +80,7 @@ def cancel_task(
 def remove_task(
     task_id: str, service: TaskService = Provide[ServiceContainer.task_service]
 ) -> ResponseReturnValue:
-    """Forget a task that is over: 204, or 409 if it is not."""
+    """Remove a task that has ended: 204, or 409 if it has not."""
     service.remove_completed_task(task_id)
     return "", 204
 
@@ -95,24 +95,24 @@ def _limit() -> int:
 
 
 def _json(answer: BaseModel) -> Response:
-    """Return an answer that may be large; Flask's own encoder takes nine times as long."""
+    """Return an answer that may be large. Flask's own encoder takes nine times as long."""
     try:
         return Response(answer.model_dump_json(), mimetype="application/json")
     except PydanticSerializationError:  # half a surrogate pair, which jsonify escapes
         return jsonify(answer.model_dump(mode="json"))
 
 
-def _start_request() -> tuple[TaskStartRequest, int]:
-    """Return what is to be started, and the size of its parameters as JSON, bytes."""
+def _read_start_request() -> tuple[TaskStartRequest, int]:
+    """Return the request's body, and the size of the parameters as JSON, bytes."""
     try:
-        wanted = TaskStartRequest.model_validate(read_json())
+        body = TaskStartRequest.model_validate(read_json())
     except ValidationError as exc:
         raise BadRequest(
-            "Invalid task request; allowed is an object with task_type (a string) and params"
+            "Invalid task request; expected an object with task_type (a string) and params"
             " (an object, optional)",
             validation_details(exc),
         ) from exc
     try:
-        return wanted, len(json.dumps(wanted.params))
-    except RecursionError as exc:  # nested as deep as can be read, deeper than can be written
+        return body, len(json.dumps(body.params))
+    except RecursionError as exc:  # JSON can be read to a greater depth than it can be written
         raise BadRequest("Invalid JSON") from exc

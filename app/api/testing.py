@@ -1,4 +1,7 @@
-"""``/api/testing``: what browser tests use to make things happen. Only with FLASK_ENV=testing."""
+"""``/api/testing``: the testing API, with which browser tests cause events.
+
+It exists only with FLASK_ENV=testing.
+"""
 
 from __future__ import annotations
 
@@ -40,19 +43,21 @@ from app.tasks.run.events import EVENT_NAME, task_event
 from app.tasks.service import TaskService
 from gateway_shim.protocol.event_stream import HEARTBEAT, Dialect, Event, encode
 
-__all__ = ["absent", "blueprint"]
+__all__ = ["blueprint", "disabled_blueprint"]
 
 blueprint = Blueprint("testing", __name__)
-absent = Blueprint("absent_testing", __name__)
-"""In the other's place where the process does not run for tests."""
+disabled_blueprint = Blueprint("testing_disabled", __name__)
+"""Is registered instead of ``blueprint`` where FLASK_ENV is not ``testing``."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-@absent.route("/api/testing/<path:_>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-def nothing_here(_: str) -> ResponseReturnValue:
-    """Whatever is asked: 404, and how it would be there."""
-    raise NotFound("There is nothing here; the testing API exists with FLASK_ENV=testing only")
+@disabled_blueprint.route(
+    "/api/testing/<path:_>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"]
+)
+def refuse(_: str) -> ResponseReturnValue:
+    """Answer every request with 404, and say what enables the testing API."""
+    raise NotFound("The testing API exists only with FLASK_ENV=testing")
 
 
 @blueprint.post("/api/testing/deployments/version")
@@ -60,13 +65,13 @@ def nothing_here(_: str) -> ResponseReturnValue:
 def announce_version(
     service: VersionService = Provide[ServiceContainer.version_service],
 ) -> ResponseReturnValue:
-    """Broadcast a version and keep it for one request id: 202, and whether that one got it."""
-    wanted = _body(DeploymentVersionRequest)
-    outcome = service.announce(wanted.request_id, wanted.version, wanted.changelog)
+    """Broadcast a version and keep it for one request id: 202, and whether its stream got it."""
+    body = _read_body(DeploymentVersionRequest)
+    outcome = service.announce(body.request_id, body.version, body.changelog)
     if outcome is Announcement.REFUSED:
         raise InvalidOperationException("The server is shutting down; no version is announced")
     response = DeploymentVersionResponse(
-        request_id=wanted.request_id,
+        request_id=body.request_id,
         delivered=outcome is Announcement.DELIVERED,
         status=outcome.value,
     )
@@ -78,17 +83,17 @@ def announce_version(
 def send_task_event(
     connections: ConnectionManager = Provide[ServiceContainer.connection_manager],
 ) -> ResponseReturnValue:
-    """Send a ``task_event`` to one stream: 200 once it took the event, 400 if there is none."""
-    wanted = _body(TestingEventRequest)
-    event = task_event(wanted.task_id, wanted.event_type, wanted.data, datetime.now(UTC))
-    if not connections.send_event(wanted.request_id, event, EVENT_NAME, ServiceType.TASK):
-        if connections.has_connection(wanted.request_id):
+    """Send a ``task_event`` to one stream: 200 if the stream took it, 400 if there is no stream."""
+    body = _read_body(TestingEventRequest)
+    event = task_event(body.task_id, body.event_type, body.data, datetime.now(UTC))
+    if not connections.send_event(body.request_id, event, EVENT_NAME, ServiceType.TASK):
+        if connections.has_connection(body.request_id):
             raise Unavailable("The gateway did not take the event; the log says why")
         raise BadRequest(
-            f"No stream is connected with request_id {wanted.request_id};"
+            f"No stream is connected with request_id {body.request_id};"
             " open GET /api/sse/stream?request_id=… first"
         )
-    response = TestingEventResponse(**wanted.model_dump(exclude={"data"}))
+    response = TestingEventResponse(**body.model_dump(exclude={"data"}))
     return jsonify(response.model_dump(mode="json"))
 
 
@@ -99,8 +104,8 @@ def start_task(
     service: TaskService = Provide[ServiceContainer.task_service],
 ) -> ResponseReturnValue:
     """Start a demonstration task."""
-    wanted = _body(TestingTaskRequest)
-    task, params = registry.create(wanted.task_type, wanted.params)
+    body = _read_body(TestingTaskRequest)
+    task, params = registry.create(body.task_type, body.params)
     return jsonify(service.start_task(task, **params).model_dump(mode="json"))
 
 
@@ -110,21 +115,21 @@ def stream_logs(
     settings: Settings = Provide[ServiceContainer.settings],
     broadcaster: LogBroadcaster = Provide[ServiceContainer.log_broadcaster],
 ) -> Response:
-    """Stream the application's log lines, from now on."""
+    """Stream the application's log lines that are written from now on."""
     subscription = broadcaster.subscribe()
     response = Response(
         _events(subscription, settings.heartbeat_interval_seconds),
         mimetype="text/event-stream",
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )
-    # Not a finally of the generator's: that never runs for a client who left before the first
-    # byte, or who only asked for the headers.
+    # Not a finally of the generator: it would never run for a client that left before the first
+    # byte, or that asked for the headers only.
     response.call_on_close(subscription.close)
     return response
 
 
 def _events(subscription: LogSubscription, heartbeat_seconds: float) -> Iterator[bytes]:
-    # At once, so that the client has the headers and knows that it listens.
+    # At once, so that the client gets the headers and knows that the stream is open.
     yield HEARTBEAT.bare
     dropped = 0
     while True:
@@ -136,7 +141,7 @@ def _events(subscription: LogSubscription, heartbeat_seconds: float) -> Iterator
         if subscription.dropped > dropped:
             yield _event("dropped", json.dumps({"lines": subscription.dropped - dropped}))
             dropped = subscription.dropped
-        # The heartbeat is also how a client that is gone is noticed: writing to it fails.
+        # A heartbeat also detects a client that is gone, because writing to it fails.
         yield HEARTBEAT.bare if line is None else _event("log", line)
 
 
@@ -144,18 +149,18 @@ def _event(name: str, data: str) -> bytes:
     return encode(Event(name, data), Dialect.NAMED)
 
 
-def _body(model: type[Model]) -> Model:
+def _read_body(model: type[Model]) -> Model:
     try:
         return model.model_validate(read_json())
     except ValidationError as exc:
-        fields = ", ".join(_field(name, field) for name, field in model.model_fields.items())
+        fields = ", ".join(_describe(name, field) for name, field in model.model_fields.items())
         raise BadRequest(
-            f"Invalid payload; allowed is an object with {fields}", validation_details(exc)
+            f"Invalid payload; expected an object with {fields}", validation_details(exc)
         ) from exc
 
 
-def _field(name: str, field: FieldInfo) -> str:
-    """Return how a field is named to a caller who got it wrong."""
+def _describe(name: str, field: FieldInfo) -> str:
+    """Return the description of a field for an error message."""
     kind = field.annotation
     if isinstance(kind, type) and issubclass(kind, Enum):
         return f"{name} (one of {', '.join(member.value for member in kind)})"

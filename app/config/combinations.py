@@ -1,4 +1,4 @@
-"""Checks settings against each other: combinations that cannot work, and those worth a hint."""
+"""Checks settings against each other: combinations that cannot work, and those that need a hint."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ __all__ = ["combination_problem", "safety_hints"]
 
 
 def combination_problem(settings: Settings) -> str | None:
-    """Say why a server must not start with some settings, each of which is valid.
+    """Return why a server must not start with settings that are valid one by one.
 
     Returns:
-        What is wrong and what to do; None if nothing is.
+        What is wrong and what to do; None if the settings fit together.
     """
     admin = settings.admin_address
     if admin is not None and admin[1] == settings.port and is_taken(admin[0], settings.host):
-        return f"ADMIN_BIND: {settings.admin_bind} is where the streams are served"
+        return (
+            f"ADMIN_BIND: {settings.admin_bind} overlaps with HOST and PORT ({settings.host}, port"
+            f" {settings.port}), where the streams are served; choose another port"
+        )
     secret = settings.sse_callback_secret
     if settings.is_production:
         if secret is None or not secret.get_secret_value().strip():
             return (
-                "FLASK_ENV=production needs SSE_CALLBACK_SECRET: without it anyone could call back"
+                "FLASK_ENV=production needs SSE_CALLBACK_SECRET: without it, everyone could send"
+                " callbacks"
             )
         return None
     hosts = {"HOST": settings.host, "ADMIN_BIND": admin[0] if admin is not None else ""}
@@ -40,29 +44,29 @@ def combination_problem(settings: Settings) -> str | None:
 
 
 def safety_hints(settings: Settings) -> list[str]:
-    """Return what an operator should know before a server starts with these settings."""
+    """Return hints for the operator of a server with these settings, one sentence or more each."""
     if not settings.is_production:
         return []
     hints = []
     if settings.admin_address is None:
         closed = sorted({"tasks", "metrics"} - set(settings.open_areas), reverse=True)
-        unserved = f" Nobody can reach {' and '.join(closed)}." if closed else ""
+        unserved = f" The {' and the '.join(closed)} cannot be reached." if closed else ""
         hints.append(
             "ADMIN_BIND is unset."
             f"{unserved} Set ADMIN_BIND=127.0.0.1:5001 for the tasks API, the metrics and health"
-            " checks: that address has room of its own when the public one is full"
+            " checks: that address still has room when the public address is full"
         )
     address = _address(settings.host)
     if not settings.allowed_hosts and address is not None and is_loopback(address):
         hints.append(
-            f"HOST is {settings.host} and ALLOWED_HOSTS is unset: requests for another host than"
-            " localhost get 403. Behind a proxy set ALLOWED_HOSTS to the public name of the server"
+            f"HOST is {settings.host} and ALLOWED_HOSTS is unset: requests for any other host than"
+            " localhost get 403. Behind a proxy, set ALLOWED_HOSTS to the public name of the server"
         )
     return hints
 
 
 def _address(host: str) -> str | None:
-    """Return a host's address; None if there is none: the start fails then, and says so."""
+    """Return a host's address; None if it has none, which makes the start fail with an error."""
     try:
         return address_of(host) if host else ""
     except (OSError, UnicodeError):

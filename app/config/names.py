@@ -1,4 +1,4 @@
-"""Finds names that were probably meant to be settings."""
+"""Finds misspelled settings: names that resemble a setting but are none."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 __all__ = ["Misspelt", "find_misspelt"]
 
 _OUR_PREFIXES = ("SSE_", "CORS_", "HEARTBEAT_", "FRONTEND_VERSION_")
-"""In an environment such a name is meant for us; ``TASK_``, ``LOG_`` and ``APP_`` may not be."""
+"""The prefixes of names that can only be meant for us, even in an environment. Names with the
+prefixes ``TASK_``, ``LOG_`` or ``APP_`` may belong to other programs."""
 
-_OF_OTHERS = re.compile(
+_OF_PLATFORMS = re.compile(
     r"\w+_SERVICE_(HOST|PORT(_\w+)?)"  # Kubernetes, for each service
     r"|\w+_PORT(_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)?"
     r"|\w+_ENV_\w+|\w+_NAME"  # Docker, for each link
@@ -23,17 +24,19 @@ _LIKENESS = 0.78
 _LIKENESS_OF_SHORT_NAMES = 0.85
 _LIKENESS_IN_ENVIRONMENT = 0.85
 _SHORT = 8
-"""Characters. Many words are near to a shorter name: PORTAL and PORTS to PORT."""
+"""The length, in characters, below which a name is short. Many words are similar to a short name:
+PORTAL and PORTS to PORT."""
 _WORTH_NAMING = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class Misspelt:
-    """A name that is not a setting, and was probably meant to be one.
+    """A name that is not a setting, but was probably meant to be one.
 
     Args:
-        name: as it is written.
-        nearest: the setting that it resembles; None if it only begins as settings do.
+        name: the name as it is written.
+        nearest: the setting that the name resembles; None if only its beginning is that of a
+            setting.
     """
 
     name: str
@@ -43,18 +46,18 @@ class Misspelt:
 def find_misspelt(
     names: Iterable[str], known: Collection[str], *, in_environment: bool
 ) -> list[Misspelt]:
-    """Find misspelt settings among names.
+    """Find misspelled settings among names.
 
     Args:
-        names: what somebody has set.
-        known: the settings' names in capitals.
-        in_environment: whether the names are of an environment, where most of them are meant for
-            other programs: only those that are very near to a setting are found.
+        names: the names that are set.
+        known: the names of the settings in capitals.
+        in_environment: whether the names come from an environment. Most names there are meant for
+            other programs, so only names that are very similar to a setting are found.
     """
     found = []
     for name in names:
         upper = name.upper().replace("-", "_").replace(".", "_")
-        if name.upper() in known or (in_environment and _OF_OTHERS.fullmatch(upper)):
+        if name.upper() in known or (in_environment and _OF_PLATFORMS.fullmatch(upper)):
             continue
         likeness, nearest = max((_likeness(upper, setting), setting) for setting in known)
         is_short = len(upper) < _SHORT
@@ -68,7 +71,10 @@ def find_misspelt(
 
 
 def _likeness(name: str, setting: str) -> float:
-    """From 0 to 1; a setting without its last words, as TASK_TIMEOUT, is nearly that setting."""
+    """Return the similarity of a name and a setting, from 0 to 1.
+
+    A setting without its last words, such as TASK_TIMEOUT, is nearly that setting.
+    """
     words = name.count("_") + 1
     if words >= 2 and setting.startswith(f"{name}_"):
         return 0.9

@@ -1,4 +1,4 @@
-"""The sources of settings: the environment, and ``.env`` in the working directory."""
+"""The sources of settings: the environment, and the file ``.env`` in the working directory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DOTENV = Path(".env")
 
 
 class AmbiguousSetting(ValueError):
-    """A setting has two values in the environment; the message says under which names."""
+    """A setting has two values in the environment. The message has both names."""
 
 
 class Source(StrEnum):
@@ -33,9 +33,9 @@ class SettingSources:
     """The settings that are set, and their sources.
 
     Args:
-        environment: the settings that the environment has, in lower case.
-        dotenv: the assignments of ``.env`` that hold, by the setting's name in lower case.
-        warnings: a line for each name that looks like a misspelt setting.
+        environment: the names, in lower case, of the settings that the environment sets.
+        dotenv: the assignments of ``.env`` that take effect, by the setting's name in lower case.
+        warnings: a line for each name that looks like a misspelled setting.
     """
 
     environment: frozenset[str]
@@ -43,7 +43,7 @@ class SettingSources:
     warnings: tuple[str, ...]
 
     def source_of(self, name: str) -> Source:
-        """Tell where a setting comes from.
+        """Return the source of a setting.
 
         Args:
             name: the setting's name in lower case.
@@ -53,21 +53,23 @@ class SettingSources:
         return Source.DOTENV if name in self.dotenv else Source.DEFAULT
 
     def place_of(self, name: str) -> str:
-        """Tell where in ``.env`` a setting is, for a message; empty if it is not from there."""
+        """Return the place of a setting in ``.env``, for a message; empty if it is not there."""
         if name not in self.dotenv:
             return ""
         return f"{_DOTENV} line {self.dotenv[name].line}"
 
 
 def read_sources(names: Collection[str]) -> SettingSources:
-    """Read the environment and ``.env``. The environment wins; an empty value counts as none.
+    """Read the environment and ``.env``.
+
+    The environment takes precedence, and an empty value counts as unset.
 
     Args:
-        names: the settings' names in lower case.
+        names: the names of the settings in lower case.
 
     Raises:
-        InvalidDotenv: ``.env`` cannot be read, or a line of it cannot be understood.
-        AmbiguousSetting: the environment has a setting twice, as ``PORT`` and as ``port``.
+        InvalidDotenv: ``.env``, or a line of it, cannot be read.
+        AmbiguousSetting: the environment has two values of a setting, as ``PORT`` and ``port``.
     """
     assigned = read_dotenv(_DOTENV, names)
     environment = _environment(names)
@@ -87,7 +89,7 @@ def _environment(names: Collection[str]) -> frozenset[str]:
         if not value or name not in names:
             continue
         other = spelt.setdefault(name, spelling)
-        if os.environ[other] != value:  # which one holds would be a matter of their order
+        if os.environ[other] != value:  # their order would decide which value takes effect
             both = " and ".join(sorted((other, spelling)))
             raise AmbiguousSetting(f"{both} are both in the environment; keep one of the two")
     return frozenset(spelt)

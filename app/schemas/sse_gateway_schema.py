@@ -1,4 +1,4 @@
-"""What a gateway and the backend tell each other. Fields that are not named here are ignored."""
+"""The messages between a gateway and the backend. Other fields than the named ones are ignored."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = [
 
 MAX_REQUEST_ID_CHARACTERS = 200
 
-# A colon is reserved; control characters have no business in an id, and end up in logs.
+# A colon is reserved. Control characters are of no use in an id, and would reach the logs.
 _NOT_IN_REQUEST_ID = re.compile("[:\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 Token = Annotated[str, Field(min_length=1)]
 
 
 def is_request_id(text: str) -> bool:
-    """Whether a text can be a browser's id for its stream."""
+    """Return whether a text can be a browser's id for its stream."""
     return 0 < len(text) <= MAX_REQUEST_ID_CHARACTERS and not _NOT_IN_REQUEST_ID.search(text)
 
 
@@ -45,7 +45,8 @@ RequestId = Annotated[str, AfterValidator(_check_request_id)]
 """A browser's id for its stream, as a field of a schema."""
 
 
-# One fault is enough of a list: describing 49,000 would keep the event loop for 0.2 s.
+# Only the first fault of a list is reported: to describe 49,000 faults would block the event loop
+# for 0.2 s.
 _Values = Annotated[list[str], Field(fail_fast=True)]
 
 
@@ -57,8 +58,8 @@ class SSEGatewayRequest(_Message):
     """The browser's request for a stream.
 
     Args:
-        url: the raw request target, query included.
-        headers: lower-case names; a gateway may give a repeated header as a list.
+        url: the raw request target, including the query.
+        headers: the headers; names in lower case. A gateway may send a repeated header as a list.
     """
 
     url: str
@@ -66,7 +67,7 @@ class SSEGatewayRequest(_Message):
 
 
 class SSEGatewayConnectCallback(_Message):
-    """A browser wants a stream."""
+    """A browser asks for a stream."""
 
     action: Literal["connect"]
     token: Token
@@ -83,7 +84,7 @@ class SSEGatewayDisconnectCallback(_Message):
 
 
 class SSEGatewayEvent(_Message):
-    """An event to write; ``name`` empty or left out is the default type ``message``."""
+    """An event to write. An empty or missing ``name`` is the default type ``message``."""
 
     name: Annotated[str, AfterValidator(check_event_name)] = ""
     data: str
@@ -92,7 +93,7 @@ class SSEGatewayEvent(_Message):
 class SSEGatewaySendRequest(_Message):
     """The body of ``POST /internal/send``.
 
-    ``event`` is left out, not null, when there is none: dump it with ``exclude_unset=True``.
+    Without an event, ``event`` is left out and not null: dump it with ``exclude_unset=True``.
     """
 
     token: Token
@@ -101,7 +102,7 @@ class SSEGatewaySendRequest(_Message):
 
     @field_validator("event", mode="before")
     @classmethod
-    def _is_no_null(cls, value: object) -> object:
+    def _check_not_null(cls, value: object) -> object:
         if value is None:
             raise ValueError("event must be an object, or left out")
         return value

@@ -1,4 +1,4 @@
-"""What goes over the wire about tasks: requests, answers, and the payload of ``task_event``."""
+"""The messages about tasks: requests, answers, and the payload of ``task_event``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 
 class TaskStatus(StrEnum):
-    """Where a task is in its life; :mod:`app.tasks.run.lifecycle` has the transitions."""
+    """The state of a task. :mod:`app.tasks.run.lifecycle` has the transitions."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -42,10 +42,10 @@ class TaskEventType(StrEnum):
 
 
 class TaskProgress(BaseModel):
-    """How far a task is.
+    """The progress of a task.
 
     Args:
-        text: what it does at the moment, for people.
+        text: the present step of the task, for people.
         value: the part that is done, 0.0 to 1.0.
     """
 
@@ -59,15 +59,15 @@ class TaskEvent(BaseModel):
     """The payload of one ``task_event``, as every browser gets it.
 
     Args:
-        event_type: what happened.
-        task_id: to which task.
-        timestamp: when it was sent, UTC.
+        event_type: the kind of event.
+        task_id: the id of the task.
+        timestamp: the time at which the event was sent, UTC.
         data: ``task_started``: ``{"task_type"}``; ``progress_update``: ``{"text","value"}``;
             ``task_completed``: the result; ``task_failed``: ``{"error"}``;
             ``task_cancelled``: ``{}``.
-        omitted: present only where a result is too large for an event: the fields of it that
-            were left out. ``GET /api/tasks/<id>/status`` has them, except those that are too
-            large to be kept: its own ``omitted`` names these.
+        omitted: the fields of the result that were left out. It is present only if the result is
+            too large for an event. ``GET /api/tasks/<id>/status`` has these fields, except those
+            that are too large to be kept; its own ``omitted`` names them.
     """
 
     event_type: TaskEventType
@@ -81,8 +81,8 @@ class TaskStartRequest(BaseModel):
     """The body of ``POST /api/tasks``.
 
     Args:
-        task_type: the name of an offered task.
-        params: its parameters by name.
+        task_type: the name of a task that is offered.
+        params: the parameters of the task by name.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -92,11 +92,12 @@ class TaskStartRequest(BaseModel):
 
 
 class TaskStartResponse(BaseModel):
-    """The answer to a start or a cancel: which task, and its status now.
+    """The answer to the start or the cancellation of a task.
 
     Args:
-        task_id: the name under which its events arrive.
-        status: ``pending`` if it waits for others, ``running`` if its turn came at once.
+        task_id: the id of the task, which its events carry.
+        status: the present status: after a start, ``pending`` if the task waits for others, else
+            ``running``.
     """
 
     task_id: str
@@ -104,7 +105,7 @@ class TaskStartResponse(BaseModel):
 
 
 class TaskSummary(BaseModel):
-    """One task in a list: everything but its result, which may be large."""
+    """A task in a list, without its result, which may be large."""
 
     task_id: str
     task_type: str
@@ -117,12 +118,12 @@ class TaskSummary(BaseModel):
 
 
 class TaskStatusResponse(TaskSummary):
-    """One task with its result, once it is completed.
+    """A task, with its result if it is completed.
 
     Args:
         result: the result.
-        omitted: present only where a result is larger than ``TASK_MAX_RESULT_BYTES``: the fields
-            of it that were not kept.
+        omitted: the fields of the result that were not kept. It is present only if the result is
+            larger than ``TASK_MAX_RESULT_BYTES``.
     """
 
     result: Any = None
@@ -133,9 +134,9 @@ class TaskListResponse(BaseModel):
     """The answer to ``GET /api/tasks``.
 
     Args:
-        tasks: one page of the tasks that are known, newest first.
-        next: what ``?before=`` must be for the page that follows; null at the end.
-        task_types: the names under which a task can be started.
+        tasks: one page of the tasks, newest first.
+        next: the value of ``?before=`` for the next page; null on the last page.
+        task_types: the names of the tasks that can be started.
     """
 
     tasks: list[TaskSummary]

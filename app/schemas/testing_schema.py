@@ -1,4 +1,4 @@
-"""The bodies of the testing API, which browser tests use to make things happen."""
+"""The bodies of the testing API, with which browser tests cause events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _check_sendable(data: Any) -> Any:
         to_json(data)
     except ValueError as exc:
         raise ValueError(
-            "cannot be sent as an event: it is nested too deeply or holds half a surrogate pair"
+            "cannot be sent as an event: it is nested too deeply or contains half a surrogate pair"
         ) from exc
     return data
 
@@ -33,9 +33,9 @@ class DeploymentVersionRequest(BaseModel):
     """A version to announce.
 
     Args:
-        request_id: whose pending version it becomes.
+        request_id: the request id whose pending version it becomes.
         version: the version.
-        changelog: what is new in it.
+        changelog: the changes in the version.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -49,8 +49,8 @@ class DeploymentVersionResponse(BaseModel):
     """The outcome of announcing a version.
 
     Args:
-        request_id: whose pending version it is.
-        delivered: whether that request id has a stream, which got it.
+        request_id: the request id whose pending version it is.
+        delivered: whether that request id has a stream, and the stream got the version.
         status: ``delivered``, or ``queued`` for the request id's next connect.
     """
 
@@ -60,16 +60,16 @@ class DeploymentVersionResponse(BaseModel):
 
 
 class TestingEventRequest(BaseModel):
-    """A ``task_event`` to send to one stream. There need not be such a task.
+    """A ``task_event`` to send to one stream. The task need not exist.
 
     Args:
-        request_id: whose stream.
-        task_id: the task that the event is about.
-        event_type: what is said to have happened.
+        request_id: the request id of the stream.
+        task_id: the id of the task in the event.
+        event_type: the kind of event.
         data: the event's data, any JSON.
     """
 
-    __test__ = False  # pytest would take it for a test by its name
+    __test__ = False  # by its name, pytest would collect it as a test
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -83,13 +83,13 @@ class TestingEventResponse(BaseModel):
     """The answer to an event that was sent.
 
     Args:
-        request_id: whose stream took it.
+        request_id: the request id of the stream that took the event.
         task_id: as in the request.
         event_type: as in the request.
-        delivered: always true; what was not delivered is answered with an error.
+        delivered: always true; an event that was not delivered is answered with an error.
     """
 
-    __test__ = False  # pytest would take it for a test by its name
+    __test__ = False  # by its name, pytest would collect it as a test
 
     request_id: str
     task_id: str
@@ -101,11 +101,11 @@ class TestingTaskRequest(BaseModel):
     """A demonstration task to start.
 
     Args:
-        task_type: which; the one that succeeds unless said otherwise.
-        params: its parameters.
+        task_type: the name of the task; by default the one that succeeds.
+        params: the parameters of the task.
     """
 
-    __test__ = False  # pytest would take it for a test by its name
+    __test__ = False  # by its name, pytest would collect it as a test
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -1,1 +1,1 @@
-"""The backend's services: what happened, and to whom it matters."""
+"""The services of the backend: streams, events, versions, metrics."""

@@ -1,4 +1,4 @@
-"""What the backend answers a gateway's callback; over HTTP and in this process the same."""
+"""Handles a gateway's callbacks: the same code for callbacks over HTTP and in this process."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from app.services.authorization import Authorize, Denied, allow_all
 from app.services.connection_manager import HeldByAnotherUser
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 
-__all__ = ["Answer", "CallbackHandler", "request_id_of"]
+__all__ = ["CallbackHandler", "CallbackResponse", "request_id_of"]
 
 logger = logging.getLogger(__name__)
 
 
-class Answer(NamedTuple):
-    """What a callback is answered.
+class CallbackResponse(NamedTuple):
+    """The HTTP response to a callback.
 
     Args:
         status: the HTTP status.
         body: the JSON body.
-        phrase: the reason phrase; None: the status's own.
+        phrase: the reason phrase; None: the standard phrase of the status.
     """
 
     status: int
@@ -43,12 +43,12 @@ _SHOWN_CHARACTERS = 40
 
 _HELD_HERE = (
     "The stream is held by the gateway in this server. To replace or end it, set"
-    " SSE_CALLBACK_SECRET and show it in the header X-SSE-Secret"
+    " SSE_CALLBACK_SECRET and send it in the header X-SSE-Secret"
 )
 
 
-class _Connections(Protocol):
-    """What this handler needs of the ConnectionManager."""
+class _StreamRegistry(Protocol):
+    """The part of ConnectionManager that the handler uses."""
 
     def on_connect(
         self, request_id: str, token: str, url: str, user: str | None = None
@@ -60,24 +60,25 @@ class _Connections(Protocol):
 
 
 def _hold_nothing(_: str) -> bool:
-    """Know no token."""
+    """Return False: there is no gateway in this process."""
     return False
 
 
 class CallbackHandler:
-    """Checks a callback and passes it on; knows nothing of HTTP but the status.
+    """Checks a callback and passes it on. Of HTTP it knows only the status.
 
     Args:
-        connection_manager: told of connects and disconnects.
-        authorize: says who may have a stream.
-        refusals: counts the connects and disconnects that are not allowed; None: nobody counts.
-        holds: returns whether a token is that of a stream of the gateway in this process.
-        most_details: faults that the answer to a bad callback, and its log line, describe.
+        connection_manager: is told of connects and disconnects.
+        authorize: decides who may open a stream.
+        refusals: counts the connects and disconnects that are refused; None: a private counter.
+        holds: returns whether a token belongs to a stream of the gateway in this process.
+        most_details: the number of faults that the response to a bad callback, and its log line,
+            describe.
     """
 
     def __init__(
         self,
-        connection_manager: _Connections,
+        connection_manager: _StreamRegistry,
         authorize: Authorize = allow_all,
         refusals: RefusalCounts | None = None,
         holds: Callable[[str], bool] = _hold_nothing,
@@ -89,19 +90,19 @@ class CallbackHandler:
         self._refusals = refusals or RefusalCounts()
         self._most_details = most_details
 
-    def handle(self, body: object, *, trusted: bool = True) -> Answer:
-        """Answer a callback.
+    def handle(self, body: object, *, trusted: bool = True) -> CallbackResponse:
+        """Handle a callback.
 
         Args:
             body: the parsed JSON body.
-            trusted: whether the caller is the gateway in this process or has shown the secret.
-                Others cannot replace or end a stream of the gateway in this process.
+            trusted: whether the caller is the gateway in this process or has sent the secret.
+                Other callers cannot replace or end a stream of the gateway in this process.
 
         Returns:
             200 and ``{}``, or 400 or 403 and an ``error`` that says what was wrong.
         """
         if not isinstance(body, Mapping):
-            return _refused("Unknown action: the body is no object")
+            return _refuse("Unknown action: the body is not an object")
         action = body.get("action")
         try:
             if action == "connect":
@@ -114,8 +115,8 @@ class CallbackHandler:
                 return self.handle_disconnect(disconnect.token, disconnect.reason, trusted=trusted)
         except ValidationError as exc:
             details = limit_details(validation_details(exc), self._most_details)
-            return _refused("Invalid payload", details=details)
-        return _refused(f"Unknown action: {_shown(action)}")
+            return _refuse("Invalid payload", details=details)
+        return _refuse(f"Unknown action: {_printable_action(action)}")
 
     def handle_connect(
         self,
@@ -124,68 +125,69 @@ class CallbackHandler:
         headers: Mapping[str, str | list[str]],
         *,
         trusted: bool = True,
-    ) -> Answer:
-        """Answer a stream's connect; the observers have run when this returns.
+    ) -> CallbackResponse:
+        """Handle a stream's connect. The connect observers have run when this returns.
 
         Args:
             request_url: the raw request target.
             token: the stream's token.
-            headers: the request's headers, names in lower case.
+            headers: the request's headers; names in lower case.
             trusted: as for :meth:`handle`.
         """
         request_id = request_id_of(request_url)
         if not request_id:
-            return _refused("Missing request_id in URL", token=token)
+            return _refuse("Missing request_id in URL", token=token)
         if not is_request_id(request_id):
-            return _refused("Invalid request_id format", token=token)
+            return _refuse("Invalid request_id format", token=token)
         try:
             verdict = self._authorize(request_id, request_url, headers)
             user = verdict if isinstance(verdict, str) else None
-            # After the hook, which may let others run: nothing does between here and the change.
+            # Checked after the hook, because the hook may let other greenlets run. No other
+            # greenlet runs between this check and the change.
             if not trusted and self._would_end_a_stream(request_id, token):
-                return self._not_allowed(token)
-            if user is None:
-                self._connections.on_connect(request_id, token, request_url)
-            else:
-                self._connections.on_connect(request_id, token, request_url, user)
+                return self._refuse_untrusted(token)
+            self._connections.on_connect(request_id, token, request_url, user)
         except Denied as denied:
             extra = {"request_id": request_id, "status": denied.status, "reason": denied.reason}
             logger.info("a stream was denied", extra=extra)
-            return Answer(denied.status, {"error": denied.reason}, denied.reason)
+            return CallbackResponse(denied.status, {"error": denied.reason}, denied.reason)
         except HeldByAnotherUser:
             extra = {"request_id": request_id, "token": token}
             logger.warning("a stream was denied: its request id is another user's", extra=extra)
             self._refusals.add(RefusalReason.ANOTHER_USER)
-            return Answer(403, {"error": "This request id belongs to another user's stream"})
-        return Answer(200, {})
+            error = {"error": "This request id belongs to another user's stream"}
+            return CallbackResponse(403, error)
+        return CallbackResponse(200, {})
 
-    def handle_disconnect(self, token: str, reason: str, *, trusted: bool = True) -> Answer:
-        """Answer a stream's end; a token that nobody knows is no error.
+    def handle_disconnect(
+        self, token: str, reason: str, *, trusted: bool = True
+    ) -> CallbackResponse:
+        """Handle the end of a stream. An unknown token is not an error.
 
         Args:
             token: the stream's token.
-            reason: why it ended.
+            reason: why the stream ended.
             trusted: as for :meth:`handle`.
         """
         if not trusted and self._holds(token):
-            return self._not_allowed(token)
+            return self._refuse_untrusted(token)
         logger.debug("a stream has ended", extra={"token": token, "reason": reason})
         self._connections.on_disconnect(token)
-        return Answer(200, {})
+        return CallbackResponse(200, {})
 
     def _would_end_a_stream(self, request_id: str, token: str) -> bool:
         earlier = self._connections.holder_of(request_id)
         return self._holds(token) or (earlier is not None and self._holds(earlier))
 
-    def _not_allowed(self, token: str) -> Answer:
+    def _refuse_untrusted(self, token: str) -> CallbackResponse:
         self._refusals.add(RefusalReason.CALLBACK_NOT_ALLOWED)
         extra = {"token": token[:_SHOWN_CHARACTERS]}
         logger.warning("a callback without the secret was refused", extra=extra)
-        return Answer(403, {"error": _HELD_HERE})
+        return CallbackResponse(403, {"error": _HELD_HERE})
 
 
 def request_id_of(request_url: str) -> str:
-    """The ``request_id`` of a raw request target's query: the first one, decoded; else empty."""
+    """Return the first ``request_id`` of a raw request target's query, decoded; else empty."""
     query = request_url.partition("#")[0].partition("?")[2]
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name == "request_id":
@@ -193,7 +195,7 @@ def request_id_of(request_url: str) -> str:
     return ""
 
 
-def _refused(error: str, *, token: str | None = None, details: object = None) -> Answer:
+def _refuse(error: str, *, token: str | None = None, details: object = None) -> CallbackResponse:
     extra: dict[str, Any] = {"error": error}
     if token is not None:
         extra["token"] = token
@@ -201,11 +203,11 @@ def _refused(error: str, *, token: str | None = None, details: object = None) ->
     if details is not None:
         extra["details"] = body["details"] = details
     logger.warning("a callback was refused", extra=extra)
-    return Answer(400, body)
+    return CallbackResponse(400, body)
 
 
-def _shown(action: object) -> str:
-    """An action as it can be shown to anyone: short, on one line, in JSON's own spelling."""
+def _printable_action(action: object) -> str:
+    """Return an action for an error message: short, on one line, in the spelling of JSON."""
     text = action if isinstance(action, str) else json.dumps(action)
     if len(text) > _SHOWN_CHARACTERS:
         text = text[:_SHOWN_CHARACTERS] + "…"

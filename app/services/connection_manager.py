@@ -1,4 +1,4 @@
-"""Who is connected: request ids, their streams' tokens, and how events reach them."""
+"""The connected streams by request id, and the way that events reach them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import Any
 
-import gevent
-
-from app.services.event_json import event_json
+from app.services.connections.endings import close_replaced_stream, end_late_stream
+from app.services.connections.event_json import event_json
+from app.services.connections.observers import ConnectObserver, call_observer
+from app.services.connections.service_type import ServiceType
 from app.services.gateway_transport import GatewayTransport, TransportError
 from app.services.metrics_service import MetricsServiceProtocol
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread
 from gateway_shim.event_loop.turns import let_others_run_if_due
-from gateway_shim.log_lines.safe_text import function_name, text_of
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.stream_request import shorten_url
 
@@ -27,40 +27,32 @@ logger = logging.getLogger(__name__)
 
 
 class HeldByAnotherUser(Exception):
-    """The request id's stream is another user's; nothing was changed."""
+    """The request id belongs to another user's stream. Nothing was changed."""
 
 
-class ServiceType(StrEnum):
-    """Which service sends an event; a label of the metrics."""
-
-    TASK = "task"
-    VERSION = "version"
-
-    @classmethod
-    def _missing_(cls, value: object) -> NoReturn:
-        allowed = ", ".join(member.value for member in cls)
-        raise ValueError(f"service_type is {text_of(value)}; allowed: {allowed}")
-
-
-class _Outcome(StrEnum):
-    """What became of an event; the metrics' ``status`` label."""
+class _SendOutcome(StrEnum):
+    """The outcome of sending an event: the ``status`` label of the metrics."""
 
     SUCCESS = "success"
+    """At least one stream took the event."""
     NO_STREAM = "no_stream"
+    """There is no such stream, or there are no streams at all."""
     ERROR = "error"
+    """The gateway could not deliver the event."""
 
 
 class ConnectionManager:
-    """Knows each request id's stream, and sends events to one or to all.
+    """The registry of connected streams. Sends events to one stream or to all.
 
-    The same code over any gateway: in this process, or behind HTTP. Any thread may call it.
+    The code is the same for every gateway: in this process, or behind HTTP. Any thread may call it.
 
     Args:
-        transport: how the gateway is reached.
-        metrics: where connections and sends are counted.
-        loop_thread: carries out the calls of other threads.
-        holds: says whether a token's stream still lives, if the gateway is in this process: a
-            browser that leaves while it connects is never reported. None: it is believed to.
+        transport: the way to the gateway.
+        metrics: counts connections and sends.
+        loop_thread: runs the calls of other threads in the event loop's thread.
+        holds: returns whether a token's stream is still open. It is given if the gateway is in
+            this process, because the gateway does not report a browser that leaves while it
+            connects. None: every registered stream counts as open.
     """
 
     def __init__(
@@ -74,44 +66,54 @@ class ConnectionManager:
         self._transport = transport
         self._metrics = metrics
         self._holds = holds
-        # The maps change together, under the lock; whatever follows from a change (closing,
-        # notifying, sending) happens after the lock is released.
+        # Guards everything below. The maps change together while it is held. Everything that
+        # follows from a change (closing, notifying, sending) happens after it is released.
         self._lock = threading.Lock()
+        # Request id → (token, URL).
         self._connections: dict[str, tuple[str, str]] = {}
+        # Token → request id: the same streams.
         self._token_to_request_id: dict[str, str] = {}
-        self._users: dict[str, str] = {}  # by request id, where the SSE_AUTHORIZE hook names one
-        self._tokens: tuple[str, ...] | None = None  # of all, until one comes or goes
-        self._observers: list[Callable[[str], None]] = []
-        self._farewell: Event | None = None  # once drained: whoever connects later gets it too
+        # Request id → user, for streams whose user the SSE_AUTHORIZE hook has named.
+        self._users: dict[str, str] = {}
+        # All tokens, made at a broadcast; None after a stream has come or gone.
+        self._tokens: tuple[str, ...] | None = None
+        # Called on every connect, in this order.
+        self._observers: list[ConnectObserver] = []
+        # The last event of every stream, once the drain has begun. A stream that connects after
+        # that gets it too.
+        self._farewell: Event | None = None
+
+    # ---------------------------------------------------------------- public: connects
 
     @from_any_thread
     def on_connect(self, request_id: str, token: str, url: str, user: str | None = None) -> None:
-        """Register a stream, replace an earlier one of the same request id, tell the observers.
+        """Register a stream, replace an earlier one of its request id, and call the observers.
 
         Args:
             request_id: the browser's own id for its stream.
-            token: the gateway's name for it.
-            url: the request target it was opened with.
-            user: whose stream it is. It can then be replaced by the same user's only.
+            token: the gateway's name for the stream.
+            url: the request target that the stream was opened with.
+            user: the user to whom the stream belongs. Only a stream of the same user can then
+                replace it.
 
         Raises:
-            HeldByAnotherUser: the earlier stream is another user's, and lives.
+            HeldByAnotherUser: the earlier stream belongs to another user and is still open.
         """
         with self._lock:
             earlier = self._connections.get(request_id)
-            # Here, not before: of two users that connect at once only one may get the id.
-            if earlier is not None and self._is_anothers(request_id, earlier[0], user):
+            # Checked under the lock: of two users who connect at once, only one may get the id.
+            if earlier is not None and self._belongs_to_another(request_id, earlier[0], user):
                 raise HeldByAnotherUser
             self._tokens = None
             if earlier is not None:
                 del self._token_to_request_id[earlier[0]]
             other = self._token_to_request_id.get(token)
-            if other is not None:  # a token that was given out twice is the later one's
+            if other is not None:  # the gateway gave a token out twice: the later stream has it
                 del self._connections[other]
                 self._users.pop(other, None)
             self._users.pop(request_id, None)
             if user is not None:
-                self._users[request_id] = sys.intern(str(user))  # often of many streams
+                self._users[request_id] = sys.intern(str(user))  # one user often has many streams
             self._connections[request_id] = (token, shorten_url(url))
             self._token_to_request_id[token] = request_id
             active = len(self._connections)
@@ -120,58 +122,19 @@ class ConnectionManager:
         self._metrics.connection_opened()
         self._metrics.set_active_connections(active)
         if earlier is not None and earlier[0] != token:
-            self._close_replaced(request_id, earlier[0])
+            close_replaced_stream(self._transport, request_id, earlier[0])
         for observer in observers:
             if not self._is_gone(token):
-                self._notify(observer, request_id)
-        if self._is_gone(token):  # nobody reports such an end, and it may be one of a flood
+                call_observer(observer, request_id)
+        if self._is_gone(token):
+            # The gateway does not report this end, and a flood can cause many of them.
             self.on_disconnect(token)
         elif farewell is not None:
-            self._send_away(request_id, token, farewell)
-
-    def _is_gone(self, token: str) -> bool:
-        return self._holds is not None and not self._holds(token)
-
-    def _is_anothers(self, request_id: str, token: str, user: str | None) -> bool:
-        return self._users.get(request_id) not in (None, user) and not self._is_gone(token)
-
-    def _send_away(self, request_id: str, token: str, farewell: Event) -> None:
-        """End a stream that was accepted after the drain had looked which streams there are.
-
-        A gateway behind HTTP would keep it open, and this process sends nothing any more.
-        """
-        try:
-            self._transport.send(token, farewell)
-            self._transport.close(token)
-        except TransportError as exc:
-            extra = {"request_id": request_id, "token": token}
-            logger.warning("a stream that came late could not be ended: %s", exc, extra=extra)
-
-    def _close_replaced(self, request_id: str, token: str) -> None:
-        extra = {"request_id": request_id, "token": token}
-        logger.info("stream replaced", extra=extra)
-        try:
-            self._transport.close(token)
-        except Exception as exc:  # noqa: BLE001 - must not cost the stream that has connected
-            # Best effort: it is unknown here already, so nothing more is sent to it.
-            logger.warning("the replaced stream could not be closed: %s", exc, extra=extra)
-
-    def _notify(self, observer: Callable[[str], None], request_id: str) -> None:
-        try:
-            observer(request_id)
-        except (Exception, gevent.Timeout):
-            # An observer is somebody else's code: its mistake must not cost the stream.
-            name = function_name(observer)
-            logger.warning(
-                "connect observer %s failed",
-                name,
-                exc_info=True,
-                extra={"observer": name, "request_id": request_id},
-            )
+            end_late_stream(self._transport, request_id, token, farewell)
 
     @from_any_thread
     def on_disconnect(self, token: str) -> None:
-        """Forget a stream; a token that is stale or unknown is ignored."""
+        """Remove a stream. A token that is stale or unknown is ignored."""
         with self._lock:
             request_id = self._token_to_request_id.pop(token, None)
             if request_id is None:
@@ -184,27 +147,18 @@ class ConnectionManager:
         self._metrics.set_active_connections(active)
 
     @from_any_thread
-    def register_on_connect(self, callback: Callable[[str], None]) -> None:
-        """Have ``callback(request_id)`` called on every connect, after those registered before."""
+    def register_on_connect(self, callback: ConnectObserver) -> None:
+        """Add a function that is called with the request id on every connect.
+
+        Args:
+            callback: the function. It is called after those that were registered before it.
+        """
         with self._lock:
             self._observers.append(callback)
 
     @from_any_thread
-    def drain(self, farewell: Event, seconds: float) -> None:
-        """End every stream with a last event, those too that connect from now on.
-
-        Args:
-            farewell: the last event.
-            seconds: how long it may take.
-        """
-        with self._lock:
-            tokens = tuple(self._token_to_request_id)
-            self._farewell = farewell
-        self._transport.drain(tokens, farewell, seconds)
-
-    @from_any_thread
     def has_connection(self, request_id: str) -> bool:
-        """Whether the request id has a stream."""
+        """Return whether the request id has a stream."""
         with self._lock:
             return request_id in self._connections
 
@@ -215,6 +169,8 @@ class ConnectionManager:
             current = self._connections.get(request_id)
         return None if current is None else current[0]
 
+    # ---------------------------------------------------------------- public: events
+
     def send_event(
         self,
         request_id: str | None,
@@ -222,26 +178,48 @@ class ConnectionManager:
         event_name: str,
         service_type: ServiceType | str,
     ) -> bool:
-        """Send an event to one stream, or to all. No retries.
+        """Send an event to one stream, or to all. A failed send is not repeated.
 
         Args:
-            request_id: whose stream; None: every stream.
-            event_data: the event's data, as JSON.
+            request_id: the request id of the stream; None: every stream.
+            event_data: the event's data; it is sent as JSON.
             event_name: the event's name.
-            service_type: who sends it: a :class:`ServiceType` or its bare string.
+            service_type: the service that sends: a :class:`ServiceType` or its bare string.
 
         Returns:
-            Whether at least one stream took it; without streams False.
+            Whether at least one stream took the event. Without any stream: False.
 
         Raises:
-            ValueError: the service type is none of those, or the data cannot be written as JSON.
-            LoopNotRunning: another thread has called, and the server has ended.
+            ValueError: the service type is unknown, or the data cannot be written as JSON.
+            LoopNotRunning: the call came from another thread, and the server has ended.
         """
         if not isinstance(service_type, ServiceType):
             service_type = ServiceType(service_type)
-        # In the caller's thread: a large event is not the loop's work, and may change after this.
+        # In the caller's thread: writing a large event as JSON would keep the event loop busy.
+        # The caller may change the data after this.
         event = Event(event_name, event_json(event_data))
         return self._send_to(request_id, event, service_type)
+
+    @from_any_thread
+    def drain(self, farewell: Event, seconds: float) -> None:
+        """End every stream with a last event, including streams that connect after this call.
+
+        Args:
+            farewell: the last event.
+            seconds: the time limit for all streams together.
+        """
+        with self._lock:
+            tokens = tuple(self._token_to_request_id)
+            self._farewell = farewell
+        self._transport.drain(tokens, farewell, seconds)
+
+    # ---------------------------------------------------------------- private
+
+    def _is_gone(self, token: str) -> bool:
+        return self._holds is not None and not self._holds(token)
+
+    def _belongs_to_another(self, request_id: str, token: str, user: str | None) -> bool:
+        return self._users.get(request_id) not in (None, user) and not self._is_gone(token)
 
     @from_any_thread
     def _send_to(self, request_id: str | None, event: Event, service_type: ServiceType) -> bool:
@@ -251,34 +229,34 @@ class ConnectionManager:
         else:
             outcome = self._send(request_id, event, service_type)
         self._metrics.event_sent(service_type.value, outcome.value, time.perf_counter() - started)
-        let_others_run_if_due()  # whoever sends without pause must not stop the others
-        return outcome is _Outcome.SUCCESS
+        let_others_run_if_due()  # a caller that sends without a pause must not block the others
+        return outcome is _SendOutcome.SUCCESS
 
-    def _send(self, request_id: str, event: Event, service_type: ServiceType) -> _Outcome:
+    def _send(self, request_id: str, event: Event, service_type: ServiceType) -> _SendOutcome:
         with self._lock:
             current = self._connections.get(request_id)
         if current is None:
-            return _Outcome.NO_STREAM
+            return _SendOutcome.NO_STREAM
         token = current[0]
         extra = {"request_id": request_id, "event_name": event.name, "service": service_type.value}
         try:
-            known = self._transport.send(token, event)
+            is_known = self._transport.send(token, event)
         except TransportError as exc:
             logger.warning("event not sent: %s", exc, extra=extra)
-            return _Outcome.ERROR
-        if known:
-            return _Outcome.SUCCESS
-        logger.info("the gateway does not know the stream any more", extra=extra)
+            return _SendOutcome.ERROR
+        if is_known:
+            return _SendOutcome.SUCCESS
+        logger.info("the gateway no longer knows the stream", extra=extra)
         self.on_disconnect(token)
-        return _Outcome.NO_STREAM
+        return _SendOutcome.NO_STREAM
 
-    def _broadcast(self, event: Event, service_type: ServiceType) -> _Outcome:
+    def _broadcast(self, event: Event, service_type: ServiceType) -> _SendOutcome:
         with self._lock:
             if self._tokens is None:
                 self._tokens = tuple(self._token_to_request_id)
             tokens = self._tokens
         if not tokens:
-            return _Outcome.NO_STREAM
+            return _SendOutcome.NO_STREAM
         started = time.perf_counter()
         result = self._transport.broadcast(tokens, event)
         for token in result.unknown:
@@ -296,5 +274,6 @@ class ConnectionManager:
             },
         )
         if result.delivered:
-            return _Outcome.SUCCESS
-        return _Outcome.NO_STREAM if len(result.unknown) == len(tokens) else _Outcome.ERROR
+            return _SendOutcome.SUCCESS
+        all_unknown = len(result.unknown) == len(tokens)
+        return _SendOutcome.NO_STREAM if all_unknown else _SendOutcome.ERROR

@@ -1,7 +1,7 @@
-"""A gateway's own counters as metrics, read when they are asked for.
+"""A gateway's own counters as metrics, read at each scrape.
 
-Counting at 100,000 deliveries a second has to be ``+= 1`` on a plain number; the price of a
-metric is paid here, once per scrape.
+At 100,000 deliveries a second, counting has to be ``+= 1`` on a plain number. The cost of a metric
+object is paid here, once per scrape.
 """
 
 from __future__ import annotations
@@ -16,83 +16,83 @@ __all__ = ["GatewayCollector", "GatewayCounters", "RefusalsCollector"]
 
 
 class GatewayCounters(Protocol):
-    """What a gateway counts; ``gateway_shim.streams.stats.GatewayStats`` is one."""
+    """The counters of a gateway, such as ``gateway_shim.streams.stats.GatewayStats``."""
 
     @property
     def bytes_buffered(self) -> int:
-        """Bytes that slow clients have not taken yet, now."""
+        """The bytes that slow clients have not read yet."""
         ...
 
     @property
     def pending_connects(self) -> int:
-        """Connects that wait for the backend's answer, now."""
+        """The connects that wait for the backend's answer."""
         ...
 
     @property
     def refused(self) -> int:
-        """Streams that were refused."""
+        """The streams that were refused."""
         ...
 
     @property
     def closed(self) -> Mapping[str, int]:
-        """Streams that ended, by reason."""
+        """The streams that ended, by reason."""
         ...
 
     @property
     def slow_consumers_ended(self) -> int:
-        """Streams ended because their client read too slowly."""
+        """The streams that were ended because their client read too slowly."""
         ...
 
     @property
     def heartbeats(self) -> int:
-        """Heartbeats written."""
+        """The heartbeats that were written."""
         ...
 
     @property
     def callbacks_failed(self) -> int:
-        """Disconnect callbacks that did not arrive."""
+        """The disconnect callbacks that failed."""
         ...
 
 
 class GatewayCollector(Collector):
-    """Renders a gateway's counters.
+    """A gateway's counters as metrics.
 
     Args:
-        read: returns the counters as they are now; called once per scrape.
+        read: returns the present counters; called once per scrape.
     """
 
     def __init__(self, read: Callable[[], GatewayCounters]) -> None:
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics, each with its value now."""
+        """Yield the metrics, each with its present value."""
         counters = self._read()
         yield GaugeMetricFamily(
             "sse_gateway_bytes_buffered",
-            "Bytes that slow clients have not taken yet",
+            "Bytes that slow clients have not read yet",
             value=counters.bytes_buffered,
         )
         yield GaugeMetricFamily(
             "sse_gateway_pending_connects",
-            "Connects that wait for the backend's answer",
+            "Connects that wait for the backend's answer now",
             value=counters.pending_connects,
         )
         yield CounterMetricFamily(
             "sse_gateway_slow_consumers",
-            "Streams ended because their client left too much unread",
+            "Streams that were ended because their client left too much unread",
             value=counters.slow_consumers_ended,
         )
         yield CounterMetricFamily(
-            "sse_gateway_heartbeats", "Heartbeats written", value=counters.heartbeats
+            "sse_gateway_heartbeats", "Heartbeats that were written", value=counters.heartbeats
         )
         yield CounterMetricFamily(
             "sse_gateway_callbacks_failed",
-            "Disconnect callbacks that did not arrive",
+            "Disconnect callbacks that failed",
             value=counters.callbacks_failed,
         )
         yield CounterMetricFamily(
             "sse_gateway_streams_refused",
-            "Streams that the backend or a limit refused",
+            "Streams that the backend or a limit has refused",
             value=counters.refused,
         )
         closed = CounterMetricFamily(
@@ -104,7 +104,7 @@ class GatewayCollector(Collector):
 
 
 class RefusalsCollector(Collector):
-    """Renders what clients were refused.
+    """The refused requests as a metric.
 
     Args:
         read: returns the counts by reason; called once per scrape.
@@ -114,9 +114,9 @@ class RefusalsCollector(Collector):
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
-        """The one metric, with every reason."""
+        """Yield the metric, with every reason."""
         refused = CounterMetricFamily(
-            "requests_refused", "What clients were refused, by reason", labels=["reason"]
+            "requests_refused", "Requests and connections refused, by reason", labels=["reason"]
         )
         for reason, count in sorted(self._read().items()):
             refused.add_metric([reason], count)

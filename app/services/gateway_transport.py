@@ -1,6 +1,6 @@
-"""How the backend reaches a gateway: the seam, and its in-process side.
+"""The seam between the backend and a gateway, and its in-process implementation.
 
-The other side is :mod:`app.services.remote_gateway.http_transport`.
+The other implementation is :mod:`app.services.remote_gateway.http_transport`.
 """
 
 from __future__ import annotations
@@ -17,32 +17,36 @@ __all__ = ["BroadcastResult", "GatewayTransport", "InProcessTransport", "Transpo
 
 
 class TransportError(Exception):
-    """The gateway could not be reached, or did not do what it was asked; says what happened."""
+    """The gateway could not be reached, or did not do what it was asked. The message says why."""
 
 
 class GatewayTransport(Protocol):
-    """What ConnectionManager needs of a gateway. May block cooperatively, never for ever."""
+    """The gateway as ConnectionManager uses it.
+
+    Methods may block cooperatively, but for a bounded time only.
+    """
 
     def send(self, token: str, event: Event) -> bool:
-        """Send to one stream.
+        """Send an event to one stream.
 
         Returns:
-            False: the gateway does not know the token (any more).
+            True if the stream took the event; False if the gateway does not know the token, or
+            no longer knows it.
 
         Raises:
-            TransportError: it was not delivered for any other reason.
+            TransportError: the event was not delivered for any other reason.
         """
         ...
 
     def broadcast(self, tokens: Sequence[str], event: Event) -> BroadcastResult:
-        """Send one event to many streams. Raises nothing: what failed was not delivered."""
+        """Send one event to many streams. Raises nothing: a failed send is not delivered."""
         ...
 
     def close(self, token: str) -> None:
-        """End a stream, best effort; an unknown token is none of the caller's concern.
+        """End a stream, best effort. An unknown token is not an error.
 
         Raises:
-            TransportError: it is known already that the gateway did not do it.
+            TransportError: it is already known that the gateway did not end the stream.
         """
         ...
 
@@ -50,9 +54,9 @@ class GatewayTransport(Protocol):
         """End all streams with a last event. Raises nothing.
 
         Args:
-            tokens: every stream that is known of.
+            tokens: the tokens of all known streams.
             farewell: the last event.
-            seconds: how long it may take.
+            seconds: the time limit for all streams together.
         """
         ...
 
@@ -68,7 +72,7 @@ class InProcessTransport:
         self._gateway = gateway
 
     def send(self, token: str, event: Event) -> bool:
-        """Send to one stream (:class:`GatewayTransport`)."""
+        """Send an event to one stream (:class:`GatewayTransport`)."""
         try:
             self._gateway.send(token, event)
         except UnknownToken:
@@ -78,7 +82,7 @@ class InProcessTransport:
         return True
 
     def broadcast(self, tokens: Sequence[str], event: Event) -> BroadcastResult:
-        """Send to many streams with one call (:class:`GatewayTransport`)."""
+        """Send an event to many streams with one call (:class:`GatewayTransport`)."""
         return self._gateway.broadcast(tokens, event)
 
     def close(self, token: str) -> None:
@@ -91,5 +95,5 @@ class InProcessTransport:
             raise TransportError(str(exc)) from exc
 
     def drain(self, tokens: Sequence[str], farewell: Event, seconds: float) -> None:
-        """End all streams, those too that are only connecting (:class:`GatewayTransport`)."""
+        """End all streams, including those that are connecting (:class:`GatewayTransport`)."""
         self._gateway.drain(farewell, seconds)

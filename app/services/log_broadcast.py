@@ -1,4 +1,4 @@
-"""Log lines for whoever listens: a handler that hands them to bounded subscriptions."""
+"""The log as a stream: a logging handler that copies each line to bounded subscriptions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import time
 from collections import deque
 
-from gevent.event import Event
+from gevent.event import Event as Signal
 from gevent.hub import get_hub
 
 from app.lifecycle import LifetimeEvent, ShutdownCoordinator
@@ -15,11 +15,12 @@ from gateway_shim.event_loop.turns import let_others_run_if_due
 __all__ = ["LogBroadcaster", "LogSubscription", "SubscriptionClosed"]
 
 CAPACITY = 1_000
-"""Lines that a subscription holds; past that the oldest go, and the reader is told."""
+"""The number of lines that a subscription holds. Beyond that the oldest lines are dropped, and the
+reader is told how many."""
 
 
 class SubscriptionClosed(Exception):
-    """No more lines will come; says why.
+    """The subscription has ended: no more lines will come.
 
     Args:
         reason: ``server_shutdown`` or ``unsubscribed``.
@@ -31,26 +32,33 @@ class SubscriptionClosed(Exception):
 
 
 class LogSubscription:
-    """One reader's lines. When it is full the oldest line is dropped, and counted.
+    """The lines for one reader. When it is full, the oldest line is dropped and counted.
 
-    Must be made, read and closed in the hub's thread. Lines come from any thread (a task that
-    computes runs on a native one), and a line must wait for nobody: the thread that logs holds the
-    handler's lock. So a line touches only a deque and an async watcher, whose ``send`` may be
-    called by any thread.
+    It must be made, read and closed in the hub's thread. Lines come from any thread, because a task
+    that computes runs on a native thread. Adding a line must not wait, because the thread that logs
+    holds the handler's lock. So :meth:`put` uses only a deque and an async watcher, whose ``send``
+    any thread may call.
+
+    Args:
+        broadcaster: the handler that adds the lines.
+        capacity: the number of lines that are held.
+
+    Attributes:
+        dropped: the number of lines that were dropped so far.
     """
 
     def __init__(self, broadcaster: LogBroadcaster, capacity: int) -> None:
         self._broadcaster = broadcaster
         self._lines: deque[str] = deque(maxlen=capacity)
-        self._arrived = Event()
-        # ref=False: it alone must not keep the loop, and so the process, alive.
+        self._arrived = Signal()
+        # ref=False: the watcher alone must not keep the loop, and thus the process, running.
         self._watcher = get_hub().loop.async_(ref=False)
         self._watcher.start(self._arrived.set)
         self._closed_because: str | None = None
         self.dropped = 0
 
     def put(self, line: str) -> None:
-        """Add a line; for the broadcaster."""
+        """Add a line. Only the broadcaster calls this."""
         if len(self._lines) == self._lines.maxlen:
             self.dropped += 1
         self._lines.append(line)
@@ -63,17 +71,17 @@ class LogSubscription:
             timeout: seconds.
 
         Returns:
-            The oldest line that was not taken yet; None when none came in time.
+            The oldest line that was not taken yet; None if no line came in time.
 
         Raises:
-            SubscriptionClosed: every line was taken, and there will be none.
+            SubscriptionClosed: the subscription is closed, and every line was taken.
         """
         deadline = time.monotonic() + timeout
         while not self._lines and self._closed_because is None:
-            # What set it may be a line that was taken already: then wait again.
+            # The signal may come from a line that was already taken; then wait again.
             if not self._arrived.wait(max(deadline - time.monotonic(), 0.0)):
                 break
-            # Cleared before looking: a line that comes in between sets it again.
+            # Cleared before the lines are checked: a line that comes in between sets it again.
             self._arrived.clear()
         if self._lines:
             let_others_run_if_due()  # lines may come faster than the reader's socket fills
@@ -83,7 +91,11 @@ class LogSubscription:
         return None
 
     def close(self, reason: str = "unsubscribed") -> None:
-        """Take no more lines; what is there can still be taken. The first reason stays."""
+        """End the subscription. Lines that are already there can still be taken.
+
+        Args:
+            reason: the reason for the reader. A second call does not change it.
+        """
         self._broadcaster.forget(self)
         if self._closed_because is None:
             self._closed_because = reason
@@ -93,14 +105,15 @@ class LogSubscription:
 
 
 class LogBroadcaster(logging.Handler):
-    """Renders each log record once and hands the line to every subscription.
+    """Formats each log record once, and gives the line to every subscription.
 
-    It hangs on the root logger only while somebody listens, so it costs nothing otherwise.
+    The handler is added to the root logger only while there are subscriptions, so it costs nothing
+    otherwise.
 
     Args:
-        formatter: renders the lines, and keeps secrets out of them.
-        shutdown_coordinator: whose SHUTDOWN ends every subscription.
-        capacity: lines that one subscription holds.
+        formatter: formats the lines, and masks secrets in them.
+        shutdown_coordinator: its SHUTDOWN ends every subscription.
+        capacity: the number of lines that one subscription holds.
     """
 
     def __init__(
@@ -118,11 +131,11 @@ class LogBroadcaster(logging.Handler):
 
     @property
     def subscribers(self) -> int:
-        """How many listen."""
+        """The number of open subscriptions."""
         return len(self._subscriptions)
 
     def subscribe(self) -> LogSubscription:
-        """Start to listen. Call the subscription's ``close`` when done with it."""
+        """Open a subscription. Call its ``close`` when it is no longer needed."""
         subscription = LogSubscription(self, self._capacity)
         if self._ended:
             subscription.close("server_shutdown")
@@ -132,13 +145,13 @@ class LogBroadcaster(logging.Handler):
         return subscription
 
     def forget(self, subscription: LogSubscription) -> None:
-        """Hand no more lines to a subscription; for the subscription."""
+        """Stop giving lines to a subscription. Only the subscription calls this."""
         self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
         if not self._subscriptions:
             logging.getLogger().removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand a record's line to every subscription."""
+        """Give a record's line to every subscription."""
         try:
             line = self.format(record)
         except Exception:  # noqa: BLE001 - logging's own rule: a handler reports, never raises

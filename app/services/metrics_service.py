@@ -1,4 +1,4 @@
-"""What an operator can see of the process, in Prometheus' terms."""
+"""The metrics of the process, in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from app.services.gateway_collector import (
 __all__ = ["CONTENT_TYPE", "MetricsService", "MetricsServiceProtocol", "NullMetrics"]
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-"""The media type of :meth:`MetricsService.render`; every Prometheus reads it."""
+"""The media type of :meth:`MetricsService.render`. Every version of Prometheus reads it."""
 
 # A send to one stream takes tens of microseconds in this process, up to 5 s over HTTP.
 _SEND_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
@@ -38,7 +38,7 @@ _TASK_BUCKETS = (0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0
 
 
 class MetricsServiceProtocol(Protocol):
-    """Where services report what they do. No method blocks or raises."""
+    """The metrics as the services use them. No method blocks or raises."""
 
     def connection_opened(self) -> None:
         """Count a stream's connect."""
@@ -49,16 +49,16 @@ class MetricsServiceProtocol(Protocol):
         ...
 
     def set_active_connections(self, count: int) -> None:
-        """Say how many streams are registered now."""
+        """Set the number of streams that are registered now."""
         ...
 
     def event_sent(self, service: str, status: str, seconds: float) -> None:
         """Count one send, to one stream or to all.
 
         Args:
-            service: who sent, a ``ServiceType``'s value.
-            status: ``success``, ``error`` or the like: of a small fixed set.
-            seconds: how long it took.
+            service: the service that sent: the value of a ``ServiceType``.
+            status: the outcome: ``success``, ``no_stream`` or ``error``.
+            seconds: the duration of the send.
         """
         ...
 
@@ -66,37 +66,37 @@ class MetricsServiceProtocol(Protocol):
         """Count one broadcast.
 
         Args:
-            streams: how many took it.
-            seconds: from the first to the last.
+            streams: the number of streams that took the event.
+            seconds: the time from the first stream to the last.
         """
         ...
 
     def task_finished(self, task_type: str, status: str, seconds: float) -> None:
-        """Count a task that has come to an end.
+        """Count a task that has ended.
 
         Args:
-            task_type: its registered name.
+            task_type: the registered name of the task.
             status: its terminal status.
-            seconds: how long it ran.
+            seconds: the time for which the task ran.
         """
         ...
 
     def tasks_active(self, count: int) -> None:
-        """Say how many tasks run now."""
+        """Set the number of tasks that run now."""
         ...
 
     def loop_measured(self, longest: float, blocked: float) -> None:
         """Report one measurement of the event loop.
 
         Args:
-            longest: the longest time in which it served nobody since the last one, seconds.
-            blocked: all long such times together, seconds.
+            longest: the longest round of the loop since the last measurement, seconds.
+            blocked: all long rounds together, seconds.
         """
         ...
 
 
 class NullMetrics:
-    """Measures nothing."""
+    """Metrics that measure nothing."""
 
     def connection_opened(self) -> None:
         """Count nothing."""
@@ -105,7 +105,7 @@ class NullMetrics:
         """Count nothing."""
 
     def set_active_connections(self, count: int) -> None:
-        """Say nothing."""
+        """Set nothing."""
 
     def event_sent(self, service: str, status: str, seconds: float) -> None:
         """Count nothing."""
@@ -117,19 +117,21 @@ class NullMetrics:
         """Count nothing."""
 
     def tasks_active(self, count: int) -> None:
-        """Say nothing."""
+        """Set nothing."""
 
     def loop_measured(self, longest: float, blocked: float) -> None:
         """Report nothing."""
 
 
 class MetricsService:
-    """Counts into a registry of its own, so that two applications never share a number.
+    """The metrics of one application.
 
-    Call :meth:`watch_gateway` if the gateway is in this process, then :meth:`render` at will.
+    Each has a separate registry, so that two applications never share a number. Call
+    :meth:`watch_gateway` if the gateway is in this process. After that, call :meth:`render` at any
+    time.
 
     Args:
-        version: what ``build_info`` says; the application's own version if not given.
+        version: the version in ``build_info``; the application's own version if not given.
     """
 
     def __init__(self, version: str | None = None) -> None:
@@ -137,12 +139,12 @@ class MetricsService:
         self._gateway: GatewayCollector | None = None
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
-        Info("build", "What runs here", registry=registry).info(
+        Info("build", "The version of the server and of Python", registry=registry).info(
             {"version": version or application_version(), "python": platform.python_version()}
         )
         connections = Counter(
             "sse_gateway_connections_total",
-            "Streams that connected and disconnected",
+            "Streams that connected or disconnected",
             ["action"],
             registry=registry,
         )
@@ -153,20 +155,20 @@ class MetricsService:
         )
         self._sent = Counter(
             "sse_gateway_events_sent_total",
-            "Events sent, a broadcast counting once",
+            "Events sent; a broadcast counts once",
             ["service", "status"],
             registry=registry,
         )
         self._send_seconds = Histogram(
             "sse_gateway_send_duration_seconds",
-            "How long sending an event took",
+            "Duration of sending an event",
             ["service"],
             buckets=_SEND_BUCKETS,
             registry=registry,
         )
         self._broadcast_seconds = Histogram(
             "sse_gateway_broadcast_duration_seconds",
-            "How long a broadcast took from the first stream to the last",
+            "Duration of a broadcast, from the first stream to the last",
             buckets=_BROADCAST_BUCKETS,
             registry=registry,
         )
@@ -177,13 +179,13 @@ class MetricsService:
         )
         self._tasks = Counter(
             "tasks_total",
-            "Tasks that came to an end, by how",
+            "Tasks that ended, by status",
             ["task_type", "status"],
             registry=registry,
         )
         self._task_seconds = Histogram(
             "task_duration_seconds",
-            "How long tasks ran",
+            "Time for which tasks ran",
             ["task_type"],
             buckets=_TASK_BUCKETS,
             registry=registry,
@@ -191,20 +193,20 @@ class MetricsService:
         self._tasks_active = Gauge("tasks_active", "Tasks that run now", registry=registry)
         self._loop_blocked = Counter(
             "event_loop_blocked_seconds_total",
-            "Seconds in which the event loop could serve nobody",
+            "Seconds for which the event loop was blocked",
             registry=registry,
         )
         self._loop_lag = Gauge(
             "event_loop_lag_seconds",
-            "The longest time in which the event loop served nobody, of the last tenth of a second",
+            "Longest time for which the event loop was busy, of the last tenth of a second",
             registry=registry,
         )
 
     def watch_gateway(self, read_stats: Callable[[], GatewayCounters]) -> None:
-        """Show a gateway's own counters too; another call replaces the gateway.
+        """Add a gateway's own counters. Another call replaces the gateway.
 
         Args:
-            read_stats: returns the counters as they are now.
+            read_stats: returns the present counters.
         """
         if self._gateway is not None:
             self._registry.unregister(self._gateway)
@@ -212,15 +214,15 @@ class MetricsService:
         self._registry.register(self._gateway)
 
     def watch_refusals(self, read_counts: Callable[[], Mapping[str, int]]) -> None:
-        """Show what clients were refused, by reason; call once.
+        """Add the refused requests, by reason. Call it once.
 
         Args:
-            read_counts: returns the counts as they are now, all reasons included.
+            read_counts: returns the present counts, with every reason.
         """
         self._registry.register(RefusalsCollector(read_counts))
 
     def render(self) -> bytes:
-        """Everything as text, of the media type :data:`CONTENT_TYPE`."""
+        """Return all metrics as text of the media type :data:`CONTENT_TYPE`."""
         return generate_latest(self._registry)
 
     def connection_opened(self) -> None:
@@ -232,7 +234,7 @@ class MetricsService:
         self._disconnected.inc()
 
     def set_active_connections(self, count: int) -> None:
-        """Say how many streams are registered now."""
+        """Set the number of streams that are registered now."""
         self._active.set(count)
 
     def event_sent(self, service: str, status: str, seconds: float) -> None:
@@ -251,7 +253,7 @@ class MetricsService:
         self._task_seconds.labels(task_type).observe(seconds)
 
     def tasks_active(self, count: int) -> None:
-        """Say how many tasks run now."""
+        """Set the number of tasks that run now."""
         self._tasks_active.set(count)
 
     def loop_measured(self, longest: float, blocked: float) -> None:

@@ -1,11 +1,10 @@
-"""Tells browsers which version of the frontend is current."""
+"""Tells browsers the current version of the frontend."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -14,8 +13,9 @@ from gevent.pool import Pool
 
 from app.config import Settings
 from app.lifecycle import ShutdownCoordinator
-from app.services.connection_manager import ServiceType
-from app.services.frontend_version import VersionSource, version_source
+from app.services.connections.observers import ConnectObserver
+from app.services.connections.service_type import ServiceType
+from app.services.frontend_version.source import VersionSource, version_source
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread
 
 __all__ = ["MAX_PENDING", "Announcement", "VersionService"]
@@ -23,8 +23,9 @@ __all__ = ["MAX_PENDING", "Announcement", "VersionService"]
 logger = logging.getLogger(__name__)
 
 MAX_PENDING = 10_000
-"""Pending versions that are kept. Past that the one that was neither queued nor delivered for
-the longest time is forgotten; its browser then gets the current version, as any other."""
+"""The number of pending versions that are kept. Beyond that, the version that was neither queued
+nor delivered for the longest time is dropped. Its browser then gets the current version, like
+any other browser."""
 
 EVENT_NAME = "version"
 
@@ -33,19 +34,20 @@ class Announcement(StrEnum):
     """The outcome of announcing a version."""
 
     DELIVERED = "delivered"
-    """Broadcast, and the request id has a stream; kept for its later connects."""
+    """The version was broadcast, the request id has a stream, and its later connects get it too."""
     QUEUED = "queued"
-    """Broadcast, but the request id has no stream, or nothing could be sent; kept for it."""
+    """The version was broadcast, and its request id gets it with its next connect: at present the
+    request id has no stream, or nothing could be sent."""
     REFUSED = "refused"
-    """Neither sent nor kept: the shutdown has begun."""
+    """The version was neither sent nor kept, because the shutdown has begun."""
 
 
-class _Connections(Protocol):
-    """What this service needs of the ConnectionManager."""
+class _VersionConnections(Protocol):
+    """The part of ConnectionManager that this service uses."""
 
     def has_connection(self, request_id: str) -> bool: ...
 
-    def register_on_connect(self, callback: Callable[[str], None]) -> None: ...
+    def register_on_connect(self, callback: ConnectObserver) -> None: ...
 
     def send_event(
         self,
@@ -57,21 +59,21 @@ class _Connections(Protocol):
 
 
 class VersionService:
-    """Sends the event ``version``: to a stream when it connects, to all when one is queued.
+    """Sends the event ``version``: to each stream that connects, and to all when one is queued.
 
     Any thread may call it.
 
     Args:
-        connection_manager: whose connects are observed, and who sends.
-        shutdown_coordinator: says when no version event is to be sent any more.
-        settings: where the current version comes from, unless ``source`` is given.
-        source: where the current version comes from.
-        loop_thread: carries out the calls of other threads.
+        connection_manager: reports connects, and sends the events.
+        shutdown_coordinator: says when version events must no longer be sent.
+        settings: name the source of the current version, unless ``source`` is given.
+        source: the source of the current version.
+        loop_thread: runs the calls of other threads in the event loop's thread.
     """
 
     def __init__(
         self,
-        connection_manager: _Connections,
+        connection_manager: _VersionConnections,
         shutdown_coordinator: ShutdownCoordinator,
         settings: Settings,
         *,
@@ -82,34 +84,86 @@ class VersionService:
         self._connections = connection_manager
         self._coordinator = shutdown_coordinator
         self._source = source or version_source(settings, self.loop_thread)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # guards the pending versions
+        # Request id → the data of its version event; the one used longest ago comes first.
         self._pending: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        self._waiting: dict[str, None] = {}  # request ids, in order; touched in the loop's thread
-        # A gateway behind HTTP gets one POST for each stream that has waited.
+        # The request ids that wait for a fetch, in order. Only the loop's thread uses it.
+        self._waiting: dict[str, None] = {}
+        # Bounded, because a gateway behind HTTP gets one POST for each stream that has waited.
         self._senders = Pool(settings.sse_gateway_concurrency)
         connection_manager.register_on_connect(self.on_connect)
 
     @from_any_thread
     def on_connect(self, request_id: str) -> None:
-        """Send a stream that connects its version, now or once the current one is fetched.
+        """Send a stream that connects its version: now, or after the current version is fetched.
 
-        It does not wait for the fetch: a connect that waits holds one of the places of
-        SSE_MAX_PENDING_CONNECTS, and a thousand browsers come back in a second.
+        The connect does not wait for the fetch. A connect that waits occupies one of the places
+        of SSE_MAX_PENDING_CONNECTS, and a thousand browsers may come back within a second.
 
         Args:
-            request_id: whose stream; its pending version goes before the current one.
+            request_id: the request id of the stream. If it has a pending version, that is sent
+                instead of the current version.
         """
         if self._coordinator.is_shutting_down():
             return
-        event = self._pending_of(request_id) or self._source.known()
+        event = self._pending_version(request_id) or self._source.cached()
         if event is not None:
             self._send(request_id, event)
         elif self.loop_thread.serves_here:
             if not self._waiting:
                 gevent.spawn(self._send_when_fetched)
             self._waiting[request_id] = None
-        else:  # no greenlet would run later
+        else:  # without a running event loop, no greenlet would run later
             self._send_version(request_id, self._source.current())
+
+    @from_any_thread
+    def queue_version_event(
+        self, request_id: str, version: str, changelog: str | None = None
+    ) -> bool:
+        """Broadcast a version, and keep it for the next connects of one request id.
+
+        Args:
+            request_id: the request id whose pending version it becomes, in place of any earlier
+                one.
+            version: the new version.
+            changelog: the changes in the version, if they are known.
+
+        Returns:
+            Whether the version was accepted. Once the shutdown has begun: False, and nothing is
+            sent or kept.
+        """
+        return self.announce(request_id, version, changelog) is not Announcement.REFUSED
+
+    def announce(self, request_id: str, version: str, changelog: str | None = None) -> Announcement:
+        """Do the same as :meth:`queue_version_event`, and return whether the stream was reached.
+
+        Args:
+            request_id: the request id whose pending version it becomes, in place of any earlier
+                one.
+            version: the new version.
+            changelog: the changes in the version, if they are known.
+        """
+        if self._coordinator.is_shutting_down():
+            logger.info(
+                "a version was not announced: the server is shutting down",
+                extra={"version": version},
+            )
+            return Announcement.REFUSED
+        event = {"version": version}
+        if changelog is not None:
+            event["changelog"] = changelog
+        # Kept before it is sent: a stream that connects in between gets the version twice. In the
+        # other order it would not get the version at all.
+        with self._lock:
+            self._pending[request_id] = event
+            self._pending.move_to_end(request_id)
+            if len(self._pending) > MAX_PENDING:
+                self._pending.popitem(last=False)
+        is_sent = self._send(None, event)
+        # Asked after the send: a stream that the gateway no longer knew is unregistered by now,
+        # and a stream that has connected meanwhile got the version when it connected.
+        is_reached = is_sent and self._connections.has_connection(request_id)
+        return Announcement.DELIVERED if is_reached else Announcement.QUEUED
 
     def _send_when_fetched(self) -> None:
         """Fetch the current version, and send it to all streams that wait for it."""
@@ -127,52 +181,11 @@ class VersionService:
         self._send_version(request_id, current)
 
     def _send_version(self, request_id: str, current: dict[str, Any]) -> None:
-        # One that was queued during a fetch is newer, and this stream has already got it.
-        self._send(request_id, self._pending_of(request_id) or current)
+        # A version that was queued during the fetch is newer. This stream has it already, and
+        # must not get the older one after it.
+        self._send(request_id, self._pending_version(request_id) or current)
 
-    @from_any_thread
-    def queue_version_event(
-        self, request_id: str, version: str, changelog: str | None = None
-    ) -> bool:
-        """Broadcast a version, and keep it for the next connects of one request id.
-
-        Args:
-            request_id: whose pending version it becomes, in place of any earlier one.
-            version: the new version.
-            changelog: what is new, if that is known.
-
-        Returns:
-            Whether it was taken: False, and nothing sent or kept, once shutdown has begun.
-        """
-        return self.announce(request_id, version, changelog) is not Announcement.REFUSED
-
-    def announce(self, request_id: str, version: str, changelog: str | None = None) -> Announcement:
-        """Do as :meth:`queue_version_event`, and return whether the stream got the version.
-
-        Args:
-            request_id: whose pending version it becomes, in place of any earlier one.
-            version: the new version.
-            changelog: what is new, if that is known.
-        """
-        if self._coordinator.is_shutting_down():
-            logger.info("a version came after the shutdown began", extra={"version": version})
-            return Announcement.REFUSED
-        event = {"version": version}
-        if changelog is not None:
-            event["changelog"] = changelog
-        # Kept before it is sent: a stream that connects in between gets it twice, not never.
-        with self._lock:
-            self._pending[request_id] = event
-            self._pending.move_to_end(request_id)
-            if len(self._pending) > MAX_PENDING:
-                self._pending.popitem(last=False)
-        sent = self._send(None, event)
-        # Asked afterwards: a stream that the gateway no longer knew is forgotten by now, and one
-        # that has connected meanwhile got the version on its connect.
-        reached = sent and self._connections.has_connection(request_id)
-        return Announcement.DELIVERED if reached else Announcement.QUEUED
-
-    def _pending_of(self, request_id: str) -> dict[str, Any] | None:
+    def _pending_version(self, request_id: str) -> dict[str, Any] | None:
         with self._lock:
             event = self._pending.get(request_id)
             if event is not None:
@@ -180,13 +193,15 @@ class VersionService:
             return event
 
     def _send(self, request_id: str | None, event: dict[str, Any]) -> bool:
-        # Whatever goes wrong here, a pending version is still there: the next connect sends it.
+        # Whatever goes wrong here, the pending version is kept: the next connect sends it.
         extra = {"request_id": request_id, "version": event.get("version")}
         try:
-            sent = self._connections.send_event(request_id, event, EVENT_NAME, ServiceType.VERSION)
+            is_sent = self._connections.send_event(
+                request_id, event, EVENT_NAME, ServiceType.VERSION
+            )
         except Exception:
             logger.exception("sending the version event failed", extra=extra)
             return False
-        if not sent and request_id is not None:  # a broadcast to nobody is no failure
+        if not is_sent and request_id is not None:  # a broadcast without streams is not a failure
             logger.error("the version event was not sent", extra=extra)
-        return sent
+        return is_sent

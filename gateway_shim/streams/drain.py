@@ -1,4 +1,4 @@
-"""Draining: streams end cleanly, all of them or those of an earlier start of the backend."""
+"""Draining: streams end cleanly, all of them, or the streams of an earlier start of the backend."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Farewells:
     """The last event of the streams of one drain, with different pauses in ``retry:``.
 
     The pauses differ so that the browsers of a whole site do not come back in the same instant.
-    They are no longer than so many browsers need: two browsers have nothing to wait for.
+    They are no longer than so many browsers need to reconnect: two browsers do not have to wait.
 
     Args:
         event: the encoded last event.
@@ -96,7 +96,7 @@ def end_earlier(
 
     Args:
         streams: the gateway's streams.
-        boot: the start whose streams stay, as do those of later starts.
+        boot: the start whose streams stay, and the streams of later starts.
         sleep: waits for a number of seconds.
     """
     ended = 0

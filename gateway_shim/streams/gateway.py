@@ -128,7 +128,7 @@ class Gateway:
             self.refusals,
             new_token=new_token,
         )
-        # Those that start() has started.
+        # The greenlets that start() has started.
         self._greenlets: list[gevent.Greenlet[..., None]] = []
 
     # ------------------------------------------------------------------ life and counters
@@ -161,7 +161,7 @@ class Gateway:
 
     @from_any_thread
     def read_stats(self) -> GatewayStats:
-        """Return a copy of the counters, with the present values of those that go up and down."""
+        """Return a copy of the counters, with the current streams, bytes and connects."""
         return replace(
             self._stats,
             active=self.active,

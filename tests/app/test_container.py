@@ -1,4 +1,4 @@
-"""How the services are wired, and that a test can put anything in their places."""
+"""The wiring of the services, in which a test can replace each of them."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ SERVICES = sorted(set(ServiceContainer.providers) - {"settings"})
 
 
 def container_of(**settings: Any) -> ServiceContainer:
-    """A container over the given settings."""
+    """Return a container with some settings."""
     return ServiceContainer(settings=Settings(_env_file=None, **settings))
 
 
 @pytest.fixture
 def container() -> Iterator[ServiceContainer]:
-    """A container over the default settings."""
+    """Return a container with the default settings."""
     container = container_of()
     yield container
     container.reset_singletons()
 
 
 def test_the_services() -> None:
-    """What the rest of the application relies on by name."""
+    """The container has the services that the rest of the application uses by name."""
     assert set(SERVICES) >= {
         "authorizer",
         "callback_handler",
@@ -64,17 +64,17 @@ def test_the_services() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_one_of_each(container: ServiceContainer, name: str) -> None:
-    """Whoever asks gets the same one; another application has its own."""
+    """A container has one of each service; another container has its own."""
     provider = container.providers[name]
     assert provider() is provider()
     other = container_of().providers[name]()
-    # The one stateless default is a function, and so the same everywhere.
+    # The default authorizer is a function, so all containers have the same.
     assert other is not provider() or other is allow_all
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_provider_can_be_overridden(container: ServiceContainer, name: str) -> None:
-    """For as long as a test wants."""
+    """A provider can be overridden, and restored."""
     fake = object()
     provider = container.providers[name]
     with provider.override(providers.Object(fake)):
@@ -82,33 +82,35 @@ def test_every_provider_can_be_overridden(container: ServiceContainer, name: str
     assert provider() is not fake
 
 
-def test_an_override_reaches_what_is_built_on_it(container: ServiceContainer) -> None:
-    """A fake ConnectionManager is the one that callbacks, tasks and versions use."""
+def test_an_override_reaches_the_services_that_depend_on_it(container: ServiceContainer) -> None:
+    """An overridden ConnectionManager is used by callbacks, tasks and versions."""
 
-    class Connections:
+    class RecordingConnections:
         def __init__(self) -> None:
-            self.calls: list[tuple[str, ...]] = []
+            self.calls: list[tuple[str | None, ...]] = []
 
         def register_on_connect(self, callback: object) -> None:
             self.calls.append(("observer", getattr(callback, "__qualname__", "")))
 
-        def on_connect(self, *arguments: str) -> None:
-            self.calls.append(arguments)
+        def on_connect(
+            self, request_id: str, token: str, url: str, user: str | None = None
+        ) -> None:
+            self.calls.append((request_id, token, url, user))
 
-    fake = Connections()
+    fake = RecordingConnections()
     container.connection_manager.override(providers.Object(fake))
     container.version_service()
     container.callback_handler().handle_connect("/?request_id=me", "T", {})
     assert fake.calls == [
         ("observer", "VersionService.on_connect"),
-        ("me", "T", "/?request_id=me"),
+        ("me", "T", "/?request_id=me", None),
     ]
 
 
 def test_a_callback_of_the_gateway_reaches_the_connection_manager(
     container: ServiceContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The circle of gateway, handler and ConnectionManager is closed; no HTTP is involved."""
+    """The gateway's callbacks reach the ConnectionManager without HTTP."""
     monkeypatch.setattr(container.gateway(), "holds", lambda token: token == "T")
     backend = container.gateway().backend
     assert isinstance(backend, InProcessBackend)
@@ -123,7 +125,7 @@ def test_a_callback_of_the_gateway_reaches_the_connection_manager(
 
 
 def test_settings_must_be_given() -> None:
-    """And be settings."""
+    """A container needs settings of the right class."""
     with pytest.raises(errors.Error):
         ServiceContainer().task_service()
     with pytest.raises(errors.Error):
@@ -131,7 +133,7 @@ def test_settings_must_be_given() -> None:
 
 
 def test_the_gateways_configuration() -> None:
-    """Every setting that is the gateway's arrives there."""
+    """Every setting of the gateway reaches its configuration."""
     config = (
         container_of(
             sse_dialect="envelope",
@@ -184,7 +186,7 @@ def test_the_gateways_configuration() -> None:
 def test_more_connections_than_descriptors(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The reserve for everything else is kept, and it is said."""
+    """More streams than the descriptors allow are reduced, with a warning."""
     monkeypatch.setattr("app.container.streams_allowed", lambda limit, requests: 150)
     assert container_of(sse_max_connections=1000).gateway().config.max_connections == 150
     assert "allows 150 streams" in caplog.text
@@ -193,10 +195,10 @@ def test_more_connections_than_descriptors(
     assert len(caplog.records) == 1
 
 
-def test_who_says_that_a_stream_lives(
+def test_the_gateway_of_this_process_knows_its_open_streams(
     container: ServiceContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The gateway of this process, whose streams are known; nobody says it of another process's."""
+    """Only the gateway of this process is asked whether a stream is open."""
     living = {"T1", "T2"}
     monkeypatch.setattr(container.gateway(), "holds", living.__contains__)
     manager = container.connection_manager()
@@ -213,7 +215,7 @@ def test_who_says_that_a_stream_lives(
 
 
 def test_the_task_services_settings() -> None:
-    """Each arrives where it is obeyed."""
+    """Every setting of tasks reaches the task service."""
     container = container_of(
         task_max_workers=7,
         task_timeout_seconds=8,
@@ -236,12 +238,12 @@ def test_the_task_services_settings() -> None:
 
 
 def test_the_transport_without_a_gateway_url(container: ServiceContainer) -> None:
-    """The gateway of this process."""
+    """Without SSE_GATEWAY_URL, the gateway of this process is used."""
     assert isinstance(container.gateway_transport(), InProcessTransport)
 
 
 def test_the_transport_with_a_gateway_url() -> None:
-    """The gateway there, with the settings' secret, time limit and concurrency."""
+    """With SSE_GATEWAY_URL, that gateway is used, with secret, time limit and concurrency."""
     with HttpGateway() as gateway:
         transport = container_of(
             sse_gateway_url=gateway.url + "/",
@@ -254,11 +256,11 @@ def test_the_transport_with_a_gateway_url() -> None:
         transport.broadcast([f"T{number}" for number in range(9)], Event("n", "d"))
         assert gateway.most_at_once == 3
         assert all(re.search(rb"\r\nX-SSE-Secret: s3cret\b", head) for head in gateway.heads)
-        gevent.killall(transport._senders)
+        gevent.killall(transport._lanes._senders)
 
 
 def test_the_settings_of_the_tasks() -> None:
-    """A task that is configured is offered; one that cannot be had is said at once."""
+    """A configured task is offered; a task that cannot be imported is an error."""
     assert "digest_tree" not in container_of().task_registry().names
     assert "digest_tree" in container_of(task_files_root="/").task_registry().names
     with pytest.raises(Exception, match="APP_TASKS"):

@@ -1,6 +1,8 @@
-"""The backend's errors: statuses, and what a validation error tells."""
+"""The backend's errors: their statuses, and the details of a validation error."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -20,8 +22,8 @@ from app.errors import AppError, limit_details, validation_details
         ("TooBusy", 503),
     ],
 )
-def test_each_error_has_its_status_and_says_itself(name, status):
-    """All stem from one root, and carry message and details."""
+def test_each_error_has_its_status_and_message(name: str, status: int) -> None:
+    """Every error is an AppError with its status, message and details."""
     error = getattr(errors, name)("what is wrong", ["one"])
     assert isinstance(error, AppError)
     assert (error.status, error.message, error.details, str(error)) == (
@@ -33,8 +35,8 @@ def test_each_error_has_its_status_and_says_itself(name, status):
     assert getattr(errors, name)("x").details is None
 
 
-def test_validation_details_leave_the_input_out():
-    """What was refused may be a secret."""
+def test_validation_details_leave_the_input_out() -> None:
+    """The details do not have the refused input, which may be secret."""
 
     class Model(BaseModel):
         number: int
@@ -51,20 +53,20 @@ def test_validation_details_leave_the_input_out():
 
 
 class Wide(BaseModel, extra="forbid"):
-    """A payload of which much can be wrong."""
+    """A payload that can have many faults."""
 
     numbers: list[int] = []
 
 
-def faults(**values):
-    """What a validation error tells of these values."""
+def faults(**values: object) -> list[dict[str, Any]]:
+    """Return the validation details of some values."""
     with pytest.raises(ValidationError) as caught:
         Wide.model_validate(values)
     return validation_details(caught.value)
 
 
-def test_many_faults_are_counted_not_described():
-    """The first hundred are described; of more than a thousand none."""
+def test_many_faults_are_counted_not_described() -> None:
+    """The first hundred faults are described; of more than a thousand, none is."""
     details = faults(numbers=["x"] * 250)
     assert [detail["loc"] for detail in details[:-1]] == [["numbers", i] for i in range(100)]
     assert details[-1] == {"loc": [], "msg": "150 more faults", "type": "more", "more": 150}
@@ -72,17 +74,17 @@ def test_many_faults_are_counted_not_described():
     assert faults(numbers=["x"] * 49_000) == [many]
 
 
-def test_names_in_details_are_cut():
-    """They are the caller's."""
+def test_names_in_details_are_cut() -> None:
+    """The names of fields are cut, because the caller chooses them."""
     (detail,) = faults(**{"a" * 100_000: 1})
     assert detail["loc"] == ["a" * 100 + "…"]
     assert len(str(detail)) < 300
 
 
-def test_details_are_limited():
-    """One entry more says how many were left out, those that had been left out before included."""
+def test_details_are_limited() -> None:
+    """One more entry has the number of all entries that were left out."""
 
-    def more(count):
+    def more(count: int) -> dict[str, Any]:
         return {
             "loc": [],
             "msg": f"{count} more fault{'s' if count > 1 else ''}",

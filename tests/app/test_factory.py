@@ -1,4 +1,4 @@
-"""How the application is put together."""
+"""The application as the factory builds it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from flask import jsonify
 
 from app.config import InvalidSettings
 from app.lifecycle import LifetimeEvent
-from app.serving.monolith import STREAM_PATH, Monolith
+from app.serving.backend_runtime import STREAM_PATH, BackendRuntime
 from gateway_shim.server.runtime import EXTENSION, runtime_of
-from tests.app.api.conftest import MakeApp
+from tests.app.conftest import MakeApp
 
 
 def test_every_route(make_app: MakeApp) -> None:
-    """The whole HTTP API, and nothing that Flask adds by itself."""
+    """The application has the routes of the HTTP API, and none that Flask adds."""
     rules = {
         (rule.rule, method)
         for rule in make_app(flask_env="testing").url_map.iter_rules()
@@ -44,15 +44,15 @@ def test_every_route(make_app: MakeApp) -> None:
 
 
 def test_the_runtime(make_app: MakeApp) -> None:
-    """The worker finds the gateway, and it is the container's."""
+    """The worker finds the gateway of the container."""
     app = make_app()
     runtime = runtime_of(app)
-    assert isinstance(runtime, Monolith)
+    assert isinstance(runtime, BackendRuntime)
     assert runtime.gateway is app.extensions["container"].gateway()
 
 
 def test_applications_share_no_service(make_app: MakeApp) -> None:
-    """Two of them in one process have each their own streams and their own numbers."""
+    """Two applications in one process have separate streams and counters."""
     one, two = (make_app().extensions["container"] for _ in range(2))
     assert one.connection_manager() is not two.connection_manager()
     two.metrics_service().connection_opened()
@@ -78,7 +78,7 @@ def test_the_end_of_one_application_is_not_the_others(make_app: MakeApp) -> None
 
 
 def test_settings_decide_where_streams_are(make_app: MakeApp) -> None:
-    """With a gateway elsewhere this one's counters would only mislead."""
+    """If another gateway serves the streams, the metrics of this one are not shown."""
     name = "sse_gateway_slow_consumers"
     here = make_app().test_client().get("/metrics").text
     there = make_app(sse_gateway_url="http://127.0.0.1:1").test_client().get("/metrics").text
@@ -88,16 +88,16 @@ def test_settings_decide_where_streams_are(make_app: MakeApp) -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("app_tasks", "nowhere:Task"), ("sse_authorize", "nowhere:function")]
 )
-def test_what_cannot_be_imported_is_known_at_start(
+def test_an_import_that_fails_is_an_error_at_the_start(
     make_app: MakeApp, name: str, value: str
 ) -> None:
-    """Not at the first task or the first stream."""
+    """A task or a hook that cannot be imported is an error at the start."""
     with pytest.raises(InvalidSettings, match=rf"^{name.upper()}: .*nowhere"):
         make_app(**{name: value})
 
 
 def test_the_version_is_observed_from_the_start(make_app: MakeApp) -> None:
-    """Nobody has to ask for the version service before a stream gets its version."""
+    """A stream gets its version before any view has used the version service."""
     manager = make_app().extensions["container"].connection_manager()
     sent: list[str | None] = []
     manager.send_event = lambda request_id, *_: sent.append(request_id) or True
@@ -106,8 +106,8 @@ def test_the_version_is_observed_from_the_start(make_app: MakeApp) -> None:
     assert sent == ["me"]
 
 
-def test_the_order_of_the_end(make_app: MakeApp) -> None:
-    """At SHUTDOWN the tasks say their last words before the streams are drained."""
+def test_the_order_of_the_shutdown(make_app: MakeApp) -> None:
+    """At SHUTDOWN, the last events of tasks are sent before the streams are drained."""
     app = make_app(graceful_shutdown_timeout=0)
     container = app.extensions["container"]
     steps: list[str] = []
@@ -128,7 +128,7 @@ def test_the_order_of_the_end(make_app: MakeApp) -> None:
 
 
 def test_fakes_reach_the_views(make_app: MakeApp) -> None:
-    """What a test puts into the container, a view uses."""
+    """A view uses the service that a test has put into the container."""
 
     class Coordinator:
         def is_shutting_down(self) -> bool:
@@ -140,6 +140,6 @@ def test_fakes_reach_the_views(make_app: MakeApp) -> None:
 
 
 def test_json_keeps_its_order(make_app: MakeApp) -> None:
-    """Answers read as they were written."""
+    """The keys of a JSON answer keep their order."""
     with make_app().app_context():
         assert jsonify(b=1, a=2).get_data() == b'{"b":1,"a":2}\n'

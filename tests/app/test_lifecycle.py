@@ -1,4 +1,4 @@
-"""The order in which the process ends."""
+"""The shutdown of the process, step by step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import gevent
 import pytest
-from gevent.event import Event
+from gevent.event import Event as Signal
 
 from app.lifecycle import LifetimeEvent, ShutdownCoordinator
 from tests.support.timing import TIME_LIMIT
@@ -17,21 +17,21 @@ SHUTDOWN = LifetimeEvent.SHUTDOWN
 AFTER = LifetimeEvent.AFTER_SHUTDOWN
 
 FOREVER = 3600.0
-"""Seconds that no test waits: whatever ends in time was ended by something else."""
+"""A time limit, in seconds, that no test reaches."""
 
 
 def coordinator(timeout: float = FOREVER) -> ShutdownCoordinator:
-    """A coordinator whose clock stands still."""
+    """Return a coordinator whose clock stands still."""
     return ShutdownCoordinator(timeout, clock=lambda: 100.0)
 
 
 def messages(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
-    """What was logged at a level."""
+    """Return the messages that were logged at a level."""
     return [record.getMessage() for record in caplog.records if record.levelno == level]
 
 
 def run(target: Callable[[], None]) -> gevent.Greenlet[[], None]:
-    """Start something and let it go as far as it can."""
+    """Start a function in a greenlet, and let it run until it blocks."""
     greenlet = gevent.spawn(target)
     gevent.sleep(0)
     return greenlet
@@ -53,7 +53,7 @@ def test_runs_the_steps_in_order() -> None:
 
 
 def test_callbacks_are_called_in_order_of_registration() -> None:
-    """Each step reaches the first registered callback first."""
+    """Each step calls the callbacks in the order of their registration."""
     ending = coordinator()
     seen: list[tuple[str, LifetimeEvent]] = []
     ending.register_lifetime_notification(lambda event: seen.append(("a", event)))
@@ -63,7 +63,7 @@ def test_callbacks_are_called_in_order_of_registration() -> None:
 
 
 def test_is_shutting_down_from_the_first_callback_on() -> None:
-    """The state changes before anyone is told, and never back."""
+    """The shutdown has begun before the first callback is called."""
     ending = coordinator()
     seen: list[bool] = []
     ending.register_lifetime_notification(lambda _: seen.append(ending.is_shutting_down()))
@@ -76,7 +76,7 @@ def test_is_shutting_down_from_the_first_callback_on() -> None:
 def test_a_callback_that_raises_is_logged_and_the_others_go_on(
     error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One who fails, even with a time-out that is no Exception, keeps nobody from ending."""
+    """A callback that raises, even a timeout, does not keep the others from running."""
     ending = coordinator()
     seen: list[LifetimeEvent] = []
 
@@ -94,7 +94,7 @@ def test_a_callback_that_raises_is_logged_and_the_others_go_on(
 def test_a_callback_without_a_name_is_logged_by_its_repr(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A callable object has no qualified name; the log still says which it was."""
+    """A callable object without a name is logged by its representation."""
 
     class Failing:
         def __call__(self, event: LifetimeEvent) -> None:
@@ -110,9 +110,9 @@ def test_a_callback_without_a_name_is_logged_by_its_repr(
 
 
 def test_waiters_run_side_by_side() -> None:
-    """Two waiters that each need the other's progress both get done."""
+    """Two waiters that need each other's progress both finish."""
     ending = coordinator()
-    first, second = Event(), Event()
+    first, second = Signal(), Signal()
 
     def wait_first(seconds: float) -> bool:
         first.set()
@@ -129,7 +129,7 @@ def test_waiters_run_side_by_side() -> None:
 
 
 def test_waiters_share_one_deadline() -> None:
-    """A waiter that starts later gets what is left of the time, not the whole of it."""
+    """A waiter that starts later gets the remaining time, not the whole time."""
     now = [100.0]
     ending = ShutdownCoordinator(25.0, clock=lambda: now[0])
     left: list[float] = []
@@ -146,13 +146,13 @@ def test_waiters_share_one_deadline() -> None:
 
 
 def test_a_waiter_out_of_time_is_interrupted(caplog: pytest.LogCaptureFixture) -> None:
-    """At the deadline the sequence goes on, and the waiter's greenlet ends."""
+    """At the deadline, the shutdown continues, and the waiter is interrupted."""
     ending = coordinator(timeout=0.01)
     seen: list[str] = []
 
     def wait(seconds: float) -> bool:
         try:
-            return Event().wait(FOREVER)
+            return Signal().wait(FOREVER)
         finally:
             seen.append("interrupted")
 
@@ -168,7 +168,7 @@ def test_a_waiter_out_of_time_is_interrupted(caplog: pytest.LogCaptureFixture) -
 
 
 def test_no_time_at_all_still_asks_every_waiter() -> None:
-    """With a time limit of 0 a waiter that has nothing to wait for is simply done."""
+    """With a time limit of 0, a waiter that has nothing to wait for is still done."""
     ending = coordinator(timeout=0.0)
     seen: list[float] = []
 
@@ -183,7 +183,7 @@ def test_no_time_at_all_still_asks_every_waiter() -> None:
 
 
 def test_a_waiter_that_gives_up_or_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """What was not done is in the log, and SHUTDOWN comes all the same."""
+    """A waiter that fails is logged, and SHUTDOWN follows."""
     ending = coordinator()
     seen: list[LifetimeEvent] = []
 
@@ -200,33 +200,33 @@ def test_a_waiter_that_gives_up_or_raises_is_logged(caplog: pytest.LogCaptureFix
     assert seen == [PREPARE, SHUTDOWN, AFTER]
 
 
-def test_hurry_ends_the_waiting_at_once() -> None:
-    """The second signal: SHUTDOWN follows without waiting for the deadline."""
+def test_stop_waiting_ends_the_wait_at_once() -> None:
+    """After the second signal, SHUTDOWN follows without waiting for the deadline."""
     ending = coordinator()
     seen: list[LifetimeEvent] = []
     ending.register_lifetime_notification(seen.append)
-    ending.register_shutdown_waiter("tasks", Event().wait)
+    ending.register_shutdown_waiter("tasks", Signal().wait)
     running = run(ending.shutdown)
     gevent.sleep(0)
     before = list(seen)
-    ending.hurry()
+    ending.stop_waiting()
     running.join(TIME_LIMIT)
     assert (before, seen) == ([PREPARE], [PREPARE, SHUTDOWN, AFTER])
 
 
-def test_hurry_before_the_waiters_leaves_them_no_time() -> None:
+def test_stop_waiting_before_the_waiters_leaves_them_no_time() -> None:
     """A second signal during PREPARE_SHUTDOWN is not lost."""
     ending = coordinator()
     left: list[float] = []
 
-    def hurry(event: LifetimeEvent) -> None:
-        ending.hurry()
+    def stop_waiting(event: LifetimeEvent) -> None:
+        ending.stop_waiting()
 
     def wait(seconds: float) -> bool:
         left.append(seconds)
-        return Event().wait(FOREVER)
+        return Signal().wait(FOREVER)
 
-    ending.register_lifetime_notification(hurry)
+    ending.register_lifetime_notification(stop_waiting)
     ending.register_shutdown_waiter("tasks", wait)
     with gevent.Timeout(TIME_LIMIT):
         ending.shutdown()
@@ -234,9 +234,9 @@ def test_hurry_before_the_waiters_leaves_them_no_time() -> None:
 
 
 def test_a_second_call_waits_and_runs_nothing() -> None:
-    """Two signals, one shutdown: the second caller returns when the first one's is over."""
+    """A second call returns when the shutdown of the first call is complete."""
     ending = coordinator()
-    gate = Event()
+    gate = Signal()
     seen: list[LifetimeEvent] = []
     ending.register_lifetime_notification(seen.append)
     ending.register_shutdown_waiter("tasks", gate.wait)
@@ -249,7 +249,7 @@ def test_a_second_call_waits_and_runs_nothing() -> None:
 
 
 def test_a_call_from_a_callback_returns_at_once() -> None:
-    """A callback that asks for the shutdown it is part of does not wait for itself."""
+    """A callback that calls shutdown does not wait for itself."""
     ending = coordinator()
     seen: list[LifetimeEvent] = []
 
@@ -263,8 +263,8 @@ def test_a_call_from_a_callback_returns_at_once() -> None:
     assert seen == [PREPARE, SHUTDOWN, AFTER]
 
 
-def test_those_who_wait_are_freed_when_the_sequence_is_torn() -> None:
-    """An exit in the middle of it is passed on, and nobody waits for ever."""
+def test_an_exit_during_the_shutdown_frees_the_other_callers() -> None:
+    """An exit during the shutdown is passed on, and other callers stop waiting."""
     ending = coordinator()
 
     def leave(event: LifetimeEvent) -> None:

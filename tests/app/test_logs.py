@@ -1,4 +1,4 @@
-"""The log that the settings ask for."""
+"""The configuration of the log."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from gateway_shim.log_lines.log_format import JsonFormatter, TextFormatter
 
 
 def settings(**changes: Any) -> Settings:
-    """Settings with these changes, whatever the environment says."""
+    """Return settings with some changes, whatever the environment has."""
     return Settings(_env_file=None, **changes)
 
 
 def record(message: object = "hello", *args: object, **extra: object) -> logging.LogRecord:
-    """A log record at a fixed time."""
+    """Return a log record at a fixed time."""
     made = logging.makeLogRecord(
         {"name": "app.x", "levelname": "INFO", "levelno": 20, "msg": message, "args": args}
     )
@@ -33,7 +33,7 @@ def record(message: object = "hello", *args: object, **extra: object) -> logging
 
 
 def failure(message: str) -> Any:
-    """The exc_info of an error with that message."""
+    """Return the exc_info of an error with a message."""
     try:
         raise ValueError(message)
     except ValueError:
@@ -51,7 +51,7 @@ def _root_as_it_was() -> Iterator[None]:
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_no_secret_in_any_part(log_format: str) -> None:
-    """The configured secret and credentials by form are masked in message, fields, traceback."""
+    """Secrets are masked in the message, the fields and the traceback."""
     formatter = make_formatter(settings(log_format=log_format, sse_callback_secret="hunter2"))
     made = record(
         "GET /x?secret=abc and hunter2",
@@ -65,18 +65,18 @@ def test_no_secret_in_any_part(log_format: str) -> None:
 
 
 def test_make_formatter_follows_the_setting() -> None:
-    """LOG_FORMAT chooses."""
+    """LOG_FORMAT selects the formatter."""
     assert isinstance(make_formatter(settings(log_format="json")), JsonFormatter)
     assert isinstance(make_formatter(settings(log_format="text")), TextFormatter)
 
 
 def test_without_a_secret_there_is_nothing_to_mask() -> None:
-    """No configured secret masks nothing by value."""
+    """Without a configured secret, no value is masked."""
     assert make_redactor(settings()).text("hunter2") == "hunter2"
 
 
 def test_configure_writes_to_the_stream_at_the_level() -> None:
-    """Lines of the level and above reach the stream, in the format that was asked for."""
+    """Lines of the level and above are written, in the configured format."""
     stream = io.StringIO()
     configure_logging(settings(log_format="json", log_level="WARNING"), stream)
     logger = logging.getLogger("app.somewhere")
@@ -93,7 +93,7 @@ def test_configure_writes_to_the_stream_at_the_level() -> None:
 
 
 def test_configure_again_replaces_its_own_handler_only() -> None:
-    """A second application in the process does not double the lines, nor drop other handlers."""
+    """A second configuration neither doubles lines nor removes other handlers."""
     first, second, other = io.StringIO(), io.StringIO(), logging.NullHandler()
     logging.getLogger().addHandler(other)
     configure_logging(settings(), first)
@@ -106,7 +106,7 @@ def test_configure_again_replaces_its_own_handler_only() -> None:
 def test_configure_writes_to_standard_error_by_default(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Standard output is for what a person asked for; lines go to standard error."""
+    """By default, log lines are written to standard error."""
     configure_logging(settings())
     logging.getLogger("app.x").info("hello")
     captured = capsys.readouterr()
@@ -114,7 +114,7 @@ def test_configure_writes_to_standard_error_by_default(
 
 
 def test_warnings(caplog: pytest.LogCaptureFixture) -> None:
-    """A line for each name that looks like a misspelt setting."""
+    """There is a warning for each name that looks like a misspelled setting."""
     log_warnings(SettingSources(frozenset(), {}, ("X is not 100 % right", "Y neither")))
     assert [record.getMessage() for record in caplog.records] == [
         "X is not 100 % right",

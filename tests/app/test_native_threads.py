@@ -1,4 +1,4 @@
-"""The services, called from native threads while the event loop is busy with the same."""
+"""The services, called from native threads while the event loop uses them too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway_shim.errors import LoopNotRunning
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.server.runtime import EXTENSION
-from tests.app.api.conftest import MakeApp
+from tests.app.conftest import MakeApp
 from tests.gateway_shim.sockets import SocketClient
 from tests.support.http.stream import Stream
 from tests.support.native_threads import run_native
@@ -31,7 +31,7 @@ CALLS = 100
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Iterator[Flask]:
-    """An application that serves, without a server around it."""
+    """Return an application that serves, without a server around it."""
     app = make_app()
     app.extensions[EXTENSION].start()
     yield app
@@ -41,15 +41,15 @@ def app(make_app: MakeApp) -> Iterator[Flask]:
 
 @pytest.fixture
 def services(app: Flask) -> Any:
-    """Its container."""
+    """Return the container of the application."""
     return app.extensions["container"]
 
 
 @pytest.fixture
 def stream(services: Any) -> Iterator[Stream]:
-    """A browser's stream, request id ``me``."""
+    """Return a browser's stream with the request id ``me``."""
     client, server = socket.socketpair()
-    # Little room in the kernel: what is sent falls behind, and must be written by the loop.
+    # A small kernel buffer: the stream falls behind, and the loop must write the rest.
     server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     request = StreamRequest("/api/sse/stream?request_id=me", {}, False, "192.0.2.1")
     opening = gevent.spawn(services.gateway().open, request, server)
@@ -62,7 +62,7 @@ def stream(services: Any) -> Iterator[Stream]:
 
 
 def test_every_service_at_once(services: Any, stream: Stream) -> None:
-    """Threads and a greenlet send, announce and start; all of it arrives, each one's in order."""
+    """Events of threads and of a greenlet all arrive, in order for each sender."""
     connections, tasks = services.connection_manager(), services.task_service()
 
     def send(name: str) -> None:
@@ -103,8 +103,8 @@ def test_every_service_at_once(services: Any, stream: Stream) -> None:
     assert sorted(ended) == sorted(ids)
 
 
-def test_a_thread_cancels_looks_and_forgets(services: Any) -> None:
-    """The whole of TaskService from a native thread, its errors included."""
+def test_a_thread_uses_the_task_service(services: Any) -> None:
+    """A native thread can use the whole TaskService, including its errors."""
     tasks = services.task_service()
 
     def use() -> list[str]:
@@ -125,7 +125,7 @@ def test_a_thread_cancels_looks_and_forgets(services: Any) -> None:
 
 
 def test_a_thread_connects_and_disconnects(services: Any) -> None:
-    """Observers of a connect run in the loop's thread, whoever tells of it."""
+    """The observers of a connect run in the loop's thread, whichever thread reports it."""
     connections, loop_thread = services.connection_manager(), services.loop_thread()
     seen: list[tuple[str, bool]] = []
     run_native(
@@ -141,9 +141,9 @@ def test_a_thread_connects_and_disconnects(services: Any) -> None:
 
 
 def test_a_thread_ends_the_process(services: Any, stream: Stream) -> None:
-    """A shutdown that a thread asks for ends the streams; after the stop, calls are refused."""
+    """A shutdown that a thread starts ends the streams; later calls are refused."""
     coordinator = services.shutdown_coordinator()
-    run_native(coordinator.hurry, coordinator.shutdown)
+    run_native(coordinator.stop_waiting, coordinator.shutdown)
     assert coordinator.is_shutting_down()
     stream.wait_for_end()
     services.gateway().stop()
@@ -152,7 +152,7 @@ def test_a_thread_ends_the_process(services: Any, stream: Stream) -> None:
 
 
 def test_over_http_too(app: Flask) -> None:
-    """The transport to a gateway elsewhere posts in the loop, whichever thread sends."""
+    """The transport to another gateway posts in the loop, whichever thread sends."""
     loop_thread = app.extensions["container"].loop_thread()
     transport = HttpTransport("http://gateway.invalid", loop_thread=loop_thread)
     here: list[bool] = []
@@ -161,7 +161,7 @@ def test_over_http_too(app: Flask) -> None:
         here.append(loop_thread.here)
         return 200
 
-    transport._post = post  # type: ignore[assignment]
+    transport._lanes._post = post  # type: ignore[assignment]
     event = Event("n", "1")
     assert run_native(
         lambda: transport.send("t", event), lambda: transport.broadcast(["t", "u"], event).delivered
@@ -173,7 +173,7 @@ def test_over_http_too(app: Flask) -> None:
 
 
 def test_where_no_loop_serves(make_app: MakeApp) -> None:
-    """In a thread whose loop nobody runs a task is refused, and a POST is not left waiting."""
+    """Without a running event loop, a task is refused, and a POST does not wait."""
     services = make_app().extensions["container"]
     with pytest.raises(NotServing, match="sse-monolith serve"):
         run_native(lambda: services.task_service().start_task(DemoTask()))

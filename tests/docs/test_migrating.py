@@ -22,7 +22,7 @@ from app.services.connection_manager import ConnectionManager
 from app.services.version_service import VersionService
 from app.tasks.base import BaseTask, TaskProgressHandle
 from app.tasks.service import TaskService
-from tests.app.api.conftest import MakeApp, make_app
+from tests.app.conftest import MakeApp, make_app
 from tests.app.tasks.task_support import Call, Done, RecordedTasks
 from tests.support.processes.server import ROOT
 

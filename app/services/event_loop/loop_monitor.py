@@ -1,9 +1,10 @@
-"""Measures for how long the event loop serves nobody: work on the hub stops every stream.
+"""Measures for how long the event loop is busy: while it is, no stream is served.
 
-A round of the loop begins when it has looked at all sockets and timers, and ends when it is about
-to look at them again. In between those who are ready run one after the other, and nobody else is
-served. So the length of a round counts, whether one function has filled it or a thousand. How late
-a timer fires would not do: that shows about half of each round into which a timer falls.
+A round of the loop begins when the loop has checked all sockets and timers, and ends when it is
+about to check them again. In between, the greenlets that are ready run one after the other, and no
+other is served. So the length of a round counts, no matter whether one function or a thousand
+functions have filled it. The delay of a timer would be the wrong measure: it shows only about half
+of a round into which the timer falls.
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ from app.services.metrics_service import MetricsServiceProtocol
 __all__ = ["BLOCKED_FROM_SECONDS", "LoopMonitor"]
 
 INTERVAL_SECONDS = 0.1
-"""How often the measurements are reported."""
+"""The time from one report of the measurements to the next."""
 
 BLOCKED_FROM_SECONDS = 0.01
 """A shorter round is ordinary work and does not count as blocked."""
 
 
 class LoopMonitor:
-    """Times each round of the event loop, and reports the longest and the sum of the long ones.
+    """Times each round of the event loop; reports the longest round and the sum of the long rounds.
 
     Args:
         metrics: gets the measurements.
-        shutdown_coordinator: whose AFTER_SHUTDOWN stops it.
+        shutdown_coordinator: its AFTER_SHUTDOWN stops the measurements.
         interval: seconds from one report to the next.
         clock: monotonic seconds.
-        watch: says who blocks the loop, for as long as this measures how long.
+        watch: logs what blocks the loop; it is started and stopped together with this monitor.
     """
 
     def __init__(
@@ -52,19 +53,19 @@ class LoopMonitor:
         self._clock = clock
         self._watch = watch or LoopWatch()
         self._greenlet: gevent.Greenlet[[], None] | None = None
-        self._watchers: list[Any] = []
-        self._began = 0.0
-        self._longest = 0.0
-        self._blocked = 0.0
+        self._watchers: list[Any] = []  # of libev: the first and the last callback of a round
+        self._began = 0.0  # the beginning of the round
+        self._longest = 0.0  # the longest round since the last report, seconds
+        self._blocked = 0.0  # all long rounds since the last report, seconds
         shutdown_coordinator.register_lifetime_notification(self._on_lifetime_event)
 
     def start(self) -> None:
-        """Begin to measure, in the process that serves; a second call changes nothing."""
+        """Start to measure, in the process that serves. A second call changes nothing."""
         if self._greenlet is not None:
             return
         loop: Any = gevent.get_hub().loop
-        # The first to run in a round, and the last. ref=False: they alone must not keep the loop,
-        # and so the process, alive.
+        # The first callback of a round, and the last. ref=False: the two alone must not keep the
+        # loop, and thus the process, running.
         begin = loop.check(ref=False, priority=loop.MAXPRI)
         end = loop.prepare(ref=False, priority=loop.MINPRI)
         self._watchers = [begin, end]
@@ -86,7 +87,7 @@ class LoopMonitor:
         self._watch.stop()
 
     def report(self) -> None:
-        """Report what was measured since the last report."""
+        """Report the measurements since the last report."""
         longest, blocked = self._longest, self._blocked
         self._longest = self._blocked = 0.0
         self._metrics.loop_measured(longest, blocked)
@@ -95,7 +96,8 @@ class LoopMonitor:
         self._began = self._clock()
 
     def _end_round(self) -> None:
-        # In the hub, in every round: only arithmetic. A metric has a lock, and may have to wait.
+        # This runs in the hub, in every round, so it does arithmetic only. A metric has a lock, for
+        # which it may have to wait.
         seconds = self._clock() - self._began
         if seconds > self._longest:
             self._longest = seconds

@@ -1,1 +1,1 @@
-"""Reaches a gateway that runs in another process, over HTTP."""
+"""The side of a gateway that is reached over HTTP: its sends, and its readiness."""

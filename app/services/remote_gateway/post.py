@@ -1,4 +1,4 @@
-"""One ``POST /internal/send`` to a gateway behind HTTP, on pooled connections."""
+"""The POST of one send to ``/internal/send`` of a gateway behind HTTP, on pooled connections."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ logger = logging.getLogger(__name__)
 
 
 class NoAnswer(TransportError):
-    """The gateway took the connection, and then a whole time limit to say nothing."""
+    """The gateway accepted the connection, and sent no answer within the time limit."""
 
 
 class GatewayPost:
-    """Posts sends, keep-alive; safe to call from many greenlets.
+    """Posts sends on connections that are kept open. Many greenlets may call it.
 
     Args:
-        base_url: the gateway's; ``/internal/send`` is appended.
+        base_url: the gateway's URL; ``/internal/send`` is appended.
         time_limit: seconds for one POST, from connecting to the answer.
-        connections: how many are kept for the next POSTs.
-        secret: sent as ``X-SSE-Secret``, for gateways that ask for one.
+        connections: the number of connections that are kept for the next POSTs.
+        secret: is sent as ``X-SSE-Secret``, for gateways that require it.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class GatewayPost:
         self._client = HttpClient(connections=connections)
         self._headers: dict[str, str | bytes] = {"Content-Type": "application/json"}
         if secret is not None:
-            # As bytes: a text would be sent as latin-1, which not every secret can be.
+            # As bytes: a text would be sent as latin-1, which cannot encode every secret.
             self._headers["X-SSE-Secret"] = secret.encode()
 
     def __call__(self, send: SSEGatewaySendRequest) -> int:
@@ -52,32 +52,33 @@ class GatewayPost:
             The answer's status.
 
         Raises:
-            NoAnswer: there was none within the time limit.
-            TransportError: the gateway cannot be reached, or what it says is not HTTP.
+            NoAnswer: the gateway did not answer within the time limit.
+            TransportError: the gateway cannot be reached, or its answer is not HTTP.
         """
         try:
-            return self._status_of(_json(send))
+            return self._post(_json(send))
         except (gevent.Timeout, AnswerTimeout) as exc:
-            # A gateway that is merely paused still holds what was posted. Were the stream's next
-            # send to go on another connection that is open already, it might be read first; on a
-            # new one, it comes after.
+            # A gateway that is only paused still has the posted send in its socket. On another
+            # connection that is already open, the stream's next send might be read before it. On
+            # a new connection, the next send is read after it.
             self._client.close()
             raise NoAnswer(f"the gateway did not answer within {self._time_limit:g} s") from exc
         except RequestFailed as exc:
             raise TransportError(f"no answer from the gateway: {exc}") from exc
         except Exception as exc:
-            # The gateway's bytes went through several libraries: what a surprise of theirs may
-            # cost is this send, not the greenlet that all streams' sends depend on.
+            # The gateway's bytes go through several libraries. An unexpected error of theirs may
+            # cost this send, but not the greenlet that the sends of all streams depend on.
             logger.exception("a send to the gateway failed unexpectedly")
             raise TransportError(f"the send failed: {class_name(exc)}") from exc
 
-    def _status_of(self, body: bytes) -> int:
-        # The client limits each step; sending, and a body that trickles, would hold a sender.
+    def _post(self, body: bytes) -> int:
+        # The client limits each step; this limits all steps together. Otherwise a slow upload, or
+        # a body that arrives slowly, would occupy a sender.
         with gevent.Timeout(self._time_limit):
             answer = self._client.request(
                 "POST", self._url, body=body, headers=self._headers, seconds=self._time_limit
             )
-            # Only the status counts: a body that does not end in time changes nothing.
+            # Only the status counts, so a body that does not end in time changes nothing.
             with answer, contextlib.suppress(gevent.Timeout):
                 answer.discard()
             return answer.status
@@ -88,5 +89,5 @@ def _json(send: SSEGatewaySendRequest) -> bytes:
     try:
         return compact_json(fields)
     except UnicodeEncodeError:
-        # Half a surrogate pair has no UTF-8, but JSON has an escape for it.
+        # Half a surrogate pair cannot be encoded as UTF-8, but JSON has an escape for it.
         return json.dumps(fields).encode()

@@ -1,4 +1,4 @@
-"""Asks the gateway that serves the streams for ``/readyz``, once a second at most."""
+"""Asks the gateway that serves the streams for ``/readyz``, at most once a second."""
 
 from __future__ import annotations
 
@@ -28,29 +28,30 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 ASK_SECONDS = 2.0
-"""The whole of a question, from looking up the name to the answer's head."""
+"""The time limit of a request, from looking up the name to the head of the answer."""
 
 CACHE_SECONDS = 1.0
-"""An answer stands this long: probes of many load balancers cause one question a second."""
+"""The time for which an answer is reused: the probes of many load balancers cause one request a
+second."""
 
 
 class GatewayReadiness(Protocol):
-    """Knows whether the gateway can take streams. May block cooperatively; never raises."""
+    """The readiness of a gateway. Its method may block cooperatively; it never raises."""
 
     def problem(self) -> str | None:
-        """Return why the gateway is not ready, in one sentence; None if it is."""
+        """Return why the gateway is not ready, in one sentence; None if it is ready."""
         ...
 
 
 def gateway_readiness(settings: Settings) -> GatewayReadiness:
-    """Return what knows the readiness of the gateway that the settings name."""
+    """Return the readiness of the gateway that the settings name."""
     if settings.sse_gateway_url is None:
         return OwnGateway()
     return RemoteGateway(settings.sse_gateway_url)
 
 
 class OwnGateway:
-    """The gateway in this process: ready whenever the process is."""
+    """The readiness of the gateway in this process, which is always ready."""
 
     def problem(self) -> str | None:
         """Return None (:class:`GatewayReadiness`)."""
@@ -58,14 +59,15 @@ class OwnGateway:
 
 
 class RemoteGateway:
-    """The gateway at a URL.
+    """The readiness of the gateway at a URL.
 
-    All who ask at the same time share one question. It runs in a greenlet of its own: a probe
-    that hangs up does not take the others' answer away.
+    Callers that ask at the same time share one request. It runs in its own greenlet, so a probe
+    that hangs up does not take the answer of the others with it.
 
     Args:
-        base_url: the gateway's; ``/readyz`` is appended.
-        ask: gets the URL, returns the problem or None; must not raise, and bounds its time.
+        base_url: the gateway's URL; ``/readyz`` is appended.
+        ask: gets the URL, returns the problem or None. It must not raise, and must limit its own
+            time.
         clock: monotonic seconds.
     """
 
@@ -81,32 +83,32 @@ class RemoteGateway:
         self._clock = clock
         self._problem: str | None = None
         self._good_until = float("-inf")
-        self._flight: gevent.Greenlet[[], str | None] | None = None
+        self._running_request: gevent.Greenlet[[], str | None] | None = None
 
     def problem(self) -> str | None:
         """Return why the gateway is not ready (:class:`GatewayReadiness`)."""
-        # Nothing here switches greenlets before get(), so at most one question is under way.
-        if self._flight is None:
+        # Nothing here switches greenlets before get(), so at most one request is running.
+        if self._running_request is None:
             if self._clock() < self._good_until:
                 return self._problem
-            self._flight = gevent.spawn(self._fly)
-        return self._flight.get()
+            self._running_request = gevent.spawn(self._ask_and_store)
+        return self._running_request.get()
 
-    def _fly(self) -> str | None:
+    def _ask_and_store(self) -> str | None:
         try:
             problem = self._ask(self._url)
         except Exception as exc:
-            # A library's surprise: the probe is answered with it, not with a traceback.
+            # An unexpected error of a library: the probe gets its text, not a traceback.
             logger.exception("the gateway's readiness could not be asked for")
             problem = f"The gateway could not be asked whether it is ready: {describe(exc)}"
         finally:
-            self._flight = None
+            self._running_request = None
         self._log_change(problem)
         self._problem, self._good_until = problem, self._clock() + CACHE_SECONDS
         return problem
 
     def _log_change(self, problem: str | None) -> None:
-        # Only changes: probes come every second.
+        # Only changes are logged, because probes come every second.
         if problem != self._problem:
             extra = {"url": Redactor().text(self._url)}
             if problem is None:
@@ -119,14 +121,15 @@ def probe(url: str, *, seconds: float = ASK_SECONDS) -> str | None:
     """Ask a gateway once whether it is ready.
 
     Args:
-        url: its ``/readyz``.
-        seconds: time limit of the whole, the name's look-up included.
+        url: the URL of its ``/readyz``.
+        seconds: the time limit of the whole request, including the name lookup.
 
     Returns:
-        None if it answered with a status from 200 to 299, else what happened, in one sentence.
+        None if the gateway answered with a status from 200 to 299, else what happened, in one
+        sentence.
     """
     try:
-        # The client limits each step; this limits all of them, the name's look-up included.
+        # The client limits each step; this limits all steps together, including the name lookup.
         with (
             gevent.Timeout(seconds),
             HttpClient() as client,
@@ -138,5 +141,5 @@ def probe(url: str, *, seconds: float = ASK_SECONDS) -> str | None:
     except (gevent.Timeout, AnswerTimeout):
         return f"The gateway did not answer GET /readyz within {seconds:g} s"
     except RequestFailed:
-        # Not the exception's text: it names hosts and ports, and anybody may read /readyz.
+        # Not the exception's text: it names hosts and ports, and everyone may read /readyz.
         return "The gateway cannot be reached"

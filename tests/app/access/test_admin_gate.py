@@ -1,4 +1,4 @@
-"""What is kept on the admin address."""
+"""The middleware that serves parts of the API at the admin address only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def ask(
     connection: socket.socket | None = None,
     areas: frozenset[Area] = frozenset(),
 ) -> str:
-    """The status of an answer to a request that arrived at a port."""
+    """Return the status of the answer to a request that came to a port."""
     statuses: list[str] = []
 
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -58,7 +58,7 @@ def ask(
     ],
 )
 def test_only_at_the_admin_address(path: str) -> None:
-    """The API and the metrics are found there and nowhere else."""
+    """The API and the metrics are served at the admin address only."""
     assert ask(path, "5001") == "200 OK"
     assert ask(path, "5000") == "404 Not Found"
 
@@ -69,7 +69,7 @@ def test_only_at_the_admin_address(path: str) -> None:
 def test_a_unix_socket_is_never_the_admin_address(
     family: socket.AddressFamily, status: str
 ) -> None:
-    """There the server's name is what the client's Host header says."""
+    """A Unix socket is never the admin address, because its server name is the client's Host."""
     with socket.socket(family) as connection:
         assert ask("/metrics", "5001", connection=connection) == status
 
@@ -78,21 +78,21 @@ def test_a_unix_socket_is_never_the_admin_address(
     "path", ["/healthz", "/readyz", "/HEALTHZ/", "/health/healthz", "/health/readyz"]
 )
 def test_health_checks_everywhere(path: str) -> None:
-    """A load balancer asks at the address that it sends streams to."""
+    """Health checks are answered at every address."""
     assert ask(path, "5000") == "200 OK"
     assert ask(path, "5000", "HEAD") == "200 OK"
     assert ask(path, "5000", "POST") == "404 Not Found"
 
 
 @pytest.mark.parametrize("path", ["/api/sse/stream", "/readyz", "/health/healthz"])
-def test_preflights_of_what_is_open(path: str) -> None:
-    """A page of another origin that sends Authorization is asked about with OPTIONS first."""
+def test_preflights_of_open_paths(path: str) -> None:
+    """A preflight request for an open path is answered at every address."""
     assert ask(path, "5000", "OPTIONS") == "200 OK"
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/api/tasks", "/api/sse/callback", "/internal/send"])
 def test_other_preflights_only_at_the_admin_address(path: str) -> None:
-    """What is not found has no preflight either."""
+    """A preflight request for a closed path is answered at the admin address only."""
     assert ask(path, "5000", "OPTIONS") == "404 Not Found"
     assert ask(path, "5001", "OPTIONS") == "200 OK"
 
@@ -104,8 +104,8 @@ def test_other_preflights_only_at_the_admin_address(path: str) -> None:
         (Area.METRICS, ["/metrics"]),
     ],
 )
-def test_what_allow_open_names(area: Area, paths: list[str]) -> None:
-    """It is answered at every address, and nothing that only begins alike."""
+def test_an_open_area_is_served_everywhere(area: Area, paths: list[str]) -> None:
+    """An area of ALLOW_OPEN is served everywhere; a path that only begins alike is not."""
     for path in paths:
         assert ask(path, "5000", areas=frozenset({area})) == "200 OK"
         assert ask(path, "5000", areas=frozenset(set(Area) - {area})) == "404 Not Found"

@@ -1,4 +1,4 @@
-"""How large a body may be, by route."""
+"""The size of the largest body, by route."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JSON, BODY = 100, 1000
 
 @pytest.fixture
 def app() -> Flask:
-    """An application with views of its own and a blueprint that is somebody else's."""
+    """Return an application with views of its own and a blueprint of a deployment."""
     app = Flask(__name__, static_folder=None)
     for name in ("own", "foreign"):
         blueprint = Blueprint(name, name)
@@ -28,7 +28,7 @@ def app() -> Flask:
 
 
 def limit_of(app: Flask) -> Callable[[str, str], int]:
-    """What is under test."""
+    """Return the function under test."""
     return BodyLimits(app, ["own"], json_bytes=JSON, body_bytes=BODY).limit
 
 
@@ -58,12 +58,12 @@ def limit_of(app: Flask) -> Callable[[str, str], int]:
     ],
 )
 def test_limit(app: Flask, method: str, target: str, limit: int) -> None:
-    """Our own views take JSON, others what is set; what no view looks at is not read."""
+    """The limit depends on the route; a body that no view reads has the limit 0."""
     assert limit_of(app)(method, target) == limit
 
 
 def test_a_route_that_is_added_later(app: Flask) -> None:
-    """It counts as somebody else's."""
+    """A route that is added later has the limit of other routes."""
     limit = limit_of(app)
     assert limit("POST", "/late") == 0
     app.add_url_rule("/late", "late", lambda: "", methods=["POST"])
@@ -71,7 +71,7 @@ def test_a_route_that_is_added_later(app: Flask) -> None:
 
 
 def test_behind_a_middleware(app: Flask) -> None:
-    """Somebody else's may answer at any path; ours does not."""
+    """Other middleware may answer any path, so bodies are read for every path; ours does not."""
     limit = limit_of(app)
     app.wsgi_app = AdminGate(app.wsgi_app, ("127.0.0.1", 1))  # type: ignore[method-assign]
     assert limit("POST", "/nowhere") == 0
@@ -87,6 +87,6 @@ def test_behind_a_middleware(app: Flask) -> None:
 
 
 def test_hosts_that_differ(app: Flask) -> None:
-    """Where the host decides on the view, the path alone says nothing."""
+    """If the host decides about the view, the limit is that of other routes."""
     app.url_map.host_matching = True
     assert limit_of(app)("POST", "/nowhere") == BODY

@@ -1,4 +1,4 @@
-"""What is served to whom, and where."""
+"""The areas of the API that are served at each address."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ NONE: frozenset[Area] = frozenset()
     ],
 )
 def test_the_setting(text: str, areas: set[Area]) -> None:
-    """Words separated by commas; spaces and repetitions do not matter."""
+    """The setting is words separated by commas; spaces and repetitions do not matter."""
     assert parse_areas(text) == areas
 
 
 @pytest.mark.parametrize("text", ["all", "*", "Tasks", "tasks;metrics", "tasks metrics"])
-def test_a_word_that_is_no_area(text: str) -> None:
-    """The words there are, are named."""
+def test_a_word_that_is_not_an_area(text: str) -> None:
+    """The error lists the areas."""
     with pytest.raises(ValueError, match="is not one of tasks, metrics; separate with commas"):
         parse_areas(text)
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "10.1.2.3", "203.0.113.1", "2001:db8::1"])
-def test_where_other_machines_are(address: str) -> None:
-    """Only with both words a server may listen there."""
+def test_an_address_that_other_machines_reach(address: str) -> None:
+    """A server may listen there only if both areas are open."""
     for areas in (NONE, frozenset({Area.TASKS}), frozenset({Area.METRICS})):
         problem = exposure_problem(f"HOST is {address}", address, areas)
         assert problem is not None
@@ -45,8 +45,8 @@ def test_where_other_machines_are(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "localhost", ""])
-def test_where_nobody_else_is(address: str) -> None:
-    """Loopback and Unix sockets need no word."""
+def test_an_address_that_only_this_machine_reaches(address: str) -> None:
+    """Loopback and Unix sockets need no open area."""
     assert exposure_problem("", address, NONE) is None
 
 
@@ -54,19 +54,19 @@ def test_where_nobody_else_is(address: str) -> None:
 @pytest.mark.parametrize(
     ("allowed", "admin", "production", "address", "port", "is_open"),
     [
-        # The developer's machine: everything is open, unless there is an admin address.
+        # On the developer's machine every area is open, unless there is an admin address.
         (NONE, None, False, "127.0.0.1", 5000, True),
         (NONE, None, False, "", 0, True),
         (NONE, None, False, "0.0.0.0", 5000, False),
         (NONE, ADMIN, False, "127.0.0.1", 5000, False),
         (NONE, ADMIN, False, *ADMIN, True),
-        # Production: the admin address alone.
+        # In production only the admin address is open.
         (NONE, None, True, "127.0.0.1", 5000, False),
         (NONE, None, True, "", 0, False),
         (NONE, ADMIN, True, "0.0.0.0", 5000, False),
         (NONE, ADMIN, True, *ADMIN, True),
         (NONE, ADMIN, True, "127.0.0.1", 5002, False),
-        # With the word, everywhere.
+        # An area of ALLOW_OPEN is open everywhere.
         (BOTH, None, True, "0.0.0.0", 5000, True),
         (BOTH, ADMIN, True, "0.0.0.0", 5000, True),
         (BOTH, ADMIN, True, *ADMIN, True),
@@ -82,13 +82,13 @@ def test_where_an_area_is_open(
     port: int,
     is_open: bool,
 ) -> None:
-    """Production serves an area at the admin address, or where ALLOW_OPEN names it."""
+    """Production serves an area at the admin address, or if ALLOW_OPEN names it."""
     areas = OpenAreas(allowed, admin, production=production)
     assert areas.is_open(area, address, port) is is_open
 
 
 def test_one_word_opens_one_area() -> None:
-    """The other one stays closed."""
+    """A word opens its own area only."""
     areas = OpenAreas(frozenset({Area.TASKS}), None, production=True)
     assert areas.is_open(Area.TASKS, "0.0.0.0", 80)
     assert not areas.is_open(Area.METRICS, "0.0.0.0", 80)

@@ -1,4 +1,4 @@
-"""Which host a request may name."""
+"""The host names under which requests may reach a server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.access.host_names import HostNames
 def permit(
     host: str | None, allowed: str = "", address: str = "127.0.0.1", *, is_unix: bool = False
 ) -> bool:
-    """Whether a server answers a request for a host."""
+    """Return whether a server answers a request for a host."""
     return HostNames(allowed).permit(host, address, is_unix=is_unix)
 
 
@@ -49,20 +49,20 @@ FOREIGN = [
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "127.0.0.2"])
 @pytest.mark.parametrize("host", LOOPBACK)
 def test_names_of_this_machine(host: str, address: str) -> None:
-    """A server bound to loopback answers under each of them, with any port."""
+    """A server on a loopback address answers under each local name, with any port."""
     assert permit(host, address=address)
 
 
 @pytest.mark.parametrize("host", FOREIGN)
 def test_other_names(host: str) -> None:
-    """A name that DNS can give to 127.0.0.1 is not answered, nor what is no host."""
+    """A name that the DNS can give to 127.0.0.1 is refused, and so is a malformed host."""
     assert not permit(host)
     assert not permit(host, "app.example")
 
 
 @pytest.mark.parametrize("host", [None, ""])
 def test_no_name(host: str | None) -> None:
-    """HTTP/1.0 needs none, and no browser leaves it out."""
+    """A request without a host is answered: HTTP/1.0 needs none, and every browser sends it."""
     assert permit(host)
 
 
@@ -82,20 +82,20 @@ def test_no_name(host: str | None) -> None:
     ],
 )
 def test_listed_names(allowed: str, host: str) -> None:
-    """ALLOWED_HOSTS adds to the names of this machine, at every address."""
+    """ALLOWED_HOSTS adds names at every address."""
     for address in ("127.0.0.1", "0.0.0.0"):
         assert permit(host, allowed, address)
 
 
 @pytest.mark.parametrize("host", ["app.example", "evilapp.example", "app.example.evil.example"])
 def test_names_beside_a_pattern(host: str) -> None:
-    """A pattern is for what is below the name, and for nothing that only ends alike."""
+    """A pattern matches names below its name, and not names that only end alike."""
     assert not permit(host, "*.app.example")
 
 
 @pytest.mark.parametrize("host", FOREIGN[:2])
 def test_where_the_names_are_not_known(host: str) -> None:
-    """At an address that other machines reach, and at a Unix socket, names count if listed."""
+    """At a public address and at a Unix socket, names are checked only if some are listed."""
     assert permit(host, address="0.0.0.0")
     assert permit(host, address="::")
     assert permit(host, address="", is_unix=True)
@@ -106,7 +106,7 @@ def test_where_the_names_are_not_known(host: str) -> None:
 @pytest.mark.parametrize(
     "entry", ["http://a", "a:80", "a b", "*.", "*a", "a.*", "app..example", "[::1]:80", "ü"]
 )
-def test_an_entry_that_is_no_name(entry: str) -> None:
-    """Refused, so that a mistake does not look like a protection."""
+def test_an_entry_that_is_not_a_name(entry: str) -> None:
+    """A malformed entry is refused, so that it is not mistaken for protection."""
     with pytest.raises(ValueError, match="is not a host: write names or addresses"):
         HostNames(f"app.example,{entry}")

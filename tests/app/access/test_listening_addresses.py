@@ -1,4 +1,4 @@
-"""Which addresses exclude each other."""
+"""The addresses of listening sockets, and which of them overlap."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from app.access.listening_addresses import address_of, arrived_at, is_loopback, 
     [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("localhost", "127.0.0.1")],
 )
 def test_address_of(host: str, address: str) -> None:
-    """An address is its own, a name is looked up."""
+    """An address is returned as it is, and a name is looked up."""
     assert address_of(host) == address
 
 
 def test_no_address() -> None:
-    """A name without an address is an error, and takes nobody's place."""
+    """A name without an address is an error, and overlaps with nothing."""
     with pytest.raises(socket.gaierror):
         address_of("nowhere.invalid")
     assert not is_taken("127.0.0.1", "nowhere.invalid")
@@ -41,7 +41,7 @@ def test_no_address() -> None:
     ],
 )
 def test_is_taken(address: str, host: str, taken: bool) -> None:
-    """The wildcard of IPv4 takes all of IPv4, that of IPv6 takes everything."""
+    """The wildcard of IPv4 takes all of IPv4; the wildcard of IPv6 takes everything."""
     assert is_taken(address, host) is taken
 
 
@@ -49,7 +49,7 @@ def test_is_taken(address: str, host: str, taken: bool) -> None:
     "address", ["127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1", "localhost", ""]
 )
 def test_only_this_machine(address: str) -> None:
-    """Loopback in every spelling, and a Unix socket, which has no address."""
+    """Loopback in every spelling, and a Unix socket, are reachable from this machine only."""
     assert is_loopback(address)
 
 
@@ -57,7 +57,7 @@ def test_only_this_machine(address: str) -> None:
     "address", ["0.0.0.0", "::", "::ffff:10.0.0.1", "128.0.0.1", "evil.example", "localhost.evil"]
 )
 def test_other_machines_too(address: str) -> None:
-    """All addresses, a network's, and any name."""
+    """Wildcards, addresses of a network and names are reachable from other machines."""
     assert not is_loopback(address)
 
 
@@ -65,7 +65,7 @@ def test_other_machines_too(address: str) -> None:
     ("family", "came_to"), [(socket.AF_INET, ("127.0.0.1", 5001)), (socket.AF_UNIX, None)]
 )
 def test_arrived_at(family: int, came_to: tuple[str, int] | None) -> None:
-    """Of a Unix socket the server's name would be what the client says."""
+    """A request to a Unix socket has no address, because its server name is the client's Host."""
     with socket.socket(family) as connection:
         environ = {
             "gunicorn.socket": connection,
@@ -76,5 +76,5 @@ def test_arrived_at(family: int, came_to: tuple[str, int] | None) -> None:
 
 
 def test_arrived_at_another_server() -> None:
-    """Other servers than gunicorn do not show the socket, or a port."""
+    """Other servers than gunicorn show neither the socket nor a port."""
     assert arrived_at({"SERVER_NAME": "localhost"}) == ("localhost", 0)

@@ -1,4 +1,4 @@
-"""Streams of pages that should not have one."""
+"""The refusal of requests that come from other pages or ask for other hosts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ OWN = {"host": "127.0.0.1:5000"}
 
 
 def guard(counts: RefusalCounts | None = None, **settings: Any) -> RequestGuard:
-    """A guard with some settings."""
+    """Return a guard with some settings."""
     return RequestGuard(Settings(_env_file=None, **settings), counts or RefusalCounts())
 
 
 def request(listener: str | None = "127.0.0.1", **headers: str) -> StreamRequest:
-    """A browser's request for a stream."""
+    """Return a browser's request for a stream."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return StreamRequest("/x", {**OWN, **named}, address="192.0.2.1", listener=listener)
 
@@ -40,7 +40,7 @@ def request(listener: str | None = "127.0.0.1", **headers: str) -> StreamRequest
     ],
 )
 def test_streams_that_may_open(headers: dict[str, str]) -> None:
-    """Own pages, listed ones, and what is no page."""
+    """Own pages, listed pages and programs may open a stream."""
     assert guard(cors_origins=PAGE).refuse_stream(request(**headers)) is None
 
 
@@ -56,7 +56,7 @@ def test_streams_that_may_open(headers: dict[str, str]) -> None:
     ],
 )
 def test_a_host_in_the_target(target: str, status: int | None) -> None:
-    """It is the one that is asked for, whatever ``Host`` says."""
+    """A host in the request target is checked instead of ``Host``."""
     refusal = guard().refuse_stream(StreamRequest(target, OWN, listener="127.0.0.1"))
     assert (refusal and refusal.status) == status
 
@@ -71,7 +71,7 @@ def test_a_host_in_the_target(target: str, status: int | None) -> None:
     ],
 )
 def test_streams_of_other_pages(headers: dict[str, str]) -> None:
-    """403 with a code and what to set, and one more in the counter."""
+    """A stream of another page is refused with 403 and what to set, and counted."""
     counts = RefusalCounts()
     refusal = guard(counts, cors_origins=PAGE).refuse_stream(request(**headers))
     assert refusal is not None
@@ -83,7 +83,7 @@ def test_streams_of_other_pages(headers: dict[str, str]) -> None:
 
 
 def test_streams_of_another_host() -> None:
-    """DNS rebinding: the page's name means 127.0.0.1 now, and the browser sees one origin."""
+    """A stream for a name that was made to mean 127.0.0.1 is refused."""
     counts = RefusalCounts()
     rebound = {"host": "evil.example:5000", "sec_fetch_site": "same-origin"}
     refusal = guard(counts).refuse_stream(request(**rebound))
@@ -97,7 +97,7 @@ def test_streams_of_another_host() -> None:
 
 
 def test_the_log_is_short(caplog: pytest.LogCaptureFixture) -> None:
-    """However long a client's header is."""
+    """The log line is short, however long a client's header is."""
     caplog.set_level(logging.WARNING)
     long = "x" * 10_000
     asked = [request(origin=long), request(host=long), request(sec_fetch_site=long)]

@@ -1,4 +1,4 @@
-"""Which page has sent a request."""
+"""The detection of requests that pages of other origins have sent."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ EVIL = "https://evil.example"
 
 
 def cross(origins: tuple[str, ...] = (), **headers: str) -> bool:
-    """Whether a request with some headers is cross-site."""
+    """Return whether a request with some headers is cross-site."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return is_cross_site(named.get, origins)
 
 
 def test_no_page() -> None:
-    """Curl, a server, and a page that reads from its own origin in an old browser."""
+    """A request without both headers does not come from another page."""
     assert not cross()
     assert not cross(host="app.example")
 
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])
-def test_the_browser_says_own(site: str) -> None:
-    """Own page, or no page: whatever a proxy has made of Host."""
+def test_the_browser_says_same_origin(site: str) -> None:
+    """If the browser says same-origin or none, the rewritten Host of a proxy does not matter."""
     assert not cross(sec_fetch_site=site)
     assert not cross(sec_fetch_site=site, origin="http://localhost:5173", host="127.0.0.1:5000")
     assert not cross(sec_fetch_site=site, origin="null", host="app.example")
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "", "new-word", "same-origin, none"])
-def test_the_browser_says_other(site: str) -> None:
-    """Another port is another origin too, and a word that nobody knows is not trusted."""
+def test_the_browser_says_cross_site(site: str) -> None:
+    """Another port is another origin, and an unknown word is not trusted."""
     assert cross(sec_fetch_site=site)
     assert cross(sec_fetch_site=site, origin=EVIL, host="evil.example")
     assert cross((PAGE,), sec_fetch_site=site, origin=EVIL)
@@ -54,7 +54,7 @@ def test_the_browser_says_other(site: str) -> None:
     ],
 )
 def test_an_origin_that_is_the_host(origin: str, host: str) -> None:
-    """Without Sec-Fetch-Site the origin must name the host."""
+    """Without Sec-Fetch-Site, the origin must name the host."""
     assert not cross(origin=origin, host=host)
 
 
@@ -75,11 +75,11 @@ def test_an_origin_that_is_the_host(origin: str, host: str) -> None:
     ],
 )
 def test_an_origin_that_is_not_the_host(origin: str, host: str) -> None:
-    """Another name, another port, a sandboxed frame, or what is no origin."""
+    """Another name, another port, a sandboxed frame or a malformed origin is cross-site."""
     assert cross(origin=origin, host=host)
     assert not cross((origin,), origin=origin, host=host)
 
 
 def test_an_origin_without_a_host() -> None:
-    """HTTP/1.0: nothing to compare with."""
+    """An origin without a host to compare it with is cross-site."""
     assert cross(origin=PAGE)

@@ -1,4 +1,4 @@
-"""Which host a request asks for."""
+"""The host that a request asks for."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ HEADERS = {"host": "own.example", "origin": "http://page.example"}
     ],
 )
 def test_with_requested_host(target: str, host: str) -> None:
-    """A target that is a URL names the host; everything else stays as it was sent."""
+    """A target that is a URL replaces the host; all other headers stay as they were sent."""
     header = with_requested_host(target, HEADERS.get)
     assert (header("host"), header("origin"), header("x")) == (host, "http://page.example", None)

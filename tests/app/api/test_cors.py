@@ -1,4 +1,4 @@
-"""Which web origins may read what Flask answers."""
+"""The CORS headers of Flask's answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEADERS = "Content-Type, Cache-Control, Last-Event-ID, Authorization"
 
 
 def ask(origins: str, origin: str | None, method: str = "GET") -> Headers:
-    """The headers of an answer to a request from an origin."""
+    """Return the headers of an answer to a request from an origin."""
     app = Flask(__name__)
     app.add_url_rule("/x", view_func=lambda: "x")
     register_cors(app, Cors.parse(origins))
@@ -24,13 +24,13 @@ def ask(origins: str, origin: str | None, method: str = "GET") -> Headers:
 
 
 def test_closed_by_default() -> None:
-    """Without CORS_ORIGINS no header lets anyone read."""
+    """Without CORS_ORIGINS, no header lets another origin read."""
     assert not [name for name, _ in ask("", APP) if name.startswith("Access-Control")]
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", None, "null", APP + ".evil.example"])
 def test_other_origins_read_nothing(origin: str | None) -> None:
-    """An origin that is not listed gets no permission, and caches know why."""
+    """An origin that is not listed gets no permission, and Vary tells caches why."""
     headers = ask(APP, origin)
     assert "Access-Control-Allow-Origin" not in headers
     assert headers["Vary"] == "Origin"
@@ -38,7 +38,7 @@ def test_other_origins_read_nothing(origin: str | None) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
 def test_listed_origin_may_read(method: str) -> None:
-    """A listed origin is named itself, and may send cookies; the tasks API has DELETE."""
+    """A listed origin is named, and may send cookies; DELETE is allowed."""
     headers = ask(f"{APP}, https://b.example", APP, method)
     assert headers["Access-Control-Allow-Origin"] == APP
     assert headers["Access-Control-Allow-Methods"] == "GET, POST, DELETE, OPTIONS"
@@ -47,7 +47,7 @@ def test_listed_origin_may_read(method: str) -> None:
     assert headers["Vary"] == "Origin"
 
 
-def test_everyone() -> None:
+def test_a_star_lets_every_origin_read() -> None:
     """A star lets every origin read, without cookies."""
     headers = ask("*", None)
     assert headers["Access-Control-Allow-Origin"] == "*"
@@ -58,7 +58,7 @@ def test_everyone() -> None:
 
 
 def test_errors_can_be_read() -> None:
-    """A listed origin can read why something failed, too."""
+    """A listed origin can read error answers too."""
     app = Flask(__name__)
     register_error_handlers(app)
     register_cors(app, Cors.parse(APP))

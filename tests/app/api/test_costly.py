@@ -1,4 +1,4 @@
-"""Views whose answers may be large wait for their turn, and are refused when too many wait."""
+"""Views with large answers wait for their turn, and are refused when too many wait."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from tests.support.timing import wait_until
 
 @pytest.fixture
 def app() -> Flask:
-    """The backend, with a view that is costly."""
+    """Return the backend with a costly view."""
     app = build(Settings(max_answers_waiting=8))
     app.add_url_rule("/costly", "costly", costly(lambda: "done"))
     return app
 
 
 def ask(app: Flask, path: str, address: str) -> tuple[int, str | None]:
-    """Status and Retry-After."""
+    """Return the status and Retry-After of an answer."""
     answer = app.test_client().get(path, environ_base={"REMOTE_ADDR": address})
     return answer.status_code, answer.headers.get("Retry-After")
 
 
 def test_too_many_at_once(app: Flask) -> None:
-    """A fourth of the places is one client's; the others are told to come back."""
+    """A quarter of the places is for one client; more requests are refused."""
     asking = [gevent.spawn(ask, app, "/costly", "192.0.2.1") for _ in range(5)]
     asking.append(gevent.spawn(ask, app, "/costly", "192.0.2.2"))
     gevent.joinall(asking, raise_error=True)
@@ -40,15 +40,15 @@ def test_too_many_at_once(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/api/tasks"])
-def test_what_is_costly(app: Flask, path: str) -> None:
-    """Lists and metrics are."""
+def test_costly_views(app: Flask, path: str) -> None:
+    """The views of lists and metrics are costly."""
     asking = [gevent.spawn(ask, app, path, "192.0.2.1") for _ in range(3)]
     gevent.joinall(asking, raise_error=True)
     assert [each.value[0] for each in asking] == [200, 200, 503]
 
 
 class Text(BaseModel):
-    """A result."""
+    """The result of a task."""
 
     text: str
 
@@ -57,13 +57,13 @@ class TextTask(BaseTask):
     """Returns a text."""
 
     def execute(self, progress_handle: TaskProgressHandle, *, size: int = 0) -> Text:  # type: ignore[override]
-        """Return so many characters."""
+        """Return a text of a given length."""
         return Text(text="x" * size)
 
 
 @pytest.mark.parametrize(("size", "refused"), [(10, 0), (SMALL_RESULT_BYTES, 1)])
 def test_a_result_is_costly_if_it_is_large(app: Flask, size: int, refused: int) -> None:
-    """After a deploy, all browsers ask how their tasks are: small answers wait for nobody."""
+    """Only large results wait: after a deploy, all browsers ask for their tasks at once."""
     container: ServiceContainer = app.extensions["container"]
     service = container.task_service()
     task_id = service.start_task(TextTask(), size=size).task_id

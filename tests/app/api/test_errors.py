@@ -1,14 +1,18 @@
-"""Every error is JSON that a person can act on, and shows nothing of the inside."""
+"""The errors of the API are JSON that helps a person, and show nothing of the inside."""
 
 from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import pytest
 from flask import Flask, Response, abort, redirect, request
+from flask.testing import FlaskClient
 from pydantic import BaseModel
 from werkzeug.exceptions import TooManyRequests
+from werkzeug.wrappers import Response as BaseResponse
 
 from app.api.errors import register_error_handlers
 from app.errors import BadRequest, InvalidOperationException, TooBusy
@@ -24,18 +28,18 @@ class Model(BaseModel):
 
 
 @pytest.fixture
-def app():
-    """An application whose views raise."""
+def app() -> Flask:
+    """Return an application whose views raise errors."""
     app = Flask("small")
     register_error_handlers(app)
 
-    def view(error):
-        def raise_it():
+    def view(error: Exception) -> Callable[[], Any]:
+        def raise_it() -> Any:
             raise error
 
         return raise_it
 
-    errors = {
+    errors: dict[str, Exception] = {
         "bad": BadRequest("not so", [{"loc": ["x"]}]),
         "conflict": InvalidOperationException("not now"),
         "busy": TooBusy("later"),
@@ -46,24 +50,24 @@ def app():
         app.add_url_rule(f"/{path}", path, view(error))
 
     @app.post("/model")
-    def model():
+    def model() -> str:
         return str(Model.model_validate(request.get_json()).number)
 
     @app.post("/small")
-    def small():
+    def small() -> bytes:
         request.max_content_length = 3
         return request.get_data()
 
     @app.get("/moved/")
-    def moved():
+    def moved() -> BaseResponse:
         return redirect("/elsewhere")
 
     @app.get("/on-purpose")
-    def on_purpose():
+    def on_purpose() -> NoReturn:
         abort(Response("as it is", 418))
 
     @app.get("/on-purpose-too")
-    def on_purpose_too():
+    def on_purpose_too() -> NoReturn:
         raise TooManyRequests(response=Response("as it is too", 429))
 
     return app
@@ -77,11 +81,16 @@ def app():
         ("GET", "/busy", 503, {"error": "later"}),
         ("GET", "/nowhere", 404, {"error": "There is nothing at /nowhere"}),
         ("PUT", "/model", 405, {"error": "PUT is not allowed at /model; allowed: OPTIONS, POST"}),
-        ("GET", "/crash", 500, {"error": "Something went wrong on the server; its log says what"}),
+        (
+            "GET",
+            "/crash",
+            500,
+            {"error": "The server failed to handle this request; the cause is in its log"},
+        ),
     ],
 )
-def test_errors_are_json(app, method, path, status, body):
-    """Ours, Flask's, and those that nobody expected."""
+def test_errors_are_json(app: Flask, method: str, path: str, status: int, body: object) -> None:
+    """The backend's errors, Flask's errors and unexpected errors are all JSON."""
     response = app.test_client().open(path, method=method)
     assert (response.status_code, response.mimetype, response.get_json()) == (
         status,
@@ -90,8 +99,8 @@ def test_errors_are_json(app, method, path, status, body):
     )
 
 
-def test_a_body_that_flask_refuses_is_json_too(app):
-    """Too large, of the wrong type, not JSON, or of the wrong shape."""
+def test_a_refused_body_is_answered_with_json(app: Flask) -> None:
+    """A body that is too large, not JSON, or of the wrong type or shape is answered with JSON."""
     client = app.test_client()
     answers = [
         client.post("/small", data=b"four"),
@@ -119,8 +128,8 @@ def test_a_body_that_flask_refuses_is_json_too(app):
     }
 
 
-def test_headers_that_complete_a_status_are_kept(app):
-    """Allow and Retry-After, once each, and one content type."""
+def test_headers_that_a_status_needs_are_kept(app: Flask) -> None:
+    """Allow and Retry-After are kept, once each, and there is one content type."""
     client = app.test_client()
     (allow,) = client.put("/model").headers.getlist("Allow")
     assert sorted(allow.split(", ")) == ["OPTIONS", "POST"]
@@ -129,8 +138,8 @@ def test_headers_that_complete_a_status_are_kept(app):
     assert response.headers.getlist("Content-Type") == ["application/json"]
 
 
-def test_redirects_and_answers_on_purpose_pass(app):
-    """They are exceptions to werkzeug, but no errors."""
+def test_redirects_and_chosen_answers_are_not_changed(app: Flask) -> None:
+    """Redirects and chosen answers are exceptions for werkzeug, but not errors."""
     client = app.test_client()
     assert client.get("/moved").status_code == 308
     answers = [client.get(path) for path in ("/on-purpose", "/on-purpose-too")]
@@ -138,8 +147,10 @@ def test_redirects_and_answers_on_purpose_pass(app):
 
 
 @pytest.mark.parametrize("path", ["/nameless", "/unshowable"])
-def test_an_error_that_cannot_be_shown_is_a_crash_like_any_other(app, path, monkeypatch):
-    """Whatever its class does, the answer is JSON and the log has a line."""
+def test_an_error_that_cannot_be_shown_is_a_crash(
+    app: Flask, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error whose class cannot be shown is answered with JSON, and logged."""
     # The formatter of pytest cannot show these exceptions; the one of the product can.
     stream = io.StringIO()
     handler = LineHandler(stream)
@@ -150,75 +161,77 @@ def test_an_error_that_cannot_be_shown_is_a_crash_like_any_other(app, path, monk
     kind = {"/nameless": Nameless, "/unshowable": Unshowable}[path]
 
     @app.get(path)
-    def view():
+    def view() -> NoReturn:
         raise kind("x")
 
     answer = app.test_client().get(path)
     assert (answer.status_code, answer.get_json()) == (
         500,
-        {"error": "Something went wrong on the server; its log says what"},
+        {"error": "The server failed to handle this request; the cause is in its log"},
     )
     first, *trace = stream.getvalue().splitlines()
     assert f"a request failed unexpectedly  method=GET path={path}" in first
     assert trace
 
 
-def test_a_crash_is_logged_with_its_traceback(app, caplog):
-    """Where the request went, and why it failed; a refused request is a warning."""
+def test_a_crash_is_logged_with_its_traceback(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """A crash is logged with its request and traceback; a refused request is a warning."""
     client = app.test_client()
     client.get("/crash")
     (record,) = [r for r in caplog.records if r.levelname == "ERROR"]
-    assert (record.getMessage(), record.method, record.path, record.exc_info[0]) == (
+    assert record.exc_info is not None
+    fields = vars(record)
+    assert (record.getMessage(), fields["method"], fields["path"], record.exc_info[0]) == (
         "a request failed unexpectedly",
         "GET",
         "/crash",
         KeyError,
     )
     client.get("/busy")
-    assert (caplog.records[-1].levelname, caplog.records[-1].error) == ("WARNING", "later")
+    assert (caplog.records[-1].levelname, vars(caplog.records[-1])["error"]) == ("WARNING", "later")
 
 
-def test_no_traceback_reaches_a_client_even_while_testing(app):
-    """The handler comes before Flask's own propagation."""
+def test_no_traceback_reaches_a_client_even_while_testing(app: Flask) -> None:
+    """A client gets no traceback, even if Flask's testing mode is on."""
     app.testing = True
     assert "internals" not in app.test_client().get("/crash").text
 
 
-def test_a_limit_says_when_to_come_back(app):
-    """A client that waits as long as it is told to does not add to the load."""
+def test_a_limit_says_when_to_try_again(app: Flask) -> None:
+    """The answer of a limit says when to try again, so that waiting clients add no load."""
     answer = app.test_client().get("/busy")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
 
 
 class Numbers(BaseModel, extra="forbid"):
-    """A payload in which much can be wrong."""
+    """A payload that can have many faults."""
 
     numbers: list[int] = []
 
 
 @pytest.fixture
-def echoing(app):
-    """A client of an application whose errors repeat what the client sent."""
+def echoing(app: Flask) -> FlaskClient:
+    """Return a client of an application whose errors repeat what the client has sent."""
 
     @app.post("/numbers")
-    def numbers():
+    def numbers() -> str:
         return str(Numbers.model_validate(request.get_json()).numbers)
 
     @app.post("/refused")
-    def refused():
+    def refused() -> NoReturn:
         text = request.get_data(as_text=True)
         raise BadRequest(f"refused: {text}", [text, text])
 
     return app.test_client()
 
 
-def test_few_faults_are_described(echoing):
-    """The setting says how many; one entry more has the number of the others."""
-    details = echoing.post("/numbers", json={"numbers": ["x"] * 30}).json["details"]
+def test_few_faults_are_described(echoing: FlaskClient) -> None:
+    """The setting limits the described faults; one more entry has the number of the others."""
+    details = echoing.post("/numbers", json={"numbers": ["x"] * 30}).get_json()["details"]
     assert [detail["loc"] for detail in details[:-1]] == [["numbers", i] for i in range(10)]
     assert details[-1]["msg"] == "20 more faults"
     echoing.application.config["MAX_ERROR_DETAILS"] = 2
-    details = echoing.post("/numbers", json={"numbers": ["x"] * 30}).json["details"]
+    details = echoing.post("/numbers", json={"numbers": ["x"] * 30}).get_json()["details"]
     assert [detail["msg"] for detail in details[2:]] == ["28 more faults"]
 
 
@@ -232,9 +245,11 @@ def test_few_faults_are_described(echoing):
         ("POST", "/refused", {"data": "\ud7ff" * 30_000}),
     ],
 )
-def test_errors_are_short(echoing, method, path, options):
-    """Whatever they repeat of what the client sent."""
+def test_errors_are_short(
+    echoing: FlaskClient, method: str, path: str, options: dict[str, Any]
+) -> None:
+    """An error is short, whatever it repeats of the request."""
     answer = echoing.open(path, method=method, **options)
     assert answer.status_code in (400, 404)
-    assert answer.json["error"]
+    assert answer.get_json()["error"]
     assert len(answer.data) <= 16 * 1024

@@ -1,4 +1,4 @@
-"""``/internal/send`` in the monolith, and the stream's path where there are no streams."""
+"""``/internal/send`` in Flask, and the stream's path where no stream can be opened."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.serving.monolith import STREAM_PATH
+from app.serving.backend_runtime import STREAM_PATH
 from gateway_shim.errors import UnknownToken, WriteFailed
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.streams.gateway import SendStatus
-from tests.app.api.conftest import MakeApp
+from tests.app.conftest import MakeApp
 
 PATH = "/internal/send"
 SECRET = "s3cret-ü"
 
 
-class Gateway:
-    """Stands for the gateway: remembers sends, and answers or raises what the test set."""
+class RecordingGateway:
+    """A gateway that records sends, and returns or raises what the test has set."""
 
     def __init__(self) -> None:
         self.sends: list[tuple[str, Event | None, bool]] = []
         self.outcome: SendStatus | Exception = SendStatus.OK
 
     def send(self, token: str, event: Event | None = None, *, close: bool = False) -> SendStatus:
-        """Send."""
+        """Record a send."""
         self.sends.append((token, event, close))
         if isinstance(self.outcome, Exception):
             raise self.outcome
@@ -36,19 +36,19 @@ class Gateway:
 
 
 @pytest.fixture
-def gateway() -> Gateway:
-    """What the sends reach."""
-    return Gateway()
+def gateway() -> RecordingGateway:
+    """Return the fake gateway."""
+    return RecordingGateway()
 
 
 @pytest.fixture
-def app(make_app: MakeApp, gateway: Gateway) -> Flask:
-    """An application whose /internal/send is on."""
+def app(make_app: MakeApp, gateway: RecordingGateway) -> Flask:
+    """Return an application whose /internal/send is on."""
     return with_gateway(make_app(sse_internal_send="on"), gateway)
 
 
-def with_gateway(app: Flask, gateway: Gateway) -> Flask:
-    """Put the fake in the gateway's place."""
+def with_gateway(app: Flask, gateway: RecordingGateway) -> Flask:
+    """Replace the gateway of an application with the fake."""
     app.extensions["container"].gateway.override(gateway)
     return app
 
@@ -63,18 +63,15 @@ def post(app: Flask, body: object = None, **kwargs: Any) -> TestResponse:
 
 
 def error(answer: TestResponse) -> tuple[int, str, str]:
-    """Status, code and message of a gateway's error."""
+    """Return status, code and message of a gateway's error."""
     assert answer.content_type == "application/json; charset=utf-8"
     body: Any = answer.json
     assert (list(body), list(body["error"])) == (["error"], ["message", "code"])
     return answer.status_code, body["error"]["code"], body["error"]["message"]
 
 
-# ------------------------------------------------------------------ off
-
-
-def test_off_by_default(make_app: MakeApp, gateway: Gateway) -> None:
-    """404 as JSON that says how to turn it on; nothing is sent."""
+def test_off_by_default(make_app: MakeApp, gateway: RecordingGateway) -> None:
+    """By default the answer is 404 and says how to turn the endpoint on; nothing is sent."""
     answer = post(with_gateway(make_app(), gateway), {"token": "T"})
     assert (answer.status_code, answer.content_type) == (404, "application/json")
     assert answer.json == {"error": "POST /internal/send is off; SSE_INTERNAL_SEND=on turns it on"}
@@ -83,13 +80,10 @@ def test_off_by_default(make_app: MakeApp, gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("internal_send", ["on", "off"])
 def test_other_methods(make_app: MakeApp, internal_send: Any) -> None:
-    """Only POST is anything here."""
+    """Other methods than POST are refused."""
     answer = make_app(sse_internal_send=internal_send).test_client().get(PATH)
     assert (answer.status_code, set(answer.allow)) == (405, {"OPTIONS", "POST"})
     assert isinstance(answer.json["error"], str)  # type: ignore[index]
-
-
-# ------------------------------------------------------------------ on
 
 
 @pytest.mark.parametrize(
@@ -106,9 +100,9 @@ def test_other_methods(make_app: MakeApp, internal_send: Any) -> None:
 )
 @pytest.mark.parametrize("status", [SendStatus.OK, SendStatus.BUFFERED])
 def test_sends(
-    app: Flask, gateway: Gateway, body: Any, sent: tuple[Any, ...], status: SendStatus
+    app: Flask, gateway: RecordingGateway, body: Any, sent: tuple[Any, ...], status: SendStatus
 ) -> None:
-    """200 with what became of it, byte for byte as the contract has it."""
+    """A send is answered with 200 and its result, byte for byte as in the contract."""
     gateway.outcome = status
     answer = post(app, body)
     assert (answer.status_code, answer.content_type, answer.data) == (
@@ -161,8 +155,10 @@ REQUIRED = "Invalid request: token is required and must be a string"
         ),
     ],
 )
-def test_bad_sends(app: Flask, gateway: Gateway, body: Any, code: str, message: str) -> None:
-    """400 with the contract's code and message; nothing is sent."""
+def test_bad_sends(
+    app: Flask, gateway: RecordingGateway, body: Any, code: str, message: str
+) -> None:
+    """A bad send is answered with 400, and the contract's code and message; nothing is sent."""
     assert error(post(app, body)) == (400, code, message)
     assert gateway.sends == []
 
@@ -177,22 +173,22 @@ def test_bad_sends(app: Flask, gateway: Gateway, body: Any, code: str, message: 
         (b'{"token":"T"}', "application/x-www-form-urlencoded"),
     ],
 )
-def test_bodies_that_are_no_json(
-    app: Flask, gateway: Gateway, body: bytes, content_type: str
+def test_bodies_that_are_not_json(
+    app: Flask, gateway: RecordingGateway, body: bytes, content_type: str
 ) -> None:
-    """400 as JSON (divergence 1)."""
+    """A body that is not JSON is answered with 400 as JSON (divergence 1)."""
     status, code, _ = error(post(app, body, content_type=content_type))
     assert (status, code, gateway.sends) == (400, "INVALID_JSON", [])
 
 
 def body_of(size: int) -> bytes:
-    """A good body of exactly so many bytes."""
+    """Return a good body of a given size."""
     empty = json.dumps({"token": "T", "event": {"data": ""}}).encode()
     return empty.replace(b'""', b'"' + b"x" * (size - len(empty)) + b'"')
 
 
-def test_the_largest_body(app: Flask, gateway: Gateway) -> None:
-    """102,400 bytes are taken, one more is 413."""
+def test_the_largest_body(app: Flask, gateway: RecordingGateway) -> None:
+    """A body of 102,400 bytes is accepted; one more byte is answered with 413."""
     assert post(app, body_of(102_400)).status_code == 200
     status, code, _ = error(post(app, body_of(102_401)))
     assert (status, code, len(gateway.sends)) == (413, "PAYLOAD_TOO_LARGE", 1)
@@ -206,18 +202,15 @@ def test_the_largest_body(app: Flask, gateway: Gateway) -> None:
     ],
 )
 def test_sends_that_fail(
-    app: Flask, gateway: Gateway, outcome: Exception, expected: tuple[int, str, str]
+    app: Flask, gateway: RecordingGateway, outcome: Exception, expected: tuple[int, str, str]
 ) -> None:
-    """404 for a token that nobody has, 500 for a stream that ended over it."""
+    """An unknown token is answered with 404, and a stream that ended during the send with 500."""
     gateway.outcome = outcome
     assert error(post(app, {"token": "T"})) == expected
 
 
-# ------------------------------------------------------------------ production
-
-
-def test_production_asks_for_the_secret(make_app: MakeApp, gateway: Gateway) -> None:
-    """In the query or in the header; without it the body is not even looked at."""
+def test_production_needs_the_secret(make_app: MakeApp, gateway: RecordingGateway) -> None:
+    """In production a send needs the secret; without it the body is not read."""
     settings = {"flask_env": "production", "sse_internal_send": "on"}
     app = with_gateway(make_app(**settings, sse_callback_secret=SECRET), gateway)
     for path in (PATH, PATH + "?secret=wrong"):
@@ -229,9 +222,6 @@ def test_production_asks_for_the_secret(make_app: MakeApp, gateway: Gateway) -> 
     assert post(app, {"token": "T"}, headers=header).status_code == 200
 
 
-# ------------------------------------------------------------------ streams elsewhere
-
-
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
@@ -240,7 +230,7 @@ def test_production_asks_for_the_secret(make_app: MakeApp, gateway: Gateway) -> 
     ],
 )
 def test_a_stream_of_another_gateway(make_app: MakeApp, url: str, shown: str) -> None:
-    """503 that says where the streams are, without the password to get there."""
+    """If another gateway serves the streams, the answer is 503 with its URL, without password."""
     answer = make_app(sse_gateway_url=url).test_client().get(STREAM_PATH + "?request_id=me")
     assert (answer.status_code, answer.json) == (
         503,
@@ -249,7 +239,7 @@ def test_a_stream_of_another_gateway(make_app: MakeApp, url: str, shown: str) ->
 
 
 def test_an_escaped_path(make_app: MakeApp) -> None:
-    """The worker compares raw paths: an escaped one is none of its, and not found here."""
+    """An escaped stream path is not found, because the worker compares raw paths."""
     path = STREAM_PATH.replace("m", "%6d")
     answer = make_app().test_client().get(path, environ_overrides={"RAW_URI": path + "?x"})
     assert (answer.status_code, answer.json) == (
@@ -259,14 +249,14 @@ def test_an_escaped_path(make_app: MakeApp) -> None:
 
 
 def test_a_stream_under_another_server(make_app: MakeApp) -> None:
-    """503 that says how to start the server."""
+    """Under another server, a stream is answered with 503 that says how to start ours."""
     answer = make_app().test_client().get(STREAM_PATH)
     body: Any = answer.json
     assert (answer.status_code, "sse-monolith serve" in body["error"]) == (503, True)
 
 
-def test_compressed_send(app: Flask, gateway: Gateway) -> None:
-    """A compressed body is taken as any gateway takes it; an unknown coding is 415."""
+def test_compressed_send(app: Flask, gateway: RecordingGateway) -> None:
+    """A compressed body is accepted as by any gateway; an unknown coding is answered with 415."""
     body = gzip.compress(b'{"token":"T","event":{"data":"x"}}')
     answer = post(app, body, headers={"Content-Encoding": "gzip"})
     assert (answer.status_code, answer.json) == (200, {"status": "ok"})

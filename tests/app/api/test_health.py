@@ -1,17 +1,17 @@
-"""``/healthz`` and ``/readyz``."""
+"""The health checks ``/healthz`` and ``/readyz``."""
 
 from __future__ import annotations
 
 import pytest
 
 from gateway_shim.parity.ports import free_port
-from tests.app.api.conftest import MakeApp
+from tests.app.conftest import MakeApp
 from tests.app.services.remote_gateway.http_gateway import HttpGateway, http_answer
 
 
 @pytest.mark.parametrize("below", ["", "/health"])
 def test_ready_until_the_shutdown_begins(make_app: MakeApp, below: str) -> None:
-    """Readiness ends with PREPARE_SHUTDOWN; the process stays alive all the while."""
+    """Readiness ends with PREPARE_SHUTDOWN; the process stays alive until the end."""
     app = make_app()
     client, coordinator = app.test_client(), app.extensions["container"].shutdown_coordinator()
     during: list[tuple[int, object]] = []
@@ -32,7 +32,7 @@ def test_ready_until_the_shutdown_begins(make_app: MakeApp, below: str) -> None:
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/health/healthz", "/health/readyz"])
 def test_methods(make_app: MakeApp, path: str) -> None:
-    """A probe may ask with HEAD; nothing else is a probe."""
+    """A health check may use HEAD; other methods are refused."""
     client = make_app().test_client()
     head = client.head(path)
     assert (head.status_code, head.headers["Cache-Control"], head.data) == (200, "no-store", b"")
@@ -40,13 +40,13 @@ def test_methods(make_app: MakeApp, path: str) -> None:
 
 
 def test_there_is_nothing_else_below_health(make_app: MakeApp) -> None:
-    """The folder has the two checks."""
+    """Below /health there are only the two checks."""
     client = make_app().test_client()
     assert {client.get(path).status_code for path in ("/health", "/health/", "/health/x")} == {404}
 
 
-def test_ready_if_the_gateway_is(make_app: MakeApp) -> None:
-    """With SSE_GATEWAY_URL the streams are at that gateway, so its readiness counts."""
+def test_ready_if_the_gateway_is_ready(make_app: MakeApp) -> None:
+    """With SSE_GATEWAY_URL, the readiness of that gateway counts."""
     with HttpGateway() as gateway:
         client = make_app(sse_gateway_url=gateway.url).test_client()
         assert (client.get("/readyz").status_code, client.get("/readyz").json) == (
@@ -55,8 +55,8 @@ def test_ready_if_the_gateway_is(make_app: MakeApp) -> None:
         )
 
 
-def test_not_ready_while_the_gateway_is_not(make_app: MakeApp) -> None:
-    """The reason is there; the process is alive all the same."""
+def test_not_ready_while_the_gateway_is_not_ready(make_app: MakeApp) -> None:
+    """A gateway that is not ready makes the server not ready, with the reason; it stays alive."""
     with HttpGateway() as gateway:
         gateway.readiness = http_answer(503, b'{"status":"not_ready","configured":false}')
         client = make_app(sse_gateway_url=gateway.url).test_client()
@@ -73,7 +73,7 @@ def test_not_ready_while_the_gateway_is_not(make_app: MakeApp) -> None:
 
 
 def test_not_ready_without_the_gateway(make_app: MakeApp) -> None:
-    """Nobody listens there."""
+    """A gateway that cannot be reached makes the server not ready."""
     client = make_app(sse_gateway_url=f"http://127.0.0.1:{free_port()}").test_client()
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json) == (
@@ -83,7 +83,7 @@ def test_not_ready_without_the_gateway(make_app: MakeApp) -> None:
 
 
 def test_a_shutdown_does_not_wait_for_the_gateway(make_app: MakeApp) -> None:
-    """The gateway is not even asked."""
+    """During the shutdown, the gateway is not asked."""
     app = make_app(sse_gateway_url="http://127.0.0.1:1", graceful_shutdown_timeout=0)
     asked: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Views use the services of the application that answers."""
+"""Views use the services of the application that answers the request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.container import ServiceContainer
 
 
 def application(**settings: int) -> Flask:
-    """An application with nothing but its services."""
+    """Return an application with its services only."""
     app = Flask("small")
     app.extensions[CONTAINER] = ServiceContainer(settings=Settings(_env_file=None, **settings))
     return app
@@ -25,12 +25,12 @@ def application(**settings: int) -> Flask:
 
 @inject
 def view(name: str, settings: Settings = Provide[ServiceContainer.settings]) -> tuple[str, int]:
-    """Stands for a view."""
+    """Return a setting of the application."""
     return name, settings.port
 
 
-def test_each_application_has_its_own() -> None:
-    """In turn, and one inside the other."""
+def test_each_application_has_its_own_services() -> None:
+    """Two applications use their own services, in turn and one inside the other."""
     one, two = application(port=1), application(port=2)
     with one.app_context():
         assert view("a") == ("a", 1)
@@ -39,15 +39,15 @@ def test_each_application_has_its_own() -> None:
         assert view(name="c") == ("c", 1)
 
 
-def test_what_is_given_stays() -> None:
-    """A caller may bring its own service; a view keeps its name."""
+def test_a_given_service_is_used() -> None:
+    """A caller may pass its own service; a view keeps its name."""
     with application(port=1).app_context():
         assert view("a", settings=Settings(_env_file=None, port=9)) == ("a", 9)
-    assert (view.__name__, view.__doc__) == ("view", "Stands for a view.")
+    assert (view.__name__, view.__doc__) == ("view", "Return a setting of the application.")
 
 
 def test_a_fake_is_used() -> None:
-    """A provider that a test overrides is overridden for views as well."""
+    """A provider that a test overrides is used by views as well."""
     app = application(port=1)
     fake = Settings(_env_file=None, port=7)
     app.extensions[CONTAINER].settings.override(providers.Object(fake))
@@ -55,11 +55,11 @@ def test_a_fake_is_used() -> None:
         assert view("a") == ("a", 7)
 
 
-def test_a_service_that_is_not_there() -> None:
-    """A wrong view is found when it is defined, not at its first request."""
+def test_an_unknown_service() -> None:
+    """A view that asks for an unknown service fails at its definition, not at a request."""
 
     def wrong(thing: object = Provide[providers.Object(1)]) -> None:
-        """Ask for what no container has."""
+        """Ask for a service that no container has."""
 
     with pytest.raises(TypeError, match=r"wrong asks for a service"):
         inject(wrong)
@@ -69,7 +69,7 @@ def test_a_service_that_is_not_there() -> None:
     "path", sorted(Path(api.__path__[0]).glob("*.py")), ids=lambda path: path.name
 )
 def test_no_view_uses_the_other_inject(path: Path) -> None:
-    """dependency-injector's would give all applications the newest one's services."""
+    """No view uses dependency-injector's own inject, which would mix up applications."""
     imported = {
         alias.name
         for node in ast.walk(ast.parse(path.read_text()))

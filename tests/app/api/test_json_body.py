@@ -12,7 +12,7 @@ from app.api.json_body import MAX_JSON_BYTES, read_json
 
 @pytest.fixture
 def client() -> FlaskClient:
-    """A client of an application that answers with the body it got."""
+    """Return a client of an application that answers with the body it got."""
     app = Flask(__name__)
     register_error_handlers(app)
     app.post("/")(lambda: jsonify(body=read_json()))
@@ -31,8 +31,8 @@ def client() -> FlaskClient:
 @pytest.mark.parametrize(
     "content_type", ["application/json", "Application/JSON; charset=utf-8", "application/x+json"]
 )
-def test_parses_json(client: FlaskClient, body: bytes, value: object, content_type: str) -> None:
-    """Any JSON text in UTF-8 is taken."""
+def test_json_is_parsed(client: FlaskClient, body: bytes, value: object, content_type: str) -> None:
+    """Any JSON text in UTF-8 is accepted."""
     answer = client.post("/", data=body, content_type=content_type)
     assert (answer.status_code, answer.json) == (200, {"body": value})
 
@@ -52,8 +52,8 @@ def test_parses_json(client: FlaskClient, body: bytes, value: object, content_ty
         (b"[" * 100_000, "Invalid JSON"),
     ],
 )
-def test_refuses_what_is_no_json(client: FlaskClient, body: bytes, error: str) -> None:
-    """A body that is missing and one that does not parse are told apart."""
+def test_a_body_that_is_not_json_is_refused(client: FlaskClient, body: bytes, error: str) -> None:
+    """A missing body and an invalid one have different messages."""
     answer = client.post("/", data=body, content_type="application/json")
     assert (answer.status_code, answer.json) == (400, {"error": error})
 
@@ -61,8 +61,8 @@ def test_refuses_what_is_no_json(client: FlaskClient, body: bytes, error: str) -
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "text/json", "", None]
 )
-def test_refuses_what_does_not_say_json(client: FlaskClient, content_type: str | None) -> None:
-    """What any page may post to any server is refused, whatever the body is."""
+def test_another_content_type_is_refused(client: FlaskClient, content_type: str | None) -> None:
+    """A content type that any page can post to any server is refused, whatever the body is."""
     answer = client.post("/", data=b"{}", content_type=content_type)
     message = "The body must be JSON: send Content-Type: application/json"
     assert (answer.status_code, answer.json) == (415, {"error": message})
@@ -70,8 +70,8 @@ def test_refuses_what_does_not_say_json(client: FlaskClient, content_type: str |
     assert (answer.status_code, answer.json) == (400, {"error": "Missing JSON body"})
 
 
-def test_refuses_what_is_too_large(client: FlaskClient) -> None:
-    """The bound is the last size that is read; the application's setting may be another."""
+def test_a_large_body_is_refused(client: FlaskClient) -> None:
+    """The largest size is accepted, one more byte is refused; the application can set it."""
     fits, too_large = (b"1".rjust(size) for size in (102_400, 102_401))
     kind = "application/json"
     assert client.post("/", data=fits, content_type=kind).status_code == 200
@@ -82,7 +82,7 @@ def test_refuses_what_is_too_large(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "gzip, identity", "x"])
 def test_compressed(client: FlaskClient, coding: str) -> None:
-    """A compressed body is refused as such, not as a body that is not JSON."""
+    """A compressed body is refused as compressed, not as invalid JSON."""
     answer = client.post(
         "/", data=b"\x1f\x8b", content_type="application/json", headers={"Content-Encoding": coding}
     )
@@ -93,7 +93,7 @@ def test_compressed(client: FlaskClient, coding: str) -> None:
 
 @pytest.mark.parametrize("coding", ["", "identity", "Identity"])
 def test_not_compressed(client: FlaskClient, coding: str) -> None:
-    """A body that says it is as it is needs nothing."""
+    """A body with the coding identity is accepted."""
     answer = client.post(
         "/", data=b"{}", content_type="application/json", headers={"Content-Encoding": coding}
     )
@@ -101,7 +101,7 @@ def test_not_compressed(client: FlaskClient, coding: str) -> None:
 
 
 def test_a_long_coding(client: FlaskClient) -> None:
-    """The answer does not repeat all of it."""
+    """The answer repeats only the beginning of a long coding."""
     answer = client.post(
         "/",
         data=b"{}",

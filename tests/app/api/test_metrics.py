@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.app.api.conftest import MakeApp
+from tests.app.conftest import MakeApp
 
 
 def test_metrics_are_text_for_prometheus(make_app: MakeApp) -> None:
-    """The media type is the classic text format's, and the numbers are the application's."""
+    """The metrics are in the classic text format, and have the application's numbers."""
     app = make_app()
     app.extensions["container"].metrics_service().connection_opened()
     answer = app.test_client().get("/metrics")

@@ -1,4 +1,4 @@
-"""What every request for the backend's own routes passes."""
+"""The checks of every request for the backend's own routes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from flask import Blueprint, Flask, request
 from werkzeug.test import TestResponse
 
-from tests.app.api.conftest import MakeApp
+from tests.app.conftest import MakeApp
 
 PAGE = "https://app.example"
 EVIL = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
@@ -27,21 +27,21 @@ WRITES = [
 
 
 def ask(app: Flask, method: str, path: str, **more: Any) -> TestResponse:
-    """One request, with JSON where it has a body and nothing else is said."""
+    """Send a request, with a JSON body where a method has a body and no other is given."""
     if method == "POST" and "data" not in more and "json" not in more:
         more["json"] = START
     return app.test_client().open(path, method=method, **more)
 
 
 def refused(app: Flask) -> dict[str, int]:
-    """What was refused so far, by reason."""
+    """Return the number of refused requests by reason."""
     counts = app.extensions["container"].refusals().by_reason
     return {reason: count for reason, count in counts.items() if count}
 
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """The application as browser tests get it, with a route of somebody else's."""
+    """Return the application in testing mode, with a route that a deployment has added."""
     made = make_app(flask_env="testing", sse_internal_send="on", cors_origins=PAGE)
     others = Blueprint("others", __name__)
     others.add_url_rule(
@@ -54,7 +54,7 @@ def app(make_app: MakeApp) -> Flask:
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
 def test_a_write_of_another_page(app: Flask, method: str, path: str) -> None:
-    """403, whatever the write is, and nothing is started; a listed origin may."""
+    """A write of a page of another origin is refused with 403; a listed origin may write."""
     answer = ask(app, method, path, headers=EVIL)
     assert (answer.status_code, "CORS_ORIGINS" in str(answer.json)) == (403, True)
     assert refused(app) == {"cross_site": 1}
@@ -65,8 +65,8 @@ def test_a_write_of_another_page(app: Flask, method: str, path: str) -> None:
     assert refused(app) == {"cross_site": 1}
 
 
-def test_the_other_stream(app: Flask) -> None:
-    """The log's stream is one, too. What only reads is left to CORS."""
+def test_the_log_stream_is_checked(app: Flask) -> None:
+    """The log stream is refused to pages of other origins; reads are left to CORS."""
     assert ask(app, "GET", "/api/testing/logs/stream", headers=EVIL).status_code == 403
     for path in ("/api/tasks", "/metrics", "/healthz"):
         assert ask(app, "GET", path, headers=EVIL).status_code == 200
@@ -75,7 +75,7 @@ def test_the_other_stream(app: Flask) -> None:
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
 def test_a_preflight_is_answered(app: Flask, method: str, path: str) -> None:
-    """The browser asks before a write of another origin, and reads in the headers that it may."""
+    """A preflight request of a listed origin is answered with the CORS headers."""
     headers = {**EVIL, "Access-Control-Request-Method": method}
     answer = ask(app, "OPTIONS", path, headers=headers)
     assert (answer.status_code, "Access-Control-Allow-Origin" in answer.headers) == (200, False)
@@ -83,7 +83,7 @@ def test_a_preflight_is_answered(app: Flask, method: str, path: str) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [*WRITES, ("GET", "/api/tasks"), ("GET", "/metrics")])
 def test_another_host(app: Flask, method: str, path: str) -> None:
-    """A name that was made to mean 127.0.0.1 reaches nothing, reads neither."""
+    """A request for a name that was made to mean 127.0.0.1 is refused, also if it reads."""
     environ = {"SERVER_NAME": "127.0.0.1"}
     headers = {"Host": "evil.example:5000", "Origin": "http://evil.example:5000"}
     answer = ask(app, method, path, headers=headers, environ_overrides=environ)
@@ -92,7 +92,7 @@ def test_another_host(app: Flask, method: str, path: str) -> None:
 
 
 def test_health_checks_under_any_host(app: Flask) -> None:
-    """A probe asks by an address or a name of its own."""
+    """A health check is answered under every host name."""
     for path in ("/healthz", "/readyz", "/health/healthz", "/health/readyz"):
         answer = ask(
             app,
@@ -105,7 +105,7 @@ def test_health_checks_under_any_host(app: Flask) -> None:
 
 
 def test_a_unix_socket_knows_no_host(make_app: MakeApp) -> None:
-    """Its server name is the client's word; only ALLOWED_HOSTS limits the host there."""
+    """At a Unix socket, only ALLOWED_HOSTS limits the host."""
     with socket.socket(socket.AF_UNIX) as connection:
         environ = {"gunicorn.socket": connection, "SERVER_NAME": "127.0.0.1"}
         headers = {"Host": "app.example"}
@@ -117,7 +117,7 @@ def test_a_unix_socket_knows_no_host(make_app: MakeApp) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [write for write in WRITES if "send" not in write[1]])
 def test_a_body_that_is_not_json(app: Flask, method: str, path: str) -> None:
-    """415 for every write with a body, those too whose view reads none."""
+    """A write whose body is not JSON is answered with 415, even if its view reads no body."""
     for content_type in ("text/plain", "application/x-www-form-urlencoded", None):
         answer = ask(app, method, path, data=b'{"a": 1}', content_type=content_type)
         assert (answer.status_code, answer.json) == (
@@ -130,14 +130,14 @@ def test_a_body_that_is_not_json(app: Flask, method: str, path: str) -> None:
 
 
 def test_sends_keep_their_own_answer(app: Flask) -> None:
-    """The gateway contract says what a send without JSON is answered."""
+    """A send without JSON is answered as the gateway contract says."""
     answer = ask(app, "POST", "/internal/send", data=b"{}", content_type="text/plain")
     body: Any = answer.json
     assert (answer.status_code, body["error"]["code"]) == (400, "INVALID_JSON")
 
 
-def test_other_peoples_routes(app: Flask) -> None:
-    """Whoever adds routes checks them, too."""
+def test_routes_of_a_deployment_are_not_checked(app: Flask) -> None:
+    """A route that a deployment has added is not checked."""
     more: dict[str, Any] = {
         "headers": {**EVIL, "Host": "evil.example"},
         "environ_overrides": {"SERVER_NAME": "127.0.0.1"},
@@ -170,10 +170,10 @@ def test_other_peoples_routes(app: Flask) -> None:
         ({"flask_env": "production", "admin_bind": "127.0.0.1:80"}, "127.0.0.1", 200, 200),
     ],
 )
-def test_where_tasks_and_metrics_are(
+def test_where_tasks_and_metrics_are_served(
     make_app: MakeApp, settings: dict[str, Any], server: str, tasks: int, metrics: int
 ) -> None:
-    """Production serves them at ADMIN_BIND or where ALLOW_OPEN says; else as if not there."""
+    """Production serves tasks and metrics only where ADMIN_BIND and ALLOW_OPEN say."""
     app = make_app(**settings)
     environ = {"SERVER_NAME": server, "SERVER_PORT": "80"}
     for path, status in (("/api/tasks", tasks), ("/metrics", metrics)):
@@ -184,8 +184,8 @@ def test_where_tasks_and_metrics_are(
         assert ask(app, "GET", path, environ_overrides=environ).status_code == 200
 
 
-def test_the_log_says_it_once(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
-    """The client is told nothing, the operator what to set."""
+def test_a_closed_area_is_logged_once(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
+    """The client gets a plain 404, and the log says once what to set."""
     app = make_app(flask_env="production")
     for _ in range(3):
         assert ask(app, "GET", "/metrics").json == {"error": "There is nothing at /metrics"}

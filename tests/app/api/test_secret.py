@@ -1,4 +1,4 @@
-"""The secret that callbacks and sends need in production."""
+"""The secret that callbacks and sends must carry in production."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.errors import Unauthorized
 
 SECRET = "s3cret-ü€/+&"
 QUOTED = "s3cret-%C3%BC%E2%82%AC%2F%2B%26"
-# What a client sends as UTF-8 is what the server sees as latin-1.
+# The server decodes the UTF-8 bytes of a header as latin-1.
 HEADER = SECRET.encode().decode("latin-1")
 
 
@@ -24,7 +24,7 @@ def passes(
     query: str = "",
     headers: dict[str, str] | None = None,
 ) -> bool:
-    """Whether a request is let pass."""
+    """Return whether a request passes the check."""
     settings = Settings(_env_file=None, flask_env=flask_env, sse_callback_secret=secret)
     with Flask("small").test_request_context(f"/{query}", headers=headers):
         try:
@@ -45,7 +45,7 @@ def passes(
     ],
 )
 def test_with_the_secret(query: str, headers: dict[str, str]) -> None:
-    """Either place will do."""
+    """The secret is accepted in the query and in the header."""
     assert passes(query=query, headers=headers)
 
 
@@ -65,12 +65,12 @@ def test_with_the_secret(query: str, headers: dict[str, str]) -> None:
     ],
 )
 def test_without_the_secret(query: str, headers: dict[str, str]) -> None:
-    """Missing, wrong, too long, too short, second, misspelt, no text, elsewhere."""
+    """A missing, wrong, partial, misspelled or misplaced secret is refused."""
     assert not passes(query=query, headers=headers)
 
 
 def test_the_refusal_says_nothing_more() -> None:
-    """Not whether the secret was missing, or wrong, or where it was looked for."""
+    """The refusal does not say whether the secret was missing or wrong."""
     settings = Settings(_env_file=None, flask_env="production", sse_callback_secret=SECRET)
     with (
         Flask("small").test_request_context("/?secret=wrong"),
@@ -82,20 +82,22 @@ def test_the_refusal_says_nothing_more() -> None:
 
 @pytest.mark.parametrize("secret", [None, ""])
 @pytest.mark.parametrize("query", ["", "?secret=", "?secret=None"])
-def test_no_configured_secret_is_no_open_door(secret: str | None, query: str) -> None:
-    """Nobody passes."""
+def test_without_a_configured_secret_every_request_is_refused(
+    secret: str | None, query: str
+) -> None:
+    """Without a configured secret, no request passes."""
     assert not passes(secret=secret, query=query, headers={"X-SSE-Secret": ""})
 
 
 @pytest.mark.parametrize("flask_env", ["development", "testing"])
 @pytest.mark.parametrize("query", ["", "?secret=wrong"])
 def test_outside_production(flask_env: str, query: str) -> None:
-    """Everybody passes."""
+    """Outside production, every request passes."""
     assert passes(flask_env, query=query)
 
 
 def test_the_comparison_takes_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both places are compared, by the function that tells nothing by its time."""
+    """Both places are compared, with a function whose time reveals nothing."""
     compared: list[tuple[bytes, bytes]] = []
 
     def compare(a: bytes, b: bytes) -> bool:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from dependency_injector import providers
 from flask import Flask
+from flask.testing import FlaskClient
 from pydantic import BaseModel
+from werkzeug.test import TestResponse
 
 from app.api import tasks
 from app.api.errors import register_error_handlers
@@ -22,19 +27,19 @@ NOTHING = {
 
 
 @pytest.fixture
-def house():
-    """One slot, and a line of one."""
-    house = RecordedTasks(max_workers=1, max_waiting=1)
-    yield house
-    house.end()
+def recorded() -> Iterator[RecordedTasks]:
+    """Return a task service that runs one task, and lets one wait."""
+    recorded = RecordedTasks(max_workers=1, max_waiting=1)
+    yield recorded
+    recorded.end()
 
 
 @pytest.fixture
-def client(house, tmp_path):
-    """A client of the tasks API, over the house's service."""
+def client(recorded: RecordedTasks, tmp_path: Path) -> FlaskClient:
+    """Return a client of the tasks API over that service."""
     settings = Settings(_env_file=None, task_files_root=str(tmp_path))
     container = ServiceContainer(settings=settings)
-    container.task_service.override(providers.Object(house.service))
+    container.task_service.override(providers.Object(recorded.service))
     app = Flask("small")
     app.extensions[CONTAINER] = container
     register_error_handlers(app)
@@ -42,20 +47,22 @@ def client(house, tmp_path):
     return app.test_client()
 
 
-def start(client, task_type="demo_task", **params):
-    """Ask for a task."""
+def start(client: FlaskClient, task_type: str = "demo_task", **params: object) -> TestResponse:
+    """Ask for the start of a task."""
     return client.post("/api/tasks", json={"task_type": task_type, "params": params})
 
 
-def test_a_task_is_started_and_shown(client, house):
-    """202 with id and status, then its whole story."""
+def answer(response: TestResponse) -> tuple[int, object]:
+    """Return the status and the JSON body of an answer."""
+    return response.status_code, response.get_json()
+
+
+def test_a_task_is_started_and_shown(client: FlaskClient, recorded: RecordedTasks) -> None:
+    """A start is answered with 202, id and status; the status shows the whole task."""
     response = start(client, steps=2, delay=0)
-    assert (response.status_code, response.get_json()) == (
-        202,
-        {"task_id": "t1", "status": "running"},
-    )
+    assert answer(response) == (202, {"task_id": "t1", "status": "running"})
     assert response.headers["Location"] == "/api/tasks/t1/status"
-    house.settle()
+    recorded.settle()
     shown = client.get("/api/tasks/t1/status")
     assert shown.status_code == 200
     body = shown.get_json()
@@ -77,11 +84,11 @@ def test_a_task_is_started_and_shown(client, house):
     ]
 
 
-def test_params_may_be_left_out(client, house):
-    """A task with defaults needs none."""
+def test_params_may_be_left_out(client: FlaskClient, recorded: RecordedTasks) -> None:
+    """A task whose parameters have defaults can be started without parameters."""
     assert client.post("/api/tasks", json={"task_type": "failing_task"}).status_code == 202
-    house.service.cancel_task("t1")
-    house.settle()
+    recorded.service.cancel_task("t1")
+    recorded.settle()
 
 
 @pytest.mark.parametrize(
@@ -107,22 +114,29 @@ def test_params_may_be_left_out(client, house):
          "Invalid params for digest_tree: the path must not contain '..';"
          " allowed is a directory relative to TASK_FILES_ROOT"),
         *[
-            (body, "application/json", 400, "Invalid task request; allowed is an object with"
+            (body, "application/json", 400, "Invalid task request; expected an object with"
              " task_type (a string) and params (an object, optional)")
             for body in ("[]", "null", "{}", '{"task_type": 1}', '{"task_type": "x", "more": 1}',
                          '{"task_type": "demo_task", "params": []}')
         ],
     ],
 )  # fmt: skip
-def test_a_wrong_start_is_told_what_is_allowed(client, house, body, content_type, status, error):
-    """Each with its status, and nothing is started."""
+def test_a_wrong_start_says_what_is_allowed(
+    client: FlaskClient,
+    recorded: RecordedTasks,
+    body: str,
+    content_type: str | None,
+    status: int,
+    error: str,
+) -> None:
+    """A wrong start is refused with what is allowed, and nothing is started."""
     response = client.post("/api/tasks", data=body, content_type=content_type)
     assert (response.status_code, response.get_json()["error"]) == (status, error)
-    assert house.service.list_tasks().tasks == []
+    assert recorded.service.list_tasks().tasks == []
 
 
-def test_a_validation_error_has_details(client):
-    """One for each fault."""
+def test_a_validation_error_has_details(client: FlaskClient) -> None:
+    """The answer has one entry for each fault."""
     assert start(client, steps=0).get_json()["details"] == [
         {
             "loc": ["steps"],
@@ -132,34 +146,31 @@ def test_a_validation_error_has_details(client):
     ]
 
 
-def test_a_running_task_can_be_cancelled_once(client, house):
-    """Then it is over, and a second cancel is a conflict."""
+def test_a_running_task_can_be_cancelled_once(client: FlaskClient, recorded: RecordedTasks) -> None:
+    """A running task can be cancelled; a second cancel is a conflict."""
     gate = Gate()
-    house.service.start_task(gate)
+    recorded.service.start_task(gate)
     response = client.post("/api/tasks/t1/cancel")
-    assert (response.status_code, response.get_json()) == (
-        200,
-        {"task_id": "t1", "status": "cancelled"},
-    )
+    assert answer(response) == (200, {"task_id": "t1", "status": "cancelled"})
     again = client.post("/api/tasks/t1/cancel")
-    assert (again.status_code, again.get_json()) == (
+    assert answer(again) == (
         409,
         {"error": "Task t1 is cancelled already; only a pending or running task can be cancelled"},
     )
-    house.settle()
+    recorded.settle()
 
 
-def test_a_finished_task_can_be_forgotten_and_a_running_one_not(client, house):
-    """204 and gone, or 409."""
+def test_only_a_finished_task_can_be_removed(client: FlaskClient, recorded: RecordedTasks) -> None:
+    """A finished task can be removed; a running task is a conflict."""
     gate = Gate()
-    house.service.start_task(gate)
+    recorded.service.start_task(gate)
     response = client.delete("/api/tasks/t1")
-    assert (response.status_code, response.get_json()) == (
+    assert answer(response) == (
         409,
         {"error": "Task t1 is running; cancel it before you remove it"},
     )
     gate.opened.set()
-    house.settle()
+    recorded.settle()
     response = client.delete("/api/tasks/t1")
     assert (response.status_code, response.data) == (204, b"")
     assert client.get("/api/tasks/t1/status").status_code == 404
@@ -173,48 +184,45 @@ def test_a_finished_task_can_be_forgotten_and_a_running_one_not(client, house):
         ("DELETE", "/api/tasks/nope"),
     ],
 )
-def test_an_unknown_task_is_not_found(client, method, path):
-    """Wherever one is named."""
+def test_an_unknown_task_is_not_found(client: FlaskClient, method: str, path: str) -> None:
+    """A request that names an unknown task is answered with 404."""
     response = client.open(path, method=method)
-    assert (response.status_code, response.get_json()) == (404, NOTHING)
+    assert answer(response) == (404, NOTHING)
 
 
-def test_no_task_is_started_during_a_shutdown(client, house):
-    """A conflict, in words."""
-    house.coordinator.shutdown()
+def test_no_task_is_started_during_a_shutdown(client: FlaskClient, recorded: RecordedTasks) -> None:
+    """A start during the shutdown is a conflict, and the answer says why."""
+    recorded.coordinator.shutdown()
     response = start(client)
-    assert (response.status_code, response.get_json()) == (
-        409,
-        {"error": "The server is shutting down; no task is started"},
-    )
+    assert answer(response) == (409, {"error": "The server is shutting down; no task is started"})
 
 
-def test_the_line_is_bounded(client, house):
-    """A full one is 503: the same call works later."""
+def test_the_queue_is_bounded(client: FlaskClient, recorded: RecordedTasks) -> None:
+    """A start with a full queue is answered with 503; the same request works later."""
     gate = Gate()
-    house.service.start_task(gate)
+    recorded.service.start_task(gate)
     assert start(client, delay=0).get_json() == {"task_id": "t2", "status": "pending"}
     response = start(client)
-    assert (response.status_code, response.get_json()) == (
+    assert answer(response) == (
         503,
         {"error": "The line of waiting tasks is full (limit 1); try again later"},
     )
     gate.opened.set()
-    house.settle()
+    recorded.settle()
     assert start(client, delay=0).status_code == 202
-    house.settle()
+    recorded.settle()
 
 
-def listed(client, query=""):
-    """The ids of a page, and what follows."""
+def listed(client: FlaskClient, query: str = "") -> tuple[list[str], str | None]:
+    """Return the ids of a page, and the value of next."""
     body = client.get(f"/api/tasks{query}").get_json()
     return [task["task_id"] for task in body["tasks"]], body["next"]
 
 
-def test_the_list_comes_in_pages_of_the_newest(client, house):
-    """Following next shows all; the names of tasks are in every page."""
+def test_the_list_has_pages(client: FlaskClient, recorded: RecordedTasks) -> None:
+    """Following next shows all tasks, newest first; every page has the types of tasks."""
     for _ in range(5):
-        house.run(Call(lambda handle: Done()))
+        recorded.run(Call(lambda handle: Done()))
     first, following = listed(client, "?limit=2")
     second, more = listed(client, f"?limit=2&before={following}")
     last, end = listed(client, f"?limit=2&before={more}")
@@ -225,8 +233,8 @@ def test_the_list_comes_in_pages_of_the_newest(client, house):
 
 
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "", "1.5", "\u0661", "9" * 5000])
-def test_a_wrong_limit_is_told_what_is_allowed(client, limit):
-    """However long it is, the answer is short."""
+def test_a_wrong_limit_says_what_is_allowed(client: FlaskClient, limit: str) -> None:
+    """A wrong limit is refused with a short answer, however long the limit is."""
     response = client.get("/api/tasks", query_string={"limit": limit})
     assert response.status_code == 400
     assert response.get_json()["error"].endswith("; allowed is 1 to 100")
@@ -234,8 +242,8 @@ def test_a_wrong_limit_is_told_what_is_allowed(client, limit):
 
 
 @pytest.mark.parametrize("before", ["x", "", "-1", "9" * 20, "t1", "\u0661"])
-def test_a_wrong_cursor_is_told_what_is_allowed(client, before):
-    """It is what an earlier answer has called next."""
+def test_a_wrong_cursor_says_what_is_allowed(client: FlaskClient, before: str) -> None:
+    """A cursor must be the value of next in an earlier answer."""
     response = client.get("/api/tasks", query_string={"before": before})
     assert (response.status_code, response.get_json()["error"]) == (
         400,
@@ -243,48 +251,50 @@ def test_a_wrong_cursor_is_told_what_is_allowed(client, before):
     )
 
 
-def test_what_a_result_lacks_is_named(client, house):
-    """A result past the limit says in its status which fields are missing."""
+def test_omitted_fields_are_named(client: FlaskClient, recorded: RecordedTasks) -> None:
+    """The status of a task with a large result names the fields that are missing."""
 
     class Two(BaseModel):
         small: int = 1
         large: str = "x" * 5_000_000
 
-    house.run(Call(lambda handle: Two()))
+    recorded.run(Call(lambda handle: Two()))
     body = client.get("/api/tasks/t1/status").get_json()
     assert (body["result"], body["omitted"]) == ({"small": 1}, ["large"])
 
 
-def test_a_full_line_says_when_to_come_back(client, house):
-    """503 with Retry-After, counted."""
+def test_a_full_queue_says_when_to_try_again(client: FlaskClient, recorded: RecordedTasks) -> None:
+    """A start with a full queue is answered with Retry-After, and counted."""
     for _ in range(2):
-        house.service.start_task(Gate())
+        recorded.service.start_task(Gate())
     response = start(client)
     assert (response.status_code, response.headers["Retry-After"]) == (503, "10")
     assert response.get_json() == {
         "error": "The line of waiting tasks is full (limit 1); try again later"
     }
-    assert house.refusals.by_reason["task_line"] == 1
+    assert recorded.refusals.by_reason["task_line"] == 1
 
 
-def test_a_client_address_may_have_so_many_tasks(client, house):
-    """Another address, and loopback, may have more."""
-    house.service._conductor._line._limits = LineLimits(running=4, per_client=2)
+def test_the_tasks_of_an_address_are_bounded(client: FlaskClient, recorded: RecordedTasks) -> None:
+    """An address can have a number of tasks; other addresses and loopback are not affected."""
+    recorded.service._conductor._line._limits = LineLimits(running=4, per_client=2)
 
-    def status(address):
+    def status(address: str) -> int:
         body = {"task_type": "failing_task", "params": {"delay": 60}}
         environ = {"REMOTE_ADDR": address}
         return client.post("/api/tasks", json=body, environ_base=environ).status_code
 
     found = [status(a) for a in ("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2", "127.0.0.1")]
     assert found == [202, 202, 503, 202, 202]
-    assert house.refusals.by_reason["tasks_per_address"] == 1
+    assert recorded.refusals.by_reason["tasks_per_address"] == 1
 
 
-def test_the_parameters_count_as_they_were_sent(client, house):
-    """Those of the tasks that wait are bounded together."""
-    house.service._conductor._line._limits = LineLimits(running=1, waiting_bytes=104)
-    house.service.start_task(Gate())
+def test_the_parameters_count_as_they_were_sent(
+    client: FlaskClient, recorded: RecordedTasks
+) -> None:
+    """The size of the parameters of all waiting tasks is bounded."""
+    recorded.service._conductor._line._limits = LineLimits(running=1, waiting_bytes=104)
+    recorded.service.start_task(Gate())
     sizes = [start(client, delay=0.0, steps=1).status_code for _ in range(9)]
     assert sizes == [202] * 4 + [503] * 5  # {"delay": 0.0, "steps": 1} has 26 bytes
-    assert house.refusals.by_reason["task_line_bytes"] == 5
+    assert recorded.refusals.by_reason["task_line_bytes"] == 5

@@ -1,21 +1,16 @@
-"""``/api/testing``."""
+"""The testing API, ``/api/testing``."""
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
-import gevent
 import pytest
 from flask import Flask
 
 from app.schemas.task_schema import TaskEvent, TaskEventType
-from app.services.log_broadcast import CAPACITY
 from app.services.version_service import Announcement
-from tests.app.api.conftest import MakeApp
-from tests.support.timing import TIME_LIMIT
+from tests.app.conftest import MakeApp
 
 VERSION = "/api/testing/deployments/version"
 TASK = "/api/testing/tasks/start"
@@ -27,13 +22,13 @@ logger = logging.getLogger("app.somewhere")
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """An application in testing mode that waits for nothing when it ends."""
+    """Return an application in testing mode whose shutdown does not wait."""
     return make_app(flask_env="testing", log_format="json", graceful_shutdown_timeout=0)
 
 
 @pytest.mark.parametrize("flask_env", ["development", "production"])
-def test_outside_testing_there_is_nothing(make_app: MakeApp, flask_env: str) -> None:
-    """Each of them answers 404 as JSON, whatever is sent."""
+def test_outside_testing_the_api_does_not_exist(make_app: MakeApp, flask_env: str) -> None:
+    """Outside testing, every request is answered with 404 and how to enable the API."""
     client = make_app(flask_env=flask_env).test_client()
     answers = [
         client.post(VERSION, json={"request_id": "me", "version": "2"}),
@@ -44,34 +39,31 @@ def test_outside_testing_there_is_nothing(make_app: MakeApp, flask_env: str) -> 
         client.get(TASK),
         client.delete("/api/testing/no/such/thing"),
     ]
-    error = "There is nothing here; the testing API exists with FLASK_ENV=testing only"
+    error = "The testing API exists only with FLASK_ENV=testing"
     assert [(answer.status_code, answer.json) for answer in answers] == [
         (404, {"error": error})
     ] * 7
 
 
-# ------------------------------------------------------------------ versions
-
-
-class Versions:
-    """Stands for the VersionService."""
+class RecordingVersionService:
+    """A version service that records announcements."""
 
     def __init__(self, outcome: Announcement) -> None:
         self.outcome = outcome
         self.queued: list[tuple[str, str, str | None]] = []
 
     def announce(self, request_id: str, version: str, changelog: str | None = None) -> Announcement:
-        """Remember a version."""
+        """Record a version."""
         self.queued.append((request_id, version, changelog))
         return self.outcome
 
 
 @pytest.mark.parametrize("changelog", [{}, {"changelog": "new"}])
 @pytest.mark.parametrize("delivered", [True, False])
-def test_announces_a_version(app: Flask, changelog: dict[str, str], delivered: bool) -> None:
-    """The answer says whether the request id's stream has got it, or will when it connects."""
+def test_a_version_is_announced(app: Flask, changelog: dict[str, str], delivered: bool) -> None:
+    """The answer says whether the stream has the version, or gets it with its next connect."""
     status = "delivered" if delivered else "queued"
-    versions = Versions(Announcement(status))
+    versions = RecordingVersionService(Announcement(status))
     app.extensions["container"].version_service.override(versions)
     body = {"request_id": "me", "version": "2", **changelog}
     answer = app.test_client().post(VERSION, json=body)
@@ -83,8 +75,10 @@ def test_announces_a_version(app: Flask, changelog: dict[str, str], delivered: b
 
 
 def test_no_version_during_shutdown(app: Flask) -> None:
-    """The refusal is an error, not a lie."""
-    app.extensions["container"].version_service.override(Versions(Announcement.REFUSED))
+    """During the shutdown, an announcement is refused with an error."""
+    app.extensions["container"].version_service.override(
+        RecordingVersionService(Announcement.REFUSED)
+    )
     answer = app.test_client().post(VERSION, json={"request_id": "me", "version": "2"})
     assert (answer.status_code, answer.json) == (
         409,
@@ -98,25 +92,25 @@ def test_no_version_during_shutdown(app: Flask) -> None:
         (
             VERSION,
             {"version": "2"},
-            "Invalid payload; allowed is an object with request_id, version, changelog (optional)",
+            "Invalid payload; expected an object with request_id, version, changelog (optional)",
             ["request_id"],
         ),
         (
             TASK,
             {"task_type": "digest_tree"},
-            "Invalid payload; allowed is an object with task_type (optional), params (optional)",
+            "Invalid payload; expected an object with task_type (optional), params (optional)",
             ["task_type"],
         ),
         (
             TASK,
             [],
-            "Invalid payload; allowed is an object with task_type (optional), params (optional)",
+            "Invalid payload; expected an object with task_type (optional), params (optional)",
             [],
         ),
     ],
 )
 def test_bad_payloads(app: Flask, path: str, body: object, error: str, loc: list[str]) -> None:
-    """The message says what is allowed, the details what was wrong."""
+    """The message says what is expected, and the details say what was wrong."""
     answer = app.test_client().post(path, json=body)
     said: Any = answer.json
     assert (answer.status_code, said["error"]) == (400, error)
@@ -126,19 +120,16 @@ def test_bad_payloads(app: Flask, path: str, body: object, error: str, loc: list
 @pytest.mark.parametrize("path", [VERSION, TASK, EVENT])
 @pytest.mark.parametrize(("body", "error"), [(b"", "Missing JSON body"), (b"{", "Invalid JSON")])
 def test_no_json(app: Flask, path: str, body: bytes, error: str) -> None:
-    """As everywhere."""
+    """A missing or invalid body is refused as everywhere in the API."""
     answer = app.test_client().post(path, data=body, content_type="application/json")
     assert (answer.status_code, answer.json) == (400, {"error": error})
-
-
-# ------------------------------------------------------------------ tasks
 
 
 @pytest.mark.parametrize(
     ("task_type", "status"), [("demo_task", "completed"), ("failing_task", "failed")]
 )
-def test_starts_a_task(app: Flask, task_type: str, status: str) -> None:
-    """The answer is 200 with the id; the task really runs."""
+def test_a_task_is_started(app: Flask, task_type: str, status: str) -> None:
+    """The answer is 200 with the id, and the task runs."""
     answer = app.test_client().post(
         TASK, json={"task_type": task_type, "params": {"steps": 2, "delay": 0}}
     )
@@ -149,8 +140,8 @@ def test_starts_a_task(app: Flask, task_type: str, status: str) -> None:
     assert service.get_task_status(said["task_id"]).status == status
 
 
-def test_an_empty_object_starts_the_demonstration(app: Flask) -> None:
-    """The frontend's tests do not care which task runs."""
+def test_an_empty_object_starts_the_demo_task(app: Flask) -> None:
+    """A body without a task type starts the demo task."""
     answer = app.test_client().post(TASK, json={})
     said: Any = answer.json
     assert (answer.status_code, list(said)) == (200, ["task_id", "status"])
@@ -160,16 +151,13 @@ def test_an_empty_object_starts_the_demonstration(app: Flask) -> None:
 
 
 def test_bad_params_of_a_task(app: Flask) -> None:
-    """The task's own check answers."""
+    """Bad parameters are refused by the task's own check."""
     answer = app.test_client().post(TASK, json={"task_type": "demo_task", "params": {"x": 1}})
     assert (answer.status_code, "error" in (answer.json or {})) == (400, True)
 
 
-# ------------------------------------------------------------------ task events
-
-
-class Sends:
-    """Stands for a ConnectionManager of which only some request ids have a stream."""
+class RecordingConnections:
+    """A connection manager that records events, and has streams for some request ids only."""
 
     def __init__(self) -> None:
         self.connected = {"me"}
@@ -177,31 +165,33 @@ class Sends:
         self.sent: list[tuple[Any, ...]] = []
 
     def has_connection(self, request_id: str) -> bool:
-        """Say what the test set."""
+        """Return what the test has set."""
         return request_id in self.connected
 
     def send_event(self, request_id: str, *event: Any) -> bool:
-        """Remember an event, if there is a stream for it."""
+        """Record an event if there is a stream for it."""
         self.sent.append((request_id, *event))
         return self.takes and request_id in self.connected
 
 
 @pytest.fixture
-def sends(app: Flask) -> Sends:
-    """What the application sends with."""
-    made = Sends()
+def sends(app: Flask) -> RecordingConnections:
+    """Return the fake connection manager of the application."""
+    made = RecordingConnections()
     app.extensions["container"].connection_manager.override(made)
     return made
 
 
 def task_event(**changes: object) -> dict[str, object]:
-    """The body of a request for an event."""
+    """Return the body of a request for an event."""
     return {"request_id": "me", "task_id": "t1", "event_type": "progress_update", **changes}
 
 
 @pytest.mark.parametrize("event_type", list(TaskEventType))
-def test_sends_a_task_event_to_one_stream(app: Flask, sends: Sends, event_type: str) -> None:
-    """In exactly the shape in which a task's own events are broadcast."""
+def test_a_task_event_is_sent_to_one_stream(
+    app: Flask, sends: RecordingConnections, event_type: str
+) -> None:
+    """The event has exactly the form of the events of a task."""
     body = task_event(event_type=event_type, data={"text": "half", "value": 0.5})
     answer = app.test_client().post(EVENT, json=body)
     said = {"request_id": "me", "task_id": "t1", "event_type": event_type, "delivered": True}
@@ -214,22 +204,24 @@ def test_sends_a_task_event_to_one_stream(app: Flask, sends: Sends, event_type: 
     assert payload == {"event_type": event_type, "task_id": "t1", "data": body["data"]}
 
 
-def test_an_event_without_data(app: Flask, sends: Sends) -> None:
-    """It has an empty object, as ``task_cancelled`` has."""
+def test_an_event_without_data(app: Flask, sends: RecordingConnections) -> None:
+    """An event without data has an empty object, as ``task_cancelled`` has."""
     assert app.test_client().post(EVENT, json=task_event()).status_code == 200
     assert sends.sent[0][1]["data"] == {}
 
 
-def test_an_event_for_a_request_id_without_a_stream(app: Flask, sends: Sends) -> None:
-    """The test that asked has a mistake, and is told which."""
+def test_an_event_for_a_request_id_without_a_stream(
+    app: Flask, sends: RecordingConnections
+) -> None:
+    """A request id without a stream is an error of the caller, and the message says so."""
     answer = app.test_client().post(EVENT, json=task_event(request_id="you"))
     said: Any = answer.json
     assert answer.status_code == 400
     assert said["error"].startswith("No stream is connected with request_id you; open GET /api/sse")
 
 
-def test_an_event_that_the_gateway_does_not_take(app: Flask, sends: Sends) -> None:
-    """The stream is there, so the request was right; it is not said to be delivered."""
+def test_an_event_that_the_gateway_does_not_take(app: Flask, sends: RecordingConnections) -> None:
+    """An event that the gateway does not take is answered with 503, not as delivered."""
     sends.takes = False
     answer = app.test_client().post(EVENT, json=task_event())
     assert (answer.status_code, answer.json) == (
@@ -239,13 +231,13 @@ def test_an_event_that_the_gateway_does_not_take(app: Flask, sends: Sends) -> No
 
 
 @pytest.mark.parametrize("event_type", ["task_begun", "", None, 5])
-def test_an_event_type_that_is_none(app: Flask, sends: Sends, event_type: object) -> None:
-    """The message names those that there are, and nothing is sent."""
+def test_an_unknown_event_type(app: Flask, sends: RecordingConnections, event_type: object) -> None:
+    """The message lists the event types, and nothing is sent."""
     answer = app.test_client().post(EVENT, json=task_event(event_type=event_type))
     said: Any = answer.json
     assert (answer.status_code, said["error"]) == (
         400,
-        "Invalid payload; allowed is an object with request_id, task_id, event_type (one of"
+        "Invalid payload; expected an object with request_id, task_id, event_type (one of"
         " task_started, progress_update, task_completed, task_failed, task_cancelled),"
         " data (optional)",
     )
@@ -253,114 +245,4 @@ def test_an_event_type_that_is_none(app: Flask, sends: Sends, event_type: object
     assert sends.sent == []
 
 
-# ------------------------------------------------------------------ logs
-
-
 HEARTBEAT = b": heartbeat\n\n"
-
-
-def event(piece: bytes) -> tuple[str, Any]:
-    """One event's name and parsed data."""
-    name, data, *rest = piece.decode().split("\n")
-    assert rest == ["", ""]
-    return name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
-
-
-@pytest.fixture
-def stream(app: Flask) -> Iterator[Any]:
-    """An open log stream: the response, whose body is read piece by piece."""
-    response = app.test_client().get(LOGS, buffered=False)
-    yield response
-    response.close()
-
-
-def test_the_headers_of_a_log_stream(stream: Any) -> None:
-    """An event stream that nobody caches or buffers."""
-    assert (stream.status_code, stream.mimetype) == (200, "text/event-stream")
-    assert (stream.headers["Cache-Control"], stream.headers["X-Accel-Buffering"]) == (
-        "no-cache",
-        "no",
-    )
-
-
-def test_lines_arrive_as_events(stream: Any) -> None:
-    """First a comment, so that the client knows that it listens; then each line, rendered."""
-    pieces = iter(stream.response)
-    assert next(pieces) == HEARTBEAT
-    logger.warning("one", extra={"request_id": "me"})
-    logger.warning("two\nlines")
-    (first, line), (second, other) = event(next(pieces)), event(next(pieces))
-    assert (first, second) == ("log", "log")
-    assert (line["message"], line["level"], line["logger"], line["request_id"]) == (
-        "one",
-        "WARNING",
-        "app.somewhere",
-        "me",
-    )
-    assert other["message"] == "two\nlines"
-
-
-def test_a_quiet_stream_has_heartbeats(make_app: MakeApp) -> None:
-    """A comment at the interval, so that a client that is gone is noticed."""
-    app = make_app(flask_env="testing", heartbeat_interval_seconds=1)
-    waited: list[float] = []
-
-    class Quiet:
-        dropped = 0
-
-        def take(self, timeout: float) -> None:
-            waited.append(timeout)
-
-        def close(self) -> None:
-            pass
-
-    class Broadcaster:
-        def subscribe(self) -> Quiet:
-            return Quiet()
-
-    app.extensions["container"].log_broadcaster.override(Broadcaster())
-    response = app.test_client().get(LOGS, buffered=False)
-    pieces = iter(response.response)
-    assert [next(pieces), next(pieces), next(pieces)] == [HEARTBEAT] * 3
-    assert waited == [1, 1]
-    response.close()
-
-
-def test_a_reader_that_is_too_slow_is_told(stream: Any) -> None:
-    """Dropped lines are counted, once."""
-    pieces = iter(stream.response)
-    next(pieces)
-    for number in range(CAPACITY + 2):
-        logger.warning("%d", number)
-    assert event(next(pieces)) == ("dropped", {"lines": 2})
-    messages = [event(next(pieces))[1]["message"] for _ in range(2)]
-    assert messages == ["2", "3"]
-
-
-def test_shutdown_ends_the_stream(
-    app: Flask, stream: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The last lines, then connection_close, then a clean end."""
-    caplog.set_level(logging.INFO)
-    pieces = iter(stream.response)
-    next(pieces)
-    reader = gevent.spawn(list, pieces)
-    gevent.sleep(0)
-    app.extensions["container"].shutdown_coordinator().shutdown()
-    *lines, last = map(event, reader.get(timeout=TIME_LIMIT))
-    assert {name for name, _ in lines} == {"log"}
-    assert lines[0][1]["message"] == "shutdown begins"
-    assert last == ("connection_close", {"reason": "server_shutdown"})
-
-
-@pytest.mark.parametrize("read", [0, 1])
-@pytest.mark.parametrize("method", ["get", "head"])
-def test_who_leaves_is_unsubscribed(app: Flask, method: str, read: int) -> None:
-    """Also a client that left before the first byte, or asked for the headers only."""
-    broadcaster = app.extensions["container"].log_broadcaster()
-    response = getattr(app.test_client(), method)(LOGS, buffered=False)
-    pieces = iter(response.response)
-    for _ in range(read):
-        next(pieces, None)
-    response.close()
-    assert broadcaster.subscribers == 0

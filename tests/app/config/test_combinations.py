@@ -1,4 +1,4 @@
-"""Settings that cannot go together, and those worth a hint."""
+"""Settings that do not fit together, and hints for the operator."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ PRODUCTION: dict[str, Any] = {
 
 
 def problem(**settings: Any) -> str | None:
-    """What is wrong with some settings."""
+    """Return the problem of some settings, or None."""
     return combination_problem(Settings(_env_file=None, **settings))
 
 
 def hints(**settings: Any) -> list[str]:
-    """What an operator is told."""
+    """Return the hints for some settings."""
     return safety_hints(Settings(_env_file=None, **settings))
 
 
 @pytest.mark.parametrize("flask_env", ["development", "testing"])
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "203.0.113.1"])
-def test_beyond_this_machine(host: str, flask_env: str) -> None:
-    """Only in production, or on purpose."""
+def test_an_address_beyond_this_machine_needs_permission(host: str, flask_env: str) -> None:
+    """Other machines may reach a server only in production, or if ALLOW_OPEN says so."""
     said = problem(host=host, flask_env=flask_env)
     assert said is not None
     assert said.startswith(f"HOST is {host}: other machines could start tasks")
@@ -40,8 +40,8 @@ def test_beyond_this_machine(host: str, flask_env: str) -> None:
     assert problem(host=host, **PRODUCTION) is None
 
 
-def test_the_admin_address_too() -> None:
-    """It has the tasks API: outside production it is for this machine."""
+def test_the_admin_address_needs_permission_too() -> None:
+    """Outside production, only this machine may reach the admin address."""
     said = problem(admin_bind="0.0.0.0:5001")
     assert said is not None
     assert said.startswith("ADMIN_BIND is 0.0.0.0: ")
@@ -52,19 +52,19 @@ def test_the_admin_address_too() -> None:
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "127.0.0.2", "::1", "[::1]", "localhost", "no-such-host.invalid"]
 )
-def test_this_machine(host: str) -> None:
-    """Nothing to set; a name without an address fails when it is to be listened at."""
+def test_an_address_of_this_machine_needs_no_permission(host: str) -> None:
+    """An address of this machine is accepted; a name without an address fails later."""
     assert problem(host=host) is None
 
 
 def test_hints_for_production() -> None:
-    """The admin address, and the names that a proxy passes on."""
+    """In production there are hints about ADMIN_BIND and ALLOWED_HOSTS."""
     first, second = hints(**PRODUCTION)
-    assert first.startswith("ADMIN_BIND is unset. Nobody can reach tasks and metrics. ")
+    assert first.startswith("ADMIN_BIND is unset. The tasks and the metrics cannot be reached. ")
     assert second.startswith("HOST is 127.0.0.1 and ALLOWED_HOSTS is unset: ")
     (first,) = hints(**PRODUCTION, host="0.0.0.0", allow_open="tasks")
-    assert "Nobody can reach metrics. " in first
+    assert " The metrics cannot be reached. " in first
     (first,) = hints(**PRODUCTION, allowed_hosts="app.example", allow_open="tasks,metrics")
-    assert "Nobody" not in first
+    assert "cannot be reached" not in first
     assert hints(**PRODUCTION, allowed_hosts="app.example", admin_bind="127.0.0.1:5001") == []
     assert hints() == []

@@ -1,4 +1,4 @@
-"""Every line of ``.env`` is understood, or refused with its number."""
+"""Every line of ``.env`` is read, or refused with its number."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ SECRET = "hunter2"
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The path of a file in the working directory, which does not exist yet."""
+    """Return the path of a file in the working directory, which does not exist yet."""
     monkeypatch.chdir(tmp_path)
     return Path(".env")
 
 
 def values(file: Path, content: str | bytes) -> dict[str, str]:
-    """What a file with this content assigns."""
+    """Return the assignments of a file with some content."""
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     return {each.name: each.value for each in read_dotenv(file, KNOWN)}
 
 
 def refusal(file: Path, content: str | bytes) -> str:
-    """Why a file with this content is refused."""
+    """Return the error for a file with some content."""
     with pytest.raises(InvalidDotenv) as caught:
         values(file, content)
     message = str(caught.value)
@@ -37,7 +37,7 @@ def refusal(file: Path, content: str | bytes) -> str:
 
 
 def test_assignments(file: Path) -> None:
-    """Each with its line, where it begins, also after comments and empty lines."""
+    """Each assignment has the number of its first line, also after comments and empty lines."""
     file.write_text("# comment\n\nPORT=1\n\n\nexport HOST='::1' # here\r\nother.name-1=x\n")
     assert read_dotenv(file, KNOWN) == [
         Assignment("PORT", "1", 3),
@@ -67,7 +67,7 @@ def test_assignments(file: Path) -> None:
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
 def test_what_is_written_is_the_value(file: Path, written: str, value: str, end: str) -> None:
-    """Quotes and comments are taken away, escapes in double quotes replaced; nothing else."""
+    """Quotes and comments are removed, and escapes in double quotes replaced; nothing else."""
     assert values(file, f"SSE_CALLBACK_SECRET={written}{end}") == {"SSE_CALLBACK_SECRET": value}
 
 
@@ -76,7 +76,7 @@ def test_what_is_written_is_the_value(file: Path, written: str, value: str, end:
     [
         (f'SSE_CALLBACK_SECRET="{SECRET}', "the quote of SSE_CALLBACK_SECRET is not closed"),
         (f"SSE_CALLBACK_SECRET='{SECRET}", "the quote of SSE_CALLBACK_SECRET is not closed"),
-        (f"SSE_CALLBACK_SECRET='it's {SECRET}'", "something follows after it"),
+        (f"SSE_CALLBACK_SECRET='it's {SECRET}'", "something follows it"),
         (f"SSE_CALLBACK_SECRET: {SECRET}", "with an equal sign: SSE_CALLBACK_SECRET=value"),
         (f"SSE_CALLBACK_SECRET:{SECRET}", "with an equal sign: SSE_CALLBACK_SECRET=value"),
         (f"SSE_CALLBACK_SECRET {SECRET}", "SSE_CALLBACK_SECRET has no value"),
@@ -94,7 +94,7 @@ def test_what_is_written_is_the_value(file: Path, written: str, value: str, end:
 )
 @pytest.mark.parametrize("before", ["", "# comment\n\r\n", "PORT=1\n\n"])
 def test_a_line_that_cannot_be_read(file: Path, line: str, why: str, before: str) -> None:
-    """Refused with its number and the name, without the value, whosever line it is."""
+    """A line that cannot be read is refused with its number and name, without its value."""
     number = before.count("\n") + 1
     message = refusal(file, f"{before}{line}\nHOST=::1\n")
     assert message.startswith(f".env line {number}: ")
@@ -111,13 +111,13 @@ def test_a_line_that_cannot_be_read(file: Path, line: str, why: str, before: str
     ],
 )
 def test_a_quote_that_takes_the_next_lines(file: Path, content: str) -> None:
-    """A setting that has vanished into another one's value is found."""
-    assert "is not closed in its line" in refusal(file, f"\n{content}")
+    """A setting that became part of another value by an open quote is found."""
+    assert "is not closed on its line" in refusal(file, f"\n{content}")
     assert refusal(file, f"\n{content}").startswith(".env line 2: ")
 
 
-def test_several_lines_for_somebody_else(file: Path) -> None:
-    """Other programs may share the file, and may have such values."""
+def test_several_lines_for_another_program(file: Path) -> None:
+    """A name of another program may have a value of several lines."""
     key = '"-----BEGIN KEY-----\nabc=\n-----END KEY-----"'
     assert values(file, f"DEPLOY_KEY={key}\nPORT=1\n") == {
         "DEPLOY_KEY": key.strip('"'),
@@ -127,20 +127,20 @@ def test_several_lines_for_somebody_else(file: Path) -> None:
 
 @pytest.mark.parametrize("second", ["ADMIN_BIND=", "admin_bind=127.0.0.1:1", "ADMIN_BIND=b:2"])
 def test_a_setting_twice(file: Path, second: str) -> None:
-    """Refused, with both lines: the last one would win, and be an open door."""
+    """A setting that is assigned twice is refused, with both lines."""
     message = refusal(file, f"ADMIN_BIND=127.0.0.1:1\nX=1\nX=2\n{second}\n")
     name = second.partition("=")[0]
-    assert message == f".env line 4: {name} is set in line 1 already; keep one of the two"
+    assert message == f".env line 4: {name} is already set in line 1; keep one of the two"
 
 
 def test_no_file(file: Path) -> None:
-    """That is no error."""
+    """A missing file counts as empty."""
     assert read_dotenv(file, KNOWN) == []
     assert values(file, "") == {}
 
 
 def test_a_byte_order_mark(file: Path) -> None:
-    """Some editors write one; it is not part of the first name."""
+    """A byte order mark is not part of the first name; some editors write it."""
     assert values(file, b"\xef\xbb\xbfPORT=1\n") == {"PORT": "1"}
 
 
@@ -149,16 +149,16 @@ def test_a_byte_order_mark(file: Path) -> None:
     [
         (b"HOST=::1\nPORT=\xff\xfe\n", ".env cannot be read: line 2 is not UTF-8"),
         ("PORT=1\n".encode("utf-16"), ".env cannot be read: line 1 is not UTF-8"),
-        (b"X=1\nPORT=1\0\n", ".env line 2: holds a NUL character; the file must be UTF-8"),
+        (b"X=1\nPORT=1\0\n", ".env line 2: contains a NUL character; the file must be UTF-8"),
     ],
 )
 def test_another_encoding(file: Path, content: bytes, message: str) -> None:
-    """Refused, with the line."""
+    """Another encoding than UTF-8 is refused, with the line."""
     assert refusal(file, content) == message
 
 
 def test_a_directory(file: Path) -> None:
-    """What a container mounts for a file that is missing."""
+    """A directory is refused: a container mounts one in place of a missing file."""
     file.mkdir()
     with pytest.raises(InvalidDotenv, match=r"^\.env is a directory"):
         read_dotenv(file, KNOWN)
@@ -167,7 +167,7 @@ def test_a_directory(file: Path) -> None:
 
 
 def test_a_link_to_nothing(file: Path) -> None:
-    """The file was there once; its settings do not hold."""
+    """A link to a missing file is refused: the settings of that file are missing."""
     file.symlink_to("gone")
     with pytest.raises(InvalidDotenv, match=r"^\.env is a link to a file that does not exist$"):
         read_dotenv(file, KNOWN)
@@ -176,7 +176,7 @@ def test_a_link_to_nothing(file: Path) -> None:
 
 
 def test_a_pipe(file: Path) -> None:
-    """It could be read only once, and would hang."""
+    """A pipe is refused: it could be read only once, and reading could hang."""
     os.mkfifo(file)
     with pytest.raises(InvalidDotenv, match="must be a file"):
         read_dotenv(file, KNOWN)
@@ -186,7 +186,7 @@ def test_a_pipe(file: Path) -> None:
 def test_a_file_that_may_not_be_read(
     file: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    """Refused, with the system's reason: the tests may run as root, who may read everything."""
+    """A file that may not be read is refused, with the reason of the system."""
     file.touch()
 
     def deny(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""Misspelt settings are found, and other programs' names are not."""
+"""Misspelled settings are found; the names of other programs are not."""
 
 from __future__ import annotations
 
@@ -45,29 +45,29 @@ PLATFORM = """
 @pytest.mark.parametrize("in_environment", [False, True])
 @pytest.mark.parametrize("name", BOTH)
 def test_misspelt(name: str, in_environment: bool) -> None:
-    """Found wherever it is, with the setting that was meant."""
+    """A misspelled setting is found in both sources, with the setting that was meant."""
     found = find_misspelt([name], KNOWN, in_environment=in_environment)
     assert found == [Misspelt(name, BOTH[name])]
 
 
 @pytest.mark.parametrize("name", ["PORTS", "HOSTS", "GRACEFUL_TIMEOUT"])
 def test_misspelt_in_the_file(name: str) -> None:
-    """What the file has is rather meant for us than what an environment has."""
+    """In the file, names are found that may belong to other programs in an environment."""
     assert len(find_misspelt([name], KNOWN, in_environment=False)) == 1
 
 
 @pytest.mark.parametrize("in_environment", [False, True])
-def test_ordinary(in_environment: bool) -> None:
-    """No false alarm for other programs' names, nor for our own, in any case."""
+def test_names_of_other_programs(in_environment: bool) -> None:
+    """Names of other programs and names of settings are not reported, in either case."""
     names = [*ORDINARY.split(), *KNOWN, *map(str.lower, KNOWN)]
     assert find_misspelt(names, KNOWN, in_environment=in_environment) == []
 
 
 def test_container_platforms() -> None:
-    """A service that is called sse has variables that begin as our settings."""
+    """The variables that container platforms make for a service named sse are not reported."""
     assert find_misspelt(PLATFORM.split(), KNOWN, in_environment=True) == []
 
 
 def test_far_from_every_setting() -> None:
-    """Found by its prefix; there is nothing to propose."""
+    """A name with one of the settings' prefixes is found, even if no setting is similar."""
     assert find_misspelt(["SSE_XYZZY"], KNOWN, in_environment=True) == [Misspelt("SSE_XYZZY", None)]

@@ -14,7 +14,7 @@ from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.parity.ports import free_port
 from gateway_shim.protocol.client_address import DEFAULT_PROXIES
 
-# Name in the environment: default, a good text and its value, texts that are refused.
+# The default, a good text with its value, and bad texts, by the name in the environment.
 NUMBER = ["", "x", "1,5", "0x10"]
 FINITE = [*NUMBER[1:], "inf", "-inf", "nan", "1e999"]
 URLS = [
@@ -130,7 +130,7 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
 
 @pytest.fixture(autouse=True)
 def _only_what_a_test_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of the developer's, and no ``.env``."""
+    """Remove the settings of the developer, and work in an empty folder."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
         monkeypatch.delenv(name, raising=False)
@@ -138,13 +138,13 @@ def _only_what_a_test_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 def test_the_table_is_complete() -> None:
-    """Every setting is in the table above, and says in its description what it is."""
+    """The table has every setting."""
     assert set(FIELDS) == {name.upper() for name in Settings.model_fields}
     assert all(field.description for field in Settings.model_fields.values())
 
 
 def test_defaults() -> None:
-    """With nothing set, the application runs."""
+    """Without environment and file, every setting has its default."""
     assert load_settings().model_dump() == {
         name.lower(): default for name, (default, *_) in FIELDS.items()
     }
@@ -152,7 +152,7 @@ def test_defaults() -> None:
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_the_name_in_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The field's, in capitals; the other settings keep their defaults."""
+    """A setting is read from its name in capitals; the other settings keep their defaults."""
     default, text, value, _ = FIELDS[name]
     monkeypatch.setenv(name, text)
     settings = load_settings().model_dump()
@@ -168,7 +168,7 @@ def test_the_name_in_the_environment(name: str, monkeypatch: pytest.MonkeyPatch)
 def test_a_bad_value_is_one_clear_line(
     name: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The line names the variable, says what is wrong and shows what it is."""
+    """The error is one line that names the setting, says what is wrong, and shows the value."""
     monkeypatch.setenv(name, text)
     with pytest.raises(InvalidSettings) as raised:
         load_settings()
@@ -180,27 +180,27 @@ def test_a_bad_value_is_one_clear_line(
 
 
 def test_several_bad_values_are_all_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has to find them one by one."""
+    """The error names every setting with a bad value."""
     monkeypatch.setenv("PORT", "x")
     monkeypatch.setenv("LOG_LEVEL", "loud")
     with pytest.raises(InvalidSettings, match=r"^PORT: [^;]*; LOG_LEVEL: [^;]*$"):
         load_settings()
 
 
-def test_an_empty_value_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``PORT=`` is as good as unset: that is how a compose file leaves things out."""
+def test_an_empty_value_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty value counts as unset, because a compose file leaves out values in this way."""
     for name in FIELDS:
         monkeypatch.setenv(name, "")
     assert load_settings() == Settings(_env_file=None)
 
 
 def test_a_bad_value_is_the_gateways_kind_of_error() -> None:
-    """Whoever starts either of them catches one class."""
+    """A bad setting raises the same class of error as a bad configuration of the gateway."""
     assert issubclass(InvalidSettings, InvalidConfiguration)
 
 
 def test_the_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``.env`` in the working directory is read; the environment wins; strangers are ignored."""
+    """``.env`` in the working directory is read; the environment wins; other names are ignored."""
     port = free_port()
     (tmp_path / ".env").write_text(f"PORT={port}\nLOG_LEVEL=ERROR\nSOMETHING_ELSE=1\n")
     monkeypatch.setenv("LOG_LEVEL", "DEBUG")
@@ -209,21 +209,21 @@ def test_the_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_env_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """Bytes that are no text: one line, no traceback."""
+    """A file that is not text is one line of error, without a traceback."""
     (tmp_path / ".env").write_bytes(b"PORT=\xff\xfe")
     with pytest.raises(InvalidSettings, match=r"^\.env cannot be read: "):
         load_settings()
 
 
 def test_a_line_of_the_env_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """Refused with file and line: the door would be open, and everything would look well."""
+    """A line that cannot be read is refused, with its file and number."""
     (tmp_path / ".env").write_text("PORT=1\nSSE_AUTHORIZE: a.b:c\n")
     with pytest.raises(InvalidSettings, match=r"^\.env line 2: SSE_AUTHORIZE "):
         load_settings()
 
 
 def test_a_bad_value_of_the_env_file(tmp_path: Path) -> None:
-    """The message says where it is."""
+    """The error of a bad value in ``.env`` names the line."""
     (tmp_path / ".env").write_text("# comment\nHEARTBEAT_INTERVAL_SECONDS=often\n")
     with pytest.raises(InvalidSettings) as caught:
         load_settings()
@@ -232,7 +232,7 @@ def test_a_bad_value_of_the_env_file(tmp_path: Path) -> None:
 
 
 def test_nothing_is_interpolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret is what is written, in the file and in the environment."""
+    """A secret is used as it is written, in the file and in the environment."""
     monkeypatch.setenv("HOME", "/root")
     (tmp_path / ".env").write_text('SSE_CALLBACK_SECRET="a${HOME}b$HOME"\nHOST=::1\n')
     secret = load_settings().sse_callback_secret
@@ -241,7 +241,7 @@ def test_nothing_is_interpolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_one_setting_twice_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody could say which of them holds."""
+    """A setting with two values in the environment is refused."""
     monkeypatch.setenv("ADMIN_BIND", "127.0.0.1:1")
     monkeypatch.setenv("admin_bind", "127.0.0.1:2")
     with pytest.raises(InvalidSettings, match=r"^ADMIN_BIND and admin_bind "):
@@ -249,7 +249,7 @@ def test_one_setting_twice_in_the_environment(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_where_each_setting_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sources are those of the very settings, and know what looks misspelt."""
+    """The sources belong to the loaded settings, and list names that look misspelled."""
     (tmp_path / ".env").write_text("PORT=5001\nSSE_AUTHORISE=a.b:c\n")
     monkeypatch.setenv("LOG_LEVEL", "DEBUG")
     loaded = read_settings()
@@ -261,7 +261,7 @@ def test_where_each_setting_comes_from(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("secret", [None, "", " "])
 def test_production_needs_its_secret(secret: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Said at start, not when the first callback is refused."""
+    """Production without a secret is refused at the start."""
     monkeypatch.setenv("FLASK_ENV", "production")
     if secret is not None:
         monkeypatch.setenv("SSE_CALLBACK_SECRET", secret)
@@ -270,7 +270,7 @@ def test_production_needs_its_secret(secret: str | None, monkeypatch: pytest.Mon
 
 
 def test_production_with_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The secret is never shown."""
+    """The secret is not shown."""
     monkeypatch.setenv("FLASK_ENV", "production")
     monkeypatch.setenv("SSE_CALLBACK_SECRET", "s3cret")
     settings = load_settings()
@@ -278,83 +278,14 @@ def test_production_with_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "s3cret" not in f"{settings!r} {settings} {settings.model_dump()}"
 
 
-@pytest.mark.parametrize(
-    ("flask_env", "production", "testing"),
-    [("production", True, False), ("development", False, False), ("testing", False, True)],
-)
-def test_what_an_environment_is(flask_env: Any, production: bool, testing: bool) -> None:
-    """One of three."""
-    settings = Settings(_env_file=None, flask_env=flask_env)
-    assert (settings.is_production, settings.is_testing) == (production, testing)
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        (None, None),
-        ("127.0.0.1:80", ("127.0.0.1", 80)),
-        ("localhost:5001", ("127.0.0.1", 5001)),
-        ("[::1]:5001", ("::1", 5001)),
-        ("0.0.0.0:1", ("0.0.0.0", 1)),
-        ("[0:0:0:0:0:0:0:1]:5001", ("::1", 5001)),
-    ],
-)
-def test_the_admin_address(text: str | None, address: tuple[str, int] | None) -> None:
-    """What the listening socket will show: a name's address, IPv6 without its brackets."""
-    assert Settings(_env_file=None, admin_bind=text).admin_address == address
-
-
-@pytest.mark.parametrize(
-    ("host", "admin"),
-    [
-        ("127.0.0.1", "127.0.0.1"),
-        ("localhost", "127.0.0.1"),
-        ("localhost", "[::1]"),
-        ("[::1]", "[0:0::1]"),
-        ("0.0.0.0", "127.0.0.1"),
-        ("127.0.0.1", "0.0.0.0"),
-        ("::", "127.0.0.1"),
-        ("::1", "[::]"),
-    ],
-)
-def test_the_admin_address_is_another_one(
-    monkeypatch: pytest.MonkeyPatch, host: str, admin: str
-) -> None:
-    """Streams and administration at one address would be no separation."""
-    for name, value in {"HOST": host, "PORT": "5001", "ADMIN_BIND": f"{admin}:5001"}.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(InvalidSettings, match=r"^ADMIN_BIND: .* where the streams are served$"):
-        load_settings()
-    monkeypatch.setenv("ALLOW_OPEN", "tasks,metrics")
-    monkeypatch.setenv("HOST", "no-such-host.invalid")
-    assert load_settings().host == "no-such-host.invalid", "said when it is to be listened at"
-
-
-@pytest.mark.parametrize(
-    ("host", "admin"),
-    [
-        ("0.0.0.0", "127.0.0.1:5002"),
-        ("0.0.0.0", "[::1]:5001"),
-        ("::1", "0.0.0.0:5001"),
-        ("127.0.0.2", "127.0.0.1:5001"),
-    ],
-)
-def test_the_same_port_elsewhere(monkeypatch: pytest.MonkeyPatch, host: str, admin: str) -> None:
-    """Two addresses that can be listened at side by side."""
-    monkeypatch.setenv("ALLOW_OPEN", "tasks,metrics")
-    for name, value in {"HOST": host, "PORT": "5001", "ADMIN_BIND": admin}.items():
-        monkeypatch.setenv(name, value)
-    assert load_settings().admin_bind == admin
-
-
 def test_settings_do_not_change() -> None:
-    """They are read once; whoever has them can rely on them."""
+    """Settings cannot be changed after they are read."""
     with pytest.raises(ValidationError):
         Settings(_env_file=None).port = 1  # type: ignore[misc]
 
 
 def test_a_password_in_a_bad_value_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The line that refuses a URL does not tell its password."""
+    """The error of a bad URL does not show the URL's password."""
     monkeypatch.setenv("SSE_GATEWAY_URL", "http://user:hunter2@host/?a")
     with pytest.raises(InvalidSettings, match=r"^SSE_GATEWAY_URL: .*http://\*\*\*@host") as caught:
         load_settings()

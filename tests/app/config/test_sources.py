@@ -1,4 +1,4 @@
-"""The environment and ``.env``, and which of them holds."""
+"""The sources of settings: the environment, and ``.env``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = {"port", "host", "admin_bind"}
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, without a file; an environment without settings."""
+    """Return an empty working directory; the environment has no settings."""
     monkeypatch.chdir(tmp_path)
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_environment_wins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty value counts as none, in either of them; names may be in small letters."""
+    """The environment wins; an empty value counts as unset; names may be in lower case."""
     (folder / ".env").write_text("PORT=1\nhost=::1\nADMIN_BIND=\nOTHER=1\n")
     monkeypatch.setenv("port", "2")
     monkeypatch.setenv("HOST", "")
@@ -39,7 +39,7 @@ def test_the_environment_wins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_one_setting_under_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refused, unless both say the same."""
+    """A setting under two names is refused, unless both values are the same."""
     monkeypatch.setenv("PORT", "1")
     monkeypatch.setenv("port", "1")
     assert read_sources(NAMES).environment == {"port"}
@@ -51,14 +51,14 @@ def test_one_setting_under_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_file_that_is_refused(folder: Path) -> None:
-    """Said as the reader says it."""
+    """An error of the file is passed on."""
     (folder / ".env").write_text("PORT: 1\n")
     with pytest.raises(InvalidDotenv, match=r"^\.env line 1: PORT "):
         read_sources(NAMES)
 
 
 def test_warnings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each says where the name is, and what was probably meant."""
+    """Each warning says where the name is, and which setting was probably meant."""
     (folder / ".env").write_text("\nADMIN_BINDS=x\n")
     monkeypatch.setenv("ADMIN_BNID", "x")
     monkeypatch.setenv("SSE_XYZZY", "x")

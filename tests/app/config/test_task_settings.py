@@ -12,7 +12,7 @@ from app.config.task_settings import TaskSettings
 
 
 def test_every_limit_is_finite_by_default() -> None:
-    """Whoever sets nothing has bounds on what runs, what waits and what is kept."""
+    """Without any setting, running, waiting and finished tasks have limits."""
     limits = {
         name: field.default
         for name, field in TaskSettings.model_fields.items()
@@ -22,8 +22,8 @@ def test_every_limit_is_finite_by_default() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"task_max_workers": 0}, {"task_timeout_seconds": math.inf}])
-def test_what_cannot_be_used_is_refused(wrong: dict[str, object]) -> None:
-    """At the start, by the setting's name."""
+def test_a_bad_value_is_refused(wrong: dict[str, object]) -> None:
+    """A value that cannot be used is refused, with the name of the setting."""
     with pytest.raises(ValidationError) as caught:
         Settings(_env_file=None, **wrong)
     assert [error["loc"] for error in caught.value.errors()] == [tuple(wrong)]

@@ -1,4 +1,4 @@
-"""What a gateway and the backend tell each other."""
+"""The messages between a gateway and the backend."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REQUEST = {"url": "/s?request_id=me", "headers": {"host": "h", "cookie": ["a=b",
 
 
 def fault(model: type[BaseModel], body: dict[str, Any]) -> tuple[Any, ...]:
-    """Where the one fault is that a schema finds in a body."""
+    """Return the place and the type of the one fault in a body."""
     with pytest.raises(ValidationError) as caught:
         model.model_validate(body)
     (error,) = caught.value.errors()
@@ -28,7 +28,7 @@ def fault(model: type[BaseModel], body: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def test_connect() -> None:
-    """A connect holds the token and the browser's request; headers may be lists."""
+    """A connect has the token and the browser's request; headers may be lists."""
     parsed = SSEGatewayConnectCallback.model_validate(
         {"action": "connect", "token": "T", "request": {**REQUEST, "new": 1}, "new": 1}
     )
@@ -36,7 +36,7 @@ def test_connect() -> None:
 
 
 def test_connect_without_headers() -> None:
-    """Nothing depends on the headers, so a gateway may leave them out."""
+    """A gateway may leave out the headers."""
     parsed = SSEGatewayConnectCallback.model_validate(
         {"action": "connect", "token": "T", "request": {"url": "/"}}
     )
@@ -44,7 +44,7 @@ def test_connect_without_headers() -> None:
 
 
 def test_disconnect() -> None:
-    """A disconnect holds the reason too, whatever a gateway calls it."""
+    """A disconnect has a reason, which may be any text."""
     body = {"action": "disconnect", "reason": "new", "token": "T", "request": REQUEST}
     assert SSEGatewayDisconnectCallback.model_validate({**body, "new": 1}).model_dump() == body
 
@@ -61,13 +61,13 @@ def test_disconnect() -> None:
     ],
 )
 def test_connect_refuses(changes: dict[str, Any], loc: tuple[str, ...]) -> None:
-    """Nothing is converted: a field of another type is a fault."""
+    """A field of another type is a fault, because nothing is converted."""
     body = {"action": "connect", "token": "T", "request": REQUEST, **changes}
     assert fault(SSEGatewayConnectCallback, body) == loc
 
 
 def test_disconnect_needs_a_reason() -> None:
-    """The contract's field is not optional."""
+    """The reason of a disconnect is required."""
     body = {"action": "disconnect", "token": "T", "request": REQUEST}
     assert fault(SSEGatewayDisconnectCallback, body) == ("reason",)
 
@@ -83,12 +83,12 @@ def test_disconnect_needs_a_reason() -> None:
     ],
 )
 def test_send_is_written_as_it_was_given(body: dict[str, Any]) -> None:
-    """What was left out stays left out: the contract refuses a null."""
+    """A field that was left out stays left out, because the contract refuses null."""
     assert SSEGatewaySendRequest.model_validate(body).model_dump(exclude_unset=True) == body
 
 
 def test_send_is_built_by_name() -> None:
-    """The backend's own code builds the request from fields."""
+    """A send can be built from its fields by name."""
     request = SSEGatewaySendRequest(token="T", event=SSEGatewayEvent(name="n", data="d"))
     assert request.model_dump_json(exclude_unset=True) == (
         '{"token":"T","event":{"name":"n","data":"d"}}'
@@ -119,7 +119,7 @@ def test_send_refuses_what_the_contract_refuses(
 
 @pytest.mark.parametrize("text", ["x", "x" * 200, "a b", "ü", "👩‍💻", "3f0c-1"])
 def test_request_ids(text: str) -> None:
-    """A browser's id is any short text."""
+    """Any short text can be a request id."""
     assert is_request_id(text)
 
 
@@ -127,7 +127,7 @@ def test_request_ids(text: str) -> None:
     "text", ["", "x" * 201, ":", "a:b", "\n", "\x00", "\x7f", "\x85", "\u2028", "\u2029", "\ud800"]
 )
 def test_no_request_ids(text: str) -> None:
-    """Empty, too long, reserved or unprintable texts are no ids."""
+    """A text that is empty, too long, reserved or unprintable is not a request id."""
     assert not is_request_id(text)
 
 
@@ -136,7 +136,7 @@ class _Holder(BaseModel):
 
 
 def test_request_id_as_a_field() -> None:
-    """As a field the rule is the same, and its message says what is allowed."""
+    """As a field, a request id follows the same rule, and the message says what is allowed."""
     assert _Holder(request_id="me").request_id == "me"
     with pytest.raises(ValidationError) as caught:
         _Holder(request_id="a:b")

@@ -1,8 +1,9 @@
-"""The wire shapes of tasks."""
+"""The messages about tasks."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -22,8 +23,8 @@ from app.schemas.task_schema import (
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_the_words_on_the_wire_are_fixed():
-    """Browsers compare with these."""
+def test_the_words_on_the_wire_are_fixed() -> None:
+    """The words on the wire are fixed, because browsers compare with them."""
     assert [status.value for status in TaskStatus] == [
         "pending",
         "running",
@@ -40,8 +41,8 @@ def test_the_words_on_the_wire_are_fixed():
     ]
 
 
-def test_a_start_request_needs_a_type_and_takes_params():
-    """Params may be left out."""
+def test_a_start_request_needs_a_type_and_takes_params() -> None:
+    """A start needs a task type; its parameters may be left out."""
     assert TaskStartRequest.model_validate({"task_type": "x"}).params == {}
     assert TaskStartRequest.model_validate({"task_type": "x", "params": {"a": 1}}).params == {
         "a": 1
@@ -61,20 +62,20 @@ def test_a_start_request_needs_a_type_and_takes_params():
         {"task_type": "x", "more": 1},
     ],
 )
-def test_other_start_requests_are_refused(body):
-    """Each of them fails its schema."""
+def test_other_start_requests_are_refused(body: dict[str, Any]) -> None:
+    """Any other start request does not fit its schema."""
     with pytest.raises(ValidationError):
         TaskStartRequest.model_validate(body)
 
 
-def test_a_start_is_answered_with_id_and_status_alone():
-    """There is no stream_url: there is one stream for everything."""
+def test_a_start_is_answered_with_id_and_status_alone() -> None:
+    """The answer to a start has no stream_url, because there is one stream for everything."""
     answer = TaskStartResponse(task_id="t1", status=TaskStatus.PENDING)
     assert answer.model_dump(mode="json") == {"task_id": "t1", "status": "pending"}
 
 
-def test_an_event_is_written_as_plain_json():
-    """Times are ISO 8601 in UTC."""
+def test_an_event_is_written_as_plain_json() -> None:
+    """An event is plain JSON; its time is ISO 8601 in UTC."""
     event = TaskEvent(
         event_type=TaskEventType.TASK_FAILED, task_id="t1", timestamp=NOW, data={"error": "x"}
     )
@@ -86,8 +87,8 @@ def test_an_event_is_written_as_plain_json():
     }
 
 
-def test_a_list_shows_no_results():
-    """A status does."""
+def test_a_list_shows_no_results() -> None:
+    """A list has no results; a status has one."""
     common = {
         "task_id": "t1",
         "task_type": "x",

@@ -16,7 +16,7 @@ from app.schemas.testing_schema import (
 
 
 def fault(model: type[BaseModel], body: dict[str, Any]) -> tuple[Any, ...]:
-    """Where the one fault is that a schema finds in a body."""
+    """Return the place of the one fault in a body."""
     with pytest.raises(ValidationError) as caught:
         model.model_validate(body)
     (error,) = caught.value.errors()
@@ -24,7 +24,7 @@ def fault(model: type[BaseModel], body: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def test_a_version() -> None:
-    """A changelog is optional."""
+    """The changelog of a version is optional."""
     body = {"request_id": "me", "version": "2"}
     assert DeploymentVersionRequest.model_validate(body).changelog is None
     body["changelog"] = "new"
@@ -43,13 +43,13 @@ def test_a_version() -> None:
         ({"change_log": "x"}, ("change_log",)),
     ],
 )
-def test_no_version(changes: dict[str, Any], loc: tuple[str, ...]) -> None:
-    """A misspelt, mistyped or oversized field is a fault."""
+def test_a_faulty_version(changes: dict[str, Any], loc: tuple[str, ...]) -> None:
+    """A misspelled, mistyped or oversized field is a fault."""
     assert fault(DeploymentVersionRequest, {"request_id": "me", "version": "2", **changes}) == loc
 
 
 def test_a_task() -> None:
-    """Both fields are optional; the task that succeeds is the default."""
+    """Both fields are optional; the default is the task that succeeds."""
     assert TestingTaskRequest.model_validate({"task_type": "failing_task"}).params == {}
     assert TestingTaskRequest.model_validate({}).task_type == "demo_task"
 
@@ -62,8 +62,8 @@ def test_a_task() -> None:
         ({"parameters": {}}, ("parameters",)),
     ],
 )
-def test_no_task(changes: dict[str, Any], loc: tuple[str, ...]) -> None:
-    """Only the two demonstration tasks, with an object of parameters."""
+def test_a_faulty_task(changes: dict[str, Any], loc: tuple[str, ...]) -> None:
+    """Only the two demonstration tasks are accepted, with an object of parameters."""
     assert fault(TestingTaskRequest, {"task_type": "failing_task", **changes}) == loc
 
 
@@ -71,7 +71,7 @@ EVENT = {"request_id": "me", "task_id": "t1", "event_type": "task_started"}
 
 
 def test_an_event() -> None:
-    """Its data is optional, and any JSON."""
+    """The data of an event is optional, and may be any JSON."""
     assert TestingEventRequest.model_validate(EVENT).data == {}
     for data in (None, 5, "x", [1], {"text": "half", "value": 0.5}):
         assert TestingEventRequest.model_validate({**EVENT, "data": data}).data == data
@@ -94,6 +94,6 @@ def test_an_event() -> None:
         ({"text": "x"}, ("text",)),
     ],
 )
-def test_no_event(changes: dict[str, Any], loc: tuple[str, ...]) -> None:
-    """A misspelt or mistyped field is a fault, and data that could not be sent."""
+def test_a_faulty_event(changes: dict[str, Any], loc: tuple[str, ...]) -> None:
+    """A misspelled or mistyped field is a fault, and so is data that cannot be sent."""
     assert fault(TestingEventRequest, {**EVENT, **changes}) == loc

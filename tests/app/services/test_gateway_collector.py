@@ -9,7 +9,7 @@ from gateway_shim.streams.stats import GatewayStats
 
 
 def lines(collector: GatewayCollector) -> list[str]:
-    """The samples that a collector renders."""
+    """Return the samples of a collector."""
     registry = CollectorRegistry()
     registry.register(collector)
     text = generate_latest(registry).decode()
@@ -17,7 +17,7 @@ def lines(collector: GatewayCollector) -> list[str]:
 
 
 def test_every_counter_is_shown() -> None:
-    """Each of the gateway's numbers has a metric, the ends one for each reason."""
+    """Each counter of the gateway has a metric; ends of streams have one sample for each reason."""
     stats = GatewayStats(
         bytes_buffered=1,
         pending_connects=7,
@@ -41,7 +41,7 @@ def test_every_counter_is_shown() -> None:
 
 
 def test_numbers_are_read_at_the_scrape() -> None:
-    """The collector holds no numbers of its own."""
+    """The counters are read at each scrape."""
     stats = GatewayStats()
     collector = GatewayCollector(lambda: stats)
     before = lines(collector)[3]

@@ -1,4 +1,4 @@
-"""Log lines for whoever listens."""
+"""The log as a stream of lines."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ logger = logging.getLogger("app.somewhere")
 
 @pytest.fixture
 def coordinator() -> ShutdownCoordinator:
-    """Whose shutdown ends the subscriptions."""
+    """Return a coordinator whose shutdown ends the subscriptions."""
     return ShutdownCoordinator(0.0)
 
 
 @pytest.fixture
 def broadcaster(coordinator: ShutdownCoordinator) -> Iterator[LogBroadcaster]:
-    """The broadcaster under test: three lines a subscription."""
+    """Return the broadcaster under test, with three lines for each subscription."""
     made = LogBroadcaster(logging.Formatter("%(message)s"), coordinator, capacity=3)
     yield made
     logging.getLogger().removeHandler(made)
@@ -37,7 +37,7 @@ def _level(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_every_subscription_gets_every_line_in_order(broadcaster: LogBroadcaster) -> None:
-    """Two readers read the same lines, each at its own pace."""
+    """Two subscriptions get the same lines, in the same order."""
     one, two = broadcaster.subscribe(), broadcaster.subscribe()
     logger.info("a")
     logger.info("b")
@@ -46,7 +46,7 @@ def test_every_subscription_gets_every_line_in_order(broadcaster: LogBroadcaster
 
 
 def test_a_reader_that_waits_is_woken(broadcaster: LogBroadcaster) -> None:
-    """A line reaches a reader that was there before it, without any polling."""
+    """A line wakes a reader that waits for it."""
     subscription = broadcaster.subscribe()
     reader = gevent.spawn(subscription.take, 3600)
     gevent.sleep(0)
@@ -55,7 +55,7 @@ def test_a_reader_that_waits_is_woken(broadcaster: LogBroadcaster) -> None:
 
 
 def test_a_line_from_a_native_thread_wakes_the_reader(broadcaster: LogBroadcaster) -> None:
-    """A task that computes logs from its own thread."""
+    """A line that a native thread logs wakes the reader."""
     subscription = broadcaster.subscribe()
     reader = gevent.spawn(subscription.take, 3600)
     gevent.sleep(0)
@@ -68,21 +68,21 @@ def test_a_line_from_a_native_thread_wakes_the_reader(broadcaster: LogBroadcaste
 
 
 def test_a_line_that_was_taken_does_not_end_the_next_wait(broadcaster: LogBroadcaster) -> None:
-    """A reader that waits is told that nothing came only after its time."""
+    """A line that was already taken does not end the next wait."""
     subscription = broadcaster.subscribe()
     logger.info("a")
     assert subscription.take(TIME_LIMIT) == "a"
     reader = gevent.spawn(subscription.take, 3600)
     gevent.sleep(0)
-    gevent.sleep(0.001)  # what the first line has set off is over
+    gevent.sleep(0.001)  # the signal of the first line is handled by now
     assert not reader.ready()
     logger.info("b")
     assert reader.get(timeout=TIME_LIMIT) == "b"
     assert subscription.take(0) is None
 
 
-def test_a_line_from_a_thread_waits_for_nobody(broadcaster: LogBroadcaster) -> None:
-    """While the loop is blocked a thread that logs goes on: it only notifies."""
+def test_a_line_from_a_thread_does_not_wait(broadcaster: LogBroadcaster) -> None:
+    """A native thread can log while the event loop is blocked."""
     subscription = broadcaster.subscribe()
     done = get_original("_thread", "allocate_lock")()
     done.acquire()
@@ -95,7 +95,7 @@ def test_a_line_from_a_thread_waits_for_nobody(broadcaster: LogBroadcaster) -> N
     pool = ThreadPool(1)
     try:
         pool.spawn(log)
-        # Natively: nothing else runs in this thread meanwhile.
+        # A native lock: no other greenlet runs in this thread meanwhile.
         assert done.acquire(timeout=TIME_LIMIT)
         assert [subscription.take(TIME_LIMIT) for _ in range(3)] == ["0", "1", "2"]
     finally:
@@ -103,7 +103,7 @@ def test_a_line_from_a_thread_waits_for_nobody(broadcaster: LogBroadcaster) -> N
 
 
 def test_past_its_capacity_the_oldest_lines_go(broadcaster: LogBroadcaster) -> None:
-    """A reader that does not read costs a bounded amount, and can tell what it missed."""
+    """Beyond the capacity, the oldest lines are dropped and counted."""
     subscription = broadcaster.subscribe()
     for number in range(5):
         logger.info("%d", number)
@@ -111,8 +111,8 @@ def test_past_its_capacity_the_oldest_lines_go(broadcaster: LogBroadcaster) -> N
     assert [subscription.take(0) for _ in range(4)] == ["2", "3", "4", None]
 
 
-def test_it_listens_only_while_somebody_does(broadcaster: LogBroadcaster) -> None:
-    """Without subscriptions the handler is not even installed."""
+def test_the_handler_is_installed_only_with_subscriptions(broadcaster: LogBroadcaster) -> None:
+    """Without subscriptions, the handler is not on the root logger."""
     root = logging.getLogger()
     installed = [broadcaster in root.handlers]
     one, two = broadcaster.subscribe(), broadcaster.subscribe()
@@ -123,8 +123,8 @@ def test_it_listens_only_while_somebody_does(broadcaster: LogBroadcaster) -> Non
     assert (installed, broadcaster.subscribers) == ([False, True, False], 0)
 
 
-def test_a_closed_subscription_still_gives_what_it_had(broadcaster: LogBroadcaster) -> None:
-    """Nothing that came before the close is lost, and nothing comes after it."""
+def test_a_closed_subscription_keeps_its_lines(broadcaster: LogBroadcaster) -> None:
+    """Lines from before the close can still be taken; later lines are not added."""
     subscription = broadcaster.subscribe()
     logger.info("before")
     subscription.close()
@@ -139,7 +139,7 @@ def test_a_closed_subscription_still_gives_what_it_had(broadcaster: LogBroadcast
 def test_shutdown_ends_readers_that_wait(
     broadcaster: LogBroadcaster, coordinator: ShutdownCoordinator
 ) -> None:
-    """At SHUTDOWN every reader gets the last lines, then the reason."""
+    """At SHUTDOWN, a waiting reader gets the last lines, and then the reason."""
     subscription = broadcaster.subscribe()
 
     def read() -> list[str | None]:
@@ -158,10 +158,10 @@ def test_shutdown_ends_readers_that_wait(
     assert broadcaster.subscribers == 0
 
 
-def test_whoever_comes_after_shutdown_is_told(
+def test_a_subscription_after_the_shutdown_is_closed(
     broadcaster: LogBroadcaster, coordinator: ShutdownCoordinator
 ) -> None:
-    """A subscription after the end is closed from the beginning."""
+    """A subscription that is opened after the shutdown is closed from the beginning."""
     coordinator.shutdown()
     with pytest.raises(SubscriptionClosed, match="server_shutdown"):
         broadcaster.subscribe().take(3600)
@@ -171,7 +171,7 @@ def test_whoever_comes_after_shutdown_is_told(
 def test_a_line_that_cannot_be_rendered_is_reported_not_raised(
     broadcaster: LogBroadcaster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """logging's rule: who logs must not be hit by a handler's trouble."""
+    """A line that cannot be formatted is reported; the code that logs gets no error."""
     reported: list[logging.LogRecord] = []
     monkeypatch.setattr(broadcaster, "handleError", reported.append)
     subscription = broadcaster.subscribe()

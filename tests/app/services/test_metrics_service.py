@@ -1,4 +1,4 @@
-"""What an operator can see of the process."""
+"""The metrics of the process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway_shim.streams.stats import GatewayStats
 
 
 def values(metrics: MetricsService, prefix: str) -> dict[str, float]:
-    """Every sample that begins so, without histogram buckets and creation times."""
+    """Return the samples with a prefix, without histogram buckets and creation times."""
     found = {}
     for line in metrics.render().decode().splitlines():
         name, _, value = line.rpartition(" ")
@@ -26,12 +26,12 @@ def values(metrics: MetricsService, prefix: str) -> dict[str, float]:
 
 @pytest.fixture
 def metrics() -> MetricsService:
-    """The service under test."""
+    """Return the service under test."""
     return MetricsService("1.2.3")
 
 
 def test_connections_are_there_from_the_start(metrics: MetricsService) -> None:
-    """An alert on a rate needs the counters at 0 before the first connect."""
+    """The counters of connections exist at 0 before the first connect, for alerts on rates."""
     assert values(metrics, "sse_gateway_") == {
         'sse_gateway_connections_total{action="connect"}': 0.0,
         'sse_gateway_connections_total{action="disconnect"}': 0.0,
@@ -43,7 +43,7 @@ def test_connections_are_there_from_the_start(metrics: MetricsService) -> None:
 
 
 def test_connections(metrics: MetricsService) -> None:
-    """Connects, disconnects, and how many there are now."""
+    """Connects, disconnects and open streams are counted."""
     metrics.connection_opened()
     metrics.connection_opened()
     metrics.connection_closed()
@@ -56,7 +56,7 @@ def test_connections(metrics: MetricsService) -> None:
 
 
 def test_sends(metrics: MetricsService) -> None:
-    """Sends by service and status, their time by service."""
+    """Sends are counted by service and status, and timed by service."""
     metrics.event_sent("task", "success", 0.25)
     metrics.event_sent("task", "error", 0.5)
     metrics.event_sent("version", "success", 1.0)
@@ -74,7 +74,7 @@ def test_sends(metrics: MetricsService) -> None:
 
 
 def test_broadcasts(metrics: MetricsService) -> None:
-    """How long they took, and how many streams took them."""
+    """Broadcasts are timed, and their deliveries are counted."""
     metrics.broadcast_finished(5000, 0.05)
     metrics.broadcast_finished(0, 0.0)
     assert values(metrics, "sse_gateway_broadcast") == {
@@ -85,7 +85,7 @@ def test_broadcasts(metrics: MetricsService) -> None:
 
 
 def test_tasks(metrics: MetricsService) -> None:
-    """Tasks by type and end, their time, and how many run."""
+    """Tasks are counted by type and status, and timed; running tasks are shown."""
     metrics.task_finished("demo_task", "completed", 2.0)
     metrics.task_finished("demo_task", "failed", 1.0)
     metrics.tasks_active(3)
@@ -99,7 +99,7 @@ def test_tasks(metrics: MetricsService) -> None:
 
 
 def test_the_event_loop(metrics: MetricsService) -> None:
-    """Every measurement moves the gauge; what blocked the loop adds up."""
+    """Each measurement sets the gauge; blocked time adds up."""
     seen = []
     for longest, blocked in ((0.5, 0.7), (0.009, 0.0), (0.01, 0.02)):
         metrics.loop_measured(longest, blocked)
@@ -111,7 +111,7 @@ def test_the_event_loop(metrics: MetricsService) -> None:
 
 
 def test_build_info(metrics: MetricsService) -> None:
-    """Which version runs, on which Python; by default the application's own."""
+    """The build info has the version, by default the application's, and that of Python."""
     python = platform.python_version()
     assert values(metrics, "build") == {f'build_info{{python="{python}",version="1.2.3"}}': 1.0}
     own = f'build_info{{python="{python}",version="{application_version()}"}}'
@@ -119,13 +119,13 @@ def test_build_info(metrics: MetricsService) -> None:
 
 
 def test_the_process_is_shown(metrics: MetricsService) -> None:
-    """Memory and garbage collections come from prometheus-client's own collectors."""
+    """The metrics of memory and garbage collection are included."""
     assert "process_resident_memory_bytes" in values(metrics, "process_")
     assert 'python_gc_collections_total{generation="0"}' in values(metrics, "python_gc_")
 
 
 def test_a_gateway_is_shown_once_watched(metrics: MetricsService) -> None:
-    """Without a gateway in the process its metrics are absent, not zero; a new one replaces it."""
+    """Without a gateway, its metrics are missing; a second gateway replaces the first."""
     seen = [values(metrics, "sse_gateway_heartbeats")]
     for heartbeats in (1, 2):
         metrics.watch_gateway(partial(GatewayStats, heartbeats=heartbeats))
@@ -138,7 +138,7 @@ def test_a_gateway_is_shown_once_watched(metrics: MetricsService) -> None:
 
 
 def test_two_services_share_nothing(metrics: MetricsService) -> None:
-    """Two applications in one process do not count each other's streams."""
+    """Two services in one process count separately."""
     other = MetricsService()
     other.connection_opened()
     assert values(metrics, 'sse_gateway_connections_total{action="connect"}') == {
@@ -148,7 +148,7 @@ def test_two_services_share_nothing(metrics: MetricsService) -> None:
 
 @pytest.mark.parametrize("implementation", [MetricsService(), NullMetrics()])
 def test_every_implementation_takes_every_call(implementation: Any) -> None:
-    """The real one and the null one offer the protocol's methods and return nothing."""
+    """Both implementations have all methods of the protocol, which return nothing."""
     arguments = {"count": 1, "service": "task", "status": "success", "seconds": 0.1}
     arguments |= {"streams": 1, "task_type": "demo_task", "longest": 0.1, "blocked": 0.1}
     for name, method in inspect.getmembers(MetricsServiceProtocol, inspect.isfunction):
@@ -160,7 +160,7 @@ def test_every_implementation_takes_every_call(implementation: Any) -> None:
 
 
 def test_refusals_are_shown_by_reason(metrics: MetricsService) -> None:
-    """Each reason is a sample, with its count at the time of the scrape."""
+    """Each reason of a refusal is a sample with its present count."""
     counts = {"one": 0, "two": 3}
     metrics.watch_refusals(lambda: counts)
     counts["one"] = 1

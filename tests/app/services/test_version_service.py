@@ -1,18 +1,16 @@
-"""Tells browsers which version is current."""
+"""The versions that browsers are told."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import gevent
 import pytest
-from gevent.event import Event
+from gevent.event import Event as Signal
 
 from app.config import Settings
 from app.lifecycle import ShutdownCoordinator
-from app.services import version_service
 from app.services.connection_manager import ServiceType
 from app.services.version_service import Announcement, VersionService
 from gateway_shim.event_loop.loop_thread import LoopThread
@@ -23,8 +21,8 @@ CURRENT = {"version": "current"}
 Sent = tuple[str | None, dict[str, Any], str, ServiceType]
 
 
-class Connections:
-    """Stands for the ConnectionManager: remembers what is sent."""
+class RecordingConnections:
+    """A connection manager that records sent events, and calls its observers."""
 
     def __init__(self) -> None:
         self.observers: list[Callable[[str], None]] = []
@@ -33,7 +31,7 @@ class Connections:
         self.connected: set[str] = set()
 
     def register_on_connect(self, callback: Callable[[str], None]) -> None:
-        """Remember an observer."""
+        """Record an observer."""
         self.observers.append(callback)
 
     def send_event(
@@ -43,89 +41,91 @@ class Connections:
         event_name: str,
         service_type: ServiceType,
     ) -> bool:
-        """Remember an event, and do what the test set."""
+        """Record an event, and return or raise what the test has set."""
         self.sent.append((request_id, dict(event_data), event_name, service_type))
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
 
     def has_connection(self, request_id: str) -> bool:
-        """Say what the test set."""
+        """Return what the test has set."""
         return request_id in self.connected
 
     def connect(self, request_id: str) -> list[tuple[str | None, dict[str, Any]]]:
-        """Connect a stream; what is sent because of it."""
+        """Connect a stream, and return what is sent because of it."""
         before = len(self.sent)
         for observer in self.observers:
             observer(request_id)
         return [(to, data) for to, data, _, _ in self.sent[before:]]
 
 
-class Source:
-    """Knows the current version, or must fetch it, which lasts until the test lets it end."""
+class FakeSource:
+    """A source whose version is cached, or needs a fetch that ends when the test lets it."""
 
     def __init__(self) -> None:
-        self.at_hand = True
-        self.fetched = Event()
+        self.is_cached = True
+        self.fetched = Signal()
         self.fetches = 0
 
-    def known(self) -> dict[str, Any] | None:
-        """Answer, if nothing must be fetched."""
-        return CURRENT if self.at_hand else None
+    def cached(self) -> dict[str, Any] | None:
+        """Return the version unless it must be fetched."""
+        return CURRENT if self.is_cached else None
 
     def current(self) -> dict[str, Any]:
-        """Answer, after the fetch."""
-        if not self.at_hand:
+        """Return the version, after the fetch if it must be fetched."""
+        if not self.is_cached:
             self.fetches += 1
             assert self.fetched.wait(TIME_LIMIT)
         return CURRENT
 
 
 @pytest.fixture
-def connections() -> Connections:
-    """What the service sends through."""
-    return Connections()
+def connections() -> RecordingConnections:
+    """Return the fake connection manager."""
+    return RecordingConnections()
 
 
 @pytest.fixture
 def coordinator() -> ShutdownCoordinator:
-    """Whose shutdown ends the events."""
+    """Return a coordinator whose shutdown ends the version events."""
     return ShutdownCoordinator(0.0)
 
 
 @pytest.fixture
-def source() -> Source:
-    """Where the current version comes from."""
-    return Source()
+def source() -> FakeSource:
+    """Return the fake source."""
+    return FakeSource()
 
 
 @pytest.fixture
 def service(
-    connections: Connections, coordinator: ShutdownCoordinator, source: Source
+    connections: RecordingConnections, coordinator: ShutdownCoordinator, source: FakeSource
 ) -> VersionService:
-    """The service under test."""
+    """Return the service under test."""
     settings = Settings(_env_file=None)
     return VersionService(connections, coordinator, settings, source=source)
 
 
 @pytest.mark.usefixtures("service")
-def test_a_connect_gets_the_current_version(connections: Connections) -> None:
-    """The one stream that connects gets one event, as service version."""
+def test_a_connect_gets_the_current_version(connections: RecordingConnections) -> None:
+    """A stream that connects gets one version event, as service version."""
     connections.connect("me")
     assert connections.sent == [("me", CURRENT, "version", ServiceType.VERSION)]
 
 
 def test_without_a_source_the_settings_decide(
-    connections: Connections, coordinator: ShutdownCoordinator
+    connections: RecordingConnections, coordinator: ShutdownCoordinator
 ) -> None:
-    """With no URL configured a connect gets the application's own version."""
+    """Without FRONTEND_VERSION_URL, a stream gets the application's own version."""
     VersionService(connections, coordinator, Settings(_env_file=None))
     ((to, data),) = connections.connect("me")
     assert (to, list(data)) == ("me", ["version"])
 
 
-def test_a_queued_version_is_broadcast(service: VersionService, connections: Connections) -> None:
-    """Everybody connected gets it; the changelog only if there is one."""
+def test_a_queued_version_is_broadcast(
+    service: VersionService, connections: RecordingConnections
+) -> None:
+    """A queued version goes to all streams; a changelog only if there is one."""
     assert service.queue_version_event("me", "2") is True
     assert service.queue_version_event("me", "3", changelog="") is True
     assert connections.sent == [
@@ -134,32 +134,12 @@ def test_a_queued_version_is_broadcast(service: VersionService, connections: Con
     ]
 
 
-def test_a_pending_version_persists(service: VersionService, connections: Connections) -> None:
-    """Being sent does not clear it: each connect of that request id gets it again."""
-    service.queue_version_event("me", "2", "new")
-    expected = [("me", {"version": "2", "changelog": "new"})]
-    assert [connections.connect("me") for _ in range(3)] == [expected] * 3
-
-
-def test_a_pending_version_is_one_request_ids(
-    service: VersionService, connections: Connections
-) -> None:
-    """Another request id gets the current version."""
-    service.queue_version_event("me", "2")
-    assert connections.connect("you") == [("you", CURRENT)]
-
-
-def test_the_last_pending_version_wins(service: VersionService, connections: Connections) -> None:
-    """A later one takes the earlier one's place, changelog and all."""
-    service.queue_version_event("me", "2", "old")
-    service.queue_version_event("me", "3")
-    assert connections.connect("me") == [("me", {"version": "3"})]
-
-
 @pytest.mark.usefixtures("service")
-def test_a_connect_does_not_wait_for_the_fetch(connections: Connections, source: Source) -> None:
-    """It would hold a place among the pending connects; one fetch serves all, each once."""
-    source.at_hand = False
+def test_a_connect_does_not_wait_for_the_fetch(
+    connections: RecordingConnections, source: FakeSource
+) -> None:
+    """A connect returns before the fetch; one fetch serves all that wait, each once."""
+    source.is_cached = False
     connections.connected = {"a", "b"}
     assert [connections.connect(who) for who in "abca"] == [[]] * 4
     gevent.idle()
@@ -173,10 +153,10 @@ def test_a_connect_does_not_wait_for_the_fetch(connections: Connections, source:
 
 
 def test_a_version_queued_during_the_fetch_goes_first(
-    service: VersionService, connections: Connections, source: Source
+    service: VersionService, connections: RecordingConnections, source: FakeSource
 ) -> None:
     """A stream that waits for a fetch does not get an older version after a newer one."""
-    source.at_hand = False
+    source.is_cached = False
     connections.connected = {"me"}
     connections.connect("me")
     service.queue_version_event("me", "2")
@@ -188,10 +168,10 @@ def test_a_version_queued_during_the_fetch_goes_first(
 
 @pytest.mark.usefixtures("service")
 def test_a_fetch_that_ends_during_the_shutdown_sends_nothing(
-    connections: Connections, coordinator: ShutdownCoordinator, source: Source
+    connections: RecordingConnections, coordinator: ShutdownCoordinator, source: FakeSource
 ) -> None:
-    """The streams get their last event then."""
-    source.at_hand = False
+    """A fetch that ends during the shutdown sends no version."""
+    source.is_cached = False
     connections.connected = {"me"}
     connections.connect("me")
     coordinator.shutdown()
@@ -202,80 +182,21 @@ def test_a_fetch_that_ends_during_the_shutdown_sends_nothing(
 
 def test_without_an_event_loop_a_connect_waits(
     service: VersionService,
-    connections: Connections,
-    source: Source,
+    connections: RecordingConnections,
+    source: FakeSource,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nothing would run later there (flask run)."""
+    """Without a running event loop, as with flask run, the connect waits for the fetch."""
     monkeypatch.setattr(LoopThread, "serves_here", False)
-    source.at_hand = False
+    source.is_cached = False
     source.fetched.set()
     assert connections.connect("me") == [("me", CURRENT)]
 
 
-def test_it_is_pending_before_it_is_broadcast(
-    service: VersionService, connections: Connections, monkeypatch: pytest.MonkeyPatch
+def test_a_broadcast_without_streams_is_not_an_error(
+    service: VersionService, connections: RecordingConnections, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A stream that connects while the broadcast runs cannot miss it."""
-    seen: list[Any] = []
-
-    def send_event(to: str | None, data: dict[str, Any], *_: object) -> bool:
-        seen.append((to, data))
-        if to is None:
-            connections.observers[0]("me")
-        return True
-
-    monkeypatch.setattr(connections, "send_event", send_event)
-    service.queue_version_event("me", "2")
-    assert seen == [(None, {"version": "2"}), ("me", {"version": "2"})]
-
-
-def test_pending_versions_are_bounded(
-    service: VersionService, connections: Connections, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The one that was neither queued nor delivered for the longest time is forgotten."""
-    monkeypatch.setattr(version_service, "MAX_PENDING", 3)
-    for request_id in ("a", "b", "c"):
-        service.queue_version_event(request_id, f"for {request_id}")
-    service.queue_version_event("a", "for a again")
-    connections.connect("b")
-    service.queue_version_event("d", "for d")
-    versions = {who: connections.connect(who)[0][1]["version"] for who in "abcd"}
-    assert versions == {"a": "for a again", "b": "for b", "c": "current", "d": "for d"}
-
-
-@pytest.mark.parametrize("outcome", [False, RuntimeError("gateway")])
-def test_a_failed_send_is_an_error_and_loses_nothing(
-    service: VersionService,
-    connections: Connections,
-    caplog: pytest.LogCaptureFixture,
-    outcome: bool | Exception,
-) -> None:
-    """The connect goes on, the log says whose event it was, the next connect gets the version."""
-    service.queue_version_event("me", "2")
-    connections.outcome = outcome
-    connections.connect("me")
-    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert [vars(record)["request_id"] for record in errors] == ["me"]
-    connections.outcome = True
-    assert connections.connect("me") == [("me", {"version": "2"})]
-
-
-def test_a_failed_broadcast_is_still_queued(
-    service: VersionService, connections: Connections, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Who is not connected now gets it on connecting, so it was taken."""
-    connections.outcome = RuntimeError("gateway")
-    assert service.queue_version_event("me", "2") is True
-    assert [record.levelno for record in caplog.records] == [logging.ERROR]
-    connections.outcome = True
-    assert connections.connect("me") == [("me", {"version": "2"})]
-
-
-def test_a_broadcast_to_nobody_is_no_error(
-    service: VersionService, connections: Connections, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Without streams there is nothing to complain about."""
+    """A broadcast without streams logs no error."""
     connections.outcome = False
     assert service.queue_version_event("me", "2") is True
     assert caplog.records == []
@@ -293,12 +214,12 @@ def test_a_broadcast_to_nobody_is_no_error(
 )
 def test_an_announcement_says_whether_its_stream_has_got_it(
     service: VersionService,
-    connections: Connections,
+    connections: RecordingConnections,
     connected: set[str],
     outcome: bool | Exception,
     announcement: Announcement,
 ) -> None:
-    """Delivered means that the request id has a stream and that the broadcast was taken."""
+    """Delivered means that the request id has a stream, and that the broadcast was taken."""
     connections.connected, connections.outcome = connected, outcome
     assert service.announce("me", "2") is announcement
     connections.outcome = True
@@ -306,9 +227,9 @@ def test_an_announcement_says_whether_its_stream_has_got_it(
 
 
 def test_no_version_events_once_shutdown_has_begun(
-    service: VersionService, connections: Connections, coordinator: ShutdownCoordinator
+    service: VersionService, connections: RecordingConnections, coordinator: ShutdownCoordinator
 ) -> None:
-    """Neither queued ones nor those of connects."""
+    """During the shutdown, neither queued versions nor connects cause events."""
     coordinator.shutdown()
     assert service.queue_version_event("me", "2") is False
     assert service.announce("me", "2") is Announcement.REFUSED

@@ -73,7 +73,7 @@ def test_retry_after(status: int, value: bytes, pause: float) -> None:
     assert run.pauses == [pause, 4.0]
 
 
-def test_a_status_that_is_none() -> None:
+def test_an_impossible_status() -> None:
     """After a status that HTTP does not have, ``watch`` reconnects."""
     raw = b"HTTP/1.1 600 Odd\r\nContent-Length: 0\r\n\r\n"
     run = WatchRun(answer(raw))
@@ -83,7 +83,7 @@ def test_a_status_that_is_none() -> None:
     ]
 
 
-def test_nobody_listens() -> None:
+def test_no_server() -> None:
     """While no server listens, ``watch`` tries again with growing pauses."""
     err = io.StringIO()
     waited: list[float] = []

@@ -1,4 +1,4 @@
-"""Measures for how long the event loop serves nobody."""
+"""The measurement of busy rounds of the event loop."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from app.services.metrics_service import NullMetrics
 from tests.support.timing import wait_until
 
 
-class Metrics(NullMetrics):
-    """Remembers the measurements."""
+class RecordingMetrics(NullMetrics):
+    """RecordingMetrics that record the measurements."""
 
     def __init__(self) -> None:
         self.measured: list[tuple[float, float]] = []
 
     def loop_measured(self, longest: float, blocked: float) -> None:
-        """Remember a measurement."""
+        """Record a measurement."""
         self.measured.append((longest, blocked))
 
     @property
@@ -32,43 +32,43 @@ class Metrics(NullMetrics):
 
     @property
     def blocked(self) -> float:
-        """All long rounds so far, seconds."""
+        """The sum of all long rounds so far, seconds."""
         return sum(blocked for _, blocked in self.measured)
 
 
 def block(seconds: float) -> None:
-    """Keep the processor and let nobody else run."""
+    """Use the processor without letting other greenlets run."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass
 
 
-class Stepped:
-    """A clock that a test moves."""
+class ManualClock:
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0
 
     def __call__(self) -> float:
-        """The time."""
+        """Return the time."""
         return self.now
 
 
 @pytest.fixture
-def metrics() -> Metrics:
-    """Where the measurements go."""
-    return Metrics()
+def metrics() -> RecordingMetrics:
+    """Return the fake metrics."""
+    return RecordingMetrics()
 
 
 @pytest.fixture
-def clock() -> Stepped:
-    """Time stands still."""
-    return Stepped()
+def clock() -> ManualClock:
+    """Return a clock that stands still."""
+    return ManualClock()
 
 
 @pytest.fixture
-def monitor(metrics: Metrics, clock: Stepped) -> Iterator[LoopMonitor]:
-    """A monitor that reports when it is told to."""
+def monitor(metrics: RecordingMetrics, clock: ManualClock) -> Iterator[LoopMonitor]:
+    """Return a monitor that reports when the test calls it."""
     monitor = LoopMonitor(metrics, ShutdownCoordinator(0.0), interval=3600.0, clock=clock)
     monitor.start()
     gevent.sleep(0.001)
@@ -76,8 +76,8 @@ def monitor(metrics: Metrics, clock: Stepped) -> Iterator[LoopMonitor]:
     monitor.stop()
 
 
-def spawn_and_wait(clock: Stepped, *seconds: float) -> None:
-    """Have greenlets work for so many seconds each, all of them ready at once."""
+def spawn_and_wait(clock: ManualClock, *seconds: float) -> None:
+    """Run greenlets that work for some seconds each, and are ready at the same time."""
 
     def work(seconds: float) -> None:
         clock.now += seconds
@@ -87,18 +87,18 @@ def spawn_and_wait(clock: Stepped, *seconds: float) -> None:
 
 
 def test_a_round_counts_however_many_fill_it(
-    monitor: LoopMonitor, metrics: Metrics, clock: Stepped
+    monitor: LoopMonitor, metrics: RecordingMetrics, clock: ManualClock
 ) -> None:
-    """Ten who are ready with 8 ms each keep everybody else waiting for 80 ms."""
+    """A round of ten greenlets with 8 ms each blocks the loop for 80 ms."""
     spawn_and_wait(clock, *[0.008] * 10)
     monitor.report()
     assert metrics.measured == [(pytest.approx(0.08), pytest.approx(0.08))]
 
 
 def test_ordinary_rounds_do_not_count(
-    monitor: LoopMonitor, metrics: Metrics, clock: Stepped
+    monitor: LoopMonitor, metrics: RecordingMetrics, clock: ManualClock
 ) -> None:
-    """Only as the longest so far; each report begins anew."""
+    """A short round counts only as the longest; each report starts again."""
     spawn_and_wait(clock, BLOCKED_FROM_SECONDS / 2)
     spawn_and_wait(clock, BLOCKED_FROM_SECONDS / 4)
     monitor.report()
@@ -106,11 +106,13 @@ def test_ordinary_rounds_do_not_count(
     assert metrics.measured == [(pytest.approx(BLOCKED_FROM_SECONDS / 2), 0.0), (0.0, 0.0)]
 
 
-def test_waiting_is_no_work(monitor: LoopMonitor, metrics: Metrics, clock: Stepped) -> None:
-    """Time that passes while the loop waits for sockets and timers is nobody's."""
+def test_waiting_is_no_work(
+    monitor: LoopMonitor, metrics: RecordingMetrics, clock: ManualClock
+) -> None:
+    """Time that the loop waits for sockets and timers does not count."""
     loop: Any = gevent.get_hub().loop
-    # Before the monitor sees that the round has begun: of one priority, libev calls first whoever
-    # was started last.
+    # This runs before the monitor notes the beginning of the round: of watchers with the same
+    # priority, libev calls the one first that was started last.
     asleep = loop.check(priority=loop.MAXPRI)
     asleep.start(lambda: setattr(clock, "now", clock.now + 5.0))
     gevent.sleep(0.001)
@@ -120,8 +122,8 @@ def test_waiting_is_no_work(monitor: LoopMonitor, metrics: Metrics, clock: Stepp
     assert metrics.longest == 0.0
 
 
-def test_a_real_stall_is_seen(metrics: Metrics) -> None:
-    """Work on the hub that lets nobody else run is reported with its whole length."""
+def test_a_real_stall_is_seen(metrics: RecordingMetrics) -> None:
+    """Work on the hub that blocks the loop is reported with its whole length."""
     monitor = LoopMonitor(metrics, ShutdownCoordinator(0.0), interval=0.001)
     monitor.start()
     monitor.start()
@@ -134,8 +136,8 @@ def test_a_real_stall_is_seen(metrics: Metrics) -> None:
     assert metrics.longest >= 0.05
 
 
-def test_it_measures_until_the_shutdown_is_over(metrics: Metrics) -> None:
-    """AFTER_SHUTDOWN stops it; stopping again, or what never started, does nothing."""
+def test_it_measures_until_the_shutdown_is_over(metrics: RecordingMetrics) -> None:
+    """AFTER_SHUTDOWN stops the monitor; a second stop changes nothing."""
     coordinator = ShutdownCoordinator(0.0)
     monitor = LoopMonitor(metrics, coordinator, interval=0.001)
     monitor.stop()

@@ -1,4 +1,4 @@
-"""Says who blocks the event loop."""
+"""The log of code that blocks the event loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.timing import wait_until
 
 
 def block(seconds: float) -> None:
-    """Keep the processor and let nobody else run."""
+    """Use the processor without letting other greenlets run."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass
@@ -22,7 +22,7 @@ def block(seconds: float) -> None:
 
 @pytest.fixture
 def watch() -> Iterator[LoopWatch]:
-    """A watch that is running, and is stopped at the end."""
+    """Return a running watch, which is stopped after the test."""
     watch = LoopWatch()
     watch.start()
     gevent.sleep(0.05)
@@ -31,16 +31,16 @@ def watch() -> Iterator[LoopWatch]:
 
 
 def ends(caplog: pytest.LogCaptureFixture) -> list[float]:
-    """The lengths of blocks that are over, as they were logged, seconds."""
+    """Return the logged lengths of blocks that have ended, seconds."""
     return [
         record.__dict__["seconds"]
         for record in caplog.records
-        if record.message == "the event loop goes on after it was blocked"
+        if record.message == "the event loop runs again after it was blocked"
     ]
 
 
 def reports(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    """What was logged of blocked loops."""
+    """Return the log records of blocked loops."""
     return [record for record in caplog.records if "event loop is blocked" in record.message]
 
 
@@ -48,7 +48,7 @@ def reports(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 def test_a_block_is_logged_once_with_its_stack(
     watch: LoopWatch, caplog: pytest.LogCaptureFixture, where: str
 ) -> None:
-    """One warning, while it lasts, that names the function; also for work in the hub itself."""
+    """A block is logged once with its function, also if the function runs in the hub."""
     if where == "a greenlet":
         gevent.spawn(block, 3 * LIMIT_SECONDS).join()
     else:
@@ -66,8 +66,8 @@ def test_a_block_is_logged_once_with_its_stack(
     assert LIMIT_SECONDS - 0.02 <= report.__dict__["seconds"] < 3 * LIMIT_SECONDS + 0.1
 
 
-def test_each_blocking_is_logged(watch: LoopWatch, caplog: pytest.LogCaptureFixture) -> None:
-    """Two blocks are two reports, and each one's end tells its whole length."""
+def test_each_block_is_logged(watch: LoopWatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Each of two blocks is logged, and each end has the whole length."""
     for count in (1, 2):
         gevent.spawn(block, 4 * LIMIT_SECONDS).join()
         wait_until(lambda count=count: len(ends(caplog)) == count, "the end")  # type: ignore[misc]
@@ -75,24 +75,24 @@ def test_each_blocking_is_logged(watch: LoopWatch, caplog: pytest.LogCaptureFixt
     assert min(ends(caplog)) >= 4 * LIMIT_SECONDS
 
 
-class Stepped:
-    """A clock that a test moves."""
+class ManualClock:
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 50.0
 
     def __call__(self) -> float:
-        """The time."""
+        """Return the time."""
         return self.now
 
 
 @pytest.mark.parametrize(("blocked", "logged"), [(0.05, 0), (0.079, 0), (0.081, 1), (60.0, 1)])
 def test_the_limit(caplog: pytest.LogCaptureFixture, blocked: float, logged: int) -> None:
-    """What has lasted for the limit, less one beat, is logged; anything shorter is not."""
-    clock = Stepped()
+    """A block of the limit, less one beat, is logged; a shorter block is not."""
+    clock = ManualClock()
     watch = LoopWatch(clock=clock)
     watch.start()
-    clock.now += blocked  # nothing yields from here on: the loop cannot beat
+    clock.now += blocked  # nothing yields after this line, so the loop cannot beat
     watch.look()
     watch.look()
     watch.stop()
@@ -100,8 +100,8 @@ def test_the_limit(caplog: pytest.LogCaptureFixture, blocked: float, logged: int
 
 
 def test_the_end_is_logged_with_the_whole_length(caplog: pytest.LogCaptureFixture) -> None:
-    """Whenever the thread looks: the loop's first beat after the block is what counts."""
-    clock = Stepped()
+    """The length ends with the first beat after the block, whenever the thread checks."""
+    clock = ManualClock()
     watch = LoopWatch(clock=clock)
     watch.start()
     clock.now += 0.1
@@ -119,7 +119,7 @@ def test_the_end_is_logged_with_the_whole_length(caplog: pytest.LogCaptureFixtur
 
 
 def test_nothing_is_watched_after_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    """A watch that was stopped is silent, and one that never ran can be stopped."""
+    """A stopped watch logs nothing, and a watch that never ran can be stopped."""
     LoopWatch().stop()
     watch = LoopWatch()
     watch.start()

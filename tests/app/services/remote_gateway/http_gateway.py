@@ -1,4 +1,4 @@
-"""A gateway behind HTTP, in this process, that answers sends as a test tells it to."""
+"""A fake gateway behind HTTP, in this process, that answers sends as a test wants."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Respond = Callable[[dict[str, Any]], bytes]
 
 
 def http_answer(status: int, body: bytes = b"{}", *headers: bytes) -> bytes:
-    """A whole answer that keeps the connection."""
+    """Return a whole answer that keeps the connection open."""
     lines = [
         b"HTTP/1.1 %d Whatever" % status,
         b"Content-Type: application/json",
@@ -75,16 +75,16 @@ class HttpGateway:
 
     @property
     def url(self) -> str:
-        """Its base URL."""
+        """The base URL of the gateway."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def sends(self) -> list[dict[str, Any]]:
-        """Every send so far, in the order in which they came."""
+        """All sends so far, in the order of their arrival."""
         return [json.loads(body) for body in self.bodies]
 
     def data_of(self, token: str) -> list[str]:
-        """What one stream was sent, in order; a close is ``close``."""
+        """Return the data that one stream was sent, in order; a close is ``close``."""
         return [
             "close" if send.get("close") else send["event"]["data"]
             for send in self.sends
@@ -97,13 +97,13 @@ class HttpGateway:
         self._server.start()
 
     def stop(self) -> None:
-        """Cut every connection; the port is then closed."""
+        """Close every connection and the port."""
         if self._server is not None:
             self._server.stop(timeout=0)
             self._server = None
 
     def _serve_quietly(self, connection: socket.socket, address: object) -> None:
-        # That the client goes first is what many tests are about.
+        # In many tests the client closes the connection first.
         with contextlib.suppress(OSError):
             self._serve(connection, address)
 

@@ -1,13 +1,10 @@
-"""One POST to a gateway: its bytes, its answers, and never longer than its time limit."""
+"""The POST of one send: its bytes, its answers, and its time limit."""
 
 from __future__ import annotations
 
 import logging
-import socket
-from collections.abc import Iterator
 from typing import Any
 
-import gevent
 import pytest
 
 from app.schemas.sse_gateway_schema import SSEGatewayEvent, SSEGatewaySendRequest
@@ -16,24 +13,17 @@ from app.services.remote_gateway.post import GatewayPost, NoAnswer
 from tests.app.services.remote_gateway.http_gateway import OK, HttpGateway, http_answer
 from tests.support.http.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
 from tests.support.http.scripted_server import Script, ScriptedServer, answer
-from tests.support.timing import TIME_LIMIT, Stopwatch, wait_until
+from tests.support.timing import TIME_LIMIT
 
 LIMIT = 0.2
 SEND = SSEGatewaySendRequest(token="T", event=SSEGatewayEvent(name="n", data="d"))
 
 
 def make_post(port: int, **options: Any) -> GatewayPost:
-    """The object under test."""
+    """Return the object under test."""
     return GatewayPost(
         f"http://127.0.0.1:{port}", **{"time_limit": TIME_LIMIT, "connections": 2, **options}
     )
-
-
-@pytest.fixture
-def gateway() -> Iterator[HttpGateway]:
-    """A gateway that takes every send."""
-    with HttpGateway() as running:
-        yield running
 
 
 @pytest.mark.parametrize(
@@ -54,7 +44,7 @@ def gateway() -> Iterator[HttpGateway]:
     ],
 )
 def test_the_body(gateway: HttpGateway, send: SSEGatewaySendRequest, body: bytes) -> None:
-    """What is set, and nothing else; half a surrogate pair goes as an escape."""
+    """The body has the fields that are set, and half a surrogate pair as an escape."""
     assert make_post(gateway.port)(send) == 200
     assert gateway.bodies == [body]
 
@@ -64,14 +54,14 @@ def test_the_body(gateway: HttpGateway, send: SSEGatewaySendRequest, body: bytes
     [("", b"/internal/send"), ("/", b"/internal/send"), ("/g/w/", b"/g/w/internal/send")],
 )
 def test_the_target(gateway: HttpGateway, path: str, target: bytes) -> None:
-    """Below the base URL, whether that ends with a slash or not."""
+    """The path is below the base URL, which may end with a slash."""
     GatewayPost(gateway.url + path, time_limit=TIME_LIMIT, connections=1)(SEND)
     assert gateway.heads[0].startswith(b"POST " + target + b" HTTP/1.1\r\n")
 
 
 @pytest.mark.parametrize("secret", ["s3cret", "ü€/+"])
 def test_the_headers(gateway: HttpGateway, secret: str) -> None:
-    """JSON, and the secret as UTF-8, if there is one."""
+    """The content type is JSON, and the secret is sent as UTF-8."""
     make_post(gateway.port, secret=secret)(SEND)
     make_post(gateway.port)(SEND)
     with_secret, without = (head.split(b"\r\n") for head in gateway.heads)
@@ -83,7 +73,7 @@ def test_the_headers(gateway: HttpGateway, secret: str) -> None:
 def test_the_environment_does_not_matter(
     gateway: HttpGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No proxy of the machine's is asked: the gateway is where the settings say."""
+    """A proxy of the environment is not used."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -98,8 +88,8 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\
     "reply",
     [OK, http_answer(404), http_answer(500, b"x" * 60_000), http_answer(204, b""), CHUNKED],
 )
-def test_keeps_the_connection(gateway: HttpGateway, reply: bytes) -> None:
-    """One connection for sends one after the other, whatever they are answered."""
+def test_the_connection_is_kept(gateway: HttpGateway, reply: bytes) -> None:
+    """Sends one after the other use one connection, whatever their answers are."""
     gateway.respond = lambda send: reply
     post = make_post(gateway.port)
     statuses = {post(SEND) for _ in range(5)}
@@ -107,7 +97,7 @@ def test_keeps_the_connection(gateway: HttpGateway, reply: bytes) -> None:
 
 
 def test_a_connection_that_was_closed_meanwhile(gateway: HttpGateway) -> None:
-    """A kept connection that the gateway gave up is replaced, and no send is lost."""
+    """A kept connection that the gateway has closed is replaced, and no send is lost."""
     post = make_post(gateway.port)
     assert post(SEND) == 200
     gateway.stop()
@@ -117,8 +107,8 @@ def test_a_connection_that_was_closed_meanwhile(gateway: HttpGateway) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 400, 401, 404, 413, 500, 503])
-def test_returns_the_status(gateway: HttpGateway, status: int) -> None:
-    """What it means is for the caller to say."""
+def test_the_status_is_returned(gateway: HttpGateway, status: int) -> None:
+    """Every status is returned; the caller interprets it."""
     gateway.respond = lambda send: http_answer(status)
     assert make_post(gateway.port)(SEND) == status
 
@@ -126,14 +116,14 @@ def test_returns_the_status(gateway: HttpGateway, status: int) -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("location", [b"/elsewhere", b"http://[", b"\xff\xfe"])
 def test_redirects_are_not_followed(gateway: HttpGateway, status: int, location: bytes) -> None:
-    """They are answers like any other, wherever they point."""
+    """A redirect is an answer like any other."""
     gateway.respond = lambda send: http_answer(status, b"{}", b"Location: " + location)
     assert make_post(gateway.port)(SEND) == status
     assert len(gateway.bodies) == 1
 
 
 def test_cookies_are_not_kept(gateway: HttpGateway) -> None:
-    """What one answer sets, the next send does not bring."""
+    """A cookie of one answer is not sent with the next POST."""
     gateway.respond = lambda send: http_answer(200, b"{}", b"Set-Cookie: a=b")
     post = make_post(gateway.port)
     post(SEND), post(SEND)
@@ -141,7 +131,7 @@ def test_cookies_are_not_kept(gateway: HttpGateway) -> None:
 
 
 def test_a_malformed_cookie_is_not_read(caplog: pytest.LogCaptureFixture) -> None:
-    """A cookie jar would warn of it, with a traceback."""
+    """A malformed cookie changes nothing: a cookie jar would warn of it, with a traceback."""
     head = b"HTTP/1.1 200 OK\r\n" + BAD_SET_COOKIE + b"Content-Length: 0\r\n\r\n"
     with ScriptedServer(answer(head)) as server:
         assert make_post(server.port)(SEND) == 200
@@ -157,7 +147,7 @@ def test_interim_answers_are_skipped(interim: bytes) -> None:
 
 @pytest.mark.parametrize("received", NO_ANSWERS.values(), ids=NO_ANSWERS)
 def test_no_answer(received: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """A status that no answer ends with, and what is no HTTP, is an error and not a status."""
+    """A status that ends no answer, or an answer that is not HTTP, is an error."""
     with ScriptedServer(answer(received)) as server, pytest.raises(TransportError) as raised:
         make_post(server.port)(SEND)
     assert not isinstance(raised.value, NoAnswer)
@@ -182,7 +172,7 @@ def test_no_answer(received: bytes, caplog: pytest.LogCaptureFixture) -> None:
     ],
 )
 def test_garbage(script: Script, caplog: pytest.LogCaptureFixture) -> None:
-    """What is no answer is one error, and none of the libraries' surprises."""
+    """An answer that is not HTTP is one error, not an unexpected error of a library."""
     with ScriptedServer(script) as server, pytest.raises(TransportError) as raised:
         make_post(server.port)(SEND)
     assert not isinstance(raised.value, NoAnswer)
@@ -198,98 +188,36 @@ def test_garbage(script: Script, caplog: pytest.LogCaptureFixture) -> None:
     ],
 )
 def test_only_the_status_counts(script: Script) -> None:
-    """A body that breaks off or cannot be decoded changes nothing: the gateway has answered."""
+    """A body that breaks off or cannot be decoded changes nothing."""
     with ScriptedServer(script) as server:
         assert make_post(server.port)(SEND) == 200
 
 
 def outcome_of(post: GatewayPost) -> int | type[Exception]:
-    """What a POST comes to: the answer's status, or the kind of error."""
+    """Return the status of a POST, or the class of its error."""
     try:
         return post(SEND)
     except TransportError as exc:
         return type(exc)
 
 
-def drip(connection: socket.socket) -> None:
-    """A header that never ends, a byte at a time."""
-    connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-    while True:
-        connection.sendall(b"y")
-        gevent.sleep(LIMIT / 10)
-
-
-def gush(connection: socket.socket) -> None:
-    """A body that never ends, as fast as it goes."""
-    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    while True:
-        connection.sendall(b"x" * 65536)
-
-
-def drip_body(connection: socket.socket) -> None:
-    """A body that never ends, a byte at a time."""
-    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    while True:
-        connection.sendall(b"x")
-        gevent.sleep(LIMIT / 10)
-
-
-def hang(connection: socket.socket) -> None:
-    """Say nothing until the other side goes."""
-    connection.recv(1)
-
-
-@pytest.mark.parametrize(
-    ("script", "outcome"), [(hang, NoAnswer), (drip, NoAnswer), (drip_body, 200), (gush, 200)]
-)
-def test_never_longer_than_its_time_limit(script: Script, outcome: int | type[Exception]) -> None:
-    """Also for a gateway that says a little now and then, or far too much."""
-    with ScriptedServer(script) as server, Stopwatch() as watch:
-        assert outcome_of(make_post(server.port, time_limit=LIMIT)) == outcome
-    assert watch.seconds < 5 * LIMIT
-
-
-def test_after_no_answer_no_open_connection_is_used(gateway: HttpGateway) -> None:
-    """What comes next goes on a new connection: it must not overtake what was not answered."""
-    post = make_post(gateway.port, time_limit=5 * LIMIT)
-    slow = gevent.event.Event()
-
-    def respond(send: dict[str, Any]) -> bytes:
-        slow.wait()
-        return OK
-
-    gateway.respond = respond
-    both = [gevent.spawn(post, SEND), gevent.spawn(post, SEND)]
-    wait_until(lambda: gateway.most_at_once == 2, "both to wait for an answer")
-    slow.set()
-    assert [greenlet.get() for greenlet in both] == [200, 200]
-    assert gateway.connections == 2
-    slow.clear()
-    with pytest.raises(NoAnswer):
-        post(SEND)
-    slow.set()
-    both = [gevent.spawn(post, SEND), gevent.spawn(post, SEND)]
-    assert [greenlet.get() for greenlet in both] == [200, 200]
-    assert gateway.connections == 4
-
-
 def test_refused() -> None:
-    """Nobody listens: an error, which is not the same as no answer in time."""
+    """A refused connection is an error, but not NoAnswer."""
     gateway = HttpGateway()
     assert outcome_of(make_post(gateway.port)) is TransportError
 
 
 @pytest.mark.parametrize("url", ["http://", "http://127.0.0.1:99999", "http://[", "http://\0"])
 def test_a_url_that_cannot_work(url: str) -> None:
-    """An error with each send, and nothing worse."""
+    """A URL that cannot be used is an error of each send."""
     with pytest.raises(TransportError):
         GatewayPost(url, time_limit=LIMIT, connections=1)(SEND)
 
 
-def test_a_surprise_is_logged_and_translated(
+def test_an_unexpected_error_is_logged_and_translated(
     gateway: HttpGateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever a library raises, a sender must survive it."""
+    """An unexpected error of a library becomes a TransportError."""
     post = make_post(gateway.port)
 
     def surprise(*_: object, **__: object) -> None:
@@ -300,12 +228,3 @@ def test_a_surprise_is_logged_and_translated(
         post(SEND)
     (record,) = caplog.records
     assert (record.levelno, bool(record.exc_info)) == (logging.ERROR, True)
-
-
-def test_somebody_elses_time_limit_is_not_ours(gateway: HttpGateway) -> None:
-    """A greenlet that is killed while it posts ends as it should."""
-    gateway.respond = lambda send: gevent.sleep(TIME_LIMIT) or OK  # type: ignore[func-returns-value]
-    greenlet = gevent.spawn(make_post(gateway.port), SEND)
-    gevent.sleep(0.02)
-    greenlet.kill(timeout=TIME_LIMIT)
-    assert isinstance(greenlet.value, gevent.GreenletExit)

@@ -1,4 +1,4 @@
-"""Ask whether the gateway that serves the streams is ready."""
+"""The readiness of the gateway that serves the streams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import gevent
 import pytest
-from gevent.event import AsyncResult, Event
+from gevent.event import AsyncResult
+from gevent.event import Event as Signal
 from gevent.server import StreamServer
 
 from app.config import Settings
@@ -25,7 +26,7 @@ URL = "http://me:hunter2@gateway.example:3000/base/"
 
 
 class Clock:
-    """A clock that the test turns."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -35,8 +36,8 @@ class Clock:
         return self.now
 
 
-class Gateway:
-    """Stands for the network: answers as the test says, and remembers who was asked."""
+class FakeGateway:
+    """A gateway that answers as the test has set, and records the URLs that were asked."""
 
     def __init__(self) -> None:
         self.urls: list[str] = []
@@ -47,37 +48,37 @@ class Gateway:
         self.urls.append(url)
         return self.answer.get()
 
-    def says(self, problem: str | None) -> None:
-        """Answer from now on with this."""
+    def set_problem(self, problem: str | None) -> None:
+        """Answer all further requests with a problem, or with None."""
         self.answer = AsyncResult()
         self.answer.set(problem)
 
-    def raises(self, error: Exception) -> None:
-        """Raise from now on."""
+    def set_error(self, error: Exception) -> None:
+        """Raise an error for all further requests."""
         self.answer = AsyncResult()
         self.answer.set_exception(error)
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """What stands for time."""
+    """Return the fake clock."""
     return Clock()
 
 
 @pytest.fixture
-def gateway() -> Gateway:
-    """What stands for the gateway."""
-    return Gateway()
+def gateway() -> FakeGateway:
+    """Return the fake gateway."""
+    return FakeGateway()
 
 
 @pytest.fixture
-def readiness(gateway: Gateway, clock: Clock) -> RemoteGateway:
-    """What is tested."""
+def readiness(gateway: FakeGateway, clock: Clock) -> RemoteGateway:
+    """Return the object under test."""
     return RemoteGateway(URL, ask=gateway, clock=clock)
 
 
-def test_the_settings_say_whose_readiness_counts() -> None:
-    """Without SSE_GATEWAY_URL the gateway is this process, which needs no question."""
+def test_the_settings_select_the_gateway() -> None:
+    """Without SSE_GATEWAY_URL, the gateway of this process is always ready."""
     own = gateway_readiness(Settings(_env_file=None))
     assert isinstance(own, OwnGateway)
     assert own.problem() is None
@@ -85,8 +86,8 @@ def test_the_settings_say_whose_readiness_counts() -> None:
     assert isinstance(other, RemoteGateway)
 
 
-def test_many_probes_cause_one_question(readiness: RemoteGateway, gateway: Gateway) -> None:
-    """All who ask while a question is under way share its answer, also if the first one leaves."""
+def test_many_probes_cause_one_request(readiness: RemoteGateway, gateway: FakeGateway) -> None:
+    """Probes at the same time share one request, also if the first one leaves."""
     probes = [gevent.spawn(readiness.problem) for _ in range(1000)]
     gevent.sleep(0)
     probes[0].kill()
@@ -96,43 +97,41 @@ def test_many_probes_cause_one_question(readiness: RemoteGateway, gateway: Gatew
     assert {probe.value for probe in probes[1:]} == {"it says no"}
 
 
-def test_an_answer_stands_for_a_while(
-    readiness: RemoteGateway, gateway: Gateway, clock: Clock
-) -> None:
-    """A good one as long as a bad one."""
-    gateway.says(None)
+def test_an_answer_is_cached(readiness: RemoteGateway, gateway: FakeGateway, clock: Clock) -> None:
+    """A good answer is cached as long as a bad one."""
+    gateway.set_problem(None)
     seen = [readiness.problem()]
-    gateway.says("down")
+    gateway.set_problem("down")
     clock.now += CACHE_SECONDS * 0.9
     seen.append(readiness.problem())
     clock.now += CACHE_SECONDS * 0.2
     seen.append(readiness.problem())
-    gateway.says(None)
+    gateway.set_problem(None)
     seen.append(readiness.problem())
     clock.now += CACHE_SECONDS * 1.1
     seen.append(readiness.problem())
     assert (seen, len(gateway.urls)) == ([None, None, "down", "down", None], 3)
 
 
-def test_a_surprise_is_a_problem_and_the_next_question_is_asked(
-    readiness: RemoteGateway, gateway: Gateway, clock: Clock, caplog: pytest.LogCaptureFixture
+def test_an_unexpected_error_is_a_problem(
+    readiness: RemoteGateway, gateway: FakeGateway, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing is raised to who probes, and nothing is stuck afterwards."""
-    gateway.raises(RuntimeError("odd"))
+    """An unexpected error is a problem; the next probe asks again."""
+    gateway.set_error(RuntimeError("odd"))
     problem = readiness.problem()
     assert problem == "The gateway could not be asked whether it is ready: RuntimeError: odd"
-    gateway.says(None)
+    gateway.set_problem(None)
     clock.now += CACHE_SECONDS
     assert readiness.problem() is None
 
 
 def test_only_changes_are_logged(
-    readiness: RemoteGateway, gateway: Gateway, clock: Clock, caplog: pytest.LogCaptureFixture
+    readiness: RemoteGateway, gateway: FakeGateway, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Probes come every second; no secret of the URL is shown."""
+    """Only changes are logged, without the secrets of the URL."""
     caplog.set_level(logging.INFO)
     for answer in (None, None, "down", "down", "still down", None, None):
-        gateway.says(answer)
+        gateway.set_problem(answer)
         readiness.problem()
         clock.now += CACHE_SECONDS
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
@@ -144,14 +143,14 @@ def test_only_changes_are_logged(
     assert "hunter2" not in str([vars(record) for record in caplog.records])
 
 
-# ------------------------------------------------------------------ one question
+# ------------------------------------------------------------------ one request
 
 Serve = Callable[[bytes], str]
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Serve raw bytes as the answer to every request; return the URL."""
+    """Return a function that serves raw bytes as the answer to every request."""
     servers: list[StreamServer] = []
 
     def start(answer: bytes) -> str:
@@ -170,7 +169,7 @@ def serve() -> Iterator[Serve]:
 
 
 def test_a_gateway_that_is_ready(serve: Serve) -> None:
-    """A status from 200 to 299 is all that is looked at, not a body without end."""
+    """A status from 200 to 299 means ready; an endless body is not read."""
     assert probe(serve(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")) is None
     assert probe(serve(b"HTTP/1.1 204 No Content\r\n\r\n")) is None
     assert probe(serve(b"HTTP/1.1 200 OK\r\n\r\nxxx")) is None
@@ -180,7 +179,7 @@ def test_a_gateway_that_is_ready(serve: Serve) -> None:
 
 @pytest.mark.parametrize("status", [302, 404, 500, 503])
 def test_any_other_answer(serve: Serve, status: int) -> None:
-    """It is named; a redirect is not followed."""
+    """Any other status is named; a redirect is not followed."""
     head = b"HTTP/1.1 %d X\r\nContent-Length: 0\r\nLocation: http://127.0.0.1:1/\r\n\r\n" % status
     problem = f"The gateway is not ready: it answered {status} to GET /readyz"
     assert probe(serve(head)) == problem
@@ -196,21 +195,21 @@ def test_any_other_answer(serve: Serve, status: int) -> None:
         b"SSH-2.0-OpenSSH\r\n",
     ],
 )
-def test_what_is_no_answer_is_not_ready(serve: Serve, answer: bytes) -> None:
-    """A status below 200 announces an answer, and is none."""
+def test_an_unusable_answer_is_not_ready(serve: Serve, answer: bytes) -> None:
+    """A status below 200 is not an answer."""
     assert probe(serve(answer)) is not None
 
 
-def test_nobody_listens() -> None:
-    """The text tells nobody which host it is."""
+def test_a_gateway_that_cannot_be_reached() -> None:
+    """The problem does not say which host it is."""
     assert probe("http://127.0.0.1:1/readyz") == "The gateway cannot be reached"
     assert probe("http://[broken/readyz") == "The gateway cannot be reached"
 
 
 @pytest.mark.parametrize("drip", [False, True])
 def test_the_time_limit_is_for_the_whole(drip: bool) -> None:
-    """A gateway that says nothing, or a byte now and then, is given up."""
-    never = Event()
+    """A gateway that sends nothing, or too slowly, is given up."""
+    never = Signal()
 
     def handle(connection: Any, _: object) -> None:
         connection.recv(65536)
@@ -228,8 +227,8 @@ def test_the_time_limit_is_for_the_whole(drip: bool) -> None:
         server.stop(timeout=0)
 
 
-def test_the_environment_is_not_asked(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the settings say where the gateway is: a proxy variable changes nothing."""
+def test_the_environment_is_ignored(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy variable of the environment changes nothing."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)

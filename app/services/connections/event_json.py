@@ -1,4 +1,4 @@
-"""Writes the data of an event as JSON."""
+"""The data of an event as JSON."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ def event_json(data: object) -> str:
     """Write the data of an event as compact JSON.
 
     Args:
-        data: what :func:`json.dumps` takes.
+        data: anything that :func:`json.dumps` accepts.
 
     Raises:
         ValueError: the data contains itself, or is nested deeper than Python can write (about 990
             levels in Python 3.11).
-        TypeError: the data holds an object that JSON does not know.
+        TypeError: the data contains an object that JSON cannot represent.
     """
     try:
         return json.dumps(data, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""An event's data as JSON."""
+"""The data of an event as JSON."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from app.services.event_json import event_json
+from app.services.connections.event_json import event_json
 
 
 def test_compact() -> None:
-    """Nothing is escaped that JSON allows, and no space is added."""
+    """The JSON has no spaces, and escapes only what JSON requires."""
     assert (
         event_json({"text": 'é"\n', "nested": [None, 0.5]})
         == '{"text":"é\\"\\n","nested":[null,0.5]}'
@@ -18,7 +18,7 @@ def test_compact() -> None:
 
 
 def test_nested_too_deeply() -> None:
-    """The error says what is wrong with data that Python cannot write."""
+    """Data that is nested too deeply raises an error that says so."""
     data: dict[str, Any] = {}
     for _ in range(100_000):
         data = {"inner": data}
@@ -27,7 +27,7 @@ def test_nested_too_deeply() -> None:
 
 
 def test_data_that_contains_itself() -> None:
-    """A circle is an error, too."""
+    """Data that contains itself raises an error."""
     data: dict[str, Any] = {}
     data["self"] = data
     with pytest.raises(ValueError, match=r"."):

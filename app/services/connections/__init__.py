@@ -1,0 +1,1 @@
+"""The parts of the connection manager: its observers, its events, the ends of streams."""

@@ -1,0 +1,22 @@
+"""The services that send events; each has its own label in the metrics."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NoReturn
+
+from gateway_shim.log_lines.safe_text import text_of
+
+__all__ = ["ServiceType"]
+
+
+class ServiceType(StrEnum):
+    """The service that sends an event: the ``service`` label of the metrics."""
+
+    TASK = "task"
+    VERSION = "version"
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        allowed = ", ".join(member.value for member in cls)
+        raise ValueError(f"service_type is {text_of(value)}; allowed: {allowed}")

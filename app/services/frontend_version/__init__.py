@@ -1,0 +1,1 @@
+"""The version of the frontend that browsers are told: its sources, and the fetch over HTTP."""
