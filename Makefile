@@ -54,7 +54,7 @@ check: $(TESTING) ## Check style and types, then run every test
 	$(MAKE) test
 
 soak: $(TESTING) ## Run a million events beside attackers for ten minutes; fail if memory grows
-	$(BIN)/python -m tests.faults.soak.soak
+	$(BIN)/python -m tests.faults.soak
 
 # A separate virtual environment that holds exactly the packages of the lock file.
 $(BINARY_STAMP): $(LOCK)

@@ -1,11 +1,11 @@
-"""``python -m gateway_shim``: the gateway on a port of its own."""
+"""Runs the standalone gateway: ``python -m gateway_shim``."""
 
 from gateway_shim.server.process.start_signals import START
 
 
 def main() -> None:
-    """Run the gateway's command."""
-    # Before the other imports: a signal must not find the program in mid-import.
+    """Run the command of the standalone gateway."""
+    # Before the other imports, because a signal must not interrupt an import.
     START.begin()
     from gateway_shim.log_lines.output import guarded_output
     from gateway_shim.standalone.command import gateway_command

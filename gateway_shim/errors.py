@@ -3,20 +3,31 @@
 ::
 
     GatewayError
-    ├── InvalidConfiguration   a setting that cannot work; ours to report, the operator's to mend
-    ├── InvalidTransition      a stream was told something its state does not allow; our misuse
-    ├── BadSend                a send that breaks the contract; the sender's fault
-    ├── UnknownToken           a send for a stream that is not (any more) there
-    ├── WriteFailed            a send that its stream did not survive; the client's fault
-    ├── ClientGone             a write failed: the client is not there any more; nobody's fault
-    ├── LoopNotRunning         a call of another thread that no event loop carries out (any more)
-    ├── TransferEnded          a body or an answer that has taken too long, or has made room
-    ├── NotAllowedHere         what would stop or copy the serving process; the caller's misuse
-    └── RequestFailed          another server that we asked gave no usable answer
-        ├── BadURL             what was to be asked is not an http(s) URL; our settings' fault
-        ├── BadRedirect        a redirect leads nowhere
-        ├── BadCertificate     the certificate is not valid for the URL
-        └── AnswerTimeout      the answer did not come in time
+    ├── Misuse                   our own code has made a mistake; mend the caller
+    │   ├── InvalidTransition    a stream got an event that its state does not allow
+    │   └── NotAllowedHere       the call would stop or copy the serving process
+    ├── InvalidConfiguration     a setting cannot work; the operator changes the setting
+    ├── PeerFault                the program at the other end of a connection is the cause
+    │   ├── BadSend              a send breaks the contract
+    │   ├── ClientGone           the client of a stream has closed its connection
+    │   ├── OutboxFull           a client has left more bytes unread than allowed
+    │   ├── WriteFailed          a send was refused because its stream's client is gone or too slow
+    │   └── RequestFailed        another server gave no usable answer to our request
+    │       ├── AnswerTimeout    the answer did not arrive in time
+    │       ├── BadCertificate   the server's certificate is not valid for the URL
+    │       ├── BadRedirect      a redirect cannot be followed
+    │       └── BadURL           the URL is not an http(s) URL
+    ├── TransferEnded            a body or an answer took too long, or was ended to make room
+    ├── UnknownToken             no stream has this token, or its stream has ended
+    └── LoopNotRunning           the event loop has ended, so another thread's call has no result
+
+Some errors are defined beside the code that raises them, because a library must recognize their
+base class. ``MadeRoom`` (server/requests/connections.py) and ``SlowReader``
+(server/responses/answers.py) are OSErrors, which gunicorn expects of a broken connection.
+``HeadTimeout`` (server/requests/keep_alive.py) and ``CallbackTimeout`` (raised in a backend's
+callback) are gevent.Timeouts, which ``except Exception`` must not catch. ``BadAnswer``
+(http_client/response_head.py) is an HTTPException, as the errors of :mod:`http.client` are; the
+HTTP client raises RequestFailed from it.
 """
 
 from __future__ import annotations
@@ -32,7 +43,10 @@ __all__ = [
     "InvalidConfiguration",
     "InvalidTransition",
     "LoopNotRunning",
+    "Misuse",
     "NotAllowedHere",
+    "OutboxFull",
+    "PeerFault",
     "RequestFailed",
     "TransferEnded",
     "UnknownToken",
@@ -41,27 +55,56 @@ __all__ = [
 
 
 class GatewayError(Exception):
-    """Root of everything this package raises on purpose."""
+    """The root of all errors that this package raises on purpose."""
 
 
-class InvalidConfiguration(GatewayError):
-    """A setting that cannot work; the message says which and what would."""
+# ------------------------------------------------------------------------- our own mistakes
 
 
-class InvalidTransition(GatewayError):
-    """A stream was told something that its state does not allow; nothing was changed."""
+class Misuse(GatewayError):
+    """A call that our own code must not make. Nothing was changed."""
+
+
+class InvalidTransition(Misuse):
+    """An event that a stream's state does not allow.
+
+    Args:
+        state: the state of the stream.
+        event: the event that was refused.
+    """
 
     def __init__(self, state: object, event: object) -> None:
-        super().__init__(f"a stream that is {state} cannot take {event}")
+        super().__init__(f"a stream in the state {state} does not allow the event {event}")
         self.state = state
         self.event = event
 
 
-class BadSend(GatewayError):
+class NotAllowedHere(Misuse, RuntimeError):
+    """A call that would stop the event loop or copy the serving process.
+
+    The message says what to call instead.
+    """
+
+
+# ------------------------------------------------------------------------- the operator's mistakes
+
+
+class InvalidConfiguration(GatewayError):
+    """A setting that cannot work. The message names the setting and says what would work."""
+
+
+# ------------------------------------------------------------------------- faults of the peer
+
+
+class PeerFault(GatewayError):
+    """An error whose cause is the program at the other end of a connection."""
+
+
+class BadSend(PeerFault):
     """A send that the contract refuses.
 
     Args:
-        status: the HTTP status the sender gets.
+        status: the HTTP status for the sender.
         code: the contract's error code.
         message: the contract's error message.
     """
@@ -73,67 +116,79 @@ class BadSend(GatewayError):
         self.message = message
 
 
-class UnknownToken(GatewayError):
-    """No stream has this token (any more)."""
-
-    def __init__(self, token: str) -> None:
-        super().__init__(f"no stream has the token {token}")
-        self.token = token
+class ClientGone(PeerFault):
+    """A write that failed because the client has closed its connection."""
 
 
-class WriteFailed(GatewayError):
-    """The client of a stream is gone, or has left too much unread: the stream has ended."""
+class OutboxFull(PeerFault):
+    """A client that has left more bytes unread than allowed (divergence 7). Its stream must end."""
+
+
+class WriteFailed(PeerFault):
+    """A send whose stream has ended: its client is gone, or has left too much unread.
+
+    Args:
+        token: the token of the stream.
+    """
 
     def __init__(self, token: str) -> None:
         super().__init__(f"the stream with the token {token} could not be written to")
         self.token = token
 
 
-class ClientGone(GatewayError):
-    """A write failed: the client is not there any more."""
-
-
-class LoopNotRunning(GatewayError):
-    """Another thread has called, and no event loop carries the call out: it has ended."""
-
-    def __init__(self) -> None:
-        super().__init__("the event loop has ended; whether the call was carried out is unknown")
-
-
-class TransferEnded(GatewayError):
-    """A body or an answer did not end in time, or was ended to make room for others.
-
-    Args:
-        made_room: True if it was ended because others needed its part of the memory.
-    """
-
-    def __init__(self, made_room: bool) -> None:
-        super().__init__("it has made room for others" if made_room else "it has taken too long")
-        self.made_room = made_room
-
-
-class NotAllowedHere(GatewayError, RuntimeError):
-    """The call would stop the event loop or copy the serving process; nothing was done.
-
-    The message says what to do instead.
-    """
-
-
-class RequestFailed(GatewayError):
-    """Another server could not be asked, or gave no answer that is one; says what happened."""
-
-
-class BadURL(RequestFailed):
-    """The URL to ask is not an http(s) URL."""
-
-
-class BadRedirect(RequestFailed):
-    """A redirect leads to what is not an http(s) URL, or there were too many of them."""
-
-
-class BadCertificate(RequestFailed):
-    """The server's certificate is not valid for the URL."""
+class RequestFailed(PeerFault):
+    """A request to another server that got no usable answer. The message says what happened."""
 
 
 class AnswerTimeout(RequestFailed):
-    """The answer, or more of its body, did not come in time."""
+    """An answer, or a part of its body, that did not arrive in time."""
+
+
+class BadCertificate(RequestFailed):
+    """A certificate of the server that is not valid for the URL."""
+
+
+class BadRedirect(RequestFailed):
+    """A redirect to a target that is not an http(s) URL, or one redirect too many."""
+
+
+class BadURL(RequestFailed):
+    """A URL that is not an http(s) URL. Nothing was sent."""
+
+
+# ------------------------------------------------------------------------- other causes
+
+
+class TransferEnded(GatewayError):
+    """A body or an answer that took too long, or that was ended to make room for others.
+
+    Args:
+        made_room: True if the transfer was ended because others needed its part of the memory.
+    """
+
+    def __init__(self, made_room: bool) -> None:
+        super().__init__(
+            "the transfer was ended to make room for others"
+            if made_room
+            else "the transfer has taken too long"
+        )
+        self.made_room = made_room
+
+
+class UnknownToken(GatewayError):
+    """A token that no stream has, or has any more.
+
+    Args:
+        token: the token.
+    """
+
+    def __init__(self, token: str) -> None:
+        super().__init__(f"no stream has the token {token}")
+        self.token = token
+
+
+class LoopNotRunning(GatewayError):
+    """A call of another thread to an event loop that has ended. The call may have been made."""
+
+    def __init__(self) -> None:
+        super().__init__("the event loop has ended; whether the call was carried out is unknown")

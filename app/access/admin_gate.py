@@ -9,7 +9,9 @@ from app.access.exposure import Area
 from app.access.listening_addresses import arrived_at
 from app.serving.monolith import STREAM_PATH
 from gateway_shim.protocol import http as contract
-from gateway_shim.protocol.http import ErrorCode, Route
+from gateway_shim.protocol import routes
+from gateway_shim.protocol.http import ErrorCode
+from gateway_shim.protocol.routes import Route
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ class AdminGate:
             path = path[len(_HEALTH_FOLDER) - 1 :]
         method = environ["REQUEST_METHOD"]
         is_preflight = method == "OPTIONS"
-        route = contract.route("GET" if is_preflight else method, path)
+        route = routes.route("GET" if is_preflight else method, path)
         is_open = route in (Route.HEALTH, Route.READY) or (is_preflight and path == STREAM_PATH)
         is_open = is_open or any(path == p or path.startswith(f"{p}/") for p in self._open_paths)
         if is_open or arrived_at(environ) == self._address:

@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import RequestRedirect
 
-from gateway_shim.protocol import http as contract
+from gateway_shim.protocol.routes import path_of
 
 __all__ = ["DEFAULT_JSON_BYTES", "BodyLimits"]
 
@@ -49,7 +49,7 @@ class BodyLimits:
         routes = self._app.url_map
         if routes.host_matching or self._app.subdomain_matching:
             return self._body_bytes  # the path alone does not identify the view
-        path = unquote(contract.path_of(target), errors="replace")
+        path = unquote(path_of(target), errors="replace")
         try:
             rule, _ = routes.bind("").match(path, method, return_rule=True)
         except (NotFound, MethodNotAllowed):

@@ -9,7 +9,7 @@ from app.access.request_site import is_cross_site
 from app.access.requested_host import Header, with_requested_host
 from app.config import Settings
 from app.errors import Forbidden
-from gateway_shim.protocol.http import ErrorCode, Refusal, error_body
+from gateway_shim.protocol.http import ErrorCode, Refusal
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.config import Cors
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
@@ -106,9 +106,9 @@ class RequestGuard:
             self.check_host(headers, request.listener, request.address)
             self.check_site(headers, request.address)
         except HostNotAllowed as refused:
-            return Refusal(refused.status, error_body(ErrorCode.HOST_NOT_ALLOWED, refused.message))
+            return Refusal(refused.status, ErrorCode.HOST_NOT_ALLOWED, refused.message)
         except CrossSite as refused:
-            return Refusal(refused.status, error_body(ErrorCode.CROSS_SITE, refused.message))
+            return Refusal(refused.status, ErrorCode.CROSS_SITE, refused.message)
         return None
 
 

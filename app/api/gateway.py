@@ -13,6 +13,7 @@ from app.errors import AppError, NotFound, NotServing
 from app.serving.monolith import STREAM_PATH
 from gateway_shim.log_lines.redaction import Redactor
 from gateway_shim.protocol import http as contract
+from gateway_shim.protocol.routes import path_of
 from gateway_shim.streams.gateway import Gateway
 from gateway_shim.streams.send_endpoint import answer_send
 
@@ -41,7 +42,7 @@ def send(
 @inject
 def stream(settings: Settings = Provide[ServiceContainer.settings]) -> Response:
     """Refuse a stream. This runs only where none can be opened: else the worker takes it."""
-    if contract.path_of(request.environ.get("RAW_URI", STREAM_PATH)) != STREAM_PATH:
+    if path_of(request.environ.get("RAW_URI", STREAM_PATH)) != STREAM_PATH:
         raise NotFound(f"The stream's path is {STREAM_PATH}, without escapes")
     if settings.sse_gateway_url is not None:
         # The URL may contain a password, and everyone may read this answer.

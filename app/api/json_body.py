@@ -7,7 +7,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from app.access.body_limits import DEFAULT_JSON_BYTES
 from app.errors import BadRequest, shortened
-from app.strict_json import parse_json
+from gateway_shim.protocol import json_text
 from gateway_shim.protocol.bodies.content_coding import is_identity
 
 __all__ = ["MAX_JSON_BYTES", "read_json", "require_json"]
@@ -52,6 +52,6 @@ def read_json() -> object:
     if not body.strip():
         raise BadRequest("Missing JSON body")
     try:
-        return parse_json(body.decode("utf-8-sig"))
+        return json_text.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError) as exc:
         raise BadRequest("Invalid JSON") from exc

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
+from gateway_shim.protocol.event_stream import check_event_name
+
 __all__ = [
     "RequestId",
     "SSEGatewayConnectCallback",
@@ -84,7 +86,7 @@ class SSEGatewayDisconnectCallback(_Message):
 class SSEGatewayEvent(_Message):
     """An event to write. An empty or missing ``name`` is the default type ``message``."""
 
-    name: str = Field("", pattern=r"^[^\r\n\x00]*$")
+    name: Annotated[str, AfterValidator(check_event_name)] = ""
     data: str
 
 

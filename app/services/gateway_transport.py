@@ -10,7 +10,8 @@ from typing import Protocol
 
 from gateway_shim.errors import UnknownToken, WriteFailed
 from gateway_shim.protocol.event_stream import Event
-from gateway_shim.streams.gateway import BroadcastResult, Gateway
+from gateway_shim.protocol.results import BroadcastResult
+from gateway_shim.streams.gateway import Gateway
 
 __all__ = ["BroadcastResult", "GatewayTransport", "InProcessTransport", "TransportError"]
 

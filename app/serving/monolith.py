@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from app.lifecycle import LifetimeEvent, ShutdownCoordinator
 from app.services.event_loop.loop_monitor import LoopMonitor
-from gateway_shim.protocol import http as contract
+from gateway_shim.protocol import routes
 from gateway_shim.protocol.event_stream import Event
-from gateway_shim.protocol.http import Route
+from gateway_shim.protocol.routes import Route
 from gateway_shim.server.responses.transfers import TransferLimits
 from gateway_shim.streams.gateway import Gateway
 
@@ -62,8 +62,8 @@ class Monolith:
 
     def route(self, method: str, target: str) -> Route:
         """STREAM and STREAM_HEAD for the stream's own path, NOT_FOUND for what is Flask's."""
-        if self._serves_streams and contract.path_of(target) == STREAM_PATH:
-            return contract.route(method, target)
+        if self._serves_streams and routes.path_of(target) == STREAM_PATH:
+            return routes.route(method, target)
         return Route.NOT_FOUND
 
     def body_limit(self, method: str, target: str) -> int:

@@ -1,1 +1,1 @@
-"""The HTTP client for callbacks, sends, and whatever else this program asks of other servers."""
+"""The HTTP client: callbacks, sends, and every other request to another server."""

@@ -14,30 +14,31 @@ from gateway_shim.errors import InvalidConfiguration
 __all__ = ["VARIABLES", "client_context", "default_context"]
 
 VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS")
-"""Environment variables that say which authorities are trusted."""
+"""The environment variables that name the trusted authorities."""
 
-_NOTHING = "it holds no certificate"
+_NOTHING = "it contains no certificate"
 
 
 def client_context(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """Make the TLS settings of a client, which checks every server's certificate.
+    """Make the TLS settings of a client, which checks the certificate of every server.
 
-    The authorities are those of ``REQUESTS_CA_BUNDLE``, a file or a folder; without it, those of
-    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``; without any, certifi's list of public ones. Those of
-    ``NODE_EXTRA_CA_CERTS``, a file, are trusted besides. An empty variable is as none.
+    The trusted authorities are those of ``REQUESTS_CA_BUNDLE``, a file or a folder. If it is not
+    set, they are those of ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``. If none of the three is set, they
+    are certifi's list of public authorities. The authorities of ``NODE_EXTRA_CA_CERTS``, a file,
+    are trusted in addition. An empty variable counts as not set.
 
     Args:
         environ: the environment.
 
     Raises:
-        InvalidConfiguration: a variable names what cannot be read, or holds no certificate; the
-            message says what to do.
+        InvalidConfiguration: a variable names a file or folder that cannot be read, or a file
+            without a certificate. The message says what to do.
     """
     bundle = environ.get("REQUESTS_CA_BUNDLE")
     file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Private authorities often lack an extension that RFC 5280 asks for, and that Python demands
-    # from 3.13 on; Node does not.
+    # Certificates of private authorities often lack an extension that RFC 5280 requires. Python
+    # insists on it since version 3.13; Node does not.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if bundle and os.path.isdir(bundle):
         _trust_folder(context, "REQUESTS_CA_BUNDLE", bundle)
@@ -47,8 +48,8 @@ def client_context(environ: Mapping[str, str]) -> ssl.SSLContext:
         if file:
             _trust_file(context, "SSL_CERT_FILE", file)
         if folder:
-            for each in folder.split(os.pathsep):
-                _trust_folder(context, "SSL_CERT_DIR", each)
+            for path in folder.split(os.pathsep):
+                _trust_folder(context, "SSL_CERT_DIR", path)
     else:
         context.load_verify_locations(certifi.where())
     if extra := environ.get("NODE_EXTRA_CA_CERTS"):
@@ -58,7 +59,7 @@ def client_context(environ: Mapping[str, str]) -> ssl.SSLContext:
 
 @functools.cache
 def default_context() -> ssl.SSLContext:
-    """Return the TLS settings after this process's environment; made once, at the first call."""
+    """Return the TLS settings of this process's environment. They are made at the first call."""
     return client_context(os.environ)
 
 
@@ -67,18 +68,19 @@ def _trust_file(context: ssl.SSLContext, variable: str, path: str) -> None:
     try:
         alone.load_verify_locations(cafile=path)
         context.load_verify_locations(cafile=path)
-        # Counted alone: what is trusted already is not counted again.
+        # Counted in a separate context, because a certificate that is trusted already does not
+        # count again.
         if alone.cert_store_stats()["x509"]:
             return
-        why = _NOTHING
+        problem = _NOTHING
     except ssl.SSLError as exc:
         none = exc.reason == "NO_CERTIFICATE_OR_CRL_FOUND"
-        why = _NOTHING if none else "a part of it is broken, or not a certificate"
+        problem = _NOTHING if none else "a part of it is broken, or not a certificate"
     except (OSError, ValueError) as exc:
-        why = getattr(exc, "strerror", None) or str(exc)
+        problem = getattr(exc, "strerror", None) or str(exc)
     raise InvalidConfiguration(
-        f"{variable} names {path!r}, which cannot be used: {why}; name a file of certificates in"
-        f" PEM format, or unset {variable}"
+        f"{variable} names {path!r}, which cannot be used: {problem}; name a file of certificates"
+        f" in PEM format, or unset {variable}"
     )
 
 

@@ -1,9 +1,9 @@
-"""The HTTP client of everything here that asks another server: no cookies, bounded, plain errors.
+"""Makes requests to other servers, without cookies and within limits: :class:`HttpClient`.
 
-It reads URLs as :mod:`gateway_shim.http_client.web_url` and answers as
-:mod:`gateway_shim.http_client.final_response` say. It needs no event loop: the terminal client
-uses it too. Where gevent runs, its callers put a ``gevent.Timeout`` around a whole exchange, name
-lookup and body included.
+:mod:`gateway_shim.http_client.web_url` parses the URLs, and
+:mod:`gateway_shim.http_client.final_response` reads the answers. The client needs no event loop,
+because the terminal client uses it, too. Where gevent runs, callers put a ``gevent.Timeout`` around
+the whole exchange, which includes the name lookup and the body.
 
 The errors are in :mod:`gateway_shim.errors`, below ``RequestFailed``.
 """
@@ -21,10 +21,10 @@ import requests
 import urllib3
 
 from gateway_shim.errors import BadRedirect, BadURL, InvalidConfiguration, RequestFailed
+from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.certificates import default_context
 from gateway_shim.http_client.failure import request_failure
 from gateway_shim.http_client.pool import HttpPool
-from gateway_shim.http_client.reply import HttpAnswer
 from gateway_shim.http_client.request import HttpRequest
 from gateway_shim.http_client.session import HttpSession
 from gateway_shim.http_client.web_url import parse_web_url
@@ -32,23 +32,24 @@ from gateway_shim.http_client.web_url import parse_web_url
 __all__ = ["MAX_REDIRECTS", "HttpAnswer", "HttpClient"]
 
 MAX_REDIRECTS = 20
-"""Redirects that are followed for one request; browsers and Node's fetch follow as many."""
+"""The number of redirects that browsers and Node's fetch follow for one request."""
 
 _parse = functools.lru_cache(maxsize=64)(parse_web_url)
 
 
 class HttpClient:
-    """Makes requests on kept connections; safe to use from many greenlets.
+    """Makes requests on kept connections. Many greenlets may use one client at a time.
 
     Args:
-        connections: how many to one server are kept for the next requests.
-        redirects: how many redirects to follow for one request; with 0 a redirect is an answer
-            like any other.
-        environment: whether proxies, ``.netrc`` and certificates of the environment count. Without
-            it, only the variables of :mod:`gateway_shim.http_client.certificates` do.
-        context: returns the TLS settings, at the first https request; not with ``environment``.
-        unread: gets the answers whose body nobody reads, such as a redirect's, and closes them;
-            it must not wait for their server.
+        connections: the number of connections to one server that are kept for further requests.
+        redirects: the number of redirects to follow for one request. With 0, a redirect is returned
+            like any other answer.
+        environment: True uses the proxies, the ``.netrc`` and the certificates of the environment.
+            False uses only the variables of :mod:`gateway_shim.http_client.certificates`.
+        context: returns the TLS settings; called at the first https request, and never if
+            ``environment`` is True.
+        unread: takes over the answers whose bodies are not read, such as redirects, and closes
+            them. It must not wait for the server.
     """
 
     def __init__(
@@ -60,16 +61,16 @@ class HttpClient:
         context: Callable[[], ssl.SSLContext] = default_context,
         unread: Callable[[HttpAnswer], None] | None = None,
     ) -> None:
-        self._redirects = redirects
-        self._transport: _Transport
+        self._redirects = redirects  # the number of redirects to follow
+        self._transport: _Transport  # sends each request
         if environment:
             self._transport = HttpSession(connections=connections)
         else:
             self._transport = HttpPool(connections, context)
-        self._unread = unread or HttpAnswer.close_unread
+        self._unread = unread or HttpAnswer.close_unread  # takes answers that are not read
 
     def __enter__(self) -> Self:
-        """Use as a context manager: closed at the end."""
+        """Return the client; it is closed when the context ends."""
         return self
 
     def __exit__(
@@ -78,7 +79,7 @@ class HttpClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close."""
+        """Close the client."""
         self.close()
 
     def close(self) -> None:
@@ -86,7 +87,7 @@ class HttpClient:
         self._transport.close()
 
     def close_idle(self) -> int:
-        """Close the connections that have been kept for too long; return how many are left."""
+        """Close the connections that are kept for too long; return the number of the others."""
         return self._transport.close_idle()
 
     def request(
@@ -103,22 +104,22 @@ class HttpClient:
 
         Args:
             method: GET or POST.
-            url: where to; a user name and password in it are sent as Basic authorization.
-            seconds: time limit of the answer's whole head, and then of each read of its body.
-                A redirect is a request of its own.
-            connect_seconds: time limit of connecting to one address; ``seconds`` by default.
-            headers: besides the usual ones.
-            body: sent as it is.
+            url: the URL; its user name and password are sent as Basic authorization.
+            seconds: the time limit for the whole head of the answer, and for each read of its body.
+                It begins again at each redirect.
+            connect_seconds: the time limit for connecting to one address; by default ``seconds``.
+            headers: further headers.
+            body: the body, which is sent unchanged; None: no body.
 
         Returns:
-            The final answer, whatever its status. Use it as a context manager.
+            The final answer, with any status from 200 to 599. Use it as a context manager.
 
         Raises:
-            BadURL: the URL cannot be asked.
-            BadRedirect: a redirect leads nowhere, or there were too many.
+            BadURL: the URL is not an http(s) URL.
+            BadRedirect: a redirect cannot be followed, or there were too many.
             BadCertificate: the server's certificate is not valid for the URL.
-            AnswerTimeout: the answer's head was not complete in time.
-            RequestFailed: the server cannot be reached, or what it says is not HTTP.
+            AnswerTimeout: the head of the answer was not complete in time.
+            RequestFailed: the server cannot be reached, or its answer is not HTTP.
         """
         request = HttpRequest(
             method,
@@ -133,8 +134,8 @@ class HttpClient:
             try:
                 answer = self._send(request)
             finally:
-                # Not before: a server that closes its connection behind the redirect, without a
-                # word, would get the next request on it.
+                # Only now: a server may close its connection after the redirect without announcing
+                # it, and the next request would have been sent on this connection.
                 if redirect is not None:
                     self._unread(redirect)
             location = answer.location if self._redirects else None
@@ -150,6 +151,8 @@ class HttpClient:
             self._unread(redirect)
         raise BadRedirect(f"more than {self._redirects} redirects")
 
+    # ------------------------------------------------------------------ private
+
     def _send(self, request: HttpRequest) -> HttpAnswer:
         try:
             return self._transport.request(request)
@@ -162,12 +165,12 @@ class HttpClient:
             OSError,
         ) as exc:
             raise request_failure(exc) from exc
-        except ValueError as exc:  # a host that no library takes for one
+        except ValueError as exc:  # no library accepts the host
             raise BadURL("the URL is not an http(s) URL") from exc
 
 
 class _Transport(Protocol):
-    """Sends a request, and reads the head of its answer."""
+    """The object that sends a request and reads the head of its answer."""
 
     def request(self, request: HttpRequest, /) -> HttpAnswer:
         """Send a request; see :meth:`HttpPool.request`."""
@@ -178,5 +181,5 @@ class _Transport(Protocol):
         ...
 
     def close_idle(self) -> int:
-        """Close those that have been kept for too long; return how many are left."""
+        """Close the connections that are kept for too long; return the number of the others."""
         ...

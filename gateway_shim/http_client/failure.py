@@ -1,4 +1,4 @@
-"""Says in plain words what goes wrong below an HTTP client: :func:`request_failure`."""
+"""Translates the errors below an HTTP client into ours: :func:`request_failure`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ __all__ = ["request_failure"]
 
 
 def request_failure(error: Exception) -> RequestFailed:
-    """Translate an error of the libraries: its innermost cause, which they wrap several times.
+    """Translate an error of a library into an error of ours.
+
+    The libraries wrap an error several times. The innermost cause that is known decides.
 
     Args:
-        error: of sockets, :mod:`http.client`, urllib3 or requests.
+        error: an error of sockets, :mod:`http.client`, urllib3 or requests.
     """
     deepest: BaseException = error
     for cause in _chain(error):
         match cause:
             case urllib3.exceptions.NewConnectionError():
-                continue  # a time-out to urllib3, whatever the reason; the reason comes next
+                continue  # urllib3 derives this class from its time-out; the cause comes next
             case ssl.SSLCertVerificationError():
                 return BadCertificate(cause.strerror or str(cause))
             case TimeoutError() | requests.Timeout() | urllib3.exceptions.TimeoutError():
@@ -32,19 +34,19 @@ def request_failure(error: Exception) -> RequestFailed:
             case OSError(strerror=str() as words):
                 return RequestFailed(words)
             case http.client.IncompleteRead() | urllib3.exceptions.IncompleteRead():
-                return RequestFailed("it was cut off in the middle")
+                return RequestFailed("the answer was cut off in the middle")
             case urllib3.exceptions.DecodeError():
                 return RequestFailed(str(cause.args[0]))
             case http.client.HTTPException():
                 return RequestFailed(str(cause))
             case _:
                 deepest = cause
-    # Not the outermost one's words, which may hold the URL.
+    # The text of the outermost error is not used, because it may contain the URL.
     return RequestFailed(str(deepest))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, the one that led to it, and so on."""
+    """List an error, its cause, the cause of this cause, and so on."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

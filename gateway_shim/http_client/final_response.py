@@ -1,10 +1,10 @@
-"""The answers that all HTTP clients of this program accept: :class:`FinalResponse`.
+"""Reads the final answer to a request, for all HTTP clients of this program: FinalResponse.
 
-:mod:`http.client` skips ``100 Continue`` and takes every other status for the answer. A server may
-send any number of 1xx answers first (RFC 9110, section 15.2), so its 102 or 103 would be read as
-the final answer, and the final one as the next request's. A status above 599 is no answer at all.
-http.client also forgives a head that is cut off, or has broken lines or lengths; here
-:mod:`gateway_shim.http_client.response_head` says what a head is.
+:mod:`http.client` skips ``100 Continue`` and returns every other status as the answer. But a server
+may send any number of 1xx answers first (RFC 9110, section 15.2). http.client would return a 102 or
+103 as the final answer, and the final answer as the answer to the next request. A status above 599
+is not valid. http.client also accepts a head that is cut off, or that has malformed lines or
+lengths; :mod:`gateway_shim.http_client.response_head` refuses these.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, cast
 from gateway_shim.http_client.response_head import (
     BadAnswer,
     StatusLine,
-    body_framing,
+    body_end,
     parse_fields,
     parse_status_line,
 )
@@ -28,10 +28,10 @@ from gateway_shim.http_client.response_head import (
 __all__ = ["MAX_HEAD_BYTES", "MAX_INTERIM_ANSWERS", "BadAnswer", "FinalResponse"]
 
 MAX_INTERIM_ANSWERS = 100
-"""Interim answers that one request may get before its final one."""
+"""The largest number of interim answers before the final answer to a request."""
 
 MAX_HEAD_BYTES = 256 * 1024
-"""Bytes of all heads of one answer, the interim ones included."""
+"""The largest size of all heads of an answer, interim answers included, in bytes."""
 
 _START = b"HTTP/"
 _LINE_ENDS = b"\r\n"
@@ -41,18 +41,18 @@ _COOKIES = frozenset({"set-cookie", "set-cookie2"})
 
 
 class FinalResponse(http.client.HTTPResponse):
-    """A response that reads the first final answer, a status from 200 to 599, and no other.
+    """A response that skips interim answers and accepts a final status from 200 to 599 only.
 
-    Set it as ``response_class`` of an :class:`http.client.HTTPConnection`. The socket's time limit
-    is the limit of the whole head, however many reads and interim answers it takes; after the head
-    it is again the limit of each read. ``Set-Cookie`` is removed: no client of ours keeps cookies,
-    and :mod:`http.cookiejar` prints a traceback for some malformed ones.
+    Set it as ``response_class`` of an :class:`http.client.HTTPConnection`. The time limit of the
+    socket applies to the whole head, with all its reads and interim answers. After the head it
+    applies to each read again. ``Set-Cookie`` is removed, because our clients keep no cookies, and
+    :mod:`http.cookiejar` prints a traceback for some malformed cookies.
 
-    :meth:`begin` raises BadAnswer for what is no answer, TimeoutError after the time limit, and
-    otherwise what http.client raises.
+    :meth:`begin` raises BadAnswer if the answer is not valid, TimeoutError after the time limit,
+    and the other errors of http.client.
 
     Attributes:
-        finished: whether the body was read to its end, and nothing was received behind it.
+        finished: True if the body was read to its end and no bytes were received after it.
     """
 
     def __init__(
@@ -64,19 +64,19 @@ class FinalResponse(http.client.HTTPResponse):
     ) -> None:
         super().__init__(sock, debuglevel, method, url)
         self.finished = False
-        self._last_chunk = False
+        self._last_chunk = False  # True once the last chunk of a chunked body was read
         self._request_method = method
         self._reader = _HeadReader(sock, self.fp.detach())
         self.fp = io.BufferedReader(self._reader)
 
     def begin(self) -> None:
-        """Read the head of the final answer. The body comes next."""
+        """Read the head of the final answer. Read the body next."""
         if self.headers is not None:  # as in http.client: a second call does nothing
             return
         version, status, reason = self._read_status()
         fields = parse_fields(_field_lines(self.fp))
         line = StatusLine(version == "HTTP/1.0", status, reason)
-        framing = body_framing(line, fields, self._request_method)
+        end = body_end(line, fields, self._request_method)
         self.headers = self.msg = http.client.HTTPMessage()
         for name, value in fields:
             if name.lower() not in _COOKIES:
@@ -84,14 +84,14 @@ class FinalResponse(http.client.HTTPResponse):
         self.code = self.status = status
         self.reason = reason
         self.version = 10 if line.http_1_0 else 11
-        self.chunked = framing.chunked
+        self.chunked = end.chunked
         self.chunk_left = None
-        self.length = framing.length
-        self.will_close = framing.will_close
+        self.length = end.length
+        self.will_close = end.will_close
         self._reader.end_head()
 
     def body_is_here(self) -> bool:
-        """Return whether the rest of the body was received, as far as can be told from its end."""
+        """Return True if the rest of the body was received, as far as its last bytes show."""
         if self.isclosed() or self.length == 0:
             return True
         received = self._received()
@@ -100,37 +100,39 @@ class FinalResponse(http.client.HTTPResponse):
         return len(received) >= self.length
 
     def read_received(self) -> None:
-        """Read the rest of the body as far as it was received, without waiting for more.
+        """Read the rest of the body from the received bytes, without waiting for more.
 
         Raises:
-            http.client.HTTPException, ValueError: the body is broken, or has not ended.
+            http.client.HTTPException, ValueError: the body is malformed, or has not ended.
         """
         with self._reader.pause():
             self.read()
 
     def limit_body(self, size: int) -> None:
-        """Let at most so many more bytes be read, trailers and lengths of chunks included."""
+        """Limit the bytes that are read from now on, trailers and chunk sizes included."""
         self._reader.limit_body(size)
 
+    # ------------------------------------------------------------------ private
+
     def _received(self) -> bytes:
-        """Return what was received and not read yet, without waiting for more."""
+        """Return the bytes that were received but not read, without waiting for more."""
         with self._reader.pause():
             return self.fp.peek(1)
 
     def _close_conn(self) -> None:
-        # http.client calls this when the body has been read, or is broken.
+        # http.client calls this when the body has been read, or is malformed.
         at_its_end = self._last_chunk if self.chunked else self.length == 0
         self.finished = at_its_end and not self._received()
         super()._close_conn()  # type: ignore[misc]
 
     def _read_and_discard_trailer(self) -> None:
-        # http.client calls this behind the last chunk.
+        # http.client calls this after the last chunk.
         for _ in _field_lines(self.fp):
             pass
         self._last_chunk = True
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Read the status line of the final answer, as http.client's own method returns it."""
+        """Read the status line of the final answer; return the tuple that http.client expects."""
         fp = self.fp
         for _ in range(MAX_INTERIM_ANSWERS + 1):
             line = _read_status_line(fp)
@@ -148,16 +150,16 @@ class FinalResponse(http.client.HTTPResponse):
 
 
 def _read_status_line(fp: io.BufferedReader) -> StatusLine:
-    # Looked at before the line is complete: what follows a 199 with a body never gets a line end.
+    # Checked before the line is complete: the body of a 199 answer may have no line end.
     start = fp.peek(len(_START))
     while start[:1] and start[:1] in _LINE_ENDS:
-        # Empty lines before the status line are skipped, as llhttp does it; there may be many.
+        # Empty lines before the status line are skipped, as llhttp does. There can be many of them.
         fp.read(len(start) - len(start.lstrip(_LINE_ENDS)))
         start = fp.peek(len(_START))
     if not start:
         raise http.client.RemoteDisconnected("Remote end closed connection without response")
     if not start.startswith(_START[: len(start)]):
-        return parse_status_line(start)  # which raises
+        return parse_status_line(start)  # raises BadAnswer
     return parse_status_line(_read_line(fp))
 
 
@@ -167,34 +169,35 @@ def _field_lines(fp: io.BufferedReader) -> Iterator[bytes]:
 
 
 def _read_line(fp: io.BufferedReader) -> bytes:
-    line = fp.readline()  # no longer than MAX_HEAD_BYTES
+    line = fp.readline()  # at most MAX_HEAD_BYTES long
     if not line.endswith(b"\n"):
         raise BadAnswer("the server's answer was cut off")
     return line
 
 
 class _HeadReader(io.RawIOBase):
-    """Reads a socket; until the head has ended, within one time limit and one size for all of it.
+    """Reads a socket. The whole head has one time limit and one size limit.
 
-    A limit for each read would let a server hold a client for ever with a byte now and then, and
-    where many bytes have come already no read ever waits, so the clock is looked at before each.
+    With a time limit for each read, a server could hold a client for ever by sending one byte now
+    and then. If many bytes have arrived already, no read waits; therefore the clock is checked
+    before each read.
 
     Args:
-        sock: the socket, with its time limit set.
-        raw: its unbuffered file.
+        sock: the socket, whose time limit is set.
+        raw: the unbuffered file of the socket.
     """
 
     def __init__(self, sock: socket.socket, raw: Any) -> None:
         self._sock = sock
         self._raw = raw
-        self._limit = sock.gettimeout()
+        self._limit = sock.gettimeout()  # of each read after the head, seconds
         self._deadline = None if self._limit is None else time.monotonic() + self._limit
-        self._bytes_left: int | None = MAX_HEAD_BYTES
-        self._in_head = True
-        self._paused = False
+        self._bytes_left: int | None = MAX_HEAD_BYTES  # None: no limit
+        self._in_head = True  # until end_head()
+        self._paused = False  # True: only bytes that are buffered already are read
 
     def readable(self) -> bool:
-        """Return True: an answer can be read."""
+        """Return True, because the file can be read."""
         return True
 
     def readinto(self, buffer: Any, /) -> int | None:
@@ -202,7 +205,7 @@ class _HeadReader(io.RawIOBase):
 
         Raises:
             TimeoutError: the time limit has passed.
-            BadAnswer: the head, or the body that may be read, is too large.
+            BadAnswer: the head, or the body, is larger than its limit.
         """
         if self._paused:
             return None
@@ -221,21 +224,21 @@ class _HeadReader(io.RawIOBase):
     def _too_large(self) -> str:
         if self._in_head:
             return f"the head of the server's answer has more than {MAX_HEAD_BYTES} bytes"
-        return "the body of the server's answer has more bytes than anybody reads"
+        return "the body of the server's answer is too large"
 
     def end_head(self) -> None:
-        """Apply the socket's time limit to each read from now on."""
+        """End the limits of the head; from now on the time limit applies to each read."""
         self._in_head = False
         self._bytes_left = None
         self._sock.settimeout(self._limit)
 
     def limit_body(self, size: int) -> None:
-        """Read at most so many more bytes."""
+        """Limit the bytes that are read from now on."""
         self._bytes_left = size
 
     @contextlib.contextmanager
     def pause(self) -> Iterator[None]:
-        """Read nothing from the socket meanwhile."""
+        """Read nothing from the socket while the context lasts."""
         self._paused = True
         try:
             yield
@@ -243,9 +246,10 @@ class _HeadReader(io.RawIOBase):
             self._paused = False
 
     def close(self) -> None:
-        """Close the socket's file; the socket itself is its owner's."""
-        # Behind the answer of a proxy's CONNECT, whose head is never ended, goes a TLS handshake.
-        with contextlib.suppress(OSError):  # The socket may be closed already.
+        """Close the file of the socket. The socket itself stays open; its owner closes it."""
+        # A TLS handshake follows the answer to a proxy's CONNECT. end_head() was not called for
+        # this answer, so the socket's time limit is restored here.
+        with contextlib.suppress(OSError):  # the socket may be closed already
             self.end_head()
         self._raw.close()
         super().close()

@@ -1,4 +1,4 @@
-"""Connections to HTTP servers, kept for the next requests: :class:`HttpPool`."""
+"""Keeps connections to HTTP servers for further requests: :class:`HttpPool`."""
 
 from __future__ import annotations
 
@@ -21,42 +21,44 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from gateway_shim.event_loop.tcp import peer_has_left
+from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.final_response import FinalResponse
-from gateway_shim.http_client.reply import HttpAnswer
 from gateway_shim.http_client.request import HttpRequest
 from gateway_shim.http_client.web_url import WebURL
 
 __all__ = ["HttpPool"]
 
 _ORIGINS = 4
-"""Servers whose connections are kept: the one in the settings, and where it redirects to."""
+"""The number of servers whose connections are kept: the configured one, and redirect targets."""
 
 _IDLE_SECONDS = 4.0
-"""The time that a connection is kept without a request, as long as by Node's fetch. Many servers
-close theirs after 5 s, and a request that crosses the close may or may not have been read."""
+"""The time for which an idle connection is kept, the same as in Node's fetch. Many servers close an
+idle connection after 5 s. If a request is sent at the moment of the close, the client cannot know
+if the server has read it."""
 
 _MARGIN_SECONDS = 1.0
-"""A connection is given up so much earlier than its server says that it will close it."""
+"""The time by which a connection is given up before its server would close it."""
 
 _TIMEOUT = re.compile(r"\btimeout=([0-9]{1,9})\b", re.IGNORECASE)
 
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "sse-monolith"}
 
-# What sending can fail with although the answer is there: the server has not read all of it.
+# The errors of sending a request whose answer has arrived before the server has read all of it.
 _ANSWERED_EARLY = (BrokenPipeError, ConnectionResetError)
 
 
 class _Connecting:
-    """Connects to an address without asking a name server.
+    """Connects to an IP address without a name lookup.
 
-    In gevent that would be done by a thread, and wait for one: the only part of a callback to an
-    address that may wait for something besides the backend.
+    gevent does a name lookup in a thread, even for an IP address, and may have to wait for a free
+    thread. It would be the only part of a callback that waits for something besides the backend.
     """
 
     host: str
     port: int
     timeout: float | None
     until = 0.0
+    """The time up to which the pool keeps the connection, monotonic seconds."""
 
     def _new_conn(self) -> socket.socket:
         if not _is_address(self.host):
@@ -66,33 +68,36 @@ class _Connecting:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(self.timeout)
             sock.connect((self.host, self.port))
-        except BaseException:  # also a timeout of the caller's
+        except BaseException:  # also the caller's gevent.Timeout
             sock.close()
             raise
         return sock
 
 
-class _Connection(_Connecting, HTTPConnection):
+class _PooledConnection(_Connecting, HTTPConnection):
     response_class = FinalResponse
 
 
-class _TLSConnection(_Connecting, HTTPSConnection):
+class _PooledTLSConnection(_Connecting, HTTPSConnection):
     response_class = FinalResponse
 
 
-_Kept = OrderedDict[tuple[str, str, int], list[_Connection | _TLSConnection]]
-"""By scheme, host and port; the connection that was used last is the last one."""
+_AnyConnection = _PooledConnection | _PooledTLSConnection
+
+_KeptConnections = OrderedDict[tuple[str, str, int], list[_AnyConnection]]
+"""The kept connections by scheme, host and port. The connection that was used last is the last."""
 
 
 class HttpPool:
-    """Sends requests, each on a connection of its own meanwhile; safe to use from many greenlets.
+    """Sends requests on kept connections. Many greenlets may use one pool at a time.
 
-    A request is sent once: on a kept connection that has ended since, nothing is sent.
+    While a request is under way, it has its connection for itself. A request is sent at most once:
+    a kept connection that its server has closed meanwhile is not used.
 
     Args:
-        connections: how many to one server are kept.
-        context: returns the TLS settings, when they are needed first.
-        clock: monotonic seconds.
+        connections: the number of connections to one server that are kept.
+        context: returns the TLS settings; called when they are needed.
+        clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -105,21 +110,22 @@ class HttpPool:
         self._connections = connections
         self._context = context
         self._clock = clock
-        self._kept: _Kept = OrderedDict()
-        self._closings = 0
-        # Many owners live as long as their process and never close: no socket is left to chance.
+        self._kept: _KeptConnections = OrderedDict()  # the server that was used last is the last
+        self._closings = 0  # the number of calls of close()
+        # Many owners live as long as their process and never call close().
         weakref.finalize(self, _close_kept, self._kept)
 
     def close(self) -> None:
-        """Close the kept connections, and do not keep those that are in use."""
+        """Close the kept connections. Connections in use are closed after their answer."""
         self._closings += 1
         _close_kept(self._kept)
 
     def close_idle(self) -> int:
-        """Close the connections that have been kept for too long; return how many are left.
+        """Close the connections that are kept for too long; return the number of the others.
 
-        A request looks at those that it could use only: after a crowd they would stay open until
-        the next crowd, most of them closed by their server long ago.
+        A request checks only the connections that it could use. Without this method, the
+        connections of a burst of requests would stay open until the next burst, although most of
+        their servers have closed them long before.
         """
         now = self._clock()
         for kept in self._kept.values():
@@ -132,7 +138,8 @@ class HttpPool:
         """Send a request, and read the head of its answer.
 
         Raises:
-            OSError: as sockets do; http.client.HTTPException, urllib3's HTTPError: likewise.
+            OSError: an error of the socket. http.client.HTTPException and urllib3's HTTPError are
+                raised as well.
         """
         url = request.url
         connection = self._connection(url)
@@ -157,27 +164,29 @@ class HttpPool:
                 )
             connection.timeout = request.seconds
             raw = connection.getresponse()
-        except BaseException:  # the caller's gevent.Timeout, too
+        except BaseException:  # also the caller's gevent.Timeout
             connection.close()
             raise
         done = functools.partial(self._done, connection, url.origin, raw, self._closings)
         return HttpAnswer(raw, done)
 
-    def _connection(self, url: WebURL) -> _Connection | _TLSConnection:
-        """Return a kept connection that is fit for use, or a new one, which is not open yet."""
+    # ------------------------------------------------------------------ private
+
+    def _connection(self, url: WebURL) -> _AnyConnection:
+        """Return a kept connection that can be used, or a new connection, which is not open yet."""
         kept = self._kept.get(url.origin, [])
         while kept:
             connection = kept.pop()
-            if self._clock() < connection.until and _is_fit(connection):
+            if self._clock() < connection.until and _is_usable(connection):
                 return connection
             connection.close()
         if url.scheme == "https":
-            return _TLSConnection(url.socket_host, url.port, ssl_context=self._context())
-        return _Connection(url.socket_host, url.port)
+            return _PooledTLSConnection(url.socket_host, url.port, ssl_context=self._context())
+        return _PooledConnection(url.socket_host, url.port)
 
     def _done(
         self,
-        connection: _Connection | _TLSConnection,
+        connection: _AnyConnection,
         origin: tuple[str, str, int],
         raw: urllib3.HTTPResponse,
         closings: int,
@@ -185,10 +194,10 @@ class HttpPool:
         """Keep a connection for the next request, or close it.
 
         Args:
-            connection: one whose answer nobody reads any more.
-            origin: which server's.
+            connection: a connection whose answer is not read any more.
+            origin: the scheme, host and port of its server.
             raw: the answer.
-            closings: how often the pool had been closed when the request was sent.
+            closings: the value of ``_closings`` when the request was sent.
         """
         answer = cast(FinalResponse, raw._original_response)
         usable = answer.finished and connection.sock is not None
@@ -211,7 +220,7 @@ class HttpPool:
 
 
 def _idle_seconds(keep_alive: str | None) -> float:
-    """Return how long a connection may be idle; less than its server's ``Keep-Alive`` says."""
+    """Return how long a connection may be idle, seconds: less than its server's ``Keep-Alive``."""
     match = _TIMEOUT.search(keep_alive or "")
     return min(_IDLE_SECONDS, int(match[1]) - _MARGIN_SECONDS) if match else _IDLE_SECONDS
 
@@ -224,8 +233,8 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_fit(connection: _Connection | _TLSConnection) -> bool:
-    """Return whether a kept connection is open, and nothing came that nobody asked for."""
+def _is_usable(connection: _AnyConnection) -> bool:
+    """Return True if a kept connection is open and no unexpected bytes have arrived on it."""
     try:
         unread = fcntl.ioctl(connection.sock, termios.FIONREAD, bytes(4))
         return not peer_has_left(connection.sock) and struct.unpack("i", unread)[0] == 0
@@ -233,11 +242,11 @@ def _is_fit(connection: _Connection | _TLSConnection) -> bool:
         return False
 
 
-def _close_kept(kept: _Kept) -> None:
+def _close_kept(kept: _KeptConnections) -> None:
     while kept:
         _close_all(kept.popitem()[1])
 
 
-def _close_all(connections: list[_Connection | _TLSConnection]) -> None:
+def _close_all(connections: list[_AnyConnection]) -> None:
     while connections:
         connections.pop().close()

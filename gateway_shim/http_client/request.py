@@ -1,4 +1,4 @@
-"""A request as HTTP clients here send it, and what a redirect makes of it. Pure."""
+"""A request to another server, and the request that follows its redirect. Pure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request; each redirect is another one.
+    """One request. A redirect is followed by another request.
 
     Args:
         method: GET or POST.
-        url: where to; its user name and password are sent as Basic authorization.
-        headers: besides the usual ones, which they may replace.
-        body: sent as it is.
-        connect_seconds: time limit of connecting to one address.
-        seconds: time limit of the answer's whole head, and then of each read of its body.
+        url: the URL; its user name and password are sent as Basic authorization.
+        headers: further headers; they replace the usual headers of the same name.
+        body: the body, which is sent unchanged; None: no body.
+        connect_seconds: the time limit for connecting to one address.
+        seconds: the time limit for the whole head of the answer, and for each read of its body.
     """
 
     method: str
@@ -39,11 +39,11 @@ class HttpRequest:
         """Return the request that follows a redirect (Fetch standard, "HTTP-redirect fetch").
 
         Args:
-            status: of the redirect.
-            location: where it leads, as the server wrote it.
+            status: the status of the redirect.
+            location: the target of the redirect, as the server wrote it.
 
         Raises:
-            BadRedirect: it leads nowhere, or to a URL that brings its own credentials.
+            BadRedirect: the target is not an http(s) URL, or is a URL with credentials.
         """
         url = _target(self.url, location)
         method, body, dropped = self.method, self.body, frozenset[str]()
@@ -56,18 +56,18 @@ class HttpRequest:
 
 
 def _target(url: WebURL, location: str) -> WebURL:
-    """Return where a redirect leads. The credentials of the URL before stay with their host.
+    """Return the target of a redirect. It gets the credentials of ``url`` if the host is the same.
 
     Raises:
-        BadRedirect: nowhere, or to a URL with credentials of its own: no server chooses whom we
-            are. Node's fetch refuses it, too.
+        BadRedirect: the target is not an http(s) URL, or is a URL with credentials: a server must
+            not choose our user name. Node's fetch refuses it, too.
     """
     try:
         target = parse_web_url(location, url)
     except BadURL as exc:
-        # Without its query, which may repeat a secret of the URL before.
+        # The query is left out, because it may repeat a secret of the first URL.
         shown = ascii(location.partition("?")[0][:_SHOWN_CHARACTERS])
         raise BadRedirect(f"a redirect leads to {shown}, which is not an http(s) URL") from exc
     if target.authorization is not None:
-        raise BadRedirect("a redirect leads to a URL with a user name or a password of its own")
+        raise BadRedirect("a redirect leads to a URL with a user name or a password")
     return target.with_credentials_of(url)

@@ -1,8 +1,9 @@
-"""The head of an HTTP answer, as bytes: status line, headers, and how long the body is. Pure.
+"""Parses the head of an HTTP answer: status line, headers, and the end of the body. Pure.
 
-An answer that a client could understand in two ways is refused (RFC 9112, sections 2.2, 5 and 6):
-its connection may carry the answer to another request next. What exactly is refused is what
-Node's fetch refuses; a header's name may hold blanks there, so it may here.
+An answer that a client could understand in two ways is refused (RFC 9112, sections 2.2, 5 and 6),
+because the answer to another request may follow it on the connection. The refused answers are
+exactly those that Node's fetch refuses. Node allows blanks in the name of a header; so does this
+module.
 """
 
 from __future__ import annotations
@@ -15,20 +16,21 @@ from dataclasses import dataclass
 __all__ = [
     "MAX_FIELD_BYTES",
     "BadAnswer",
-    "BodyFraming",
+    "BodyEnd",
     "StatusLine",
-    "body_framing",
+    "body_end",
     "parse_fields",
     "parse_status_line",
 ]
 
 MAX_FIELD_BYTES = 16384
-"""Bytes of all names and values of one head; one less is the most, as for Node's fetch."""
+"""The bytes of all names and values of a head must be fewer than this, as in Node's fetch."""
 
 _MAX_LENGTH = 2**64 - 1
 _SHOWN_BYTES = 100
 _STATUS_LINE = re.compile(rb"HTTP/(0\.9|1\.[01]|2\.0) ([0-9]{3})(?: ([^\r\n]*))?\r?\n")
-# A token (RFC 9110, section 5.6.2), or nothing, with blanks; a value without control characters.
+# The name is a token (RFC 9110, section 5.6.2) with blanks, or empty. The value has no control
+# characters.
 _FIELD = re.compile(
     rb"((?! )[!#$%&'*+\-.^_`|~0-9A-Za-z ]*):[ \t]*([\t\x20-\x7e\x80-\xff]*)\r\n", re.DOTALL
 )
@@ -36,11 +38,11 @@ _FOLDED = re.compile(rb"[ \t]([\t\x20-\x7e\x80-\xff]*)\r\n")
 _LENGTH = re.compile(r"[0-9]+ *")
 
 Fields = list[tuple[str, str]]
-"""Names and values in their order, decoded as latin-1; a name may come several times."""
+"""Names and values in their order, decoded as latin-1. A name can occur several times."""
 
 
 class BadAnswer(http.client.HTTPException):
-    """The server's bytes are no HTTP answer, or one that no client can use; says why."""
+    """The server's bytes are not a usable HTTP answer. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,9 @@ class StatusLine:
     """The first line of an answer.
 
     Args:
-        http_1_0: whether the version is 1.0 or earlier.
-        status: 0 to 999.
-        reason: the reason phrase, decoded as UTF-8, U+FFFD for what is not; may be empty.
+        http_1_0: True if the version is 1.0 or earlier.
+        status: the status, 0 to 999.
+        reason: the reason phrase, decoded as UTF-8; other bytes become U+FFFD. May be empty.
     """
 
     http_1_0: bool
@@ -59,13 +61,14 @@ class StatusLine:
 
 
 @dataclass(frozen=True, slots=True)
-class BodyFraming:
-    """Tells where a body ends, and what becomes of its connection.
+class BodyEnd:
+    """The end of an answer's body, and the end of its connection.
 
     Args:
-        chunked: whether the body is chunked.
-        length: bytes of the body; None: chunked, or until the connection ends.
-        will_close: whether the connection ends behind the answer.
+        chunked: True if the body is chunked.
+        length: the length of the body, bytes. None if the body is chunked, or lasts until the
+            connection is closed.
+        will_close: True if the connection is closed after the answer.
     """
 
     chunked: bool
@@ -74,10 +77,10 @@ class BodyFraming:
 
 
 def parse_status_line(line: bytes) -> StatusLine:
-    """Parse the first line, its end included.
+    """Parse the status line, its line end included.
 
     Raises:
-        BadAnswer: it is not a status line of HTTP/1.
+        BadAnswer: the line is not a status line of HTTP/1.
     """
     match = _STATUS_LINE.fullmatch(line)
     if match is None:
@@ -87,12 +90,12 @@ def parse_status_line(line: bytes) -> StatusLine:
 
 
 def parse_fields(lines: Iterable[bytes]) -> Fields:
-    """Parse the lines between the status line and the empty line, their ends included.
+    """Parse the lines between the status line and the empty line, their line ends included.
 
-    A line that begins with a blank goes on with the value before it (RFC 9112, section 5.2).
+    A line that begins with a blank continues the value before it (RFC 9112, section 5.2).
 
     Raises:
-        BadAnswer: a line is malformed, or there are more than MAX_FIELD_BYTES.
+        BadAnswer: a line is malformed, or the headers have MAX_FIELD_BYTES or more.
     """
     fields: Fields = []
     size = 0
@@ -112,16 +115,16 @@ def parse_fields(lines: Iterable[bytes]) -> Fields:
     return fields
 
 
-def body_framing(line: StatusLine, fields: Fields, method: str | None) -> BodyFraming:
-    """Tell where the body ends (RFC 9112, section 6.3).
+def body_end(line: StatusLine, fields: Fields, method: str | None) -> BodyEnd:
+    """Return the end of the body (RFC 9112, section 6.3).
 
     Args:
         line: the status line.
         fields: the headers.
-        method: the request's.
+        method: the method of the request.
 
     Raises:
-        BadAnswer: the headers contradict each other, or the length is not one.
+        BadAnswer: the headers contradict each other, or the Content-Length is malformed.
     """
     lengths, codings, connection = [], [], []
     for name, value in fields:
@@ -135,7 +138,7 @@ def body_framing(line: StatusLine, fields: Fields, method: str | None) -> BodyFr
             case "keep-alive" if line.http_1_0:
                 connection.append("keep-alive")
     if len(lengths) > 1 or (lengths and codings):
-        raise BadAnswer("the server's answer says more than once how long its body is")
+        raise BadAnswer("the server's answer states the length of its body more than once")
     length = _length(lengths[0]) if lengths else None
     if method == "HEAD" or line.status in (204, 304):
         chunked, length = False, 0
@@ -143,7 +146,7 @@ def body_framing(line: StatusLine, fields: Fields, method: str | None) -> BodyFr
         chunked = codings[-1:] == ["chunked"]
     persistent = "keep-alive" in connection if line.http_1_0 else "close" not in connection
     framed = chunked or length is not None
-    return BodyFraming(chunked, length, not (persistent and framed))
+    return BodyEnd(chunked, length, not (persistent and framed))
 
 
 def _tokens(value: str) -> list[str]:
@@ -151,11 +154,11 @@ def _tokens(value: str) -> list[str]:
 
 
 def _length(value: str) -> int:
-    # At most 20 digits: int() of some thousand would raise.
+    # At most 20 digits: int() raises an error for some thousand digits.
     digits = value.strip(" ").lstrip("0") or "0"
     if _LENGTH.fullmatch(value) and len(digits) <= 20 and int(digits) <= _MAX_LENGTH:
         return int(digits)
-    raise BadAnswer("the server's answer has a Content-Length that is not one")
+    raise BadAnswer("the server's answer has a malformed Content-Length")
 
 
 def _shown(received: bytes) -> str:

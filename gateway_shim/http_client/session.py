@@ -1,4 +1,4 @@
-"""Requests through :mod:`requests`, for clients that obey the environment: :class:`HttpSession`."""
+"""Sends requests as the environment says, with :mod:`requests`: :class:`HttpSession`."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.final_response import FinalResponse
-from gateway_shim.http_client.reply import HttpAnswer
 from gateway_shim.http_client.request import HttpRequest
 
 __all__ = ["HttpSession"]
 
 _HOSTS = 4
-"""Servers whose connections are kept: the one in the settings, and where it redirects to."""
+"""The number of servers whose connections are kept: the configured one, and redirect targets."""
 
 
 class HttpSession:
-    """Sends requests as the environment says: its proxies, ``.netrc`` and certificates.
+    """Sends requests with the proxies, the ``.netrc`` and the certificates of the environment.
 
-    It reads answers with ``FinalResponse``, and takes a redirect for an answer.
+    It reads answers with ``FinalResponse``, and returns a redirect like any other answer.
 
     Args:
-        connections: how many to one server are kept.
+        connections: the number of connections to one server that are kept.
     """
 
     def __init__(self, *, connections: int) -> None:
@@ -39,14 +39,14 @@ class HttpSession:
         self._session.close()
 
     def close_idle(self) -> int:
-        """Close nothing: requests does not know since when a connection is kept."""
+        """Do nothing: requests does not record since when a connection is kept. Return 0."""
         return 0
 
     def request(self, request: HttpRequest) -> HttpAnswer:
         """Send a request, and read the head of its answer; see :meth:`HttpPool.request`.
 
         Raises:
-            OSError: as sockets do; requests' and urllib3's errors, likewise.
+            OSError: an error of the socket. Errors of requests and urllib3 are raised as well.
         """
         headers, url = request.headers, request.url
         if url.authorization is not None:
@@ -65,24 +65,25 @@ class HttpSession:
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Find no target.
+        """Return None for every answer.
 
-        Even where it follows no redirect, requests would parse the target, which raises if it is
-        not a URL, and read the redirect's body, however long it is.
+        Even if it follows no redirects, requests would parse the target of a redirect, and read
+        the whole body. Parsing raises an error if the target is not a URL, and the body can be of
+        any length.
         """
         return None
 
 
-class _Connection(HTTPConnection):
+class _SessionConnection(HTTPConnection):
     response_class = FinalResponse
 
 
-class _TLSConnection(HTTPSConnection):
+class _SessionTLSConnection(HTTPSConnection):
     response_class = FinalResponse
 
 
-class _Kept:
-    """Connections that are kept. One more is closed after its use, which is no warning here."""
+class _QuietPool:
+    """Closes a connection that the full pool cannot keep, without urllib3's warning."""
 
     pool: Any
 
@@ -93,19 +94,19 @@ class _Kept:
             conn.close()
 
 
-class _Pool(_Kept, urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection
+class _Pool(_QuietPool, urllib3.HTTPConnectionPool):
+    ConnectionCls = _SessionConnection
 
 
-class _TLSPool(_Kept, urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
+class _TLSPool(_QuietPool, urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SessionTLSConnection
 
 
 _POOLS = {"http": _Pool, "https": _TLSPool}
 
 
 class _Adapter(HTTPAdapter):
-    """Requests' own adapter, with connections of ours, to a proxy too."""
+    """The adapter of requests with our connections, both to servers and to proxies."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)

@@ -1,8 +1,8 @@
-"""Bodies of answers whose head was enough: read behind the caller's back, in bounds.
+"""Reads the bodies of answers that the caller does not read, in the background: UnreadBodies.
 
-A connection can carry the next request only when the body of its last answer has been read. Often
-the body comes a moment after the head. It may also come after seconds, or never end, and nobody
-waits for it: see :class:`UnreadBodies`.
+A connection can carry the next request only after the body of its last answer has been read. Often
+the body arrives a moment after the head. It can also arrive seconds later, or never end. Callers do
+not wait for it; :class:`UnreadBodies` does, within limits.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ import contextlib
 import gevent
 from gevent.pool import Pool
 
-from gateway_shim.http_client.reply import HttpAnswer
+from gateway_shim.http_client.answer import HttpAnswer
 
 __all__ = ["BODIES_AT_ONCE", "UnreadBodies"]
 
 BODIES_AT_ONCE = 256
-"""Bodies that are awaited at a time; each occupies a connection and a greenlet."""
+"""The number of bodies that are awaited at a time. Each needs a connection and a greenlet."""
 
 
 class UnreadBodies:
-    """Reads bodies to their end, so that their connections are kept, and closes the others.
+    """Reads bodies to their end, so that their connections can be kept.
 
-    An answer's connection is closed at once if so many bodies are awaited already, and later if
-    its body is too long (:meth:`HttpAnswer.discard`) or has not ended in time.
+    The connection of an answer is closed at once if too many bodies are awaited already. It is
+    closed later if its body is too long (:meth:`HttpAnswer.discard`) or does not end in time.
 
     Args:
-        seconds: time limit of one body.
-        at_once: bodies that are awaited at a time.
+        seconds: the time limit for one body.
+        at_once: the number of bodies that are awaited at a time.
     """
 
     def __init__(self, seconds: float, at_once: int = BODIES_AT_ONCE) -> None:
@@ -41,7 +41,7 @@ class UnreadBodies:
         return len(self._awaited)
 
     def take(self, answer: HttpAnswer) -> None:
-        """Take over an answer; returns at once."""
+        """Take over an answer, which must not be used any more. Returns at once."""
         if answer.body_is_here() or self._awaited.full():
             answer.close_unread()
         else:

@@ -1,9 +1,9 @@
-"""URLs of HTTP servers as browsers and Node's fetch read them: :func:`parse_web_url`. Pure.
+"""Parses http and https URLs as browsers and Node's fetch do: :func:`parse_web_url`. Pure.
 
-Source: the URL standard (https://url.spec.whatwg.org), of which the parts that ``http`` and
-``https`` need are here. Where :mod:`urllib.parse` splits a text, the standard also normalizes it:
-``\\`` is a ``/``, ``..`` is resolved, blanks at both ends go, and some characters are escaped, but
-an escape that is there already stays as it is.
+Source: the URL standard (https://url.spec.whatwg.org). This module implements the parts that
+``http`` and ``https`` need. Unlike :mod:`urllib.parse`, the standard normalizes the URL as well:
+``\\`` becomes ``/``, ``..`` is resolved, blanks at both ends are removed, and some characters are
+escaped. Existing escapes stay unchanged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gateway_shim.errors import BadURL
 __all__ = ["WebURL", "parse_web_url"]
 
 _NO_URL = "the URL is not an http(s) URL"
-"""Without the URL itself: it may hold a password or a secret, and messages go to the log."""
+"""The message does not show the URL, which may contain a secret, because messages are logged."""
 
 _PORTS = {"http": 80, "https": 443}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -34,8 +34,9 @@ _FORBIDDEN_IN_HOST = re.compile(r"[\x00-\x20#%/:<>?@\[\\\]^|\x7f]")
 _DOT = re.compile(r"\.|%2e", re.IGNORECASE)
 _DOT_DOT = re.compile(r"(?:\.|%2e){2}", re.IGNORECASE)
 
-# What is sent as it is, besides letters, digits and "_.-~". All else is escaped as UTF-8; "%" is
-# among them, so nothing is escaped twice. The sets are the standard's, section 1.3.
+# The characters that are not escaped, besides letters, digits and "_.-~". All others are escaped as
+# UTF-8. "%" is not escaped, so that nothing is escaped twice. The sets are those of the standard,
+# section 1.3.
 _IN_PATH = "!$%&'()*+,/:;=@[\\]^|"
 _IN_QUERY = "!$%&()*+,/:;=?@[\\]^`{|}"
 _IN_USER = "!$%&'()*+,"
@@ -48,11 +49,11 @@ class WebURL:
     Args:
         scheme: ``http`` or ``https``.
         host: a name in ASCII, an IPv4 address, or an IPv6 address in brackets.
-        port: the one to connect to.
-        path: begins with ``/``; escaped.
-        query: without its ``?``; escaped.
-        user: user name, not escaped.
-        password: not escaped.
+        port: the port to connect to.
+        path: the path, which begins with ``/``; escaped.
+        query: the query without its ``?``; escaped.
+        user: the user name, not escaped.
+        password: the password, not escaped.
     """
 
     scheme: str
@@ -65,35 +66,36 @@ class WebURL:
 
     @property
     def target(self) -> str:
-        """The request target: path and query, as they are sent."""
+        """The request target: the path and the query."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
     @property
     def location(self) -> str:
-        """Host and port, the scheme's own port left out, as the ``Host`` header has them."""
+        """The ``Host`` header: the host, and the port unless it is the default of the scheme."""
         return self.host if self.port == _PORTS[self.scheme] else f"{self.host}:{self.port}"
 
     @property
     def socket_host(self) -> str:
-        """The host as sockets take it: an IPv6 address has no brackets."""
+        """The host for a socket: an IPv6 address without brackets."""
         return self.host.strip("[]")
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """Scheme, host and port: URLs that share it can share a connection."""
+        """The scheme, host and port. URLs of the same origin can share a connection."""
         return self.scheme, self.host, self.port
 
     @property
     def authorization(self) -> str | None:
-        """The Basic authorization that user name and password ask for (RFC 7617), or None."""
+        """The Basic authorization with the user name and password (RFC 7617); None without both."""
         if not self.user and not self.password:
             return None
         return "Basic " + base64.b64encode(self.user + b":" + self.password).decode("ascii")
 
     def with_credentials_of(self, url: WebURL) -> WebURL:
-        """Return this URL with the user name and password of another one at the same origin.
+        """Return this URL with the user name and password of a URL of the same origin.
 
-        ``http`` to ``https`` is the same place as long as each has its own port.
+        The change from ``http`` to ``https`` counts as the same origin if the host is the same and
+        both use their default ports. For another origin, this URL is returned unchanged.
         """
         moved_to_tls = (url.scheme, url.port, self.scheme, self.port) == ("http", 80, "https", 443)
         same = self.origin == url.origin or (moved_to_tls and self.host == url.host)
@@ -107,17 +109,17 @@ class WebURL:
 
 
 def parse_web_url(text: str, base: WebURL | None = None) -> WebURL:
-    """Read a URL.
+    """Parse a URL.
 
-    The user name and password of ``base`` are not taken over: see
+    The result does not get the user name and password of ``base``; see
     :meth:`WebURL.with_credentials_of`.
 
     Args:
-        text: absolute, or relative to ``base``.
-        base: the URL of the answer that ``text`` was in.
+        text: an absolute URL, or a URL relative to ``base``.
+        base: the URL of the answer that contained ``text``.
 
     Raises:
-        BadURL: it is not an http(s) URL.
+        BadURL: the text is not an http(s) URL.
     """
     text = text.strip(_BLANKS).translate(_DROPPED)
     scheme, rest = None, text
@@ -170,7 +172,7 @@ def _relative(rest: str, base: WebURL) -> WebURL:
 
 
 def _path(path: str, base: str) -> str:
-    """Resolve a path against another one, which is in its normal form."""
+    """Resolve a path against a base path, which is in its normal form."""
     path = path.replace("\\", "/")
     kept = [] if path.startswith("/") else base.split("/")[1:-1]
     segments = path.removeprefix("/").split("/")
@@ -195,14 +197,14 @@ def _plain(user: str) -> bytes:
 
 
 def _host(text: str) -> str:
-    """Return a host's normal form; the standard's section 3.5.
+    """Return the normal form of a host (section 3.5 of the standard).
 
     Raises:
-        BadURL: it is neither a name nor an address.
+        BadURL: the host is neither a name nor an address.
     """
     if text.startswith("["):
         try:
-            if "%" in text:  # a zone, which URLs do not have
+            if "%" in text:  # a zone, which is not allowed in URLs
                 raise ValueError
             return f"[{ipaddress.IPv6Address(text[1:-1]).compressed}]"
         except ValueError:
@@ -211,7 +213,7 @@ def _host(text: str) -> str:
         name = unquote_to_bytes(text).decode()
         if not name.isascii():
             name = idna.encode(name, uts46=True).decode("ascii")
-    except UnicodeError:  # also idna's own
+    except UnicodeError:  # idna's errors are UnicodeErrors, too
         raise BadURL(_NO_URL) from None
     name = name.lower()
     if not name or _FORBIDDEN_IN_HOST.search(name) or len(name) > 253:
@@ -219,13 +221,13 @@ def _host(text: str) -> str:
     labels = name.removesuffix(".").split(".")
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
         return _ipv4(labels)
-    if not all(0 < len(label) < 64 for label in labels):  # which name servers do not have
+    if not all(0 < len(label) < 64 for label in labels):  # not a valid name in the DNS
         raise BadURL(_NO_URL)
     return name
 
 
 def _ipv4(labels: list[str]) -> str:
-    """Return an IPv4 address of one to four numbers, decimal, octal or hexadecimal."""
+    """Return the IPv4 address of one to four numbers, each decimal, octal or hexadecimal."""
     numbers = [_number(label) for label in labels]
     *first, last = numbers
     if len(numbers) > 4 or any(number > 255 for number in first):
@@ -237,7 +239,7 @@ def _ipv4(labels: list[str]) -> str:
 
 
 def _number(label: str) -> int:
-    if len(label) > 40:  # also int() has a limit
+    if len(label) > 40:  # int() has a limit, too
         raise BadURL(_NO_URL)
     try:
         if label.startswith("0x"):

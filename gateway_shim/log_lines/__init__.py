@@ -1,1 +1,1 @@
-"""Log lines: their format, without secrets and forgeries."""
+"""Log lines: their format, without secrets and without forged lines."""

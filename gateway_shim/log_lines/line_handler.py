@@ -1,7 +1,4 @@
-"""Writes log lines to a stream.
-
-If the stream is full or closed, lines are lost and nothing else happens.
-"""
+"""Writes log lines to a stream. If the stream is full or closed, only these lines are lost."""
 
 from __future__ import annotations
 
@@ -16,17 +13,17 @@ __all__ = ["LineHandler"]
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
-    """A stream handler from which nothing is raised into the code that logs.
+    """A stream handler that never raises an error out of a log call.
 
-    logging's own handler answers a failure with a traceback on standard error. If that is the
-    stream that fails, the attempt itself can raise out of the log call.
+    The handler of :mod:`logging` writes a traceback to standard error when it fails. If standard
+    error itself is the failing stream, this can raise an error out of the log call.
 
     Args:
-        stream: where to; standard error if not given.
+        stream: the stream to write to; standard error if not given.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record's line; characters that the stream cannot encode become escapes."""
+        """Write the line of a record. Characters that the stream cannot encode become escapes."""
         try:
             line = self.format(record) + self.terminator
             try:
@@ -35,10 +32,10 @@ class LineHandler(logging.StreamHandler[TextIO]):
                 encoding = self.stream.encoding or "ascii"
                 self.stream.write(line.encode(encoding, "backslashreplace").decode(encoding))
             self.stream.flush()
-        except Exception:  # noqa: BLE001 - logging's own rule: a handler reports, never raises
+        except Exception:  # noqa: BLE001 - a handler reports errors and never raises (logging)
             self.handleError(record)
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
         """Report a lost line on standard error, unless standard error is the stream that failed."""
         if self.stream is sys.stderr or sys.stderr is None:
             return

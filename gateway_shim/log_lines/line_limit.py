@@ -1,8 +1,8 @@
-"""Limits how many lines of one kind the log takes in a second, and says how many were left out.
+"""Limits the log lines of one kind in a second, and reports the number of lines left out.
 
-A client decides how often the server has something to log. So a flood of bad requests, of refused
-streams or of failing hooks must not become a flood of lines. The limit works before a line is
-formatted, and costs a look into a dictionary.
+Clients can make the server log as often as they like. A flood of bad requests, refused streams or
+failing hooks must not become a flood of log lines. The limit applies before a line is formatted,
+and costs one look-up in a dictionary.
 """
 
 from __future__ import annotations
@@ -20,51 +20,51 @@ from gateway_shim.log_lines.safe_text import class_name
 __all__ = ["LINES_PER_SECOND", "LineLimit", "report_left_out"]
 
 LINES_PER_SECOND = 20
-"""Lines of one kind in a second, where nothing else is set."""
+"""The default limit: lines of one kind in a second."""
 
 _FLOOD_DIVISOR = 10
-"""While a kind goes on above the limit, this fraction of the limit is written: a flood that lasts
-an hour says no more than one that lasts a minute."""
+"""The divisor of the limit while the lines of a kind stay above the limit. The lines of a flood
+that lasts an hour say no more than those of a flood that lasts a minute."""
 
 _TRACEBACK_DIVISOR = 5
-"""Of lines with a traceback, this fraction of the limit is written: one fills a screen."""
+"""The divisor of the limit for lines with a traceback, because one traceback fills a screen."""
 
 _WINDOW_SECONDS = 1.0
 
 _QUIET_SECONDS = 2.0
-"""A kind without a line for this long is forgotten, and what was left out of it is reported."""
+"""The time without a line after which a kind is forgotten and its left-out lines are reported."""
 
 _MESSAGES_PER_PLACE = 8
-"""Messages that count as kinds of their own in one place of the code. Code that formats its values
-into the message has no more kinds than that, whatever the values are."""
+"""The largest number of kinds in one place of the code. Code that formats its values into the
+message makes a different message each time; its further messages count as one kind."""
 
 _MAX_KINDS = 1000
 
 _SHOWN_CHARACTERS = 200
-"""Characters that a report shows of a message."""
+"""The number of characters of a message that a report shows."""
 
 _NOT_LIMITED = frozenset({"gunicorn.access"})
-"""Loggers whose lines are wanted one by one."""
+"""The loggers without a limit, because each of their lines is needed."""
 
 _Place = tuple[str, int, str, int]
-"""Logger, level, file and line number."""
+"""The place of a log call: logger, level, file and line number."""
 
 _THE_REST: _Place = ("root", logging.WARNING, "", 0)
-"""The place of all lines for which the table has no room."""
+"""The place that counts all further lines when the table of kinds is full."""
 
 
 class _Report(logging.LogRecord):
-    """A line that says how many lines were left out; no limit holds for it."""
+    """A line that reports how many lines were left out. The limit does not apply to it."""
 
 
 class _Kind:
     """The lines of one kind.
 
     Args:
-        place: where they come from.
-        message: the message of the first one, not formatted.
-        now: monotonic seconds.
-        divisor: of the limit.
+        place: the place of the log call.
+        message: the message of the first line, not formatted.
+        now: the time of the first line, monotonic seconds.
+        divisor: the divisor of the limit for this kind.
     """
 
     __slots__ = ("allowed", "began", "divisor", "last", "left_out", "message", "place", "seen")
@@ -73,32 +73,34 @@ class _Kind:
         self.place = place
         self.message = message
         self.divisor = divisor
-        self.began = self.last = now
-        self.allowed = 0
-        self.seen = 0
-        self.left_out = 0
+        self.began = now  # the time at which the current second began
+        self.last = now  # the time of the last line, written or not
+        self.allowed = 0  # lines that may be written in the current second
+        self.seen = 0  # lines in the current second, written or not
+        self.left_out = 0  # lines that were left out since the last written one
 
 
 class LineLimit(logging.Filter):
-    """A filter for log handlers: so many lines of one kind in a second.
+    """A filter for log handlers that limits the lines of one kind in a second.
 
-    A kind is a message of one level of one logger from one place of the code. The first line that
-    is written after others were left out has their number as the field ``left_out``. Call
-    :func:`report_left_out` about once a second, so that the end of a flood is reported as well.
+    Lines are of one kind if they have the same message, level and logger, and come from the same
+    place in the code. The first line that is written after others were left out has their number
+    in the field ``left_out``. Call :func:`report_left_out` about once a second, so that the end of
+    a flood is reported as well.
 
-    Handlers may share one object: a record counts once.
+    Handlers may share one filter. A record counts once.
 
     The dictionary form of a log configuration names the class under ``()``::
 
         {"filters": {"limit": {
             "()": "gateway_shim.log_lines.line_limit.LineLimit", "lines_per_second": 20}}}
 
-    There is no lock. If native threads log the same line in the same moment, a number can be too
-    low by one.
+    There is no lock. If native threads log lines of one kind at the same moment, a number can be
+    too low by one.
 
     Args:
-        lines_per_second: lines of one kind in a second.
-        clock: monotonic seconds.
+        lines_per_second: the limit of lines of one kind in a second.
+        clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class LineLimit(logging.Filter):
         super().__init__()
         self.lines_per_second = lines_per_second
         self._clock = clock
+        # The last record (its id and its time) and the verdict, for the next handler.
         self._last: tuple[tuple[int, float], bool] = (0, 0.0), True
         self._forget()
         if not _limits:
@@ -117,32 +120,17 @@ class LineLimit(logging.Filter):
         _limits.add(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is to be written. Never raises."""
+        """Return True if a record must be written. Never raises an error."""
         try:
             return isinstance(record, _Report) or self._filter(record)
-        except (TypeError, AttributeError):  # a record that somebody has made up
+        except (TypeError, AttributeError):  # an incomplete record, made by other code
             return True
-
-    def _filter(self, record: logging.LogRecord) -> bool:
-        if record.name in _NOT_LIMITED:
-            return True
-        if self._pid != os.getpid():
-            self._forget()  # after a fork: the other process reports what it has left out
-        last, verdict = self._last
-        if last == (id(record), record.created):  # from another handler
-            return verdict
-        now = self._clock()
-        if now - self._reported >= _WINDOW_SECONDS:
-            self.report()
-        verdict = self._count(record, now)
-        self._last = (id(record), record.created), verdict
-        return verdict
 
     def report(self, *, everything: bool = False) -> None:
-        """Log how many lines were left out of the floods that have ended.
+        """Log the number of lines that were left out of each flood that has ended.
 
         Args:
-            everything: also of those that may go on, because the process ends.
+            everything: True reports the floods that may continue, too, because the process ends.
         """
         if self._pid != os.getpid():
             self._forget()
@@ -157,16 +145,34 @@ class LineLimit(logging.Filter):
                 self._messages[kind.place] -= 1
                 if self._messages[kind.place] <= 0:
                     del self._messages[kind.place]
-        # Logged at the end: a handler may let other greenlets run.
+        # Logged last, because a handler may let other greenlets run.
         for _, kind in ended:
             if kind.left_out:
                 _log_report(kind)
 
+    # ------------------------------------------------------------------ private
+
+    def _filter(self, record: logging.LogRecord) -> bool:
+        if record.name in _NOT_LIMITED:
+            return True
+        if self._pid != os.getpid():
+            self._forget()  # after a fork: the parent reports its own lines
+        last, verdict = self._last
+        if last == (id(record), record.created):  # another handler has asked before
+            return verdict
+        now = self._clock()
+        if now - self._reported >= _WINDOW_SECONDS:
+            self.report()
+        verdict = self._count(record, now)
+        self._last = (id(record), record.created), verdict
+        return verdict
+
     def _forget(self) -> None:
         self._pid = os.getpid()
+        # By place and hash of the message; the hash is None for the further messages of a place.
         self._kinds: dict[tuple[_Place, int | None], _Kind] = {}
-        self._messages: Counter[_Place] = Counter()
-        self._reported = self._clock()
+        self._messages: Counter[_Place] = Counter()  # the number of kinds of each place
+        self._reported = self._clock()  # the time of the last report
 
     def _count(self, record: logging.LogRecord, now: float) -> bool:
         kind = self._kind(record, now)
@@ -208,7 +214,7 @@ _limits: WeakSet[LineLimit] = WeakSet()
 
 
 def report_left_out() -> None:
-    """Log how many lines every limit has left out of floods that have ended."""
+    """Log the number of lines that all limits have left out of floods that have ended."""
     for limit in list(_limits):
         limit.report()
 

@@ -1,7 +1,8 @@
-"""How log lines look: text for people, JSON for machines. No secret, no forged line.
+"""Formats log lines: as text for people or as JSON for machines, without secrets.
 
-Fields given as ``extra={…}`` are shown in both. Every record becomes a line, whatever objects are
-in it: a value that cannot be shown is replaced by a text that says so, and a long one is cut.
+Both formats show the fields that are given as ``extra={…}``. Every record is written, whatever
+objects it contains: a text that says so replaces a value that cannot be shown. Long values are cut.
+No text can forge a line, because control characters are escaped.
 """
 
 from __future__ import annotations
@@ -31,22 +32,22 @@ __all__ = [
 ]
 
 HANDLER_NAME = "sse-monolith"
-"""The name of the one handler that :func:`install` manages."""
+"""The name of the handler that :func:`install` adds and replaces."""
 
 MAX_FIELD_CHARACTERS = 500
-"""Characters that are kept of one field below the level ``ERROR``: its text may be a client's."""
+"""The characters that are kept of a field below the level ``ERROR``; a client may have sent it."""
 
 MAX_MESSAGE_CHARACTERS = 2000
-"""Characters that are kept of a message below the level ``ERROR``."""
+"""The characters that are kept of a message below the level ``ERROR``."""
 
 MAX_TRACEBACK_CHARACTERS = 256 * 1024
-"""Characters that are kept of a traceback: about all of one at Python's recursion limit."""
+"""The characters that are kept of a traceback: nearly all of one at Python's recursion limit."""
 
 _MAX_TRACEBACK_LINE = 2000
-"""Characters that are kept of one line of a traceback: what was raised may repeat a request."""
+"""The characters that are kept of one line of a traceback; an exception may repeat a request."""
 
 _MAX_CAUSES = 20
-"""Exceptions that are named of a chain whose tracebacks cannot be rendered."""
+"""The exceptions that are named of a chain whose tracebacks cannot be rendered."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -56,14 +57,14 @@ _INDENT = "    "
 
 
 class _Formatter(logging.Formatter):
-    """The base of both formats: masks a record's parts. Rendering a record never raises."""
+    """The base of both formats. It masks the secrets of a record, and never raises an error."""
 
     def __init__(self, redactor: Redactor | None = None) -> None:
         super().__init__()
         self._redactor = redactor or Redactor()
 
     def format(self, record: logging.LogRecord) -> str:
-        """Render a record."""
+        """Return the line of a record."""
         try:
             return self._render(record)
         except BaseException as exc:  # noqa: BLE001 - the line must not be lost
@@ -74,7 +75,7 @@ class _Formatter(logging.Formatter):
 
     def _message_and_fields(self, record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
         longest, longest_field = MAX_MESSAGE_CHARACTERS, MAX_FIELD_CHARACTERS
-        if _is_error(record):  # what went wrong must be found out from this line
+        if _is_error(record):  # this line must show what went wrong
             longest = longest_field = MAX_CHARACTERS
         fields = {
             text_of(name): self._redactor.field(name, value, longest_field)
@@ -94,7 +95,7 @@ class _Formatter(logging.Formatter):
         return self._redactor.text(message, longest), fields
 
     def _trace(self, record: logging.LogRecord) -> str:
-        """Return the traceback and the stack, as many lines as they have; empty without any."""
+        """Return the lines of the traceback and of the stack; an empty text without both."""
         parts = []
         if record.exc_info and record.exc_info[0] is not None:
             parts.append(self._traceback(record.exc_info))
@@ -105,25 +106,26 @@ class _Formatter(logging.Formatter):
         trace = "\n".join(parts)
         shown = _shorten_id(record, self._redactor.text(trace, MAX_TRACEBACK_CHARACTERS))
         if len(trace) > MAX_TRACEBACK_CHARACTERS and record.exc_info and record.exc_info[1]:
-            # The last line says what was raised, and was cut off.
+            # The last line, which names the exception, was cut off.
             raised = self._redactor.text(describe(record.exc_info[1]))
             shown += "\n" + _shorten_id(record, raised)
-        # After the masking, so that no cut divides a secret.
+        # Lines are cut after the masking, so that no cut divides a secret.
         return "\n".join(map(_cut_line, shown.split("\n")))
 
     def _traceback(self, exc_info: Any) -> str:
         try:
             return self.formatException(exc_info)
-        except BaseException:  # noqa: BLE001 - an exception can refuse to say even its class's name
+        except BaseException:  # noqa: BLE001 - even reading the class's name can raise an error
             frames = "".join(traceback.format_tb(exc_info[2]))
             causes = "\nwhile handling ".join(describe(exc) for exc in _chain(exc_info[1]))
             return f"Traceback (most recent call last):\n{frames}{causes}"
 
 
 class TextFormatter(_Formatter):
-    """``2026-01-31T12:00:00.123Z INFO app.services.x: message  key=value``.
+    """The format ``2026-01-31T12:00:00.123Z INFO app.services.x: message  key=value``.
 
-    A traceback follows on lines of its own, each indented: no line of it can pass for a record.
+    A traceback follows on further lines. Each is indented, so that no line of a traceback looks
+    like a record.
     """
 
     def _render(self, record: logging.LogRecord) -> str:
@@ -142,10 +144,11 @@ class TextFormatter(_Formatter):
 
 
 class JsonFormatter(_Formatter):
-    """One JSON object a line: ``time``, ``level``, ``logger``, ``message``, then the fields.
+    """The format of one JSON object a line.
 
-    A traceback is the string ``exception``. A field that is named like one of these gets an
-    underscore in front.
+    The object has ``time``, ``level``, ``logger``, ``message``, and then the fields. A traceback
+    is the string ``exception``. A field with one of these names gets an underscore in front of its
+    name.
     """
 
     def _render(self, record: logging.LogRecord) -> str:
@@ -171,16 +174,16 @@ def install(
     *,
     lines_per_second: int = LINES_PER_SECOND,
 ) -> None:
-    """Send the process's log lines to a stream; a second call replaces the first one's set-up.
+    """Send the log lines of the process to a stream. A second call replaces the first one.
 
     Args:
-        formatter: how they look.
-        level: the name of the least important level that is written.
-        stream: where to; standard error if not given.
-        lines_per_second: lines of one kind that are written in a second.
+        formatter: the format of the lines.
+        level: the name of the lowest level that is written.
+        stream: the stream to write to; standard error if not given.
+        lines_per_second: the limit of lines of one kind in a second.
     """
     root = logging.getLogger()
-    # Kept: a file's handler may have the same one (gateway_shim.server.server_log).
+    # The limit is kept, because a file's handler may share it (gateway_shim.server.server_log).
     limit = installed_limit() or LineLimit()
     limit.lines_per_second = lines_per_second
     for handler in [handler for handler in root.handlers if handler.name == HANDLER_NAME]:
@@ -195,13 +198,13 @@ def install(
 
 
 def _plain_copy(record: logging.LogRecord, exc: BaseException) -> logging.LogRecord:
-    """Return a record with the message of ``record``, and why ``record`` was not rendered."""
+    """Return a record with the message of ``record`` and the reason why it was not rendered."""
     kept = {name: text_of(getattr(record, name, "")) for name in ("name", "levelname", "msg")}
     return logging.makeLogRecord({**kept, "not_shown_because": describe(exc)})
 
 
 def installed_formatter() -> logging.Formatter | None:
-    """Return the formatter that :func:`install` has given to the process's log.
+    """Return the formatter that :func:`install` has set.
 
     Returns:
         The formatter; None if :func:`install` was not called in this process.
@@ -213,19 +216,20 @@ def installed_formatter() -> logging.Formatter | None:
 
 
 def installed_limit() -> LineLimit | None:
-    """Return the limit that :func:`install` has given to the process's log.
+    """Return the limit that :func:`install` has set.
 
     Returns:
         The limit; None if :func:`install` was not called in this process.
     """
     for handler in logging.getLogger().handlers:
         if handler.name == HANDLER_NAME:
-            return next((each for each in handler.filters if isinstance(each, LineLimit)), None)
+            limits = (item for item in handler.filters if isinstance(item, LineLimit))
+            return next(limits, None)
     return None
 
 
 def _shorten_id(record: logging.LogRecord, text: str) -> str:
-    """Shorten the record's own request id in a text: a hook's exception may name the id."""
+    """Shorten the record's request id in a text, because a hook's exception may name the id."""
     request_id: object = vars(record).get("request_id")
     if type(request_id) is not str or not request_id:
         return text

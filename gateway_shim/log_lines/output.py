@@ -1,4 +1,4 @@
-"""Standard output and standard error that cannot be written to: a full disk, a closed pipe."""
+"""Handles output that cannot be written, because a disk is full or a pipe is closed."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ _CANNOT_WRITE = frozenset(
 
 @contextlib.contextmanager
 def guarded_output() -> Iterator[None]:
-    """End the program with status 1 if what the body prints cannot be written.
+    """End the program with status 1 if the output of the body cannot be written.
 
-    Standard error gets one line that says why; nothing is said of a pipe whose reader is gone.
-    Every entry point of a command wraps its whole run in it.
+    One line on standard error says why. A pipe whose reader is gone is not reported. Every entry
+    point of a command runs its whole body in this context.
 
     Raises:
-        SystemExit: with status 1, because the output could not be written. The body's own status,
-            if it is another one than 0, is kept.
+        SystemExit: with status 1, because the output could not be written. If the body ends with
+            another status than 0, this status is kept.
     """
     try:
         yield
         _flush()
     except SystemExit as ending:
         try:
-            _flush()  # what print() has not written yet; Python would only fail with a traceback
+            _flush()  # the rest of print()'s output; Python's own flush would end with a traceback
         except OSError as exc:
             if ending.code in (None, 0):
                 _give_up(exc)
             drop_unwritten_output()
         raise
     except OSError as exc:
-        # One of a file names it, and is not about the output.
+        # An error about a file has its name, and is not about the output.
         if exc.filename is not None or exc.errno not in _CANNOT_WRITE:
             raise
         _give_up(exc)
 
 
 def drop_unwritten_output() -> None:
-    """Forget what the two outputs hold and cannot write, so that the process's end does not fail.
+    """Forget the output that cannot be written, so that the end of the process does not fail.
 
-    A server calls it when it ends: a full disk behind its log must not make a clean end look like a
-    crash (Python would exit with status 120).
+    A server calls this function when it ends. A full disk behind its log must not make a clean end
+    look like a crash (Python would exit with status 120).
     """
     for stream in _streams():
         _drop_unwritten(stream)
 
 
 def _streams() -> list[TextIO]:
-    # Either is None if the process was started with it closed.
+    # A stream is None if it was closed when the process started.
     return [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
 
 
@@ -76,13 +76,13 @@ def _give_up(exc: OSError) -> NoReturn:
 
 
 def _drop_unwritten(stream: TextIO) -> None:
-    with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
+    with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed
         stream.flush()
         return
-    # Python flushes it once more at its end: let that go nowhere.
+    # Python flushes the stream once more at its end. Redirect it to the null device.
     with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
+        null_device = os.open(os.devnull, os.O_WRONLY)
         try:
-            os.dup2(nowhere, stream.fileno())
+            os.dup2(null_device, stream.fileno())
         finally:
-            os.close(nowhere)
+            os.close(null_device)

@@ -1,10 +1,10 @@
-"""Keeps out of a log: secrets, request ids, characters that forge a line, very long texts.
+"""Removes secrets from log lines, shortens request ids and long texts, and escapes line ends.
 
-Whoever knows a request id can take over its stream, so a log has the first characters of one only:
-enough to find its lines.
+A client that knows a request id can take over its stream. Therefore a log shows only the first
+characters of a request id, which are enough to find its lines.
 
-A log call may be handed any object. Whatever that object does when it is looked at, the methods
-of :class:`Redactor` return.
+A log call may get any object. The methods of :class:`Redactor` never raise an error, whatever the
+object does.
 """
 
 from __future__ import annotations
@@ -28,29 +28,30 @@ __all__ = [
 ]
 
 MASK = "***"
-"""What stands in a log where a secret was."""
+"""The text in place of a secret."""
 
 SHOWN_ID_CHARACTERS = 8
-"""Characters that are shown of a request id: of a UUID, those before the first hyphen.
+"""The characters that are shown of a request id; of a UUID, those before the first hyphen.
 
-An id that is not at least twice as long is shown whole: so short an id can be guessed anyway.
+A shorter id than twice this number is shown whole, because such an id can be guessed anyway.
 """
 
 MAX_CHARACTERS = 32 * 1024
-"""Characters that are kept of a text, and of all texts in one field. To look for secrets in that
-many takes some milliseconds, in which no stream gets anything."""
+"""The characters that are kept of a text, and of all texts in one field. The search for secrets in
+so many characters takes some milliseconds, in which no stream is served."""
 
 MAX_ITEMS = 1000
-"""Items that are kept of all collections in one field."""
+"""The items that are kept of all collections in one field."""
 
 _MORE = "…"
-"""The text in place of the items, or of a request id's characters, that are left out."""
+"""The text in place of left-out items, or of the left-out characters of a request id."""
 
 _MAX_INTEGER_BITS = 2000
-"""An integer of more bits is shown as hexadecimal text: ``str`` and ``json`` may refuse it."""
+"""The bits of the largest integer that is shown as a number. A larger integer is shown as
+hexadecimal text, because ``str`` and ``json`` may refuse it."""
 
-# C0 and C1 controls, the line ends that only Unicode knows, what turns the direction of text
-# (a terminal would show another line than was written), and lone surrogates (not encodable).
+# C0 and C1 control characters, Unicode's line ends, characters that change the direction of text (a
+# terminal would show another line than was written), and lone surrogates (they cannot be encoded).
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -60,17 +61,17 @@ _SENSITIVE_FIELD = re.compile(_SENSITIVE + r"|.*(?:secret|password|api_key)", re
 
 
 def _patterns(end: str) -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Return what secrets look like, and what to write instead.
+    """Return the patterns of secrets, each with its replacement.
 
     Args:
-        end: what may stand in the place of a closing quote or ``@``: nothing, or the end of a
-            text that was cut.
+        end: an alternative to a closing quote or ``@`` in a pattern: empty, or the end of a text
+            that was cut.
     """
     quoted = rf"\"(?:\\.|[^\"\\])*(?:\"{end})|'(?:\\.|[^'\\])*(?:'{end})"
     return (
         # ?secret=… in a URL, SSE_CALLBACK_SECRET=… in an environment.
         (re.compile(rf"(secret=)(?:{quoted}|[^&#\s\"]+)", re.IGNORECASE), rf"\1{MASK}"),
-        # What a page may put into its stream's URL, since EventSource sends no headers of its own.
+        # Credentials in a stream's URL. EventSource sets no headers, so a page may put them there.
         (
             re.compile(
                 r"([?&](?:(?:access_|id_)?token|jwt|auth|api_?key|key|password|sig|signature)=)[^&#\s\"]+",
@@ -85,8 +86,8 @@ def _patterns(end: str) -> tuple[tuple[re.Pattern[str], str], ...]:
             ),
             rf"\1{_MORE}",
         ),
-        # A header: as a line, in a dict's repr, as a pair. Unquoted, its value lasts to the line's
-        # end.
+        # A header: as a line, in the repr of a dict, or as a pair. A value without quotes lasts to
+        # the end of the line.
         (
             re.compile(
                 rf"\b({_SENSITIVE}(?:\\*[\"']\s*[:,]|\s*[:=])\s*)b?(?:{quoted}|[^\r\n]+)",
@@ -106,9 +107,9 @@ _DEPTH = 4
 
 
 def escape(text: str) -> str:
-    """Write control characters as escapes, so that the text stays one line.
+    """Replace control characters by escapes, so that the text stays one line.
 
-    Printable text of any script stays as it is. The escapes are also valid in a JSON string.
+    Printable characters of all scripts stay unchanged. The escapes are also valid in a JSON string.
     """
     return _UNSAFE.sub(_escaped, text)
 
@@ -118,10 +119,10 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 class Redactor:
-    """Takes secrets out of what is to be logged.
+    """Removes secrets from texts and values before they are logged.
 
     Args:
-        secrets: values that must appear nowhere, in whatever context.
+        secrets: values that are masked wherever they occur.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -131,17 +132,18 @@ class Redactor:
             if secret
             for form in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
         }
-        # The longest first: a form may hold another one.
+        # The longest form comes first, because a form may contain another one.
         ordered = sorted(forms, key=lambda form: (-len(form), form))
-        self._longest = len(ordered[0]) if ordered else 0
+        self._longest = len(ordered[0]) if ordered else 0  # characters of the longest form
         self._literal = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
     def text(self, text: str, limit: int = MAX_CHARACTERS) -> str:
-        """Return the text with every secret masked: known ones, credentials in URLs and headers.
+        """Mask the secrets in a text: the known secrets, and credentials in URLs and headers.
 
         Args:
             text: any text.
-            limit: characters of it that are looked at; the rest is left out, and counted.
+            limit: the characters of the text that are kept. The length of a longer text is
+                appended.
         """
         cut = len(text) > limit
         shown = text[:limit] if cut else text
@@ -150,19 +152,21 @@ class Redactor:
         for pattern, replacement in _PATTERNS_OF_A_CUT_TEXT if cut else _PATTERNS:
             shown = pattern.sub(replacement, shown)
         if cut:
-            # Without the last characters: they may be the beginning of a known secret.
+            # The last characters are left out: they may be the beginning of a known secret.
             shown = f"{shown[: max(0, len(shown) - self._longest)]}… ({len(text)} characters)"
         return shown
 
     def field(self, name: object, value: object, limit: int = MAX_CHARACTERS) -> Any:
-        """Return a log record's extra field as plain data for JSON, secrets masked.
+        """Return an extra field of a log record as plain data for JSON, with its secrets masked.
 
         Args:
-            name: the field's name; one that names a secret has its whole value masked.
-            value: anything. Long texts and large collections are cut.
-            limit: characters that are kept of all texts in the field.
+            name: the name of the field. If it names a secret, the whole value is masked.
+            value: any object. Long texts and large collections are cut.
+            limit: the characters that are kept of all texts in the field.
         """
         return self._field(text_of(name), value, _DEPTH, _Room(limit))
+
+    # ------------------------------------------------------------------ private
 
     def _field(self, name: str, value: object, depth: int, room: _Room) -> Any:
         if _SENSITIVE_FIELD.fullmatch(name):
@@ -173,11 +177,11 @@ class Redactor:
     def _plain(self, value: object, depth: int, room: _Room) -> Any:
         try:
             return self._convert(value, depth, room)
-        except BaseException as exc:  # noqa: BLE001 - foreign code; a log line must not fail for it
+        except BaseException as exc:  # noqa: BLE001 - a log line must not fail because of an object
             return not_shown(value, exc)
 
     def _convert(self, value: Any, depth: int, room: _Room) -> Any:
-        # The class is asked, not the instance: isinstance() would call a foreign __class__.
+        # type() is used because isinstance() would call the object's own __class__.
         kind = type(value)
         if value is None or kind is bool:
             return value
@@ -188,7 +192,7 @@ class Redactor:
         if issubclass(kind, float):
             return float.__float__(value) if math.isfinite(value) else float.__repr__(value)
         if issubclass(kind, str):
-            return self._fitting(text_of(value), room)  # an enum's member becomes its text
+            return self._fitting(text_of(value), room)  # a member of an enum becomes its text
         if issubclass(kind, bytes | bytearray):
             return self._fitting(repr(value[: room.characters + 1]), room)
         if hasattr(value, "get_secret_value"):  # pydantic's SecretStr and SecretBytes
@@ -225,7 +229,7 @@ class Redactor:
 
 
 def short_id(request_id: str) -> str:
-    """Return what a log shows of a request id."""
+    """Return the part of a request id that a log shows."""
     if len(request_id) < 2 * SHOWN_ID_CHARACTERS:
         return request_id
     return f"{request_id[:SHOWN_ID_CHARACTERS]}{_MORE}"
@@ -241,6 +245,6 @@ class _Room:
         self.items = MAX_ITEMS
 
     def take_item(self) -> bool:
-        """Count one item more; return False if there is no room for it."""
+        """Count one more item; return False if there is no room for the item."""
         self.items -= 1
         return self.items >= 0

@@ -1,8 +1,8 @@
-"""The start of the backend that has answered a callback. Pure.
+"""The header that identifies one start of a backend. Pure.
 
-A backend knows only the streams that it has accepted itself. Its answers to callbacks carry the
-header ``SSE-Backend-Boot: <start>-<uuid>``, so that a gateway notices a backend that has started
-anew. A Node gateway ignores the header.
+A backend knows only the streams that it has accepted since it started. Its answers to callbacks
+have the header ``SSE-Backend-Boot: <start>-<uuid>``. From this header a gateway learns that the
+backend has been restarted. A Node gateway ignores the header.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ class Boot:
     """One start of a backend.
 
     Args:
-        start: when the serving process started, milliseconds since the epoch.
-        id: a UUID, because two processes may start in the same millisecond.
+        start: the time at which the serving process started, milliseconds since the epoch.
+        id: a UUID, because two processes can start in the same millisecond.
     """
 
     start: int
     id: str
 
     def __str__(self) -> str:
-        """Return the header's value."""
+        """Return the value of the header."""
         return f"{self.start}-{self.id}"
 
 
 @functools.lru_cache(maxsize=8)
 def parse_boot(text: str) -> Boot | None:
-    """Read the header's value; None if it is malformed.
+    """Parse the value of the header; return None if the value is malformed.
 
-    The same text gives the same object: every stream of a gateway refers to one.
+    The same text returns the same object, so that all streams of a gateway share one object.
     """
     found = _BOOT.fullmatch(text)
     return None if found is None else Boot(int(found[1]), found[2])

@@ -1,7 +1,7 @@
 """The budget for all bytes that the streams of a gateway hold back. Pure.
 
 The budget counts memory: the bytes of a broadcast that many slow clients have not taken are one
-object, and count once for as long as at least one stream still holds them.
+object, and count once while at least one stream holds them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Callbacks: what the backend is told of a stream, and what its answer means. Pure.
+"""The callbacks to the backend: their bodies, and the meaning of each answer. Pure.
 
-Source: the gateway contract (docs/contract.md), whose section names the comments use.
+Source: the gateway contract (docs/contract.md). Names of sections in comments are its sections.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.event_stream import Dialect
-from gateway_shim.protocol.http import ErrorCode, Refusal, error_body, status_phrase
+from gateway_shim.protocol.http import ErrorCode, Refusal, status_phrase
 
 __all__ = [
     "CALLBACK_TIME_LIMIT_SECONDS",
@@ -26,18 +26,18 @@ __all__ = [
 ]
 
 CALLBACK_TIME_LIMIT_SECONDS = 5.0
-"""How long a backend may take to answer a callback."""
+"""The time in which a backend must answer a callback, seconds."""
 
 
 class Action(StrEnum):
-    """What a callback tells the backend."""
+    """The event that a callback reports to the backend."""
 
     CONNECT = "connect"
     DISCONNECT = "disconnect"
 
 
 class Reason(StrEnum):
-    """Why a stream ended."""
+    """The reason of a stream's end."""
 
     CLIENT_CLOSED = "client_closed"
     SERVER_CLOSED = "server_closed"
@@ -47,13 +47,13 @@ class Reason(StrEnum):
 def payload(
     action: Action, token: str, request: Mapping[str, Any], reason: Reason | None = None
 ) -> dict[str, Any]:
-    """The JSON body of a callback.
+    """Build the JSON body of a callback.
 
     Args:
         action: connect or disconnect.
         token: the stream's token.
         request: ``{"url": …, "headers": …}`` of the stream's request.
-        reason: why the stream ended; for a disconnect only.
+        reason: the reason of the stream's end; only for a disconnect.
     """
     body: dict[str, Any] = {"action": action.value}
     if reason is not None:
@@ -65,12 +65,12 @@ def payload(
 
 @dataclass(frozen=True, slots=True)
 class CallbackAnswer:
-    """A backend's answer to a callback: only the status says whether the stream opens.
+    """A backend's answer to a callback. Only the status decides if the stream opens.
 
     Args:
         status: the HTTP status.
-        phrase: the reason phrase; the standard one if it is empty or not given.
-        boot: which start of the backend has answered, if the answer says it.
+        phrase: the reason phrase. If it is empty or None, the standard phrase is used.
+        boot: the start of the backend that has answered; None if the answer does not name it.
     """
 
     status: int
@@ -79,17 +79,17 @@ class CallbackAnswer:
 
     @property
     def accepted(self) -> bool:
-        """Whether the stream may open."""
+        """True if the stream may open."""
         return 200 <= self.status < 300
 
     @property
     def message(self) -> str:
-        """The phrase in the envelope dialect's ``rejected`` event; as Node's, never empty."""
+        """The phrase in the envelope dialect's ``rejected`` event; never empty, as in Node."""
         return self.phrase or status_phrase(self.status)
 
 
 class CallbackFailure(Enum):
-    """Why a callback got no answer at all: status, code and message for the client."""
+    """The reasons for a callback without an answer: status, code and message for the client."""
 
     TIMEOUT = (504, ErrorCode.GATEWAY_TIMEOUT, "Gateway timeout")
     UNAVAILABLE = (503, ErrorCode.BACKEND_UNAVAILABLE, "Backend unavailable")
@@ -97,20 +97,30 @@ class CallbackFailure(Enum):
 
 
 def refusal(outcome: CallbackAnswer | CallbackFailure, dialect: Dialect) -> Refusal | None:
-    """Translate a callback's outcome; "A stream's life", step 3. None: the stream opens.
+    """Translate the outcome of a connect callback; "A stream's life", step 3.
 
-    A status that no HTTP answer ends with means that the backend is not available (divergence 9).
+    A status below 200 or above 599 cannot end an HTTP answer. It means that the backend is not
+    available (divergence 9).
+
+    Args:
+        outcome: the backend's answer, or the reason why there is none.
+        dialect: the gateway's dialect. It decides how 400, 401 and 403 are told to the client.
+
+    Returns:
+        The refusal for the client; None if the stream opens.
     """
     if isinstance(outcome, CallbackAnswer) and not 200 <= outcome.status <= 599:
         outcome = CallbackFailure.UNAVAILABLE
     if isinstance(outcome, CallbackFailure):
         status, code, message = outcome.value
-        return Refusal(status, error_body(code, message))
+        return Refusal(status, code, message)
     if outcome.accepted:
         return None
-    if dialect is Dialect.ENVELOPE and outcome.status in (400, 401, 403):
-        return Refusal(200, in_stream=wire.rejected(outcome.status, outcome.message))
     code = {401: ErrorCode.BACKEND_AUTH_FAILED, 403: ErrorCode.BACKEND_FORBIDDEN}.get(
         outcome.status, ErrorCode.BACKEND_ERROR
     )
-    return Refusal(outcome.status, error_body(code, f"Backend returned {outcome.status}"))
+    message = f"Backend returned {outcome.status}"
+    if dialect is Dialect.ENVELOPE and outcome.status in (400, 401, 403):
+        event = wire.rejected(outcome.status, outcome.message)
+        return Refusal(200, code, message, in_stream=event)
+    return Refusal(outcome.status, code, message)

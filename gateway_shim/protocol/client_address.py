@@ -1,11 +1,13 @@
-"""The address of the client behind a connection, also where proxies stand between. Pure.
+"""The address of a client, directly connected or behind proxies. Pure.
 
-A proxy names its client in ``X-Forwarded-For``, and anybody can write that header. So it is
-believed only from the peers that the operator has listed, and read from its end: each proxy appends
-the peer that it has seen, so what stands left of the first unknown peer is that peer's own word.
+A proxy names its client in the header ``X-Forwarded-For``. Every client can send this header, too.
+Therefore the header counts only if the operator has listed its sender as a trusted proxy. The
+header is read from its end, because each proxy appends the address of its own peer. The first
+address from the end that is not a trusted proxy is the client; that client may have invented
+everything to the left of it.
 
-:meth:`TrustedProxies.client` says who a client is, for logs and for the application.
-:meth:`TrustedProxies.limit_key` says what limits per address count it as.
+:meth:`TrustedProxies.client` returns the address of a client, for logs and for the application.
+:meth:`TrustedProxies.limit_key` returns the key under which limits per address count the client.
 """
 
 from __future__ import annotations
@@ -23,26 +25,26 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 DEFAULT_PROXIES = "127.0.0.1,::1,unix"
-"""A proxy on the same machine, over TCP or over a Unix socket."""
+"""The default list: a proxy on the same machine, over TCP or over a Unix socket."""
 
 MAX_HOPS = 32
-"""Entries of one ``X-Forwarded-For`` that are looked at, from its end."""
+"""The number of entries of ``X-Forwarded-For`` that are read, counted from its end."""
 
 _EVERYBODY = "*"
 _UNIX = "unix"
 
 _IPV6_PREFIX_BITS = 64
-"""One IPv6 client has a whole /64 to choose its addresses from (RFC 6177)."""
+"""The length of the network that one IPv6 client can choose its addresses from (RFC 6177)."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """The peers whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
+    """The peers whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are trusted.
 
     Args:
-        networks: their addresses.
-        unix: whether every peer of a Unix socket is one.
-        everybody: whether every peer is one.
+        networks: the addresses of trusted proxies.
+        unix: True if every peer of a Unix socket is trusted.
+        everybody: True if every peer is trusted.
     """
 
     networks: tuple[_Network, ...] = ()
@@ -51,13 +53,13 @@ class TrustedProxies:
 
     @classmethod
     def parse(cls, text: str) -> TrustedProxies:
-        """Read a comma-separated list.
+        """Parse a comma-separated list of trusted proxies.
 
         Args:
             text: addresses, networks such as ``10.0.0.0/8``, ``unix``, or ``*`` for everybody.
 
         Raises:
-            InvalidConfiguration: an entry is none of these; says which.
+            InvalidConfiguration: an entry is not one of these; the message names the entry.
         """
         entries = [part.strip() for part in text.split(",") if part.strip()]
         networks = []
@@ -73,10 +75,10 @@ class TrustedProxies:
         return cls(tuple(networks), _UNIX in entries, _EVERYBODY in entries)
 
     def trusts(self, peer: str) -> bool:
-        """Return whether a peer is a trusted proxy.
+        """Return True if a peer is a trusted proxy.
 
         Args:
-            peer: the address at the other end of the connection; empty for a Unix socket's.
+            peer: the address at the other end of the connection; empty for a Unix socket.
         """
         if self.everybody:
             return True
@@ -89,12 +91,13 @@ class TrustedProxies:
         """Return the client's address.
 
         Args:
-            peer: the address at the other end of the connection; empty for a Unix socket's.
+            peer: the address at the other end of the connection; empty for a Unix socket.
             forwarded: the values of the request's ``X-Forwarded-For`` headers, in their order.
 
         Returns:
-            The rightmost address that is no trusted proxy, if the peer is one and names a client;
-            the peer's address otherwise. IPv4 addresses written as IPv6 become IPv4.
+            The rightmost address that is not a trusted proxy, if the peer is a trusted proxy and
+            names a client. Otherwise the peer's address. An IPv4 address that is written as IPv6
+            is returned as IPv4.
         """
         address = _parsed(peer)
         own = peer if address is None else str(address)
@@ -113,20 +116,21 @@ class TrustedProxies:
         return named
 
     def limit_key(self, address: str) -> str:
-        """Return what limits per address count a client as.
+        """Return the key under which limits per address count a client.
 
         Args:
             address: a client's address, as :meth:`client` returns it.
 
         Returns:
-            The address, of IPv6 the /64 network. Empty if the client is not counted: loopback,
-            the peer of a Unix socket, a trusted proxy that names no client.
+            The address of an IPv4 client; the /64 network of an IPv6 client. Empty if the client is
+            not counted: a loopback address, the peer of a Unix socket, or a trusted proxy that
+            names no client.
         """
         parsed = _parsed(address)
         if parsed is None or parsed.is_loopback or self._lists(parsed):
             return ""
         if parsed.version == 4:
-            return sys.intern(str(parsed))  # one string for all streams of an address
+            return sys.intern(str(parsed))  # all streams of an address share one string
         host_bits = parsed.max_prefixlen - _IPV6_PREFIX_BITS
         network = ipaddress.IPv6Address(int(parsed) >> host_bits << host_bits)
         return sys.intern(f"{network}/{_IPV6_PREFIX_BITS}")
@@ -136,9 +140,10 @@ class TrustedProxies:
 
 
 def _parsed(text: str) -> _Address | None:
-    """Read an address; None if the text is not one."""
+    """Parse an address; return None if the text is not an address."""
     try:
-        address = ipaddress.ip_address(text.partition("%")[0])  # without an IPv6 zone
+        # An IPv6 address may end with a zone, such as %eth0.
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
@@ -147,7 +152,7 @@ def _parsed(text: str) -> _Address | None:
 
 
 def _without_port(hop: str) -> str:
-    """Remove the port that some proxies append: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``."""
+    """Remove the port that some proxies add: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``."""
     if hop.startswith("["):
         return hop[1:].partition("]")[0]
     return hop.partition(":")[0] if hop.count(":") == 1 else hop

@@ -20,6 +20,7 @@ __all__ = [
     "Dialect",
     "Event",
     "Frame",
+    "check_event_name",
     "encode",
     "frame",
     "rejected",
@@ -32,7 +33,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 # The three line ends of the event stream format. str.splitlines() would also break data at
 # U+2028, U+0085 and \v, which browsers do not.
 _LINE_END = re.compile("\r\n|\r|\n")
-_NO_NAME = re.compile("[\r\n\0]")
+_UNSAFE_IN_NAME = re.compile("[\r\n\0]")
 
 
 class BodyFraming(Enum):
@@ -49,6 +50,17 @@ class Dialect(StrEnum):
 
     NAMED = "named"
     ENVELOPE = "envelope"
+
+
+def check_event_name(name: str) -> str:
+    """Return a name that an event may have (divergence 2).
+
+    Raises:
+        ValueError: the name holds CR, LF or NUL, with which it could forge further lines.
+    """
+    if _UNSAFE_IN_NAME.search(name):
+        raise ValueError(f"an event's name must not hold CR, LF or NUL: {name!r}")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +80,8 @@ class Event:
 
     def __post_init__(self) -> None:
         """Check the name."""
-        if self.name is not None and _NO_NAME.search(self.name):
-            raise ValueError(f"an event's name must not hold CR, LF or NUL: {self.name!r}")
+        if self.name is not None:
+            check_event_name(self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,14 @@
-"""The gateway's HTTP contract as code: limits, routes, fixed headers, errors. Pure.
+"""The gateway's HTTP answers: size limits, fixed headers, error bodies, refusals. Pure.
 
-Source: the gateway contract (docs/contract.md), whose section names the comments use.
+Source: the gateway contract (docs/contract.md). Names of sections in comments are its sections.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
@@ -23,24 +22,22 @@ __all__ = [
     "STREAM_HEADERS",
     "ErrorCode",
     "Refusal",
-    "Route",
     "compact_json",
     "error_body",
     "head",
     "keep_alive_header",
-    "path_of",
     "readiness",
     "refusal_bytes",
-    "route",
     "status_phrase",
     "unavailable",
 ]
 
 MAX_BODY_BYTES = 102_400
-"""The largest body of a send that is accepted."""
+"""The largest body of a send that is accepted, in bytes."""
 
 MAX_REQUEST_BYTES = 1024 * 1024
-"""A request that announces a larger body is answered without reading it."""
+"""The largest announced body that is read, in bytes. A request that announces a larger body is
+answered without reading the body."""
 
 JSON_CONTENT_TYPE = "application/json; charset=utf-8"
 
@@ -59,16 +56,16 @@ STREAM_HEADERS = (
 
 
 class ErrorCode(StrEnum):
-    """The ``code`` of an error body."""
+    """The values of ``code`` in an error body."""
 
     INVALID_JSON = "INVALID_JSON"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
-    INVALID_TOKEN_MISSING = "INVALID_TOKEN_MISSING"  # noqa: S105 - the contract's word
+    INVALID_TOKEN_MISSING = "INVALID_TOKEN_MISSING"  # noqa: S105 - the contract's name
     INVALID_EVENT_TYPE = "INVALID_EVENT_TYPE"
     INVALID_EVENT_DATA_MISSING = "INVALID_EVENT_DATA_MISSING"
     INVALID_EVENT_NAME_TYPE = "INVALID_EVENT_NAME_TYPE"
     INVALID_CLOSE_TYPE = "INVALID_CLOSE_TYPE"
-    TOKEN_NOT_FOUND = "TOKEN_NOT_FOUND"  # noqa: S105 - the contract's word
+    TOKEN_NOT_FOUND = "TOKEN_NOT_FOUND"  # noqa: S105 - the contract's name
     WRITE_FAILED = "WRITE_FAILED"
     NOT_FOUND = "NOT_FOUND"
     SERVICE_NOT_CONFIGURED = "SERVICE_NOT_CONFIGURED"
@@ -77,7 +74,8 @@ class ErrorCode(StrEnum):
     BACKEND_ERROR = "BACKEND_ERROR"
     BACKEND_UNAVAILABLE = "BACKEND_UNAVAILABLE"
     GATEWAY_TIMEOUT = "GATEWAY_TIMEOUT"
-    # Ours: the recorded gateways have no such limits, and answer bad requests without a body.
+    # The codes below are not the contract's: the recorded gateways have no such limits, and answer
+    # bad requests without a body.
     BAD_REQUEST = "BAD_REQUEST"
     REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
     UNSUPPORTED_ENCODING = "UNSUPPORTED_ENCODING"
@@ -87,103 +85,54 @@ class ErrorCode(StrEnum):
     HOST_NOT_ALLOWED = "HOST_NOT_ALLOWED"
 
 
-class Route(Enum):
-    """What a request asks for; "Endpoints"."""
-
-    STREAM = "stream"
-    STREAM_HEAD = "stream head"
-    SEND = "send"
-    HEALTH = "health"
-    READY = "ready"
-    OPTIONS = "options"
-    NOT_FOUND = "not found"
-
-
-_SCHEMES_WITH_ROOT = frozenset({"http", "https", "ws", "wss", "ftp", "file"})
-_ABSOLUTE = re.compile(r"(?P<scheme>[^:/?#]+)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)")
-
-
-def path_of(target: str) -> str:
-    """The path of a raw request target, without query and fragment; escapes stay escapes.
-
-    An absolute target (``GET http://host/path``) loses scheme and host. Where it has no path, the
-    path is ``/`` for a host of a scheme that always has one, as for Node; else it stays empty.
-    """
-    if target.startswith("/"):
-        return re.split("[?#]", target, maxsplit=1)[0]
-    found = _ABSOLUTE.match(target)
-    if found is None:
-        return target
-    has_root = found["authority"] and found["scheme"].lower() in _SCHEMES_WITH_ROOT
-    return found["path"] or ("/" if has_root else "")
-
-
-def route(method: str, target: str) -> Route:
-    """Say what a request asks for.
-
-    Args:
-        method: the request method, in capitals.
-        target: the raw request target, query included.
-    """
-    if method == "OPTIONS":
-        return Route.OPTIONS
-    path = path_of(target).lower()
-    if not path.startswith("/"):
-        return Route.NOT_FOUND
-    path = path[:-1] if len(path) > 1 and path.endswith("/") else path
-    if method in ("GET", "HEAD"):
-        if path == "/healthz":
-            return Route.HEALTH
-        if path == "/readyz":
-            return Route.READY
-        # Divergence 5: HEAD calls nobody, so it is no stream.
-        return Route.STREAM if method == "GET" else Route.STREAM_HEAD
-    if method == "POST" and path == "/internal/send":
-        return Route.SEND
-    return Route.NOT_FOUND
-
-
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a client gets instead of a stream.
+    """The answer to a client that gets no stream, or whose request is refused.
 
     Args:
         status: the HTTP status.
-        body: the JSON error body; empty for a refusal inside the stream.
-        in_stream: the one event of a stream that then ends, or None.
+        code: the ``code`` of the error body.
+        message: the ``message`` of the error body.
         headers: further headers of the answer.
+        in_stream: the only event of a stream that ends after it, instead of an error body. None if
+            the client gets an error body.
     """
 
     status: int
-    body: bytes = b""
-    in_stream: Frame | None = None
+    code: str
+    message: str
     headers: tuple[tuple[str, str], ...] = ()
+    in_stream: Frame | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The JSON error body; empty for a refusal inside a stream."""
+        return b"" if self.in_stream is not None else error_body(self.code, self.message)
 
 
 def unavailable(code: str, message: str, retry_after: int) -> Refusal:
-    """Refuse what would work later: 503.
+    """Make a refusal with status 503, for a request that can succeed later.
 
     Args:
-        code: of the error body.
-        message: of the error body.
+        code: the code of the error body.
+        message: the message of the error body.
         retry_after: seconds after which the client may ask again.
     """
-    headers = (("Retry-After", str(retry_after)),)
-    return Refusal(503, error_body(code, message), headers=headers)
+    return Refusal(503, code, message, headers=(("Retry-After", str(retry_after)),))
 
 
 def error_body(code: str, message: str) -> bytes:
-    """The JSON body of an error."""
+    """Encode the JSON body of an error."""
     return compact_json({"error": {"message": message, "code": str(code)}})
 
 
 def compact_json(value: object) -> bytes:
-    """JSON without white space, as ``JSON.stringify`` writes it."""
+    """Encode a value as JSON without white space, as ``JSON.stringify`` does."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def status_phrase(status: int) -> str:
-    """The standard reason phrase of an HTTP status."""
+    """Return the standard reason phrase of an HTTP status; ``unknown`` if there is none."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -191,9 +140,10 @@ def status_phrase(status: int) -> str:
 
 
 def head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
-    """Status line and headers of an answer, with the empty line that ends them.
+    """Encode the status line and the headers of an answer, and the empty line that ends them.
 
-    HTTP/1.1 whatever the client speaks: a server states its own version (RFC 9110, section 2.5).
+    The version is always HTTP/1.1: a server states its own version, not the client's (RFC 9110,
+    section 2.5).
     """
     lines = [f"HTTP/1.1 {status} {status_phrase(status)}"]
     lines += [f"{name}: {value}" for name, value in headers]
@@ -201,13 +151,13 @@ def head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
 
 
 def keep_alive_header(seconds: int) -> tuple[str, str]:
-    """The header that says how long a connection may be idle after an answer.
+    """Return the header that tells how long a connection may be idle after an answer.
 
-    A client that knows the time does not send a request over a connection that is about to end.
-    Clients read an integer: no exponent, no fraction.
+    A client that knows this time does not send a request over a connection that is about to close.
+    Clients read an integer, without exponent or fraction.
 
     Args:
-        seconds: the time.
+        seconds: the time that the connection may be idle.
     """
     return ("Keep-Alive", f"timeout={seconds:d}")
 
@@ -218,27 +168,33 @@ def refusal_bytes(
     *,
     idle_seconds: int | None = None,
 ) -> bytes:
-    """The whole answer to a request that is refused.
+    """Encode the whole answer to a request that is refused.
 
     Args:
-        refusal: status, body and headers.
+        refusal: the status, the body and the headers of the answer.
         headers: further headers, such as those of CORS.
-        idle_seconds: how long the connection may be idle after the answer; None: it ends with
-            the answer.
+        idle_seconds: how long the connection may be idle after the answer, seconds. None: the
+            connection is closed after the answer.
     """
     lines = [("Connection", "close")]
     if idle_seconds is not None:
         lines = [("Connection", "keep-alive"), keep_alive_header(idle_seconds)]
     lines += [*refusal.headers, *headers]
-    if refusal.status == 304:  # ends with its head (RFC 9110, section 15.4.5)
+    if refusal.status == 304:  # An answer with status 304 has no body (RFC 9110, section 15.4.5).
         return head(304, lines)
+    body = refusal.body
     lines.append(("Content-Type", JSON_CONTENT_TYPE))
-    lines.append(("Content-Length", str(len(refusal.body))))
-    return head(refusal.status, lines) + refusal.body
+    lines.append(("Content-Length", str(len(body))))
+    return head(refusal.status, lines) + body
 
 
 def readiness(configured: bool, dialect: Dialect) -> tuple[int, dict[str, Any]]:
-    """Status and body of ``/readyz``."""
+    """Return the status and the JSON body of ``/readyz``.
+
+    Args:
+        configured: True if the gateway has a backend to ask.
+        dialect: the gateway's dialect. The envelope dialect adds the fields of its Node version.
+    """
     body: dict[str, Any] = {"status": "ready", "configured": True}
     if not configured:
         body = {"status": "not_ready", "configured": False}

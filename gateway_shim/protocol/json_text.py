@@ -1,7 +1,8 @@
-"""JSON as JavaScript's ``JSON.parse`` and ``JSON.stringify`` see it.
+"""JSON texts as JavaScript's ``JSON.parse`` and ``JSON.stringify`` see them. Pure.
 
-Python's :mod:`json` accepts ``NaN`` and limits the digits of integers; a gateway must judge
-a text as every browser will. Pure.
+Python's :mod:`json` accepts ``NaN`` and ``Infinity``, and limits the digits of an integer. A
+gateway must accept exactly the texts that every browser accepts. This is the only module that
+refuses ``NaN`` and ``Infinity``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, NoReturn
 
 from gateway_shim.protocol.bodies.deep_json import parse_deep
 
-__all__ = ["is_json", "parse", "quote"]
+__all__ = ["is_json", "loads", "parse", "quote"]
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -21,12 +22,12 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-# Numbers become floats: no caller here looks at one, and int() refuses very long ones.
+# Integers become floats: no caller of parse() reads a number, and int() refuses very long ones.
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float)
 
 
 def parse(text: str) -> Any:
-    """Parse a JSON text (RFC 8259), however deep it is nested; numbers become floats.
+    """Parse a JSON text (RFC 8259) of any depth. All numbers become floats.
 
     Returns:
         The value. It may be nested too deep for Python to compare, print or copy it as a whole.
@@ -40,8 +41,18 @@ def parse(text: str) -> Any:
         return parse_deep(text, _DECODER)
 
 
+def loads(text: str | bytes) -> Any:
+    """Parse a JSON text as :func:`json.loads` does, but refuse ``NaN`` and ``Infinity``.
+
+    Raises:
+        ValueError: the text is not JSON.
+        RecursionError: the text is nested too deep for Python's parser.
+    """
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
 def is_json(text: str) -> bool:
-    """Whether a browser's ``JSON.parse`` would take the text."""
+    """Return whether a browser's ``JSON.parse`` would accept the text."""
     try:
         parse(text)
     except ValueError:
@@ -50,9 +61,9 @@ def is_json(text: str) -> bool:
 
 
 def quote(text: str) -> str:
-    """The text as a JSON string, byte for byte as ``JSON.stringify`` writes it.
+    """Return the text as a JSON string, byte for byte as ``JSON.stringify`` writes it.
 
-    A lone surrogate becomes its escape, so that the result can always be encoded as UTF-8.
+    A lone surrogate becomes its escape. Therefore the result can always be encoded as UTF-8.
     """
     quoted = json.dumps(text, ensure_ascii=False)
     return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)

@@ -31,8 +31,9 @@ Three modules share the work:
 - :mod:`gateway_shim.protocol.stream` holds one stream: its state, and what waits for the backend's
   answer. :meth:`Stream.accept <gateway_shim.protocol.stream.Stream.accept>` returns what to do
   next. Bytes that wait for the client are in an :class:`~gateway_shim.protocol.outbox.Outbox`.
-- :mod:`gateway_shim.streams.registry` applies the events that the gateway decides (all but FLUSH
-  and some LOSE), and :mod:`gateway_shim.streams.connection` applies those that a socket causes.
+- :mod:`gateway_shim.streams` does the I/O. The gateway's modules apply the events that they decide
+  (ACCEPT, REJECT, REFUSE, CLOSE, LATE), and :mod:`gateway_shim.streams.connection` applies the
+  events of the socket (FLUSH, LOSE).
 
 What may never happen:
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 
+from gateway_shim.errors import OutboxFull
 from gateway_shim.protocol.buffer_budget import UNLIMITED, BufferBudget
 
-__all__ = ["Outbox", "OutboxFull"]
+__all__ = ["Outbox"]
 
 _JOINED_BYTES = 32 * 1024
 """The size up to which small pieces are joined: a quarter of a usual socket buffer."""
-
-
-class OutboxFull(Exception):
-    """A client left more bytes unread than allowed (divergence 7). The stream must end."""
 
 
 class Outbox:

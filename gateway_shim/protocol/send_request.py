@@ -1,11 +1,10 @@
-"""``POST /internal/send``: what is sent to one stream, checked in the contract's order. Pure.
+"""The body of ``POST /internal/send``, checked in the contract's order. Pure.
 
-Source: the gateway contract, section "POST /internal/send".
+Source: the gateway contract (docs/contract.md), section "POST /internal/send".
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +22,9 @@ class SendRequest:
     """A send that has passed every check.
 
     Args:
-        token: which stream.
-        event: what to write, if anything.
-        close: whether the stream ends after it.
+        token: the token of the stream.
+        event: the event to write; None if there is none.
+        close: True if the stream ends after the event.
     """
 
     token: str
@@ -34,22 +33,21 @@ class SendRequest:
 
 
 _MISSING = object()
-_UNSAFE_IN_NAME = re.compile("[\r\n\0]")
 
 
 def parse_send(
     content_type: str | None, body: bytes, content_encoding: str | None = None
 ) -> SendRequest:
-    """Check a send, in the contract's order.
+    """Parse and check a send, in the contract's order.
 
     Args:
         content_type: the request's Content-Type.
-        body: its body, whole.
-        content_encoding: the request's Content-Encoding. The limit on the size of a body holds
-            for a compressed body before and after it is decompressed.
+        body: the whole body of the request.
+        content_encoding: the request's Content-Encoding. A compressed body must not be larger than
+            the limit, neither before nor after it is decompressed.
 
     Raises:
-        BadSend: with the status, code and message that the sender gets.
+        BadSend: a check failed. The error has the status, code and message for the sender.
     """
     if len(body) > MAX_BODY_BYTES:
         raise _too_large(f"the body is larger than {MAX_BODY_BYTES} bytes")
@@ -77,15 +75,16 @@ def _event(value: object) -> Event:
     name = fields.get("name", "")
     if not isinstance(name, str):
         raise _invalid(ErrorCode.INVALID_EVENT_NAME_TYPE, "event.name must be a string")
-    if _UNSAFE_IN_NAME.search(name):  # divergence 2
+    try:
+        return Event(name, data)
+    except ValueError as exc:  # divergence 2
         raise _invalid(
             ErrorCode.INVALID_EVENT_NAME_TYPE, "event.name must not contain CR, LF or NUL"
-        )
-    return Event(name, data)
+        ) from exc
 
 
 def _object(value: object) -> dict[str, Any]:
-    """A JSON object's fields; an array is an object without any, as in JavaScript."""
+    """Return the fields of a JSON object. An array counts as an object without fields."""
     return value if isinstance(value, dict) else {}
 
 

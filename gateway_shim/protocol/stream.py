@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
+from gateway_shim.errors import OutboxFull
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.buffer_budget import UNLIMITED, BufferBudget
 from gateway_shim.protocol.event_stream import BodyFraming, Frame
 from gateway_shim.protocol.lifecycle import CONNECTING_STATES, StreamEvent, StreamState, after
-from gateway_shim.protocol.outbox import OutboxFull
 
 __all__ = ["AfterAccept", "Stream"]
 

@@ -1,4 +1,4 @@
-"""A browser's request for a stream: as the backend gets to see it, and as it is kept. Pure.
+"""A browser's request for a stream: in callbacks to the backend, and packed in memory. Pure.
 
 Source: the gateway contract (docs/contract.md), "A stream's life", step 2.
 """
@@ -27,20 +27,20 @@ __all__ = [
 ]
 
 MAX_PACKED_BYTES = 4096
-"""What is kept of a request while its stream lives. Hardly a browser's head is so large: only
-4,000 characters of cookies that cannot be compressed would be."""
+"""The largest packed request, which is kept as long as its stream lives. Hardly any browser sends a
+larger one: it would need 4,000 characters of cookies that cannot be compressed."""
 
 MAX_URL_CHARACTERS = 1024
-"""What is kept, and logged, of a longer URL."""
+"""The characters that are kept, and logged, of a longer URL."""
 
 _PLAIN_BYTES = 2048
 _ROOM_FOR_HEADERS = 1024
 
 Headers = dict[str, str | list[str]]
-"""A request's headers as a callback shows them."""
+"""The headers of a request, as a callback contains them."""
 
-# Of these, a repetition is dropped and the first one stays. The list is Node's, whose http
-# module did the joining that the recordings show.
+# If one of these headers is repeated, only its first value is kept. The list is that of Node's
+# http module, which joined the headers in the recordings.
 _FIRST_WINS = frozenset(
     {
         "age",
@@ -66,14 +66,14 @@ _FIRST_WINS = frozenset(
 
 
 def join_headers(pairs: Iterable[tuple[str, str]]) -> Headers:
-    """Join a request's headers as the callback shows them; "A stream's life", step 2.
+    """Join the headers of a request as a callback contains them; "A stream's life", step 2.
 
     Args:
-        pairs: names and values in the order of the request, values decoded as latin-1.
+        pairs: the names and values in the order of the request; the values are decoded as latin-1.
 
     Returns:
-        Lower-case names; repeated values joined with ``", "``, cookies with ``"; "``. Only
-        ``set-cookie`` is a list, always.
+        The values by name, in small letters. Repeated values are joined with ``", "``, cookies with
+        ``"; "``. The value of ``set-cookie``, and of no other header, is always a list.
     """
     joined: Headers = {}
     for raw_name, value in pairs:
@@ -108,15 +108,15 @@ class StreamRequest:
 
 
 def pack_request(request: StreamRequest, *, keep_headers: bool = True) -> bytes:
-    """Pack a stream's request in compact form, kept for as long as the stream lives.
+    """Pack the request of a stream into few bytes, which are kept as long as the stream lives.
 
-    A browser's twelve headers take about 1 KB so; as a dict of strings they take twice that. A
-    larger request is compressed. Of one that then still takes more than ``MAX_PACKED_BYTES``, only
+    The twelve headers of a browser take about 1 KB when packed, and twice as much as a dict of
+    strings. A larger request is compressed. If it still takes more than ``MAX_PACKED_BYTES``, only
     the beginning of the URL and the shortest headers are kept.
 
     Args:
         request: the request.
-        keep_headers: whether the end's callback is to repeat the headers.
+        keep_headers: True if the disconnect callback must repeat the headers.
     """
     headers = request.headers if keep_headers else {}
     packed = _pack(request.address, request.url, headers)
@@ -138,7 +138,7 @@ def address_and_url(packed: bytes) -> tuple[str, str]:
 
 
 def shorten_url(url: str) -> str:
-    """Return the beginning of a URL that is longer than ``MAX_URL_CHARACTERS``, else all of it."""
+    """Return a URL, cut to ``MAX_URL_CHARACTERS`` if it is longer."""
     return url if len(url) <= MAX_URL_CHARACTERS else f"{url[: MAX_URL_CHARACTERS - 1]}…"
 
 
@@ -161,7 +161,7 @@ def _split(packed: bytes) -> tuple[str, str, str]:
 
 
 def _shortest(headers: Mapping[str, str | list[str]]) -> Headers:
-    """Return the shortest headers that have room, in their order."""
+    """Return as many of the shortest headers as fit, in their order."""
     room, kept = _ROOM_FOR_HEADERS, set()
     sizes = {name: len(name) + len(str(value)) for name, value in headers.items()}
     for name in sorted(sizes, key=sizes.__getitem__):

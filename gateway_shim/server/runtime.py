@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol, cast
 
 from gateway_shim.errors import InvalidConfiguration
-from gateway_shim.protocol.http import Route
+from gateway_shim.protocol.routes import Route
 from gateway_shim.server.responses.transfers import TransferLimits
 from gateway_shim.streams.gateway import Gateway
 

@@ -10,7 +10,7 @@ from typing import Any
 from gevent.pool import Pool
 from gunicorn.sock import ssl_context
 
-from gateway_shim.protocol.http import Route
+from gateway_shim.protocol.routes import Route
 from gateway_shim.server.process.descriptors import raise_limit, requests_allowed
 from gateway_shim.server.requests.connections import RequestConnections
 from gateway_shim.server.requests.request_server import RequestServer

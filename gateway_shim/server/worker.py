@@ -22,8 +22,9 @@ from gateway_shim.event_loop.patching import support_native_threads
 from gateway_shim.event_loop.tcp import detect_dead_peers
 from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.log_lines.line_limit import report_left_out
-from gateway_shim.protocol import http as contract
-from gateway_shim.protocol.http import Refusal, Route
+from gateway_shim.protocol import routes
+from gateway_shim.protocol.http import Refusal
+from gateway_shim.protocol.routes import Route
 from gateway_shim.server.process.freed_memory import FreedMemory
 from gateway_shim.server.process.generations import Generations
 from gateway_shim.server.refused_options import refused_options
@@ -150,7 +151,7 @@ class StreamWorker(GeventWorker):
             request = stream_request_of(req, addr, listener_name)
             guarded.sendall(self._own_answers.head(request, close=self._ends_with(req)))
             return self._keep_alive(req, sock)
-        if contract.route(req.method, req.uri) not in (Route.HEALTH, Route.READY):
+        if routes.route(req.method, req.uri) not in (Route.HEALTH, Route.READY):
             let_others_run_if_due()  # a storm of requests must not hold up streams and probes
         limit = self.runtime.body_limit(req.method, req.uri)
         with self._bodies.of(req, guarded, limit, client) as refusal:

@@ -1,4 +1,4 @@
-"""The command that runs the gateway on a port of its own, where Node's would run."""
+"""The command that runs the standalone gateway, in place of the Node gateway."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ _DEFAULT_STREAMS_PER_ADDRESS = 1000
 @click.command()
 @click.option(
     "--host",
-    help="Address to listen on; :: is every address of the machine."
+    help="Address to listen on; :: means every address of the machine."
     " [env: HOST; default: localhost]",
 )
 @click.option("--port", help="TCP port. [env: PORT; default: 3000]")
-@click.option("--callback-url", help="Where connects and disconnects go. [env: CALLBACK_URL]")
+@click.option("--callback-url", help="URL of the backend's callback. [env: CALLBACK_URL]")
 @click.option(
     "--heartbeat-interval",
-    help="Seconds between comments. [env: HEARTBEAT_INTERVAL_SECONDS; default: 15]",
+    help="Seconds between heartbeats of a stream. [env: HEARTBEAT_INTERVAL_SECONDS; default: 15]",
 )
 @click.option(
     "--keep-alive",
-    help="Seconds that a connection may be idle between two requests."
+    help="Seconds for which a connection may be idle between two requests."
     f" [env: KEEP_ALIVE_SECONDS; default: {KEEP_ALIVE_SECONDS}]",
 )
 @click.option(
     "--dialect",
     type=click.Choice(["named", "envelope"]),
     default=lambda: os.environ.get("SSE_DIALECT") or "named",
-    help="How named events are written. [env: SSE_DIALECT; default: named]",
+    help="Format of named events. [env: SSE_DIALECT; default: named]",
 )
 def gateway_command(
     host: str | None,
@@ -70,26 +70,26 @@ def gateway_command(
     keep_alive: str | None,
     dialect: str,
 ) -> None:
-    """Run the SSE gateway on a port of its own.
+    """Run the SSE gateway as a separate process, on its own port.
 
-    It speaks the contract of the Node gateway, so it can be started wherever that one is:
-    by its environment alone, or with these options, which win.
+    It follows the contract of the Node gateway and can replace it. It reads the same
+    environment variables. An option overrides its environment variable.
 
     \b
-    Only from the environment:
+    Settings without an option:
       SSE_MAX_CONNECTIONS_PER_ADDRESS  streams at a time from one client address
                                        [default: 1000]
-      SSE_MAX_PENDING_CONNECTS         connects at a time that the backend has not
-                                       answered, at most 1500 [default: 500]
-      TRUSTED_PROXIES                  peers whose X-Forwarded-For is believed
+      SSE_MAX_PENDING_CONNECTS         connect callbacks at a time that wait for
+                                       the backend, at most 1500 [default: 500]
+      TRUSTED_PROXIES                  peers whose X-Forwarded-For is trusted
                                        [default: 127.0.0.1,::1,unix]
 
     \b
     Certificate authorities, for an https CALLBACK_URL:
-      NODE_EXTRA_CA_CERTS              a file; trusted besides the public ones
-      REQUESTS_CA_BUNDLE               a file or folder; instead of the public ones
-      SSL_CERT_FILE, SSL_CERT_DIR      a file, folders; likewise, if there is no
-                                       REQUESTS_CA_BUNDLE
+      NODE_EXTRA_CA_CERTS              a file; added to the public authorities
+      REQUESTS_CA_BUNDLE               a file or folder; replaces the public ones
+      SSL_CERT_FILE, SSL_CERT_DIR      a file, folders; replace the public ones
+                                       if REQUESTS_CA_BUNDLE is not set
     """
     log_format.install(TextFormatter(), "INFO", sys.stdout)
     number = _port(port or os.environ.get("PORT"))
@@ -117,7 +117,7 @@ def gateway_command(
 
     def load() -> Any:
         # In the worker, after gevent has patched it: requests must not be imported before.
-        from gateway_shim.standalone.wiring import make_front
+        from gateway_shim.standalone.factory import make_front
 
         return make_front(
             url,
@@ -134,7 +134,7 @@ def gateway_command(
 
 
 def _port(text: str | None) -> int:
-    """Read PORT; anything but an integer in 1…65535 ends the program, as the contract says."""
+    """Parse PORT. Any text but an integer from 1 to 65535 ends the program (the contract)."""
     port = _integer(text, _DEFAULT_PORT)
     if port is None or not 1 <= port <= 65535:
         logger.error("PORT must be an integer from 1 to 65535, but it is %r", text)
@@ -143,7 +143,7 @@ def _port(text: str | None) -> int:
 
 
 def _host(text: str) -> str:
-    """Read HOST; what is neither a name nor an address ends the program."""
+    """Check HOST. A text that is neither a name nor an address ends the program."""
     try:
         return listening_host(text)
     except InvalidAddress as exc:
@@ -152,12 +152,12 @@ def _host(text: str) -> str:
 
 
 def _callback_url(text: str | None) -> str | None:
-    """Read CALLBACK_URL; what no request can be sent to ends the program, nothing is a warning.
+    """Check CALLBACK_URL. A URL that cannot be used ends the program; no URL logs a warning.
 
-    The Node gateway says that it is ready with any text, and then refuses every stream.
+    The Node gateway reports that it is ready with any text, and then refuses every stream.
     """
     if not text:
-        logger.warning("CALLBACK_URL is not set: every stream will be refused with 503")
+        logger.warning("CALLBACK_URL is not set: every stream is refused with 503")
         return None
     try:
         url = parse_web_url(text)
@@ -171,10 +171,10 @@ def _callback_url(text: str | None) -> str | None:
 
 
 def _check_certificates(*, https: bool) -> None:
-    """Read the certificate authorities, if the environment names some.
+    """Load the certificate authorities that the environment names.
 
-    What cannot be used ends the program if callbacks go to https, and is a warning if only a
-    redirect might lead there.
+    An error ends the program if callbacks go to https. Otherwise it logs a warning, because a
+    redirect may still lead to https.
     """
     if https and os.environ.get("NODE_TLS_REJECT_UNAUTHORIZED") == "0":
         logger.warning(
@@ -193,7 +193,7 @@ def _check_certificates(*, https: bool) -> None:
 
 
 def _proxies(text: str) -> TrustedProxies:
-    """Read TRUSTED_PROXIES; an entry that cannot be used ends the program."""
+    """Parse TRUSTED_PROXIES. An entry that cannot be used ends the program."""
     try:
         return TrustedProxies.parse(text)
     except InvalidConfiguration as exc:
@@ -202,26 +202,28 @@ def _proxies(text: str) -> TrustedProxies:
 
 
 def _at_least_one(name: str, option: str | None, default: int) -> int:
-    """Read an integer from 1 on; anything else: logged, the default.
+    """Parse an integer of at least 1. Anything else is logged, and the default is used.
 
     Args:
-        name: of the environment variable.
-        option: the command line's value, which wins.
-        default: what holds then.
+        name: the name of the environment variable.
+        option: the value of the command line option, which overrides the environment variable.
+        default: the value if neither is set, or if the text cannot be used.
     """
     text = option or os.environ.get(name)
     number = _integer(text, default)
     if number is None or number < 1:
-        logger.error("%s must be an integer from 1 on, but it is %r: using %d", name, text, default)
+        logger.error(
+            "%s must be an integer of at least 1, but it is %r; using %d", name, text, default
+        )
         return default
     return number
 
 
 def _integer(text: str | None, default: int) -> int | None:
-    """Read an integer as the Node gateway does, where ``0x10``, ``16.0`` and ``1.6e1`` are 16.
+    """Parse an integer as the Node gateway does: ``0x10``, ``16.0`` and ``1.6e1`` are 16.
 
     Returns:
-        The default for an empty text; None for what is no integer.
+        The integer; the default for an empty text; None for a text that is not an integer.
     """
     if not text:
         return default

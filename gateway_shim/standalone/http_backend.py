@@ -1,4 +1,20 @@
-"""A backend at a URL: callbacks as HTTP POSTs."""
+"""The backend of the standalone gateway: each callback is a POST to ``CALLBACK_URL``.
+
+A callback has one try and one time limit. Only the head of the answer counts:
+
+1. ``connect`` waits for the head, in the greenlet of the stream that opens. ``disconnect`` hands
+   the callback to a pool of greenlets. It waits only while the pool is full, and for 5 ms after
+   each 64 callbacks in a row.
+2. The connection comes from the HTTP client's pool, or is opened. Redirects are followed.
+3. The body of the answer is read in the background (:mod:`gateway_shim.http_client.unread_bodies`),
+   so that the connection can carry the next callback. A connection whose body does not end in time
+   is closed.
+4. The header ``SSE-Backend-Boot`` tells which start of the backend has answered
+   (:class:`BackendStarts`). Streams of an earlier start are ended.
+5. Kept connections that no callback has used for a while are closed, once a second.
+
+No method raises an error: a callback that fails is logged, and its caller gets a CallbackFailure.
+"""
 
 from __future__ import annotations
 
@@ -32,33 +48,34 @@ __all__ = ["DISCONNECTS_AT_ONCE", "HttpBackend"]
 logger = logging.getLogger(__name__)
 
 DISCONNECTS_AT_ONCE = 1000
-"""Ends of streams that the backend is told of at a time, and connections that are kept for the
-next callbacks: a crowd that leaves needs them again. docs/operations.md has the figures."""
+"""The number of disconnect callbacks under way at a time, and of connections that are kept for the
+next callbacks. Many clients that leave at once need these connections again. docs/operations.md has
+the figures."""
 
 _PROXY_AUTHENTICATION_REQUIRED = 407
 
 _STEP = 64
 _STEP_SECONDS = 0.005
-"""After so many disconnects in a row there is a pause. A backend accepts connections from a queue,
-often of 128; where 1,000 came at one instant, the kernel dropped some, and tries again only after
-1 s, and then after 3 s."""
+"""The pause after each 64 disconnects in a row. A backend accepts connections from a queue, often
+of 128. When 1,000 connections came at one instant, the kernel dropped some of them. It tries again
+only after 1 s, and then after 3 s."""
 
 _SWEEP_SECONDS = 1.0
-"""Connections that have been kept for too long are looked for this often, while there are any."""
+"""The time between two searches for connections that are kept for too long, while there are any."""
 
 
 class HttpBackend:
-    """Calls ``CALLBACK_URL``, keep-alive, each call within the contract's time limit.
+    """Sends callbacks to ``CALLBACK_URL`` on kept connections, within the contract's time limit.
 
     Args:
-        url: where to POST.
-        time_limit: how long the head of an answer may take, seconds.
-        disconnects_at_once: ends of streams that are told of at a time.
-        bodies_at_once: answers at a time whose body has not ended.
-        context: returns the TLS settings, at the first https request.
+        url: the URL of the backend's callback.
+        time_limit: the time in which the head of an answer must arrive, seconds.
+        disconnects_at_once: the number of disconnect callbacks under way at a time.
+        bodies_at_once: the number of answers at a time whose body has not ended.
+        context: returns the TLS settings; called at the first https request.
 
     Attributes:
-        starts: compares the starts of the backend that answer.
+        starts: compares the starts of the backend that have answered.
     """
 
     configured = True
@@ -76,24 +93,24 @@ class HttpBackend:
         self._time_limit = time_limit
         self.starts = BackendStarts()
         self.starts.ask = self.ask
-        # Redirects are followed, as the Node gateways do: the last status counts.
-        self._unread = UnreadBodies(time_limit, bodies_at_once)
+        self._unread = UnreadBodies(time_limit, bodies_at_once)  # reads bodies in the background
+        # Redirects are followed, as in the Node gateway: the last status counts.
         self._client = HttpClient(
             connections=disconnects_at_once,
             redirects=MAX_REDIRECTS,
             context=context,
             unread=self._unread.take,
         )
-        self._disconnects = Pool(disconnects_at_once)
-        self._sweeper: gevent.Greenlet[[], None] | None = None
-        self._in_a_row = 0
+        self._disconnects = Pool(disconnects_at_once)  # the disconnect callbacks under way
+        self._sweeper: gevent.Greenlet[[], None] | None = None  # runs while connections are kept
+        self._in_a_row = 0  # disconnects since the last pause
 
     def connect(self, payload: Mapping[str, Any]) -> CallbackAnswer | CallbackFailure:
-        """Ask whether a stream may open."""
+        """Ask the backend if a stream may open; wait for the answer."""
         return self._post(payload)
 
     def disconnect(self, payload: Mapping[str, Any], failed: Callable[[], None]) -> None:
-        """Tell that a stream has ended; returns before the answer is there, if there is room."""
+        """Report the end of a stream; return before the answer arrives, unless the pool is full."""
         self._disconnects.spawn(self._tell, payload, failed)
         self._in_a_row += 1
         if self._in_a_row >= _STEP:
@@ -101,15 +118,17 @@ class HttpBackend:
             gevent.sleep(_STEP_SECONDS)
 
     def ask(self) -> None:
-        """Ask the backend for its boot: report the end of a stream that never was."""
+        """Ask the backend for its start: report the end of a stream that never existed."""
         nowhere = {"url": "/", "headers": {}}
         self._post(
             callbacks.payload(Action.DISCONNECT, str(uuid.uuid4()), nowhere, Reason.SERVER_CLOSED)
         )
 
     def flush(self, seconds: float) -> None:
-        """Wait until the disconnects under way have been answered."""
+        """Wait until the disconnect callbacks under way are answered, for at most ``seconds``."""
         self._disconnects.join(seconds)
+
+    # ------------------------------------------------------------------ private
 
     def _tell(self, payload: Mapping[str, Any], failed: Callable[[], None]) -> None:
         answer = self._post(payload)
@@ -119,7 +138,8 @@ class HttpBackend:
     def _post(self, payload: Mapping[str, Any]) -> CallbackAnswer | CallbackFailure:
         extra = {"action": payload["action"], "token": payload["token"]}
         try:
-            # The client limits each step; a backend that redirects slowly would hang it.
+            # The client limits each step only. A backend that redirects slowly would exceed the
+            # limit of the whole callback.
             with gevent.Timeout(self._time_limit):
                 answer = self._client.request(
                     "POST",
@@ -134,13 +154,15 @@ class HttpBackend:
         except RequestFailed as exc:
             logger.warning("the callback failed: %s", exc, extra=extra)
             return CallbackFailure.UNAVAILABLE
-        # The head says it all: a stream opens, or is refused, before the body has come.
+        # Only the head counts: a stream is opened or refused before the body has arrived.
         self._unread.take(answer)
         if self._sweeper is None:
             self._sweeper = gevent.spawn(self._sweep)
         if answer.status == _PROXY_AUTHENTICATION_REQUIRED:
-            # Only a proxy may ask for this, and there is none; Node's fetch fails, too.
-            logger.warning("the callback failed: it was answered 407", extra=extra)
+            # Only a proxy may answer 407, and there is no proxy. Node's fetch fails, too.
+            logger.warning(
+                "the callback failed: the answer was 407, which only a proxy may give", extra=extra
+            )
             return CallbackFailure.UNAVAILABLE
         if not 200 <= answer.status < 300:
             logger.warning("the callback answered %s", answer.status, extra=extra)
@@ -148,7 +170,7 @@ class HttpBackend:
         return CallbackAnswer(answer.status, answer.reason, boot)
 
     def _sweep(self) -> None:
-        """Close connections that no callback has used for a while, until none is left."""
+        """Close connections that no callback has used for a while, until no connection is left."""
         while self._client.close_idle() or self._unread.awaited:
             gevent.sleep(_SWEEP_SECONDS)
         self._sweeper = None

@@ -1,7 +1,7 @@
 """Broadcasts: one event to many streams, encoded once, the same bytes to all.
 
-:meth:`Broadcasts._write_all` is the hot loop of the whole program: a delivery is one ``send``, and
-each further step is paid for every delivery.
+:meth:`Broadcasts._write_all` is the hot loop of the whole program. A delivery is one ``send``, and
+every other step of the loop is repeated for every delivery.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from gevent.lock import BoundedSemaphore
 
+from gateway_shim.errors import OutboxFull
 from gateway_shim.event_loop.turns import YIELD_EVERY, let_others_run, let_others_run_if_due
 from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.lifecycle import StreamState
-from gateway_shim.protocol.outbox import OutboxFull
 from gateway_shim.protocol.results import BroadcastResult
 from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.registry import Streams
@@ -58,12 +58,12 @@ class Broadcasts:
         return BroadcastResult(delivered, tuple(unknown))
 
     def _take_turn(self) -> None:
-        """Wait for the turn, behind those who wait already.
+        """Wait for the turn, behind the broadcasts that wait already.
 
-        The semaphore alone gives the turn to the first who asks after its release, and that is the
-        one who has just had it: a task that reports without pause would keep it.
+        The semaphore alone would give the turn to the first caller after its release. That is the
+        caller that has just had it, if it broadcasts without pause: it would keep the turn.
         """
-        # Before the turn is taken, not after: whoever has the turn makes all others wait.
+        # Before the turn is taken, not after: while it is held, all other broadcasts wait.
         let_others_run_if_due()
         if self._waiting:
             let_others_run()
@@ -77,7 +77,8 @@ class Broadcasts:
         """Write an event to some streams. The hot loop.
 
         Returns:
-            The number of streams that took it, and the tokens of those that have ended meanwhile.
+            The number of streams that took the event, and the tokens of streams that have ended
+            since the look-up.
         """
         streams = self._streams
         data, size = frame.chunked, len(frame.chunked)

@@ -131,7 +131,7 @@ class Connection:
         self._reader.start(self._on_readable)
 
     def park(self) -> None:
-        """Wait for as long as the server's handler must not return: over TLS, until the end."""
+        """Wait while the server's handler must not return: over TLS, until the stream has ended."""
         if isinstance(self._sock, TlsSocket):
             self._sock.park()
 

@@ -1,4 +1,4 @@
-"""Draining: streams end cleanly, all of them or those of an earlier start of the backend."""
+"""Draining: streams end cleanly, all of them, or the streams of an earlier start of the backend."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 import gevent
 
+from gateway_shim.errors import OutboxFull
 from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.lifecycle import StreamState
-from gateway_shim.protocol.outbox import OutboxFull
 from gateway_shim.streams.registry import Streams
 
 __all__ = ["CONNECTS_PER_SECOND", "FIRST_RETRY_MS", "Farewells", "end_all", "end_earlier"]
@@ -40,7 +40,7 @@ class Farewells:
     """The last event of the streams of one drain, with different pauses in ``retry:``.
 
     The pauses differ so that the browsers of a whole site do not come back in the same instant.
-    They are no longer than so many browsers need: two browsers have nothing to wait for.
+    They are no longer than so many browsers need to reconnect: two browsers do not have to wait.
 
     Args:
         event: the encoded last event.
@@ -96,7 +96,7 @@ def end_earlier(
 
     Args:
         streams: the gateway's streams.
-        boot: the start whose streams stay, as do those of later starts.
+        boot: the start whose streams stay, and the streams of later starts.
         sleep: waits for a number of seconds.
     """
     ended = 0

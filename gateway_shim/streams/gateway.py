@@ -41,14 +41,13 @@ from dataclasses import replace
 
 import gevent
 
-from gateway_shim.errors import NotAllowedHere, UnknownToken, WriteFailed
+from gateway_shim.errors import NotAllowedHere, OutboxFull, UnknownToken, WriteFailed
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread, native_ident
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.buffer_budget import BufferBudget
 from gateway_shim.protocol.event_stream import Event, Frame
 from gateway_shim.protocol.http import Refusal
-from gateway_shim.protocol.outbox import OutboxFull
 from gateway_shim.protocol.results import BroadcastResult, OpenResult, SendStatus
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.broadcasts import Broadcasts
@@ -129,7 +128,7 @@ class Gateway:
             self.refusals,
             new_token=new_token,
         )
-        # Those that start() has started.
+        # The greenlets that start() has started.
         self._greenlets: list[gevent.Greenlet[..., None]] = []
 
     # ------------------------------------------------------------------ life and counters
@@ -162,7 +161,7 @@ class Gateway:
 
     @from_any_thread
     def read_stats(self) -> GatewayStats:
-        """Return a copy of the counters, with the present values of those that go up and down."""
+        """Return a copy of the counters, with the current streams, bytes and connects."""
         return replace(
             self._stats,
             active=self.active,

@@ -14,14 +14,13 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway_shim.errors import ClientGone
+from gateway_shim.errors import ClientGone, OutboxFull
 from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.buffer_budget import UNLIMITED, BufferBudget
 from gateway_shim.protocol.callbacks import Reason
 from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.lifecycle import OVER_STATES, StreamEvent, StreamState
-from gateway_shim.protocol.outbox import OutboxFull
 from gateway_shim.protocol.stream import Stream
 from gateway_shim.protocol.stream_request import address_and_url, shorten_url
 from gateway_shim.streams.callbacks.disconnects import Endings

@@ -1,6 +1,6 @@
 """The endpoint ``POST /internal/send``, for whichever server receives the request.
 
-The gateway on a port of its own serves it, and so does the backend if SSE_INTERNAL_SEND is on.
+The standalone gateway serves it, and the backend serves it if SSE_INTERNAL_SEND is on.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from gevent.socket import socket as gevent_socket  # noqa: E402
 from gateway_shim.event_loop.turns import let_others_run  # noqa: E402
 from gateway_shim.protocol.callbacks import CallbackAnswer  # noqa: E402
 from gateway_shim.protocol.event_stream import Dialect, Event, encode, frame  # noqa: E402
+from gateway_shim.protocol.results import OpenResult  # noqa: E402
 from gateway_shim.protocol.stream_request import StreamRequest  # noqa: E402
 from gateway_shim.streams.callbacks.backend import InProcessBackend  # noqa: E402
 from gateway_shim.streams.config import GatewayConfig  # noqa: E402
@@ -68,7 +69,7 @@ def open_streams(gateway: Gateway, count: int) -> subprocess.Popen[bytes]:
         descriptor = listener._accept()[0]  # type: ignore[attr-defined]
         sock = gevent_socket(_socket.AF_INET, _socket.SOCK_STREAM, 0, descriptor)
         request = StreamRequest(f"/api/sse/stream?request_id={number}", {"host": "x"})
-        assert gateway.open(request, sock) is None
+        assert gateway.open(request, sock) is OpenResult.OPENED
     listener.close()
     return reader
 

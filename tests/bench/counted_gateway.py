@@ -16,6 +16,7 @@ from app.services.connection_manager import ConnectionManager, ServiceType
 from app.services.gateway_transport import InProcessTransport
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.callbacks import CallbackAnswer
+from gateway_shim.protocol.results import OpenResult
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.callbacks.backend import InProcessBackend
 from gateway_shim.streams.config import GatewayConfig
@@ -91,7 +92,7 @@ def browser_request(number: int) -> StreamRequest:
     first, *lines = stream_request(5000, number).decode().strip().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
     url = first.split(" ")[1]
-    return StreamRequest(url, {name.lower(): text for name, text in headers.items()}, False, "::1")
+    return StreamRequest(url, {name.lower(): text for name, text in headers.items()}, address="::1")
 
 
 class CountedGateway:
@@ -122,7 +123,7 @@ class CountedGateway:
         for number in range(self.streams):
             ours, client = socket.socketpair()
             self._clients.append(client)
-            assert self.gateway.open(browser_request(number), ours) is None
+            assert self.gateway.open(browser_request(number), ours) is OpenResult.OPENED
         return self
 
     def __exit__(

@@ -6,9 +6,9 @@ from typing import Any
 
 import gevent
 
-from app.strict_json import parse_json
 from gateway_shim.errors import AnswerTimeout, RequestFailed
 from gateway_shim.http_client.client import MAX_REDIRECTS, HttpAnswer, HttpClient
+from gateway_shim.protocol import json_text
 
 __all__ = ["FETCH_SECONDS", "MAX_DOCUMENT_BYTES", "FetchFailed", "fetch_json"]
 
@@ -64,7 +64,7 @@ def _read(answer: HttpAnswer) -> bytes:
 
 def _parse_object(body: bytes) -> dict[str, Any]:
     try:
-        document = parse_json(body)
+        document = json_text.loads(body)
     except (ValueError, RecursionError) as exc:
         raise FetchFailed("the version document is not JSON") from exc
     if not isinstance(document, dict):

@@ -3,7 +3,7 @@
 The line is fair between clients. A free slot goes to the client with the fewest running tasks.
 Among equal clients, the slot goes to the client whose last task began the longest time ago. The
 tasks of one client begin in the order of their starts. If there are several slots, one client never
-gets the last free slot. So the long tasks of one client delay its own tasks, but not the tasks of
+has all of them. So the long tasks of one client delay its own tasks, but do not delay the tasks of
 other clients for long.
 """
 

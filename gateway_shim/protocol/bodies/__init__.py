@@ -1,1 +1,1 @@
-"""Bodies of requests, pure: content codings, charsets, and JSON that is nested deeply."""
+"""Bodies of requests: content codings, charsets and deeply nested JSON. Pure."""

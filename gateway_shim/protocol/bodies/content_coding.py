@@ -1,7 +1,8 @@
-"""Compressed bodies: which codings are accepted, and how large what comes out may be. Pure.
+"""Decompresses the bodies of requests, within a size limit. Pure.
 
-As the Node gateway: ``gzip``, ``deflate`` (with zlib's header) and ``identity``, one coding at
-most, in any case. The Node gateway also knows Brotli, for which Python has no decoder.
+The accepted codings are those of the Node gateway: ``gzip``, ``deflate`` (with zlib's header) and
+``identity``, in small or capital letters. A request may name one coding. The Node gateway also
+accepts Brotli; Python has no decoder for Brotli.
 """
 
 from __future__ import annotations
@@ -13,23 +14,23 @@ __all__ = ["BrokenCoding", "TooLarge", "UnknownCoding", "decode", "is_identity"]
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _GZIP_MAGIC = b"\x1f\x8b"
 _MOST_MEMBERS = 16
-"""A gzip file may have several parts; each costs a copy of those that follow."""
+"""The largest number of gzip members in a body. Each member costs a copy of the bytes after it."""
 
 
 class UnknownCoding(ValueError):
-    """The Content-Encoding is none of those that are accepted."""
+    """The Content-Encoding is not accepted; the message says which codings are."""
 
 
 class BrokenCoding(ValueError):
-    """The body is not what its Content-Encoding says."""
+    """The body cannot be decompressed with the coding that its Content-Encoding names."""
 
 
 class TooLarge(ValueError):
-    """The body is larger than allowed once it is decompressed."""
+    """The decompressed body is larger than the limit."""
 
 
 def is_identity(coding: str | None) -> bool:
-    """Return whether a Content-Encoding leaves the body as it is."""
+    """Return True if a Content-Encoding leaves the body unchanged."""
     return (coding or "").strip().lower() in ("", "identity")
 
 
@@ -38,14 +39,14 @@ def decode(coding: str | None, body: bytes, limit: int) -> bytes:
 
     Args:
         coding: the request's Content-Encoding.
-        body: what was sent.
-        limit: bytes that may come out of a compressed body. No more than one byte beyond it is
-            ever decompressed.
+        body: the body as it was sent.
+        limit: the largest size of a decompressed body, bytes. At most one byte more than the limit
+            is ever decompressed.
 
     Raises:
-        UnknownCoding: the coding is not accepted; the message says which ones are.
-        BrokenCoding: the body cannot be decompressed; says why.
-        TooLarge: more than ``limit`` bytes would come out.
+        UnknownCoding: the coding is not accepted; the message says which codings are.
+        BrokenCoding: the body cannot be decompressed; the message says why.
+        TooLarge: the decompressed body is larger than ``limit``.
     """
     if is_identity(coding):
         return body
@@ -59,8 +60,9 @@ def decode(coding: str | None, body: bytes, limit: int) -> bytes:
     for _ in range(_MOST_MEMBERS):
         part, body = _inflate(_WINDOW_BITS[name], body, limit - len(whole))
         whole += part
-        # Several members are one text (RFC 1952, section 2.2). As in Node, what follows a zero,
-        # which may pad the last one, is not looked at, nor is what follows the end of zlib's data.
+        # Several members form one text (RFC 1952, section 2.2). As in Node, bytes after the last
+        # member are ignored if they begin with a zero (padding), and so are all bytes after the
+        # end of zlib's data.
         if name != "gzip" or not body or body.startswith(b"\0"):
             return whole
         if not body.startswith(_GZIP_MAGIC):
@@ -69,7 +71,7 @@ def decode(coding: str | None, body: bytes, limit: int) -> bytes:
 
 
 def _inflate(window_bits: int, body: bytes, limit: int) -> tuple[bytes, bytes]:
-    """Decompress one stream; returns it, and the bytes behind it."""
+    """Decompress one member; return its data and the bytes that follow it."""
     inflater = zlib.decompressobj(window_bits)
     try:
         data = inflater.decompress(body, limit + 1)

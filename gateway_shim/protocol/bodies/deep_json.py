@@ -1,9 +1,9 @@
-"""Parses a JSON text that is nested deeper than Python's own parser can follow. Pure.
+"""Parses JSON texts that are nested too deep for Python's own parser. Pure.
 
-Python's parser calls itself for every array and object, and gives up with ``RecursionError`` at a
-depth that depends on the version and on the caller (about 990 levels in Python 3.11). JavaScript's
-``JSON.parse`` has no such limit. Here a list holds the containers that are open, so the depth is
-limited by the length of the text alone, and the time grows with the length and nothing else.
+Python's parser calls itself for every array and object. It raises ``RecursionError`` at a depth
+that depends on the version and on the caller (about 990 levels in Python 3.11). JavaScript's
+``JSON.parse`` has no such limit. This parser keeps the open containers in a list. Therefore only
+the length of the text limits the depth, and the time depends only on the length of the text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["parse_deep"]
 
 _SPACE = r"[ \t\n\r]*+"
 _VALUE = re.compile(rf"{_SPACE}(?:([\[{{]){_SPACE}([\]}}])?+)?+")
-"""The first token of a value: an opening bracket, or the closing one if it is empty."""
+"""The first token of a value: an opening bracket; also the closing one of an empty container."""
 _AFTER_VALUE = re.compile(rf"{_SPACE}(?:,|([\]}}]))")
 _BEFORE_KEY = re.compile(rf'{_SPACE}(?=")')
 _COLON = re.compile(f"{_SPACE}:")
@@ -30,10 +30,10 @@ def parse_deep(text: str, decoder: json.JSONDecoder) -> Any:
     Args:
         text: the whole text.
         decoder: parses each value that is not an array or an object. Strings, numbers and constants
-            therefore mean what they mean in texts that are not deep.
+            therefore have the same meaning as in texts that are not deep.
 
     Returns:
-        The value. Do not compare, print or copy it as a whole: Python does that by recursion.
+        The value. Do not compare, print or copy it as a whole, because Python does so by recursion.
 
     Raises:
         ValueError: the text is not JSON.
@@ -45,7 +45,7 @@ def parse_deep(text: str, decoder: json.JSONDecoder) -> Any:
     key, at = "", 0
     while True:
         begun = _VALUE.match(text, at)
-        assert begun is not None  # noqa: S101 - it matches the empty text, too
+        assert begun is not None  # noqa: S101 - the pattern also matches the empty text
         at = begun.end()
         opening, closed = begun.groups()
         value: Any
@@ -63,7 +63,7 @@ def parse_deep(text: str, decoder: json.JSONDecoder) -> Any:
         else:
             if closed is not None and closed != _CLOSING[opening]:
                 raise json.JSONDecodeError("Expecting value", text, at)
-            # The value has ended. Its container goes on after a comma, or ends as well.
+            # The value has ended. After a comma its container continues; otherwise it ends, too.
             while around:
                 ended = _AFTER_VALUE.match(text, at)
                 if ended is None or ended[1] not in (None, closing):
@@ -81,7 +81,7 @@ def parse_deep(text: str, decoder: json.JSONDecoder) -> Any:
 
 
 def _key(text: str, at: int, decoder: json.JSONDecoder) -> tuple[str, int]:
-    """Return the name of an object's next member, and where its value begins."""
+    """Return the name of an object's next member, and the position of its value."""
     before = _BEFORE_KEY.match(text, at)
     if before is None:
         message = "Expecting property name enclosed in double quotes"

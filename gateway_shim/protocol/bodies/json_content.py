@@ -1,6 +1,6 @@
-"""The Content-Type of a send: whether it is JSON's, and the body's text in its charset. Pure.
+"""The Content-Type of a JSON body, and the text of the body in its charset. Pure.
 
-As the Node gateway, which takes every charset whose name begins with ``utf-`` and no other.
+The accepted charsets are those of the Node gateway: every charset whose name begins with ``utf-``.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ _SHOWN_CHARACTERS = 40
 
 
 class NotJson(ValueError):
-    """The Content-Type is not that of JSON, or is malformed."""
+    """The Content-Type is not ``application/json``, or is malformed."""
 
 
 class UnknownCharset(ValueError):
-    """The Content-Type names a charset that is not accepted; the message says which ones are."""
+    """The charset of the Content-Type is not accepted; the message says which charset to use."""
 
 
 def charset_of(content_type: str | None) -> str:
-    """Return the charset of a JSON body, in small letters; ``utf-8`` where none is named.
+    """Return the charset of a JSON body, in small letters. The default is ``utf-8``.
 
     Args:
         content_type: the request's Content-Type.
 
     Raises:
-        NotJson: it is another type, or cannot be read.
-        UnknownCharset: it names a charset that is not accepted.
+        NotJson: the Content-Type is another one, or is malformed.
+        UnknownCharset: the charset is not accepted.
     """
     matched = _JSON_TYPE.fullmatch(content_type or "")
     if matched is None:
@@ -50,7 +50,8 @@ def charset_of(content_type: str | None) -> str:
     if not matched[1]:
         return "utf-8"
     parameters = _PARAMETERS.findall(matched[1])
-    named = {name.lower(): value for name, value in parameters}  # the last one wins, as in Node
+    # Of repeated parameters the last one counts, as in Node.
+    named = {name.lower(): value for name, value in parameters}
     charset = _unquoted(named.get("charset", "utf-8")).lower()
     if charset not in _CHARSETS:
         raise UnknownCharset(
@@ -62,12 +63,13 @@ def charset_of(content_type: str | None) -> str:
 def text_of(body: bytes, charset: str) -> str:
     """Return the text of a body, without its byte order mark.
 
-    Bytes that are no text become U+FFFD. A character that breaks off at the end does so in UTF-8
-    and UTF-32; in the others it is left out. UTF-16 and UTF-32 without a byte order mark are little
-    endian, unless their first byte is zero: JSON begins with a character of ASCII.
+    Bytes that cannot be decoded become U+FFFD. An incomplete character at the end becomes U+FFFD in
+    UTF-8 and UTF-32; in the other charsets it is left out. UTF-16 and UTF-32 without a byte order
+    mark are little endian, unless their first byte is zero, because JSON begins with an ASCII
+    character.
 
     Args:
-        body: the body, decompressed.
+        body: the decompressed body.
         charset: as :func:`charset_of` returns it.
     """
     if charset == "utf-8":

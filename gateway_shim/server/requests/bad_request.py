@@ -7,7 +7,7 @@ from typing import Any
 
 from gunicorn.http import errors
 
-from gateway_shim.protocol.http import ErrorCode, Refusal, error_body
+from gateway_shim.protocol.http import ErrorCode, Refusal
 from gateway_shim.server.requests.header_rules import MissingHost, RepeatedHost
 
 __all__ = ["bad_request", "log_bad_request"]
@@ -34,16 +34,14 @@ def bad_request(exc: BaseException) -> Refusal | None:
         The answer; None if the request did not cause the exception.
     """
     if isinstance(exc, SSLError):
-        return Refusal(400, error_body(ErrorCode.BAD_REQUEST, "Bad request: no valid TLS"))
+        return Refusal(400, ErrorCode.BAD_REQUEST, "Bad request: no valid TLS")
     if isinstance(exc, MissingHost | RepeatedHost):
-        return Refusal(400, error_body(ErrorCode.BAD_REQUEST, f"Bad request: {exc}"))
+        return Refusal(400, ErrorCode.BAD_REQUEST, f"Bad request: {exc}")
     if not isinstance(exc, errors.ParseException) or isinstance(exc, errors.ConfigurationProblem):
         return None
     # Do not use gunicorn's message: it repeats bytes that the client sent.
-    return Refusal(
-        _STATUSES.get(type(exc), 400),
-        error_body(ErrorCode.BAD_REQUEST, f"Bad request: {type(exc).__name__}"),
-    )
+    status = _STATUSES.get(type(exc), 400)
+    return Refusal(status, ErrorCode.BAD_REQUEST, f"Bad request: {type(exc).__name__}")
 
 
 def log_bad_request(log: Any, address: str, refusal: Refusal, exc: BaseException) -> None:

@@ -19,7 +19,6 @@ from gateway_shim.protocol.http import (
     MAX_REQUEST_BYTES,
     ErrorCode,
     Refusal,
-    error_body,
     unavailable,
 )
 from gateway_shim.server.requests.chunked_body import ChunkedBody
@@ -214,16 +213,16 @@ def _receive_chunked(req: Any, limit: int) -> Iterator[bytes]:
 
 def _too_large(limit: int) -> Refusal:
     message = f"The body is larger than {limit} bytes"
-    return Refusal(413, error_body(ErrorCode.PAYLOAD_TOO_LARGE, message))
+    return Refusal(413, ErrorCode.PAYLOAD_TOO_LARGE, message)
 
 
 def _broken_off() -> Refusal:
-    return Refusal(400, error_body(ErrorCode.BAD_REQUEST, "Bad request: the body broke off"))
+    return Refusal(400, ErrorCode.BAD_REQUEST, "Bad request: the body broke off")
 
 
 def _too_slow() -> Refusal:
     message = f"The body did not arrive within {BODY_SECONDS:g} s"
-    return Refusal(408, error_body(ErrorCode.REQUEST_TIMEOUT, message))
+    return Refusal(408, ErrorCode.REQUEST_TIMEOUT, message)
 
 
 def _no_room() -> Refusal:

@@ -18,10 +18,8 @@ logger = logging.getLogger(__name__)
 _ANSWER = contract.refusal_bytes(
     Refusal(
         400,
-        contract.error_body(
-            ErrorCode.BAD_REQUEST,
-            "Bad request: this port speaks HTTPS only; use a URL that begins with https://",
-        ),
+        ErrorCode.BAD_REQUEST,
+        "Bad request: this port speaks HTTPS only; use a URL that begins with https://",
     ),
 )
 

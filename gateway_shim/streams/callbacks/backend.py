@@ -1,7 +1,7 @@
 """The interface between a gateway and its backend: callbacks.
 
 In the monolith the backend is a function in the same process (:class:`InProcessBackend`). For the
-gateway on a port of its own, it is an HTTP URL
+standalone gateway it is an HTTP URL
 (:class:`~gateway_shim.standalone.http_backend.HttpBackend`).
 """
 

@@ -10,7 +10,7 @@ import logging
 import socket
 from collections.abc import Callable
 
-from gateway_shim.errors import ClientGone
+from gateway_shim.errors import ClientGone, OutboxFull
 from gateway_shim.protocol import callbacks, stream_request
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.callbacks import Action, CallbackAnswer, CallbackFailure, Reason
@@ -18,7 +18,6 @@ from gateway_shim.protocol.event_stream import Dialect
 from gateway_shim.protocol.first_event import FirstEvent
 from gateway_shim.protocol.http import Refusal
 from gateway_shim.protocol.lifecycle import OVER_STATES, StreamEvent, StreamState
-from gateway_shim.protocol.outbox import OutboxFull
 from gateway_shim.protocol.results import OpenResult
 from gateway_shim.protocol.stream import AfterAccept, Stream
 from gateway_shim.protocol.stream_request import StreamRequest

@@ -87,7 +87,7 @@ def test_json(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown["SSE_AUTHORIZE"] == {"value": None, "source": "default"}
 
 
-def test_a_setting_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """An invalid setting ends with status 1 and one line that names it."""
     monkeypatch.setenv("PORT", "x")
     result = run()
@@ -95,7 +95,7 @@ def test_a_setting_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.stderr.startswith("Error: PORT: ")
 
 
-def test_a_line_of_the_file_that_cannot_be_read(folder: Path) -> None:
+def test_an_invalid_line_of_the_file(folder: Path) -> None:
     """An invalid line of .env is named by number, without its value."""
     (folder / ".env").write_text("PORT=5001\nSSE_CALLBACK_SECRET: hunter2\n")
     result = run()
@@ -106,7 +106,7 @@ def test_a_line_of_the_file_that_cannot_be_read(folder: Path) -> None:
     )
 
 
-def test_a_misspelt_setting(folder: Path) -> None:
+def test_a_misspelled_setting(folder: Path) -> None:
     """A misspelled setting is a warning on standard error, and the table is unchanged."""
     (folder / ".env").write_text("SSE_AUTHORISE=a.b:c\n")
     result = run("--json")

@@ -90,7 +90,9 @@ def test_help_of_each_command(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: sse-monolith {command} ")
-    found = command_group.get_command(click.Context(command_group), command)  # type: ignore[attr-defined]
+    assert isinstance(command_group, click.Group)
+    found = command_group.get_command(click.Context(command_group), command)
+    assert found is not None
     assert found.help
     options = [param for param in found.params if isinstance(param, click.Option)]
     assert [option.name for option in options if not option.help] == []

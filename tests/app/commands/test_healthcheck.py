@@ -154,7 +154,7 @@ def test_no_url(url: str) -> None:
 
 
 @pytest.mark.parametrize("verify", [False, True])
-def test_a_certificate_of_nobody(verify: bool) -> None:
+def test_an_unknown_authority(verify: bool) -> None:
     """A certificate of an unknown authority is a problem if it is verified."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("gw.example").configure_cert(context)
@@ -178,7 +178,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert (result.exit_code, result.output) == (0, f"ok: http://127.0.0.1:{port}/healthz\n")
 
 
-def test_nobody_there() -> None:
+def test_a_refused_connection() -> None:
     """A refused connection ends with status 1 and one line."""
     url = f"http://127.0.0.1:{free_port()}"
     result = run("--url", url)
@@ -188,7 +188,7 @@ def test_nobody_there() -> None:
     )
 
 
-def test_a_setting_that_cannot_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_invalid_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An invalid setting is an error, except with ``--url``."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PORT", "x")

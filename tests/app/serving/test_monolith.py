@@ -9,7 +9,7 @@ import pytest
 from app.lifecycle import ShutdownCoordinator
 from app.serving.monolith import DRAIN_SECONDS, FAREWELL, STREAM_PATH, Monolith
 from gateway_shim.protocol.event_stream import Event
-from gateway_shim.protocol.http import Route
+from gateway_shim.protocol.routes import Route
 from gateway_shim.server.runtime import Runtime
 
 

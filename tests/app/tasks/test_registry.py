@@ -77,13 +77,13 @@ def test_digest_tree_is_offered_with_a_folder(tmp_path: Path) -> None:
     assert (type(task), params) == (DigestTree, {"path": "below"})
 
 
-def test_a_folder_that_is_none_is_a_wrong_setting(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_invalid_setting(tmp_path: Path) -> None:
     """A missing folder is an invalid setting, and is reported at the start."""
     with pytest.raises(InvalidSettings, match=r"^TASK_FILES_ROOT: '.*/none' is not a directory$"):
         registry(root=str(tmp_path / "none"))
 
 
-def test_own_tasks_are_offered_under_their_names() -> None:
+def test_the_users_tasks_are_offered() -> None:
     """APP_TASKS may name several tasks, with spaces and a trailing comma."""
     offered = registry(app_tasks=f" {HERE}:Count , {HERE}:Count.Nested,")
     assert offered.names == ["count", "demo_task", "failing_task", "nested"]
@@ -106,7 +106,7 @@ def test_installed_tasks_are_offered() -> None:
     assert "count" in registry(app_tasks=f"{HERE}:Count", installed=[point]).names
 
 
-def test_entry_points_are_looked_for() -> None:
+def test_entry_points_are_read_by_default() -> None:
     """By default, the entry points of all installed packages are read."""
     assert "demo_task" in TaskRegistry(Settings(_env_file=None)).names
 
@@ -131,7 +131,7 @@ def test_entry_points_are_looked_for() -> None:
         ),
     ],
 )
-def test_a_wrong_task_is_one_clear_error(entry: str, why: str) -> None:
+def test_an_invalid_task_is_one_clear_error(entry: str, why: str) -> None:
     """An invalid task is one error with the setting, the entry and the reason."""
     with pytest.raises(InvalidSettings) as caught:
         registry(app_tasks=entry)
@@ -160,7 +160,7 @@ def test_a_module_that_raises_is_one_clear_error(
     )
 
 
-def test_a_module_that_raises_what_cannot_be_shown_is_one_clear_error(
+def test_an_exception_that_hides_its_name_is_one_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An exception that hides its class name is one error, too."""
@@ -180,7 +180,7 @@ def test_a_name_can_be_taken_once() -> None:
     )
 
 
-def test_an_unknown_type_is_told_what_is_allowed() -> None:
+def test_an_unknown_type() -> None:
     """The error of an unknown name lists the allowed names, and is bounded."""
     with pytest.raises(BadRequest) as caught:
         registry().create("x" * 1000, {})
@@ -189,7 +189,7 @@ def test_an_unknown_type_is_told_what_is_allowed() -> None:
     )
 
 
-def test_wrong_params_are_told_what_is_allowed() -> None:
+def test_invalid_params() -> None:
     """Invalid params are refused before the task starts."""
     with pytest.raises(BadRequest, match=r"^Invalid params for demo_task; allowed: steps, delay$"):
         registry().create("demo_task", {"stepz": 1})

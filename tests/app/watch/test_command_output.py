@@ -35,7 +35,7 @@ class Closed(io.StringIO):
 
 
 def test_reader_goes_away() -> None:
-    """When either output is closed, ``watch`` ends with status 0."""
+    """``watch`` ends with status 0 when either output is closed."""
     hold = threading.Event()
     err = io.StringIO()
     with ScriptedServer(*[sse_answer(VERSION, hold=hold)] * 2) as server:

@@ -7,9 +7,9 @@ import io
 import pytest
 
 from app.watch.command import pause_seconds, watch
+from gateway_shim.parity.ports import free_port
 from tests.app.watch.watch_run import VERSION, WatchRun, event
 from tests.support.http.scripted_server import answer, sse_answer
-from tests.support.processes.server import free_port
 
 
 def test_pauses_grow_and_start_over() -> None:
@@ -25,7 +25,7 @@ def test_pauses_grow_and_start_over() -> None:
         "watch: connected to URL/api/sse/stream?request_id=new-id",
         "watch: the server ended the stream; reconnecting in 1.0 s",
         "watch: connected to URL/api/sse/stream?request_id=new-id",
-        "watch: the connection broke: it was cut off in the middle; reconnecting in 1.0 s",
+        "watch: the connection broke: the answer was cut off in the middle; reconnecting in 1.0 s",
         "watch: answered 503 Busy; reconnecting in 2.0 s",
     ]
     assert len(run.lines) == 2
@@ -73,7 +73,7 @@ def test_retry_after(status: int, value: bytes, pause: float) -> None:
     assert run.pauses == [pause, 4.0]
 
 
-def test_a_status_that_is_none() -> None:
+def test_an_impossible_status() -> None:
     """After a status that HTTP does not have, ``watch`` reconnects."""
     raw = b"HTTP/1.1 600 Odd\r\nContent-Length: 0\r\n\r\n"
     run = WatchRun(answer(raw))
@@ -83,7 +83,7 @@ def test_a_status_that_is_none() -> None:
     ]
 
 
-def test_nobody_listens() -> None:
+def test_no_server() -> None:
     """While no server listens, ``watch`` tries again with growing pauses."""
     err = io.StringIO()
     waited: list[float] = []

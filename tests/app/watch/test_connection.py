@@ -70,8 +70,8 @@ def test_retry_is_kept() -> None:
     ("tail", "words"),
     [
         (chunk(b""), ""),
-        (b"", "the connection broke: it was cut off in the middle"),
-        (b"5\r\nab", "the connection broke: it was cut off in the middle"),
+        (b"", "the connection broke: the answer was cut off in the middle"),
+        (b"5\r\nab", "the connection broke: the answer was cut off in the middle"),
         (b"fish\r\n", "the connection broke: "),
     ],
 )
@@ -144,7 +144,7 @@ def test_endless_event() -> None:
         )
 
 
-def test_body_that_is_not_what_its_headers_say() -> None:
+def test_a_body_that_is_not_compressed_as_its_header_says() -> None:
     """A body that is not compressed as its header says ends the stream."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\r\n"
     with ScriptedServer(answer(head, EVENT)) as server, connection_to(server.port) as connection:

@@ -10,10 +10,10 @@ import trustme
 from gevent.pywsgi import WSGIServer
 
 from app.watch.connection import SSEConnection, StreamLost, StreamRefused
+from gateway_shim.parity.ports import free_port
 from tests.app.watch.connections import EVENT, connection_to, read_to_end
 from tests.support.http.odd_answers import NO_ANSWERS, pour_interim
 from tests.support.http.scripted_server import ScriptedServer, answer, sse_answer
-from tests.support.processes.server import free_port
 from tests.support.timing import TIME_LIMIT
 
 
@@ -56,7 +56,7 @@ def test_refused(head: bytes, body: bytes, words: str) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-def test_answers_that_heal(status: int) -> None:
+def test_temporary_answers(status: int) -> None:
     """An answer that means "later" is not a refusal, and the next answer may be a stream."""
     body = gzip.compress(b'{"error": "wait"}')
     raw = b"HTTP/1.1 %d Hm\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (
@@ -85,7 +85,7 @@ def test_error_body_that_breaks() -> None:
         connection.open()
 
 
-def test_nobody_listens() -> None:
+def test_a_refused_connection() -> None:
     """A refused connection is reported in plain words."""
     with (
         connection_to(free_port()) as connection,

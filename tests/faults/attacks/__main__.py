@@ -1,6 +1,6 @@
-"""The command that attacks a server: ``python -m tests.faults.attacks.attack NAME PORT``.
+"""The command that attacks a server: ``python -m tests.faults.attacks NAME PORT``.
 
-    python -m tests.faults.attacks.attack half_open_heads PORT [--option connections=3000]
+    python -m tests.faults.attacks half_open_heads PORT [--option connections=3000]
 
 The attack goes on until standard input ends or the process is killed.
 """

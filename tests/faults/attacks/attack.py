@@ -79,7 +79,7 @@ class Attack(Companion):
             arguments += ["--header", ": ".join(header)]
         for key, value in options.items():
             arguments += ["--option", f"{key}={value}"]
-        super().__init__("tests.faults.attacks.attack", arguments)
+        super().__init__("tests.faults.attacks", arguments)
 
     def _wait_until_ready(self) -> None:
         assert self.read_line() == "begun"

@@ -1,6 +1,6 @@
-"""The process of the canary: ``python -m tests.faults.canary.canary``.
+"""The process of the canary: ``python -m tests.faults.canary``.
 
-    python -m tests.faults.canary.canary PORT [--path /healthz] [--host 127.0.0.1] [--tls]
+    python -m tests.faults.canary PORT [--path /healthz] [--host 127.0.0.1] [--tls]
 
 The process sends the server a small request every 50 ms. It answers each line on its standard
 input with one line of JSON: how long each request took that has begun since the last line,

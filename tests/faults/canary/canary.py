@@ -95,7 +95,7 @@ class Canary(Companion):
         self, port: int, *, path: str = "/healthz", host: str = "127.0.0.1", tls: bool = False
     ) -> None:
         arguments = [str(port), "--path", path, "--host", host, *(["--tls"] if tls else [])]
-        super().__init__("tests.faults.canary.canary", arguments)
+        super().__init__("tests.faults.canary", arguments)
 
     def _wait_until_ready(self) -> None:
         """Wait until the canary has started, and discard the times of its start."""

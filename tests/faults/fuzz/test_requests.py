@@ -17,7 +17,7 @@ from gunicorn.http.unreader import Unreader
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gateway_shim.protocol import http as contract
+from gateway_shim.protocol import routes
 from gateway_shim.protocol.http import MAX_REQUEST_BYTES, Refusal
 from gateway_shim.protocol.stream_request import pack_request
 from gateway_shim.server.options import base_options
@@ -174,7 +174,7 @@ def test_any_head(start: bytes, rest: bytes, sizes: list[int], endless: bytes) -
         assert_refused(exc)
     else:
         assert sum(len(name) + len(value) for name, value in request.headers) <= MAX_HEAD_BYTES
-        contract.route(request.method, request.uri)
+        routes.route(request.method, request.uri)
         packed = pack_request(stream_request_of(request, ("192.0.2.1", 1), ("127.0.0.1", 80)))
         assert len(packed) <= 8 * MAX_HEAD_BYTES
         assert request.declared_length >= 0

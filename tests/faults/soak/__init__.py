@@ -1,1 +1,1 @@
-"""The soak test: ``python -m tests.faults.soak.soak``."""
+"""The soak test: ``python -m tests.faults.soak``."""

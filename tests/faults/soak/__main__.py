@@ -1,6 +1,6 @@
 """The soak test: a million events on streams that come and go, with attackers beside them.
 
-    python -m tests.faults.soak.soak --minutes 10 --events 1000000
+    python -m tests.faults.soak --minutes 10 --events 1000000
 
 The server runs in production mode, as on a public port without a proxy. The command prints a line
 of figures every few seconds. Its exit status is 1 if memory or descriptors have grown, if an event

@@ -1,4 +1,4 @@
-"""Which authorities an environment makes our clients trust."""
+"""Tests of the authorities that an environment makes clients trust."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from gateway_shim.http_client.certificates import VARIABLES, client_context
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A private authority's certificate, in PEM format."""
+    """Write the certificate of a private authority, in PEM format."""
     path = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(path)
     return path
 
 
 def trusted(context: ssl.SSLContext) -> int:
-    """The number of authorities that a context has read from files."""
+    """Return the number of authorities that a context has loaded from files."""
     return context.cert_store_stats()["x509_ca"]
 
 
@@ -33,7 +33,7 @@ PUBLIC = trusted(client_context({}))
 
 
 def test_every_certificate_is_checked() -> None:
-    """With its name, whatever Node's own switch says."""
+    """Certificates and their names are checked, whatever Node's own switch says."""
     context = client_context({"NODE_TLS_REJECT_UNAUTHORIZED": "0"})
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert PUBLIC > 50
@@ -53,12 +53,12 @@ def test_every_certificate_is_checked() -> None:
     ],
 )
 def test_files(variables: tuple[str, ...], count: int, file: Path) -> None:
-    """Two replace the public ones, one adds to them, and no other variable counts."""
+    """Two variables replace the public authorities, one adds to them, others do not count."""
     assert trusted(client_context(dict.fromkeys(variables, str(file)))) == count
 
 
 def test_extra_authorities_are_added_to_any(file: Path, tmp_path: Path) -> None:
-    """Also where the public ones were replaced."""
+    """Extra authorities are added even if the public ones were replaced."""
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(other)
     environ = {"SSL_CERT_FILE": str(file), "NODE_EXTRA_CA_CERTS": str(other)}
@@ -66,20 +66,20 @@ def test_extra_authorities_are_added_to_any(file: Path, tmp_path: Path) -> None:
 
 
 def test_authorities_that_are_trusted_already(file: Path) -> None:
-    """A system's usual file is a good one to add, although it adds nothing."""
+    """The system's usual file may be added, although it adds no authority."""
     environ = {"SSL_CERT_FILE": str(file), "NODE_EXTRA_CA_CERTS": str(file)}
     assert trusted(client_context(environ)) == 1
     assert trusted(client_context({"NODE_EXTRA_CA_CERTS": certifi.where()})) == PUBLIC
 
 
 def test_requests_bundle_wins(file: Path, tmp_path: Path) -> None:
-    """What SSL_CERT_FILE names is then not even looked at."""
+    """With REQUESTS_CA_BUNDLE, the file of SSL_CERT_FILE is not read."""
     environ = {"REQUESTS_CA_BUNDLE": str(file), "SSL_CERT_FILE": "/no/such"}
     assert trusted(client_context(environ)) == 1
 
 
 def test_folders(file: Path, tmp_path: Path) -> None:
-    """Their files are read when a certificate is checked; the public ones are gone."""
+    """A folder's files are read when a certificate is checked; they replace the public ones."""
     for environ in (
         {"SSL_CERT_DIR": f"{tmp_path}:{tmp_path}"},
         {"REQUESTS_CA_BUNDLE": str(tmp_path)},
@@ -88,14 +88,14 @@ def test_folders(file: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
-def test_an_empty_variable_is_none(variable: str) -> None:
-    """As everywhere."""
+def test_an_empty_variable(variable: str) -> None:
+    """An empty variable counts as not set."""
     assert trusted(client_context({variable: ""})) == PUBLIC
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
-def test_what_is_not_there(variable: str) -> None:
-    """The error names the variable and the path, and says what to do."""
+def test_a_missing_file(variable: str) -> None:
+    """The error about a missing file names the variable and the path, and says what to do."""
     with pytest.raises(InvalidConfiguration, match=rf"^{variable} names '/no/such'.*or unset"):
         client_context({variable: "/no/such"})
 
@@ -103,10 +103,10 @@ def test_what_is_not_there(variable: str) -> None:
 @pytest.mark.parametrize("content", [b"", b"nonsense"])
 @pytest.mark.parametrize("variable", ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
 def test_a_file_without_certificates(variable: str, content: bytes, tmp_path: Path) -> None:
-    """It is not taken for "trust nobody"."""
+    """A file without certificates is an error; it does not mean to trust no authority."""
     path = tmp_path / "empty.pem"
     path.write_bytes(content)
-    with pytest.raises(InvalidConfiguration, match="it holds no certificate"):
+    with pytest.raises(InvalidConfiguration, match="it contains no certificate"):
         client_context({variable: str(path)})
 
 
@@ -121,7 +121,7 @@ def test_a_file_without_certificates(variable: str, content: bytes, tmp_path: Pa
 )
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "behind another"])
 def test_a_broken_file(content: bytes, alone: bool, file: Path) -> None:
-    """The error does not say that there is no certificate at all."""
+    """The error about a broken file does not say that the file has no certificate."""
     if not alone:
         content = file.read_bytes() + content
     file.write_bytes(content)
@@ -130,13 +130,13 @@ def test_a_broken_file(content: bytes, alone: bool, file: Path) -> None:
 
 
 def test_a_folder_where_a_file_is_needed(tmp_path: Path) -> None:
-    """In the words of the operating system."""
+    """A folder in place of a file is an error in the words of the operating system."""
     with pytest.raises(InvalidConfiguration, match=r"NODE_EXTRA_CA_CERTS .*cannot be used"):
         client_context({"NODE_EXTRA_CA_CERTS": str(tmp_path)})
 
 
 def test_default_context_is_made_once() -> None:
-    """It reads this process's environment, at the first call and not at import."""
+    """The default context is made once, at the first call and not at import."""
     code = (
         "import os, gateway_shim.http_client.certificates as c\n"
         "os.environ['SSL_CERT_FILE'] = '/no/such'\n"

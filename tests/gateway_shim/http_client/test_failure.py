@@ -1,4 +1,4 @@
-"""The innermost cause, in plain words."""
+"""Tests of the translation of the libraries' errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway_shim.http_client.failure import request_failure
 
 
 def wrapped(inner: Exception) -> Exception:
-    """An error as the libraries hand it out, with the URL in the outer ones' words."""
+    """Wrap an error as the libraries do, with the URL in the outer errors' texts."""
     try:
         try:
             raise inner
@@ -31,20 +31,20 @@ def wrapped(inner: Exception) -> Exception:
     [
         (TimeoutError(), AnswerTimeout, "no answer in time"),
         (ConnectionRefusedError(111, "Connection refused"), RequestFailed, "Connection refused"),
-        (http.client.IncompleteRead(b"x"), RequestFailed, "it was cut off in the middle"),
+        (http.client.IncompleteRead(b"x"), RequestFailed, "the answer was cut off in the middle"),
         (http.client.BadStatusLine("odd"), RequestFailed, "odd"),
         (urllib3.exceptions.DecodeError("not gzip"), RequestFailed, "not gzip"),
         (ssl.SSLCertVerificationError(1, "self-signed"), BadCertificate, "self-signed"),
     ],
 )
 def test_words(error: Exception, kind: type[RequestFailed], words: str) -> None:
-    """The kind and the words are the innermost error's, however often it is wrapped."""
+    """The class and the text come from the innermost error, however often it is wrapped."""
     for raised in (error, wrapped(error)):
         failure = request_failure(raised)
         assert type(failure) is kind
         assert str(failure) == words
 
 
-def test_nothing_known() -> None:
-    """What is not known is said in its own words, not in those of what wraps it."""
+def test_an_unknown_error() -> None:
+    """An unknown error is described by its own text, not by the text of its wrapper."""
     assert str(request_failure(wrapped(ValueError("inner")))) == "inner"

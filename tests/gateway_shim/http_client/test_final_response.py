@@ -1,4 +1,4 @@
-"""Which bytes are a final answer, over real sockets."""
+"""Tests of the final answer, over real sockets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OK = b"HTTP/1.1 200 Fine\r\nContent-Length: 2\r\nX: y\r\n\r\n{}"
 
 
 def ask(script: Script, *, seconds: float = TIME_LIMIT, times: int = 1) -> list[FinalResponse]:
-    """Ask a scripted server on one connection, and read every answer's body."""
+    """Send requests to a scripted server on one connection, and read the body of every answer."""
     answers = []
     with ScriptedServer(script) as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=seconds)
@@ -41,7 +41,7 @@ def ask(script: Script, *, seconds: float = TIME_LIMIT, times: int = 1) -> list[
 
 
 def test_the_usual_answer() -> None:
-    """Status, phrase and headers are http.client's."""
+    """The status, phrase and headers are those of http.client."""
     (response,) = ask(answer(OK))
     assert (response.status, response.reason, response.version) == (200, "Fine", 11)
     assert response.getheader("X") == "y"
@@ -49,14 +49,14 @@ def test_the_usual_answer() -> None:
 
 @pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
 def test_interim_answers_are_skipped(interim: bytes) -> None:
-    """The final answer is found behind them, and none of their headers is taken for its own."""
+    """Interim answers and their headers are skipped."""
     (response,) = ask(answer(interim + OK))
     assert (response.status, response.getheader("Link")) == (200, None)
 
 
 @pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
 def test_the_connection_can_be_used_again(interim: bytes) -> None:
-    """Nothing of an answer is left over for the next request on its connection."""
+    """An answer leaves no bytes for the next request on its connection."""
 
     def twice(connection: socket.socket) -> None:
         connection.sendall(interim + OK)
@@ -68,14 +68,14 @@ def test_the_connection_can_be_used_again(interim: bytes) -> None:
 
 @pytest.mark.parametrize("status", [200, 204, 299, 304, 400, 599])
 def test_final_statuses(status: int) -> None:
-    """Every status from 200 to 599 is one."""
+    """Every status from 200 to 599 is final."""
     (response,) = ask(answer(b"HTTP/1.1 %d\r\nContent-Length: 0\r\n\r\n" % status))
     assert response.status == status
 
 
 @pytest.mark.parametrize("received", NO_ANSWERS.values(), ids=NO_ANSWERS)
 def test_no_answer(received: bytes) -> None:
-    """All else is an error of http.client's, at once, and says what came."""
+    """Every other status is at once an error of http.client that shows it."""
     with pytest.raises(http.client.HTTPException) as raised:
         ask(answer(received))
     assert str(raised.value)
@@ -96,14 +96,14 @@ def test_no_answer(received: bytes) -> None:
     ],
 )
 def test_words(received: bytes, words: str) -> None:
-    """The message is one line for people, without control characters."""
+    """The message is one readable line without control characters."""
     with pytest.raises(BadAnswer) as raised:
         ask(answer(received))
     assert str(raised.value).startswith(words)
 
 
-def test_what_is_no_http_is_seen_before_its_line_ends() -> None:
-    """A body behind an interim answer does not use up the time limit."""
+def test_a_body_after_an_interim_answer() -> None:
+    """A body after an interim answer is an error at once, not after the time limit."""
     hold = threading.Event()
 
     def script(connection: socket.socket) -> None:
@@ -122,7 +122,7 @@ def test_what_is_no_http_is_seen_before_its_line_ends() -> None:
 
 @pytest.mark.parametrize("pause", [0.0, SHORT / 20])
 def test_interim_answers_without_an_end(pause: float) -> None:
-    """They are given up: the fast ones for their number, the slow ones after the time limit."""
+    """Endless interim answers end by their number if they are fast, else by the time limit."""
 
     def script(connection: socket.socket) -> None:
         while True:
@@ -136,7 +136,7 @@ def test_interim_answers_without_an_end(pause: float) -> None:
 
 
 def test_a_head_that_trickles() -> None:
-    """The time limit is for all of a head, not for each read."""
+    """The time limit applies to the whole head, not to each read."""
 
     def script(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
@@ -149,14 +149,14 @@ def test_a_head_that_trickles() -> None:
 
 
 def test_heads_that_are_too_large() -> None:
-    """The size of all heads of an answer is bounded, whatever their number is."""
+    """The size of all heads of an answer together is limited."""
     large = b"HTTP/1.1 103 E\r\nX: %b\r\n\r\n" % (b"x" * 16_000)
     with pytest.raises(BadAnswer, match=f"more than {MAX_HEAD_BYTES} bytes"):
         ask(answer(large * 20))
 
 
 def test_empty_lines_before_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A flood of them is skipped piece by piece, not byte by byte."""
+    """A flood of empty lines is skipped in large pieces, not byte by byte."""
     reads = []
 
     class Counting(io.BufferedReader):
@@ -171,7 +171,7 @@ def test_empty_lines_before_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_slow_body_has_the_limit_for_each_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the head, the time limit is again that of each read, as for an event stream."""
+    """After the head, the time limit applies to each read, as an event stream needs it."""
     hold = threading.Event()
 
     def script(connection: socket.socket) -> None:
@@ -185,7 +185,7 @@ def test_a_slow_body_has_the_limit_for_each_read(monkeypatch: pytest.MonkeyPatch
         connection.request("GET", "/")
         response = connection.getresponse()
         assert connection.sock.gettimeout() == TIME_LIMIT
-        # An hour later the head would be too late.
+        # The time limit of the head has passed an hour later.
         later = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600)
         monkeypatch.setattr("gateway_shim.http_client.final_response.time", later)
         hold.set()
@@ -194,7 +194,7 @@ def test_a_slow_body_has_the_limit_for_each_read(monkeypatch: pytest.MonkeyPatch
 
 
 def test_cookies_are_removed() -> None:
-    """A jar finds nothing in the answer, not even something to warn of."""
+    """A cookie jar finds no cookie in the answer, and logs no warning."""
     head = OK.replace(
         b"X: y\r\n", b"X: y\r\nSet-Cookie: a=b\r\nset-cookie2: c\r\n" + BAD_SET_COOKIE
     )
@@ -202,7 +202,7 @@ def test_cookies_are_removed() -> None:
     assert response.getheaders() == [("Content-Length", "2"), ("X", "y")]
 
 
-def test_all_of_it_at_once() -> None:
-    """An endless flood of interim answers is given up within the loop's turn."""
+def test_a_flood_of_interim_answers() -> None:
+    """An endless flood of interim answers ends within one turn of the loop."""
     with pytest.raises(BadAnswer, match="more than 100 interim answers"):
         ask(pour_interim)

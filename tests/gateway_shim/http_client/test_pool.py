@@ -1,4 +1,4 @@
-"""Which connection a request goes out on, over real sockets."""
+"""Tests of the pool: the connection that each request uses, over real sockets."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.certificates import default_context
 from gateway_shim.http_client.pool import HttpPool
-from gateway_shim.http_client.reply import HttpAnswer
 from gateway_shim.http_client.request import HttpRequest
 from gateway_shim.http_client.web_url import parse_web_url
 from tests.support.http.scripted_server import Script, ScriptedServer, answer
@@ -20,37 +20,37 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class Clock:
-    """Seconds, which a test moves on."""
+    """A clock that a test moves."""
 
     now = 100.0
 
     def __call__(self) -> float:
-        """The time."""
+        """Return the time, seconds."""
         return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """The pool's clock."""
+    """Make the clock of the pool."""
     return Clock()
 
 
 @pytest.fixture
 def pool(clock: Clock) -> Iterator[HttpPool]:
-    """A pool that keeps two connections to a server."""
+    """Make a pool that keeps two connections to a server."""
     pool = HttpPool(2, default_context, clock=clock)
     yield pool
     pool.close()
 
 
 def ask(pool: HttpPool, server: ScriptedServer, text: str = "http://127.0.0.1:{}/") -> HttpAnswer:
-    """Make a request; the answer's body is not read yet."""
+    """Make a request; the body of the answer is not read."""
     url = parse_web_url(text.format(server.port))
     return pool.request(HttpRequest("POST", url, {}, b"{}", TIME_LIMIT, TIME_LIMIT))
 
 
 def serve(times: int, done: threading.Event) -> Script:
-    """A script: answer so many requests on one connection, and hold it."""
+    """Return a script that answers some requests on one connection, and holds the connection."""
 
     def script(connection: socket.socket) -> None:
         for number in range(times):
@@ -63,11 +63,11 @@ def serve(times: int, done: threading.Event) -> Script:
 
 
 def test_the_request(pool: HttpPool) -> None:
-    """The target is sent as it is, with the headers that servers expect; given ones win."""
+    """The target is sent unchanged; given headers replace the usual ones."""
     url = "http://u:p@127.0.0.1:{}/%41%2f%zz?a|b#c"
     with ScriptedServer(answer(OK)) as server:
         target = parse_web_url(url.format(server.port))
-        headers = {"accept": "text/plain", "X-Own": b"\xc3\xa9"}
+        headers: dict[str, str | bytes] = {"accept": "text/plain", "X-Own": b"\xc3\xa9"}
         request = HttpRequest("POST", target, headers, b"{}", TIME_LIMIT, TIME_LIMIT)
         pool.request(request).discard()
     head = server.requests[0].partition(b"\r\n\r\n")[0]
@@ -85,18 +85,18 @@ def test_the_request(pool: HttpPool) -> None:
 
 
 def test_a_connection_is_used_again(pool: HttpPool) -> None:
-    """As soon as the answer before was read to its end."""
+    """A connection is used again when the last answer was read to its end."""
     done = threading.Event()
     with ScriptedServer(serve(3, done)) as server:
         for _ in range(3):
             with ask(pool, server) as got:
                 assert got.read(10) == b"{}"
         done.set()
-    assert len(server.requests) == 1  # of one connection: the script has read the others
+    assert len(server.requests) == 1  # the script itself reads the further requests
 
 
 def test_an_unread_body_ends_its_connection(pool: HttpPool) -> None:
-    """The next request has another one."""
+    """After an unread body, the next request uses another connection."""
     with ScriptedServer(answer(OK), answer(OK)) as server:
         for _ in range(2):
             ask(pool, server).close()
@@ -104,7 +104,7 @@ def test_an_unread_body_ends_its_connection(pool: HttpPool) -> None:
 
 
 def test_an_idle_connection_is_not_used_for_long(pool: HttpPool, clock: Clock) -> None:
-    """Its server may be about to close it."""
+    """A connection that was idle for too long is not used, because its server may close it."""
     done = threading.Event()
     with ScriptedServer(serve(1, done), serve(1, done)) as server:
         ask(pool, server).discard()
@@ -115,7 +115,7 @@ def test_an_idle_connection_is_not_used_for_long(pool: HttpPool, clock: Clock) -
 
 
 def test_idle_connections_are_closed(pool: HttpPool, clock: Clock) -> None:
-    """Also without a further request: each when its own time is over."""
+    """Idle connections are closed without a further request, each after its own time."""
     done = threading.Event()
     with ScriptedServer(serve(1, done), serve(1, done)) as server:
         first, second = ask(pool, server), ask(pool, server)
@@ -139,7 +139,7 @@ def test_idle_connections_are_closed(pool: HttpPool, clock: Clock) -> None:
 def test_a_server_says_how_long_it_keeps_a_connection(
     pool: HttpPool, clock: Clock, keep_alive: bytes, seconds: int
 ) -> None:
-    """It is given up a second earlier, and after 4 s in any case."""
+    """A connection is given up 1 s before its server closes it, and after 4 s in any case."""
     head = b"HTTP/1.1 200 OK\r\nKeep-Alive: %b\r\nContent-Length: 0\r\n\r\n" % keep_alive
     done = threading.Event()
 
@@ -158,7 +158,7 @@ def test_a_server_says_how_long_it_keeps_a_connection(
 
 
 def test_a_connection_that_is_about_to_be_closed_is_not_kept(pool: HttpPool) -> None:
-    """Its server closes it within the second."""
+    """A connection that its server closes within 1 s is not kept."""
     head = b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 0\r\n\r\n"
     with ScriptedServer(answer(head), answer(OK)) as server:
         for _ in range(2):
@@ -167,8 +167,8 @@ def test_a_connection_that_is_about_to_be_closed_is_not_kept(pool: HttpPool) -> 
 
 
 @pytest.mark.parametrize("after", [b"", b"xx", OK])
-def test_what_nobody_asked_for_ends_a_connection(pool: HttpPool, after: bytes) -> None:
-    """A close, or bytes behind an answer, which would be the answer to the next request."""
+def test_unexpected_bytes_end_a_connection(pool: HttpPool, after: bytes) -> None:
+    """A connection that is closed, or has bytes after an answer, is not used again."""
     with ScriptedServer(answer(OK + after), answer(OK)) as server:
         ask(pool, server).discard()
         closed = pool._kept and next(iter(pool._kept.values()))[0]
@@ -180,7 +180,7 @@ def test_what_nobody_asked_for_ends_a_connection(pool: HttpPool, after: bytes) -
 
 
 def test_late_bytes_end_a_connection(pool: HttpPool) -> None:
-    """Bytes that come between two requests are seen before the next one."""
+    """Bytes that arrive between two requests end the connection before the second request."""
     go, done = threading.Event(), threading.Event()
 
     def script(connection: socket.socket) -> None:
@@ -199,8 +199,8 @@ def test_late_bytes_end_a_connection(pool: HttpPool) -> None:
         done.set()
 
 
-def test_no_more_are_kept(pool: HttpPool) -> None:
-    """Of three at a time two are kept."""
+def test_two_connections_are_kept(pool: HttpPool) -> None:
+    """Two of three simultaneous connections are kept."""
     done = threading.Event()
     with ScriptedServer(*[serve(1, done)] * 3) as server:
         for each in [ask(pool, server) for _ in range(3)]:
@@ -209,8 +209,8 @@ def test_no_more_are_kept(pool: HttpPool) -> None:
         done.set()
 
 
-def test_so_many_servers(pool: HttpPool) -> None:
-    """Connections to the four that were asked last are kept."""
+def test_four_servers(pool: HttpPool) -> None:
+    """Connections to the four servers that were asked last are kept."""
     done = threading.Event()
     servers = [ScriptedServer(serve(1, done)) for _ in range(5)]
     for server in servers:
@@ -222,7 +222,7 @@ def test_so_many_servers(pool: HttpPool) -> None:
 
 
 def test_close(pool: HttpPool) -> None:
-    """Nothing is kept, also not what is in use now."""
+    """After a close no connection is kept, not even one in use."""
     done = threading.Event()
     with ScriptedServer(serve(2, done)) as server:
         ask(pool, server).discard()
@@ -234,7 +234,7 @@ def test_close(pool: HttpPool) -> None:
 
 
 def test_connections_are_closed_with_their_pool() -> None:
-    """An owner that is forgotten leaves no socket open."""
+    """A pool that is garbage-collected closes its sockets."""
     done = threading.Event()
     with ScriptedServer(serve(1, done)) as server:
         pool = HttpPool(1, default_context)
@@ -246,7 +246,7 @@ def test_connections_are_closed_with_their_pool() -> None:
 
 
 def test_an_early_answer(pool: HttpPool) -> None:
-    """A server may answer, and stop reading, before it has read all of a request."""
+    """A server may answer before it has read the whole request."""
     head = b"HTTP/1.1 413 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     with ScriptedServer(answer(head)) as server:
         url = parse_web_url(f"http://127.0.0.1:{server.port}/")
@@ -257,16 +257,14 @@ def test_an_early_answer(pool: HttpPool) -> None:
 
 
 def test_a_name_is_looked_up(pool: HttpPool) -> None:
-    """Only addresses go without."""
+    """A host name is looked up."""
     with ScriptedServer(answer(OK)) as server:
         ask(pool, server, "http://localhost:{}/").discard()
     assert len(server.requests) == 1
 
 
-def test_no_name_server_is_asked_for_an_address(
-    pool: HttpPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing but the backend can hold a callback to an address."""
+def test_an_address_is_not_looked_up(pool: HttpPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An IP address is not looked up, so that only the backend can delay a callback."""
 
     def look_up(*args: object) -> None:
         raise AssertionError

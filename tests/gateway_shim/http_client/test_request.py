@@ -1,4 +1,4 @@
-"""What a redirect makes of a request."""
+"""Tests of the request that follows a redirect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POST = HttpRequest("POST", parse_web_url("http://u:p@a.example/x"), HEADERS, b"{
 
 @pytest.mark.parametrize("status", [301, 302, 303])
 def test_a_post_becomes_a_get(status: int) -> None:
-    """Its body stays behind, with the headers that speak of it; the limits go on."""
+    """A POST that becomes a GET loses its body and the headers about the body."""
     followed = POST.redirected(status, "/other")
     assert (followed.method, followed.body, str(followed.url)) == (
         "GET",
@@ -26,8 +26,8 @@ def test_a_post_becomes_a_get(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [307, 308])
-def test_a_post_stays_one(status: int) -> None:
-    """Elsewhere, too; but nobody else gets the credentials."""
+def test_a_post_stays_a_post(status: int) -> None:
+    """A POST can stay a POST; another origin does not get the credentials."""
     followed = POST.redirected(status, "http://b.example/")
     assert (followed.method, followed.body) == ("POST", b"{}")
     assert set(followed.headers) == {"Content-Type", "X-Own"}
@@ -36,6 +36,6 @@ def test_a_post_stays_one(status: int) -> None:
 
 @pytest.mark.parametrize("location", ["ftp://a.example/", "http://[bad", "http://u:p@a.example/"])
 def test_a_redirect_that_is_not_followed(location: str) -> None:
-    """To what is no http(s) URL, or brings credentials of its own."""
+    """A redirect to an invalid URL, or to a URL with credentials, is refused."""
     with pytest.raises(BadRedirect):
         POST.redirected(307, location)

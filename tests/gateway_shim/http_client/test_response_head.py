@@ -1,4 +1,4 @@
-"""Which bytes are a head; the cases are those that Node's fetch decided."""
+"""Tests of the head of an answer; the cases were decided by Node's fetch."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import pytest
 from gateway_shim.http_client.response_head import (
     MAX_FIELD_BYTES,
     BadAnswer,
-    BodyFraming,
+    BodyEnd,
     StatusLine,
-    body_framing,
+    body_end,
     parse_fields,
     parse_status_line,
 )
 
-CHUNKED = BodyFraming(True, None, False)
-UNTIL_THE_END = BodyFraming(False, None, True)
+CHUNKED = BodyEnd(True, None, False)
+UNTIL_THE_END = BodyEnd(False, None, True)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ UNTIL_THE_END = BodyFraming(False, None, True)
     ],
 )
 def test_status_line(line: bytes, expected: StatusLine) -> None:
-    """Version, status, and a phrase in UTF-8, which may be empty."""
+    """A status line has a version, a status, and a phrase in UTF-8, which may be empty."""
     assert parse_status_line(line) == expected
 
 
@@ -66,7 +66,7 @@ def test_status_line(line: bytes, expected: StatusLine) -> None:
     ],
 )
 def test_no_status_line(line: bytes) -> None:
-    """What is not one is an error in one printable line."""
+    """A malformed status line is an error in one printable line."""
     with pytest.raises(BadAnswer, match=r"^the server's answer is not HTTP/1: ") as raised:
         parse_status_line(line)
     assert str(raised.value).isprintable()
@@ -88,7 +88,7 @@ def test_no_status_line(line: bytes) -> None:
     ],
 )
 def test_fields(lines: list[bytes], fields: list[tuple[str, str]]) -> None:
-    """Names and values in their order; a folded line belongs to the one before it."""
+    """Names and values stay in their order; a folded line belongs to the line before it."""
     assert parse_fields(lines) == fields
 
 
@@ -109,7 +109,7 @@ def test_fields(lines: list[bytes], fields: list[tuple[str, str]]) -> None:
     ],
 )
 def test_malformed_fields(line: bytes) -> None:
-    """Nothing of a head with a broken line is believed."""
+    """A head with a malformed line is refused as a whole."""
     with pytest.raises(BadAnswer, match="malformed line among its headers"):
         parse_fields([line])
     if not line.startswith(b" "):
@@ -126,7 +126,7 @@ def test_malformed_fields(line: bytes) -> None:
     ],
 )
 def test_size(lines: list[bytes], size: int) -> None:
-    """Names and values together have less than 16 KiB; their number does not matter."""
+    """Names and values together must have less than 16 KiB, whatever their number is."""
     fits = b"a" * (MAX_FIELD_BYTES - 1 - size)
     parse_fields([line.replace(b"%b", fits) for line in lines])
     with pytest.raises(BadAnswer, match="16384 bytes of headers or more"):
@@ -138,27 +138,27 @@ def test_size(lines: list[bytes], size: int) -> None:
     ("fields", "expected"),
     [
         ([], UNTIL_THE_END),
-        ([("Content-Length", "2")], BodyFraming(False, 2, False)),
-        ([("content-length", "0002  ")], BodyFraming(False, 2, False)),
-        ([("Content-Length", str(2**64 - 1))], BodyFraming(False, 2**64 - 1, False)),
+        ([("Content-Length", "2")], BodyEnd(False, 2, False)),
+        ([("content-length", "0002  ")], BodyEnd(False, 2, False)),
+        ([("Content-Length", str(2**64 - 1))], BodyEnd(False, 2**64 - 1, False)),
         ([("Transfer-Encoding", "chunked")], CHUNKED),
         ([("Transfer-Encoding", "CHUNKED ")], CHUNKED),
         ([("Transfer-Encoding", "gzip, chunked")], CHUNKED),
         ([("Transfer-Encoding", "gzip"), ("Transfer-Encoding", "chunked")], CHUNKED),
         ([("Transfer-Encoding", "gzip")], UNTIL_THE_END),
         ([("Transfer-Encoding", "chunked, gzip")], UNTIL_THE_END),
-        ([("Transfer-Encoding", ""), ("Content-Length", "2")], BodyFraming(False, 2, False)),
-        ([("Content-Length", "2"), ("Connection", "x, Close")], BodyFraming(False, 2, True)),
+        ([("Transfer-Encoding", ""), ("Content-Length", "2")], BodyEnd(False, 2, False)),
+        ([("Content-Length", "2"), ("Connection", "x, Close")], BodyEnd(False, 2, True)),
         (
             [("Content-Length", "2"), ("Connection", "x"), ("Connection", "close")],
-            BodyFraming(False, 2, True),
+            BodyEnd(False, 2, True),
         ),
         ([("Content-Length ", "2")], UNTIL_THE_END),
     ],
 )
-def test_framing(fields: list[tuple[str, str]], expected: BodyFraming) -> None:
+def test_framing(fields: list[tuple[str, str]], expected: BodyEnd) -> None:
     """A body ends after its length, with its last chunk, or with the connection."""
-    assert body_framing(StatusLine(False, 200, ""), fields, "POST") == expected
+    assert body_end(StatusLine(False, 200, ""), fields, "POST") == expected
 
 
 @pytest.mark.parametrize(
@@ -174,18 +174,18 @@ def test_framing(fields: list[tuple[str, str]], expected: BodyFraming) -> None:
     ],
 )
 def test_lengths_that_cannot_be_trusted(fields: list[tuple[str, str]]) -> None:
-    """They are an error, also where the status has no body."""
+    """Malformed and repeated lengths are errors, even if the status has no body."""
     for status in (200, 204):
-        with pytest.raises(BadAnswer, match=r"Content-Length|how long its body is"):
-            body_framing(StatusLine(False, status, ""), fields, "POST")
+        with pytest.raises(BadAnswer, match=r"Content-Length|length of its body"):
+            body_end(StatusLine(False, status, ""), fields, "POST")
 
 
 @pytest.mark.parametrize(("status", "method"), [(204, "POST"), (304, "POST"), (200, "HEAD")])
 def test_answers_without_a_body(status: int, method: str) -> None:
-    """Whatever their headers say."""
+    """Some answers have no body, whatever their headers say."""
     line = StatusLine(False, status, "")
     for fields in ([], [("Content-Length", "5")], [("Transfer-Encoding", "chunked")]):
-        assert body_framing(line, fields, method) == BodyFraming(False, 0, False)
+        assert body_end(line, fields, method) == BodyEnd(False, 0, False)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_answers_without_a_body(status: int, method: str) -> None:
     [([], True), ([("Connection", "Keep-Alive")], False), ([("Keep-Alive", "timeout=5")], False)],
 )
 def test_http_1_0(fields: list[tuple[str, str]], will_close: bool) -> None:
-    """Its connections are kept only where the answer says so."""
+    """A connection of HTTP/1.0 is kept only if the answer says so."""
     line = StatusLine(True, 200, "")
-    framing = body_framing(line, [("Content-Length", "0"), *fields], "POST")
+    framing = body_end(line, [("Content-Length", "0"), *fields], "POST")
     assert framing.will_close is will_close

@@ -1,4 +1,4 @@
-"""Requests, with our answers and without its redirects."""
+"""Tests of requests through the environment, with our answers and without its redirects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 import trustme
 
-from gateway_shim.http_client.reply import HttpAnswer
+from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.request import HttpRequest
 from gateway_shim.http_client.session import HttpSession
 from gateway_shim.http_client.web_url import parse_web_url
@@ -24,7 +24,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 @contextlib.contextmanager
 def session() -> Iterator[HttpSession]:
-    """The object under test."""
+    """Make a session."""
     http = HttpSession(connections=1)
     yield http
     http.close()
@@ -36,7 +36,7 @@ def get(http: HttpSession, url: str) -> HttpAnswer:
 
 
 def test_answers_are_final_ones() -> None:
-    """What comes before the final answer is skipped."""
+    """Interim answers are skipped."""
     with (
         ScriptedServer(answer(INTERIM["103_with_headers"] + OK)) as server,
         session() as http,
@@ -48,7 +48,7 @@ def test_answers_are_final_ones() -> None:
 def test_a_connection_too_many_is_closed_without_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Of two at a time one is kept; the other is no reason for a line in the log."""
+    """One of two simultaneous connections is kept; the other is closed without a log line."""
     both_ask = threading.Barrier(2)
     closed = []
 
@@ -74,7 +74,7 @@ def test_a_connection_too_many_is_closed_without_a_warning(
 
 
 def test_an_answer_of_a_proxy_is_a_final_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connections to a proxy read their answers the same way."""
+    """Interim answers of a proxy are skipped, too."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     with ScriptedServer(answer(INTERIM["103_with_headers"] + OK)) as proxy:
@@ -85,7 +85,7 @@ def test_an_answer_of_a_proxy_is_a_final_one(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_tunnel_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So do the proxy that is asked for a tunnel, and the server at its other end."""
+    """Interim answers are skipped both of the proxy of a tunnel and of the server behind it."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     authority = trustme.CA()
@@ -110,7 +110,7 @@ def test_a_tunnel_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("location", [b"/next", b"http://[", b"\xff\xfe"])
 def test_a_redirect_is_an_answer(location: bytes) -> None:
-    """Its target is not even looked at."""
+    """A redirect is returned as an answer, and its target is not parsed."""
     head = b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
     with (
         ScriptedServer(answer(head)) as server,
@@ -121,14 +121,14 @@ def test_a_redirect_is_an_answer(location: bytes) -> None:
     assert len(server.requests) == 1
 
 
-def test_idle_connections_are_left_to_requests() -> None:
-    """There is nothing to look for."""
+def test_close_idle() -> None:
+    """Closing idle connections does nothing."""
     with session() as http:
         assert http.close_idle() == 0
 
 
 def test_no_cookie_jar_is_asked() -> None:
-    """A cookie is not kept, and one that breaks the jar breaks nothing."""
+    """Cookies are not kept; a cookie that breaks a cookie jar does no harm."""
     head = OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: a=b\r\n" + BAD_SET_COOKIE + b"\r\n")
     with (
         ScriptedServer(answer(head)) as server,
@@ -140,7 +140,7 @@ def test_no_cookie_jar_is_asked() -> None:
 
 
 def test_credentials_of_the_url() -> None:
-    """They are sent as Basic authorization."""
+    """The credentials of the URL are sent as Basic authorization."""
     with ScriptedServer(answer(OK)) as server, session() as http:
         get(http, f"http://u:p@127.0.0.1:{server.port}/").discard()
     assert b"\r\nAuthorization: Basic dTpw\r\n" in server.requests[0]

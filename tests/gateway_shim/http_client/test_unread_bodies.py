@@ -1,4 +1,4 @@
-"""Nobody waits for a body, and there is a bound for each thing."""
+"""Tests of unread bodies: callers do not wait for them, and everything has a limit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from gateway_shim.http_client.unread_bodies import UnreadBodies
 from tests.support.timing import TIME_LIMIT, wait_until
 
 
-class Answer:
-    """Stands in for an HttpAnswer.
+class FakeAnswer:
+    """A fake of HttpAnswer.
 
     Args:
         here: whether the body was received.
-        end: waits for the body's end.
+        end: waits for the end of the body.
     """
 
     def __init__(self, here: bool = False, end: Callable[[], object] = lambda: None) -> None:
@@ -26,37 +26,37 @@ class Answer:
         self._end = end
 
     def __enter__(self) -> None:
-        """Nothing to do."""
+        """Return the answer."""
 
     def __exit__(self, *error: object) -> None:
-        """Close."""
+        """Close the answer."""
         self.did.append("closed")
 
     def body_is_here(self) -> bool:
-        """As the test says."""
+        """Return what the test has set."""
         return self._here
 
     def close_unread(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.did.append("closed unread")
 
     def discard(self) -> None:
-        """Wait for the end."""
+        """Wait for the end of the body."""
         self._end()
         self.did.append("read")
 
 
 def test_a_body_that_is_here() -> None:
-    """It needs no greenlet."""
-    answer = Answer(here=True)
+    """A body that was received needs no greenlet."""
+    answer = FakeAnswer(here=True)
     UnreadBodies(TIME_LIMIT).take(answer)  # type: ignore[arg-type]
     assert answer.did == ["closed unread"]
 
 
 def test_a_body_that_comes_later() -> None:
-    """It is read while the caller goes on."""
+    """A body that arrives later is read while the caller continues."""
     end = Signal()
-    answer = Answer(end=end.wait)
+    answer = FakeAnswer(end=end.wait)
     bodies = UnreadBodies(TIME_LIMIT)
     bodies.take(answer)  # type: ignore[arg-type]
     gevent.sleep(0)
@@ -67,17 +67,17 @@ def test_a_body_that_comes_later() -> None:
 
 
 def test_a_body_without_an_end() -> None:
-    """It is given up after the time limit, without a word."""
-    answer = Answer(end=Signal().wait)
+    """An endless body is given up after the time limit, without a log line."""
+    answer = FakeAnswer(end=Signal().wait)
     UnreadBodies(0.01).take(answer)  # type: ignore[arg-type]
     wait_until(lambda: answer.did == ["closed"], "the answer to be closed")
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
-def test_so_many_at_once(at_once: int) -> None:
-    """One more is closed at once; when others have ended, there is room again."""
+def test_a_body_above_the_limit(at_once: int) -> None:
+    """A body above the limit is closed at once; the end of another body makes room."""
     end = Signal()
-    answers = [Answer(end=end.wait) for _ in range(at_once + 1)]
+    answers = [FakeAnswer(end=end.wait) for _ in range(at_once + 1)]
     bodies = UnreadBodies(TIME_LIMIT, at_once)
     for answer in answers:
         bodies.take(answer)  # type: ignore[arg-type]
@@ -85,6 +85,6 @@ def test_so_many_at_once(at_once: int) -> None:
     assert [answer.did for answer in answers] == [[]] * at_once + [["closed unread"]]
     end.set()
     wait_until(lambda: answers[0].did == ["read", "closed"], "the bodies to be read")
-    last = Answer()
+    last = FakeAnswer()
     bodies.take(last)  # type: ignore[arg-type]
     wait_until(lambda: last.did == ["read", "closed"], "the last body to be read")

@@ -1,8 +1,8 @@
-"""Beside what Node's ``new URL`` makes of the same texts.
+"""Tests of URLs, compared with Node's ``new URL``.
 
-The cases are data (``web_urls.json``): a text, the base URL or null, and what Node 20 reads:
-scheme, ``host``, path and query, user name and password (escaped); null where it throws, or where
-the scheme is another one.
+The cases are data (``web_urls.json``): a text, the base URL or null, and the result of Node 20:
+scheme, ``host``, path and query, user name and password (escaped). The result is null if Node
+throws an error, or if the scheme is another one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CASES = json.loads(Path(__file__).with_name("web_urls.json").read_text())
 
 
 def read(text: str, base: str | None) -> list[object] | None:
-    """What we make of a text, in the form of the data."""
+    """Parse a text, and return the result in the form of the data."""
     try:
         url = parse_web_url(text, None if base is None else parse_web_url(base))
     except BadURL:
@@ -29,7 +29,7 @@ def read(text: str, base: str | None) -> list[object] | None:
 
 
 def expected(node: list[str] | None, base: str | None) -> list[object] | None:
-    """What the data says; credentials of a base are another method's."""
+    """Return the result in the data, without the credentials of a base."""
     if node is None:
         return None
     credentials = [unquote_to_bytes(text) for text in node[3:]]
@@ -40,12 +40,12 @@ def expected(node: list[str] | None, base: str | None) -> list[object] | None:
 
 @pytest.mark.parametrize(("text", "base", "node"), CASES, ids=[repr(case[0]) for case in CASES])
 def test_as_node(text: str, base: str | None, node: list[str] | None) -> None:
-    """Every text is read as Node reads it, or is no URL to either."""
+    """Every text has the result that Node gives, or is refused by both."""
     assert read(text, base) == expected(node, base)
 
 
 def test_a_normal_form_stays() -> None:
-    """What was normalized once is not changed by a second time."""
+    """Normalizing a second time changes nothing."""
     for text, base, _ in CASES:
         if (once := read(text, base)) is not None:
             scheme, location, target, _, _ = once
@@ -55,14 +55,14 @@ def test_a_normal_form_stays() -> None:
 
 
 @pytest.mark.parametrize("text", ["http://a..b/", "http://.a/", f"http://{'a' * 64}/"])
-def test_names_that_no_name_server_has(text: str) -> None:
-    """An empty label, or one that is too long, is no URL; Node fails when it looks the name up."""
+def test_names_with_invalid_labels(text: str) -> None:
+    """A name with an empty or too long label is refused; Node fails when it looks the name up."""
     with pytest.raises(BadURL):
         parse_web_url(text)
 
 
 @pytest.mark.parametrize("text", ["http://h:x/?secret=s3cret", "nonsense?s3cret"])
-def test_a_secret_is_not_said(text: str) -> None:
+def test_a_secret_is_not_shown(text: str) -> None:
     """The error does not repeat the text."""
     with pytest.raises(BadURL) as raised:
         parse_web_url(text)
@@ -70,7 +70,7 @@ def test_a_secret_is_not_said(text: str) -> None:
 
 
 def test_numbers_of_any_length() -> None:
-    """A host or port of some thousand digits is refused, and not computed."""
+    """A host or a port of some thousand digits is refused without computing it."""
     for text in (f"http://{'9' * 5000}/", f"http://0x{'f' * 5000}/", f"http://h:{'9' * 5000}/"):
         with pytest.raises(BadURL):
             parse_web_url(text)
@@ -87,12 +87,12 @@ def test_numbers_of_any_length() -> None:
     ],
 )
 def test_authorization(text: str, authorization: str | None) -> None:
-    """User name and password, not escaped, as RFC 7617 says."""
+    """The user name and password are sent unescaped, as RFC 7617 says."""
     assert parse_web_url(text).authorization == authorization
 
 
 def test_parts_of_an_ipv6_address() -> None:
-    """Brackets are for URLs and headers, not for sockets."""
+    """An IPv6 address has brackets in URLs and headers, but not for sockets."""
     url = parse_web_url("http://[::1]:80/")
     assert (url.location, url.socket_host, url.port) == ("[::1]", "::1", 80)
     assert url.origin == ("http", "[::1]", 80)
@@ -109,13 +109,13 @@ def test_parts_of_an_ipv6_address() -> None:
     ],
 )
 def test_credentials_stay_with_their_host(target: str, kept: bool) -> None:
-    """The change from http to https is allowed."""
+    """Credentials stay with their host, even if http changes to https."""
     url = parse_web_url(target).with_credentials_of(parse_web_url("http://u:p@h/x"))
     assert (url.authorization is not None) is kept
 
 
 def test_credentials_of_a_base_are_not_taken_over() -> None:
-    """A relative URL has none until it is given some."""
+    """A relative URL does not get the credentials of its base."""
     base = parse_web_url("http://u:p@h/x")
     url = parse_web_url("y", base)
     assert (url.target, url.authorization) == ("/y", None)

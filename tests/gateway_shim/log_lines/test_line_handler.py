@@ -1,4 +1,4 @@
-"""A stream that cannot be written to costs lines, and raises nothing into the code that logs."""
+"""Tests of the line handler: a stream that cannot be written to loses lines and raises no error."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from typing import TextIO, cast
 
 import pytest
 
@@ -18,10 +19,10 @@ logger = logging.getLogger("tests.line_handler")
 
 @pytest.fixture
 def log_to() -> Iterator[Callable[[io.TextIOBase], None]]:
-    """Return a function that sends the logger's lines to a stream and nowhere else."""
+    """Return a function that sends the lines of the logger to a stream only."""
 
     def add(stream: io.TextIOBase) -> None:
-        handler = LineHandler(stream)  # type: ignore[arg-type]
+        handler = LineHandler(cast(TextIO, stream))
         handler.setFormatter(TextFormatter())
         logger.addHandler(handler)
 
@@ -32,7 +33,7 @@ def log_to() -> Iterator[Callable[[io.TextIOBase], None]]:
 
 
 def closed() -> io.TextIOBase:
-    """Return a stream that was closed."""
+    """Return a closed stream."""
     stream = io.StringIO()
     stream.close()
     return stream
@@ -44,7 +45,7 @@ def full() -> io.TextIOBase:
 
 
 def test_lines_are_written_at_once(log_to: Callable[[io.TextIOBase], None]) -> None:
-    """One record, one line, flushed."""
+    """A record is written as one line and flushed."""
     stream = io.StringIO()
     log_to(stream)
     logger.warning("hello")
@@ -57,14 +58,14 @@ def test_a_failing_stream_is_named_on_standard_error(
     log_to: Callable[[io.TextIOBase], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One line without a traceback, and the caller goes on."""
+    """A failing stream is reported in one line without a traceback, and the caller continues."""
     stream = make()
     log_to(stream)
     logger.warning("lost")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("sse-monolith: a log line could not be written: ")
     logger.handlers.clear()
-    with contextlib.suppress(OSError):  # it still holds what it could not write
+    with contextlib.suppress(OSError):  # the stream still holds the unwritten line
         stream.close()
 
 
@@ -74,7 +75,7 @@ def test_failing_standard_error(
     log_to: Callable[[io.TextIOBase], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """There is nowhere left to say it; the caller goes on all the same."""
+    """A failing standard error cannot be reported, and the caller continues."""
     stream = make()
     monkeypatch.setattr(sys, "stderr", stream)
     log_to(stream)
@@ -86,7 +87,7 @@ def test_failing_standard_error(
 
 
 def test_a_narrow_stream_gets_escapes(log_to: Callable[[io.TextIOBase], None]) -> None:
-    """As under LANG=C: what the encoding does not have is not a reason to lose the line."""
+    """Characters that the encoding does not have, as under LANG=C, become escapes."""
     raw = io.BytesIO()
     log_to(io.TextIOWrapper(raw, encoding="ascii", errors="strict"))
     logger.warning("caf\u00e9")

@@ -1,4 +1,4 @@
-"""A flood of one kind of line leaves room for others, and is counted."""
+"""Tests of the line limit: a flood of one kind of line leaves room for others, and is counted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger("tests.line_limit")
 
 
 class Log:
-    """A logger whose one handler has a limit, and the lines that the handler writes."""
+    """A logger with one handler that has a limit, and the lines that the handler writes."""
 
     def __init__(self, lines_per_second: int) -> None:
         self.clock = FakeClock()
@@ -33,14 +33,14 @@ class Log:
         self.handler.addFilter(self.limit)
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return what was written since the last call."""
+        """Return the lines that were written since the last call."""
         lines = [json.loads(line) for line in self._written.getvalue().splitlines()]
         self._written.seek(0)
         self._written.truncate()
         return lines
 
     def flood(self, count: int, message: str = "bad request") -> list[int | None]:
-        """Log from one place; return the numbers that the written lines say were left out."""
+        """Log from one place; return the numbers of left-out lines that the written lines show."""
         for number in range(count):
             logger.warning(message, extra={"number": number})
         return [line.get("left_out") for line in self.lines()]
@@ -48,7 +48,7 @@ class Log:
 
 @pytest.fixture
 def log() -> Iterator[Log]:
-    """A log of at most 20 lines of a kind in a second."""
+    """Make a log with a limit of 20 lines of a kind in a second."""
     log = Log(20)
     logger.addHandler(log.handler)
     logger.setLevel(logging.DEBUG)
@@ -56,11 +56,11 @@ def log() -> Iterator[Log]:
     yield log
     logger.removeHandler(log.handler)
     logger.propagate = True
-    log.limit._forget()  # nothing to report when the tests end
+    log.limit._forget()  # so that nothing is reported when the tests end
 
 
 def test_a_flood(log: Log) -> None:
-    """Twenty lines in the first second, a tenth while it lasts; each gap is counted."""
+    """A flood writes 20 lines in the first second and a tenth of it later; each gap is counted."""
     assert log.flood(1000) == [None] * 20
     before = 980
     for _ in range(3):
@@ -70,7 +70,7 @@ def test_a_flood(log: Log) -> None:
 
 
 def test_the_end_of_a_flood(log: Log) -> None:
-    """One line says what was left out; once a second is often enough to ask for it."""
+    """One line reports the lines that were left out, if the report is asked for once a second."""
     log.flood(50)
     log.clock.now += 1
     report_left_out()
@@ -104,7 +104,7 @@ def test_the_next_line_of_any_kind_reports(log: Log) -> None:
 
 
 def test_kinds_do_not_share(log: Log) -> None:
-    """Another message, another level, another place: each has lines of its own."""
+    """Lines of another message, level or place have their own limit."""
     log.flood(100)
     assert log.flood(1, "another message") == [None]
     logger.error("bad request")
@@ -113,7 +113,7 @@ def test_kinds_do_not_share(log: Log) -> None:
 
 
 def test_values_in_the_message_make_few_kinds(log: Log) -> None:
-    """Code that formats what a client sent into its message is limited all the same."""
+    """Code that formats values into its message is limited, too."""
     for number in range(5000):
         logger.warning(f"bad request {number}")
     assert len(log.lines()) == 8 + 20
@@ -121,7 +121,7 @@ def test_values_in_the_message_make_few_kinds(log: Log) -> None:
 
 
 def test_memory_is_bounded(log: Log) -> None:
-    """Any number of places: a thousand kinds, and one for all others."""
+    """Any number of places makes a thousand kinds, and one kind for all others."""
     for line in range(3000):
         record = logging.makeLogRecord({"name": "x", "levelno": 30, "lineno": line, "msg": "m"})
         log.limit.filter(record)
@@ -132,7 +132,7 @@ def test_memory_is_bounded(log: Log) -> None:
 
 
 def test_two_handlers_share_a_limit(log: Log) -> None:
-    """A record counts once, and both handlers write the same lines."""
+    """Two handlers of one limit count a record once and write the same lines."""
     second = io.StringIO()
     handler = logging.StreamHandler(second)
     handler.addFilter(log.limit)
@@ -145,14 +145,14 @@ def test_two_handlers_share_a_limit(log: Log) -> None:
 
 
 def test_tracebacks(log: Log) -> None:
-    """Of lines with a traceback a fifth is written."""
+    """A fifth of the lines with a traceback is written."""
     for _ in range(30):
         logger.error("failed", exc_info=ValueError("x"))
     assert len(log.lines()) == 4
 
 
 def test_nothing_left_out_is_formatted(log: Log) -> None:
-    """The limit comes before the formatter."""
+    """A line that is left out is not formatted."""
 
     class Shown:
         count = 0
@@ -169,15 +169,21 @@ def test_nothing_left_out_is_formatted(log: Log) -> None:
 
 
 def test_the_access_log_is_not_limited() -> None:
-    """Each of its lines is wanted."""
+    """The lines of the access log are not limited."""
     limit = LineLimit(1)
     record = logging.makeLogRecord({"name": "gunicorn.access", "levelno": 20, "msg": "GET /"})
     assert all(limit.filter(record) for _ in range(10))
 
 
-def test_records_that_somebody_has_made_up(log: Log) -> None:
-    """Whatever is in them, they are written."""
-    for fields in ({"name": []}, {"levelno": {}}, {"lineno": []}, {"msg": Nameless()}):
+def test_incomplete_records(log: Log) -> None:
+    """Incomplete records of other code are written."""
+    incomplete: list[dict[str, Any]] = [
+        {"name": []},
+        {"levelno": {}},
+        {"lineno": []},
+        {"msg": Nameless()},
+    ]
+    for fields in incomplete:
         assert log.limit.filter(logging.makeLogRecord(fields))
     broken = logging.makeLogRecord({})
     del broken.created
@@ -185,7 +191,7 @@ def test_records_that_somebody_has_made_up(log: Log) -> None:
 
 
 def test_at_exit_and_after_a_fork() -> None:
-    """Each process reports what it has left out itself, at its end at the latest."""
+    """Each process reports its own left-out lines, at the latest when it ends."""
     program = """
 import logging, os, sys
 from gateway_shim.log_lines.log_format import TextFormatter, install

@@ -1,4 +1,4 @@
-"""What is printed and cannot be written, in processes of their own."""
+"""Tests of output that cannot be written, in separate processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this 
 
 
 def run(body: str, redirection: str, *, buffered: bool = True) -> tuple[int, str]:
-    """Run a guarded program in a shell; its status, and what it says on standard error."""
+    """Run a guarded program in a shell; return its status and its standard error."""
     program = (
         "import sys, os\n"
         "from gateway_shim.log_lines.output import drop_unwritten_output, guarded_output\n"
@@ -49,26 +49,26 @@ def run(body: str, redirection: str, *, buffered: bool = True) -> tuple[int, str
     ],
 )
 def test_a_full_disk(body: str, buffered: bool) -> None:
-    """One line and status 1, whenever it is noticed."""
+    """A full disk is one line and status 1, whenever the error is noticed."""
     assert run(body, ">/dev/full", buffered=buffered) == (1, LINE)
 
 
 @needs_full
 def test_both_on_the_full_disk() -> None:
-    """Nobody can be told; the status still says it."""
+    """With both outputs on the full disk, only the status shows the error."""
     assert run("with guarded_output(): print('x')", ">/dev/full 2>/dev/full")[0] == 1
 
 
 @needs_full
 def test_standard_error_only() -> None:
-    """A line that cannot be said is a failure as well."""
+    """A line of standard error that cannot be written is an error, too."""
     body = "with guarded_output(): print('x', file=sys.stderr)"
     assert run(body, "2>/dev/full")[0] == 1
 
 
 @pytest.mark.parametrize("buffered", [True, False])
-def test_nobody_reads_any_more(buffered: bool) -> None:
-    """``… | head -1`` is no failure to talk about; the status says that not all was written."""
+def test_a_closed_pipe(buffered: bool) -> None:
+    """A closed pipe, as of ``… | head -1``, is not reported; the status shows it."""
     body = "with guarded_output():\n    for n in range(100_000): print('x' * 80)"
     redirection = "| head -1 >/dev/null; exit ${PIPESTATUS[0]}"
     assert run(body, redirection, buffered=buffered) == (1, "")
@@ -76,21 +76,21 @@ def test_nobody_reads_any_more(buffered: bool) -> None:
 
 @needs_full
 def test_the_programs_own_failure_comes_first() -> None:
-    """Its status is kept."""
+    """The program's own error status is kept."""
     body = "with guarded_output():\n    print('x')\n    sys.exit(3)"
     assert run(body, ">/dev/full") == (3, "")
 
 
 @needs_full
 def test_a_server_that_ends() -> None:
-    """What could not be written is forgotten: a clean end has status 0."""
+    """A server that drops its unwritten output ends with status 0."""
     body = "print('x')\ndrop_unwritten_output()"
     assert run(body, ">/dev/full") == (0, "")
     assert run(f"{body}\nsys.exit(0)", ">/dev/full 2>/dev/full") == (0, "")
 
 
 def test_closed_from_the_start() -> None:
-    """A program without outputs does its work."""
+    """A program that was started without outputs works."""
     body = "with guarded_output(): print('x')\ndrop_unwritten_output()"
     assert run(body, ">&- 2>&-")[0] == 0
 
@@ -105,7 +105,7 @@ def test_closed_from_the_start() -> None:
     ],
 )
 def test_other_errors(error: Exception) -> None:
-    """What is not about the output is somebody else's."""
+    """An error that is not about the output is raised."""
 
     def fail() -> None:
         with guarded_output():
@@ -116,8 +116,8 @@ def test_other_errors(error: Exception) -> None:
     assert caught.value is error
 
 
-def test_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is lost, and a status is passed on."""
+def test_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without an error, all output is written and the status is passed on."""
     with guarded_output():
         print("x")
     for status in (0, 1, "sentence"):

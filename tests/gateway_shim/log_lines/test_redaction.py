@@ -1,4 +1,4 @@
-"""What may not appear in a log."""
+"""Tests of the redaction: texts that must not appear in a log."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from gateway_shim.log_lines.redaction import MAX_CHARACTERS, MAX_ITEMS, Redactor
     ],
 )
 def test_escape(text: str, escaped: str) -> None:
-    """Control characters become escapes; printable text of any script stays."""
+    """Control characters become escapes; printable characters of all scripts stay."""
     assert escape(text) == escaped
 
 
 @given(st.text(st.characters()))
 def test_escaped_text_is_one_encodable_line(text: str) -> None:
-    """Whatever goes in, what comes out is one line for anyone, and can be written."""
+    """Any escaped text is one line that can be encoded."""
     shown = escape(text)
     assert len(shown.splitlines()) <= 1
     shown.encode()
@@ -38,7 +38,7 @@ def test_escaped_text_is_one_encodable_line(text: str) -> None:
 
 @given(st.text(st.characters()))
 def test_escapes_keep_json_valid(text: str) -> None:
-    """An escaped JSON document still holds the same text."""
+    """An escaped JSON document still contains the same text."""
     assert json.loads(escape(json.dumps(text, ensure_ascii=False))) == text
 
 
@@ -89,7 +89,7 @@ ID = "2f1c9a34-7d1e-4b7e-9e52-3a1b5c6d7e8f"
     ],
 )
 def test_request_ids_in_urls_are_shortened(text: str, shown: str) -> None:
-    """A stream's URL has the first characters of its request id."""
+    """A URL in a log shows the first characters of its request id."""
     assert Redactor().text(text) == shown
 
 
@@ -104,7 +104,7 @@ def test_request_ids_in_urls_are_shortened(text: str, shown: str) -> None:
     ],
 )
 def test_a_field_that_is_a_request_id_is_shortened(value: object, shown: object) -> None:
-    """In a field of that name, and in one inside another, the id looks as in a URL."""
+    """A field named request_id is shortened, even inside of another field."""
     assert Redactor().field("request_id", value) == shown
     assert Redactor().field("body", {"request_id": value, "x": ID}) == {
         "request_id": shown,
@@ -118,17 +118,17 @@ def test_masks_known_secrets_wherever_they_are() -> None:
     assert redactor.text("a p/s w, p%2Fs%20w, p/s%20w, p%2Fs+w b") == "a ***, ***, ***, *** b"
 
 
-class Colour(enum.StrEnum):
+class Color(enum.StrEnum):
     """An enum whose members are strings."""
 
     RED = "red"
 
 
 class Unshowable:
-    """An object that cannot be shown."""
+    """An object without a text."""
 
     def __str__(self) -> str:
-        """Fail."""
+        """Raise an error."""
         raise ZeroDivisionError
 
 
@@ -142,7 +142,7 @@ class Unshowable:
         (float("nan"), "nan"),
         (float("inf"), "inf"),
         ("a\nb", "a\nb"),
-        (Colour.RED, "red"),
+        (Color.RED, "red"),
         (SecretStr("x"), "***"),
         (SecretBytes(b"x"), "***"),
         ({"url": "/?secret=x", 5: SecretStr("x")}, {"url": "/?secret=***", "5": "***"}),
@@ -154,7 +154,7 @@ class Unshowable:
     ],
 )
 def test_a_field_becomes_plain_data(value: object, plain: object) -> None:
-    """Any extra field can be written as JSON, and holds no secret."""
+    """Any field becomes plain data for JSON without secrets."""
     field = Redactor().field("name", value)
     assert field == plain
     assert type(field) is type(plain)
@@ -163,7 +163,7 @@ def test_a_field_becomes_plain_data(value: object, plain: object) -> None:
 
 @pytest.mark.parametrize("name", ["secret", "sse_callback_secret", "Authorization", "password"])
 def test_a_field_named_after_a_secret_is_masked(name: str) -> None:
-    """Whatever a field that is called a secret holds, it is not shown."""
+    """A field that is named after a secret is masked, whatever its value is."""
     assert Redactor().field(name, ["x"]) == "***"
 
 
@@ -181,7 +181,7 @@ def test_a_field_named_after_a_secret_is_masked(name: str) -> None:
     ],
 )
 def test_a_cut_through_a_secret_shows_no_part_of_it(before: str, secret: str) -> None:
-    """Wherever a text that is too long is cut, what is left of the secret is masked."""
+    """A text that is cut inside of a secret shows no part of the secret."""
     redactor = Redactor(["hunter2hunter2", "p/s w hunter2"])
     for kept in range(len(secret) + 1):
         whole = before + secret + "." * 1000
@@ -191,7 +191,7 @@ def test_a_cut_through_a_secret_shows_no_part_of_it(before: str, secret: str) ->
 
 
 def test_a_long_text_is_cut() -> None:
-    """Its beginning and its length are shown, in a field of any shape."""
+    """A long text shows its beginning and its length, in a field of any shape."""
     whole = "x" * (MAX_CHARACTERS + 1)
     assert Redactor().text(whole) == "x" * MAX_CHARACTERS + "… (32769 characters)"
     assert Redactor().text(whole[1:]) == whole[1:]
@@ -200,7 +200,7 @@ def test_a_long_text_is_cut() -> None:
 
 
 def test_a_large_collection_is_cut() -> None:
-    """All collections in a field share one bound."""
+    """All collections in a field share one limit."""
     shown = Redactor().field("f", range(1))
     assert shown == "range(0, 1)"
     shown = Redactor().field("f", list(range(5000)))
@@ -210,15 +210,15 @@ def test_a_large_collection_is_cut() -> None:
     assert list(shown)[-1] == "…"
 
 
-def test_what_cannot_be_shown_costs_only_itself() -> None:
-    """Its neighbours in a collection are shown."""
+def test_an_object_without_a_text() -> None:
+    """The neighbors of an object without a text are shown."""
     field = Redactor().field("f", {"a": 1, "b": [Mute(), 2], "c": 3})
     assert field == {"a": 1, "b": ["<Mute that cannot be shown: LookupError>", 2], "c": 3}
 
 
 class Mute:
-    """An object that fails at whatever it is asked."""
+    """An object whose attributes all raise an error."""
 
     def __getattribute__(self, name: str) -> object:
-        """Fail."""
+        """Raise an error."""
         raise LookupError

@@ -1,4 +1,4 @@
-"""Texts of objects whose own methods fail."""
+"""Tests of texts of objects whose methods fail."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tests.support.hostile_objects import HidesClass, Nameless, Unshowable, rais
 
 
 class Shouting(str):
-    """A text whose own methods fail."""
+    """A string whose methods fail."""
 
     def __str__(self) -> str:
         """Return the instance itself, which ``str`` accepts."""
         return self
 
     def __getitem__(self, key: object) -> Any:
-        """Fail."""
+        """Raise an error."""
         raise RuntimeError
 
 
 def test_ordinary_values_are_shown_as_str_shows_them() -> None:
-    """The helpers add nothing where nothing is wrong."""
+    """An ordinary value has the text that ``str`` returns."""
     assert text_of(5) == "5"
     assert class_name([]) == "list"
     assert describe(ValueError("no")) == "ValueError: no"
@@ -44,7 +44,7 @@ def test_ordinary_values_are_shown_as_str_shows_them() -> None:
 def test_hostile_exceptions_are_described(
     make: Callable[[], BaseException], name: str, text: str
 ) -> None:
-    """Each gives its class's real name, and a text that says what went wrong."""
+    """A hostile exception is described by its class's real name and by its error."""
     exc = make()
     assert class_name(exc) == name
     assert text_of(exc) == text
@@ -52,7 +52,7 @@ def test_hostile_exceptions_are_described(
 
 
 def test_a_str_that_returns_no_string() -> None:
-    """``str()`` itself refuses it with a TypeError."""
+    """A ``__str__`` that returns no string is described by the TypeError of ``str()``."""
 
     class Wrong:
         def __str__(self) -> str:
@@ -62,19 +62,19 @@ def test_a_str_that_returns_no_string() -> None:
 
 
 def test_an_integer_of_too_many_digits() -> None:
-    """It is written in the base that has no limit."""
+    """An integer of too many digits is written in hexadecimal."""
     assert int(text_of(10**5000), 16) == 10**5000
     assert text_of(-(10**5000)).startswith("-0x")
 
 
 def test_functions_are_named() -> None:
-    """By the qualified name, or by the text of what has none; whatever the object does."""
+    """A callable is named by its qualified name or by its text, whatever the object does."""
     assert function_name(test_functions_are_named) == "test_functions_are_named"
     assert function_name(5) == "5"
     assert function_name(Unshowable()).startswith("<Unshowable that cannot be shown")
 
 
 def test_the_text_is_an_exact_str() -> None:
-    """A subclass's methods would be foreign code."""
+    """The text is an exact ``str``, not an instance of a subclass."""
     text = text_of(Shouting("loud"))
     assert (type(text), text[0]) == (str, "l")

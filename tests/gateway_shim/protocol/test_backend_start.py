@@ -1,4 +1,4 @@
-"""The header that says which start of the backend has answered."""
+"""Tests of the header that identifies the start of a backend."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
 def test_round_trip() -> None:
-    """What a backend writes, a gateway reads; the same text gives the same object."""
+    """A gateway reads the header that a backend writes; the same text returns the same object."""
     boot = Boot(1_795_000_000_000, str(uuid.uuid4()))
     assert parse_boot(str(boot)) == boot
     assert parse_boot(str(boot)) is parse_boot(str(boot))
@@ -37,5 +37,5 @@ def test_round_trip() -> None:
     ],
 )
 def test_malformed(text: str) -> None:
-    """Anything else is nothing, a repeated header too."""
+    """A malformed or repeated header returns None."""
     assert parse_boot(text) is None

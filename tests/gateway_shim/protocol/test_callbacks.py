@@ -1,8 +1,6 @@
-"""What the backend is told, and every answer that it may give."""
+"""Tests of the callbacks: their payloads, and every answer that a backend can give."""
 
 from __future__ import annotations
-
-import json
 
 import pytest
 
@@ -19,7 +17,7 @@ REQUEST = {"url": "/a?b", "headers": {"host": "h"}}
 
 
 def test_connect_payload() -> None:
-    """A connect has no reason."""
+    """A connect callback has no reason."""
     payload = callbacks.payload(Action.CONNECT, "t", REQUEST)
     assert payload == {"action": "connect", "token": "t", "request": REQUEST}
 
@@ -33,7 +31,7 @@ def test_connect_payload() -> None:
     ],
 )
 def test_disconnect_payload(reason: Reason, text: str) -> None:
-    """A disconnect says why, in the order of the recordings, as plain JSON values."""
+    """A disconnect callback has a reason, and its keys are in the order of the recordings."""
     payload = callbacks.payload(Action.DISCONNECT, "t", REQUEST, reason)
     assert contract.compact_json(payload) == (
         b'{"action":"disconnect","reason":"%b","token":"t",'
@@ -44,35 +42,25 @@ def test_disconnect_payload(reason: Reason, text: str) -> None:
 @pytest.mark.parametrize("dialect", Dialect)
 @pytest.mark.parametrize("status", [200, 201, 204, 206, 299])
 def test_accepted(dialect: Dialect, status: int) -> None:
-    """Any 2xx opens the stream."""
+    """Any status 2xx opens the stream."""
     assert callbacks.refusal(CallbackAnswer(status), dialect) is None
 
 
-def _error(status: int, code: str, message: str) -> Refusal:
-    return Refusal(
-        status,
-        json.dumps({"error": {"message": message, "code": code}})
-        .replace('": ', '":')
-        .replace(', "', ',"')
-        .encode(),
-    )
-
-
 REFUSALS = [
-    (CallbackAnswer(400), NAMED, _error(400, "BACKEND_ERROR", "Backend returned 400")),
-    (CallbackAnswer(401), NAMED, _error(401, "BACKEND_AUTH_FAILED", "Backend returned 401")),
-    (CallbackAnswer(403), NAMED, _error(403, "BACKEND_FORBIDDEN", "Backend returned 403")),
+    (CallbackAnswer(400), NAMED, Refusal(400, "BACKEND_ERROR", "Backend returned 400")),
+    (CallbackAnswer(401), NAMED, Refusal(401, "BACKEND_AUTH_FAILED", "Backend returned 401")),
+    (CallbackAnswer(403), NAMED, Refusal(403, "BACKEND_FORBIDDEN", "Backend returned 403")),
     *(
         (
             CallbackAnswer(status),
             dialect,
-            _error(status, "BACKEND_ERROR", f"Backend returned {status}"),
+            Refusal(status, "BACKEND_ERROR", f"Backend returned {status}"),
         )
         for status in (302, 404, 409, 422, 429, 500, 502, 503, 599)
         for dialect in Dialect
     ),
     *(
-        (failure, dialect, _error(status, code, message))
+        (failure, dialect, Refusal(status, code, message))
         for failure, status, code, message in (
             (CallbackFailure.TIMEOUT, 504, "GATEWAY_TIMEOUT", "Gateway timeout"),
             (CallbackFailure.UNAVAILABLE, 503, "BACKEND_UNAVAILABLE", "Backend unavailable"),
@@ -90,13 +78,22 @@ REFUSALS = [
         for dialect in Dialect
     ),
     *(
-        (answer, ENVELOPE, Refusal(200, in_stream=wire.rejected(answer.status, message)))
-        for answer, message in (
-            (CallbackAnswer(400), "Bad Request"),
-            (CallbackAnswer(401), "Unauthorized"),
-            (CallbackAnswer(403), "Forbidden"),
-            (CallbackAnswer(401, "Not You"), "Not You"),
-            (CallbackAnswer(401, ""), "Unauthorized"),
+        (
+            answer,
+            ENVELOPE,
+            Refusal(
+                200,
+                code,
+                f"Backend returned {answer.status}",
+                in_stream=wire.rejected(answer.status, message),
+            ),
+        )
+        for answer, code, message in (
+            (CallbackAnswer(400), "BACKEND_ERROR", "Bad Request"),
+            (CallbackAnswer(401), "BACKEND_AUTH_FAILED", "Unauthorized"),
+            (CallbackAnswer(403), "BACKEND_FORBIDDEN", "Forbidden"),
+            (CallbackAnswer(401, "Not You"), "BACKEND_AUTH_FAILED", "Not You"),
+            (CallbackAnswer(401, ""), "BACKEND_AUTH_FAILED", "Unauthorized"),
         )
     ),
 ]
@@ -106,7 +103,7 @@ REFUSALS = [
 def test_refusal(
     outcome: CallbackAnswer | CallbackFailure, dialect: Dialect, expected: Refusal
 ) -> None:
-    """Whatever else a callback comes to is what the client gets, by the contract's table."""
+    """Every other outcome of a callback is refused as the contract's table says."""
     assert callbacks.refusal(outcome, dialect) == expected
 
 
@@ -120,10 +117,10 @@ def test_refusal(
     ],
 )
 def test_message(answer: CallbackAnswer, message: str) -> None:
-    """The backend's own reason phrase; without one, the standard phrase."""
+    """The message is the backend's reason phrase, or the standard phrase if it sent none."""
     assert answer.message == message
 
 
 def test_time_limit() -> None:
-    """A backend has five seconds, says the contract."""
+    """A backend has five seconds to answer, as the contract says."""
     assert callbacks.CALLBACK_TIME_LIMIT_SECONDS == 5

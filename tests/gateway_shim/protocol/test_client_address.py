@@ -1,4 +1,4 @@
-"""Who the client is, and what limits count it as."""
+"""Tests of the address of a client, and of the key under which limits count it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ EVERYBODY = TrustedProxies.parse("*")
 @pytest.mark.parametrize(
     ("proxies", "peer", "forwarded", "client"),
     [
-        # Nobody else's header is believed.
+        # The header of another peer is ignored.
         (LOCAL, "192.0.2.1", ["198.51.100.1"], "192.0.2.1"),
         (NONE, "127.0.0.1", ["198.51.100.1"], "127.0.0.1"),
         (NONE, "", ["198.51.100.1"], ""),
         (LOCAL, "127.0.0.2", ["198.51.100.1"], "127.0.0.2"),
-        # A trusted proxy's is.
+        # The header of a trusted proxy counts.
         (LOCAL, "127.0.0.1", ["198.51.100.1"], "198.51.100.1"),
         (LOCAL, "::1", ["198.51.100.1"], "198.51.100.1"),
         (LOCAL, "::ffff:127.0.0.1", ["198.51.100.1"], "198.51.100.1"),
         (LOCAL, "", ["198.51.100.1"], "198.51.100.1"),
         (NETWORK, "10.9.8.7", ["2001:DB8::1"], "2001:db8::1"),
-        # What the client itself has written stands further left.
+        # The client's own entries are further left, and do not count.
         (LOCAL, "127.0.0.1", ["203.0.113.9, 198.51.100.1"], "198.51.100.1"),
         (LOCAL, "127.0.0.1", ["203.0.113.9", "198.51.100.1"], "198.51.100.1"),
-        # Proxies behind proxies.
+        # Several proxies in a row.
         (NETWORK, "10.0.0.1", ["203.0.113.9, 198.51.100.1, 10.0.0.2"], "198.51.100.1"),
         (NETWORK, "10.0.0.1", ["198.51.100.1, 2001:db8:1::5"], "198.51.100.1"),
         # No client is named.
@@ -44,20 +44,20 @@ EVERYBODY = TrustedProxies.parse("*")
         (LOCAL, "127.0.0.1", ["198.51.100.1, unknown"], "127.0.0.1"),
         (LOCAL, "127.0.0.1", ["198.51.100.1, _hidden, ,"], "127.0.0.1"),
         (LOCAL, "127.0.0.1", ["198.51.100.1" + ", 127.0.0.1" * MAX_HOPS], "127.0.0.1"),
-        # Spellings.
+        # Different notations.
         (LOCAL, "127.0.0.1", ["198.51.100.1:4711"], "198.51.100.1"),
         (LOCAL, "127.0.0.1", ["[2001:db8::1]:4711"], "2001:db8::1"),
         (LOCAL, "127.0.0.1", ["[2001:db8::1]"], "2001:db8::1"),
         (LOCAL, "127.0.0.1", ["::ffff:198.51.100.1"], "198.51.100.1"),
         (LOCAL, "127.0.0.1", ["fe80::1%eth0"], "fe80::1"),
         (LOCAL, "::ffff:192.0.2.1", [], "192.0.2.1"),
-        # Where everybody is believed, the first who is named is the client.
+        # If every peer is trusted, the first address in the header is the client.
         (EVERYBODY, "192.0.2.1", ["198.51.100.1, 203.0.113.9"], "198.51.100.1"),
         (EVERYBODY, "192.0.2.1", [], "192.0.2.1"),
     ],
 )
 def test_client(proxies: TrustedProxies, peer: str, forwarded: list[str], client: str) -> None:
-    """The rightmost address that is no trusted proxy, if the peer is one; else the peer."""
+    """The client is the rightmost address that is not a trusted proxy, if the peer is one."""
     assert proxies.client(peer, forwarded) == client
 
 
@@ -83,13 +83,13 @@ def test_limit_key(proxies: TrustedProxies, address: str, key: str) -> None:
 
 
 def test_a_network_has_one_key() -> None:
-    """Each stream of an address keeps the key, so it is the same string for all of them."""
+    """All streams of an address share one string as their key."""
     assert LOCAL.limit_key("2001:db8::1") is LOCAL.limit_key("2001:db8::ffff:1")
 
 
 @pytest.mark.parametrize("text", ["localhost", "10.0.0.1/8", "10.0.0.0/33", "Unix", "a,b"])
 def test_bad_lists(text: str) -> None:
-    """What is no address is refused with its own text."""
+    """An entry that is not an address is refused with a message that names it."""
     with pytest.raises(InvalidConfiguration, match="is not an address, a network"):
         TrustedProxies.parse(text)
 
@@ -105,7 +105,7 @@ def test_bad_lists(text: str) -> None:
     ),
 )
 def test_any_header(peer: str, forwarded: list[str]) -> None:
-    """Whatever the header says, the client is an address, or what the peer is."""
+    """Whatever the header contains, the client is an address or the peer."""
     for proxies in (LOCAL, NONE, NETWORK, EVERYBODY):
         client = proxies.client(peer, forwarded)
         if client != peer:

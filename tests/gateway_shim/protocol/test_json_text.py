@@ -1,4 +1,4 @@
-"""JSON as browsers see it."""
+"""Tests of JSON texts as browsers see them."""
 
 from __future__ import annotations
 
@@ -67,20 +67,20 @@ BAD = [
 
 @pytest.mark.parametrize("text", GOOD, ids=range(len(GOOD)))
 def test_good(text: str) -> None:
-    """What JSON.parse takes is JSON."""
+    """A text that JSON.parse accepts is JSON."""
     assert json_text.is_json(text) is True
 
 
 @pytest.mark.parametrize("text", BAD, ids=range(len(BAD)))
 def test_bad(text: str) -> None:
-    """What JSON.parse refuses is none, and parsing it raises ValueError and nothing else."""
+    """A text that JSON.parse refuses is not JSON; parsing it raises only ValueError."""
     assert json_text.is_json(text) is False
     with pytest.raises(ValueError, match=r"."):
         json_text.parse(text)
 
 
 def test_parse() -> None:
-    """Values come out as they are, numbers as floats; of repeated names the last one wins."""
+    """Values are parsed, numbers become floats, and the last of repeated names counts."""
     assert json_text.parse('{"a":[1,"x",null,true,1.5],"b":1,"b":2}') == {
         "a": [1.0, "x", None, True, 1.5],
         "b": 2.0,
@@ -90,7 +90,7 @@ def test_parse() -> None:
 
 
 def test_deeper_than_python_can_follow() -> None:
-    """The fields of a text that is nested very deep are read like those of any other."""
+    """The fields of a deeply nested text are parsed like those of any other text."""
     deep = "[" * 50_000 + "]" * 50_000
     fields = json_text.parse(f'{{"deep":{deep},"token":"t","n":1,"token":"u"}}')
     assert fields["token"] == "u"
@@ -102,7 +102,7 @@ def test_deeper_than_python_can_follow() -> None:
 
 
 def test_deep_in_a_greenlet() -> None:
-    """A greenlet that calls from deep in its own stack reads deep texts, too."""
+    """A greenlet with a deep stack can parse deeply nested texts."""
 
     def nested(frames: int) -> bool:
         return nested(frames - 1) if frames else json_text.is_json("[" * 50_000 + "]" * 50_000)
@@ -132,8 +132,21 @@ def test_quote(text: str, expected: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_quote_round_trip(text: str) -> None:
-    """Any text at all can be quoted, encoded as UTF-8, and read again."""
+    """Any text can be quoted, encoded as UTF-8, and parsed again."""
     quoted = json_text.quote(text).encode().decode()
     pairs_joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
     assert json.loads(quoted) == pairs_joined
     assert json_text.parse(quoted) == pairs_joined
+
+
+def test_loads() -> None:
+    """Integers stay integers, and bytes are decoded, as json.loads does."""
+    assert json_text.loads(b'{"a":[1,1.5,"\xc3\xa9"]}') == {"a": [1, 1.5, "é"]}
+    assert isinstance(json_text.loads("7"), int)
+
+
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"a":-Infinity}', "{"])
+def test_loads_bad(text: str) -> None:
+    """A text that JSON.parse refuses raises ValueError."""
+    with pytest.raises(ValueError, match=r"."):
+        json_text.loads(text)

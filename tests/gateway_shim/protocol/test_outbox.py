@@ -6,8 +6,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from gateway_shim.errors import OutboxFull
 from gateway_shim.protocol.buffer_budget import BufferBudget
-from gateway_shim.protocol.outbox import Outbox, OutboxFull
+from gateway_shim.protocol.outbox import Outbox
 
 
 def test_limit() -> None:

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_shim.errors import InvalidTransition
+from gateway_shim.errors import InvalidTransition, OutboxFull
 from gateway_shim.protocol.buffer_budget import BufferBudget
 from gateway_shim.protocol.event_stream import BodyFraming, frame
 from gateway_shim.protocol.lifecycle import TRANSITIONS, StreamEvent, StreamState
-from gateway_shim.protocol.outbox import OutboxFull
 from gateway_shim.protocol.stream import AfterAccept, Stream
 
 CHUNKED, BARE = BodyFraming.CHUNKED, BodyFraming.BARE

@@ -1,4 +1,4 @@
-"""Headers as a callback shows them, and a request's compact form."""
+"""Tests of the headers in a callback, and of the packed form of a request."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ JOINED = [
 
 @pytest.mark.parametrize(("pairs", "expected"), JOINED)
 def test_join_headers(pairs: list[tuple[str, str]], expected: dict[str, str | list[str]]) -> None:
-    """Names in lower case; repeated values joined, or the first kept, as Node's http does."""
+    """Names are in small letters; repeated values are joined, or the first is kept, as in Node."""
     assert stream_request.join_headers(pairs) == expected
 
 
 def test_join_headers_keeps_the_order() -> None:
-    """Headers stay in the order in which they first came."""
+    """Headers stay in the order of their first occurrence."""
     pairs = [("B", "1"), ("A", "2"), ("B", "3")]
     assert list(stream_request.join_headers(iter(pairs)).items()) == [("b", "1, 3"), ("a", "2")]
 
@@ -74,7 +74,7 @@ def test_join_headers_keeps_the_order() -> None:
     )
 )
 def test_pack_request(request: StreamRequest) -> None:
-    """What is packed comes out again."""
+    """A packed request can be unpacked."""
     assert stream_request.unpack_request(stream_request.pack_request(request)) == (
         request.address,
         {"url": request.url, "headers": request.headers},
@@ -87,7 +87,7 @@ LATIN_1 = "".join(map(chr, [*range(0x20, 0x7F), *range(0xA0, 0x100)]))
 
 
 def incompressible(characters: int) -> str:
-    """Text that no compression makes smaller."""
+    """Return a text that cannot be compressed."""
     return "".join(CHANCE.choices(LATIN_1, k=characters))
 
 
@@ -101,7 +101,7 @@ HEADS = {
 
 @pytest.mark.parametrize(("url", "headers"), HEADS.values(), ids=HEADS)
 def test_a_large_request_is_packed_whole(url: str, headers: dict[str, str]) -> None:
-    """Heads of many kilobytes that repeat themselves, and large cookies, come out again."""
+    """A large head that can be compressed, or has large cookies, is packed whole."""
     packed = stream_request.pack_request(StreamRequest(url, headers, address="192.0.2.1"))
     assert len(packed) <= MAX_PACKED_BYTES
     assert stream_request.unpack_request(packed) == (
@@ -110,8 +110,8 @@ def test_a_large_request_is_packed_whole(url: str, headers: dict[str, str]) -> N
     )
 
 
-def test_what_does_not_fit_is_left_out() -> None:
-    """Of a head that is too large the short headers are kept, in their order, and all of a URL."""
+def test_long_headers_are_left_out() -> None:
+    """Of a head that is too large, the URL and the short headers are kept, in their order."""
     headers = {"host": "h", "x-long": incompressible(14_000), "accept": "text/event-stream"}
     packed = stream_request.pack_request(StreamRequest("/s?request_id=1", headers, address="a"))
     kept = {"host": "h", "accept": "text/event-stream"}
@@ -121,8 +121,8 @@ def test_what_does_not_fit_is_left_out() -> None:
     )
 
 
-def test_a_url_that_does_not_fit_is_cut() -> None:
-    """Its beginning is kept, where the path is."""
+def test_a_long_url_is_cut() -> None:
+    """The beginning of a URL that is too long is kept, because it has the path."""
     url = f"/s?request_id=1&more={incompressible(8000)}"
     packed = stream_request.pack_request(StreamRequest(url, {"host": "h"}))
     shown = stream_request.unpack_request(packed)[1]["url"]
@@ -136,8 +136,8 @@ def test_a_url_that_does_not_fit_is_cut() -> None:
     many=st.integers(0, 900),
 )
 @settings(max_examples=40, deadline=None)
-def test_what_is_kept_is_bounded(url: str, headers: dict[str, str], long: int, many: int) -> None:
-    """Whatever a head of the size that is read holds, a few kilobytes of it are kept."""
+def test_a_packed_request_is_small(url: str, headers: dict[str, str], long: int, many: int) -> None:
+    """A packed request has a few kilobytes at most, whatever the head contains."""
     headers |= {f"x{number}": incompressible(8) for number in range(many)}
     headers["long"] = incompressible(long)
     packed = stream_request.pack_request(StreamRequest(url, headers, address="2001:db8::1"))
@@ -148,22 +148,22 @@ def test_what_is_kept_is_bounded(url: str, headers: dict[str, str], long: int, m
 
 
 def test_address_and_url() -> None:
-    """Address and URL of a packed request can be read without its headers."""
+    """The address and the URL of a packed request can be read without its headers."""
     for headers in ({"host": "h"}, {"x": "\xff" * 15_000}):
         request = StreamRequest("/s\n?x", headers, address="192.0.2.1")
         packed = stream_request.pack_request(request)
         assert stream_request.address_and_url(packed) == ("192.0.2.1", "/s\n?x")
 
 
-def test_headers_that_nobody_asks_for_are_not_kept() -> None:
-    """Address and URL are what the log needs."""
+def test_pack_request_without_headers() -> None:
+    """Without its headers, a packed request has the address and the URL for the log."""
     request = StreamRequest("/s", {"host": "h"}, address="192.0.2.1")
     packed = stream_request.pack_request(request, keep_headers=False)
     assert stream_request.unpack_request(packed) == ("192.0.2.1", {"url": "/s", "headers": {}})
 
 
 def test_shorten_url() -> None:
-    """A URL of the usual length stays as it is."""
+    """A URL of the usual length is not cut."""
     usual = "/" + "x" * (MAX_URL_CHARACTERS - 1)
     assert stream_request.shorten_url(usual) == usual
     assert stream_request.shorten_url(usual + "y") == usual[:-1] + "…"

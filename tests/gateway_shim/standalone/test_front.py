@@ -1,4 +1,4 @@
-"""The WSGI application, called as a server calls it."""
+"""Tests of the standalone gateway's WSGI application, which is called as a server calls it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import gevent
 import pytest
 
 from gateway_shim.protocol.event_stream import Dialect, Event
-from gateway_shim.protocol.http import CORS_HEADERS, Route
+from gateway_shim.protocol.http import CORS_HEADERS
+from gateway_shim.protocol.routes import Route
 from gateway_shim.server.runtime import EXTENSION
 from gateway_shim.standalone.front import Front
 from gateway_shim.streams.config import Cors
@@ -25,8 +26,8 @@ from tests.support.timing import TIME_LIMIT
 JSON = "application/json; charset=utf-8"
 
 
-class Answer:
-    """What a request was answered with."""
+class WsgiAnswer:
+    """The answer of the application to one request."""
 
     def __init__(self, front: Front, method: str, target: str, body: bytes, **environ: Any) -> None:
         self.status = ""
@@ -44,7 +45,7 @@ class Answer:
         self.status, self.headers = status, headers
 
     def error(self) -> tuple[str, str]:
-        """Code and message of an error body."""
+        """Return the code and the message of an error body."""
         error = json.loads(self.body)["error"]
         assert list(error) == ["message", "code"]
         return error["code"], error["message"]
@@ -52,14 +53,14 @@ class Answer:
 
 def ask(
     running: RunningGateway, method: str, target: str, body: object = b"", **environ: Any
-) -> Answer:
-    """Ask the front of a running gateway."""
+) -> WsgiAnswer:
+    """Send a request to the application of a running gateway."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(Front(running.gateway), method, target, data, **environ)
+    return WsgiAnswer(Front(running.gateway), method, target, data, **environ)
 
 
 def json_headers(body: bytes) -> list[tuple[str, str]]:
-    """The headers of every answer with a body."""
+    """Return the headers of every answer with a body."""
     return [*CORS_HEADERS, ("Content-Type", JSON), ("Content-Length", str(len(body)))]
 
 
@@ -92,7 +93,7 @@ def test_health(running: RunningGateway, target: str) -> None:
     ],
 )
 def test_ready(dialect: Dialect, configured: bool, status: str, body: bytes) -> None:
-    """The gateway is ready if it has a backend; the body is the dialect's."""
+    """The gateway is ready if it has a backend; the body depends on the dialect."""
     with RunningGateway(dialect=dialect) as running:
         running.backend.configured = configured
         answer = ask(running, "GET", "/readyz")
@@ -109,7 +110,7 @@ def test_head(running: RunningGateway) -> None:
 
 @pytest.mark.parametrize("target", ["/anything", "/internal/send", "*"])
 def test_options(running: RunningGateway, target: str) -> None:
-    """OPTIONS is 204 with the CORS headers, whatever it is for."""
+    """OPTIONS is answered with 204 and the CORS headers, whatever the target is."""
     answer = ask(running, "OPTIONS", target)
     assert (answer.status, answer.headers, answer.body) == (
         "204 No Content",
@@ -123,7 +124,7 @@ def test_options(running: RunningGateway, target: str) -> None:
     [("POST", "/nope"), ("PUT", "/internal/send"), ("DELETE", "/x"), ("POST", "/healthz")],
 )
 def test_not_found(running: RunningGateway, method: str, target: str) -> None:
-    """Everything else is 404, in JSON (divergence 1)."""
+    """Every other request is answered with 404 in JSON (divergence 1)."""
     answer = ask(running, method, target)
     assert answer.status == "404 Not Found"
     assert answer.error() == ("NOT_FOUND", "Not found")
@@ -131,7 +132,7 @@ def test_not_found(running: RunningGateway, method: str, target: str) -> None:
 
 
 def test_cors_of_one_origin() -> None:
-    """An answer names the origin that may read it, and no other."""
+    """The answer allows only the configured origin to read it."""
     with RunningGateway(cors=Cors(("https://a.example",))) as running:
         answer = ask(running, "OPTIONS", "/x", HTTP_ORIGIN="https://a.example")
         assert ("Access-Control-Allow-Origin", "https://a.example") in answer.headers
@@ -140,7 +141,7 @@ def test_cors_of_one_origin() -> None:
 
 
 def test_route() -> None:
-    """To the worker, every GET but two is a stream."""
+    """The worker takes every GET for a stream, except for the health checks."""
     front = Front(RunningGateway().gateway)
     assert front.route("GET", "/internal/send") is Route.STREAM
     assert front.route("HEAD", "/x") is Route.STREAM_HEAD
@@ -151,7 +152,7 @@ def test_route() -> None:
 
 
 def test_send(running: RunningGateway) -> None:
-    """A send is written to its stream, the event first and then the close."""
+    """A send writes its event to the stream, and then closes the stream."""
     token, stream = running.open()
     answer = ask(
         running,
@@ -178,8 +179,8 @@ def test_send_during_the_callback(running: RunningGateway) -> None:
     assert stream.next_event().data == "1"
 
 
-def test_send_to_nobody(running: RunningGateway) -> None:
-    """A send to an unknown token is 404, after all other checks."""
+def test_send_to_an_unknown_token(running: RunningGateway) -> None:
+    """A send to an unknown token is answered with 404, after all other checks."""
     answer = ask(running, "POST", "/internal/send", {"token": "nope", "event": {"data": "d"}})
     assert answer.status == "404 Not Found"
     assert answer.error() == ("TOKEN_NOT_FOUND", "Token not found")
@@ -188,7 +189,7 @@ def test_send_to_nobody(running: RunningGateway) -> None:
 
 
 def test_send_fails(running: RunningGateway) -> None:
-    """A send that its stream does not survive is 500, and the token gone."""
+    """A send whose stream fails is answered with 500, and the token is removed."""
     token, stream = running.open()
     stream.connection.socket.shutdown(socket.SHUT_RDWR)
     answer = ask(running, "POST", "/internal/send", {"token": token, "event": {"data": "d"}})
@@ -213,7 +214,7 @@ def test_bad_send(running: RunningGateway) -> None:
 
 @pytest.mark.parametrize(("size", "status"), [(102_400, 404), (102_401, 413), (10**6, 413)])
 def test_large_send(running: RunningGateway, size: int, status: int) -> None:
-    """Up to the limit a body is looked at, beyond it not read any further."""
+    """A body up to the limit is parsed; a larger body is not read any further."""
     body = b'{"token":"' + b"t" * (size - 12) + b'"}'
     source = io.BytesIO(body)
     answer = ask(running, "POST", "/internal/send", b"", **{"wsgi.input": source})
@@ -239,7 +240,7 @@ def test_large_send(running: RunningGateway, size: int, status: int) -> None:
 def test_compressed_send(
     running: RunningGateway, coding: str, body: bytes, expected: tuple[int, str]
 ) -> None:
-    """A body may be compressed; what comes out has the same limit."""
+    """A body may be compressed; the decompressed body has the same limit."""
     answer = ask(running, "POST", "/internal/send", body, HTTP_CONTENT_ENCODING=coding)
     assert (int(answer.status[:3]), answer.error()[0]) == expected
 
@@ -248,7 +249,7 @@ def test_compressed_send(
 
 
 def test_runtime(running: RunningGateway) -> None:
-    """A front is its own runtime; its shutdown drains the gateway, and adds no byte, as Node."""
+    """The application is its own Runtime; its shutdown drains the gateway without a last event."""
     front = Front(running.gateway, TIME_LIMIT)
     assert front.extensions == {EXTENSION: front}
     assert front.gateway is running.gateway
@@ -262,7 +263,7 @@ def test_runtime(running: RunningGateway) -> None:
 
 
 def test_start() -> None:
-    """A front starts its gateway."""
+    """Starting the application starts its gateway."""
     running = RunningGateway(heartbeat_interval=0.05)
     with running.hub_errors:
         Front(running.gateway).start()

@@ -8,9 +8,8 @@ from collections.abc import Callable
 import gevent
 import pytest
 
-from gateway_shim.errors import ClientGone
+from gateway_shim.errors import ClientGone, OutboxFull
 from gateway_shim.protocol.event_stream import BodyFraming, frame
-from gateway_shim.protocol.outbox import OutboxFull
 from gateway_shim.streams.connection import Connection
 from tests.gateway_shim.hub_errors import soon
 from tests.gateway_shim.sockets import fill, tcp_pair

@@ -8,10 +8,9 @@ from collections.abc import Callable
 import gevent
 import pytest
 
-from gateway_shim.errors import ClientGone
+from gateway_shim.errors import ClientGone, OutboxFull
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.lifecycle import StreamState
-from gateway_shim.protocol.outbox import OutboxFull
 from gateway_shim.streams import connection as connection_module
 from gateway_shim.streams.connection import Connection
 from tests.gateway_shim.hub_errors import soon

@@ -57,7 +57,7 @@ def test_holds(running: RunningGateway) -> None:
 
 def test_a_check_comes_before_the_backend() -> None:
     """A request that the check refuses is answered as the check says; the backend is not asked."""
-    refusal = Refusal(403, b"{}")
+    refusal = Refusal(403, "C", "m")
     backend = FakeBackend()
     asked: list[StreamRequest] = []
 

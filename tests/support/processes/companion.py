@@ -19,7 +19,7 @@ class Companion(ChildProcess):
     output. The process is killed at the end of the block, so the kernel closes its connections.
 
     Args:
-        module: the name of the module or package, such as ``tests.faults.canary.canary``.
+        module: the name of the module or package, such as ``tests.faults.canary``.
         arguments: the command line arguments.
     """
 

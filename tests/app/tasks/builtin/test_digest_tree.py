@@ -125,7 +125,7 @@ def test_empty_files_are_progress_too(tmp_path: Path) -> None:
     assert sink.items[1] == ("File 1 of 1: a", 0.0)
 
 
-def test_what_is_not_digested_is_listed_with_its_reason(
+def test_skipped_files_are_listed_with_their_reasons(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Links, special files and unreadable files are listed, and all others are digested."""
@@ -268,7 +268,7 @@ def test_params_of_another_shape_are_refused(tmp_path: Path, params: dict[str, A
         make(tmp_path).validate_params(params)
 
 
-def test_a_path_that_leads_out_by_now_is_not_read(tmp_path: Path) -> None:
+def test_a_path_that_leads_out_after_the_check_is_not_read(tmp_path: Path) -> None:
     """A path that leads out of the folder after the check is not read."""
     root = tmp_path / "root"
     (root / "a").mkdir(parents=True)

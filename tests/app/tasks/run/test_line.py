@@ -92,8 +92,8 @@ def test_a_closed_line() -> None:
         one.join(c)
 
 
-def test_one_client_never_has_the_last_of_several_slots() -> None:
-    """One client cannot take the last slot, except if there is only one slot."""
+def test_one_client_never_has_all_of_several_slots() -> None:
+    """One client cannot have all of several slots; tasks without a client can."""
     four = line(slots=4, capacity=100)
     for record in tasks_of("a", 10):
         four.join(record)

@@ -85,7 +85,7 @@ def test_the_largest_fields_of_a_large_result_stay_out_of_its_event() -> None:
     assert len(json.dumps(outcome.event_data)) <= 1000
 
 
-def test_what_is_kept_of_a_result_is_bounded() -> None:
+def test_the_kept_result_is_bounded() -> None:
     """The largest fields are dropped, and both the event and the status name them."""
     outcome = run(lambda handle: Loose(large="x" * 900, larger="y" * 2000), kept=1500)
     assert kept_of(outcome) == {"small": 1, "large": "x" * 900}
@@ -105,14 +105,14 @@ def test_a_large_result_without_fields_stays_out_altogether() -> None:
     assert kept_of(outcome) == list(range(1000))
 
 
-def test_the_names_of_what_is_left_out_are_bounded() -> None:
+def test_the_names_of_omitted_fields_are_bounded() -> None:
     """If thousands of fields would be omitted, the whole result is omitted."""
     many = {f"field {number}": "x" * 10 for number in range(10_000)}
     outcome = run(lambda handle: RootModel[dict[str, str]](many), kept=20_000)
     assert (kept_of(outcome), outcome.dropped, outcome.omitted) == ({}, ["result"], ["result"])
 
 
-def test_fields_are_left_out_to_the_last() -> None:
+def test_a_very_small_limit_omits_all_fields() -> None:
     """A very small limit omits all fields."""
     outcome = run(lambda handle: Loose(), limit=3)
     assert (outcome.event_data, outcome.omitted) == ({}, ["larger", "large", "small"])

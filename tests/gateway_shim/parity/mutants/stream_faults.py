@@ -7,9 +7,10 @@ from typing import Any
 
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol import http as contract
+from gateway_shim.protocol import routes
 from gateway_shim.protocol.bodies import content_coding
 from gateway_shim.protocol.event_stream import Frame
-from gateway_shim.protocol.http import Route
+from gateway_shim.protocol.routes import Route
 from tests.gateway_shim.parity.mutants.fault_registry import FaultRegistry
 
 __all__ = ["FAULTS"]
@@ -121,20 +122,20 @@ def body_limit_off_by_one() -> None:
 @FAULTS.add
 def health_is_case_sensitive() -> None:
     """Take ``/HEALTHZ`` for the path of a stream."""
-    route = contract.route
+    route = routes.route
 
     def strict(method: str, target: str) -> Route:
         found = route(method, target)
         return Route.STREAM if found is Route.HEALTH and target != target.lower() else found
 
-    contract.route = strict
+    routes.route = strict
 
 
 @FAULTS.add
 def head_calls_the_backend() -> None:
     """Undo divergence 5: HEAD opens a stream."""
-    route = contract.route
-    contract.route = lambda method, target: route(
+    route = routes.route
+    routes.route = lambda method, target: route(
         "GET" if method == "HEAD" and target != "/healthz" else method, target
     )
 

@@ -1,4 +1,4 @@
-"""Compressed bodies, broken and hostile ones too."""
+"""Tests of compressed bodies, broken and hostile ones included."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RAW_DEFLATE = zlib.compress(TEXT)[2:-4]
 
 @pytest.mark.parametrize("coding", [None, "", "identity", "IDENTITY", " identity "])
 def test_identity(coding: str | None) -> None:
-    """A body that is not compressed stays as it is."""
+    """A body without a coding stays unchanged."""
     assert is_identity(coding)
     assert decode(coding, TEXT, 10) == TEXT
 
@@ -48,7 +48,7 @@ def test_identity(coding: str | None) -> None:
     ],
 )
 def test_compressed(coding: str, body: bytes) -> None:
-    """Either coding is undone, however it is spelled."""
+    """Both codings are decompressed, in small or capital letters."""
     assert not is_identity(coding)
     assert decode(coding, body, len(TEXT)) == TEXT
 
@@ -57,7 +57,7 @@ def test_compressed(coding: str, body: bytes) -> None:
     "coding", ["br", "zstd", "x-gzip", "compress", "gzip, deflate", "gzip,gzip", "gzip;q=1", "x"]
 )
 def test_unknown(coding: str) -> None:
-    """Any other coding, and more than one, is refused by name."""
+    """Other codings, and several codings, are refused by name."""
     with pytest.raises(UnknownCoding, match="use gzip, deflate or none"):
         decode(coding, gzip.compress(TEXT), 1000)
 
@@ -83,7 +83,7 @@ def test_unknown(coding: str) -> None:
     ],
 )
 def test_broken(coding: str, body: bytes) -> None:
-    """A body that is not what it says, breaks off, or goes on in gzip, is refused."""
+    """A body that does not fit its coding, is incomplete, or has further bytes is refused."""
     with pytest.raises(BrokenCoding):
         decode(coding, body, 10_000)
 
@@ -94,7 +94,7 @@ def test_broken(coding: str, body: bytes) -> None:
     ids=["one member", "two"],
 )
 def test_limit(body: bytes) -> None:
-    """The limit holds for all that comes out together."""
+    """The size limit applies to all members together."""
     whole = gzip.decompress(body)
     assert decode("gzip", body, len(whole)) == whole
     with pytest.raises(TooLarge, match=r"larger than \d+ bytes once it is decompressed"):
@@ -102,7 +102,7 @@ def test_limit(body: bytes) -> None:
 
 
 def test_bomb() -> None:
-    """A body that would become a hundred megabytes does not."""
+    """A body that would grow to a hundred megabytes is refused before it grows."""
     bomb = gzip.compress(b"\0" * 100_000_000)
     tracemalloc.start()
     try:
@@ -116,6 +116,6 @@ def test_bomb() -> None:
 
 @given(st.sampled_from(["gzip", "deflate"]), st.binary(max_size=300))
 def test_any_bytes(coding: str, body: bytes) -> None:
-    """Whatever arrives is decoded or refused, and nothing else happens."""
+    """Any bytes are decompressed or refused; no other error is raised."""
     with contextlib.suppress(BrokenCoding, TooLarge):
         assert len(decode(coding, body, 100)) <= 100

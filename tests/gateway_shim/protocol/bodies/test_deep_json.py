@@ -1,4 +1,4 @@
-"""The same verdicts and values as Python's parser, without its limit."""
+"""Tests of the parser for deep texts: the results of Python's parser, without its limit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ fragments = st.sampled_from(
 
 
 def outcome(parse: Any, text: str) -> Any:
-    """What a parser makes of a text: its value as a text, or None for an error."""
+    """Return the value that a parser returns, as a text; None for an error."""
     try:
         return repr(parse(text))
     except ValueError:
@@ -51,7 +51,7 @@ def outcome(parse: Any, text: str) -> Any:
 @pytest.mark.slow
 @given(values, st.sampled_from([None, 1, "\t"]))
 def test_good_texts(value: Any, indent: int | str | None) -> None:
-    """Every value comes out as it went in, however its text is spaced."""
+    """Every value is parsed, whatever the white space in its text is."""
     text = json.dumps(value, indent=indent)
     assert repr(parse_deep(text, DECODER)) == repr(json.loads(text))
 
@@ -66,13 +66,13 @@ def test_good_texts(value: Any, indent: int | str | None) -> None:
 @example("[,]")
 @example("")
 def test_odd_texts(text: str) -> None:
-    """Whatever the text is, the verdict and the value are those of Python's parser."""
+    """Any text has the result of Python's parser."""
     assert outcome(lambda t: parse_deep(t, DECODER), text) == outcome(DECODER.decode, text)
 
 
 @given(values.map(json.dumps), st.data())
 def test_damaged_texts(text: str, data: st.DataObject) -> None:
-    """A good text in which something was replaced is judged as Python's parser judges it."""
+    """A damaged text has the result of Python's parser."""
     start = data.draw(st.integers(0, len(text)))
     length = data.draw(st.integers(0, 3))
     text = text[:start] + data.draw(fragments) + text[start + length :]
@@ -81,7 +81,7 @@ def test_damaged_texts(text: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("levels", [1000, 100_000])
 def test_depth(levels: int) -> None:
-    """Arrays and objects in turns are followed to any depth."""
+    """Arrays and objects in turns are parsed at any depth."""
     text = '[{"a":' * levels + "7" + "}]" * levels
     inner = parse_deep(text, DECODER)
     for _ in range(levels):
@@ -90,7 +90,7 @@ def test_depth(levels: int) -> None:
 
 
 def test_the_time_grows_with_the_length() -> None:
-    """Each character is looked at a bounded number of times: no part is parsed again."""
+    """The time grows with the length of the text, because no part is parsed twice."""
     calls = 0
 
     class Counting(json.JSONDecoder):

@@ -1,4 +1,4 @@
-"""Which Content-Types are JSON's; answers are in test_send_request."""
+"""Tests of the Content-Types of JSON; the answers are in test_json_content_of_sends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway_shim.protocol.bodies.json_content import (
 
 
 def test_charset_of() -> None:
-    """It is UTF-8 unless another one of Unicode's is named."""
+    """The charset is UTF-8, unless another one of Unicode is named."""
     assert charset_of("application/json") == "utf-8"
     assert charset_of("application/json;charset=UTF-16LE") == "utf-16le"
     with pytest.raises(UnknownCharset):
@@ -29,7 +29,7 @@ def test_charset_of() -> None:
 
 
 def test_a_large_head_is_read_in_linear_time() -> None:
-    """Twice the length takes about twice the time: nothing is tried again and again."""
+    """Twice the length takes about twice the time."""
 
     def cost(size: int) -> float:
         begun = time.process_time()
@@ -67,11 +67,11 @@ def test_a_large_head_is_read_in_linear_time() -> None:
     ],
 )
 def test_text_of(body: bytes, charset: str, text: str) -> None:
-    """A mark at the front is no text, and what breaks off is treated as Node treats it."""
+    """A byte order mark is removed, and an incomplete character is treated as in Node."""
     assert text_of(body, charset) == text
 
 
 @given(st.sampled_from(sorted(_CHARSETS)), st.binary(max_size=12))
 def test_any_bytes_have_a_text(charset: str, body: bytes) -> None:
-    """No bytes of a client's are an error here, in any charset."""
+    """Any bytes have a text, in every charset."""
     assert isinstance(text_of(body, charset), str)

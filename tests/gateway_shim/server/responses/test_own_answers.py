@@ -56,19 +56,20 @@ def test_head_without_a_backend() -> None:
 
 def test_head_that_is_not_allowed() -> None:
     """A client that may not open a stream is refused for HEAD as well."""
-    head = answers(check=lambda _: Refusal(403, b"{}")).head(HEAD, close=True)
+    head = answers(check=lambda _: Refusal(403, "C", "m")).head(HEAD, close=True)
     assert head.startswith(b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\n")
-    assert head.endswith(b"\r\nContent-Length: 2\r\n\r\n")
+    assert head.endswith(b"\r\nContent-Length: 36\r\n\r\n")
 
 
 def test_refusal() -> None:
     """A refusal has the CORS headers and announces the idle time."""
     own = answers()
-    assert own.refusal(Refusal(400, b"{}"), close=True) == (
+    assert own.refusal(Refusal(400, "C", "m"), close=True) == (
         b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nAccess-Control-Allow-Origin: *\r\n"
         b"Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"
         b"Access-Control-Allow-Headers: Content-Type, Cache-Control\r\n"
-        b"Content-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n{}"
+        b"Content-Type: application/json; charset=utf-8\r\nContent-Length: 36\r\n\r\n"
+        b'{"error":{"message":"m","code":"C"}}'
     )
-    kept = own.refusal(Refusal(400, b"{}"), [("ORIGIN", "x")], close=False)
+    kept = own.refusal(Refusal(400, "C", "m"), [("ORIGIN", "x")], close=False)
     assert b"\r\nConnection: keep-alive\r\nKeep-Alive: timeout=7\r\n" in kept

@@ -66,7 +66,7 @@ def test_the_one_that_began_first_makes_room() -> None:
     transfers = Transfers(limit=100, free=0)
     first, second = (Waiting(transfers, "a", 50) for _ in range(2))
     third = Waiting(transfers, "a", 50)
-    assert first.outcome == "it has made room for others"
+    assert first.outcome == "the transfer was ended to make room for others"
     assert transfers.held == 100
     for each in (second, third):
         each.over.set()
@@ -80,9 +80,9 @@ def test_the_owner_of_most_makes_room() -> None:
     honest = Waiting(transfers, "honest", 20)
     hostile = [Waiting(transfers, "hostile", 40) for _ in range(2)]
     newcomer = Waiting(transfers, "new", 10)
-    assert hostile[0].outcome == "it has made room for others"
+    assert hostile[0].outcome == "the transfer was ended to make room for others"
     another = Waiting(transfers, "hostile", 70)
-    assert hostile[1].outcome == "it has made room for others"
+    assert hostile[1].outcome == "the transfer was ended to make room for others"
     for each in (honest, newcomer, another):
         each.over.set()
         assert each.outcome == "whole"
@@ -115,7 +115,8 @@ def test_one_that_is_larger_than_the_budget() -> None:
 
 def test_out_of_time() -> None:
     """A transfer that takes too long ends."""
-    assert Waiting(Transfers(100, 0), "a", 1, seconds=0.01).outcome == "it has taken too long"
+    waiting = Waiting(Transfers(100, 0), "a", 1, seconds=0.01)
+    assert waiting.outcome == "the transfer has taken too long"
 
 
 def test_somebody_elses_time_limit() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from gateway_shim.protocol.http import Refusal
@@ -12,8 +10,7 @@ from gateway_shim.streams.opening.admission import Admission
 
 def unavailable(code: str, message: str) -> Refusal:
     """Return the answer to a stream that is refused."""
-    body = json.dumps({"error": {"message": message, "code": code}}, separators=(",", ":"))
-    return Refusal(503, body.encode(), headers=(("Retry-After", "5"),))
+    return Refusal(503, code, message, headers=(("Retry-After", "5"),))
 
 
 def test_no_limits() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from gateway_shim.protocol.http import Refusal
 from gateway_shim.streams.opening.pending_connects import PendingConnects
 
@@ -16,9 +14,7 @@ def limit_key(address: str) -> str:
 def busy(where: str = "") -> Refusal:
     """Return the answer to one more connect."""
     message = f"Too many streams are being opened{where}; try again later"
-    error = {"error": {"message": message, "code": "TOO_MANY_CONNECTIONS"}}
-    body = json.dumps(error, separators=(",", ":")).encode()
-    return Refusal(503, body, headers=(("Retry-After", "5"),))
+    return Refusal(503, "TOO_MANY_CONNECTIONS", message, headers=(("Retry-After", "5"),))
 
 
 def test_total() -> None:

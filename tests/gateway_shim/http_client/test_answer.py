@@ -1,14 +1,15 @@
-"""An answer, and what becomes of its connection when it is closed."""
+"""Tests of an answer, and of its connection after the answer is closed."""
 
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
 from gateway_shim.errors import RequestFailed
+from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.client import HttpClient
-from gateway_shim.http_client.reply import HttpAnswer
 from tests.support.http.scripted_server import ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
 
@@ -17,13 +18,14 @@ LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 
 
 def asked(client: HttpClient, server: ScriptedServer) -> HttpAnswer:
-    """An answer whose body was not read."""
+    """Make a request; return the answer with its body unread."""
     return client.request("GET", f"http://127.0.0.1:{server.port}/", seconds=TIME_LIMIT)
 
 
 def kept(client: HttpClient) -> int:
-    """The number of connections that a client keeps."""
-    return sum(map(len, client._transport._kept.values()))  # type: ignore[attr-defined]
+    """Return the number of connections that a client keeps."""
+    transport: Any = client._transport
+    return sum(len(connections) for connections in transport._kept.values())
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ def kept(client: HttpClient) -> int:
     ],
 )
 def test_location(head: bytes, location: str | None) -> None:
-    """A redirect's target, in UTF-8; an empty one is one."""
+    """The target of a redirect is read as UTF-8; an empty target is a target."""
     raw = b"HTTP/1.1 " + head + b"Content-Length: 0\r\n\r\n"
     with (
         ScriptedServer(answer(raw)) as server,
@@ -59,13 +61,13 @@ def test_location(head: bytes, location: str | None) -> None:
         (CHUNKED + b"2\r\n{}\r\n0\r\n\r\n", True, 1),
         (LENGTH % 3 + b"{}", False, 0),
         (CHUNKED + b"2\r\n{}\r\n", False, 0),
-        (CHUNKED + b"20\r\n0\r\n\r\n", True, 0),  # looks like its end, but is in its middle
+        (CHUNKED + b"20\r\n0\r\n\r\n", True, 0),  # looks like the end, but is in the middle
         (b"HTTP/1.1 200 OK\r\n\r\n{}", False, 0),
-        (LENGTH % 1 + b"{}", True, 0),  # what is behind it may be anything
+        (LENGTH % 1 + b"{}", True, 0),  # the bytes after the body can be anything
     ],
 )
 def test_close_unread(raw: bytes, here: bool, again: int) -> None:
-    """It waits for nothing: the connection is kept only if the whole body was received."""
+    """Closing does not wait for the body; a body that was received whole keeps the connection."""
     hold = threading.Event()
     with ScriptedServer(answer(raw, hold=hold)) as server, HttpClient() as client:
         got = asked(client, server)
@@ -77,7 +79,7 @@ def test_close_unread(raw: bytes, here: bool, again: int) -> None:
 
 
 def test_discard_waits_for_a_body() -> None:
-    """A short one; then the connection is kept."""
+    """Discarding waits for a short body, and keeps the connection."""
     hold = threading.Event()
     script = answer(LENGTH % 2 + b"{", b"}", hold=hold)
     with ScriptedServer(script) as server, HttpClient() as client:
@@ -97,14 +99,14 @@ def test_discard_waits_for_a_body() -> None:
     ],
 )
 def test_discard_has_an_end(raw: bytes) -> None:
-    """No more than 64 KiB are read, lengths of chunks and trailers included."""
+    """Discarding reads at most 64 KiB, chunk sizes and trailers included."""
     with ScriptedServer(answer(raw)) as server, HttpClient() as client:
         asked(client, server).discard()
         assert kept(client) == 0
 
 
 def test_a_body_that_was_read_leaves_its_connection() -> None:
-    """Without a close."""
+    """An answer whose body was read to its end keeps its connection without a close."""
     hold = threading.Event()
     with ScriptedServer(answer(LENGTH % 2 + b"{}", hold=hold)) as server, HttpClient() as client:
         assert asked(client, server).read(10) == b"{}"
@@ -113,7 +115,7 @@ def test_a_body_that_was_read_leaves_its_connection() -> None:
 
 
 def test_a_body_that_breaks_ends_its_connection() -> None:
-    """Without a close, too."""
+    """An answer whose body breaks closes its connection without a close."""
     with ScriptedServer(answer(LENGTH % 9 + b"{}")) as server, HttpClient() as client:
         got = asked(client, server)
         with pytest.raises(RequestFailed):

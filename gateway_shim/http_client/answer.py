@@ -1,4 +1,4 @@
-"""An HTTP answer as its reader sees it: :class:`HttpAnswer`."""
+"""The answer to a request: :class:`HttpAnswer`."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class HttpAnswer:
-    """A final answer whose body has not been read yet; a context manager.
+    """A final answer whose body has not been read yet. Use it as a context manager.
 
     Args:
-        raw: the answer as urllib3 has it, above a FinalResponse.
-        close: keeps the connection if the body was read to its end, else closes it.
+        raw: urllib3's response, which wraps a FinalResponse.
+        close: a function that keeps the connection if the body was read to its end, and closes the
+            connection otherwise.
 
     Attributes:
-        status: 200 to 599.
+        status: the status, 200 to 599.
         reason: the reason phrase; may be empty.
-        headers: by name in any case; never a ``Set-Cookie``.
+        headers: the headers by name, in small or capital letters; never ``Set-Cookie``.
     """
 
     def __init__(self, raw: urllib3.HTTPResponse, close: Callable[[], None]) -> None:
         self._raw = raw
-        self._close: Callable[[], None] | None = close
+        self._close: Callable[[], None] | None = close  # None once it was called
         self._original = cast(FinalResponse, raw._original_response)
         self.status = raw.status
         self.reason = raw.reason or ""
         self.headers: Mapping[str, str] = raw.headers
 
     def __enter__(self) -> Self:
-        """Use as a context manager: closed at the end."""
+        """Return the answer; it is closed when the context ends."""
         return self
 
     def __exit__(
@@ -51,31 +52,32 @@ class HttpAnswer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close."""
+        """Close the answer."""
         self.close()
 
     @property
     def location(self) -> str | None:
         """The target of the redirect, as the server wrote it; None if there is no redirect.
 
-        Decoded as UTF-8, U+FFFD for what is not. An empty target is one: the same URL again.
+        The text is decoded as UTF-8; other bytes become U+FFFD. An empty text is a target, too: it
+        means the same URL.
         """
         location = self.headers.get("Location")
         if self.status not in _REDIRECTS or location is None:
             return None
-        return location.encode("latin-1").decode(errors="replace")  # as http.client has decoded it
+        return location.encode("latin-1").decode(errors="replace")  # http.client decodes as latin-1
 
     def read(self, limit: int) -> bytes:
-        """Read the body, decompressed, to its end or until ``limit`` bytes are there.
+        """Read and decompress the body, to its end or up to ``limit`` bytes.
 
         Raises:
-            AnswerTimeout: no bytes came in time.
-            RequestFailed: the body broke off, or is not what its headers say.
+            AnswerTimeout: no bytes arrived in time.
+            RequestFailed: the body was cut off, or does not fit its headers.
         """
         return self._read(self._raw.read, limit)
 
     def read_some(self, limit: int) -> bytes:
-        """Read what is there of the body, at least a byte; empty at its end. Raises as read."""
+        """Read the bytes that are there, at least one; empty at the end. Raises as :meth:`read`."""
         return self._read(self._raw.read1, limit)
 
     def _read(self, read: Callable[..., bytes], limit: int) -> bytes:
@@ -89,13 +91,13 @@ class HttpAnswer:
         return data
 
     def body_is_here(self) -> bool:
-        """Return whether the body is short, and was received whole."""
+        """Return True if the body is short and has been received whole."""
         return self._original.body_is_here()
 
     def discard(self) -> None:
-        """Read a short body to its end, so that the connection can be used again, and close.
+        """Read a short body to its end, so that the connection can be used again; then close.
 
-        Only the status counts to the caller: a body that breaks off changes nothing.
+        A body that is cut off raises no error, because the caller needs the status only.
         """
         with contextlib.suppress(*_BROKEN):
             self._original.limit_body(_DISCARDED_BYTES)
@@ -103,7 +105,7 @@ class HttpAnswer:
         self.close()
 
     def close_unread(self) -> None:
-        """Close without waiting for the body; the connection is kept if it was received whole."""
+        """Close without waiting for the body. If it was received whole, the connection is kept."""
         if self.body_is_here():
             with contextlib.suppress(*_BROKEN):
                 self._original.read_received()

@@ -1,4 +1,4 @@
-"""Wiring of the gateway on a port of its own: gateway, HTTP backend, front."""
+"""Makes the objects of the standalone gateway: :func:`make_front`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from gateway_shim.streams.opening.pending_connects import DEFAULT_PENDING_CONNEC
 __all__ = ["make_front"]
 
 _PENDING_SHARE = 8
-"""Of the descriptors an eighth may be for callbacks of connects, where descriptors are few."""
+"""Connect callbacks may use at most an eighth of the descriptors."""
 
 _DISCONNECT_SHARE = 16
-"""A sixteenth may be for callbacks of disconnects, and as many for bodies that nobody waits for."""
+"""Disconnect callbacks may use at most a sixteenth of the descriptors, unread bodies as many."""
 
 
 def make_front(
@@ -39,18 +39,21 @@ def make_front(
     proxies: TrustedProxies | None = None,
     context: Callable[[], ssl.SSLContext] = default_context,
 ) -> Front:
-    """Make the WSGI application of a gateway.
+    """Make a gateway, its HTTP backend and its WSGI application.
 
     Args:
-        callback_url: the backend; None: every stream is refused, and /readyz says so.
-        heartbeat_interval: seconds.
+        callback_url: the backend's URL. None: every stream is refused, and /readyz reports it.
+        heartbeat_interval: the time between the heartbeats of a stream, seconds.
         dialect: ``named`` or ``envelope``.
-        drain_seconds: how long clients may take when the gateway stops.
-        listeners: addresses that are listened at.
+        drain_seconds: the time that clients have to read their last bytes when the gateway stops.
+        listeners: the number of addresses that the gateway listens on.
         max_connections_per_address: streams at a time from one address; None: no limit.
-        max_pending_connects: callbacks of connects that wait for their answer at a time.
-        proxies: whose word about a client's address is taken; None: nobody's.
-        context: returns the TLS settings of callbacks to https.
+        max_pending_connects: connect callbacks that wait for their answer at a time.
+        proxies: the peers whose ``X-Forwarded-For`` is trusted; None: no peer.
+        context: returns the TLS settings for callbacks to https.
+
+    Returns:
+        The WSGI application, which is also the gateway's Runtime.
     """
     limit = raise_limit()
     pending = max(1, min(max_pending_connects, limit // _PENDING_SHARE))
