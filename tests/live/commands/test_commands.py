@@ -261,7 +261,8 @@ def test_a_server_in_a_program_without_a_log(tmp_path: Path) -> None:
     """A program that embeds the server with ``base_options`` has the log lines of the start."""
     program = """
 import sys
-from gateway_shim.server.options import GunicornServer, base_options
+from gateway_shim.server.gunicorn_server import GunicornServer
+from gateway_shim.server.options import base_options
 
 def load():
     from app import create_app
