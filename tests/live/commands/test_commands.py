@@ -281,9 +281,7 @@ GunicornServer(load, base_options("127.0.0.1", int(sys.argv[1]), drain_seconds=1
 def test_a_gateway_with_a_bad_callback_url(url: str) -> None:
     """A gateway with a bad CALLBACK_URL is refused at the start."""
     ended = run([sys.executable, "-m", "gateway_shim"], CALLBACK_URL=url, HOST="127.0.0.1")
-    assert_refused(
-        ended, rf"ERROR gateway_shim.standalone.command: CALLBACK_URL .* '{re.escape(url)}'\n"
-    )
+    assert_refused(ended, rf"ERROR \S+command: CALLBACK_URL .* '{re.escape(url)}'\n")
 
 
 @pytest.mark.parametrize(
