@@ -69,8 +69,8 @@ def base_options(
         "timeout": 60,
         # The arbiter kills the worker after this time, so a drain must end earlier.
         "graceful_timeout": round(drain_seconds) + 10,
-        # Only the time between two requests. gateway_shim/server/requests/keep_alive.py limits the
-        # time for a request's head.
+        # Only the time between two requests. gateway_shim/server/connections/keep_alive.py limits
+        # the time for a request's head.
         "keepalive": keep_alive_seconds,
         "max_requests": 0,
         # The whole head is limited as in Node's http module

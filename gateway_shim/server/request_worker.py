@@ -19,10 +19,11 @@ from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.protocol import routes
 from gateway_shim.protocol.http import Refusal
 from gateway_shim.protocol.routes import Route
+from gateway_shim.server.connections.keep_alive import HeadTimeout, KeptConnections
+from gateway_shim.server.connections.request_connections import MadeRoom, RequestConnections
+from gateway_shim.server.connections.request_server import RequestServer
 from gateway_shim.server.requests.bad_request import bad_request, log_bad_request
 from gateway_shim.server.requests.body import Bodies, drop_body
-from gateway_shim.server.requests.connections import MadeRoom, RequestConnections
-from gateway_shim.server.requests.keep_alive import HeadTimeout, KeptConnections
 from gateway_shim.server.requests.request import (
     address_of,
     client_of,
@@ -30,7 +31,6 @@ from gateway_shim.server.requests.request import (
     prepare_requests,
     stream_request_of,
 )
-from gateway_shim.server.requests.request_server import RequestServer
 from gateway_shim.server.requests.unwanted_body import may_follow
 from gateway_shim.server.responses.answers import Answers
 from gateway_shim.server.responses.last_answer import send_last

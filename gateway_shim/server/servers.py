@@ -11,9 +11,9 @@ from gevent.pool import Pool
 from gunicorn.sock import ssl_context
 
 from gateway_shim.protocol.routes import Route
+from gateway_shim.server.connections.request_connections import RequestConnections
+from gateway_shim.server.connections.request_server import RequestServer
 from gateway_shim.server.process.descriptors import raise_limit, requests_allowed
-from gateway_shim.server.requests.connections import RequestConnections
-from gateway_shim.server.requests.request_server import RequestServer
 from gateway_shim.server.runtime import Runtime
 from gateway_shim.server.tls import TlsServer
 

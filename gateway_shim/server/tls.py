@@ -8,10 +8,10 @@ from typing import Any
 
 import gevent
 
-from gateway_shim.server.requests.connections import RequestConnections
-from gateway_shim.server.requests.crowds import Line
+from gateway_shim.server.connections.crowds import Line
+from gateway_shim.server.connections.request_connections import RequestConnections
+from gateway_shim.server.connections.request_server import RequestServer
 from gateway_shim.server.requests.request import address_of
-from gateway_shim.server.requests.request_server import RequestServer
 from gateway_shim.server.responses.plain_http import PlainHttp
 
 __all__ = ["HANDSHAKE_SECONDS", "TlsServer"]

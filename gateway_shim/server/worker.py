@@ -53,11 +53,11 @@ from gateway_shim.event_loop.patching import patch_child_handling, support_nativ
 from gateway_shim.event_loop.serving_process import prepare_serving_process
 from gateway_shim.event_loop.tcp import detect_dead_peers
 from gateway_shim.log_lines.line_limit import report_left_out
+from gateway_shim.server.connections.request_server import RequestServer
 from gateway_shim.server.process.freed_memory import FreedMemory
 from gateway_shim.server.process.generations import Generations
 from gateway_shim.server.refused_options import refused_options
 from gateway_shim.server.request_worker import RequestWorker
-from gateway_shim.server.requests.request_server import RequestServer
 from gateway_shim.server.responses.kept_response import use_own_http
 from gateway_shim.server.systemd import Notifier
 

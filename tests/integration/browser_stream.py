@@ -12,7 +12,7 @@ from gateway_shim.protocol.event_stream import Dialect
 from tests.support.http.sse_parser import SSEEvent
 from tests.support.http.stream import Stream, open_stream
 
-__all__ = ["BrowserStream", "Message", "WrongDialect"]
+__all__ = ["BrowserStream", "Message", "WrongDialect", "kinds_of"]
 
 
 _READY = SSEEvent("ready", "")
@@ -127,3 +127,8 @@ class BrowserStream:
         if list(data) != ["type", "payload"]:
             raise WrongDialect(f"{event} is not an envelope")
         return Message(data["type"], data["payload"])
+
+
+def kinds_of(story: list[dict[str, Any]]) -> list[str]:
+    """Return the types of a task's events."""
+    return [event["event_type"] for event in story]

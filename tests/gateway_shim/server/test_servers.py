@@ -10,7 +10,7 @@ import trustme
 from gunicorn.config import Config
 
 from gateway_shim.server import servers
-from gateway_shim.server.requests.connections import RequestConnections
+from gateway_shim.server.connections.request_connections import RequestConnections
 from gateway_shim.server.servers import make_servers
 from gateway_shim.server.tls import TlsServer
 from gateway_shim.standalone.front import Front

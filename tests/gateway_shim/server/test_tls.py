@@ -12,7 +12,7 @@ import pytest
 from gevent.pool import Pool
 
 from gateway_shim.server import tls
-from gateway_shim.server.requests.connections import RequestConnections
+from gateway_shim.server.connections.request_connections import RequestConnections
 from gateway_shim.server.tls import TlsServer
 from gateway_shim.streams.refusal_counts import RefusalCounts
 from tests.gateway_shim.hub_errors import HubErrors

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from tests.live.tasks.gated_task import GATED_TASK
 from tests.support.backend_client import connect, start_task
 from tests.support.http.client import Connection, request, request_bytes
 from tests.support.http.message import Ended
@@ -18,6 +19,13 @@ from tests.support.processes.server import GunicornServer, Server, ServerFailed
 from tests.support.timing import TIME_LIMIT
 
 HEALTH = request_bytes("GET", "/healthz")
+
+PATIENT = {
+    "FLASK_ENV": "testing",
+    "APP_TASKS": GATED_TASK,
+    "GRACEFUL_SHUTDOWN_TIMEOUT": "3600",
+}
+"""Settings of a server that waits for its tasks longer than any test."""
 
 
 @pytest.fixture
@@ -91,28 +99,27 @@ def test_idle_connections_leave_descriptors_for_streams(stack: ExitStack) -> Non
             stream.close()
 
 
-def test_reload(stack: ExitStack) -> None:
-    """A worker that is being replaced closes its idle connections at once."""
-    with GunicornServer(env={"FLASK_ENV": "testing"}) as server, connect(server) as stream:
+def start_endless_task(server: Server, folder: Path) -> None:
+    """Start a task that waits for a file that no test creates."""
+    start_task(server, "gated_task", steps=1, gate=str(folder / "never"))
+
+
+def test_reload(stack: ExitStack, tmp_path: Path) -> None:
+    """A worker that is being replaced closes its idle connections before its task ends."""
+    with GunicornServer(env=PATIENT) as server:
         idle = kept(server, stack)
-        start_task(server, "demo_task", steps=200, delay=0.02)
+        start_endless_task(server, tmp_path)
         server.send_signal(signal.SIGHUP)
         assert idle.wait_closed() is Ended.EOF
-        kinds = [
-            json.loads(event.data)["event_type"]
-            for event in stream.poll().events
-            if event.type == "task_event"
-        ]
-        assert "task_completed" not in kinds, "the task keeps the old worker, not the connection"
         # A request on a new connection reaches the new worker.
         send_request(stack.enter_context(Connection(server.port)))
 
 
-def test_shutdown(stack: ExitStack) -> None:
+def test_shutdown(stack: ExitStack, tmp_path: Path) -> None:
     """A stopping server closes idle connections, and its last responses have Connection: close."""
-    with GunicornServer(env={"FLASK_ENV": "testing"}) as server:
+    with GunicornServer(env=PATIENT) as server:
         idle = kept(server, stack)
-        start_task(server, "demo_task", steps=200, delay=0.02)
+        start_endless_task(server, tmp_path)
         server.send_signal(signal.SIGTERM)
         assert idle.wait_closed() is Ended.EOF
         for target in ("/healthz", "/api/sse/stream"):

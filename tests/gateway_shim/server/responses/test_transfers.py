@@ -1,4 +1,4 @@
-"""Which transfer makes room, and how a waiting transfer ends."""
+"""The transfer that makes room, and the end of a waiting transfer."""
 
 from __future__ import annotations
 

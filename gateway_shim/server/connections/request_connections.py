@@ -30,7 +30,7 @@ from typing import Any
 import gevent
 from gevent.pool import Pool
 
-from gateway_shim.server.requests.crowds import Crowd, Line, Place, Waiting
+from gateway_shim.server.connections.crowds import Crowd, Line, Place, Waiting
 from gateway_shim.streams.gateway import Gateway
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 
