@@ -12,7 +12,7 @@ from tests.gateway_shim.server.connections.worker_connections import WorkerConne
 
 @pytest.fixture
 def worker() -> Iterator[WorkerConnections]:
-    """A worker without connections; at the end of the test none may be left."""
+    """Provide a worker without connections; at the end of the test none may be left."""
     worker = WorkerConnections()
     with contextlib.ExitStack() as stack:
         stack.callback(lambda: [visit.close() for visit in worker.visits])

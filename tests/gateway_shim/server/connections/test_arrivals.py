@@ -67,7 +67,7 @@ class Door:
 
 @pytest.fixture
 def door() -> Iterator[Door]:
-    """A queue without waiting connections."""
+    """Provide a queue without waiting connections."""
     door = Door()
     with HubErrors():
         yield door

@@ -48,7 +48,7 @@ class Idle:
             connections.leave()
 
     def outcome(self) -> bool:
-        """The result of the wait."""
+        """Return the result of the wait."""
         result: bool = self.handler.get(timeout=TIME_LIMIT)
         return result
 
@@ -61,7 +61,7 @@ class Idle:
 
 @pytest.fixture
 def connections() -> Iterator[list[Idle]]:
-    """A list of connections that are closed at the end of the test."""
+    """Provide a list of connections that are closed at the end of the test."""
     with contextlib.ExitStack() as stack:
         made: list[Idle] = []
         stack.callback(lambda: [idle.close() for idle in made])

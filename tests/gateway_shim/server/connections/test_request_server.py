@@ -59,14 +59,14 @@ class House:
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    """A stack that closes the clients of a test at its end."""
+    """Provide a stack that closes the clients of a test at its end."""
     with ExitStack() as stack:
         yield stack
 
 
 @pytest.fixture
 def house(stack: ExitStack) -> Iterator[House]:
-    """A server for twenty connections."""
+    """Provide a server for twenty connections."""
     house = House(20)
     with HubErrors():
         house.server.start()

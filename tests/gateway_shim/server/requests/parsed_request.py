@@ -12,7 +12,7 @@ __all__ = ["parse", "settings"]
 
 
 def settings() -> Config:
-    """The settings that the gateway gives to gunicorn."""
+    """Return the settings that the gateway gives to gunicorn."""
     config = Config()
     for name, value in base_options("127.0.0.1", 1, drain_seconds=1).items():
         config.set(name, value)

@@ -16,7 +16,7 @@ from tests.support.timing import TIME_LIMIT
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    """A budget that must be empty at the end of the test."""
+    """Provide a budget that must be empty at the end of the test."""
     with ExitStack() as stack:
         yield stack
 
