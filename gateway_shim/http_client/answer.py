@@ -112,7 +112,10 @@ class HttpAnswer:
         self.close()
 
     def close(self) -> None:
-        """Keep the connection if the body was read to its end, else close it. Allowed twice."""
+        """Keep the connection if the body was read to its end, else close it.
+
+        A second call does nothing.
+        """
         close, self._close = self._close, None
         if close is not None:
             close()

@@ -23,8 +23,8 @@ LINES_PER_SECOND = 20
 """The default limit: lines of one kind in a second."""
 
 _FLOOD_DIVISOR = 10
-"""The divisor of the limit while the lines of a kind stay above the limit. The lines of a flood
-that lasts an hour say no more than those of a flood that lasts a minute."""
+"""The divisor of the limit while the lines of a kind stay above the limit, because more lines of a
+long flood give no more information."""
 
 _TRACEBACK_DIVISOR = 5
 """The divisor of the limit for lines with a traceback, because one traceback fills a screen."""

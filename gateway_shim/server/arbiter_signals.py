@@ -32,7 +32,7 @@ _SignalQueue = get_original("queue", "SimpleQueue")
 """The queue written in C. A handler may interrupt it anywhere, and it waits without an event loop.
 
 In a patched process ``queue.SimpleQueue`` holds a lock while it works. A handler that interrupts it
-would wait for that lock for ever.
+would wait for this lock forever.
 """
 
 

@@ -43,7 +43,7 @@ class Notifier:
 
     Args:
         address: the socket to write to; None to report nothing.
-        watchdog_seconds: systemd restarts the service after so long without a message; None if
+        watchdog_seconds: systemd restarts the service after this time without a message; None if
             systemd does not watch the service.
     """
 
