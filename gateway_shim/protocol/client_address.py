@@ -3,8 +3,8 @@
 A proxy names its client in the header ``X-Forwarded-For``. Every client can send this header, too.
 Therefore the header counts only if the operator has listed its sender as a trusted proxy. The
 header is read from its end, because each proxy appends the address of its own peer. The first
-address from the end that is not a trusted proxy is the client; that client may have invented
-everything to the left of it.
+address from the end that is not a trusted proxy is the client. The client may have invented all
+entries before this address.
 
 :meth:`TrustedProxies.client` returns the address of a client, for logs and for the application.
 :meth:`TrustedProxies.limit_key` returns the key under which limits per address count the client.

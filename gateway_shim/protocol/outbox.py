@@ -18,7 +18,7 @@ class Outbox:
 
     Args:
         limit: the limit, bytes.
-        budget: counts the bytes together with those of other streams.
+        budget: counts the bytes together with the bytes of other streams.
 
     Attributes:
         limit: the limit, bytes.

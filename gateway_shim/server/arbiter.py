@@ -177,7 +177,7 @@ class StreamArbiter(WorkerArbiter):
             problem = self._check.problem or self._program.change()
             self._check = None
         if problem is not None:
-            logger.error("reload refused, the running worker goes on: %s", problem)
+            logger.error("reload refused, the running worker continues: %s", problem)
             return
         self._pauses.forget()
         self.reload()

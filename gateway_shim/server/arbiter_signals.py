@@ -93,7 +93,7 @@ class SignalledArbiter(Arbiter):
             self.SIG_QUEUE.put_nowait(sig)
 
     def signal_chld(self, sig: int, frame: FrameType | None) -> None:
-        """Queue SIGCHLD, except during a stop, which looks for ended children by itself."""
+        """Queue SIGCHLD, except during a stop, which collects ended children without it."""
         if not self._stopping:
             self.SIG_QUEUE.put_nowait(sig)
 

@@ -107,5 +107,5 @@ class Notifier:
                 sock.connect(address)
                 sock.send(state.encode())
         except OSError as exc:
-            # Never fatal: systemd acts by itself if messages are missing.
+            # Never fatal: systemd has its own time limits for missing messages.
             logger.warning("cannot report %s to systemd: %s", state.split("\n")[0], exc)

@@ -107,7 +107,7 @@ def end_earlier(
         if stream.boot.start < boot.start:
             if ended == 0:  # after a reload no such stream is left, and no warning is needed
                 logger.warning(
-                    "the backend has started anew; ending the streams of its earlier process"
+                    "the backend has restarted; ending the streams of its earlier process"
                 )
             streams.close(connection)
             ended += 1

@@ -80,5 +80,5 @@ def _inflate(window_bits: int, body: bytes, limit: int) -> tuple[bytes, bytes]:
     if len(data) > limit:
         raise TooLarge(f"the body is larger than {limit} bytes once it is decompressed")
     if not inflater.eof:
-        raise BrokenCoding("the compressed body breaks off")
+        raise BrokenCoding("the compressed body is incomplete")
     return data, inflater.unused_data

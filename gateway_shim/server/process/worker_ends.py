@@ -40,8 +40,10 @@ class CrashPauses:
         if self._crashes > 1:
             pause = min(2.0 ** (self._crashes - 2), _LONGEST_PAUSE_SECONDS)
             self._next_start = now + pause
-            extra = {"crashes": self._crashes, "seconds": pause}
-            logger.error("workers crash one after the other; the next starts later", extra=extra)
+            logger.error(
+                "workers crash repeatedly; the next worker starts after a pause",
+                extra={"crashes": self._crashes, "seconds": pause},
+            )
 
     def forget(self) -> None:
         """Forget the crashes. Call this when the next worker has other code or other settings."""

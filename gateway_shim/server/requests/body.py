@@ -87,9 +87,9 @@ def read_body(
     except TransferEnded as exc:
         return _no_room() if exc.made_room else _too_slow()
     except NoMoreData:
-        return _broken_off()
+        return _incomplete()
     if not is_chunked(req) and body.tell() < req.declared_length:
-        return _broken_off()  # the client hung up; gunicorn treats that as the end of the body
+        return _incomplete()  # the client hung up; gunicorn treats that as the end of the body
     body.seek(0)
     req.body = body
     return None
@@ -216,8 +216,8 @@ def _too_large(limit: int) -> Refusal:
     return Refusal(413, ErrorCode.PAYLOAD_TOO_LARGE, message)
 
 
-def _broken_off() -> Refusal:
-    return Refusal(400, ErrorCode.BAD_REQUEST, "Bad request: the body broke off")
+def _incomplete() -> Refusal:
+    return Refusal(400, ErrorCode.BAD_REQUEST, "Bad request: the body is incomplete")
 
 
 def _too_slow() -> Refusal:
