@@ -3,8 +3,8 @@
 A transfer counts the bytes that it holds in memory. All transfers of one kind share a budget. When
 the budget is used up, one transfer that waits for its client is ended to make room: the oldest
 transfer of the client address that holds the most bytes. An address that fills the budget
-therefore ends its own transfers only. A transfer that does not wait for its
-client, such as a complete body that a view is processing, is never ended.
+therefore ends its own transfers only. A transfer that does not wait for its client, such as a
+complete body that a view is processing, is never ended.
 
 Everything here runs in the hub's thread.
 """
