@@ -1,4 +1,4 @@
-"""The backend: what happened, and to whom it matters."""
+"""The backend: a Flask application whose services send events to browsers."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ __all__ = ["create_app"]
 def create_app(settings: Settings | None = None) -> Flask:
     """Make the WSGI application, streams included.
 
-    gunicorn calls it in the worker: ``gunicorn -c gunicorn.conf.py "app:create_app()"``. It does
-    not set up logging, because a process's log is the program's: ``sse-monolith serve`` and
-    gunicorn.conf.py do. Your own program can call
-    :func:`app.logs.configure_logging`, which masks secrets, or set up its own.
+    gunicorn calls this function in the worker: ``gunicorn -c gunicorn.conf.py "app:create_app()"``.
+
+    The function does not set up logging, because the program decides about the log of its process:
+    ``sse-monolith serve`` and gunicorn.conf.py set it up. Your own program can call
+    :func:`app.logs.configure_logging`, which masks secrets, or set up logging itself.
 
     Args:
-        settings: the settings; None: read from the environment.
+        settings: the settings; None to read them from the environment.
 
     Raises:
         InvalidSettings: a setting cannot work; says which.
     """
-    # Here, not above: gunicorn's arbiter imports this package for its settings, in a process
-    # that gevent does not patch, and what it imported would be forked into the worker unpatched.
+    # Not at the top, for two reasons. Every command imports this package first, and most commands
+    # need no Flask. And the arbiter must not import the application: each worker imports it anew,
+    # so that a worker after "serve --reload" has seen a change runs the changed code.
     from app.factory import build
 
     return build(settings)

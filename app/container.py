@@ -36,7 +36,7 @@ from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.client_address import TrustedProxies
 from gateway_shim.protocol.event_stream import Dialect
 from gateway_shim.protocol.http import MAX_BODY_BYTES
-from gateway_shim.server.options import hosts
+from gateway_shim.server.preflight import hosts
 from gateway_shim.server.process.descriptors import raise_limit, streams_allowed
 from gateway_shim.server.responses.turnstile import Turnstile
 from gateway_shim.streams.callbacks.backend import InProcessBackend

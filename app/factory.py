@@ -16,7 +16,7 @@ from app.api.json_body import MAX_JSON_BYTES
 from app.api.request_checks import register_request_checks
 from app.config import Settings, load_settings
 from app.container import ServiceContainer
-from app.serving.monolith import Monolith
+from app.serving.backend_runtime import BackendRuntime
 from app.serving.user_modules import make_importable
 from gateway_shim.event_loop.patching import support_native_threads
 from gateway_shim.server.responses.transfers import TransferLimits
@@ -74,7 +74,7 @@ def build(settings: Settings | None = None) -> Flask:
     container.log_broadcaster()
     # Made last, because the shutdown runs in the order of registration: the streams must end after
     # everything that sends to them.
-    app.extensions[EXTENSION] = Monolith(
+    app.extensions[EXTENSION] = BackendRuntime(
         container.gateway(),
         container.connection_manager().drain,
         container.shutdown_coordinator(),

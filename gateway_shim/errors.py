@@ -22,9 +22,9 @@
     └── LoopNotRunning           the event loop has ended, so another thread's call has no result
 
 Some errors are defined beside the code that raises them, because a library must recognize their
-base class. ``MadeRoom`` (server/requests/connections.py) and ``SlowReader``
+base class. ``MadeRoom`` (server/connections/request_connections.py) and ``SlowReader``
 (server/responses/answers.py) are OSErrors, which gunicorn expects of a broken connection.
-``HeadTimeout`` (server/requests/keep_alive.py) and ``CallbackTimeout`` (raised in a backend's
+``HeadTimeout`` (server/connections/keep_alive.py) and ``CallbackTimeout`` (raised in a backend's
 callback) are gevent.Timeouts, which ``except Exception`` must not catch. ``BadAnswer``
 (http_client/response_head.py) is an HTTPException, as the errors of :mod:`http.client` are; the
 HTTP client raises RequestFailed from it.

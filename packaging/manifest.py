@@ -63,7 +63,7 @@ def _build(files: list[Path]) -> BuildInfo:
 
 
 def _glibc_needed(file: Path) -> tuple[int, int]:
-    """The newest glibc whose symbols a library asks for."""
+    """Return the newest glibc version whose symbols a library needs."""
     shown = subprocess.run(
         ["readelf", "--version-info", "--wide", file], capture_output=True, text=True, check=True
     ).stdout
@@ -71,7 +71,7 @@ def _glibc_needed(file: Path) -> tuple[int, int]:
 
 
 def _others(files: list[Path]) -> list[Component]:
-    """What is in the binary and is no Python distribution."""
+    """List the parts of the binary that are not Python distributions."""
     python = Path(sysconfig.get_path("stdlib")) / "LICENSE.txt"
     packer = Path(PyInstaller.__file__).parent.parent
     packer_text = next(packer.glob("pyinstaller-*.dist-info/**/COPYING*"), None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.access.exposure import Area
 from app.access.listening_addresses import arrived_at
-from app.serving.monolith import STREAM_PATH
+from app.serving.backend_runtime import STREAM_PATH
 from gateway_shim.protocol import http as contract
 from gateway_shim.protocol import routes
 from gateway_shim.protocol.http import ErrorCode

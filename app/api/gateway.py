@@ -10,7 +10,7 @@ from app.api.secret import require_secret
 from app.config import Settings
 from app.container import ServiceContainer
 from app.errors import AppError, NotFound, NotServing
-from app.serving.monolith import STREAM_PATH
+from app.serving.backend_runtime import STREAM_PATH
 from gateway_shim.log_lines.redaction import Redactor
 from gateway_shim.protocol import http as contract
 from gateway_shim.protocol.routes import path_of

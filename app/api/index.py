@@ -21,7 +21,7 @@ from app.access.request_guard import RequestGuard
 from app.access.requested_host import with_requested_host
 from app.config import Settings
 from app.program.version import DISTRIBUTION, application_version
-from app.serving.monolith import STREAM_PATH
+from app.serving.backend_runtime import STREAM_PATH
 
 __all__ = ["register_index"]
 

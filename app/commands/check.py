@@ -1,9 +1,15 @@
-"""``sse-monolith check``: whether a server could start, before one is asked to."""
+"""``sse-monolith check``: check that a server could start, without starting one."""
 
 from __future__ import annotations
 
+from gateway_shim.event_loop.patching import patch_process
+
+patch_process()  # before the other imports, as in the worker
+
+# ruff: noqa: E402
 import click
 
+from app import create_app
 from app.config import read_settings
 from app.config.combinations import safety_hints
 from app.serving.gunicorn_settings import CAN_START, gunicorn_options
@@ -14,17 +20,12 @@ __all__ = ["check_command"]
 
 @click.command("check")
 def check_command() -> None:
-    """Find out whether a server could start with these settings.
+    """Check that a server could start with these settings.
 
-    Reads the settings and the certificate, imports the tasks and the hook, and listens nowhere.
-    A server asks so itself before it reloads. Exit status 0 if it could, else 1 and why not.
+    Reads the settings and the certificate, and imports the tasks and the hook. Does not listen.
+    A server runs this check before it reloads. The exit status is 0 if a server could start;
+    otherwise it is 1, and the output says why.
     """
-    # As in the worker: before anything of the application is imported.
-    from gateway_shim.event_loop.patching import patch_process
-
-    patch_process()
-    from app import create_app
-
     try:
         loaded = read_settings()
         for warning in loaded.sources.warnings:

@@ -1,17 +1,24 @@
-"""``sse-monolith serve``: the backend, streams included."""
+"""``sse-monolith serve``: run the backend, streams included."""
 
 from __future__ import annotations
 
+from gateway_shim.event_loop.patching import patch_arbiter
+
+patch_arbiter()  # before the other imports, which the serving process inherits
+
+# ruff: noqa: E402
 import os
 from typing import Any
 
 import click
 
+from app import create_app
 from app.config import load_settings, read_settings
 from app.logs import configure_logging, log_warnings
 from app.serving.gunicorn_settings import gunicorn_options
 from gateway_shim.errors import InvalidConfiguration
-from gateway_shim.server.options import GunicornServer, check_address
+from gateway_shim.server.gunicorn_server import GunicornServer
+from gateway_shim.server.preflight import check_address
 
 __all__ = ["serve_command"]
 
@@ -21,7 +28,7 @@ __all__ = ["serve_command"]
 @click.option("--port", type=click.IntRange(1, 65535), help="TCP port. [env: PORT; default: 5000]")
 @click.option("--certfile", help="TLS certificate chain, PEM. [env: CERTFILE]")
 @click.option("--keyfile", help="TLS private key, PEM. [env: KEYFILE]")
-@click.option("--reload", is_flag=True, help="Start anew whenever the code changes.")
+@click.option("--reload", is_flag=True, help="Restart the worker whenever the code changes.")
 def serve_command(
     host: str | None, port: int | None, certfile: str | None, keyfile: str | None, reload: bool
 ) -> None:
@@ -29,7 +36,7 @@ def serve_command(
 
     Settings come from the environment and from .env; "sse-monolith config" shows them.
     """
-    # Into the environment, so that the worker's own settings are the same.
+    # The worker reads its settings from the environment, so the options are put there.
     given = {"HOST": host, "PORT": port, "CERTFILE": certfile, "KEYFILE": keyfile}
     os.environ.update({name: str(value) for name, value in given.items() if value is not None})
     try:
@@ -41,14 +48,15 @@ def serve_command(
     except InvalidConfiguration as exc:
         raise click.ClickException(str(exc)) from exc
     configure_logging(settings)
+    GunicornServer(_make_application, options | {"reload": reload}).run()
 
-    def load() -> Any:
-        from app import create_app
 
-        # Anew in each worker: a reload may find another level or format in .env.
-        loaded = read_settings()
-        configure_logging(loaded.settings)
-        log_warnings(loaded.sources)
-        return create_app(loaded.settings)
+def _make_application() -> Any:
+    """Make the application in the worker, with the settings of now.
 
-    GunicornServer(load, options | {"reload": reload}).run()
+    Each worker reads the settings again, because .env may have changed before a reload.
+    """
+    loaded = read_settings()
+    configure_logging(loaded.settings)
+    log_warnings(loaded.sources)
+    return create_app(loaded.settings)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from app.access.exposure import exposure_problem
 from app.access.listening_addresses import address_of, is_loopback, is_taken
-
-if TYPE_CHECKING:
-    from app.config import Settings
+from app.config.settings import Settings
 
 __all__ = ["combination_problem", "safety_hints"]
 

@@ -135,6 +135,8 @@ def _limits(metadata: list[Any], unit: str) -> str:
     high = next((limit.le for limit in metadata if isinstance(limit, Le)), None)
     if low is None:
         return f"more than 0{unit}"
+    if low == 1 and high is None:
+        return f"1{unit.removesuffix('s')} or more"
     return f"{low:,}{unit} or more" if high is None else f"{low:,} to {high:,}{unit}"
 
 

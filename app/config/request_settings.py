@@ -69,7 +69,7 @@ class RequestSettings(BaseSettings):
         le=1000,
         description="The number of requests for task lists, large results and metrics that wait for"
         " their turn, because one such answer is made at a time. A quarter of them may come from"
-        " one client address. More are answered with 503.",
+        " one client address. Further requests are refused with 503.",
     )
     max_error_details: int = Field(
         10,

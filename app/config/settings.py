@@ -1,39 +1,23 @@
-"""All settings of the backend, and how they are read.
+"""All settings of the backend.
 
-The settings of each topic are a class in a separate module. They come from the environment, or from
-a ``.env`` file in the working directory. The environment takes precedence, and an empty value
-counts as unset. Nothing else in the package reads the environment.
+The settings of each topic are a class in a separate module. :mod:`app.config.loader` reads them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from app.config.access_settings import AccessSettings
-from app.config.combinations import combination_problem
-from app.config.dotenv_file import InvalidDotenv
 from app.config.gateway_settings import GatewaySettings
 from app.config.log_settings import LogSettings
 from app.config.request_settings import RequestSettings
 from app.config.server_settings import ServerSettings
-from app.config.sources import AmbiguousSetting, SettingSources, read_sources
 from app.config.stream_settings import StreamSettings
 from app.config.task_settings import TaskSettings
 from app.config.version_settings import VersionSettings
 from gateway_shim.errors import InvalidConfiguration
-from gateway_shim.log_lines.redaction import Redactor
 
-__all__ = [
-    "InvalidSettings",
-    "LoadedSettings",
-    "Settings",
-    "load_settings",
-    "read_settings",
-]
+__all__ = ["InvalidSettings", "Settings"]
 
 
 class InvalidSettings(InvalidConfiguration):
@@ -61,60 +45,3 @@ class Settings(
         frozen=True,
         allow_inf_nan=False,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedSettings:
-    """The settings and their sources.
-
-    Args:
-        settings: the settings.
-        sources: the source of each setting, and the names that look like misspelled settings.
-    """
-
-    settings: Settings
-    sources: SettingSources
-
-
-def load_settings() -> Settings:
-    """Read the settings from the environment and ``.env``.
-
-    Raises:
-        InvalidSettings: as for :func:`read_settings`.
-    """
-    return read_settings().settings
-
-
-def read_settings() -> LoadedSettings:
-    """Read the settings and their sources from the environment and ``.env``.
-
-    Raises:
-        InvalidSettings: a value cannot be used, a line of ``.env`` cannot be read, a setting is set
-            twice, or some settings do not fit together.
-    """
-    try:
-        sources = read_sources(Settings.model_fields.keys())
-    except (InvalidDotenv, AmbiguousSetting) as exc:
-        raise InvalidSettings(str(exc)) from exc
-    from_dotenv: dict[str, Any] = {
-        name: assignment.value for name, assignment in sources.dotenv.items()
-    }
-    try:
-        settings = Settings(**from_dotenv)
-    except ValidationError as exc:
-        raise InvalidSettings("; ".join(_problems(exc, sources))) from exc
-    problem = combination_problem(settings)
-    if problem is not None:
-        raise InvalidSettings(problem)
-    return LoadedSettings(settings, sources)
-
-
-def _problems(exc: ValidationError, sources: SettingSources) -> list[str]:
-    lines = []
-    for error in exc.errors():
-        name = ".".join(str(part) for part in error["loc"])
-        reason = error["msg"].removeprefix("Value error, ")
-        value = Redactor().text(repr(error["input"]))
-        place = sources.place_of(name)
-        lines.append(f"{name.upper()}: {reason} (it is {value}{f', in {place}' if place else ''})")
-    return lines

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from app.config.dotenv_file import Assignment, read_dotenv
-from app.config.names import find_misspelt
+from app.config.reading.dotenv_file import Assignment, read_dotenv
+from app.config.reading.names import find_misspelt
 
 __all__ = ["AmbiguousSetting", "SettingSources", "Source", "read_sources"]
 

@@ -33,7 +33,7 @@ class StreamSettings(BaseSettings):
         None,
         ge=1,
         description="The number of streams at a time. Unset: as many as the limit on file"
-        " descriptors allows. More are answered with 503.",
+        " descriptors allows. Further streams are refused with 503.",
     )
     sse_max_connections_per_address: int = Field(
         1000,
@@ -46,8 +46,8 @@ class StreamSettings(BaseSettings):
         ge=1,
         le=MAX_PENDING_CONNECTS,
         description="The number of connects at a time that wait for SSE_AUTHORIZE and for connect"
-        " observers. A quarter of them may come from one client address. More are answered with"
-        " 503.",
+        " observers. A quarter of them may come from one client address. Further connects are"
+        " refused with 503.",
     )
     sse_max_buffer_bytes: int = Field(
         1024 * 1024,

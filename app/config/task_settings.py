@@ -52,7 +52,8 @@ class TaskSettings(BaseSettings):
     task_max_waiting: int = Field(
         1000,
         ge=0,
-        description="The number of tasks that may wait for their turn. More are refused with 503.",
+        description="The number of tasks that may wait for their turn. Further tasks are refused"
+        " with 503.",
     )
     task_max_waiting_bytes: int = Field(
         8 * 1024 * 1024,
@@ -64,5 +65,5 @@ class TaskSettings(BaseSettings):
         100,
         ge=1,
         description="The number of unfinished tasks of one client address. Loopback is not"
-        " counted. More are refused with 503.",
+        " counted. Further tasks are refused with 503.",
     )

@@ -1,1 +1,1 @@
-"""Gives the backend to gunicorn: its settings, and what the worker needs."""
+"""The connection between the backend and gunicorn: settings, runtime, announcement."""

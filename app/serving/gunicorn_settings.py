@@ -1,21 +1,21 @@
-"""How the backend is served: gunicorn's settings, for ``serve`` and for gunicorn.conf.py alike."""
+"""gunicorn's settings for the backend, used by ``serve`` and by gunicorn.conf.py."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import sys
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
 
-from app.access.exposure import Area, exposure_problem
+from app.access.exposure import exposure_problem
 from app.config import Settings
 from app.program.self_command import self_command
-from gateway_shim.log_lines.redaction import Redactor
+from app.serving.announcement import announce
+from app.serving.drain import DRAIN_SECONDS
 from gateway_shim.server.addresses import bind_text
-from gateway_shim.server.options import base_options, check_certificate
+from gateway_shim.server.options import base_options
+from gateway_shim.server.preflight import check_certificate
 from gateway_shim.server.process.reload_check import ReloadCheck
 
 __all__ = ["CAN_START", "gunicorn_options", "start_check"]
@@ -23,17 +23,13 @@ __all__ = ["CAN_START", "gunicorn_options", "start_check"]
 logger = logging.getLogger(__name__)
 
 CAN_START = "a server can start with these settings"
-"""What ``sse-monolith check`` says if so."""
+"""The line that ``sse-monolith check`` prints if a server could start."""
 
 _CHECK_SECONDS = 60.0
 
-# The same as app.serving.monolith.DRAIN_SECONDS, which cannot be imported here: the arbiter reads
-# this module, and must not import what the worker has to import after gevent has patched it.
-_DRAIN_SECONDS = 5.0
-
 
 def gunicorn_options(settings: Settings) -> dict[str, Any]:
-    """gunicorn's settings by name.
+    """Return gunicorn's settings by name.
 
     Args:
         settings: the backend's settings.
@@ -44,70 +40,42 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
     options = base_options(
         settings.host,
         settings.port,
-        drain_seconds=settings.graceful_shutdown_timeout + _DRAIN_SECONDS,
+        drain_seconds=settings.graceful_shutdown_timeout + DRAIN_SECONDS,
         keep_alive_seconds=settings.keep_alive_seconds,
         request_connections=settings.max_request_connections,
         start_check=start_check,
     )
-
     if settings.certfile is not None or settings.keyfile is not None:
         check_certificate(settings.certfile, settings.keyfile)
         options["certfile"] = settings.certfile
         options["keyfile"] = settings.keyfile
-
-    def begin(arbiter: Arbiter) -> None:
-        if not settings.is_production:
-            _refuse_exposure(arbiter, settings)
-        _warn_of_admin_address(arbiter, settings)
-        announce(arbiter)
-
-    scheme = "https" if settings.certfile else "http"
-
-    def announce(arbiter: Arbiter) -> None:
-        # What is listened on, not what was set: gunicorn's own --bind wins over the settings.
-        address = arbiter.LISTENERS[0].sock.getsockname()
-        if not isinstance(address, tuple):  # a Unix socket: whoever set that up knows its URL
-            return
-        base = f"{scheme}://{_reachable(*address[:2])}"
-        streams, tasks = Redactor().text(settings.sse_gateway_url or base), base
-        if settings.admin_address is not None:
-            tasks = f"{scheme}://{_reachable(*settings.admin_address)}"
-        has_tasks = settings.admin_address is not None or Area.TASKS in settings.open_areas
-        start = (
-            f"\n  Start a task     curl {tasks}/api/tasks"
-            ' -H "Content-Type: application/json" -d \'{"task_type":"demo_task"}\''
-            if has_tasks or not settings.is_production
-            else "\n  Start a task     served nowhere: set ADMIN_BIND, or ALLOW_OPEN=tasks"
-        )
-        # A full disk behind the output must not keep the server from serving.
-        with contextlib.suppress(OSError):
-            print(  # noqa: T201 - this is what the command is asked to say
-                f"\n  Open a stream    curl -N '{streams}/api/sse/stream?request_id=me'"
-                f"{start}"
-                f"\n  Watch            {_this_program()} watch {streams}"
-                "\n  Stop             Ctrl-C\n",
-                flush=True,
-            )
-
     if settings.admin_address is not None:
         options["bind"].append(bind_text(*settings.admin_address))
-    options["when_ready"] = begin
+    options["when_ready"] = partial(_check_and_announce, settings=settings)
     return options
 
 
 def start_check() -> ReloadCheck:
-    """Start to find out whether a worker could start with the settings of now.
+    """Start the check whether a worker could start with the present settings.
 
-    A process of its own looks, which may import what the arbiter must not.
+    The check is a separate program: it imports the application, which the arbiter must not do.
     """
     return ReloadCheck([*self_command(), "check"], CAN_START, _CHECK_SECONDS)
 
 
-def _refuse_exposure(arbiter: Arbiter, settings: Settings) -> None:
-    """End the start if other machines can reach a server that is not meant for them.
+def _check_and_announce(arbiter: Arbiter, *, settings: Settings) -> None:
+    """Check the listening sockets, and print what to type next (gunicorn's ``when_ready``)."""
+    if not settings.is_production:
+        _refuse_exposure(arbiter, settings)
+    _warn_of_missing_admin_address(arbiter, settings)
+    announce(arbiter.LISTENERS[0].sock.getsockname(), settings)
 
-    HOST was checked with the settings. These are the listening sockets: gunicorn's --bind and
-    systemd's sockets win over the settings.
+
+def _refuse_exposure(arbiter: Arbiter, settings: Settings) -> None:
+    """End the start if other machines can reach a server that is meant for this machine only.
+
+    HOST was checked with the settings. This checks the sockets that listen, because gunicorn's
+    --bind and systemd's sockets win over the settings.
 
     Raises:
         SystemExit: with a line that says what to set.
@@ -121,8 +89,11 @@ def _refuse_exposure(arbiter: Arbiter, settings: Settings) -> None:
                 raise SystemExit(f"sse-monolith: {problem}")
 
 
-def _warn_of_admin_address(arbiter: Arbiter, settings: Settings) -> None:
-    """Say that ADMIN_BIND is not listened at: --bind and systemd's sockets win over it too."""
+def _warn_of_missing_admin_address(arbiter: Arbiter, settings: Settings) -> None:
+    """Log a warning if no socket listens at ADMIN_BIND.
+
+    gunicorn's --bind and systemd's sockets win over this setting as well.
+    """
     listeners = (listener.sock.getsockname() for listener in arbiter.LISTENERS)
     addresses = {address[:2] for address in listeners if isinstance(address, tuple)}
     admin = settings.admin_address
@@ -132,14 +103,3 @@ def _warn_of_admin_address(arbiter: Arbiter, settings: Settings) -> None:
             " or as a ListenStream= to systemd's socket unit",
             bind_text(*admin),
         )
-
-
-def _reachable(host: str, port: int) -> str:
-    """Return host and port for a client on this machine, where a server may listen on all."""
-    return bind_text({"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(host, host), port)
-
-
-def _this_program() -> str:
-    """How the person at the terminal has called this program, or could have."""
-    called = Path(sys.argv[0])
-    return sys.argv[0] if called.name == "sse-monolith" else "python -m app"

@@ -1,4 +1,4 @@
-"""Where the user's own modules are: tasks, and the hook that says who may have a stream."""
+"""The folder of the user's own modules: tasks, and the hook that authorizes streams."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ __all__ = ["make_importable"]
 _BESIDE_BINARY = "tasks"
 
 _folders: list[Path] = []
-"""The folders of all applications of this process, which has one ``sys.path``."""
+"""The folders of all applications in this process, which has only one ``sys.path``."""
 
 
 def make_importable(path: str | None) -> None:
-    """Have Python look for modules in a folder, too; a second call changes nothing.
+    """Let Python find modules in a folder as well. A second call changes nothing.
 
     Args:
-        path: the folder; None: ``tasks`` beside the binary, if this is the binary and it exists.
+        path: the folder; None for ``tasks`` beside the binary, if this program is the binary and
+            the folder exists.
 
     Raises:
-        InvalidSettings: there is no such folder; or another application of this process has a
-            folder with a module of the same name, and would share that module.
+        InvalidSettings: the folder does not exist; or another application of this process has a
+            folder with a module of the same name, so that both would share one module.
     """
     if path is not None:
         folder = Path(path).absolute()
@@ -37,18 +38,18 @@ def make_importable(path: str | None) -> None:
     if str(folder) in sys.path:
         return
     for other in _folders:
-        shared = _modules(folder) & _modules(other) if str(other) in sys.path else None
+        shared = _module_names(folder) & _module_names(other) if str(other) in sys.path else None
         if shared:
             raise InvalidSettings(
                 f"APP_TASKS_PATH: {folder} and {other} both hold a module {min(shared)}; one"
                 " process can have only one of them, so rename it"
             )
     _folders.append(folder)
-    # Last, so that no file in it can stand in for a module of ours or of Python's.
+    # Last, so that no file in the folder can replace a module of this program or of Python.
     sys.path.append(str(folder))
 
 
-def _modules(folder: Path) -> set[str]:
-    """The names of the modules and packages that a folder holds."""
+def _module_names(folder: Path) -> set[str]:
+    """Return the names of the modules and packages in a folder."""
     files = {path.stem for path in folder.glob("*.py")}
     return files | {path.parent.name for path in folder.glob("*/__init__.py")}

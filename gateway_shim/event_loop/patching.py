@@ -73,14 +73,21 @@ import _thread
 import concurrent.futures.thread
 import functools
 import logging
+import os
 import queue
+import signal
+import subprocess
 import sys
 import threading
 from typing import Any
 
+import gevent.os
+import gevent.signal
+import gevent.subprocess
 from gevent import events, monkey
 from gevent.monkey.api import patch_item
 
+from gateway_shim.event_loop.child_watcher import use_child_watchers
 from gateway_shim.event_loop.locks.imported_locks import replace_imported_locks
 from gateway_shim.event_loop.locks.shared_condition import Condition
 from gateway_shim.event_loop.locks.shared_lock import Lock, SharedLock
@@ -91,7 +98,7 @@ from gateway_shim.event_loop.native_threads import (
 )
 from gateway_shim.event_loop.shared_sockets import share_sockets
 
-__all__ = ["patch_process", "support_native_threads"]
+__all__ = ["patch_arbiter", "patch_child_handling", "patch_process", "support_native_threads"]
 
 _PYTHON = sys.version_info[:2]
 
@@ -101,11 +108,48 @@ _logging: Any = logging
 _queue: Any = queue
 _threading: Any = threading
 
+_CHILD_HANDLING: tuple[tuple[Any, Any], ...] = (
+    (os, gevent.os),
+    (signal, gevent.signal),
+    (subprocess, gevent.subprocess),
+)
+"""The modules that fork, wait for children and handle SIGCHLD, and gevent's versions of them."""
+
 
 def patch_process() -> None:
     """Patch the process for gevent, locks included. Call this before other imports."""
     monkey.patch_all()
     support_native_threads()
+
+
+def patch_arbiter() -> None:
+    """Patch the process that forks the serving process. Call it before other imports.
+
+    The serving process inherits every module that the arbiter has imported, so these modules must
+    be patched before they are imported. ``os``, ``signal`` and ``subprocess`` stay as they were:
+    the arbiter forks workers, waits for any child and handles SIGCHLD, and it runs no event loop
+    that could tell it of the end of a child. The serving process calls
+    :func:`patch_child_handling` to patch these three as well.
+
+    Does nothing in a process that is patched already: the first caller has decided.
+    """
+    if monkey.is_module_patched("threading"):
+        return
+    use_child_watchers()
+    patch_process()
+    for module, patched in _CHILD_HANDLING:
+        for name in patched.__implements__:
+            setattr(module, name, monkey.get_original(module.__name__, name))
+
+
+def patch_child_handling() -> None:
+    """Patch ``os``, ``signal`` and ``subprocess``, which :func:`patch_arbiter` leaves as they are.
+
+    Call it in a serving process that was forked from a patched arbiter.
+    """
+    monkey.patch_os()
+    monkey.patch_signal()
+    monkey.patch_subprocess()
 
 
 def support_native_threads() -> None:

@@ -1,1 +1,1 @@
-"""gunicorn, as streams need it."""
+"""The server: gunicorn, configured and extended for streams."""

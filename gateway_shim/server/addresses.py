@@ -1,4 +1,4 @@
-"""Hosts to listen at and URLs to call, as people write them in settings."""
+"""Readers for the hosts, addresses and URLs that people write in settings."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _IPV6_LOCATION = re.compile(r"(?:[^@]*@)?\[[^\[\]]*\](?::[0-9]*)?")
 
 
 class InvalidAddress(ValueError):
-    """A text that is not an address; the message says what to write instead."""
+    """A text that is not an address. The message says what to write instead."""
 
 
 def listening_host(text: str) -> str:
-    """Read the host that a server is to listen at.
+    """Read the host that a server should listen at.
 
     Args:
         text: a name, an IPv4 address, or an IPv6 address with or without brackets.
 
     Returns:
-        The host as sockets take it: an IPv6 address has no brackets.
+        The host in the form that sockets accept: an IPv6 address without brackets.
 
     Raises:
-        InvalidAddress: it is none of them.
+        InvalidAddress: the text is none of them.
     """
     if text.startswith(("unix:", "/")):
         raise InvalidAddress(
@@ -50,13 +50,13 @@ def listening_host(text: str) -> str:
 
 
 def split_bind(text: str) -> tuple[str, int]:
-    """Read ``host:port``, an IPv6 address in brackets.
+    """Read ``host:port``, where an IPv6 address is in brackets.
 
     Returns:
-        The host as sockets take it, and the port.
+        The host in the form that sockets accept, and the port.
 
     Raises:
-        InvalidAddress: it is something else.
+        InvalidAddress: the text has another form.
     """
     host, _, port = text.rpartition(":")
     if not host or not _is_port(port):
@@ -69,26 +69,26 @@ def split_bind(text: str) -> tuple[str, int]:
 
 
 def bind_text(host: str, port: int) -> str:
-    """Write an address as gunicorn's ``bind`` takes it.
+    """Return an address in the form that gunicorn's ``bind`` accepts.
 
     Args:
-        host: as :func:`listening_host` returns it.
+        host: a result of :func:`listening_host`.
         port: TCP port.
     """
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_http_url(url: str) -> bool:
-    """Tell whether a request could be sent to an ``http`` or ``https`` URL.
+    """Return whether a text is an ``http`` or ``https`` URL that a request can be sent to.
 
-    A user and a password are allowed, and spaces in the path are (a request escapes them).
+    The URL may have a user and a password, and spaces in its path, which a request escapes.
     """
-    if not url.isprintable():  # urlsplit drops some control characters without a word
+    if not url.isprintable():  # urlsplit drops some control characters silently
         return False
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError:  # a port that is not one, half a bracket
+    except ValueError:  # an invalid port, or only one of two brackets
         return False
     if parts.scheme not in ("http", "https") or not host or port == 0:
         return False
@@ -98,7 +98,7 @@ def is_http_url(url: str) -> bool:
 
 
 def _is_port(text: str) -> bool:
-    # At most five digits: int() of some thousand would raise.
+    # At most five digits, because int() raises for a text of thousands of digits.
     return re.fullmatch(r"[0-9]{1,5}", text) is not None and 0 < int(text) <= 65535
 
 
@@ -111,7 +111,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 def _is_host_name(text: str) -> bool:
-    """Return whether a text can be looked up: name servers know ASCII names only."""
+    """Return whether a name server could know a name. Name servers know only ASCII names."""
     try:
         name = text.encode("idna").decode("ascii")
     except UnicodeError:  # an empty label, or one that is too long

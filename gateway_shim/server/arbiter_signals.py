@@ -1,10 +1,10 @@
-"""Signals of gunicorn's arbiter: handlers that note and queue, a loop that looks.
+"""The signals of gunicorn's arbiter: handlers only note or queue them, the loop acts on them.
 
-Handlers run between any two instructions of the loop, so they do nothing else. A stop is never lost
-and overtakes every other signal. Any number of SIGHUPs that wait are one.
+A handler runs between any two instructions of the loop, so it does nothing else. A stop signal is
+never lost and overtakes all other signals. All SIGHUPs that wait count as one.
 
-SIGHUP has two meanings. A terminal that closes sends it to the programs that it has started; they
-are to end, as they would without a handler. Everybody else sends it to ask for a reload.
+SIGHUP has two meanings. When a terminal closes, its programs receive SIGHUP and should end, as they
+would without a handler. Any other sender of SIGHUP asks for a reload.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import signal
 from types import FrameType
 from typing import Any
 
+from gevent.monkey import get_original
 from gunicorn.arbiter import Arbiter
 
 from gateway_shim.server.process.start_signals import StartSignals
@@ -25,48 +26,65 @@ __all__ = ["STOPS", "SignalledArbiter"]
 logger = logging.getLogger(__name__)
 
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-"""Signals that stop the server."""
+"""The signals that stop the server."""
+
+_SignalQueue = get_original("queue", "SimpleQueue")
+"""The queue written in C. A handler may interrupt it anywhere, and it waits without an event loop.
+
+In a patched process ``queue.SimpleQueue`` holds a lock while it works. A handler that interrupts it
+would wait for that lock for ever.
+"""
 
 
 class SignalledArbiter(Arbiter):
-    """An arbiter whose signals are noted as a server of streams needs it."""
+    """An arbiter that handles signals as a server of streams needs."""
 
     _start: StartSignals
+    """The signals of the start, and the terminal that the server was started from."""
     _ends_at_early_hangup: bool
+    """True if SIGHUP stops the server until the first worker has served."""
     _reload_wanted: bool
+    """True from a SIGHUP until its reload begins."""
     _hangup_queued: bool
+    """True while a SIGHUP waits in the queue."""
     _stopping: bool
-    _replaced: dict[int, tuple[Any, float]]
-    """Workers that have a successor and were told to end, and when they are killed, by pid."""
+    """True once the stop has begun."""
+    _replaced: dict[int, Any]
+    """The workers that have a successor and have not ended yet, by pid."""
 
-    def _begin_signals(self, start: StartSignals, ends_at_early_hangup: bool) -> None:
-        """Prepare the attributes; called before :meth:`init_signals`."""
+    def _prepare_signals(self, start: StartSignals, ends_at_early_hangup: bool) -> None:
+        """Set the attributes of this class. Call it before :meth:`init_signals`."""
+        self.SIG_QUEUE = _SignalQueue()  # still empty: no handler is set yet
         self._start, self._ends_at_early_hangup = start, ends_at_early_hangup
         self._reload_wanted = self._hangup_queued = self._stopping = False
         start.look_for_terminal()
-        # A worker keeps the arbiter's handler for SIGHUP, which does nothing there. A terminal that
-        # closes sends the signal to all processes, but only the arbiter knows what it means.
+        # A worker keeps the arbiter's handler for SIGHUP, which does nothing in a worker. When a
+        # terminal closes, all processes receive SIGHUP, but only the arbiter knows what it means.
         signals = [sig for sig in self.worker_class.SIGNALS if sig != signal.SIGHUP]
         setattr(self.worker_class, "SIGNALS", signals)  # noqa: B010 - not in its type
 
+    # ------------------------------------------------------------------ handlers
+
     def init_signals(self) -> None:
-        """Set the handlers; a SIGHUP that came earlier is queued now."""
+        """Set the handlers, and queue a SIGHUP that arrived before them."""
         super().init_signals()
         if self._start.take_hangup():
             self.signal(signal.SIGHUP, None)
 
     def signal(self, sig: int, frame: FrameType | None) -> None:
-        """Note or queue a signal (the handler of most of them)."""
+        """Note or queue a signal. This is the handler of all signals but SIGCHLD."""
         if os.getpid() != self.pid:
             # A worker that was just forked has this handler until it sets its own. It has served
-            # nobody; if it only queued the signal, the arbiter would wait for it in vain.
+            # no client. If the handler queued the signal in the worker, the arbiter would wait for
+            # the worker's end in vain.
             if sig in STOPS:
                 os._exit(0)
         elif self._stopping:
             if sig in STOPS:
-                self.SIG_QUEUE.put_nowait(signal.SIGQUIT)  # gunicorn looks for SIGTERM no more
+                # While gunicorn stops, it looks for SIGINT and SIGQUIT only, not for SIGTERM.
+                self.SIG_QUEUE.put_nowait(signal.SIGQUIT)
         elif sig in STOPS and not self.LISTENERS:
-            # gunicorn tries for seconds to listen, and looks at no signal.
+            # gunicorn tries to listen for several seconds, and looks at no signal meanwhile.
             raise SystemExit(0)
         elif sig != signal.SIGHUP:
             self.SIG_QUEUE.put_nowait(sig)
@@ -75,12 +93,17 @@ class SignalledArbiter(Arbiter):
             self.SIG_QUEUE.put_nowait(sig)
 
     def signal_chld(self, sig: int, frame: FrameType | None) -> None:
-        """Queue the news that a child has ended; a stop looks for itself."""
+        """Queue SIGCHLD, except during a stop, which looks for ended children by itself."""
         if not self._stopping:
             self.SIG_QUEUE.put_nowait(sig)
 
+    # ------------------------------------------------------------------ the loop
+
     def wait_for_signals(self, timeout: float | None = 1.0) -> list[int]:
-        """Return the signals that have come, each once; a stop overtakes all others."""
+        """Wait for signals and return each one once; if one is a stop signal, return only that.
+
+        Two stop signals at once are returned as SIGQUIT, which does not wait for tasks.
+        """
         signals = super().wait_for_signals(timeout)
         stops = [sig for sig in signals if sig in STOPS]
         if not stops:
@@ -88,11 +111,11 @@ class SignalledArbiter(Arbiter):
         return [stops[0] if len(stops) == 1 else signal.SIGQUIT]
 
     def handle_hup(self) -> None:
-        """Leave the reload to :meth:`manage_workers`, which is called next.
+        """Note that a reload is wanted; ``manage_workers``, which is called next, begins it.
 
         Raises:
-            StopIteration: gunicorn's way to stop. The terminal was closed, or the signal came while
-                a gateway on a port was starting.
+            StopIteration: gunicorn's way to stop. Either the terminal was closed, or the server
+                ends at an early SIGHUP and has not served yet.
         """
         self._hangup_queued = False
         if self._start.terminal_is_gone():
@@ -105,11 +128,11 @@ class SignalledArbiter(Arbiter):
             logger.info("the reload begins when the worker that was replaced has ended")
 
     def handle_ttin(self) -> None:
-        """Add no worker: its streams would miss every event."""
+        """Refuse SIGTTIN, which asks for one more worker: its streams would miss every event."""
         logger.warning("SIGTTIN ignored: %s", ONE_WORKER)
 
     def _has_served(self) -> bool:
-        """Return whether any worker has served; one that crashed counts as one that has."""
+        """Return whether any worker has served; a worker that crashed counts as one that has."""
         workers: list[Any] = list(self.WORKERS.values())
         if not workers:
             return self.worker_age > 0

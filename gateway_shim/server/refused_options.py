@@ -1,4 +1,4 @@
-"""The gunicorn options that would lose events, and why each is refused."""
+"""The gunicorn options that would lose events, with the reason why each is refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["ONE_WORKER", "RefusedOption", "check_worker_class", "refused_options"]
 
-ONE_WORKER = "one worker only, because each would know its own streams and miss the others'"
+ONE_WORKER = "one worker only, because a second worker would not know the streams of the first"
 """The reason why a second worker is refused."""
 
 _STREAM_WORKER = "gateway_shim.server.worker.StreamWorker"
@@ -20,8 +20,8 @@ class RefusedOption:
 
     Args:
         name: gunicorn's name of the setting.
-        safe_value: the value to use instead, where the server must go on.
-        message: the option, its value and the reason, in one line.
+        safe_value: the value to use instead, where the server must continue.
+        message: one line with the option, its value and the reason.
     """
 
     name: str
@@ -30,18 +30,18 @@ class RefusedOption:
 
 
 def refused_options(cfg: Any) -> Iterator[RefusedOption]:
-    """Find the options that would lose events.
+    """Yield the options that would lose events.
 
     Args:
         cfg: gunicorn's configuration.
     """
-    # By name: the worker's module imports this one.
+    # The class is compared by name, because its module imports this module.
     classes = (f"{base.__module__}.{base.__qualname__}" for base in cfg.worker_class.__mro__)
     if _STREAM_WORKER not in classes:
         yield RefusedOption(
             "worker_class",
             _STREAM_WORKER,
-            f"--worker-class {cfg.worker_class_str}: no other worker than {_STREAM_WORKER} can hold"
+            f"--worker-class {cfg.worker_class_str}: only the worker {_STREAM_WORKER} can hold"
             " streams; leave it out",
         )
     if cfg.workers != 1:
@@ -56,7 +56,7 @@ def refused_options(cfg: Any) -> Iterator[RefusedOption]:
         yield RefusedOption(
             "max_requests",
             0,
-            f"--max-requests {cfg.max_requests}: a worker that ends in between ends its streams;"
+            f"--max-requests {cfg.max_requests}: a worker that restarts ends its streams;"
             " leave it at 0",
         )
     if cfg.preload_app:
@@ -69,13 +69,13 @@ def refused_options(cfg: Any) -> Iterator[RefusedOption]:
 
 
 def check_worker_class(cfg: Any) -> None:
-    """Refuse a worker that is not ours, which would not ask for the other options either.
+    """Refuse another worker class, which would not check the other options either.
 
     Args:
         cfg: gunicorn's configuration.
 
     Raises:
-        SystemExit: with a line that says which, and why.
+        SystemExit: with one line that names the class and the reason.
     """
     for refused in refused_options(cfg):
         if refused.name == "worker_class":

@@ -1,4 +1,4 @@
-"""What the worker serves: a WSGI application with a gateway beside it."""
+"""The worker's view of an application: a gateway, limits, and a shutdown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway_shim.streams.gateway import Gateway
 __all__ = ["EXTENSION", "Runtime", "runtime_of"]
 
 EXTENSION = "sse_gateway"
-"""Where an application keeps its runtime: ``application.extensions[EXTENSION]``."""
+"""The key of an application's runtime: ``application.extensions[EXTENSION]``."""
 
 
 class Runtime(Protocol):
@@ -22,11 +22,14 @@ class Runtime(Protocol):
     limits: TransferLimits
 
     def route(self, method: str, target: str) -> Route:
-        """What a request asks for: the worker takes STREAM and STREAM_HEAD for the gateway."""
+        """Return what a request asks for.
+
+        The worker passes STREAM and STREAM_HEAD to the gateway, all else to the application.
+        """
         ...
 
     def body_limit(self, method: str, target: str) -> int:
-        """Return how many bytes a request's body may have; 0: nobody will look at it.
+        """Return how many bytes a request's body may have; 0 if no code will read the body.
 
         Args:
             method: the request method.
@@ -35,23 +38,23 @@ class Runtime(Protocol):
         ...
 
     def start(self) -> None:
-        """Start what runs beside the requests; called in the process that serves."""
+        """Start the background work. The worker calls this in the process that serves."""
         ...
 
     def shutdown(self) -> None:
-        """End everything cleanly, streams last; blocks until that is done."""
+        """End tasks and then streams; blocks until all have ended."""
         ...
 
-    def hurry(self) -> None:
-        """End a shutdown that is under way as soon as possible."""
+    def stop_waiting(self) -> None:
+        """End a running :meth:`shutdown` as soon as possible, without waiting for tasks."""
         ...
 
 
 def runtime_of(application: object) -> Runtime:
-    """Find an application's runtime.
+    """Return an application's runtime.
 
     Raises:
-        InvalidConfiguration: it has none.
+        InvalidConfiguration: the application has no runtime.
     """
     extensions: dict[str, Any] = getattr(application, "extensions", {})
     if EXTENSION not in extensions:

@@ -1,4 +1,4 @@
-"""gunicorn's log lines, in one format with all others."""
+"""gunicorn's log, in the format of the program's other log lines."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ __all__ = ["PropagatingLogger"]
 
 
 class PropagatingLogger(Logger):
-    """gunicorn's log lines beside the program's own, in the program's format.
+    """gunicorn's logger, which writes to the same place and in the same format as the program.
 
-    - gunicorn was told nothing: its lines go through the root logger. If the root logger has no
-      handler, gunicorn's own handler on standard error stays, so that no line is lost.
+    - Without options for logs, gunicorn's lines go through the root logger. If the root logger has
+      no handler, gunicorn's own handler on standard error stays, so that no line is lost.
     - ``--error-logfile FILE``: gunicorn's lines go to the file. If this program has set up the
       root logger (:func:`gateway_shim.log_lines.log_format.install`), all other lines go there too.
-    - ``--log-config`` and its siblings: that configuration alone decides. It can name
-      :class:`gateway_shim.log_lines.line_limit.LineLimit` among its filters.
+    - ``--log-config``, ``--log-config-json`` and gunicorn's ``logconfig_dict``: only that
+      configuration decides. It can name :class:`gateway_shim.log_lines.line_limit.LineLimit` among
+      its filters.
 
-    Except for the last case, lines of one kind are limited as all others are. Lines of the access
-    log have URLs, so secrets and request ids are taken out of them always.
+    In the first two cases, gunicorn's lines are limited in the same way as all other lines. Lines
+    of the access log contain URLs, so secrets and request ids are always removed from them.
     """
 
     def setup(self, cfg: Config) -> None:
@@ -37,11 +38,11 @@ class PropagatingLogger(Logger):
             for handler in filter(_is_gunicorns, log.handlers)
         ]
         super().setup(cfg)
-        if not any(isinstance(known, _RedactingFilter) for known in self.access_log.filters):
+        if not any(isinstance(present, _RedactingFilter) for present in self.access_log.filters):
             self.access_log.addFilter(_RedactingFilter())
         for log, handler in replaced:
             log.removeHandler(handler)
-            handler.close()  # gunicorn leaves the files of the set-up before open
+            handler.close()  # gunicorn leaves the files of the previous set-up open
         if cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json:
             return
         limit = installed_limit() or LineLimit()
@@ -59,13 +60,13 @@ class PropagatingLogger(Logger):
             return
         for handler in filter(_is_gunicorns_file, self.error_log.handlers):
             handler.setFormatter(formatter)
-            # With --capture-output standard error is that file already.
+            # With --capture-output standard error is already the file.
             if not cfg.capture_output:
                 root.addHandler(handler)
 
 
 class _RedactingFilter(logging.Filter):
-    """Lets every record pass, its message rendered and redacted."""
+    """A filter that passes every record, with its message rendered and redacted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +78,9 @@ class _RedactingFilter(logging.Filter):
 
 
 def _is_gunicorns(handler: logging.Handler) -> bool:
-    return bool(getattr(handler, "_gunicorn", False))  # gunicorn's own mark
+    return bool(
+        getattr(handler, "_gunicorn", False)
+    )  # the attribute that gunicorn sets on its handlers
 
 
 def _is_gunicorns_file(handler: logging.Handler) -> bool:
@@ -85,6 +88,6 @@ def _is_gunicorns_file(handler: logging.Handler) -> bool:
 
 
 def _is_gunicorns_stderr(handler: logging.Handler) -> bool:
-    """Return whether a handler is gunicorn's on standard error: not a file's, not syslog's."""
+    """Return whether a handler is gunicorn's for standard error, not for a file or syslog."""
     is_stream = isinstance(handler, logging.StreamHandler)
     return _is_gunicorns(handler) and is_stream and not isinstance(handler, logging.FileHandler)

@@ -1,4 +1,4 @@
-"""Makes the servers of a worker, one for each of its listeners."""
+"""The servers of a worker, one for each of its listeners."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from gevent.pool import Pool
 from gunicorn.sock import ssl_context
 
 from gateway_shim.protocol.routes import Route
+from gateway_shim.server.connections.request_connections import RequestConnections
+from gateway_shim.server.connections.request_server import RequestServer
 from gateway_shim.server.process.descriptors import raise_limit, requests_allowed
-from gateway_shim.server.requests.connections import RequestConnections
-from gateway_shim.server.requests.request_server import RequestServer
 from gateway_shim.server.runtime import Runtime
 from gateway_shim.server.tls import TlsServer
 
@@ -29,14 +29,16 @@ def make_servers(
     cfg: Any,
     runtime: Runtime,
 ) -> list[RequestServer]:
-    """Make a server for each listener, with handlers of its own: a flood on one leaves the others.
+    """Make a server for each listener.
+
+    Each server has its own handlers, so that a flood at one address does not affect the others.
 
     Args:
         listeners: listening sockets.
-        handle: serves one connection: its listener, its socket, its peer's address.
-        connections: counts them.
+        handle: serves one connection; takes its listener, its socket and its peer's address.
+        connections: counts the connections that are not streams.
         cfg: gunicorn's configuration.
-        runtime: the application's; says which requests are for streams.
+        runtime: the application's runtime, which decides what requests are for streams.
     """
     gateway, config = runtime.gateway, runtime.gateway.config
     streams = config.max_connections or 0
@@ -66,7 +68,7 @@ def make_servers(
             "handle": partial(handle, listener),
         }
         if cfg.is_ssl:
-            # A stream keeps its handler there, so there must be room for all of them.
+            # Over TLS a stream keeps its handler, so there must be a handler for every stream.
             line = connections.add_line(Pool(size + streams), size)
             context = ssl_context(cfg)
             server: RequestServer = TlsServer(listener, context, connections, line, **options)

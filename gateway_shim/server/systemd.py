@@ -1,4 +1,4 @@
-"""What systemd hands to a service: sockets that listen already, and whom to tell how it is."""
+"""The interface to systemd: sockets that systemd hands over, and reports to systemd."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["Notifier", "listening_already"]
 logger = logging.getLogger(__name__)
 
 _FEEDS_PER_LIMIT = 4
-"""How often the watchdog is fed while one of its limits passes: one that is late does no harm."""
+"""The number of watchdog messages per time limit of the watchdog. One late message is harmless."""
 
 _ROOM_SECONDS = 1.0
-"""Seconds that a message may wait for room: a busy machine fills systemd's short queue."""
+"""The time that a message may wait for room in systemd's queue, which a busy machine can fill."""
 
 
 def listening_already(environ: Mapping[str, str] | None = None, pid: int | None = None) -> bool:
-    """Whether this process was started by socket activation (``sd_listen_fds(3)``).
+    """Return whether systemd has handed sockets to a process (``sd_listen_fds(3)``).
 
     Args:
-        environ: the environment; this process's by default.
-        pid: whose; this process's by default.
+        environ: the process's environment; None for this process's.
+        pid: the process; None for this process.
     """
     environ = os.environ if environ is None else environ
     pid = os.getpid() if pid is None else pid
@@ -36,14 +36,15 @@ def listening_already(environ: Mapping[str, str] | None = None, pid: int | None 
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """Tells systemd how the service is (``sd_notify(3)``); silent if nobody wants to know.
+    """A reporter of the service's state to systemd (``sd_notify(3)``).
 
     The process that serves is a child of the one that systemd started, so the unit needs
     ``NotifyAccess=all``.
 
     Args:
-        address: the socket to write to; None: nobody wants to know.
-        watchdog_seconds: a service that is silent for so long is restarted; None: it is not.
+        address: the socket to write to; None to report nothing.
+        watchdog_seconds: systemd restarts the service after so long without a message; None if
+            systemd does not watch the service.
     """
 
     address: str | None = None
@@ -51,61 +52,60 @@ class Notifier:
 
     @classmethod
     def taken_from(cls, environ: MutableMapping[str, str]) -> Notifier:
-        """Take the address out of an environment.
+        """Make a notifier from an environment, and remove systemd's variables from it.
 
-        Out of it, because gunicorn would say READY before there is anybody who serves, and so
-        that no process which a task starts can speak for the service.
+        Otherwise gunicorn would report READY before a worker serves, and a process that a task
+        starts could report for the service.
 
         Args:
             environ: ``NOTIFY_SOCKET``, ``WATCHDOG_USEC`` and ``WATCHDOG_PID`` are removed.
         """
         address = environ.pop("NOTIFY_SOCKET", "") or None
         limit = environ.pop("WATCHDOG_USEC", "")
-        # Whose it is does not matter: one of our processes is meant, and the one that feeds it
-        # is never the one that systemd knows.
+        # WATCHDOG_PID is ignored. It names the arbiter, which systemd has started, but the worker
+        # sends the messages.
         environ.pop("WATCHDOG_PID", None)
         microseconds = int(limit) if limit.isascii() and limit.isdigit() else 0
         return cls(address, microseconds / 1e6 if address and microseconds else None)
 
     def interval(self, longest: float) -> float:
-        """How often to call :meth:`alive`.
+        """Return the time between two calls of :meth:`alive`, seconds.
 
         Args:
-            longest: seconds; not less often than this in any case.
+            longest: the result is never longer than this, seconds.
         """
         if self.watchdog_seconds is None:
             return longest
         return min(longest, self.watchdog_seconds / _FEEDS_PER_LIMIT)
 
     def ready(self) -> None:
-        """Say that requests are being served."""
-        self._tell("READY=1\nSTATUS=Serving")
+        """Report that the service serves requests."""
+        self._send("READY=1\nSTATUS=Serving")
 
     def stopping(self) -> None:
-        """Say that the shutdown has begun."""
-        self._tell("STOPPING=1\nSTATUS=Draining")
+        """Report that the shutdown has begun."""
+        self._send("STOPPING=1\nSTATUS=Draining")
 
     def alive(self) -> None:
-        """Feed the watchdog, if there is one. To be called from the event loop.
+        """Report to systemd's watchdog, if it is on. Call this from the event loop.
 
-        Blocks, cooperatively, for at most the time until the watchdog has to be fed again.
+        Blocks cooperatively, for at most the time until the next report is due.
         """
         if self.watchdog_seconds is not None:
-            self._tell("WATCHDOG=1", self.interval(_ROOM_SECONDS))
+            self._send("WATCHDOG=1", self.interval(_ROOM_SECONDS))
 
-    def _tell(self, state: str, room_seconds: float = _ROOM_SECONDS) -> None:
+    def _send(self, state: str, room_seconds: float = _ROOM_SECONDS) -> None:
         if self.address is None:
             return
         # "@" stands for the zero byte of an abstract address.
         address = "\0" + self.address[1:] if self.address.startswith("@") else self.address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-                # A full queue is waited for, and the wait ends the moment there is room: a
-                # message that is dropped instead, or sent later, may come too late for a
-                # watchdog, and READY=1 is sent only once.
+                # If the queue is full, wait until there is room. A message that is dropped or
+                # sent later may come too late for the watchdog, and READY=1 is sent only once.
                 sock.settimeout(room_seconds)
                 sock.connect(address)
                 sock.send(state.encode())
         except OSError as exc:
-            # Never fatal: systemd itself will act if it hears too little.
-            logger.warning("systemd was not told %s: %s", state.split("\n")[0], exc)
+            # Never fatal: systemd acts by itself if messages are missing.
+            logger.warning("cannot report %s to systemd: %s", state.split("\n")[0], exc)

@@ -1,4 +1,4 @@
-"""TLS servers: a bounded handshake, and an answer for clients that speak plain HTTP."""
+"""TLS servers: they limit the handshake, and answer clients that speak plain HTTP."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import gevent
 
-from gateway_shim.server.requests.connections import RequestConnections
-from gateway_shim.server.requests.crowds import Line
+from gateway_shim.server.connections.crowds import Line
+from gateway_shim.server.connections.request_connections import RequestConnections
+from gateway_shim.server.connections.request_server import RequestServer
 from gateway_shim.server.requests.request import address_of
-from gateway_shim.server.requests.request_server import RequestServer
 from gateway_shim.server.responses.plain_http import PlainHttp
 
 __all__ = ["HANDSHAKE_SECONDS", "TlsServer"]
@@ -19,18 +19,18 @@ __all__ = ["HANDSHAKE_SECONDS", "TlsServer"]
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 10.0
-"""How long a client may take for the TLS handshake."""
+"""The time that a client has for the TLS handshake."""
 
 
 class TlsServer(RequestServer):
-    """A TLS server, whose clients may not take for ever over the handshake.
+    """A TLS server that limits the time of the handshake.
 
     Args:
-        listener: where clients come from.
-        context: certificate and settings.
-        connections: counts them.
-        line: those of this listener.
-        options: as for RequestServer.
+        listener: the listening socket.
+        context: the certificate and the TLS settings.
+        connections: counts the connections that are not streams.
+        line: the connections of this listener.
+        options: the other arguments of RequestServer.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class TlsServer(RequestServer):
         super().__init__(listener, connections, line, ssl_context=context, **options)
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
-        """Serve one client (called by gevent in a greenlet of its own)."""
+        """Serve one client. gevent calls this in a new greenlet."""
         sock = None
         try:
             with gevent.Timeout(HANDSHAKE_SECONDS, TimeoutError("TLS handshake")):
                 if not self._plain_http.is_spoken(client_socket):
                     sock = self._context.wrap_socket(client_socket, server_side=True)
-        except OSError as exc:  # no TLS, a certificate that the client does not trust, too slow
+        except OSError as exc:  # no TLS, a certificate that the client distrusts, or a time-out
             logger.debug(
                 "no TLS session", extra={"address": address_of(address), "error": str(exc)}
             )

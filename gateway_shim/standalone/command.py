@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from gateway_shim.event_loop.patching import patch_arbiter
+
+patch_arbiter()  # before the other imports, which the serving process inherits
+
+# ruff: noqa: E402
 import logging
 import os
 import re
@@ -17,13 +22,10 @@ from gateway_shim.log_lines import log_format
 from gateway_shim.log_lines.log_format import TextFormatter
 from gateway_shim.protocol.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.server.addresses import InvalidAddress, listening_host
-from gateway_shim.server.options import (
-    KEEP_ALIVE_SECONDS,
-    GunicornServer,
-    base_options,
-    check_address,
-    hosts,
-)
+from gateway_shim.server.gunicorn_server import GunicornServer
+from gateway_shim.server.options import KEEP_ALIVE_SECONDS, base_options
+from gateway_shim.server.preflight import check_address, hosts
+from gateway_shim.standalone.factory import make_front
 from gateway_shim.streams.opening.pending_connects import (
     DEFAULT_PENDING_CONNECTS,
     MAX_PENDING_CONNECTS,
@@ -116,9 +118,6 @@ def gateway_command(
     url = _callback_url(callback_url or os.environ.get("CALLBACK_URL"))
 
     def load() -> Any:
-        # In the worker, after gevent has patched it: requests must not be imported before.
-        from gateway_shim.standalone.factory import make_front
-
         return make_front(
             url,
             heartbeat,

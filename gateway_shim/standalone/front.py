@@ -49,7 +49,7 @@ class Front:
         """End every stream cleanly (divergence 8)."""
         self.gateway.drain(None, self._drain_seconds)
 
-    def hurry(self) -> None:
+    def stop_waiting(self) -> None:
         """Do nothing: the shutdown waits for clients only, and has a time limit."""
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:

@@ -1,4 +1,4 @@
-"""Where the program starts; tests/app/commands/test_group.py has the commands."""
+"""Tests of the entry point; tests/app/commands/test_group.py has the commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-# Shows how signals are handled, and what has been imported, when the commands are.
+# Prints how signals are handled, and whether click was imported, when the commands are imported.
 _STUB = """
 import signal, sys, types
 
@@ -33,7 +33,7 @@ main()
     ("command", "hangup_ends"), [("serve", False), ("gateway", True), ("watch", True)]
 )
 def test_signals_before_the_commands_are_imported(command: str, hangup_ends: bool) -> None:
-    """SIGINT ends the process, SIGHUP too unless it serves; nothing large is imported before."""
+    """Before the commands are imported, SIGINT ends the process; SIGHUP ends all but ``serve``."""
     ran = subprocess.run(
         [sys.executable, "-c", _STUB, command], capture_output=True, text=True, cwd=ROOT, check=True
     )
@@ -43,8 +43,8 @@ def test_signals_before_the_commands_are_imported(command: str, hangup_ends: boo
 @pytest.mark.parametrize(
     ("command", "kept"), [("serve", True), ("gateway", True), ("config", False)]
 )
-def test_who_keeps_the_interrupt(command: str, kept: bool) -> None:
-    """A command that is not a server gets KeyboardInterrupt, as every Python program does."""
+def test_commands_and_the_interrupt(command: str, kept: bool) -> None:
+    """SIGINT raises KeyboardInterrupt in a command that is not a server."""
     code = (
         "import signal; from gateway_shim.server.process.start_signals import START; START.begin();"
         "from app.commands.group import command_group;"

@@ -8,7 +8,7 @@ from flask import jsonify
 
 from app.config import InvalidSettings
 from app.lifecycle import LifetimeEvent
-from app.serving.monolith import STREAM_PATH, Monolith
+from app.serving.backend_runtime import STREAM_PATH, BackendRuntime
 from gateway_shim.server.runtime import EXTENSION, runtime_of
 from tests.app.conftest import MakeApp
 
@@ -47,7 +47,7 @@ def test_the_runtime(make_app: MakeApp) -> None:
     """The worker finds the gateway of the container."""
     app = make_app()
     runtime = runtime_of(app)
-    assert isinstance(runtime, Monolith)
+    assert isinstance(runtime, BackendRuntime)
     assert runtime.gateway is app.extensions["container"].gateway()
 
 

@@ -1,4 +1,4 @@
-"""``app:create_app()``, what gunicorn is given."""
+"""Tests of ``app:create_app()``, which gunicorn calls."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ import app as package
 from app import create_app
 from app.config import InvalidSettings, Settings
 from gateway_shim.server.runtime import EXTENSION
+from tests.support.processes.server import ROOT
 
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in a process of its own, not measured: what measures imports gevent."""
+    """Run a program in a new process, without coverage, which would import gevent."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     return subprocess.run(
-        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
 
 def test_with_settings() -> None:
-    """The application that the settings ask for, streams included."""
+    """The application follows the settings and has streams."""
     made = create_app(Settings(_env_file=None, flask_env="testing"))
     assert isinstance(made, Flask)
     assert made.extensions[EXTENSION].gateway is made.extensions["container"].gateway()
@@ -32,7 +38,7 @@ def test_with_settings() -> None:
 
 
 def test_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    """Without settings they are read."""
+    """Without an argument the settings are read from the environment."""
     monkeypatch.chdir(str(tmp_path))
     monkeypatch.setenv("HEARTBEAT_INTERVAL_SECONDS", "7")
     made = create_app()
@@ -43,7 +49,7 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: object)
 
 
 def test_the_log_is_not_touched() -> None:
-    """An embedding program's level and handlers stay; without any, there are none afterwards."""
+    """The log level of an embedding program stays, and no handler is added."""
     program = (
         "from gevent import monkey; monkey.patch_all();"
         "import logging; from app import create_app; from app.config import Settings;"
@@ -55,7 +61,7 @@ def test_the_log_is_not_touched() -> None:
 
 
 def test_nothing_happens_at_import() -> None:
-    """The arbiter imports the package in an unpatched process: no Flask, no gevent, no log."""
+    """Importing the package imports no Flask and no gevent, and does not touch the log."""
     assert package.__all__ == ["create_app"]
     program = (
         "import sys, logging; import app;"
@@ -66,14 +72,43 @@ def test_nothing_happens_at_import() -> None:
     assert result.stdout == "[] []\n"
 
 
-def test_what_the_arbiter_imports_is_not_to_be_patched() -> None:
-    """gunicorn.conf.py reads the settings before gevent patches the worker: nothing of ours that
-    opens sockets, and no ssl, may come in with it."""
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "import app.commands.serve",
+        "import app.commands.check",
+        "import gateway_shim.standalone.command",
+        "import runpy; runpy.run_path('gunicorn.conf.py')",
+    ],
+)
+def test_servers_patch_before_they_import(entry: str) -> None:
+    """A server patches for gevent before it imports modules that use sockets, locks or threads."""
+    program = f"""
+import sys
+from gevent import monkey
+
+patch_all = monkey.patch_all
+
+def record():
+    imported = {{"ssl", "gunicorn", "requests", "urllib3", "flask", "asyncio", "app.config"}}
+    print(sorted(imported & set(sys.modules)))
+    patch_all()
+
+monkey.patch_all = record
+{entry}
+print(sorted({{"socket", "ssl", "threading"}} - set(monkey.saved)))
+"""
+    assert run(program).stdout.splitlines() == ["[]", "[]"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["import app.commands.serve", "import runpy; runpy.run_path('gunicorn.conf.py')"],
+)
+def test_the_arbiter_does_not_import_the_application(entry: str) -> None:
+    """The application is imported in the worker, so that a restarted worker runs changed code."""
     program = (
-        "import sys; import app.config, app.serving.gunicorn_settings, app.logs;"
-        "print(sorted({'flask', 'gevent', 'requests', 'urllib3', 'app.factory',"
-        " 'app.serving.monolith'}"
-        " & set(sys.modules)))"
+        f"import sys; {entry};"
+        "print(sorted({'flask', 'app.factory', 'app.container', 'app.tasks'} & set(sys.modules)))"
     )
-    result = run(program)
-    assert result.stdout == "[]\n"
+    assert run(program).stdout == "[]\n"

@@ -12,6 +12,7 @@ TESTED_ELSEWHERE = {
     "app/__main__.py": "the tests of the command run it",
     "gateway_shim/__main__.py": "tests/gateway_shim/standalone/test_command.py runs it",
     "gateway_shim/parity/__main__.py": "the tests of the command run it",
+    "gateway_shim/server/request_worker.py": "needs gunicorn around it: tests/live",
     "gateway_shim/server/worker.py": "needs gunicorn around it: tests/live",
 }
 """The modules without a test module of their own, and the reasons."""

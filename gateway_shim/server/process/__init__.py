@@ -1,1 +1,1 @@
-"""The server's processes: signals, forks, descriptors, memory."""
+"""The server's processes: their signals, forks, descriptors, memory and ends."""

@@ -1,4 +1,4 @@
-"""File descriptors: how many this process may have, and what they are for."""
+"""File descriptors: the limit of this process, and the shares of streams and requests."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import resource
 __all__ = ["RESERVED", "raise_limit", "requests_allowed", "streams_allowed"]
 
 RESERVED = 256
-"""Descriptors kept for what is no client's: files, the event loop, connections of tasks."""
+"""The number of descriptors for files, the event loop and the connections of tasks."""
 
 
 def raise_limit() -> int:
-    """Raise the soft limit on descriptors to the hard one, which needs no privilege.
+    """Raise the soft limit on descriptors to the hard limit, which needs no privilege.
 
     Returns:
-        The limit that holds now.
+        The limit that is in force now.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
@@ -24,23 +24,23 @@ def raise_limit() -> int:
 
 
 def streams_allowed(limit: int, requests: int) -> int:
-    """Return how many streams a limit on descriptors allows: each needs one.
+    """Return how many streams a limit on descriptors allows. Each stream needs one descriptor.
 
     Args:
-        limit: of the whole process.
-        requests: the connections that are no stream, and those to a backend, at most. Where
-            descriptors are few, half of them are for streams all the same; see
+        limit: the limit of the whole process.
+        requests: the highest number of connections that are not streams, plus the connections to a
+            backend. If the limit is low, half of the descriptors are for streams nevertheless; see
             :func:`requests_allowed`.
     """
     return max(limit - RESERVED - requests, limit // 2)
 
 
 def requests_allowed(limit: int, streams: int) -> int:
-    """Return how many connections that are no stream a limit on descriptors allows.
+    """Return how many connections that are not streams a limit on descriptors allows.
 
     Args:
-        limit: of the whole process.
-        streams: how many streams there may be, and connections to a backend.
+        limit: the limit of the whole process.
+        streams: the highest number of streams, plus the connections to a backend.
     """
     left = max(limit - streams, 0)
     return max(left - RESERVED, left // 2)

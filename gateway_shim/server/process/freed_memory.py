@@ -1,9 +1,9 @@
-"""Memory that a flood has left free goes back to the system.
+"""The return of freed memory to the system, for instance after a flood of requests.
 
-The C library keeps what a program has freed where something behind it is still in use: the process
-would stay as large as a flood has made it. A server that began with 61 MB had 89 MB after all
-attacks of ``tests/faults/floods``, and 73 MB after one call of ``malloc_trim(3)``,
-which took 2 ms. The rest is in arenas of Python's own, where small objects live.
+The C library keeps memory that a program has freed if a block behind it is still in use, so the
+process would stay as large as a flood has made it. A server that began with 61 MB had 89 MB after
+all attacks of ``tests/faults/floods``, and 73 MB after one call of ``malloc_trim(3)``, which took
+2 ms. The rest is in the arenas in which Python itself keeps small objects.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ __all__ = ["FreedMemory", "resident_bytes", "resident_memory"]
 
 logger = logging.getLogger(__name__)
 
-_EVERY_SECONDS = 10.0
+_PAUSE_SECONDS = 10.0
 
-_GROWN = 1.05
-"""The C library is asked while the process is so much larger than it has been at its smallest."""
+_GROWTH = 1.05
+"""Memory is returned while the process is larger than its smallest size by this factor."""
 
 _MAX_SHARE = 0.001
-"""The part of the time that giving back may take: where it takes long, it is done less often."""
+"""The share of time that returning memory may take; slow calls are made less often."""
 
 
 def resident_bytes(pid: int | None = None) -> int:
     """Return the resident memory of a process (VmRSS).
 
     Args:
-        pid: of the process; None: this one.
+        pid: the process; None for this process.
 
     Raises:
-        OSError: there is no ``/proc``, as in some chroots, no descriptor is free to read it with,
-            or the process has ended.
+        OSError: there is no ``/proc``, as in some chroots; or no descriptor is free to read it; or
+            the process has ended.
     """
     for line in Path(f"/proc/{pid or 'self'}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
@@ -45,23 +45,23 @@ def resident_bytes(pid: int | None = None) -> int:
 
 
 def resident_memory() -> int | None:
-    """Return the resident memory of this process, bytes; None: it cannot be read now."""
+    """Return the resident memory of this process, bytes; None if it cannot be read now."""
     try:
         return resident_bytes()
     except OSError as exc:
-        logger.debug("the memory of this process is not known: %s", exc)
+        logger.debug("cannot read the memory of this process: %s", exc)
         return None
 
 
 class FreedMemory:
-    """Gives freed memory back from time to time, while the process is larger than it need be.
+    """The regular return of freed memory, while the process is larger than it was.
 
-    Does nothing where the C library has no ``malloc_trim`` (musl), or where there is no ``/proc``.
+    Does nothing if the C library has no ``malloc_trim`` (musl), or if there is no ``/proc``.
 
     Args:
         clock: monotonic seconds.
-        resident: returns the resident memory of this process, bytes; None: it is not known now.
-        trim: gives back what is free.
+        resident: returns the resident memory of this process, bytes; None if it is unknown now.
+        trim: returns the freed memory to the system; None for ``malloc_trim``.
     """
 
     def __init__(
@@ -73,27 +73,27 @@ class FreedMemory:
         self._clock = clock
         self._resident = resident
         self._trim = trim or _malloc_trim()
-        self._least = math.inf
+        self._smallest = math.inf
         self._note_size()
-        self._due = clock() + _EVERY_SECONDS
+        self._due = clock() + _PAUSE_SECONDS
 
     def give_back_if_due(self) -> None:
-        """Give freed memory back, unless that was done just now or the process is small anyway."""
+        """Return freed memory, unless it was returned just now or the process is small."""
         began = self._clock()
         if self._trim is None or began < self._due:
             return
-        pause = _EVERY_SECONDS
-        if self._note_size() > _GROWN * self._least:
+        pause = _PAUSE_SECONDS
+        if self._note_size() > _GROWTH * self._smallest:
             self._trim()
             pause = max(pause, (self._clock() - began) / _MAX_SHARE)
         self._due = began + pause
 
     def _note_size(self) -> int:
-        """Return how large the process is, bytes; 0 where that is not known."""
+        """Note and return the size of the process, bytes; 0 if the size is unknown."""
         size = self._resident()
         if size is None:
             return 0
-        self._least = min(self._least, size)
+        self._smallest = min(self._smallest, size)
         return size
 
 

@@ -1,4 +1,4 @@
-"""Records the newest worker, and the newest that has served, in memory that all workers share."""
+"""The newest worker and the newest worker that has served, in memory that all workers share."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ __all__ = ["Generations"]
 
 _AGE = struct.Struct("q")
 
-_NEWEST, _SERVED = 0, _AGE.size  # where they are in the memory, bytes
+_NEWEST, _SERVED = 0, _AGE.size  # offsets in the memory, bytes
 
 
 class Generations:
-    """The ages of the newest worker and of the newest one that has served.
+    """The ages of the newest worker and of the newest worker that has served.
 
-    The arbiter writes the first before it forks, and a worker the second.
+    An age is the arbiter's count of its workers. The arbiter writes the first age before it forks;
+    a worker writes the second.
 
-    A worker that is told to end needs to know whether it has a successor. After SIGHUP it has
-    one, which shares its listening sockets; after SIGTERM it has none, or none yet.
+    A worker that is told to end needs to know whether it has a successor. After SIGHUP it has a
+    successor, which shares its listening sockets. After SIGTERM it has no successor, or none yet.
     """
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 2 * _AGE.size)  # anonymous and shared: forks see one another
+        self._memory = mmap.mmap(-1, 2 * _AGE.size)  # anonymous and shared: all workers see it
 
     def begin(self, age: int) -> None:
         """Note a worker that is about to be forked.
@@ -38,7 +39,7 @@ class Generations:
         return newest > age
 
     def note_served(self, age: int) -> None:
-        """Note that the worker of this age serves."""
+        """Note that the worker of this age has served."""
         _AGE.pack_into(self._memory, _SERVED, max(age, self._newest_served()))
 
     def has_served(self, age: int) -> bool:

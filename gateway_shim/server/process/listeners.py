@@ -1,8 +1,9 @@
 """The listening sockets, and processes that hold copies of them without using them.
 
-A program that a task starts does not get them: they are closed when it is executed. A copy of the
-process that executes nothing has all of them. ``os.fork`` is refused for that reason
-(:mod:`gateway_shim.event_loop.forbidden_calls`), but not all code that forks can be.
+A program that a task starts has no copy: the sockets are closed when the program is executed. A
+copy of the process that executes no program has all of them. For that reason ``os.fork`` is
+refused (:mod:`gateway_shim.event_loop.forbidden_calls`), but not all code that forks can be
+refused.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["close_in_copies", "duplicates", "stop_listening"]
+__all__ = ["close_in_copies", "duplicate_sockets", "stop_listening"]
 
 
 def close_in_copies(listeners: Iterable[Any]) -> None:
@@ -25,25 +26,26 @@ def close_in_copies(listeners: Iterable[Any]) -> None:
     descriptors = [listener.fileno() for listener in listeners]
 
     def close() -> None:
-        # Not closed: the copy's socket objects would later close whatever has their number then.
-        nothing = os.open(os.devnull, os.O_RDWR)
+        # Each descriptor is replaced, not closed. A closed number could be reused, and the copy's
+        # socket objects would later close whatever has that number then.
+        devnull = os.open(os.devnull, os.O_RDWR)
         for descriptor in descriptors:
-            os.dup2(nothing, descriptor, inheritable=False)
+            os.dup2(devnull, descriptor, inheritable=False)
 
     os.register_at_fork(after_in_child=close)
 
 
-def duplicates(listeners: Iterable[Any]) -> list[socket.socket]:
-    """Return a socket of its own for each of gunicorn's listeners."""
+def duplicate_sockets(listeners: Iterable[Any]) -> list[socket.socket]:
+    """Return a duplicate of the socket of each of gunicorn's listeners."""
     return [listener.sock.dup() for listener in listeners]
 
 
 def stop_listening(sockets: Iterable[socket.socket]) -> None:
-    """Close sockets so that their ports are free, although other processes hold copies of them.
+    """Free the ports of sockets, even if other processes hold copies of the sockets.
 
     Call it when no worker is left.
     """
-    for each in sockets:
+    for sock in sockets:
         with contextlib.suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
-        each.close()
+            sock.shutdown(socket.SHUT_RDWR)
+        sock.close()

@@ -1,4 +1,4 @@
-"""Finds out whether the files that this program was started from are still the same."""
+"""The files that this program was started from, and whether they have changed since."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _Stamp = tuple[int, int, int, int]
 class ProgramFiles:
     """The files that a running program has loaded, as they were when it started.
 
-    A worker is forked from the arbiter. It has everything that the arbiter had loaded by then, and
-    loads the rest from files: after an update that would be a mix of two versions.
+    A worker is forked from the arbiter. It has all modules that the arbiter has loaded, and loads
+    the rest from files. After an update that would be a mix of two versions.
 
     Args:
-        stamps: what each file was when it was loaded, by path.
+        stamps: the stamp of each file when it was loaded, by path.
     """
 
     def __init__(self, stamps: Mapping[str, _Stamp]) -> None:
@@ -31,15 +31,15 @@ class ProgramFiles:
 
     @classmethod
     def of_this_process(cls) -> Self:
-        """Note the files of this process: the binary's one file, or those of its modules.
+        """Note the files of this process: the binary's one file, or the files of its modules.
 
-        Python's own modules are left out: an update of the system may change them, and that is no
-        update of this program.
+        Python's own modules are left out, because an update of the system may change them without
+        an update of this program.
         """
         return cls(_binary() if getattr(sys, "frozen", False) else _modules())
 
     def change(self) -> str | None:
-        """Say what has changed since then and what to do; None: nothing has."""
+        """Return what has changed and what to do, in one line; None if nothing has changed."""
         for path, before in self._stamps.items():
             now = _stamp(path)
             if now is None:
@@ -50,8 +50,11 @@ class ProgramFiles:
 
 
 def _binary() -> dict[str, _Stamp]:
-    """The binary under its own name, and under the one that it was called by: maybe a link."""
-    # What runs, not what has the name by now, where the system tells.
+    """Return the stamps of the binary, under its own name and under the name that was called.
+
+    The name that was called may be a link.
+    """
+    # The file that runs, if the system can tell, and not a new file that has the same name.
     running = _stamp(_RUNNING_FILE) or _stamp(sys.executable)
     if running is None:
         return {}
@@ -64,7 +67,7 @@ def _binary() -> dict[str, _Stamp]:
 def _modules() -> dict[str, _Stamp]:
     stamps = {}
     for name, module in list(sys.modules.items()):
-        # Not with getattr: some modules answer that with an import.
+        # Not with getattr, because some modules import another module then.
         path = getattr(module, "__dict__", {}).get("__file__")
         own = name.partition(".")[0] not in sys.stdlib_module_names and name != "__main__"
         if own and path is not None and (stamp := _stamp(path)) is not None:
@@ -74,7 +77,7 @@ def _modules() -> dict[str, _Stamp]:
 
 def _stamp(path: str) -> _Stamp | None:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,4 +1,4 @@
-"""A program that says whether a worker could start; the arbiter goes on while it runs."""
+"""The check before a reload: a program that runs while the arbiter continues its work."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from collections.abc import Callable, Sequence
 __all__ = ["ReloadCheck"]
 
 _KEPT_BYTES = 64 * 1024
-"""The end of the program's output that is kept."""
+"""The number of bytes that are kept of the output; the last ones are kept."""
 
 
 class ReloadCheck:
-    """A check of the settings and the code that a next worker would start with.
+    """A check of the settings and the code that the next worker would start with.
 
-    Starts its program at once. Call :meth:`is_over` about once a second, because the program waits
-    when it has written 64 KB that nobody has read. Then :attr:`problem` has the result.
+    The program starts at once. Call :meth:`is_over` about once a second: it also reads the output,
+    and the program blocks after 64 KB that were not read. Then :attr:`problem` has the result.
 
     Args:
         command: the program and its arguments.
         accepted: the line that the program prints if a worker could start.
-        seconds: time limit; the program is killed when it is over.
+        seconds: time limit; the program is killed after this time.
         clock: monotonic seconds.
 
     Attributes:
-        problem: why a worker could not start; None if it could, or if that is not known yet.
+        problem: the reason why a worker could not start; None if it could, or while the check
+            runs.
     """
 
     def __init__(
@@ -46,25 +47,25 @@ class ReloadCheck:
         self._process: subprocess.Popen[bytes] | None = None
         self._written = b""
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
+            self._process = subprocess.Popen(  # noqa: S603 - this program itself
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # so that what it starts is killed with it
+                start_new_session=True,  # so that its own children are killed with it
             )
         except OSError as exc:
-            self.problem = f"the check did not work: {exc}"
+            self.problem = f"the check could not be started: {exc}"
             return
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
         self._output = self._process.stdout
         os.set_blocking(self._output.fileno(), False)
 
     def is_over(self) -> bool:
-        """Look whether the program has ended. Does not block."""
+        """Return whether the program has ended or was killed. Does not block."""
         if self._process is None:
             return True
-        # Asked first: what it wrote before its end is then in the pipe.
+        # Asked before reading: all that the program has written is in the pipe once it has ended.
         ended = self._process.poll() is not None
         self._read()
         if ended:
@@ -75,14 +76,14 @@ class ReloadCheck:
         if self._clock() >= self._deadline:
             self.kill()
             self.problem = (
-                f"the check took longer than {self._seconds:g} s and was ended;"
-                " find what waits while tasks or the hook are imported"
+                f"the check took longer than {self._seconds:g} s and was killed;"
+                " find the import of a task or of the hook that does not end"
             )
             return True
         return False
 
     def kill(self) -> None:
-        """End the program, and what it has started, at once; nothing if it has ended."""
+        """Kill the program and its children; do nothing if the program has ended."""
         if self._process is None:
             return
         if self._process.poll() is None:
@@ -93,8 +94,8 @@ class ReloadCheck:
         self._process = None
 
     def _read(self) -> None:
-        # The status of the program's end tells nothing: the arbiter waits for every child, and
-        # may have taken it.
+        # The output is the result of the check, not the exit status: the arbiter waits for every
+        # child, so it may have taken the exit status already.
         for _ in range(16):
             try:
                 data = os.read(self._output.fileno(), _KEPT_BYTES)
@@ -108,5 +109,5 @@ class ReloadCheck:
         lines = self._written.decode("utf-8", "replace").split("\n")
         if self._accepted in lines:
             return None
-        said = next((line for line in reversed(lines) if line), "it says nothing")
-        return said.removeprefix("Error: ")
+        last = next((line for line in reversed(lines) if line), "the check has printed nothing")
+        return last.removeprefix("Error: ")

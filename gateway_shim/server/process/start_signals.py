@@ -1,14 +1,14 @@
-"""Signals between the start of a server's program and the arbiter's own handlers.
+"""The signals between the start of a server's program and the arbiter's own handlers.
 
 Importing a server's modules takes a good part of a second. Until the arbiter has its handlers:
 
-- SIGTERM and SIGQUIT end the process, by default.
-- SIGINT does so as well. Python's own handler raises ``KeyboardInterrupt`` wherever the program is:
-  in the middle of an import it ends as a traceback.
-- SIGHUP ends a gateway on a port, as it ends the Node gateway. The backend remembers it and reloads
-  once it has started: whoever has changed a setting must not stop the service.
+- SIGTERM and SIGQUIT end the process, which is their default.
+- SIGINT ends the process, too. Python's own handler would raise ``KeyboardInterrupt`` anywhere, and
+  in the middle of an import the result would be a traceback.
+- SIGHUP ends a gateway on a port, as it ends the Node gateway. The backend remembers SIGHUP and
+  reloads once it has started: a user who has changed a setting must not stop the service.
 
-Only light modules are imported here, because a program calls this before its other imports.
+This module imports only small modules, because a program calls it before its other imports.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from types import FrameType
 __all__ = ["START", "StartSignals"]
 
 _HANGUP_SECONDS = 10.0
-"""A SIGHUP that comes later than this after the terminal has gone is not about the terminal."""
+"""A SIGHUP that arrives later than this after the terminal was closed asks for a reload."""
 
 _TERMINAL = "/dev/tty"
-"""The controlling terminal of whichever process opens it (tty(4))."""
+"""The controlling terminal of the process that opens this file (tty(4))."""
 
 
 class StartSignals:
-    """The signals that came before the arbiter's handlers, and the terminal of the start.
+    """The signals that arrived before the arbiter's handlers, and the terminal of the start.
 
-    Call :meth:`begin` as early as possible. The arbiter asks the rest.
+    Call :meth:`begin` as early as possible. The arbiter calls the other methods.
     """
 
     def __init__(self, terminal: str = _TERMINAL) -> None:
@@ -40,10 +40,10 @@ class StartSignals:
         self._hangup_noted = False
 
     def begin(self, *, remember_hangup: bool = False) -> None:
-        """Take over the signals of the start; handlers of others stay as they are.
+        """Handle the signals of the start. Handlers that other code has set stay.
 
         Args:
-            remember_hangup: SIGHUP is to be remembered instead of ending the process.
+            remember_hangup: remember SIGHUP instead of letting it end the process.
         """
         self.look_for_terminal()
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -52,11 +52,11 @@ class StartSignals:
             signal.signal(signal.SIGHUP, self._note_hangup)
 
     def look_for_terminal(self) -> None:
-        """Note whether the process has a controlling terminal; does nothing the second time."""
+        """Note whether the process has a controlling terminal. A second call does nothing."""
         if self._has_looked:
             return
         self._has_looked = True
-        # nohup starts a program with SIGHUP ignored, because it is to outlive its terminal.
+        # nohup starts a program with SIGHUP ignored, so that the program outlives its terminal.
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             self._has_terminal = self._terminal_opens()
 
@@ -66,23 +66,23 @@ class StartSignals:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def take_hangup(self) -> bool:
-        """Return whether a SIGHUP was remembered, and forget it."""
+        """Return whether a SIGHUP was remembered, and forget the signal."""
         noted, self._hangup_noted = self._hangup_noted, False
         return noted
 
     def terminal_is_gone(self) -> bool:
-        """Return whether the process had a controlling terminal at its start, and has none now.
+        """Return whether the process had a controlling terminal at its start and has none now.
 
         The kernel takes the terminal away from the whole session before it sends SIGHUP. A process
-        that was started by nohup, setsid or systemd counts as one that has no terminal.
+        that was started by nohup, setsid or systemd counts as a process without a terminal.
         """
         return self._has_terminal and not self._terminal_opens()
 
     def forget_old_terminal(self, now: float) -> None:
-        """Forget a terminal that has been gone for a while; call it about once a second.
+        """Forget a terminal that was closed some time ago. Call this about once a second.
 
-        A program that was started with ``disown`` outlives its terminal without a SIGHUP. One that
-        somebody sends weeks later asks for a reload.
+        A program that was started with ``disown`` outlives its terminal and gets no SIGHUP then. A
+        SIGHUP that a user sends weeks later asks for a reload.
 
         Args:
             now: monotonic seconds.
@@ -106,4 +106,4 @@ class StartSignals:
 
 
 START = StartSignals()
-"""The one object of this process: signals belong to the process as a whole."""
+"""The only object in this process, because signals belong to the process as a whole."""

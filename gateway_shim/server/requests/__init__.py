@@ -1,1 +1,1 @@
-"""Reads requests: heads, bodies, connections, and their limits."""
+"""Reads requests: heads, bodies, and their limits."""

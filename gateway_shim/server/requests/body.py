@@ -21,8 +21,8 @@ from gateway_shim.protocol.http import (
     Refusal,
     unavailable,
 )
+from gateway_shim.server.connections.request_connections import RequestConnections
 from gateway_shim.server.requests.chunked_body import ChunkedBody
-from gateway_shim.server.requests.connections import RequestConnections
 from gateway_shim.server.requests.unwanted_body import (
     SMALL_BODY_BYTES,
     announces_body,

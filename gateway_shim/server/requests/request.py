@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.errors import (
@@ -22,9 +22,7 @@ from gateway_shim.protocol.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.protocol.event_stream import BodyFraming
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.server.requests import header_rules, request_line
-
-if TYPE_CHECKING:
-    from gateway_shim.streams.gateway import Gateway
+from gateway_shim.streams.gateway import Gateway
 
 __all__ = [
     "ServerRequest",

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.serving.monolith import STREAM_PATH
+from app.serving.backend_runtime import STREAM_PATH
 from gateway_shim.errors import UnknownToken, WriteFailed
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.streams.gateway import SendStatus

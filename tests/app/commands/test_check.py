@@ -1,4 +1,4 @@
-"""Whether a server could start. In processes of its own: it sets up logging."""
+"""Tests of the command ``check``, each in a new process, because it sets up logging."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ ROOT = Path(serving.__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of a developer's ``.env``."""
+def _empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run in a folder without a developer's ``.env``."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 def problem() -> str | None:
-    """Why a worker could not start, as the arbiter learns it."""
+    """Return the reason why a worker could not start, as the arbiter gets it."""
     check = serving.start_check()
     wait_until(check.is_over, "the check's end")
     return check.problem
 
 
-def test_it_could() -> None:
-    """One line, status 0; and so the server says nothing against it."""
+def test_good_settings() -> None:
+    """Good settings give one line and exit status 0, and a server accepts the reload."""
     done = subprocess.run([*self_command(), "check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, serving.CAN_START + "\n", "")
     assert problem() is None
@@ -45,14 +45,14 @@ def test_it_could() -> None:
         ("SSE_AUTHORIZE", "no_such_module:hook"),
     ],
 )
-def test_it_could_not(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """Whatever a worker would stumble over, in one line."""
+def test_bad_settings(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A setting that would stop a worker is named in one line."""
     monkeypatch.setenv(name, value)
     assert str(problem()).startswith(f"{name}: ")
 
 
 def test_a_line_of_the_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """Whoever reloads keeps the running worker: the check says no."""
+    """A bad line of ``.env`` refuses the reload."""
     (tmp_path / ".env").write_text('\nSSE_AUTHORIZE="a.b:c\nPORT=1\n')
     assert problem() == (
         ".env line 2: the quote of SSE_AUTHORIZE is not closed, or something follows it"
@@ -60,7 +60,7 @@ def test_a_line_of_the_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_setting(tmp_path: Path) -> None:
-    """A warning, and the server could start all the same."""
+    """A misspelt setting is a warning, and the server could start."""
     (tmp_path / ".env").write_text("ADMIN_BINDS=127.0.0.1:1\n")
     done = subprocess.run([*self_command(), "check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, serving.CAN_START + "\n")
@@ -71,7 +71,7 @@ def test_a_misspelt_setting(tmp_path: Path) -> None:
 
 
 def test_hints_for_production(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is worth setting is said, and the server could start all the same."""
+    """In production, hints name settings that are worth setting, and the server could start."""
     monkeypatch.setenv("FLASK_ENV", "production")
     monkeypatch.setenv("SSE_CALLBACK_SECRET", "s3cret")
     done = subprocess.run([*self_command(), "check"], capture_output=True, text=True, check=False)
@@ -81,21 +81,21 @@ def test_hints_for_production(monkeypatch: pytest.MonkeyPatch) -> None:
     assert problem() is None
 
 
-def test_beyond_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The words of the start itself."""
+def test_an_address_that_other_machines_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that other machines reach is refused with the same message as at the start."""
     monkeypatch.setenv("HOST", "0.0.0.0")
     assert str(problem()).startswith("HOST is 0.0.0.0: other machines could start tasks")
 
 
 def test_status_and_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Status 1; the certificate is looked at too."""
+    """A certificate that cannot be used gives exit status 1."""
     monkeypatch.setenv("CERTFILE", "no.pem")
     done = subprocess.run([*self_command(), "check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "Error: TLS needs both a certificate and a key\n"
 
 
-def test_it_cannot_even_ask(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then the answer is no."""
+def test_a_check_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that cannot be started refuses the reload."""
     monkeypatch.setattr(serving, "self_command", lambda: ["/nowhere/at/all"])
-    assert str(problem()).startswith("the check did not work: ")
+    assert str(problem()).startswith("the check could not be started: ")

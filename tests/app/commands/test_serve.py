@@ -1,4 +1,4 @@
-"""Options become settings; tests/app/test_cli.py has what cannot work."""
+"""Tests of the options of ``serve``; tests/app/commands/test_group.py has the errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = ("HOST", "PORT", "CERTFILE", "KEYFILE")
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Mapping[str, Any]]:
-    """What gunicorn was given instead of being run."""
+    """Return a list that gets gunicorn's settings, and the environment when gunicorn would run."""
     given: list[Mapping[str, Any]] = []
 
     class Gunicorn:
@@ -38,7 +38,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Mapping[str,
 
 
 def test_options(served: list[Mapping[str, Any]]) -> None:
-    """They are gunicorn's address, and in the environment, where the worker reads its settings."""
+    """The options set gunicorn's address and the environment, where the worker reads settings."""
     port = free_port()
     result = CliRunner().invoke(
         command_group, ["serve", "--host", "127.0.0.1", "--port", str(port)]
@@ -50,6 +50,6 @@ def test_options(served: list[Mapping[str, Any]]) -> None:
 
 
 def test_reload(served: list[Mapping[str, Any]]) -> None:
-    """gunicorn's own reloader is asked to watch."""
+    """``--reload`` turns on gunicorn's own reloader."""
     CliRunner().invoke(command_group, ["serve", "--port", str(free_port()), "--reload"])
     assert served[0]["reload"] is True

@@ -43,6 +43,7 @@ def test_every_setting_has_a_default_and_a_description() -> None:
         ("PORT", "`5000`", "1 to 65,535"),
         ("KEEP_ALIVE_SECONDS", "`150`", "1 to 86,400 seconds"),
         ("GRACEFUL_SHUTDOWN_TIMEOUT", "`25`", "0 seconds or more"),
+        ("HEARTBEAT_INTERVAL_SECONDS", "`15`", "1 second or more"),
         ("SSE_RETRY_MS", "`3000`", "100 to 600,000 milliseconds"),
         ("SSE_MAX_BUFFER_BYTES", "`1048576` (1 MiB)", "1,024 bytes or more"),
         ("MAX_JSON_BYTES", "`102400`", "1,024 to 16,777,216 bytes"),

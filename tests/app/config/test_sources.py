@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config.dotenv_file import InvalidDotenv
+from app.config.reading.dotenv_file import InvalidDotenv
 from app.config.sources import AmbiguousSetting, Source, read_sources
 
 NAMES = {"port", "host", "admin_bind"}

@@ -138,7 +138,7 @@ def test_observers_are_not_called_for_a_disconnect(manager: ConnectionManager) -
 def test_an_observer_is_called_when_all_is_done(
     manager: ConnectionManager, transport: RecordingTransport
 ) -> None:
-    """When an observer runs, the stream is registered, the old one closed, and the lock free."""
+    """An observer finds the stream registered, the old one closed, and the lock free."""
     seen: list[Any] = []
 
     def observe(request_id: str) -> None:

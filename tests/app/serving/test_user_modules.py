@@ -1,4 +1,4 @@
-"""Where the user's own modules are."""
+"""Tests of the folder of the user's own modules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def before(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_folder(tmp_path: Path, before: list[str]) -> None:
-    """It comes last, once."""
+    """A folder is added once, at the end of ``sys.path``."""
     make_importable(str(tmp_path))
     make_importable(str(tmp_path))
     assert sys.path == [*before, str(tmp_path)]
@@ -28,7 +28,7 @@ def test_a_folder(tmp_path: Path, before: list[str]) -> None:
 def test_a_relative_folder(
     tmp_path: Path, before: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is meant as seen from here, and stays when the working directory changes."""
+    """A relative folder is made absolute, so it survives a change of the working directory."""
     (tmp_path / "mine").mkdir()
     monkeypatch.chdir(tmp_path)
     make_importable("mine")
@@ -36,8 +36,8 @@ def test_a_relative_folder(
 
 
 def test_no_such_folder(tmp_path: Path, before: list[str]) -> None:
-    """One line that names setting and folder."""
-    wanted = tmp_path / "absent"
+    """The error is one line that names the setting and the folder."""
+    wanted = tmp_path / "missing"
     with pytest.raises(InvalidSettings) as caught:
         make_importable(str(wanted))
     assert str(caught.value) == f"APP_TASKS_PATH: there is no folder {wanted}"
@@ -47,7 +47,7 @@ def test_no_such_folder(tmp_path: Path, before: list[str]) -> None:
 def test_unset_from_the_source(
     tmp_path: Path, before: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is added, whatever lies beside Python."""
+    """Nothing is added by default, even if a folder ``tasks`` is beside Python."""
     (tmp_path / "tasks").mkdir()
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     make_importable(None)
@@ -58,7 +58,7 @@ def test_unset_from_the_source(
 def test_unset_in_the_binary(
     exists: bool, tmp_path: Path, before: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The folder beside it, if there is one."""
+    """The binary adds the folder ``tasks`` beside it, if the folder exists."""
     if exists:
         (tmp_path / "tasks").mkdir()
     monkeypatch.setattr(sys, "frozen", True, raising=False)
@@ -71,7 +71,7 @@ def test_unset_in_the_binary(
 def test_two_applications_with_a_module_of_the_same_name(
     tmp_path: Path, before: list[str], name: str
 ) -> None:
-    """The second one would get the first one's tasks, or its hook: refused, until renamed."""
+    """A second folder with a module of the same name is refused until the module is renamed."""
     one, two = tmp_path / "one", tmp_path / "two"
     for folder, file in ((one, "mine.py"), (two, name)):
         (folder / file).parent.mkdir(parents=True)

@@ -21,10 +21,10 @@ from gateway_shim.errors import (
 )
 from gateway_shim.http_client.certificates import client_context
 from gateway_shim.http_client.client import HttpClient
+from gateway_shim.parity.ports import free_port
 from tests.gateway_shim.http_client.requests_to_scripts import OK, ask
 from tests.support.http.odd_answers import BAD_SET_COOKIE, INTERIM, NO_ANSWERS, pour_interim
 from tests.support.http.scripted_server import ScriptedServer, answer
-from tests.support.processes.server import free_port
 from tests.support.timing import TIME_LIMIT
 
 

@@ -14,10 +14,10 @@ from gateway_shim.errors import (
     RequestFailed,
 )
 from gateway_shim.http_client.client import HttpClient
+from gateway_shim.parity.ports import free_port
 from tests.gateway_shim.http_client.requests_to_scripts import OK, SHORT, ask
 from tests.support.http.odd_answers import INTERIM
 from tests.support.http.scripted_server import ScriptedServer, answer
-from tests.support.processes.server import free_port
 from tests.support.timing import TIME_LIMIT
 
 

@@ -1,4 +1,4 @@
-"""Hosts to listen at and URLs to call, as people write them."""
+"""Tests of the readers for hosts, addresses and URLs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from gateway_shim.server.addresses import (
     ],
 )
 def test_a_host_to_listen_at(text: str, host: str) -> None:
-    """A name or an address; brackets are not part of an IPv6 address."""
+    """A host is a name or an address; the brackets of an IPv6 address are removed."""
     assert listening_host(text) == host
 
 
@@ -53,8 +53,8 @@ def test_a_host_to_listen_at(text: str, host: str) -> None:
         ("x" * 64, "such as 127.0.0.1, ::1 or localhost"),
     ],
 )
-def test_no_host_to_listen_at(text: str, advice: str) -> None:
-    """The message says what to write; it goes on after the variable's name."""
+def test_a_bad_host_to_listen_at(text: str, advice: str) -> None:
+    """The message continues after the variable's name and says what to write."""
     with pytest.raises(InvalidAddress, match=r"^must be ") as caught:
         listening_host(text)
     assert advice in str(caught.value)
@@ -69,7 +69,7 @@ def test_no_host_to_listen_at(text: str, advice: str) -> None:
     ],
 )
 def test_host_and_port(text: str, address: tuple[str, int]) -> None:
-    """What is read can be written again, as gunicorn takes it."""
+    """An address that was read can be written again in gunicorn's form."""
     assert split_bind(text) == address
     assert bind_text(*address) == text
 
@@ -93,8 +93,8 @@ def test_host_and_port(text: str, address: tuple[str, int]) -> None:
         ("a b:1", "IP address"),
     ],
 )
-def test_no_host_and_port(text: str, advice: str) -> None:
-    """The message says what to write."""
+def test_a_bad_host_and_port(text: str, advice: str) -> None:
+    """The message for a bad address says what to write."""
     with pytest.raises(InvalidAddress, match=r"^must be ") as caught:
         split_bind(text)
     assert advice in str(caught.value)
@@ -121,7 +121,7 @@ def test_no_host_and_port(text: str, advice: str) -> None:
     ],
 )
 def test_a_url(url: str) -> None:
-    """Whatever a request can be sent to, as the client itself says."""
+    """A URL is accepted if the HTTP client can send a request to it."""
     assert is_http_url(url)
     assert requests.Request("POST", url).prepare().url
 
@@ -156,12 +156,12 @@ def test_a_url(url: str) -> None:
         f"http://{'x' * 64}/",
     ],
 )
-def test_no_url(url: str) -> None:
-    """Another scheme, no host, a host or a port that cannot be."""
+def test_a_bad_url(url: str) -> None:
+    """A URL with another scheme, without a host, or with a bad host or port is refused."""
     assert not is_http_url(url)
 
 
-def test_what_is_bound_is_what_was_read() -> None:
-    """A socket can be bound to the host as it is returned."""
+def test_a_socket_accepts_the_host() -> None:
+    """A socket can be bound to the host that is returned."""
     with socket.socket() as probe:
         probe.bind((listening_host("127.0.0.1"), 0))

@@ -1,4 +1,4 @@
-"""What the arbiter makes of each signal, without any process."""
+"""Tests of the arbiter's signals, with simulated workers."""
 
 from __future__ import annotations
 
@@ -9,23 +9,14 @@ import pytest
 from gunicorn.workers.base import Worker
 
 from gateway_shim.server.refused_options import ONE_WORKER
-from tests.gateway_shim.server.arbiter_rig import Rig
+from tests.gateway_shim.server.arbiter_simulation import ArbiterSimulation
 
 
-@pytest.fixture
-def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
-    """An arbiter with one worker that serves."""
-    rig = Rig(monkeypatch)
-    rig.turn()
-    assert rig.workers == [101]
-    return rig
-
-
-def test_no_second_worker(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_second_worker(simulation: ArbiterSimulation, caplog: pytest.LogCaptureFixture) -> None:
     """SIGTTIN adds no worker, and the log says why."""
-    rig.arbiter.handle_ttin()
-    rig.turn()
-    assert rig.workers == [101]
+    simulation.arbiter.handle_ttin()
+    simulation.turn()
+    assert simulation.workers == [101]
     assert [record.message for record in caplog.records] == [f"SIGTTIN ignored: {ONE_WORKER}"]
 
 
@@ -40,93 +31,102 @@ def test_no_second_worker(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
         ([signal.SIGUSR1, signal.SIGUSR1, signal.SIGHUP], [signal.SIGUSR1, signal.SIGHUP]),
     ],
 )
-def test_a_stop_overtakes(rig: Rig, arrived: list[int], seen: list[int]) -> None:
-    """Nothing is done before it; two of them at once are a stop that hurries."""
-    rig.signals(*arrived)
-    assert rig.arbiter.wait_for_signals(timeout=0.001) == seen
+def test_a_stop_overtakes(
+    simulation: ArbiterSimulation, arrived: list[int], seen: list[int]
+) -> None:
+    """A stop signal overtakes all others, and two stop signals at once count as SIGQUIT."""
+    simulation.send(*arrived)
+    assert simulation.arbiter.wait_for_signals(timeout=0.001) == seen
+
+
+def test_the_queue_is_native(simulation: ArbiterSimulation) -> None:
+    """The queue of signals holds no lock that an interrupting handler would wait for."""
+    assert type(simulation.arbiter.SIG_QUEUE).__module__ == "_queue"  # the module written in C
 
 
 def test_a_stop_before_the_worker_has_its_handlers(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    simulation: ArbiterSimulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that was just forked ends itself: it would queue the signal for nobody."""
+    """A worker that was just forked ends itself at a stop signal instead of queueing it."""
     ended: list[int] = []
     monkeypatch.setattr(os, "_exit", ended.append)
-    rig.arbiter.pid += 1
-    rig.signals(signal.SIGHUP, signal.SIGUSR1)
+    simulation.arbiter.pid += 1
+    simulation.send(signal.SIGHUP, signal.SIGUSR1)
     assert ended == []
-    rig.signals(signal.SIGTERM)
+    simulation.send(signal.SIGTERM)
     assert ended == [0]
 
 
-def test_a_stop_before_it_listens(rig: Rig) -> None:
-    """gunicorn tries for seconds to listen at an address, so a stop does not wait for that."""
-    rig.arbiter.LISTENERS = []
+def test_a_stop_before_the_arbiter_listens(simulation: ArbiterSimulation) -> None:
+    """A stop signal ends the arbiter at once while gunicorn still tries to listen."""
+    simulation.arbiter.LISTENERS = []
     with pytest.raises(SystemExit) as ended:
-        rig.signals(signal.SIGTERM)
+        simulation.send(signal.SIGTERM)
     assert ended.value.code == 0
 
 
 # ------------------------------------------------------------------------- hangups
 
 
-def test_a_hangup_is_a_reload(rig: Rig) -> None:
-    """So it is at a terminal that is still there, and without one."""
-    rig.signals(signal.SIGHUP, signal.SIGHUP)
-    assert rig.turn() == [signal.SIGHUP]
-    assert len(rig.checks) == 1
+def test_a_hangup_is_a_reload(simulation: ArbiterSimulation) -> None:
+    """SIGHUP asks for a reload, with a terminal that is still open and without one."""
+    simulation.send(signal.SIGHUP, signal.SIGHUP)
+    assert simulation.turn() == [signal.SIGHUP]
+    assert len(simulation.checks) == 1
 
 
-def test_a_hangup_before_the_handlers(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that came while the program was imported is a reload, too."""
+def test_a_hangup_before_the_handlers(
+    simulation: ArbiterSimulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A SIGHUP that arrived while the program was imported is a reload, too."""
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    rig.arbiter.init_signals()
-    assert rig.turn() == []
-    rig.start.hangup = True
-    rig.arbiter.init_signals()
-    assert rig.turn() == [signal.SIGHUP]
+    simulation.arbiter.init_signals()
+    assert simulation.turn() == []
+    simulation.start.hangup = True
+    simulation.arbiter.init_signals()
+    assert simulation.turn() == [signal.SIGHUP]
 
 
-def test_a_closed_terminal(rig: Rig) -> None:
-    """It stops the server, also while a reload is wanted or going on."""
-    rig.arbiter._start_check = None
-    rig.signals(signal.SIGHUP)
-    rig.turn()
-    rig.signals(signal.SIGHUP)
-    rig.turn()  # wanted, and waiting for the worker that was replaced
-    rig.start.closed = True
-    rig.signals(signal.SIGHUP)
+def test_a_closed_terminal(simulation: ArbiterSimulation) -> None:
+    """A closed terminal stops the server, even while a reload is wanted or runs."""
+    simulation.arbiter._start_check = None
+    simulation.send(signal.SIGHUP)
+    simulation.turn()
+    simulation.send(signal.SIGHUP)
+    simulation.turn()  # a reload is wanted, and waits for the end of the replaced worker
+    simulation.start.closed = True
+    simulation.send(signal.SIGHUP)
     with pytest.raises(StopIteration):
-        rig.turn()
+        simulation.turn()
 
 
 @pytest.mark.parametrize("ends", [False, True])
-def test_a_hangup_before_anything_was_served(rig: Rig, ends: bool) -> None:
-    """It ends a gateway on a port; the backend reloads. Later it is a reload for both."""
-    rig.arbiter._ends_at_early_hangup = ends
-    rig.served.clear()
-    rig.signals(signal.SIGHUP)
+def test_a_hangup_before_a_worker_has_served(simulation: ArbiterSimulation, ends: bool) -> None:
+    """An early SIGHUP ends a gateway on a port and reloads the backend; later both reload."""
+    simulation.arbiter._ends_at_early_hangup = ends
+    simulation.served.clear()
+    simulation.send(signal.SIGHUP)
     if ends:
         with pytest.raises(StopIteration):
-            rig.turn()
+            simulation.turn()
     else:
-        rig.turn()
-    rig.served.add(1)
-    rig.signals(signal.SIGHUP)
-    rig.turn()
-    assert len(rig.checks) == 1
+        simulation.turn()
+    simulation.served.add(1)
+    simulation.send(signal.SIGHUP)
+    simulation.turn()
+    assert len(simulation.checks) == 1
 
 
-def test_a_hangup_between_two_workers(rig: Rig) -> None:
-    """A gateway whose only worker has just crashed has been started."""
-    rig.arbiter._ends_at_early_hangup = True
-    rig.arbiter.WORKERS.clear()
-    rig.arbiter.signal(signal.SIGHUP, None)
-    rig.arbiter.handle_hup()
+def test_a_hangup_between_two_workers(simulation: ArbiterSimulation) -> None:
+    """A gateway whose only worker has just crashed counts as started, so SIGHUP is a reload."""
+    simulation.arbiter._ends_at_early_hangup = True
+    simulation.arbiter.WORKERS.clear()
+    simulation.arbiter.signal(signal.SIGHUP, None)
+    simulation.arbiter.handle_hup()
 
 
-def test_workers_and_hangups(rig: Rig) -> None:
-    """A worker does not set a handler, or the default, for SIGHUP: it keeps the arbiter's."""
+def test_workers_keep_the_handler_of_hangups(simulation: ArbiterSimulation) -> None:
+    """A worker keeps the arbiter's handler of SIGHUP and resets all other signals."""
     assert signal.SIGHUP in Worker.SIGNALS
-    assert signal.SIGHUP not in rig.arbiter.worker_class.SIGNALS
-    assert set(rig.arbiter.worker_class.SIGNALS) == {*Worker.SIGNALS} - {signal.SIGHUP}
+    assert signal.SIGHUP not in simulation.arbiter.worker_class.SIGNALS
+    assert set(simulation.arbiter.worker_class.SIGNALS) == {*Worker.SIGNALS} - {signal.SIGHUP}

@@ -1,4 +1,4 @@
-"""Gunicorn options that would lose events."""
+"""Tests of the gunicorn options that would lose events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STREAM_WORKER = "gateway_shim.server.worker.StreamWorker"
 
 
 def configuration(**options: Any) -> Config:
-    """gunicorn's configuration with these options."""
+    """Return gunicorn's configuration with options."""
     config = Config()
     config.set("worker_class", STREAM_WORKER)
     for name, value in options.items():
@@ -23,8 +23,8 @@ def configuration(**options: Any) -> Config:
     return config
 
 
-def test_what_is_accepted() -> None:
-    """One worker that lives as long as the server and makes its application itself."""
+def test_accepted_options() -> None:
+    """One worker of our class is accepted, with gunicorn's defaults for all other options."""
     assert list(refused_options(configuration(workers=1))) == []
 
 
@@ -39,8 +39,8 @@ def test_what_is_accepted() -> None:
         ({"workers": 1, "worker_class": "sync"}, "--worker-class sync: .*leave it out"),
     ],
 )
-def test_what_is_refused(options: dict[str, Any], message: str) -> None:
-    """The message names the option; with the safe value it is accepted."""
+def test_refused_options(options: dict[str, Any], message: str) -> None:
+    """The message names the option, and the safe value is accepted."""
     config = configuration(**options)
     (refused,) = refused_options(config)
     assert re.fullmatch(message, refused.message)
@@ -48,14 +48,14 @@ def test_what_is_refused(options: dict[str, Any], message: str) -> None:
     assert list(refused_options(config)) == []
 
 
-def test_a_worker_of_ones_own() -> None:
-    """It may derive from ours; the others' other options are not looked at before gunicorn asks."""
+def test_a_derived_worker_class() -> None:
+    """A class that derives from ours is accepted; other options are not checked with the class."""
     own = type("OwnWorker", (StreamWorker,), {})
     assert list(refused_options(configuration(workers=1, worker_class=own))) == []
     check_worker_class(configuration(workers=2))
 
 
 def test_a_worker_that_cannot_hold_streams() -> None:
-    """gunicorn asks our class only, so the start asks for the class itself."""
+    """Another worker class is refused at the start, because it would not check the options."""
     with pytest.raises(SystemExit, match=r"^sse-monolith: --worker-class gthread: .*leave it out$"):
         check_worker_class(configuration(worker_class="sync", threads=4))

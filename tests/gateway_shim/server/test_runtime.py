@@ -1,4 +1,4 @@
-"""Finding the gateway of an application."""
+"""Tests of finding an application's runtime."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from tests.gateway_shim.running_gateway import RunningGateway
 
 
 class Application:
-    """An application with extensions, as Flask's has."""
+    """An application with extensions, like an application of Flask."""
 
     def __init__(self, extensions: dict[str, Any]) -> None:
         self.extensions = extensions
 
 
 class Bare:
-    """An application without."""
+    """An application without extensions."""
 
 
 def test_runtime_of_a_front() -> None:
-    """A front has a runtime: itself."""
+    """The application of the standalone gateway is its own runtime."""
     front = Front(RunningGateway().gateway)
     runtime: Runtime = runtime_of(front)
     assert runtime is front
 
 
 def test_runtime_of_an_extension() -> None:
-    """Any application that keeps its runtime among its extensions will do."""
+    """The runtime is found among the extensions of any application."""
 
     runtime = object()
     assert runtime_of(Application({EXTENSION: runtime})) is runtime
@@ -39,7 +39,7 @@ def test_runtime_of_an_extension() -> None:
 
 @pytest.mark.parametrize("application", [Bare(), Application({"sqlalchemy": 1})])
 def test_no_runtime(application: object) -> None:
-    """An application without a gateway is named, with what is missing."""
+    """The error names the application without a gateway, and the missing extension."""
     name = type(application).__name__
     with pytest.raises(InvalidConfiguration, match=rf"^{name} has no gateway: .*sse_gateway"):
         runtime_of(application)

@@ -1,4 +1,4 @@
-"""Where gunicorn's lines go, and in which format."""
+"""Tests of the place and the format of gunicorn's log lines."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\S+Z (INFO|WARNING) (\S+): (.*)")
 
 @contextlib.contextmanager
 def bare_root() -> Iterator[logging.Logger]:
-    """The root logger without handlers; it and gunicorn's loggers are put back as they were.
+    """Remove the root logger's handlers; restore them and gunicorn's loggers afterwards.
 
-    Not a fixture: pytest hangs its own handlers on the root logger after the fixtures.
+    This is not a fixture, because pytest adds its own handlers to the root logger after fixtures.
     """
     loggers = [logging.getLogger(name) for name in (None, "gunicorn.error", "gunicorn.access")]
     before: list[Any] = [(item.handlers[:], item.level, item.propagate) for item in loggers]
@@ -44,7 +44,7 @@ def bare_root() -> Iterator[logging.Logger]:
 
 
 def configuration(**options: Any) -> Config:
-    """gunicorn's configuration with these options."""
+    """Return gunicorn's configuration with options."""
     config = Config()
     for name, value in options.items():
         config.set(name, value)
@@ -64,7 +64,7 @@ def test_beside_the_programs_own(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_program_without_a_log(capsys: pytest.CaptureFixture[str]) -> None:
-    """gunicorn's own handler stays: an embedding program sees its server start."""
+    """gunicorn's own handler stays, so that an embedding program sees its server start."""
     with bare_root():
         PropagatingLogger(configuration()).info("Listening at: somewhere")
         (line,) = capsys.readouterr().err.splitlines()
@@ -72,7 +72,7 @@ def test_a_program_without_a_log(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_file(tmp_path: Path) -> None:
-    """``--error-logfile``: gunicorn's lines and the program's, each once, masked, in one format."""
+    """With ``--error-logfile`` the file has all lines, each once, masked, in one format."""
     with bare_root():
         stderr, path = io.StringIO(), tmp_path / "error.log"
         log_format.install(TextFormatter(Redactor(["hunter2"])), "INFO", stderr)
@@ -90,7 +90,7 @@ def test_a_file(tmp_path: Path) -> None:
 
 
 def test_the_access_log_holds_no_secret(tmp_path: Path) -> None:
-    """Its URLs are masked and request ids shortened, also after a reload; a request is a line."""
+    """Secrets in URLs are masked and request ids shortened, also after a reload."""
     with bare_root():
         path = tmp_path / "access.log"
         logger = PropagatingLogger(configuration(accesslog=str(path)))
@@ -109,7 +109,7 @@ def test_the_access_log_holds_no_secret(tmp_path: Path) -> None:
 
 
 def test_a_file_after_a_reload(tmp_path: Path) -> None:
-    """A second set-up adds nothing twice; a file that is no longer wanted gets no more lines."""
+    """A second set-up adds no handler twice, and removes the handlers of a file not used now."""
     with bare_root():
         path = tmp_path / "error.log"
         log_format.install(TextFormatter(), "INFO", io.StringIO())
@@ -125,7 +125,7 @@ def test_a_file_after_a_reload(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_moved(tmp_path: Path) -> None:
-    """SIGUSR1 opens the file anew, for all lines: that is how logrotate works."""
+    """SIGUSR1 opens the file again for all lines, as logrotate needs."""
     with bare_root():
         path = tmp_path / "error.log"
         log_format.install(TextFormatter(), "INFO", io.StringIO())
@@ -138,7 +138,7 @@ def test_a_file_that_is_moved(tmp_path: Path) -> None:
 
 
 def test_a_file_of_an_embedding_program(tmp_path: Path) -> None:
-    """Its root logger is its own: only gunicorn's lines go to the file, in gunicorn's format."""
+    """Only gunicorn's lines go to the file, in gunicorn's format; the root logger is unchanged."""
     with bare_root() as root:
         path, handler = tmp_path / "error.log", logging.StreamHandler(io.StringIO())
         root.addHandler(handler)
@@ -148,7 +148,7 @@ def test_a_file_of_an_embedding_program(tmp_path: Path) -> None:
 
 
 def test_a_log_configuration(tmp_path: Path) -> None:
-    """What somebody has configured for gunicorn's loggers is left alone."""
+    """A configuration for gunicorn's loggers is not changed."""
     with bare_root():
         path = tmp_path / "configured.log"
         log_format.install(TextFormatter(), "INFO", io.StringIO())
@@ -164,7 +164,7 @@ def test_a_log_configuration(tmp_path: Path) -> None:
 
 
 def test_syslog_as_well() -> None:
-    """``--log-syslog`` adds to standard error and replaces nothing."""
+    """With ``--log-syslog`` lines go to syslog and still to standard error."""
     with bare_root():
         written = io.StringIO()
         log_format.install(TextFormatter(), "INFO", written)

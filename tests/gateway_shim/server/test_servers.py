@@ -1,4 +1,4 @@
-"""A server for each listener, as large as descriptors allow."""
+"""Tests of the number of handlers of each listener's server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import trustme
 from gunicorn.config import Config
 
 from gateway_shim.server import servers
-from gateway_shim.server.requests.connections import RequestConnections
+from gateway_shim.server.connections.request_connections import RequestConnections
 from gateway_shim.server.servers import make_servers
 from gateway_shim.server.tls import TlsServer
 from gateway_shim.standalone.front import Front
@@ -22,7 +22,7 @@ from gateway_shim.streams.refusal_counts import RefusalCounts
 
 @pytest.fixture
 def listeners() -> Iterator[list[socket.socket]]:
-    """Two, closed at the end."""
+    """Open two listening sockets, which are closed at the end."""
     made = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     yield made
     for listener in made:
@@ -32,7 +32,7 @@ def listeners() -> Iterator[list[socket.socket]]:
 def sizes(
     listeners: list[socket.socket], cfg: Config, streams: int | None, callbacks: int = 0
 ) -> list[tuple[int, int]]:
-    """Handlers of each listener, and how many connections that are no stream it may have."""
+    """Return for each listener its number of handlers and of connections that are not streams."""
     connections = RequestConnections(10, lambda address: address, RefusalCounts())
     config = GatewayConfig(max_connections=streams, callback_connections=callbacks)
     runtime = Front(Gateway(NoBackend(), config))
@@ -57,7 +57,7 @@ def test_sizes(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Each listener has its own; what streams may have is not theirs."""
+    """Each listener has its own handlers, within the descriptors that streams leave."""
     monkeypatch.setattr(servers, "raise_limit", lambda: descriptors)
     cfg = Config()
     cfg.set("worker_connections", 2000)
@@ -66,10 +66,10 @@ def test_sizes(
     assert bool(caplog.text) is bool(message)
 
 
-def test_connections_to_a_backend_have_descriptors_of_their_own(
+def test_descriptors_of_connections_to_a_backend(
     listeners: list[socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Together with streams, connections and the reserve of 256 they are as many as there are."""
+    """Streams, requests, connections to a backend and the reserve of 256 use all descriptors."""
     monkeypatch.setattr(servers, "raise_limit", lambda: 500 + 2 * 700 + 100 + 256)
     cfg = Config()
     cfg.set("worker_connections", 2000)
@@ -81,7 +81,7 @@ def test_tls(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """Streams keep their handlers over TLS, so there is room for them besides."""
+    """Over TLS streams keep their handlers, so there are additional handlers for them."""
     monkeypatch.setattr(servers, "raise_limit", lambda: 100_000)
     folder = tmp_path_factory.mktemp("tls")
     certificate = trustme.CA().issue_cert("127.0.0.1")

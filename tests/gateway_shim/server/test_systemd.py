@@ -1,4 +1,4 @@
-"""Sockets handed over, and telling how the service is."""
+"""Tests of sockets that systemd hands over, and of reports to systemd."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import gevent
 import pytest
 
 from gateway_shim.server.systemd import Notifier, listening_already
-from tests.support.timing import TIME_LIMIT, Stopwatch
+from tests.support.timing import TIME_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -29,18 +29,18 @@ from tests.support.timing import TIME_LIMIT, Stopwatch
     ],
 )
 def test_listening_already(environ: dict[str, str], answer: bool) -> None:
-    """Only if at least one socket was meant for this very process."""
+    """Sockets count only if at least one was handed to this process."""
     assert listening_already(environ, 7) is answer
 
 
 def test_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own environment and id, unless others are given."""
+    """The environment and the id of this process are the defaults."""
     monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
     monkeypatch.setenv("LISTEN_FDS", "1")
     assert listening_already() is True
 
 
-# ------------------------------------------------------------------ what is taken
+# ------------------------------------------------------------------ the environment
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_taken_from(environ: dict[str, str], notifier: Notifier) -> None:
-    """Read, and out of the environment that children get; what cannot be meant is no watchdog."""
+    """The variables are read and removed; a limit that is not positive means no watchdog."""
     environ["PATH"] = "/bin"
     assert Notifier.taken_from(environ) == notifier
     assert environ == {"PATH": "/bin"}
@@ -67,24 +67,24 @@ def test_taken_from(environ: dict[str, str], notifier: Notifier) -> None:
 
 @pytest.mark.parametrize(("limit", "seconds"), [(None, 1.0), (30.0, 1.0), (2.0, 0.5)])
 def test_interval(limit: float | None, seconds: float) -> None:
-    """Four feeds in each of the watchdog's limits, and never fewer than without one."""
+    """There are four reports in each time limit, and at least as many as without a watchdog."""
     assert Notifier("@n", limit).interval(1.0) == seconds
 
 
-# ------------------------------------------------------------------ what is told
+# ------------------------------------------------------------------ the reports
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[socket.socket]:
-    """The socket that a service manager listens on."""
+    """Open the socket at which a service manager listens."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
         listener.settimeout(TIME_LIMIT)
         yield listener
 
 
-def test_what_is_told(service: socket.socket) -> None:
-    """One message for each thing that happens."""
+def test_reports(service: socket.socket) -> None:
+    """Each event of the service is one message."""
     notifier = Notifier(service.getsockname(), 1.0)
     notifier.ready()
     notifier.alive()
@@ -97,7 +97,7 @@ def test_what_is_told(service: socket.socket) -> None:
 
 
 def test_without_a_watchdog(service: socket.socket) -> None:
-    """Nobody is fed."""
+    """No message is sent to a watchdog that is off."""
     notifier = Notifier(service.getsockname(), None)
     notifier.alive()
     notifier.ready()
@@ -105,7 +105,7 @@ def test_without_a_watchdog(service: socket.socket) -> None:
 
 
 def test_an_abstract_address() -> None:
-    """``@`` stands for the zero byte that begins one."""
+    """``@`` stands for the zero byte at the beginning of an abstract address."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         name = f"sse-monolith-test-{os.getpid()}"
         listener.bind(f"\0{name}")
@@ -114,8 +114,8 @@ def test_an_abstract_address() -> None:
         assert listener.recv(100) == b"READY=1\nSTATUS=Serving"
 
 
-def test_nobody_wants_to_know(caplog: pytest.LogCaptureFixture) -> None:
-    """Silence, and no complaint."""
+def test_without_a_service_manager(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is sent or logged without a service manager."""
     Notifier().ready()
     Notifier().stopping()
     Notifier().alive()
@@ -123,16 +123,16 @@ def test_nobody_wants_to_know(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_service_manager_that_is_gone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A warning; what serves goes on."""
+    """A report that fails is a warning in the log."""
     with caplog.at_level(logging.WARNING):
         Notifier(str(tmp_path / "gone")).ready()
     assert [r.getMessage() for r in caplog.records] == [
-        "systemd was not told READY=1: [Errno 2] No such file or directory"
+        "cannot report READY=1 to systemd: [Errno 2] No such file or directory"
     ]
 
 
 def fill(service: socket.socket) -> int:
-    """Send until the manager's queue is full; how many messages it holds."""
+    """Send until the manager's queue is full; return the number of messages in the queue."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.connect(service.getsockname())
         sender.setblocking(False)
@@ -144,28 +144,36 @@ def fill(service: socket.socket) -> int:
         return count
 
 
-@pytest.mark.parametrize("tell", ["ready", "stopping", "alive"])
+@pytest.mark.parametrize("report", ["ready", "stopping", "alive"])
 def test_a_full_queue_is_waited_for(
-    service: socket.socket, tell: str, caplog: pytest.LogCaptureFixture
+    service: socket.socket, report: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A busy manager reads late: the message waits for room, and others run meanwhile."""
+    """A message waits for room in the queue, and other greenlets run meanwhile."""
     count = fill(service)
-    telling = gevent.spawn(getattr(Notifier(service.getsockname(), 3600.0), tell))
+    sending = gevent.spawn(getattr(Notifier(service.getsockname(), 3600.0), report))
     gevent.sleep(0.01)
-    assert not telling.ready()
-    told = [service.recv(100) for _ in range(count + 1)]
-    telling.get(timeout=TIME_LIMIT)
-    assert told[:-1] == [b"other"] * count
-    assert told[-1] != b"other"
+    assert not sending.ready()
+    received = [service.recv(100) for _ in range(count + 1)]
+    sending.get(timeout=TIME_LIMIT)
+    assert received[:-1] == [b"other"] * count
+    assert received[-1] != b"other"
     assert caplog.records == []
 
 
-def test_a_queue_that_stays_full(service: socket.socket, caplog: pytest.LogCaptureFixture) -> None:
-    """The wait ends when the watchdog has to be fed again; then a warning, and life goes on."""
+def test_a_queue_that_stays_full(
+    service: socket.socket, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait ends when the next report is due, and the log has a warning."""
+    limits: list[float | None] = []
+
+    class RecordingSocket(socket.socket):
+        def settimeout(self, value: float | None) -> None:
+            limits.append(value)
+            super().settimeout(value)
+
     fill(service)
-    notifier = Notifier(service.getsockname(), 0.2)
-    with Stopwatch() as watch:
-        notifier.alive()
-    assert 0.04 < watch.seconds < 0.5
+    monkeypatch.setattr(socket, "socket", RecordingSocket)
+    Notifier(service.getsockname(), 0.2).alive()
+    assert limits == [0.2 / 4]
     (record,) = caplog.records
-    assert record.getMessage() == "systemd was not told WATCHDOG=1: timed out"
+    assert record.getMessage() == "cannot report WATCHDOG=1 to systemd: timed out"

@@ -1,4 +1,4 @@
-"""A TLS server: its handshake is bounded, and plain HTTP gets an answer."""
+"""Tests of the TLS server: its time limit for the handshake, and its answer to plain HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from gevent.pool import Pool
 
 from gateway_shim.server import tls
-from gateway_shim.server.requests.connections import RequestConnections
+from gateway_shim.server.connections.request_connections import RequestConnections
 from gateway_shim.server.tls import TlsServer
 from gateway_shim.streams.refusal_counts import RefusalCounts
 from tests.gateway_shim.hub_errors import HubErrors
@@ -28,7 +28,7 @@ Pair = tuple[Any, Any]
 
 @pytest.fixture
 def port(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> Iterator[int]:
-    """A TLS server that answers ``hello`` and closes."""
+    """Run a TLS server that answers ``hello`` and closes; return its port."""
     connections = RequestConnections(10, lambda address: address, RefusalCounts())
     server = TlsServer(
         ("127.0.0.1", 0),
@@ -53,7 +53,7 @@ def test_server(port: int, contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> N
 
 
 def test_no_tls(port: int, contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    """One that speaks neither TLS nor HTTP is hung up on, and the next one is served."""
+    """A client that speaks neither TLS nor HTTP is disconnected, and the next one is served."""
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.settimeout(TIME_LIMIT)
         client.sendall(b"\0\1\2 no TLS")
@@ -64,7 +64,7 @@ def test_no_tls(port: int, contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> N
 
 
 def test_plain_http(port: int, contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    """One that speaks plain HTTP is told so in HTTP, and the next one is served."""
+    """A client that speaks plain HTTP gets an answer in HTTP, and the next one is served."""
     with Connection(port) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = client.read_response()
@@ -74,14 +74,14 @@ def test_plain_http(port: int, contexts: tuple[ssl.SSLContext, ssl.SSLContext]) 
 
 
 def test_distrusting_client(port: int) -> None:
-    """One that does not trust the certificate hangs up, and nobody minds."""
+    """A client that distrusts the certificate disconnects, and no error is reported."""
     plain = socket.create_connection(("127.0.0.1", port))
     with plain, pytest.raises(ssl.SSLCertVerificationError):
         ssl.create_default_context().wrap_socket(plain, server_hostname="127.0.0.1")
 
 
 def test_slow_handshake(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that says nothing is hung up on after a while."""
+    """A client that sends nothing is disconnected after the time limit."""
     monkeypatch.setattr(tls, "HANDSHAKE_SECONDS", 0.05)
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.settimeout(TIME_LIMIT)

@@ -8,12 +8,12 @@ import sys
 import pytest
 
 from gateway_shim.http_client.certificates import VARIABLES
+from gateway_shim.parity.ports import free_port
 from gateway_shim.protocol.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.protocol.event_stream import Dialect
 from gateway_shim.standalone import command
 from gateway_shim.standalone.http_backend import HttpBackend
 from tests.gateway_shim.standalone.command_runs import run, started
-from tests.support.processes.server import free_port
 
 pytestmark = pytest.mark.usefixtures("no_gunicorn")
 

@@ -9,8 +9,8 @@ import socket
 import pytest
 
 from gateway_shim.http_client.certificates import VARIABLES
+from gateway_shim.parity.ports import free_port
 from tests.gateway_shim.standalone.command_runs import STARTED, errors, run, started
-from tests.support.processes.server import free_port
 
 pytestmark = pytest.mark.usefixtures("no_gunicorn")
 

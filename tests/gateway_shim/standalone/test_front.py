@@ -254,7 +254,7 @@ def test_runtime(running: RunningGateway) -> None:
     assert front.extensions == {EXTENSION: front}
     assert front.gateway is running.gateway
     _, stream = running.open()
-    front.hurry()
+    front.stop_waiting()
     running.gateway.send("t1", Event(None, "still there"))
     front.shutdown()
     assert stream.wait_for_end() is Ended.CLEAN

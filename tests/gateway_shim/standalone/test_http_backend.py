@@ -11,6 +11,7 @@ import pytest
 from gevent.event import Event as Signal
 
 from gateway_shim.http_client import pool as http_pool
+from gateway_shim.parity.ports import free_port
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.standalone import http_backend
 from gateway_shim.standalone.http_backend import HttpBackend
@@ -22,7 +23,6 @@ from tests.gateway_shim.standalone.callback_server import (
     sends,
 )
 from tests.support.http.odd_answers import BAD_SET_COOKIE
-from tests.support.processes.server import free_port
 from tests.support.timing import TIME_LIMIT, wait_until
 
 

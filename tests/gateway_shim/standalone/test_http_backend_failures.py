@@ -10,6 +10,7 @@ import time
 import gevent
 import pytest
 
+from gateway_shim.parity.ports import free_port
 from gateway_shim.protocol.callbacks import CallbackAnswer, CallbackFailure
 from gateway_shim.standalone.http_backend import HttpBackend
 from tests.gateway_shim.standalone.callback_server import (
@@ -21,7 +22,6 @@ from tests.gateway_shim.standalone.callback_server import (
     sends,
 )
 from tests.support.http.odd_answers import INTERIM, NO_ANSWERS, pour_interim
-from tests.support.processes.server import free_port
 from tests.support.timing import TIME_LIMIT
 
 

@@ -1,4 +1,4 @@
-"""The limit on descriptors, and what it allows."""
+"""Tests of the limit on descriptors, and of the shares that it allows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway_shim.server.process import descriptors
 
 
 class FakeResource:
-    """The limits of a process that is not this one."""
+    """A stand-in for the limits of a process."""
 
     RLIMIT_NOFILE = resource.RLIMIT_NOFILE
 
@@ -19,12 +19,12 @@ class FakeResource:
         self.set: list[tuple[int, int]] = []
 
     def getrlimit(self, which: int) -> tuple[int, int]:
-        """The limits."""
+        """Return the limits."""
         assert which == self.RLIMIT_NOFILE
         return self.limits
 
     def setrlimit(self, which: int, limits: tuple[int, int]) -> None:
-        """Set them."""
+        """Set and record the limits."""
         assert which == self.RLIMIT_NOFILE
         self.limits = limits
         self.set.append(limits)
@@ -36,7 +36,7 @@ class FakeResource:
 def test_raise_limit(
     soft: int, hard: int, expected: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The soft limit is raised to the hard one, once."""
+    """The soft limit is raised to the hard limit, once."""
     fake = FakeResource(soft, hard)
     monkeypatch.setattr(descriptors, "resource", fake)
     assert descriptors.raise_limit() == 4096
@@ -49,7 +49,7 @@ def test_raise_limit(
     [(1_048_576, 2000, 1_046_320), (65_536, 4000, 61_280), (4096, 2000, 2048), (10, 2000, 5)],
 )
 def test_streams_allowed(limit: int, requests: int, streams: int) -> None:
-    """Descriptors are kept for other connections and everything else; half, if there are few."""
+    """Descriptors are kept for other uses, but streams get at least half of them."""
     assert descriptors.streams_allowed(limit, requests) == streams
 
 
@@ -65,6 +65,6 @@ def test_streams_allowed(limit: int, requests: int, streams: int) -> None:
     ],
 )
 def test_requests_allowed(limit: int, streams: int, requests: int) -> None:
-    """What is left may be used, but for the reserve; half, if it is less."""
+    """Requests get the remaining descriptors without the reserve, but at least half of them."""
     assert descriptors.requests_allowed(limit, streams) == requests
     assert streams + requests <= max(limit, streams)

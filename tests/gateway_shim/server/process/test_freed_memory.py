@@ -1,4 +1,4 @@
-"""Freed memory goes back to the system: when it is worth it, and for real."""
+"""Tests of the return of freed memory, with simulated processes and with a real one."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tests.support.timing import TIME_LIMIT
 MEGABYTE = 1_000_000
 
 
-class Process:
-    """A process whose time and memory stand still until a test changes them.
+class SimulatedProcess:
+    """A process whose time and memory change only when a test changes them.
 
     Args:
-        cost: seconds that giving back takes.
-        resident: bytes; None: not known.
+        cost: the time that returning memory takes, seconds.
+        resident: the resident memory, bytes; None if it is unknown.
 
     Attributes:
-        resident: the same; a test changes it.
-        trims: when memory was given back.
+        resident: as above; a test changes it.
+        trims: the times at which memory was returned.
     """
 
     def __init__(self, cost: float = 0.0, resident: int | None = 100 * MEGABYTE) -> None:
@@ -37,7 +37,7 @@ class Process:
         self._memory = FreedMemory(self.clock, lambda: self.resident, self._trim)
 
     def run(self, seconds: int) -> None:
-        """Ask once a second, as a worker does."""
+        """Call ``give_back_if_due`` once a second, as a worker does."""
         for _ in range(seconds):
             self.clock.now += 1
             self._memory.give_back_if_due()
@@ -48,16 +48,16 @@ class Process:
 
 
 def test_a_process_that_has_not_grown_is_left_alone() -> None:
-    """Nothing is asked for the few pages that come and go."""
-    process = Process()
+    """A process that grows by 4 % returns no memory."""
+    process = SimulatedProcess()
     process.resident = 104 * MEGABYTE
     process.run(100)
     assert process.trims == []
 
 
-def test_a_process_that_has_grown_gives_back_until_it_is_small_again() -> None:
-    """Every ten seconds: what is in use during a flood is free after it."""
-    process = Process()
+def test_a_process_that_has_grown() -> None:
+    """A process that has grown returns memory every ten seconds until it is small again."""
+    process = SimulatedProcess()
     process.resident = 150 * MEGABYTE
     process.run(35)
     assert process.trims == [10, 20, 30]
@@ -66,9 +66,9 @@ def test_a_process_that_has_grown_gives_back_until_it_is_small_again() -> None:
     assert process.trims == [10, 20, 30]
 
 
-def test_the_smallest_counts() -> None:
-    """A process that was large when it began is measured by what it has come down to."""
-    process = Process()
+def test_the_smallest_size_counts() -> None:
+    """A process is compared with its smallest size, not with its size at the start."""
+    process = SimulatedProcess()
     process.resident = 50 * MEGABYTE
     process.run(10)
     process.resident = 60 * MEGABYTE
@@ -76,9 +76,9 @@ def test_the_smallest_counts() -> None:
     assert process.trims == [20]
 
 
-def test_what_takes_long_is_done_less_often() -> None:
-    """A thousandth of the time at most."""
-    process = Process(cost=0.05)
+def test_slow_returns_are_rare() -> None:
+    """Returning memory takes at most a thousandth of the time."""
+    process = SimulatedProcess(cost=0.05)
     process.resident = 200 * MEGABYTE
     process.run(170)
     pauses = [later - earlier for earlier, later in pairwise(process.trims)]
@@ -87,8 +87,8 @@ def test_what_takes_long_is_done_less_often() -> None:
 
 
 def test_an_unknown_size_is_asked_for_again() -> None:
-    """No descriptor is free to read it with: that must not end the worker."""
-    process = Process()
+    """If the size cannot be read, the worker reads it again later."""
+    process = SimulatedProcess()
     process.resident = None
     process.run(10)
     process.resident = 150 * MEGABYTE
@@ -97,14 +97,14 @@ def test_an_unknown_size_is_asked_for_again() -> None:
 
 
 def test_a_size_that_is_never_known() -> None:
-    """Where there is no ``/proc``, nothing is done."""
-    process = Process(resident=None)
+    """Without ``/proc`` no memory is returned."""
+    process = SimulatedProcess(resident=None)
     process.run(100)
     assert process.trims == []
 
 
-def test_a_library_that_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing happens, and nothing fails."""
+def test_a_library_without_malloc_trim(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without ``malloc_trim`` no memory is returned, and nothing fails."""
     monkeypatch.setattr("gateway_shim.server.process.freed_memory._malloc_trim", lambda: None)
     clock = FakeClock()
     sizes = [MEGABYTE, 1000 * MEGABYTE]
@@ -121,7 +121,7 @@ before = resident_memory()
 held = []
 for number in range(1000):
     freed = [bytes(50_000) for _ in range(2)]
-    held.append((freed, bytes(1_000)))  # something behind each that stays
+    held.append((freed, bytes(1_000)))  # a block behind the freed ones that stays in use
 for number, (freed, kept) in enumerate(held):
     held[number] = kept
     del freed[:]
@@ -132,8 +132,8 @@ print(before, large, resident_memory())
 """
 
 
-def test_it_is_given_back_for_real() -> None:
-    """Of a hundred freed megabytes with holes between them, nearly all."""
+def test_a_real_process() -> None:
+    """A real process returns nearly all of a hundred freed megabytes."""
     command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIME_LIMIT)
     before, large, now = map(int, done.stdout.split())
@@ -142,7 +142,7 @@ def test_it_is_given_back_for_real() -> None:
 
 
 def test_resident_memory() -> None:
-    """It grows with what is written to."""
+    """The resident memory grows by the memory that is written to."""
     before = resident_memory()
     data = b"x" * (50 * MEGABYTE)
     after = resident_memory()
@@ -153,7 +153,7 @@ def test_resident_memory() -> None:
 
 
 def test_no_descriptor_is_free() -> None:
-    """It is not known then, and nothing is raised."""
+    """Without a free descriptor the memory is unknown, and nothing is raised."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
     try:

@@ -1,4 +1,4 @@
-"""Which of the arbiter's workers is the newest, and which have served."""
+"""Tests of the record of the newest worker and of the workers that have served."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gateway_shim.server.process.generations import Generations
 
 
 def test_the_newest_has_no_successor() -> None:
-    """Only workers that are older than the last one have one."""
+    """Only workers that are older than the newest worker have a successor."""
     generations = Generations()
     assert not generations.has_successor(0)
     generations.begin(1)
@@ -17,7 +17,7 @@ def test_the_newest_has_no_successor() -> None:
 
 
 def test_who_has_served() -> None:
-    """A worker, and every earlier one, once a worker has said so."""
+    """Once a worker has served, every earlier worker counts as one that has served."""
     generations = Generations()
     assert not generations.has_served(1)
     generations.begin(2)

@@ -1,4 +1,4 @@
-"""A port is free although somebody holds a copy of its socket."""
+"""Tests that a port is free although another process holds a copy of its socket."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from gateway_shim.server.process.listeners import duplicates, stop_listening
+from gateway_shim.server.process.listeners import duplicate_sockets, stop_listening
 from tests.support.timing import TIME_LIMIT
 
 
 def can_listen(port: int) -> bool:
-    """Whether a next server could listen there."""
+    """Return whether another server could listen at a port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -26,10 +26,10 @@ def can_listen(port: int) -> bool:
 
 
 def test_stop_listening() -> None:
-    """Other copies of the socket do not matter."""
+    """The port is free although another copy of the socket is open."""
     with socket.create_server(("127.0.0.1", 0)) as listener, listener.dup() as copy:
         port = listener.getsockname()[1]
-        made = duplicates([SimpleNamespace(sock=listener)])
+        made = duplicate_sockets([SimpleNamespace(sock=listener)])
         listener.close()
         assert not can_listen(port)
         stop_listening(made)
@@ -39,7 +39,7 @@ def test_stop_listening() -> None:
 
 @pytest.mark.parametrize("closes", [True, False])
 def test_close_in_copies(closes: bool) -> None:
-    """A copy of the process does not listen; the process itself still does."""
+    """A copy of the process does not listen; the process itself still listens."""
     script = f"""
 import os, signal, socket
 from gateway_shim.server.process.listeners import close_in_copies
@@ -51,7 +51,7 @@ copy = os.fork()
 if copy == 0:
     os.write(begin, b"x")
     signal.pause()
-os.read(begun, 1)  # from here on the copy has done what copies do
+os.read(begun, 1)  # the copy has run its at-fork functions now
 socket.create_connection(listener.getsockname()).close()
 port = listener.getsockname()[1]
 listener.close()

@@ -1,4 +1,4 @@
-"""Whether what runs is what is there."""
+"""Tests that replaced files of a running program are noticed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESTART = "was replaced; restart the service to run the new version"
 
 
 def replace(file: Path) -> None:
-    """Put another file in its place, as ``mv`` does."""
+    """Replace a file by another file, as ``mv`` does."""
     other = file.with_name("other")
     other.write_bytes(file.read_bytes())
     other.rename(file)
@@ -26,7 +26,7 @@ def replace(file: Path) -> None:
 
 @pytest.fixture
 def binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """This process is one of the binary's."""
+    """Return the path of the binary that this process pretends to run."""
     file = tmp_path / "bin" / "sse-monolith-1"
     file.parent.mkdir()
     file.write_text("the program")
@@ -40,7 +40,7 @@ def binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_binary(binary: Path) -> None:
-    """It is the same until it is replaced or removed."""
+    """A binary that was replaced or removed is reported."""
     program = ProgramFiles.of_this_process()
     assert program.change() is None
     replace(binary)
@@ -50,14 +50,14 @@ def test_the_binary(binary: Path) -> None:
 
 
 def test_written_into(binary: Path) -> None:
-    """A file that keeps its inode is another one by its size or its time."""
+    """A file that was written to is reported by its size or its time."""
     program = ProgramFiles.of_this_process()
     binary.write_text("another program")
     assert program.change() == f"{binary} {RESTART}"
 
 
 def test_a_link_to_the_binary(binary: Path) -> None:
-    """What it was called by may be a link, and may link to another one by now."""
+    """A link that was called, and that points to another file now, is reported."""
     link = binary.with_name("sse-monolith")
     link.symlink_to(binary)
     program = ProgramFiles.of_this_process()
@@ -68,7 +68,7 @@ def test_a_link_to_the_binary(binary: Path) -> None:
 
 
 def test_called_by_another_name(binary: Path) -> None:
-    """A program of the name that it was called by, and that it is not, is no concern."""
+    """Another program with the name that was called is ignored."""
     other = binary.with_name("sse-monolith")
     other.write_text("another program")
     other.chmod(0o755)
@@ -77,8 +77,8 @@ def test_called_by_another_name(binary: Path) -> None:
     assert program.change() is None
 
 
-def test_replaced_before_anybody_looked(binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What runs counts, where the system tells."""
+def test_replaced_before_the_first_look(binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that runs is compared, if the system can name that file."""
     running = binary.with_name("running")
     os.link(binary, running)
     monkeypatch.setattr(program_files, "_RUNNING_FILE", str(running))
@@ -86,14 +86,14 @@ def test_replaced_before_anybody_looked(binary: Path, monkeypatch: pytest.Monkey
     assert ProgramFiles.of_this_process().change() == f"{binary} {RESTART}"
 
 
-def test_gone_before_anybody_looked(binary: Path) -> None:
-    """Without /proc nobody can tell what it was; the check before a reload says it instead."""
+def test_removed_before_the_first_look(binary: Path) -> None:
+    """Without /proc a removed binary is not reported here; the check before a reload fails then."""
     binary.unlink()
     assert ProgramFiles.of_this_process().change() is None
 
 
 def test_modules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """From the source: every file that is loaded, but Python's own."""
+    """A program from the source has the files of all its modules except Python's own."""
     file = tmp_path / "installed.py"
     file.write_text("")
     module = ModuleType("installed")

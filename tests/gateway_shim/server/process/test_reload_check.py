@@ -1,4 +1,4 @@
-"""A program is asked while the arbiter goes on."""
+"""Tests of the check before a reload."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check(program: str, clock: FakeClock | None = None) -> ReloadCheck:
 
 
 def result(program: str) -> str | None:
-    """Run a check to its end."""
+    """Run a check to its end; return its problem."""
     started = check(program)
     wait_until(started.is_over, "the check's end")
     assert started.is_over()
@@ -35,24 +35,27 @@ def result(program: str) -> str | None:
         ("print('a warning'); print('it could')", None),
         ("print('it could not')", "it could not"),
         ("import sys; print('a warning'); sys.exit('Error: X is bad')", "X is bad"),
-        ("pass", "it says nothing"),
+        ("pass", "the check has printed nothing"),
         ("print('x' * 1_000_000); print('it could')", None),
     ],
 )
 def test_results(program: str, problem: str | None) -> None:
-    """One line says yes; otherwise the last line is the reason. Long output does not block."""
+    """The result is yes if one line says so; else the last line is the reason.
+
+    A long output does not block the program.
+    """
     assert result(program) == problem
 
 
 def test_no_such_program() -> None:
-    """It is over at once, and says why."""
+    """A check that cannot be started is over at once, and gives the reason."""
     started = ReloadCheck(["/nowhere/at/all"], ACCEPTED, 60)
     assert started.is_over()
-    assert str(started.problem).startswith("the check did not work: ")
+    assert str(started.problem).startswith("the check could not be started: ")
 
 
 def test_a_program_that_hangs(tmp_path: Path) -> None:
-    """It is killed when its time is over, with everything that it has started."""
+    """A program that hangs is killed after the time limit, with its children."""
     clock, note = FakeClock(), tmp_path / "pids"
     started = check(
         "import os, subprocess, time\n"
@@ -66,29 +69,31 @@ def test_a_program_that_hangs(tmp_path: Path) -> None:
     clock.now += 60
     assert started.is_over()
     assert started.problem == (
-        "the check took longer than 60 s and was ended;"
-        " find what waits while tasks or the hook are imported"
+        "the check took longer than 60 s and was killed;"
+        " find the import of a task or of the hook that does not end"
     )
     for pid in note.read_text().rstrip(".").split():
         wait_until(lambda pid=pid: has_ended(int(pid)), f"the end of {pid}")
-    started.kill()  # once more: nothing
+    started.kill()  # a second call does nothing
 
 
 def has_ended(pid: int) -> bool:
-    """Whether a process has ended; a zombie has."""
+    """Return whether a process has ended; a zombie counts as ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
 
 
-def test_somebody_else_takes_the_exit_status() -> None:
-    """The arbiter waits for every child; what the program has said decides."""
+def test_the_exit_status_is_not_needed() -> None:
+    """The output decides if the arbiter, which waits for every child, takes the exit status."""
     started = check("print('it could')")
     assert started._process is not None
     pid = started._process.pid
-    wait_until(lambda: has_ended(pid), "its end")
-    with contextlib.suppress(ChildProcessError):  # gevent, which has patched this process
+    wait_until(lambda: has_ended(pid), "the program's end")
+    with contextlib.suppress(
+        ChildProcessError
+    ):  # gevent has patched this process, and may take it first
         os.waitid(os.P_PID, pid, os.WEXITED)
     wait_until(started.is_over, "the check to notice")
     assert started.problem is None

@@ -1,4 +1,4 @@
-"""Before the arbiter has its handlers."""
+"""Tests of the signals that arrive before the arbiter has its handlers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway_shim.server.process.start_signals import StartSignals
 
 @pytest.fixture(autouse=True)
 def _fresh_handlers() -> Iterator[None]:
-    """The handlers that Python starts with; afterwards those of the tests' own process."""
+    """Set the handlers that Python starts with; restore those of the tests afterwards."""
     before = {sig: signal.getsignal(sig) for sig in (signal.SIGINT, signal.SIGHUP)}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -25,14 +25,14 @@ def _fresh_handlers() -> Iterator[None]:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Path:
-    """What stands for the controlling terminal."""
+    """Return a file that stands for the controlling terminal."""
     path = tmp_path / "tty"
     path.touch()
     return path
 
 
 def test_interrupt(terminal: Path) -> None:
-    """SIGINT ends the process without a traceback, until a command takes it back."""
+    """SIGINT ends the process without a traceback, until a command restores Python's handler."""
     start = StartSignals(str(terminal))
     start.begin()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
@@ -42,7 +42,7 @@ def test_interrupt(terminal: Path) -> None:
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGHUP])
 def test_handlers_of_others_stay(terminal: Path, sig: signal.Signals) -> None:
-    """A signal that is ignored, as in the background of a script, is left so."""
+    """A signal that is ignored, as in the background of a script, stays ignored."""
     signal.signal(sig, signal.SIG_IGN)
     start = StartSignals(str(terminal))
     start.begin(remember_hangup=True)
@@ -51,13 +51,13 @@ def test_handlers_of_others_stay(terminal: Path, sig: signal.Signals) -> None:
 
 
 def test_a_hangup_that_ends_the_process(terminal: Path) -> None:
-    """SIGHUP keeps its default where it is not to be remembered."""
+    """SIGHUP keeps its default unless a server asks to remember the signal."""
     StartSignals(str(terminal)).begin()
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
 
 
 def test_a_hangup_that_is_remembered(terminal: Path) -> None:
-    """It is there for the arbiter, once; a second begin changes nothing."""
+    """A remembered SIGHUP is returned once, and a second ``begin`` does not forget the signal."""
     start = StartSignals(str(terminal))
     start.begin()
     start.begin(remember_hangup=True)
@@ -67,8 +67,8 @@ def test_a_hangup_that_is_remembered(terminal: Path) -> None:
     assert [start.take_hangup(), start.take_hangup()] == [True, False]
 
 
-def test_a_terminal_that_goes(terminal: Path) -> None:
-    """It is gone when it was there at the start and cannot be opened any more."""
+def test_a_closed_terminal(terminal: Path) -> None:
+    """A terminal is gone if it existed at the start and cannot be opened now."""
     start = StartSignals(str(terminal))
     start.begin()
     assert start.terminal_is_gone() is False
@@ -77,8 +77,8 @@ def test_a_terminal_that_goes(terminal: Path) -> None:
     assert start.terminal_is_gone() is True
 
 
-def test_a_terminal_that_has_been_gone_for_long(terminal: Path) -> None:
-    """A program that has survived its terminal is one without: SIGHUP means a reload again."""
+def test_a_terminal_that_was_closed_long_ago(terminal: Path) -> None:
+    """A program that outlives its terminal counts as one without: SIGHUP is a reload again."""
     start = StartSignals(str(terminal))
     start.begin()
     start.forget_old_terminal(100.0)
@@ -95,7 +95,7 @@ def test_a_terminal_that_has_been_gone_for_long(terminal: Path) -> None:
 
 
 def test_no_terminal(terminal: Path) -> None:
-    """A process that had none at its start loses none, even if one comes later."""
+    """A process without a terminal at its start loses none, even if a terminal appears later."""
     terminal.unlink()
     start = StartSignals(str(terminal))
     start.begin()
@@ -106,7 +106,7 @@ def test_no_terminal(terminal: Path) -> None:
 
 
 def test_nohup(terminal: Path) -> None:
-    """A process that is to outlive its terminal counts as one without."""
+    """A process that ignores SIGHUP, as under nohup, counts as one without a terminal."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     start = StartSignals(str(terminal))
     start.begin(remember_hangup=True)

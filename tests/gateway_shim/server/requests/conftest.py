@@ -21,5 +21,5 @@ def clients() -> Iterator[list[BodyClient]]:
 
 @pytest.fixture
 def refusals() -> RefusalCounts:
-    """A counter of refused requests."""
+    """Provide a counter of refused requests."""
     return RefusalCounts()

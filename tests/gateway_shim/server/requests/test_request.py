@@ -12,39 +12,12 @@ from gunicorn.http import errors
 from gunicorn.http.unreader import IterUnreader
 
 from gateway_shim.protocol import stream_request
-from gateway_shim.protocol.client_address import TrustedProxies
-from gateway_shim.protocol.event_stream import BodyFraming
-from gateway_shim.server.options import base_options
 from gateway_shim.server.requests.header_rules import MAX_HEAD_BYTES, MissingHost, RepeatedHost
 from gateway_shim.server.requests.request import (
     MAX_RECEIVED_BYTES,
     ServerRequest,
-    address_of,
-    client_of,
-    prepare_requests,
-    stream_request_of,
 )
-from gateway_shim.streams.config import GatewayConfig
-
-
-def settings() -> Config:
-    """The settings that the gateway gives to gunicorn."""
-    config = Config()
-    for name, value in base_options("127.0.0.1", 1, drain_seconds=1).items():
-        config.set(name, value)
-    return config
-
-
-def parse(
-    *lines: str,
-    body: bytes = b"",
-    start: str = "GET /a//b?c HTTP/1.1",
-    peer: str = "192.0.2.1",
-) -> ServerRequest:
-    """Parse a request with the gateway's settings."""
-    data = "\r\n".join([start, *lines, "", ""]).encode("latin-1") + body
-    pieces = (data[at : at + 1000] for at in range(0, len(data), 1000))
-    return ServerRequest(settings(), IterUnreader(pieces), (peer, 1))
+from tests.gateway_shim.server.requests.parsed_request import parse, settings
 
 
 def test_headers_as_node_shows_them() -> None:
@@ -284,79 +257,6 @@ def test_missing_host(method: str) -> None:
     assert parse("host:", start=f"{method} /x HTTP/1.1").headers == [("HOST", "")]
 
 
-def test_stream_request_of() -> None:
-    """The gateway gets the target, headers, framing, and address of a request."""
-    request = parse("Host: h", "X: y")
-    stream = stream_request_of(request, ("192.0.2.1", 5), ("127.0.0.1", 5000))
-    assert (stream.url, stream.headers) == ("/a//b?c", {"host": "h", "x": "y"})
-    assert (stream.framing, stream.address) == (BodyFraming.CHUNKED, "192.0.2.1")
-    assert stream.listener == "127.0.0.1"
-    assert stream_request_of(request, None, "/run/unix.socket").listener is None
-    old = stream_request_of(parse(start="GET / HTTP/1.0"), None, None)
-    assert old.framing is BodyFraming.BARE
-
-
-def test_client_of() -> None:
-    """A trusted proxy names the client; X_Forwarded_For is a different header."""
-    local = ("127.0.0.1", 5)
-    request = parse("Host: h", "X_Forwarded_For: 203.0.113.1", "X-Forwarded-For: 198.51.100.1")
-    assert client_of(request, local) == "198.51.100.1"
-    assert client_of(request, ("192.0.2.1", 5)) == "192.0.2.1"
-    assert client_of(request, "") == "198.51.100.1"
-    assert stream_request_of(request, local, None).address == "198.51.100.1"
-    assert client_of(parse("Host: h"), "") == ""
-    request.proxy_protocol_info = {"client_addr": "203.0.113.2"}
-    assert client_of(request, local) == "203.0.113.2"
-    request.proxy_protocol_info = {"client_addr": None}  # a proxy's own health check
-    assert client_of(request, local) == "127.0.0.1"
-
-
-@pytest.mark.parametrize(
-    ("proxies", "peer", "scheme"),
-    [
-        ("127.0.0.1", "127.0.0.1", "https"),
-        ("10.0.0.0/8", "127.0.0.1", "http"),
-        ("10.0.0.0/8", "10.1.2.3", "https"),
-        ("*", "192.0.2.1", "https"),
-        ("", "127.0.0.1", "http"),
-    ],
-)
-def test_who_may_say_the_scheme(
-    proxies: str, peer: str, scheme: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Only trusted peers can name the client."""
-    monkeypatch.setattr(ServerRequest, "proxies", TrustedProxies.parse(proxies))
-    assert parse("Host: h", "X-Forwarded-Proto: https", peer=peer).scheme == scheme
-
-
-class FakeGateway:
-    """The configuration from which the requests of a process are prepared."""
-
-    def __init__(self) -> None:
-        self.config = GatewayConfig(max_requests_per_connection=7)
-        self.proxies = TrustedProxies.parse("10.0.0.0/8,unix")
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ("127.0.0.1,::1", "10.0.0.0/8,unix"),
-        ("192.0.2.0/24", "192.0.2.0/24,unix"),
-        ("*", "*,unix"),
-        ("", "unix"),
-    ],
-)
-def test_prepare_requests(given: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """gunicorn's option takes precedence, except for the peers of Unix sockets."""
-    for name in ("proxies", "max_requests"):
-        monkeypatch.setattr(ServerRequest, name, getattr(ServerRequest, name))
-    config, gateway = Config(), FakeGateway()
-    config.set("forwarded_allow_ips", given)
-    prepare_requests(config, gateway)  # type: ignore[arg-type]
-    assert ServerRequest.proxies == gateway.proxies == TrustedProxies.parse(expected)
-    assert ServerRequest.max_requests == 7
-
-
 def test_the_last_request_of_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last request of a connection closes it, whatever the client wants."""
     assert not parse("Host: h", "Connection: keep-alive").should_close()
@@ -373,9 +273,3 @@ def test_a_head_in_small_pieces_lets_others_run() -> None:
     data = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
     ServerRequest(config, IterUnreader(bytes([byte]) for byte in data), ("192.0.2.1", 1))
     assert ran == [1]
-
-
-def test_address_of() -> None:
-    """Only IP sockets have an address."""
-    assert address_of(("::1", 5, 0, 0)) == "::1"
-    assert address_of("") == address_of(None) == ""

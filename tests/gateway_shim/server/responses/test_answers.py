@@ -51,7 +51,7 @@ class Clock:
 
 @pytest.fixture
 def refusals() -> RefusalCounts:
-    """A counter of refused clients."""
+    """Provide a counter of refused clients."""
     return RefusalCounts()
 
 

@@ -18,7 +18,7 @@ HEAD = StreamRequest("/x", {"origin": "https://a"})
 
 
 def asked(payload: object) -> CallbackAnswer:
-    """A backend that must not be called."""
+    """Fail: the backend must not be called."""
     raise AssertionError(payload)
 
 

@@ -1,4 +1,4 @@
-"""Which transfer makes room, and how a waiting transfer ends."""
+"""The transfer that makes room, and the end of a waiting transfer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.timing import TIME_LIMIT
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    """A budget that must be empty at the end of the test."""
+    """Provide a budget that must be empty at the end of the test."""
     with ExitStack() as stack:
         yield stack
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config.dotenv_file import Assignment, InvalidDotenv, read_dotenv
+from app.config.reading.dotenv_file import Assignment, InvalidDotenv, read_dotenv
 
 KNOWN = {"port", "host", "sse_authorize", "admin_bind", "sse_callback_secret"}
 SECRET = "hunter2"

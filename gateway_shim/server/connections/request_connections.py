@@ -25,16 +25,14 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gevent
 from gevent.pool import Pool
 
-from gateway_shim.server.requests.crowds import Crowd, Line, Place, Waiting
+from gateway_shim.server.connections.crowds import Crowd, Line, Place, Waiting
+from gateway_shim.streams.gateway import Gateway
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
-
-if TYPE_CHECKING:
-    from gateway_shim.streams.gateway import Gateway
 
 __all__ = ["MadeRoom", "RequestConnections"]
 

@@ -1,4 +1,4 @@
-"""What the worker needs of the backend."""
+"""Tests of the backend's runtime."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from typing import Any
 import pytest
 
 from app.lifecycle import ShutdownCoordinator
-from app.serving.monolith import DRAIN_SECONDS, FAREWELL, STREAM_PATH, Monolith
+from app.serving.backend_runtime import STREAM_PATH, BackendRuntime
+from app.serving.drain import DRAIN_SECONDS, FAREWELL
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.routes import Route
 from gateway_shim.server.runtime import Runtime
 
 
-class Calls:
-    """Stands for gateway and loop monitor: remembers what is called."""
+class RecordedCalls:
+    """A stand-in for the gateway and the loop monitor that records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
 
     def start(self) -> None:
-        """Start."""
+        """Record the call."""
         self.calls.append(("start",))
 
     def drain(self, farewell: Event, seconds: float) -> None:
-        """Drain."""
+        """Record the call."""
         self.calls.append(("drain", farewell, seconds))
 
 
-def monolith_of(
+def runtime_of(
     gateway: Any, coordinator: ShutdownCoordinator | None = None, *, serves_streams: bool = True
-) -> Monolith:
-    """The runtime under test."""
-    return Monolith(
+) -> BackendRuntime:
+    """Make the runtime under test."""
+    return BackendRuntime(
         gateway,
         gateway.drain,
         coordinator or ShutdownCoordinator(0),
@@ -60,27 +61,30 @@ def monolith_of(
     ],
 )
 def test_routes(method: str, target: str, route: Route) -> None:
-    """The one stream's path is the gateway's; everything else is Flask's."""
-    assert monolith_of(Calls()).route(method, target) is route
+    """Only the path of the streams goes to the gateway; everything else goes to Flask."""
+    assert runtime_of(RecordedCalls()).route(method, target) is route
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_routes_without_streams(method: str) -> None:
-    """With a gateway elsewhere all is Flask's, which says where the streams are."""
-    assert monolith_of(Calls(), serves_streams=False).route(method, STREAM_PATH) is Route.NOT_FOUND
+    """With a remote gateway all requests go to Flask, which says where the streams are."""
+    assert (
+        runtime_of(RecordedCalls(), serves_streams=False).route(method, STREAM_PATH)
+        is Route.NOT_FOUND
+    )
 
 
 def test_start() -> None:
-    """Starts the gateway and the loop monitor."""
-    both = Calls()
-    monolith_of(both).start()
-    assert both.calls == [("start",), ("start",)]
+    """The runtime starts the gateway and the loop monitor."""
+    calls = RecordedCalls()
+    runtime_of(calls).start()
+    assert calls.calls == [("start",), ("start",)]
 
 
 def test_shutdown_drains_with_a_farewell() -> None:
-    """Every stream is told ``server_restart``; nothing is drained before SHUTDOWN."""
-    gateway, coordinator = Calls(), ShutdownCoordinator(5)
-    runtime: Runtime = monolith_of(gateway, coordinator)
+    """The streams are drained with the farewell, after the tasks have ended."""
+    gateway, coordinator = RecordedCalls(), ShutdownCoordinator(5)
+    runtime: Runtime = runtime_of(gateway, coordinator)
     seen: list[int] = []
 
     def waiter(seconds: float) -> bool:
@@ -92,18 +96,13 @@ def test_shutdown_drains_with_a_farewell() -> None:
     assert (seen, gateway.calls) == ([0], [("drain", FAREWELL, DRAIN_SECONDS)])
 
 
-def test_the_farewell_is_not_for_good() -> None:
-    """Existing pages close on ``connection_close`` and do not come back."""
-    assert Event("server_restart", '{"reason":"server_shutdown"}') == FAREWELL
-
-
-def test_hurry() -> None:
-    """A second signal cuts the waiting for tasks short."""
-    gateway, coordinator = Calls(), ShutdownCoordinator(60)
-    runtime = monolith_of(gateway, coordinator)
+def test_stop_waiting() -> None:
+    """The shutdown leaves tasks no time once its wait was ended."""
+    gateway, coordinator = RecordedCalls(), ShutdownCoordinator(60)
+    runtime = runtime_of(gateway, coordinator)
     left: list[float] = []
     coordinator.register_shutdown_waiter("tasks", lambda seconds: left.append(seconds) or True)  # type: ignore[func-returns-value]
-    runtime.hurry()
+    runtime.stop_waiting()
     runtime.shutdown()
     assert left == [0.0]
     assert [call[0] for call in gateway.calls] == ["drain"]

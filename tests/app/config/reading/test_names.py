@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.config import Settings
-from app.config.names import Misspelt, find_misspelt
+from app.config.reading.names import Misspelt, find_misspelt
 
 KNOWN = {name.upper() for name in Settings.model_fields}
 

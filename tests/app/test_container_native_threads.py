@@ -18,6 +18,7 @@ from app.services.remote_gateway.http_transport import HttpTransport
 from app.tasks.builtin.demo_task import DemoTask
 from gateway_shim.errors import LoopNotRunning
 from gateway_shim.protocol.event_stream import Event
+from gateway_shim.protocol.results import OpenResult
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.server.runtime import EXTENSION
 from tests.app.conftest import MakeApp
@@ -55,7 +56,7 @@ def stream(services: Any) -> Iterator[Stream]:
     opening = gevent.spawn(services.gateway().open, request, server)
     connection = SocketClient(client)
     head = connection.read_head()
-    assert opening.get(timeout=TIME_LIMIT) is None
+    assert opening.get(timeout=TIME_LIMIT) is OpenResult.OPENED
     yield Stream(connection, head)
     client.close()
     server.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway_shim.server.requests.arrivals import STREAMS_IN_A_ROUND, Arrivals
+from gateway_shim.server.connections.arrivals import STREAMS_IN_A_ROUND, Arrivals
 from tests.gateway_shim.hub_errors import HubErrors
 from tests.gateway_shim.sockets import tcp_pair
 from tests.support.timing import wait_until
@@ -67,7 +67,7 @@ class Door:
 
 @pytest.fixture
 def door() -> Iterator[Door]:
-    """A queue without waiting connections."""
+    """Provide a queue without waiting connections."""
     door = Door()
     with HubErrors():
         yield door

@@ -14,10 +14,10 @@ import pytest
 from gevent.pool import Pool
 from gunicorn.http.unreader import SocketUnreader
 
-from gateway_shim.server.requests import keep_alive
-from gateway_shim.server.requests.connections import RequestConnections
-from gateway_shim.server.requests.keep_alive import GRACE_SECONDS, HeadTimeout, KeptConnections
-from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
+from gateway_shim.server.connections import keep_alive
+from gateway_shim.server.connections.keep_alive import GRACE_SECONDS, KeptConnections
+from gateway_shim.server.connections.request_connections import RequestConnections
+from gateway_shim.streams.refusal_counts import RefusalCounts
 from tests.gateway_shim.sockets import tcp_pair
 from tests.support.timing import TIME_LIMIT, wait_until
 
@@ -48,7 +48,7 @@ class Idle:
             connections.leave()
 
     def outcome(self) -> bool:
-        """The result of the wait."""
+        """Return the result of the wait."""
         result: bool = self.handler.get(timeout=TIME_LIMIT)
         return result
 
@@ -61,7 +61,7 @@ class Idle:
 
 @pytest.fixture
 def connections() -> Iterator[list[Idle]]:
-    """A list of connections that are closed at the end of the test."""
+    """Provide a list of connections that are closed at the end of the test."""
     with contextlib.ExitStack() as stack:
         made: list[Idle] = []
         stack.callback(lambda: [idle.close() for idle in made])
@@ -229,25 +229,6 @@ def test_others_run_between_two_requests(monkeypatch: pytest.MonkeyPatch) -> Non
     assert ran == [1]
     client.close()
     server.close()
-
-
-def test_the_limit_of_a_head_is_that_of_node() -> None:
-    """The time limit for a head does not depend on the idle time."""
-    assert keep_alive.HEAD_SECONDS == 5.0
-
-
-def test_a_slow_head_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slow head ends the block without an exception; only slow heads are counted."""
-    monkeypatch.setattr(keep_alive, "HEAD_SECONDS", 0.01)
-    counts = RefusalCounts()
-    with HeadTimeout(counts):
-        gevent.sleep(TIME_LIMIT)
-    assert counts.by_reason[RefusalReason.SLOW_HEAD] == 1
-    with HeadTimeout(counts):
-        pass
-    with pytest.raises(StopIteration), HeadTimeout(counts):
-        raise StopIteration
-    assert counts.by_reason[RefusalReason.SLOW_HEAD] == 1
 
 
 def test_the_end_of_a_connection_with_unread_requests() -> None:

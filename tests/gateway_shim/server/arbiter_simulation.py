@@ -1,4 +1,4 @@
-"""An arbiter for tests, whose workers are no processes."""
+"""An arbiter for tests, whose workers are not processes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ import pytest
 from gunicorn.arbiter import Arbiter
 
 from gateway_shim.server import arbiter as arbiter_module
+from gateway_shim.server import arbiter_workers as workers_module
 from gateway_shim.server.arbiter import StreamArbiter
-from gateway_shim.server.options import GunicornServer, base_options
+from gateway_shim.server.gunicorn_server import GunicornServer
+from gateway_shim.server.options import base_options
 from gateway_shim.server.process.reload_check import ReloadCheck
 from gateway_shim.server.process.start_signals import StartSignals
 from tests.gateway_shim.fakes import FakeClock
 
-__all__ = ["Rig"]
+__all__ = ["ArbiterSimulation"]
 
 
 class FakeCheck:
@@ -30,39 +32,46 @@ class FakeCheck:
         self.problem: str | None = None
 
     def is_over(self) -> bool:
-        """Whether the test has said so."""
+        """Return whether the test has ended the check."""
         return self.over
 
     def kill(self) -> None:
-        """Note it."""
+        """Note that the check was killed."""
         self.killed = True
 
 
 class FakeStart(StartSignals):
-    """A start without a terminal, unless the test says that there was one."""
+    """A start without a terminal, unless the test sets one."""
 
     closed = False
     hangup = False
 
     def look_for_terminal(self) -> None:
-        """Leave the terminal that the tests run at alone."""
+        """Ignore the terminal that the tests run at."""
 
     def terminal_is_gone(self) -> bool:
-        """What the test has said."""
+        """Return what the test has set."""
         return self.closed
 
     def take_hangup(self) -> bool:
-        """What the test has said."""
+        """Return what the test has set."""
         return self.hangup
 
 
-class Rig:
-    """An arbiter whose workers are no processes.
+class ArbiterSimulation:
+    """A real arbiter, with simulated workers, checks, signals and time.
+
+    Worker number 1 has the pid 101, number 2 the pid 102, and so on.
 
     Attributes:
+        arbiter: the arbiter.
         sent: the signals that were sent to workers, with their pids.
         ends: what ``waitpid`` returns next.
-        served: the ages of the workers that have served.
+        served: the numbers of the workers that have served.
+        checks: the checks that were started.
+        reloads: how many reloads there were.
+        start: the signals of the start.
+        clock: the arbiter's clock.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,23 +81,23 @@ class Rig:
         self.checks: list[FakeCheck] = []
         self.reloads = 0
         self.clock = FakeClock()
-        self.gone: set[int] = set()
-        running = GunicornServer(lambda: None, base_options("127.0.0.1", 1, drain_seconds=5))
-        made: Any = Arbiter(running)
-        made.pid = os.getpid()
-        made.WORKERS = {}
-        made.LISTENERS = [SimpleNamespace(sock=SimpleNamespace(dup=socket.socket))]
         self.start = FakeStart()
-        StreamArbiter.take_over(made, self._start_check, start=self.start)
-        self.arbiter: StreamArbiter = made
+        server = GunicornServer(lambda: None, base_options("127.0.0.1", 1, drain_seconds=5))
+        arbiter: Any = StreamArbiter(server)
+        arbiter.pid = os.getpid()
+        arbiter.WORKERS = {}
+        arbiter.LISTENERS = [SimpleNamespace(sock=SimpleNamespace(dup=socket.socket))]
+        arbiter.prepare(self._start_check, start=self.start)
+        self.arbiter: StreamArbiter = arbiter
         monkeypatch.setattr(os, "kill", self._kill)
         monkeypatch.setattr(os, "waitpid", lambda *_: self.ends.pop(0) if self.ends else (0, 0))
-        monkeypatch.setattr(arbiter_module, "monotonic", self.clock)
+        for module in (arbiter_module, workers_module):
+            monkeypatch.setattr(module, "monotonic", self.clock)
         monkeypatch.setattr(Arbiter, "spawn_worker", lambda _: self._spawn())
         monkeypatch.setattr(Arbiter, "reload", lambda _: self._reload())
 
     def turn(self) -> list[int]:
-        """Let the loop turn once; return the signals that it has seen."""
+        """Run the arbiter's loop once; return the signals that the loop has seen."""
         arbiter = self.arbiter
         signals = arbiter.wait_for_signals(timeout=0.001)
         for sig in signals:
@@ -100,16 +109,16 @@ class Rig:
         arbiter.manage_workers()
         return signals
 
-    def end(self, pid: int, status: int = 0) -> None:
-        """Let a worker end, and the arbiter hear of it."""
+    def end_worker(self, pid: int, status: int = 0) -> None:
+        """End a worker with a wait status, and run the loop once."""
         self.ends.append((pid, status))
         self.arbiter.signal_chld(signal.SIGCHLD, None)
         self.turn()
 
-    def signals(self, *numbers: int) -> None:
-        """Let signals arrive."""
-        for number in numbers:
-            self.arbiter.signal(number, None)
+    def send(self, *signals: int) -> None:
+        """Send signals to the arbiter."""
+        for sig in signals:
+            self.arbiter.signal(sig, None)
 
     @property
     def workers(self) -> list[int]:
@@ -121,8 +130,6 @@ class Rig:
         return cast(ReloadCheck, self.checks[-1])
 
     def _kill(self, pid: int, sig: int) -> None:
-        if pid in self.gone:
-            raise ProcessLookupError
         self.sent.append((pid, sig))
 
     def _spawn(self) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from gateway_shim.server.requests import lobby
-from gateway_shim.server.requests.lobby import Lobby, has_begun, has_left
+from gateway_shim.server.connections import lobby
+from gateway_shim.server.connections.lobby import Lobby, has_begun, has_left
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 from tests.gateway_shim.fakes import FakeClock
 from tests.support.timing import wait_until

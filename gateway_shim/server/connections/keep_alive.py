@@ -5,8 +5,8 @@ backend closes this connection at the same moment, the request is lost and the p
 Therefore the backend must wait longer than the proxy, so that the proxy closes first.
 
 Idle connections must not take places from other clients; see
-:mod:`gateway_shim.server.requests.connections`. A client that has sent many requests at once must
-not delay other clients: all long work shares a part of each round of the event loop; see
+:mod:`gateway_shim.server.connections.request_connections`. A client that has sent many requests at
+once must not delay other clients: all long work shares a part of each round of the event loop; see
 :mod:`gateway_shim.event_loop.turns`.
 """
 
@@ -22,7 +22,7 @@ from gevent.socket import wait_read
 from gunicorn.util import close_graceful
 
 from gateway_shim.event_loop.turns import let_others_run_if_due
-from gateway_shim.server.requests.connections import RequestConnections
+from gateway_shim.server.connections.request_connections import RequestConnections
 from gateway_shim.server.requests.request_line import empty_lines
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 

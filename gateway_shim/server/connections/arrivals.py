@@ -131,7 +131,7 @@ def _has_left(sock: _socket.socket) -> bool:
     """Return whether the client has hung up, even after sending its request.
 
     For a stream this means the end. Other clients may close their sending side after the request
-    and still read the answer; :func:`gateway_shim.server.requests.lobby.has_left` is for them.
+    and still read the answer; :func:`gateway_shim.server.connections.lobby.has_left` is for them.
     """
     try:
         return peer_has_left(sock)

@@ -13,10 +13,10 @@ import gevent
 import pytest
 from gevent.pool import Pool
 
-from gateway_shim.server.requests import request_server
-from gateway_shim.server.requests.arrivals import STREAMS_IN_A_ROUND
-from gateway_shim.server.requests.connections import RequestConnections
-from gateway_shim.server.requests.request_server import RequestServer
+from gateway_shim.server.connections import request_server
+from gateway_shim.server.connections.arrivals import STREAMS_IN_A_ROUND
+from gateway_shim.server.connections.request_connections import RequestConnections
+from gateway_shim.server.connections.request_server import RequestServer
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 from tests.gateway_shim.hub_errors import HubErrors
 from tests.support.timing import TIME_LIMIT, wait_until
@@ -59,14 +59,14 @@ class House:
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    """A stack that closes the clients of a test at its end."""
+    """Provide a stack that closes the clients of a test at its end."""
     with ExitStack() as stack:
         yield stack
 
 
 @pytest.fixture
 def house(stack: ExitStack) -> Iterator[House]:
-    """A server for twenty connections."""
+    """Provide a server for twenty connections."""
     house = House(20)
     with HubErrors():
         house.server.start()

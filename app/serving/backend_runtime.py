@@ -1,4 +1,4 @@
-"""What the worker needs of the backend: its gateway, its stream's path, its shutdown."""
+"""The backend's runtime: what the worker needs of the backend beside its WSGI application."""
 
 from __future__ import annotations
 
@@ -6,38 +6,32 @@ from collections.abc import Callable
 
 from app.lifecycle import LifetimeEvent, ShutdownCoordinator
 from app.services.event_loop.loop_monitor import LoopMonitor
+from app.serving.drain import DRAIN_SECONDS, FAREWELL
 from gateway_shim.protocol import routes
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.routes import Route
 from gateway_shim.server.responses.transfers import TransferLimits
 from gateway_shim.streams.gateway import Gateway
 
-__all__ = ["DRAIN_SECONDS", "FAREWELL", "STREAM_PATH", "Monolith"]
+__all__ = ["STREAM_PATH", "BackendRuntime"]
 
 STREAM_PATH = "/api/sse/stream"
-"""The one stream's path. Every other request is the Flask application's."""
-
-DRAIN_SECONDS = 5.0
-"""How long browsers may take to read their last bytes when the process ends."""
-
-FAREWELL = Event("server_restart", '{"reason":"server_shutdown"}')
-"""The last event of every browser's stream: it ends, and the browser is to come back.
-
-Never ``connection_close``: existing pages close on that, and do not come back.
-"""
+"""The path of the streams. Every other request goes to the Flask application."""
 
 
-class Monolith:
+class BackendRuntime:
     """The backend's :class:`~gateway_shim.server.runtime.Runtime`.
 
     Args:
         gateway: the gateway of this process.
-        drain: ends all streams, wherever their gateway is, with a last event within some seconds.
+        drain: ends all streams, of this or a remote gateway, with a last event, within a number of
+            seconds.
         shutdown_coordinator: runs the shutdown; the streams are drained at its SHUTDOWN.
         loop_monitor: measures the event loop's lag while the process serves.
-        serves_streams: False if the browsers' streams are another gateway's.
+        serves_streams: False if a remote gateway has the browsers' streams.
         limits: what the bodies of requests, and answers, may cost.
-        body_limit: says how large the body of a request may be; None: as ``limits`` do.
+        body_limit: returns how large the body of a request may be, bytes; None for the limit that
+            ``limits`` has for all requests.
     """
 
     def __init__(
@@ -61,28 +55,28 @@ class Monolith:
         shutdown_coordinator.register_lifetime_notification(self._on_lifetime_event)
 
     def route(self, method: str, target: str) -> Route:
-        """STREAM and STREAM_HEAD for the stream's own path, NOT_FOUND for what is Flask's."""
+        """Return STREAM or STREAM_HEAD for the path of the streams, else NOT_FOUND, for Flask."""
         if self._serves_streams and routes.path_of(target) == STREAM_PATH:
             return routes.route(method, target)
         return Route.NOT_FOUND
 
     def body_limit(self, method: str, target: str) -> int:
-        """Return how many bytes a request's body may have; 0 if no view would look at it."""
+        """Return how many bytes a request's body may have; 0 if no view would read the body."""
         if self._body_limit is None:
             return self.limits.max_body_bytes
         return self._body_limit(method, target)
 
     def start(self) -> None:
-        """Start what runs beside the requests."""
+        """Start the gateway and the measurement of the event loop's lag."""
         self.gateway.start()
         self._loop_monitor.start()
 
     def shutdown(self) -> None:
-        """Run the whole shutdown; blocks until it is over."""
+        """Run the whole shutdown; blocks until all tasks and streams have ended."""
         self._coordinator.shutdown()
 
-    def hurry(self) -> None:
-        """Wait for no running task any more."""
+    def stop_waiting(self) -> None:
+        """End the wait of a running shutdown for tasks."""
         self._coordinator.stop_waiting()
 
     def _on_lifetime_event(self, event: LifetimeEvent) -> None:

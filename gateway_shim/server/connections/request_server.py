@@ -12,11 +12,11 @@ from typing import Any
 import gevent.socket
 from gevent.server import StreamServer
 
-from gateway_shim.server.requests.arrivals import Arrivals
-from gateway_shim.server.requests.connections import RequestConnections
-from gateway_shim.server.requests.crowds import Line
-from gateway_shim.server.requests.keep_alive import HEAD_SECONDS
-from gateway_shim.server.requests.lobby import Lobby, has_begun, has_left
+from gateway_shim.server.connections.arrivals import Arrivals
+from gateway_shim.server.connections.crowds import Line
+from gateway_shim.server.connections.keep_alive import HEAD_SECONDS
+from gateway_shim.server.connections.lobby import Lobby, has_begun, has_left
+from gateway_shim.server.connections.request_connections import RequestConnections
 from gateway_shim.server.requests.request import address_of
 
 __all__ = ["RequestServer"]

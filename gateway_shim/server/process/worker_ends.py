@@ -1,4 +1,4 @@
-"""Says how workers have ended, and how long to wait before the next one starts."""
+"""The ends of workers: their log lines, and the pauses after crashes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["CrashPauses", "log_end"]
 logger = logging.getLogger(__name__)
 
 _STEADY_SECONDS = 60.0
-"""A worker that has lived so long has not crashed because of how it starts."""
+"""A worker that has lived so long did not crash because of its start."""
 
 _LONGEST_PAUSE_SECONDS = 30.0
 
 
 class CrashPauses:
-    """Pauses between workers that crash one after the other: 1, 2, 4, …, 30 seconds.
+    """The pauses between workers that crash one after the other: 1, 2, 4, …, 30 seconds.
 
-    The first one that crashes is replaced at once. Times are monotonic seconds.
+    The first worker that crashes is replaced at once. Times are monotonic seconds.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class CrashPauses:
         return now >= self._next_start
 
     def note(self, now: float, lived: float) -> None:
-        """Note a crash.
+        """Note a crash, and set the pause before the next start.
 
         Args:
             now: the time.
@@ -44,15 +44,15 @@ class CrashPauses:
             logger.error("workers crash one after the other; the next starts later", extra=extra)
 
     def forget(self) -> None:
-        """Start the next worker at once: it has other code or other settings."""
+        """Forget the crashes. Call this when the next worker has other code or other settings."""
         self._crashes, self._next_start = 0, 0.0
 
 
 def log_end(pid: int, code: int) -> None:
-    """Log the end of a worker; nothing if its status is 0.
+    """Log the end of a worker, unless its exit status is 0.
 
     Args:
-        pid: the worker's.
+        pid: the process id of the worker.
         code: its exit status, or the negative number of the signal that ended it.
     """
     if code > 0:

@@ -1,4 +1,4 @@
-"""Pauses between crashes; tests/gateway_shim/server/test_arbiter.py has more."""
+"""Tests of pauses and log lines; tests/gateway_shim/server/test_arbiter_workers.py has more."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import signal
 
 import pytest
 
-from gateway_shim.server.worker_ends import CrashPauses, log_end
+from gateway_shim.server.process.worker_ends import CrashPauses, log_end
 
 
 def test_pauses() -> None:
-    """The first crash costs no pause; then each is twice the one before, 30 s at most."""
+    """There is no pause after the first crash; each later pause is doubled, up to 30 s."""
     pauses, now, waits = CrashPauses(), 100.0, []
     for _ in range(8):
         pauses.note(now, lived=0.0)
@@ -22,7 +22,7 @@ def test_pauses() -> None:
 
 
 def test_a_worker_that_was_steady() -> None:
-    """One that has lived for a minute begins the count anew; so does a reload."""
+    """A worker that has lived for a minute, or a reload, resets the count of crashes."""
     pauses = CrashPauses()
     pauses.note(0.0, lived=0.0)
     pauses.note(0.0, lived=0.0)
@@ -45,7 +45,7 @@ def test_a_worker_that_was_steady() -> None:
     ],
 )
 def test_log(code: int, level: int | None, caplog: pytest.LogCaptureFixture) -> None:
-    """Each kind of end has its level."""
+    """The level of the log line depends on how the worker ended."""
     caplog.set_level(logging.DEBUG)
     log_end(7, code)
     assert [record.levelno for record in caplog.records] == ([] if level is None else [level])

@@ -1,0 +1,1 @@
+"""Reads the sources of settings: the lines of ``.env``, and misspelled names."""

@@ -1,0 +1,66 @@
+"""The lines that a server prints when it listens: what the user can type next."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+
+from app.access.exposure import Area
+from app.config import Settings
+from gateway_shim.log_lines.redaction import Redactor
+from gateway_shim.server.addresses import bind_text
+
+__all__ = ["announce"]
+
+
+def announce(address: object, settings: Settings) -> None:
+    """Print the commands that open a stream, start a task, watch, and stop the server.
+
+    Args:
+        address: the address of the first listening socket, from ``getsockname``. It can differ
+            from HOST and PORT, because gunicorn's ``--bind`` wins over the settings. Nothing is
+            printed for a Unix socket, because it has no URL.
+        settings: the backend's settings.
+    """
+    if not isinstance(address, tuple):
+        return
+    # A full disk behind the output must not keep the server from serving.
+    with contextlib.suppress(OSError):
+        print(_announcement(address[0], address[1], settings), flush=True)  # noqa: T201
+
+
+def _announcement(host: str, port: int, settings: Settings) -> str:
+    scheme = "https" if settings.certfile else "http"
+    base = f"{scheme}://{_reachable(host, port)}"
+    streams, tasks = Redactor().text(settings.sse_gateway_url or base), base
+    if settings.admin_address is not None:
+        tasks = f"{scheme}://{_reachable(*settings.admin_address)}"
+    serves_tasks = (
+        settings.admin_address is not None
+        or Area.TASKS in settings.open_areas
+        or not settings.is_production
+    )
+    start = (
+        f'curl {tasks}/api/tasks -H "Content-Type: application/json"'
+        ' -d \'{"task_type":"demo_task"}\''
+        if serves_tasks
+        else "served nowhere: set ADMIN_BIND, or ALLOW_OPEN=tasks"
+    )
+    return (
+        f"\n  Open a stream    curl -N '{streams}/api/sse/stream?request_id=me'"
+        f"\n  Start a task     {start}"
+        f"\n  Watch            {_typed_command()} watch {streams}"
+        "\n  Stop             Ctrl-C\n"
+    )
+
+
+def _reachable(host: str, port: int) -> str:
+    """Return host and port for a client on this machine; a server may listen on all addresses."""
+    return bind_text({"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(host, host), port)
+
+
+def _typed_command() -> str:
+    """Return the command as the user has typed it, or could have."""
+    typed = Path(sys.argv[0])
+    return sys.argv[0] if typed.name == "sse-monolith" else "python -m app"

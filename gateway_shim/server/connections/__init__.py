@@ -1,0 +1,1 @@
+"""Accepts, counts, and closes the connections that are not streams."""

@@ -1,0 +1,16 @@
+"""Fixtures of the arbiter's tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gateway_shim.server.arbiter_simulation import ArbiterSimulation
+
+
+@pytest.fixture
+def simulation(monkeypatch: pytest.MonkeyPatch) -> ArbiterSimulation:
+    """Return an arbiter with one worker that serves."""
+    simulation = ArbiterSimulation(monkeypatch)
+    simulation.turn()
+    assert simulation.workers == [101]
+    return simulation
