@@ -27,7 +27,7 @@ class BodyLimits:
     Args:
         app: the application.
         own: the names of the backend's own blueprints, which take only JSON.
-        json_bytes: the size of the largest body for these.
+        json_bytes: the size of the largest body for the routes of these blueprints.
         body_bytes: the size of the largest body for all other routes.
     """
 

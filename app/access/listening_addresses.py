@@ -13,7 +13,7 @@ __all__ = ["address_of", "arrived_at", "is_loopback", "is_taken"]
 
 
 def address_of(host: str) -> str:
-    """Return the IP address on which a server listens if it is told to listen on a host.
+    """Return the IP address on which a server with this host listens.
 
     Args:
         host: a name or an address, without brackets.

@@ -15,7 +15,7 @@ _HEADER = "X-SSE-Secret"
 
 
 def require_secret(settings: Settings) -> None:
-    """Check that the current request carries the secret, which it must in production.
+    """Check that the current request carries the secret. Only production requires the secret.
 
     The secret is in ``?secret=``, or in the header ``X-SSE-Secret``, which access logs do not show.
 
@@ -36,6 +36,6 @@ def shows_secret(settings: Settings) -> bool:
         request.args.get("secret", "").encode(),
         request.headers.get(_HEADER, "").encode("latin-1"),
     )
-    # Both are always compared, so that the time tells an attacker nothing.
+    # Both are always compared, so that an attacker learns nothing from the time of the answer.
     matches = [hmac.compare_digest(candidate, secret) for candidate in shown]
     return bool(secret) and any(matches)

@@ -29,7 +29,7 @@ def callback(
 ) -> ResponseReturnValue:
     """Check the secret and the body, and pass the callback to the handler.
 
-    Every answer tells the gateway which start of the backend it comes from
+    Every answer contains the ID of this start of the backend, so that the gateway notices a restart
     (:mod:`gateway_shim.streams.callbacks.backend_starts`).
     """
     require_secret(settings)

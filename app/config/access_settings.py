@@ -1,4 +1,4 @@
-"""The settings of access: who may ask for what, and at which address."""
+"""The settings of access: which clients may request what, and at which address."""
 
 from __future__ import annotations
 

@@ -40,7 +40,9 @@ class RequestSettings(BaseSettings):
     max_json_bytes: int = Field(
         102_400,
         ge=1024,
-        le=16 * 1024 * 1024,  # a body is parsed in one step, during which no one else is served
+        le=16
+        * 1024
+        * 1024,  # a body is parsed in one step, and no other client is served meanwhile
         description="The size of the largest request body for the backend's own routes, which take"
         " JSON. A larger body is answered with 413.",
     )

@@ -68,7 +68,7 @@ class StreamSettings(BaseSettings):
     )
     sse_retry_ms: int = Field(
         3000,
-        ge=100,  # a smaller value is seconds by mistake, and browsers would ask without a pause
+        ge=100,  # a smaller value is probably meant in seconds; browsers would reconnect at once
         le=600_000,
         description="The time after which browsers open a broken stream again.",
     )

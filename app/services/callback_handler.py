@@ -65,10 +65,10 @@ def _hold_nothing(_: str) -> bool:
 
 
 class CallbackHandler:
-    """Checks a callback and passes it on. Of HTTP it knows only the status.
+    """Checks a callback and passes it on. The status is all that this class uses of HTTP.
 
     Args:
-        connection_manager: is told of connects and disconnects.
+        connection_manager: is notified of connects and disconnects.
         authorize: decides who may open a stream.
         refusals: counts the connects and disconnects that are refused; None: a private counter.
         holds: returns whether a token belongs to a stream of the gateway in this process.

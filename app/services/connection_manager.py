@@ -1,4 +1,4 @@
-"""The connected streams by request id, and the way that events reach them."""
+"""Registers the connected streams by request id, and sends events to them."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class ConnectionManager:
             if earlier is not None:
                 del self._token_to_request_id[earlier[0]]
             other = self._token_to_request_id.get(token)
-            if other is not None:  # the gateway gave a token out twice: the later stream has it
+            if other is not None:  # the gateway has used a token twice: the later stream keeps it
                 del self._connections[other]
                 self._users.pop(other, None)
             self._users.pop(request_id, None)
@@ -184,7 +184,7 @@ class ConnectionManager:
             request_id: the request id of the stream; None: every stream.
             event_data: the event's data; it is sent as JSON.
             event_name: the event's name.
-            service_type: the service that sends: a :class:`ServiceType` or its bare string.
+            service_type: the service that sends: a :class:`ServiceType` or its value.
 
         Returns:
             Whether at least one stream took the event. Without any stream: False.

@@ -118,7 +118,7 @@ class Crowd:
             frames: the number of events; 0 reads until the time limit.
             seconds: the time limit.
             sample: whether to return the latency of each event, which slows the reader down.
-            rest: the pause after each look at the sockets, seconds. On loopback, a good part of the
+            rest: the pause after each poll of the sockets, seconds. On loopback, a good part of the
                 cost of a send is waking a sleeping reader. With this pause, that cost does not
                 depend on the speed of the sender.
         """

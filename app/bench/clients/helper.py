@@ -1,6 +1,6 @@
 """Helper processes: they read one command per line as JSON, and write one answer per line.
 
-A helper is a process of its own, which gevent has not patched. So the code that measures never
+A helper is a separate process, which gevent has not patched. So the code that measures never
 shares an interpreter with the code that is measured.
 """
 
