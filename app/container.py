@@ -155,7 +155,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         CallbackHandler,
         authorize=authorizer,
         refusals=refusals,
-        most_details=settings.provided.max_error_details,
+        max_details=settings.provided.max_error_details,
     )
     gateway = providers.Singleton(
         Gateway,

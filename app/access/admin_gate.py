@@ -38,7 +38,7 @@ class AdminGate:
         refusals: counts the refused requests; None: a private counter.
     """
 
-    hands_everything_on = True
+    never_reads_bodies = True
     """This middleware never reads a request body itself (app/access/body_limits.py)."""
 
     def __init__(

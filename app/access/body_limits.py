@@ -63,6 +63,6 @@ class BodyLimits:
 
 def _is_bare(wsgi_app: Any) -> bool:
     """Return whether every request reaches Flask. Other middleware may answer other paths."""
-    while getattr(wsgi_app, "hands_everything_on", False):
+    while getattr(wsgi_app, "never_reads_bodies", False):
         wsgi_app = wsgi_app.application
     return getattr(wsgi_app, "__func__", None) is Flask.wsgi_app

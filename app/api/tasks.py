@@ -90,7 +90,7 @@ def _limit() -> int:
     if text is None:
         return MAX_PAGE
     if re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) is None:
-        raise BadRequest(f"limit is {text[:20]!r}; allowed is 1 to {MAX_PAGE}")
+        raise BadRequest(f"limit is {text[:20]!r}; it must be from 1 to {MAX_PAGE}")
     return int(text)
 
 

@@ -37,9 +37,9 @@ class AccessSettings(BaseSettings):
     )
     admin_bind: str | None = Field(
         None,
-        description="A second address, as `host:port`, for the tasks API, the metrics and all else"
-        " that is neither a stream nor a health check. The public address then serves only"
-        " streams, health checks and the areas of ALLOW_OPEN.",
+        description="A second address, as `host:port`, for the tasks API, the metrics and"
+        " everything else that is neither a stream nor a health check. The public address then"
+        " serves only streams, health checks and the areas of ALLOW_OPEN.",
     )
     allow_open: str = Field(
         "",

@@ -124,9 +124,9 @@ class ConnectionManager:
         if earlier is not None and earlier[0] != token:
             close_replaced_stream(self._transport, request_id, earlier[0])
         for observer in observers:
-            if not self._is_gone(token):
+            if not self._has_ended(token):
                 call_observer(observer, request_id)
-        if self._is_gone(token):
+        if self._has_ended(token):
             # The gateway does not report this end, and a flood can cause many of them.
             self.on_disconnect(token)
         elif farewell is not None:
@@ -163,7 +163,7 @@ class ConnectionManager:
             return request_id in self._connections
 
     @from_any_thread
-    def holder_of(self, request_id: str) -> str | None:
+    def token_of(self, request_id: str) -> str | None:
         """Return the token of the request id's stream; None if it has none."""
         with self._lock:
             current = self._connections.get(request_id)
@@ -215,11 +215,11 @@ class ConnectionManager:
 
     # ---------------------------------------------------------------- private
 
-    def _is_gone(self, token: str) -> bool:
+    def _has_ended(self, token: str) -> bool:
         return self._holds is not None and not self._holds(token)
 
     def _belongs_to_another(self, request_id: str, token: str, user: str | None) -> bool:
-        return self._users.get(request_id) not in (None, user) and not self._is_gone(token)
+        return self._users.get(request_id) not in (None, user) and not self._has_ended(token)
 
     @from_any_thread
     def _send_to(self, request_id: str | None, event: Event, service_type: ServiceType) -> bool:

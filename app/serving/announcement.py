@@ -45,7 +45,7 @@ def _announcement(host: str, port: int, settings: Settings) -> str:
         f'curl {tasks}/api/tasks -H "Content-Type: application/json"'
         ' -d \'{"task_type":"demo_task"}\''
         if serves_tasks
-        else "served nowhere: set ADMIN_BIND, or ALLOW_OPEN=tasks"
+        else "not possible yet: set ADMIN_BIND, or ALLOW_OPEN=tasks"
     )
     return (
         f"\n  Open a stream    curl -N '{streams}/api/sse/stream?request_id=me'"

@@ -39,7 +39,7 @@ class TaskPage(NamedTuple):
             BadRequest: ``limit`` or ``before`` is invalid.
         """
         if not 1 <= limit <= MAX_PAGE:
-            raise BadRequest(f"limit is {limit}; allowed is 1 to {MAX_PAGE}")
+            raise BadRequest(f"limit is {limit}; it must be from 1 to {MAX_PAGE}")
         if before is not None and re.fullmatch(r"[0-9]{1,19}", before, re.ASCII) is None:
             raise BadRequest('before must be the "next" of an earlier answer, or be left out')
         # One task more than a page holds is read. If it exists, there is a next page.

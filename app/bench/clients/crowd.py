@@ -20,7 +20,7 @@ from app.bench.clients.helper import serve
 from app.bench.clients.payload import stamps
 from app.bench.errors import BenchFailed
 
-__all__ = ["Crowd"]
+__all__ = ["ClientCrowd"]
 
 _READ_BYTES = 1 << 18
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -30,7 +30,7 @@ _ETHERNET_SEGMENT = 1460
 _FIRST_STALLED = 1_000_000
 
 
-class Crowd:
+class ClientCrowd:
     """Clients that open streams and read them. Every method is a command of the helper process."""
 
     def __init__(self) -> None:
@@ -197,7 +197,7 @@ class Crowd:
 
 
 def _commands() -> dict[str, Callable[..., Any]]:
-    crowd = Crowd()
+    crowd = ClientCrowd()
     return {"attach": crowd.attach, "open": crowd.open, "read": crowd.read, "cut": crowd.cut}
 
 

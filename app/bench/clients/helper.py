@@ -107,7 +107,7 @@ class Helper:
         self._process.wait()
         self._errors.seek(0)
         last = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
-        return BenchFailed(f"{self._module} has ended: {''.join(last) or 'without a word'}")
+        return BenchFailed(f"{self._module} has ended: {''.join(last) or 'no output'}")
 
 
 def serve(commands: Mapping[str, Callable[..., Any]]) -> None:

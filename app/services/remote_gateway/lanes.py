@@ -139,7 +139,7 @@ class SendLanes:
                 del self._lanes[token]
 
     def _post_or_give_up(self, send: PendingSend) -> SendResult:
-        if self._is_hopeless(send):
+        if self._has_expired(send):
             let_others_run()  # thousands of sends may be given up in a row
             return TransportError("the gateway does not answer")
         try:
@@ -161,7 +161,7 @@ class SendLanes:
             self._queued_characters -= send.payload.size
         send.report(send.token, result)
 
-    def _is_hopeless(self, send: PendingSend) -> bool:
+    def _has_expired(self, send: PendingSend) -> bool:
         """Return whether nothing at all was answered for a time limit while the send waited."""
         return min(self._age(send), self._clock() - self._last_answer) > self._time_limit
 

@@ -87,7 +87,7 @@ class DigestTree(BaseTask):
         except NotConfined as exc:
             raise BadRequest(
                 f"Invalid params for {self.name}: {exc};"
-                " allowed is a directory relative to TASK_FILES_ROOT"
+                " name a directory relative to TASK_FILES_ROOT"
             ) from exc
         return valid
 
