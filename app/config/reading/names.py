@@ -35,8 +35,8 @@ class Misspelt:
 
     Args:
         name: the name as it is written.
-        nearest: the setting that the name resembles; None if only its beginning is that of a
-            setting.
+        nearest: the setting that the name resembles; None if only the prefix of the name is the
+            prefix of a setting.
     """
 
     name: str

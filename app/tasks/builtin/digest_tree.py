@@ -61,7 +61,7 @@ class DigestTreeResult(TaskResult):
 class DigestTree(BaseTask):
     """A task that digests every file below a directory, and never leaves a given folder.
 
-    If a file grows or shrinks meanwhile, the digest is that of the bytes that were read.
+    If a file changes meanwhile, its digest is computed from the bytes that were read.
 
     Args:
         folder: the folder.
