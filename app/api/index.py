@@ -1,4 +1,4 @@
-"""``GET /``: says what this server is, and what can be done next.
+"""``GET /``: describes this server and the next steps.
 
 The answer names only what is served at the address that the request came to. It is JSON, or a plain
 HTML page for browsers. If a deployment adds a route for ``/`` to the application, that route is
@@ -37,13 +37,13 @@ _HEADERS = {
 
 
 class _Step(NamedTuple):
-    """One thing that can be done next.
+    """One possible next step.
 
     Args:
-        name: what it does, for people.
+        name: the description of the step, for people.
         method: the HTTP method.
         url: the whole URL.
-        command: the command line that does it.
+        command: the command line that sends the request.
     """
 
     name: str
@@ -97,7 +97,7 @@ def register_index(app: Flask, settings: Settings, guard: RequestGuard, areas: O
 
 
 def _steps(settings: Settings, open_areas: set[Area]) -> list[_Step]:
-    """Return what can be done at the address that the request came to."""
+    """Return the steps that are possible at the address that the request came to."""
     base = request.root_url.rstrip("/")
     steps = []
     if settings.sse_gateway_url is None:
