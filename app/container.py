@@ -115,12 +115,12 @@ def _transport(
 
 
 def _holds(settings: Settings, gateway: Callable[[], Gateway]) -> Callable[[str], bool] | None:
-    """Return the check whether a stream is open; None for the streams of another process."""
+    """Return the function that says whether a stream is open; None if another process has them."""
     return gateway().holds if settings.sse_gateway_url is None else None
 
 
 def _max_event_bytes(settings: Settings) -> int:
-    """Return the size of a task's largest event, bytes. Frame and JSON escapes come on top."""
+    """Return the size of a task's largest event, bytes, without its frame and JSON escapes."""
     if settings.sse_gateway_url is not None:
         return MAX_BODY_BYTES // 3  # another gateway accepts it even with every quote escaped
     # A stream must be able to buffer several of the largest events before it counts as slow.
@@ -155,7 +155,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         CallbackHandler,
         authorize=authorizer,
         refusals=refusals,
-        most_details=settings.provided.max_error_details,
+        max_details=settings.provided.max_error_details,
     )
     gateway = providers.Singleton(
         Gateway,

@@ -157,14 +157,14 @@ def validation_details(exc: ValidationError) -> list[dict[str, Any]]:
     return details if len(details) == count else [*details, _more(count - len(details))]
 
 
-def limit_details(details: list[Any], most: int) -> list[Any]:
-    """Return a list of details, such as that of :func:`validation_details`, cut to a number.
+def limit_details(details: list[Any], max_details: int) -> list[Any]:
+    """Shorten a list of details, such as the result of :func:`validation_details`.
 
     Args:
         details: one entry for each fault. The last entry may have the number of further faults.
-        most: the number of entries that stay. One more entry has the number of the others.
+        max_details: the number of entries that stay. One more entry has the number of the others.
     """
-    left_out = details[most:]
+    left_out = details[max_details:]
     if not left_out:
         return details
     last = left_out[-1]
@@ -173,7 +173,7 @@ def limit_details(details: list[Any], most: int) -> list[Any]:
         left_out = left_out[:-1]
     else:
         further = 0
-    return [*details[:most], _more(len(left_out) + further)]
+    return [*details[:max_details], _more(len(left_out) + further)]
 
 
 def _part(part: int | str) -> int | str:

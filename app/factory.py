@@ -40,7 +40,7 @@ def build(settings: Settings | None = None) -> Flask:
     Raises:
         InvalidSettings: a setting cannot be used; the message says which.
     """
-    support_native_threads()  # needed if not our worker has patched the process for gevent
+    support_native_threads()  # needed if other code than our worker has patched the process
     settings = settings or load_settings()
     make_importable(settings.app_tasks_path)
     container = ServiceContainer(settings=settings)

@@ -4,6 +4,16 @@
 
     PREPARE_SHUTDOWN ──▶ waiters, one deadline for all ──▶ SHUTDOWN ──▶ AFTER_SHUTDOWN
      no new work           running tasks finish             streams end   final clean-up
+
+1. PREPARE_SHUTDOWN: ``/readyz`` answers 503, and new tasks are refused.
+2. The running tasks finish. Their progress still arrives at the browsers.
+3. SHUTDOWN: every stream gets the event ``server_restart`` with a random ``retry:``, and a clean
+   end.
+4. AFTER_SHUTDOWN: the streams have ended, and the last disconnects have reached ConnectionManager.
+   The process then ends with status 0.
+
+A second SIGTERM does not wait for tasks. gunicorn's ``graceful_timeout`` is longer than all of
+these steps together, so gunicorn's arbiter never has to kill the worker.
 """
 
 from __future__ import annotations

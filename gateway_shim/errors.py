@@ -3,7 +3,7 @@
 ::
 
     GatewayError
-    ├── Misuse                   our own code has made a mistake; mend the caller
+    ├── Misuse                   our own code has made a mistake; fix the caller
     │   ├── InvalidTransition    a stream got an event that its state does not allow
     │   └── NotAllowedHere       the call would stop or copy the serving process
     ├── InvalidConfiguration     a setting cannot work; the operator changes the setting

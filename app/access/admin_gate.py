@@ -27,8 +27,9 @@ _PATHS = {Area.TASKS: "/api/tasks", Area.METRICS: "/metrics"}
 class AdminGate:
     """A WSGI middleware that answers 404 to requests at any other address than the admin address.
 
-    Requests for streams do not reach it, because the worker has already taken them. The preflight
-    request (OPTIONS) that a browser sends before a stream of another origin does, and is passed on.
+    Requests for streams do not reach this middleware, because the worker has already taken them.
+    Browsers send a preflight request (OPTIONS) before they open a stream of another origin. This
+    middleware passes such a preflight request on.
 
     Args:
         application: the application that is guarded.
@@ -37,7 +38,7 @@ class AdminGate:
         refusals: counts the refused requests; None: a private counter.
     """
 
-    hands_everything_on = True
+    never_reads_bodies = True
     """This middleware never reads a request body itself (app/access/body_limits.py)."""
 
     def __init__(

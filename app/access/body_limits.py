@@ -27,7 +27,7 @@ class BodyLimits:
     Args:
         app: the application.
         own: the names of the backend's own blueprints, which take only JSON.
-        json_bytes: the size of the largest body for these.
+        json_bytes: the size of the largest body for the routes of these blueprints.
         body_bytes: the size of the largest body for all other routes.
     """
 
@@ -63,6 +63,6 @@ class BodyLimits:
 
 def _is_bare(wsgi_app: Any) -> bool:
     """Return whether every request reaches Flask. Other middleware may answer other paths."""
-    while getattr(wsgi_app, "hands_everything_on", False):
+    while getattr(wsgi_app, "never_reads_bodies", False):
         wsgi_app = wsgi_app.application
     return getattr(wsgi_app, "__func__", None) is Flask.wsgi_app

@@ -1,8 +1,8 @@
 """Checks the ``Host`` of requests, as protection against DNS rebinding.
 
 The owner of a page at ``http://evil.example:5000`` can let that name resolve to 127.0.0.1. For the
-browser, the developer's server then has the same origin as the page. Only ``Host`` still has the
-name.
+browser, the developer's server then has the same origin as the page. Only the header ``Host`` shows
+that the page has another name.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class HostNames:
         self._suffixes = tuple(entry[1:] for entry in entries if entry.startswith("*."))
 
     def permit(self, host: str | None, address: str, *, is_unix: bool) -> bool:
-        """Return whether a request with some host may be answered.
+        """Return whether a request with this host may be answered.
 
         Args:
-            host: its ``Host`` header. None and empty are permitted, because every browser sends
-                the header.
+            host: the ``Host`` header of the request. A missing or empty header is permitted,
+                because every browser sends one.
             address: the IP address of the listening socket. If other machines can reach it, every
                 name is permitted unless ``ALLOWED_HOSTS`` lists some, because the names of the
                 server are unknown.

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ["address_of", "arrived_at", "is_loopback", "is_taken"]
+__all__ = ["arrived_at", "is_loopback", "is_taken", "resolve_host"]
 
 
-def address_of(host: str) -> str:
-    """Return the IP address on which a server listens if it is told to listen on a host.
+def resolve_host(host: str) -> str:
+    """Return the IP address on which a server with this host listens.
 
     Args:
         host: a name or an address, without brackets.
@@ -52,7 +52,7 @@ def is_taken(address: str, host: str) -> bool:
             that server itself fails.
     """
     try:
-        taken = {address_of(host)}
+        taken = {resolve_host(host)}
     except OSError:
         return False
     if host == "localhost":

@@ -1,4 +1,4 @@
-"""Finds the host that a request asks for: if its target is a whole URL, the host is in the target.
+"""Finds the requested host of a request: if the target is a whole URL, the host is in the target.
 
 Source: RFC 9112, section 3.2.2. A server that checked ``Host`` only would check another name than
 the requested one.

@@ -1,4 +1,4 @@
-"""The CORS headers of everything that Flask answers. The gateway adds those of streams."""
+"""The CORS headers of all answers of Flask. The gateway adds the CORS headers of streams."""
 
 from __future__ import annotations
 

@@ -23,11 +23,11 @@ SMALL_RESULT_BYTES = 64 * 1024
 
 
 def wait_for_turn() -> None:
-    """Wait until all other greenlets have had a turn. After that, make a large answer at once.
+    """Wait until all other greenlets have run. Make a large answer directly after this call.
 
-    To make an answer of megabytes takes tens of milliseconds, during which no stream and no other
-    request is served. So such requests wait for their turn, and are refused with 503 when too many
-    wait. Call it inside a request's context.
+    Making an answer of several megabytes takes tens of milliseconds. Meanwhile no stream and no
+    other request is served. So such requests wait for their turn. If too many of them wait, further
+    requests are refused with 503. Call this function inside a request's context.
 
     Raises:
         TooBusy: too many requests wait.

@@ -23,16 +23,16 @@ _SENTENCE_CHARACTERS = 1000
 _PATH_CHARACTERS = 200
 
 
-def register_error_handlers(app: Flask, most_details: int = _DEFAULT_DETAILS) -> None:
+def register_error_handlers(app: Flask, max_details: int = _DEFAULT_DETAILS) -> None:
     """Register handlers that answer every error as JSON, including Flask's own errors.
 
     No answer is longer than 16 KiB, whatever the client has sent.
 
     Args:
         app: the application.
-        most_details: the number of faults that one answer describes.
+        max_details: the number of faults that one answer describes.
     """
-    app.config[_MOST_DETAILS] = most_details
+    app.config[_MOST_DETAILS] = max_details
     app.register_error_handler(AppError, _app_error)
     app.register_error_handler(ValidationError, _validation_error)
     app.register_error_handler(HTTPException, _http_exception)

@@ -41,7 +41,7 @@ def send(
 @blueprint.get(STREAM_PATH)
 @inject
 def stream(settings: Settings = Provide[ServiceContainer.settings]) -> Response:
-    """Refuse a stream. This runs only where none can be opened: else the worker takes it."""
+    """Refuse a stream. The worker takes every request for a stream that this server can open."""
     if path_of(request.environ.get("RAW_URI", STREAM_PATH)) != STREAM_PATH:
         raise NotFound(f"The stream's path is {STREAM_PATH}, without escapes")
     if settings.sse_gateway_url is not None:

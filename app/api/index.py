@@ -1,4 +1,4 @@
-"""``GET /``: says what this server is, and what can be done next.
+"""``GET /``: describes this server and the next steps.
 
 The answer names only what is served at the address that the request came to. It is JSON, or a plain
 HTML page for browsers. If a deployment adds a route for ``/`` to the application, that route is
@@ -22,6 +22,7 @@ from app.access.requested_host import with_requested_host
 from app.config import Settings
 from app.program.version import DISTRIBUTION, application_version
 from app.serving.backend_runtime import STREAM_PATH
+from gateway_shim.protocol.routes import path_of
 from gateway_shim.server.addresses import bind_text
 
 __all__ = ["register_index"]
@@ -37,13 +38,13 @@ _HEADERS = {
 
 
 class _Step(NamedTuple):
-    """One thing that can be done next.
+    """One possible next step.
 
     Args:
-        name: what it does, for people.
+        name: the description of the step, for people.
         method: the HTTP method.
         url: the whole URL.
-        command: the command line that does it.
+        command: the command line that sends the request.
     """
 
     name: str
@@ -68,7 +69,9 @@ def register_index(app: Flask, settings: Settings, guard: RequestGuard, areas: O
     @app.before_request
     def answer_index() -> Response | None:
         is_unanswered = isinstance(request.routing_exception, NotFound)
-        if request.path != "/" or request.method not in ("GET", "HEAD") or not is_unanswered:
+        # The path of the raw target: Werkzeug also reads a URL without a host as "/".
+        path = path_of(request.environ.get("RAW_URI", request.path))
+        if path != "/" or request.method not in ("GET", "HEAD") or not is_unanswered:
             return None
         listener = arrived_at(request.environ)
         header = with_requested_host(request.environ.get("RAW_URI", ""), request.headers.get)
@@ -108,7 +111,7 @@ def _base_url(listener: tuple[str, int] | None) -> str:
 
 
 def _steps(base: str, settings: Settings, open_areas: set[Area]) -> list[_Step]:
-    """Return what can be done at the address that the request came to."""
+    """Return the steps that are possible at the address that the request came to."""
     steps = []
     if settings.sse_gateway_url is None:
         url = f"{base}{STREAM_PATH}?request_id=me"

@@ -1,4 +1,4 @@
-"""Passes services to views: those of the application that answers the request."""
+"""Passes to views the services of the application that answers the request."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from app.api.injection import inject
 from app.api.json_body import read_json
-from app.api.secret import require_secret, shows_secret
+from app.api.secret import carries_secret, require_secret
 from app.config import Settings
 from app.container import ServiceContainer
 from app.services.callback_handler import CallbackHandler
@@ -29,11 +29,11 @@ def callback(
 ) -> ResponseReturnValue:
     """Check the secret and the body, and pass the callback to the handler.
 
-    Every answer tells the gateway which start of the backend it comes from
+    Every answer contains the ID of this start of the backend, so that the gateway notices a restart
     (:mod:`gateway_shim.streams.callbacks.backend_starts`).
     """
     require_secret(settings)
-    answer = handler.handle(read_json(), trusted=shows_secret(settings))
+    answer = handler.handle(read_json(), trusted=carries_secret(settings))
     response = jsonify(answer.body)
     response.status = f"{answer.status} {answer.phrase or status_phrase(answer.status)}"
     response.headers[BOOT_HEADER] = str(boot)

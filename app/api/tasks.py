@@ -34,7 +34,7 @@ def start_task(
     service: TaskService = Provide[ServiceContainer.task_service],
     limit_key: Callable[[str], str] = Provide[ServiceContainer.limit_key],
 ) -> ResponseReturnValue:
-    """Start a task by name: 202 with its id, which its events on every stream carry."""
+    """Start a task by name: 202 with the task's id, which is part of each event of the task."""
     body, size = _read_start_request()
     task, params = registry.create(body.task_type, body.params)
     origin = TaskOrigin(limit_key(request.remote_addr or ""), size)
@@ -90,7 +90,7 @@ def _limit() -> int:
     if text is None:
         return MAX_PAGE
     if re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) is None:
-        raise BadRequest(f"limit is {text[:20]!r}; allowed is 1 to {MAX_PAGE}")
+        raise BadRequest(f"limit is {text[:20]!r}; it must be from 1 to {MAX_PAGE}")
     return int(text)
 
 

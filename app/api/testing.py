@@ -141,7 +141,7 @@ def _events(subscription: LogSubscription, heartbeat_seconds: float) -> Iterator
         if subscription.dropped > dropped:
             yield _event("dropped", json.dumps({"lines": subscription.dropped - dropped}))
             dropped = subscription.dropped
-        # A heartbeat also detects a client that is gone, because writing to it fails.
+        # A heartbeat also detects a client that has left, because writing to its socket fails.
         yield HEARTBEAT.bare if line is None else _event("log", line)
 
 

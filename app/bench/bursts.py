@@ -28,7 +28,7 @@ SECONDS = 120.0
 """The time limit of one step. A step that takes longer has failed."""
 
 REST_SECONDS = 0.002
-"""The pause of a burst's clients between two reads: see :meth:`Crowd.read`."""
+"""The pause of a burst's clients between two reads: see :meth:`ClientCrowd.read`."""
 
 _AT_ONCE = 256
 """The number of streams that one process of clients opens at a time."""

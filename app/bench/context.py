@@ -18,7 +18,7 @@ class BenchContext:
     Args:
         plan: the sizes of the run.
         results: receives the figures.
-        tell: shows a person the present step.
+        tell: shows the present step to the user.
         gateway_command: the command that starts the gateway of the HTTP path; None for the shim.
         certificate: the file names of the certificate and its key, for TLS.
     """

@@ -1,1 +1,1 @@
-"""The commands of ``sse-monolith`` that have no package of their own; one a module."""
+"""The commands of ``sse-monolith`` that have no separate package; one command per module."""

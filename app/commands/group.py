@@ -13,7 +13,7 @@ from gateway_shim.server.process.start_signals import START
 __all__ = ["COMMANDS", "NO_COMMAND_STATUS", "command_group", "first_steps"]
 
 NO_COMMAND_STATUS = 2
-"""The exit status without a command: that of wrong usage."""
+"""The exit status without a command, the same as for wrong usage."""
 
 COMMANDS = {
     "bench": "app.bench.command:bench_command",

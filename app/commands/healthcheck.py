@@ -96,7 +96,7 @@ def healthcheck_command(url: str | None, seconds: float) -> None:
     """Ask a server whether it is healthy. Exit with status 0 if it answers 200, else with 1.
 
     Without a URL, the command asks the server that "serve" starts with the same environment, and
-    does not verify its certificate. To check a gateway on a port of its own, give its URL.
+    does not verify its certificate. To check a gateway in a separate process, give its URL.
     """
     try:
         target = url or own_url(load_settings())

@@ -52,7 +52,7 @@ def serve_command(
 
 
 def _make_application() -> Any:
-    """Make the application in the worker, with the settings of now.
+    """Make the application in the worker, with the present settings.
 
     Each worker reads the settings again, because .env may have changed before a reload.
     """

@@ -1,4 +1,4 @@
-"""The settings of access: who may ask for what, and at which address."""
+"""The settings of access: which clients may request what, and at which address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 from app.access.exposure import Area, parse_areas
 from app.access.host_names import HostNames
-from app.access.listening_addresses import address_of
+from app.access.listening_addresses import resolve_host
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.server.addresses import split_bind
 from gateway_shim.streams.config import Cors
@@ -37,9 +37,9 @@ class AccessSettings(BaseSettings):
     )
     admin_bind: str | None = Field(
         None,
-        description="A second address, as `host:port`, for the tasks API, the metrics and all else"
-        " that is neither a stream nor a health check. The public address then serves only"
-        " streams, health checks and the areas of ALLOW_OPEN.",
+        description="A second address, as `host:port`, for the tasks API, the metrics and"
+        " everything else that is neither a stream nor a health check. The public address then"
+        " serves only streams, health checks and the areas of ALLOW_OPEN.",
     )
     allow_open: str = Field(
         "",
@@ -85,7 +85,7 @@ class AccessSettings(BaseSettings):
         if value is not None:
             host, _ = split_bind(value)
             try:
-                address_of(host)
+                resolve_host(host)
             except (OSError, UnicodeError) as exc:
                 raise ValueError(f"the host has no address: {exc}") from exc
         return value
@@ -96,7 +96,7 @@ class AccessSettings(BaseSettings):
         if self.admin_bind is None:
             return None
         host, port = split_bind(self.admin_bind)
-        return address_of(host), port
+        return resolve_host(host), port
 
     @property
     def open_areas(self) -> frozenset[Area]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.access.exposure import exposure_problem
-from app.access.listening_addresses import address_of, is_loopback, is_taken
+from app.access.listening_addresses import is_loopback, is_taken, resolve_host
 from app.config.settings import Settings
 
 __all__ = ["combination_problem", "safety_hints"]
@@ -64,6 +64,6 @@ def safety_hints(settings: Settings) -> list[str]:
 def _address(host: str) -> str | None:
     """Return a host's address; None if it has none, which makes the start fail with an error."""
     try:
-        return address_of(host) if host else ""
+        return resolve_host(host) if host else ""
     except (OSError, UnicodeError):
         return None

@@ -24,7 +24,7 @@ class GatewaySettings(BaseSettings):
         16,
         ge=1,
         le=1024,
-        description="The number of requests to that gateway at a time.",
+        description="The maximum number of requests to that gateway at a time.",
     )
 
     @field_validator("sse_gateway_url")

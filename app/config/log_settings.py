@@ -25,6 +25,6 @@ class LogSettings(BaseSettings):
         LINES_PER_SECOND,
         ge=1,
         le=1_000_000,
-        description="The number of log lines of one kind that are written in a second. Further"
-        " lines are counted instead.",
+        description="The maximum number of log lines of one kind that are written in a second."
+        " Further lines are counted instead.",
     )

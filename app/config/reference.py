@@ -61,7 +61,7 @@ takes precedence. An empty value counts as unset. Names may be written in lower 
 
 - `sse-monolith config` shows every setting in effect, and where it comes from.
 - `sse-monolith check` says whether the server could start with the present settings.
-- A value that cannot be used stops the start. The error has the setting, the value and the reason.
+- A value that cannot be used stops the start. The error names the setting, value and reason.
 - A name that looks like a misspelled setting, such as `SSE_AUTHORISE`, causes a warning in the log,
   in `sse-monolith check` and in `sse-monolith config`.
 - A reload (SIGHUP) applies new settings from `.env`. These need a restart instead: `HOST`, `PORT`,
@@ -71,14 +71,14 @@ takes precedence. An empty value counts as unset. Names may be written in lower 
 ## The file .env
 
 - A line is `NAME=value`, a comment after `#`, or empty. A line that cannot be read stops the start
-  and the reload, and the error names its number. Otherwise a setting could be missing unnoticed.
+  and the reload, and the error has the number of the line. So no setting is lost unnoticed.
 - The value is used as it is written: `${NAME}` is not replaced.
 - Quotes around a value are removed. In double quotes, `\\n`, `\\t`, `\\"` and `\\\\` are escapes.
 - Without quotes, ` #` begins a comment. Put a secret with `#` or spaces into single quotes.
 - A setting that is set twice stops the start.
 
-[operations.md](operations.md) explains how the limits work together, what a client gets that
-exceeds them, and who may ask for what.
+[operations.md](operations.md) explains how the limits work together, how a client that exceeds a
+limit is answered, and how access is controlled.
 """
 
 _HEAD = "| name | default | value | description |\n| --- | --- | --- | --- |\n"

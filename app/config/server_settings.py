@@ -20,8 +20,8 @@ class ServerSettings(BaseSettings):
     flask_env: Literal["production", "development", "testing"] = Field(
         "development",
         description="The kind of deployment. `production`: callbacks must carry"
-        " SSE_CALLBACK_SECRET, and the tasks API and the metrics are served only where ADMIN_BIND"
-        " and ALLOW_OPEN say. `testing`: `/api/testing` exists.",
+        " SSE_CALLBACK_SECRET, and the tasks API and the metrics are served only at ADMIN_BIND,"
+        " or where ALLOW_OPEN permits them. `testing`: `/api/testing` exists.",
     )
     host: str = Field(
         "127.0.0.1",
@@ -33,7 +33,7 @@ class ServerSettings(BaseSettings):
         DEFAULT_PROXIES,
         description="The proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted:"
         " comma-separated addresses and networks. `unix` is every peer of a Unix socket, `*` is"
-        " everyone.",
+        " every peer.",
     )
     certfile: str | None = Field(
         None, description="The TLS certificate chain, a PEM file. It needs KEYFILE."
@@ -45,8 +45,8 @@ class ServerSettings(BaseSettings):
         150,
         ge=1,
         le=86_400,
-        description="The time that a connection may be idle between two requests. Behind a proxy it"
-        " must be longer than the time for which the proxy keeps idle connections.",
+        description="The time that a connection may be idle between two requests. Behind a proxy"
+        " it must be longer than the time for which the proxy keeps idle connections.",
     )
     graceful_shutdown_timeout: float = Field(
         25.0,

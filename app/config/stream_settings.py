@@ -32,33 +32,34 @@ class StreamSettings(BaseSettings):
     sse_max_connections: int | None = Field(
         None,
         ge=1,
-        description="The number of streams at a time. Unset: as many as the limit on file"
+        description="The maximum number of streams at a time. Unset: as many as the limit on file"
         " descriptors allows. Further streams are refused with 503.",
     )
     sse_max_connections_per_address: int = Field(
         1000,
         ge=1,
-        description="The number of streams at a time from one client address; an IPv6 client is"
-        " counted by its /64 network. Loopback is not counted.",
+        description="The maximum number of streams at a time from one client address; an IPv6"
+        " client is counted by its /64 network. Loopback is not counted.",
     )
     sse_max_pending_connects: int = Field(
         DEFAULT_PENDING_CONNECTS,
         ge=1,
         le=MAX_PENDING_CONNECTS,
-        description="The number of connects at a time that wait for SSE_AUTHORIZE and for connect"
-        " observers. A quarter of them may come from one client address. Further connects are"
-        " refused with 503.",
+        description="The maximum number of connects at a time that wait for SSE_AUTHORIZE and for"
+        " connect observers. A quarter of them may come from one client address. Further connects"
+        " are refused with 503.",
     )
     sse_max_buffer_bytes: int = Field(
         1024 * 1024,
         ge=1024,
-        description="The bytes that one slow client may leave unread. Beyond it, its stream ends.",
+        description="The maximum number of bytes that wait for one slow client. Beyond this"
+        " limit, the client's stream ends.",
     )
     sse_max_total_buffer_bytes: int = Field(
         256 * 1024 * 1024,
         ge=1024 * 1024,
-        description="The bytes that all clients together may leave unread. Beyond it, the streams"
-        " with the most unread bytes end.",
+        description="The maximum number of bytes that wait for all clients together. Beyond this"
+        " limit, the streams with the most waiting bytes end.",
     )
     sse_client_timeout_seconds: float = Field(
         30.0,
@@ -68,13 +69,13 @@ class StreamSettings(BaseSettings):
     )
     sse_retry_ms: int = Field(
         3000,
-        ge=100,  # a smaller value is seconds by mistake, and browsers would ask without a pause
+        ge=100,  # a smaller value is probably meant in seconds; browsers would reconnect at once
         le=600_000,
-        description="The time after which browsers open a broken stream again.",
+        description="The time after which browsers reconnect when a stream has ended.",
     )
     sse_drain_retry_seconds: float = Field(
         10.0,
         gt=0,
-        description="The longest time over which the return of all browsers after a shutdown is"
-        " spread.",
+        description="The maximum time over which the reconnects of all browsers after a shutdown"
+        " are spread.",
     )

@@ -17,8 +17,8 @@ class TaskSettings(BaseSettings):
     )
     app_tasks_path: str | None = Field(
         None,
-        description="The folder with the modules that APP_TASKS and SSE_AUTHORIZE name. Unset: the"
-        " one-file binary uses the folder `tasks` beside itself.",
+        description="The folder with the modules that APP_TASKS and SSE_AUTHORIZE name. Unset:"
+        " the one-file binary uses the folder `tasks` beside itself.",
     )
     task_files_root: str | None = Field(
         None,
@@ -26,7 +26,7 @@ class TaskSettings(BaseSettings):
         " offered.",
     )
     task_max_workers: int = Field(
-        4, ge=1, le=256, description="The number of tasks that run at the same time."
+        4, ge=1, le=256, description="The maximum number of tasks that run at the same time."
     )
     task_timeout_seconds: float = Field(300.0, gt=0, description="The time limit of one task.")
     task_cleanup_interval_seconds: float = Field(
@@ -35,35 +35,36 @@ class TaskSettings(BaseSettings):
     task_max_finished: int = Field(
         1000,
         ge=1,
-        description="The number of finished tasks that are kept. The oldest are deleted first.",
+        description="The maximum number of finished tasks that are kept. The oldest are deleted"
+        " first.",
     )
     task_max_finished_bytes: int = Field(
         32 * 1024 * 1024,
         ge=1024,
-        description="The size of the results of all finished tasks, as JSON. Beyond it, the oldest"
-        " finished tasks are deleted.",
+        description="The maximum size of the results of all finished tasks, as JSON. Beyond this"
+        " limit, the oldest finished tasks are deleted.",
     )
     task_max_result_bytes: int = Field(
         4 * 1024 * 1024,
         ge=1024,
-        description="The size of one task's result, as JSON. The largest fields of a larger result"
-        " are left out.",
+        description="The maximum size of one task's result, as JSON. The largest fields of a"
+        " larger result are left out.",
     )
     task_max_waiting: int = Field(
         1000,
         ge=0,
-        description="The number of tasks that may wait for their turn. Further tasks are refused"
-        " with 503.",
+        description="The maximum number of tasks that wait for their turn. Further tasks are"
+        " refused with 503.",
     )
     task_max_waiting_bytes: int = Field(
         8 * 1024 * 1024,
         ge=1024,
-        description="The size of the parameters of all waiting tasks, as JSON. Beyond it, tasks are"
-        " refused with 503.",
+        description="The maximum size of the parameters of all waiting tasks, as JSON. Beyond"
+        " this limit, tasks are refused with 503.",
     )
     task_max_per_address: int = Field(
         100,
         ge=1,
-        description="The number of unfinished tasks of one client address. Loopback is not"
-        " counted. Further tasks are refused with 503.",
+        description="The maximum number of unfinished tasks of one client address. Loopback is"
+        " not counted. Further tasks are refused with 503.",
     )

@@ -1,4 +1,4 @@
-"""The settings of the frontend version that browsers are told."""
+"""The settings of the frontend version that is sent to browsers."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def load_authorizer(path: str | None) -> Authorize:
 def _fail_closed(hook: Callable[[str, str, Headers], object]) -> Authorize:
     """Return a hook that refuses the stream if the given hook fails.
 
-    To let a stream open after an error would be the worse mistake.
+    Opening the stream of an unknown client would be worse than refusing a permitted one.
     """
 
     def authorize(request_id: str, url: str, headers: Headers) -> Verdict:
@@ -123,4 +123,4 @@ def _check_verdict(verdict: object) -> Verdict:
             f"the hook returned a user of {len(verdict)} characters; a user has 1 to"
             f" {MAX_USER_CHARACTERS} characters, and to refuse a stream the hook must raise Denied"
         )
-    return str.__str__(verdict)  # a plain str, whatever a subclass compares equal to
+    return str.__str__(verdict)  # a plain str; a subclass could redefine comparisons

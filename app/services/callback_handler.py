@@ -56,7 +56,7 @@ class _StreamRegistry(Protocol):
 
     def on_disconnect(self, token: str) -> None: ...
 
-    def holder_of(self, request_id: str) -> str | None: ...
+    def token_of(self, request_id: str) -> str | None: ...
 
 
 def _hold_nothing(_: str) -> bool:
@@ -65,14 +65,14 @@ def _hold_nothing(_: str) -> bool:
 
 
 class CallbackHandler:
-    """Checks a callback and passes it on. Of HTTP it knows only the status.
+    """Checks a callback and passes it on. The status is all that this class uses of HTTP.
 
     Args:
-        connection_manager: is told of connects and disconnects.
+        connection_manager: is notified of connects and disconnects.
         authorize: decides who may open a stream.
         refusals: counts the connects and disconnects that are refused; None: a private counter.
         holds: returns whether a token belongs to a stream of the gateway in this process.
-        most_details: the number of faults that the response to a bad callback, and its log line,
+        max_details: the number of faults that the response to a bad callback, and its log line,
             describe.
     """
 
@@ -82,13 +82,13 @@ class CallbackHandler:
         authorize: Authorize = allow_all,
         refusals: RefusalCounts | None = None,
         holds: Callable[[str], bool] = _hold_nothing,
-        most_details: int = 10,
+        max_details: int = 10,
     ) -> None:
         self._connections = connection_manager
         self._authorize = authorize
         self._holds = holds
         self._refusals = refusals or RefusalCounts()
-        self._most_details = most_details
+        self._max_details = max_details
 
     def handle(self, body: object, *, trusted: bool = True) -> CallbackResponse:
         """Handle a callback.
@@ -114,7 +114,7 @@ class CallbackHandler:
                 disconnect = SSEGatewayDisconnectCallback.model_validate(body)
                 return self.handle_disconnect(disconnect.token, disconnect.reason, trusted=trusted)
         except ValidationError as exc:
-            details = limit_details(validation_details(exc), self._most_details)
+            details = limit_details(validation_details(exc), self._max_details)
             return _refuse("Invalid payload", details=details)
         return _refuse(f"Unknown action: {_printable_action(action)}")
 
@@ -153,7 +153,9 @@ class CallbackHandler:
             return CallbackResponse(denied.status, {"error": denied.reason}, denied.reason)
         except HeldByAnotherUser:
             extra = {"request_id": request_id, "token": token}
-            logger.warning("a stream was denied: its request id is another user's", extra=extra)
+            logger.warning(
+                "a stream was denied: its request id belongs to another user", extra=extra
+            )
             self._refusals.add(RefusalReason.ANOTHER_USER)
             error = {"error": "This request id belongs to another user's stream"}
             return CallbackResponse(403, error)
@@ -176,7 +178,7 @@ class CallbackHandler:
         return CallbackResponse(200, {})
 
     def _would_end_a_stream(self, request_id: str, token: str) -> bool:
-        earlier = self._connections.holder_of(request_id)
+        earlier = self._connections.token_of(request_id)
         return self._holds(token) or (earlier is not None and self._holds(earlier))
 
     def _refuse_untrusted(self, token: str) -> CallbackResponse:

@@ -1,4 +1,4 @@
-"""The connected streams by request id, and the way that events reach them."""
+"""Registers the connected streams by request id, and sends events to them."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class ConnectionManager:
             if earlier is not None:
                 del self._token_to_request_id[earlier[0]]
             other = self._token_to_request_id.get(token)
-            if other is not None:  # the gateway gave a token out twice: the later stream has it
+            if other is not None:  # the gateway has used a token twice: the later stream keeps it
                 del self._connections[other]
                 self._users.pop(other, None)
             self._users.pop(request_id, None)
@@ -124,9 +124,9 @@ class ConnectionManager:
         if earlier is not None and earlier[0] != token:
             close_replaced_stream(self._transport, request_id, earlier[0])
         for observer in observers:
-            if not self._is_gone(token):
+            if not self._has_ended(token):
                 call_observer(observer, request_id)
-        if self._is_gone(token):
+        if self._has_ended(token):
             # The gateway does not report this end, and a flood can cause many of them.
             self.on_disconnect(token)
         elif farewell is not None:
@@ -163,7 +163,7 @@ class ConnectionManager:
             return request_id in self._connections
 
     @from_any_thread
-    def holder_of(self, request_id: str) -> str | None:
+    def token_of(self, request_id: str) -> str | None:
         """Return the token of the request id's stream; None if it has none."""
         with self._lock:
             current = self._connections.get(request_id)
@@ -184,7 +184,7 @@ class ConnectionManager:
             request_id: the request id of the stream; None: every stream.
             event_data: the event's data; it is sent as JSON.
             event_name: the event's name.
-            service_type: the service that sends: a :class:`ServiceType` or its bare string.
+            service_type: the service that sends: a :class:`ServiceType` or its value.
 
         Returns:
             Whether at least one stream took the event. Without any stream: False.
@@ -215,11 +215,11 @@ class ConnectionManager:
 
     # ---------------------------------------------------------------- private
 
-    def _is_gone(self, token: str) -> bool:
+    def _has_ended(self, token: str) -> bool:
         return self._holds is not None and not self._holds(token)
 
     def _belongs_to_another(self, request_id: str, token: str, user: str | None) -> bool:
-        return self._users.get(request_id) not in (None, user) and not self._is_gone(token)
+        return self._users.get(request_id) not in (None, user) and not self._has_ended(token)
 
     @from_any_thread
     def _send_to(self, request_id: str | None, event: Event, service_type: ServiceType) -> bool:

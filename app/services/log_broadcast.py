@@ -15,12 +15,12 @@ from gateway_shim.event_loop.turns import let_others_run_if_due
 __all__ = ["LogBroadcaster", "LogSubscription", "SubscriptionClosed"]
 
 CAPACITY = 1_000
-"""The number of lines that a subscription holds. Beyond that the oldest lines are dropped, and the
-reader is told how many."""
+"""The number of lines that a subscription holds. If more lines wait, the oldest lines are dropped,
+and the reader gets their number."""
 
 
 class SubscriptionClosed(Exception):
-    """The subscription has ended: no more lines will come.
+    """The subscription has ended: no further line arrives.
 
     Args:
         reason: ``server_shutdown`` or ``unsubscribed``.

@@ -126,7 +126,7 @@ class NullMetrics:
 class MetricsService:
     """The metrics of one application.
 
-    Each has a separate registry, so that two applications never share a number. Call
+    Each application has a separate registry, so that two applications never share a number. Call
     :meth:`watch_gateway` if the gateway is in this process. After that, call :meth:`render` at any
     time.
 

@@ -1,4 +1,4 @@
-"""Tells browsers the current version of the frontend."""
+"""Sends the current version of the frontend to browsers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ class _VersionConnections(Protocol):
 class VersionService:
     """Sends the event ``version``: to each stream that connects, and to all when one is queued.
 
-    Any thread may call it.
+    If the current version must be fetched first, a stream opens without it. One fetch serves all
+    waiting streams, and each of them gets the version when the fetch has ended. Any thread may call
+    the methods.
 
     Args:
         connection_manager: reports connects, and sends the events.

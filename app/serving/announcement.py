@@ -1,4 +1,4 @@
-"""The lines that a server prints when it listens: what the user can type next."""
+"""The lines that a server prints when it listens: the commands for the next steps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def announce(address: object, settings: Settings) -> None:
 
     Args:
         address: the address of the first listening socket, from ``getsockname``. It can differ
-            from HOST and PORT, because gunicorn's ``--bind`` wins over the settings. Nothing is
+            from HOST and PORT, because gunicorn's ``--bind`` takes precedence. Nothing is
             printed for a Unix socket, because it has no URL.
         settings: the backend's settings.
     """
@@ -45,7 +45,7 @@ def _announcement(host: str, port: int, settings: Settings) -> str:
         f'curl {tasks}/api/tasks -H "Content-Type: application/json"'
         ' -d \'{"task_type":"demo_task"}\''
         if serves_tasks
-        else "served nowhere: set ADMIN_BIND, or ALLOW_OPEN=tasks"
+        else "not possible yet: set ADMIN_BIND, or ALLOW_OPEN=tasks"
     )
     return (
         f"\n  Open a stream    curl -N '{streams}/api/sse/stream?request_id=me'"
@@ -61,6 +61,6 @@ def _reachable(host: str, port: int) -> str:
 
 
 def _typed_command() -> str:
-    """Return the command as the user has typed it, or could have."""
+    """Return the command that the user has typed, or one that does the same."""
     typed = Path(sys.argv[0])
     return sys.argv[0] if typed.name == "sse-monolith" else "python -m app"

@@ -1,4 +1,4 @@
-"""The backend's runtime: what the worker needs of the backend beside its WSGI application."""
+"""The backend's runtime: what the worker needs from the backend besides its WSGI application."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class BackendRuntime:
         shutdown_coordinator: runs the shutdown; the streams are drained at its SHUTDOWN.
         loop_monitor: measures the event loop's lag while the process serves.
         serves_streams: False if a remote gateway has the browsers' streams.
-        limits: what the bodies of requests, and answers, may cost.
-        body_limit: returns how large the body of a request may be, bytes; None for the limit that
-            ``limits`` has for all requests.
+        limits: the limits on the bodies of requests and on answers.
+        body_limit: returns the size of the largest body of a request, bytes; None for the limit
+            for all requests in ``limits``.
     """
 
     def __init__(

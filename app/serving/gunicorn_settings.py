@@ -56,7 +56,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
 
 
 def start_check() -> ReloadCheck:
-    """Start the check whether a worker could start with the present settings.
+    """Start a check of the present settings: whether a worker could start with them.
 
     The check is a separate program: it imports the application, which the arbiter must not do.
     """
@@ -64,7 +64,7 @@ def start_check() -> ReloadCheck:
 
 
 def _check_and_announce(arbiter: Arbiter, *, settings: Settings) -> None:
-    """Check the listening sockets, and print what to type next (gunicorn's ``when_ready``)."""
+    """Check the listening sockets, and print the next steps (gunicorn's ``when_ready``)."""
     if not settings.is_production:
         _refuse_exposure(arbiter, settings)
     _warn_of_missing_admin_address(arbiter, settings)
@@ -72,10 +72,10 @@ def _check_and_announce(arbiter: Arbiter, *, settings: Settings) -> None:
 
 
 def _refuse_exposure(arbiter: Arbiter, settings: Settings) -> None:
-    """End the start if other machines can reach a server that is meant for this machine only.
+    """Stop the start if other machines can reach a server that is meant for this machine only.
 
     HOST was checked with the settings. This checks the sockets that listen, because gunicorn's
-    --bind and systemd's sockets win over the settings.
+    --bind and systemd's sockets take precedence.
 
     Raises:
         SystemExit: with a line that says what to set.
@@ -92,7 +92,7 @@ def _refuse_exposure(arbiter: Arbiter, settings: Settings) -> None:
 def _warn_of_missing_admin_address(arbiter: Arbiter, settings: Settings) -> None:
     """Log a warning if no socket listens at ADMIN_BIND.
 
-    gunicorn's --bind and systemd's sockets win over this setting as well.
+    gunicorn's --bind and systemd's sockets take precedence over this setting as well.
     """
     listeners = (listener.sock.getsockname() for listener in arbiter.LISTENERS)
     addresses = {address[:2] for address in listeners if isinstance(address, tuple)}

@@ -41,8 +41,8 @@ def make_importable(path: str | None) -> None:
         shared = _module_names(folder) & _module_names(other) if str(other) in sys.path else None
         if shared:
             raise InvalidSettings(
-                f"APP_TASKS_PATH: {folder} and {other} both hold a module {min(shared)}; one"
-                " process can have only one of them, so rename it"
+                f"APP_TASKS_PATH: {folder} and {other} both contain a module {min(shared)}; one"
+                " process can import only one of them: rename one"
             )
     _folders.append(folder)
     # Last, so that no file in the folder can replace a module of this program or of Python.

@@ -6,7 +6,7 @@ Each running task has a greenlet of the conductor, which sends all events of the
 other. This greenlet is never killed, so no broadcast is cut off and the order is kept. The task
 itself runs in a :class:`~app.tasks.run.body.TaskBody` and may be killed at any time.
 
-Several sides may end a task: the task itself, its time limit, a cancel, the shutdown. Each of them
+A task can be ended by itself, by its time limit, by a cancel, and by the shutdown. Each of them
 calls :meth:`TaskConductor.settle`, and only the first call has an effect. The greenlet of the task
 then sends the one terminal event and frees the slot.
 
@@ -159,7 +159,7 @@ class TaskConductor:
                     self._events.progress(record.task_id, progress)
                     let_others_run_if_due()
         except Exception as exc:  # noqa: BLE001
-            # This is a mistake of this package and not of the task. The task must end all the same,
+            # This is a mistake of this package and not of the task. The task must still be ended,
             # so that its slot becomes free. settle() logs the exception.
             self.settle(record, TaskOutcome.failed(exc))
         self._conclude(record)

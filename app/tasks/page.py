@@ -39,10 +39,10 @@ class TaskPage(NamedTuple):
             BadRequest: ``limit`` or ``before`` is invalid.
         """
         if not 1 <= limit <= MAX_PAGE:
-            raise BadRequest(f"limit is {limit}; allowed is 1 to {MAX_PAGE}")
+            raise BadRequest(f"limit is {limit}; it must be from 1 to {MAX_PAGE}")
         if before is not None and re.fullmatch(r"[0-9]{1,19}", before, re.ASCII) is None:
             raise BadRequest('before must be the "next" of an earlier answer, or be left out')
-        # One more task than the page has tells whether there is a next page.
+        # One task more than a page holds is read. If it exists, there is a next page.
         records = store.newest(limit + 1, None if before is None else int(before))
         page = records[:limit]
         next_page = str(page[-1].number) if len(records) > limit else None

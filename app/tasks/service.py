@@ -21,7 +21,7 @@ The order of events:
 5. The greenlet sends the updates that are left (only after RETURN or RAISE), then the terminal
    event. Only then is the slot free, and the next task of the line begins.
 
-At PREPARE_SHUTDOWN the line closes, and waiting tasks are cancelled: they lose no work. At
+At PREPARE_SHUTDOWN the line closes, and waiting tasks, which have done no work, are cancelled. At
 SHUTDOWN all other tasks are cancelled, and their terminal events are sent before that notification
 returns. So construct this service before the component that ends the streams at SHUTDOWN.
 
@@ -34,11 +34,11 @@ What never happens:
 
 Where the races are:
 
-* Several sides end a task in the same turn of the loop: the lock in ``settle()`` picks one.
+* A task is ended twice in the same turn of the loop: only the first ``settle()`` has an effect.
 * A cancel arrives while ``task_started`` is sent: there is no body yet, and none is started.
 * A status is terminal before the terminal event is sent: a client may read it early.
 * A native thread outlives its task: its updates are refused, and its result is ignored.
-* Others may hear of a shutdown first: ``start_task`` asks the coordinator itself.
+* Another service is notified of the shutdown first: ``start_task`` asks the coordinator itself.
 
 All methods may be called from any thread; they run in the thread of the event loop
 (:mod:`gateway_shim.event_loop.loop_thread`).
@@ -134,7 +134,7 @@ class TaskService:
     # ---------------------------------------------------------------- the calls of the application
 
     def start_task(self, task: BaseTask, /, **kwargs: Any) -> TaskStartResponse:
-        """Run a task that counts for no client: now if a slot is free, or else later.
+        """Run a task outside the limits per client: now if a slot is free, or else later.
 
         Args:
             task: the task to run.
@@ -154,7 +154,7 @@ class TaskService:
     def start_task_for(
         self, origin: TaskOrigin, task: BaseTask, /, **kwargs: Any
     ) -> TaskStartResponse:
-        """Run a task that counts for a client; otherwise like :meth:`start_task`.
+        """Run a task that counts towards a client's limit; otherwise like :meth:`start_task`.
 
         Args:
             origin: the client and the size of the parameters.

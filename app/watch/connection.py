@@ -32,7 +32,7 @@ _CONNECT_SECONDS = 10.0
 _READ_BYTES = 65536
 _ERROR_BYTES = 4096
 _TEMPORARY = frozenset({408, 425, 429})
-"""The 4xx statuses that mean "later" instead of "no"."""
+"""The 4xx statuses after which another request may succeed."""
 
 
 class StreamError(Exception):

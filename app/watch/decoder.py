@@ -14,7 +14,7 @@ DEFAULT_LIMIT = 16 * 1024 * 1024
 """The largest size of one event, bytes: far more than servers send, and far less than memory."""
 
 MAX_RETRY_MS = 2**31 - 1
-"""The longest ``retry:``, 24.8 days. A longer time is reduced to it, as in browsers' timers."""
+"""The longest ``retry:``, 24.8 days. A longer time is shortened to this, as in browsers' timers."""
 
 _BOM = b"\xef\xbb\xbf"
 

@@ -1,7 +1,7 @@
 """Format an event as one line of text, for people or as JSON for programs. Pure.
 
-A line never contains control characters, whatever the server sends, because a terminal would obey
-them.
+A line never contains control characters, whatever the server sends, because a terminal would
+execute them.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def json_line(message: Message, received: float) -> str:
             "time": datetime.fromtimestamp(received, UTC).isoformat(timespec="milliseconds"),
         }
     )
-    # DEL is ASCII, so json does not escape it, but a terminal obeys it.
+    # DEL is ASCII, so json does not escape it, but for a terminal it is a control character.
     return text.replace("\x7f", "\\u007f")
 
 

@@ -77,7 +77,10 @@ class HttpAnswer:
         return self._read(self._raw.read, limit)
 
     def read_some(self, limit: int) -> bytes:
-        """Read the bytes that are there, at least one; empty at the end. Raises as :meth:`read`."""
+        """Read the bytes that are there, at least one; empty at the end.
+
+        Raises the same errors as :meth:`read`.
+        """
         return self._read(self._raw.read1, limit)
 
     def _read(self, read: Callable[..., bytes], limit: int) -> bytes:
@@ -112,7 +115,10 @@ class HttpAnswer:
         self.close()
 
     def close(self) -> None:
-        """Keep the connection if the body was read to its end, else close it. Allowed twice."""
+        """Keep the connection if the body was read to its end, else close it.
+
+        A second call does nothing.
+        """
         close, self._close = self._close, None
         if close is not None:
             close()

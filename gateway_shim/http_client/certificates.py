@@ -16,7 +16,7 @@ __all__ = ["VARIABLES", "client_context", "default_context"]
 VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS")
 """The environment variables that name the trusted authorities."""
 
-_NOTHING = "it contains no certificate"
+_NO_CERTIFICATE = "it contains no certificate"
 
 
 def client_context(environ: Mapping[str, str]) -> ssl.SSLContext:
@@ -64,18 +64,18 @@ def default_context() -> ssl.SSLContext:
 
 
 def _trust_file(context: ssl.SSLContext, variable: str, path: str) -> None:
-    alone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    separate_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        alone.load_verify_locations(cafile=path)
+        separate_context.load_verify_locations(cafile=path)
         context.load_verify_locations(cafile=path)
         # Counted in a separate context, because a certificate that is trusted already does not
         # count again.
-        if alone.cert_store_stats()["x509"]:
+        if separate_context.cert_store_stats()["x509"]:
             return
-        problem = _NOTHING
+        problem = _NO_CERTIFICATE
     except ssl.SSLError as exc:
-        none = exc.reason == "NO_CERTIFICATE_OR_CRL_FOUND"
-        problem = _NOTHING if none else "a part of it is broken, or not a certificate"
+        is_empty = exc.reason == "NO_CERTIFICATE_OR_CRL_FOUND"
+        problem = _NO_CERTIFICATE if is_empty else "a part of it is broken, or not a certificate"
     except (OSError, ValueError) as exc:
         problem = getattr(exc, "strerror", None) or str(exc)
     raise InvalidConfiguration(

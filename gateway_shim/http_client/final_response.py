@@ -178,7 +178,7 @@ def _read_line(fp: io.BufferedReader) -> bytes:
 class _HeadReader(io.RawIOBase):
     """Reads a socket. The whole head has one time limit and one size limit.
 
-    With a time limit for each read, a server could hold a client for ever by sending one byte now
+    With a time limit for each read, a server could hold a client forever by sending one byte now
     and then. If many bytes have arrived already, no read waits; therefore the clock is checked
     before each read.
 

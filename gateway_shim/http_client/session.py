@@ -1,4 +1,4 @@
-"""Sends requests as the environment says, with :mod:`requests`: :class:`HttpSession`."""
+"""Sends requests with the settings of the environment, by :mod:`requests`: :class:`HttpSession`."""
 
 from __future__ import annotations
 

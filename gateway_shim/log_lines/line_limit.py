@@ -23,8 +23,8 @@ LINES_PER_SECOND = 20
 """The default limit: lines of one kind in a second."""
 
 _FLOOD_DIVISOR = 10
-"""The divisor of the limit while the lines of a kind stay above the limit. The lines of a flood
-that lasts an hour say no more than those of a flood that lasts a minute."""
+"""The divisor of the limit while the lines of a kind stay above the limit, because more lines of a
+long flood give no more information."""
 
 _TRACEBACK_DIVISOR = 5
 """The divisor of the limit for lines with a traceback, because one traceback fills a screen."""
@@ -84,8 +84,8 @@ class LineLimit(logging.Filter):
     """A filter for log handlers that limits the lines of one kind in a second.
 
     Lines are of one kind if they have the same message, level and logger, and come from the same
-    place in the code. The first line that is written after others were left out has their number
-    in the field ``left_out``. Call :func:`report_left_out` about once a second, so that the end of
+    place in the code. Some lines are left out; the next line that is written has their number in
+    the field ``left_out``. Call :func:`report_left_out` about once a second, so that the end of
     a flood is reported as well.
 
     Handlers may share one filter. A record counts once.

@@ -243,20 +243,20 @@ def _cut_line(line: str) -> str:
 
 
 def _is_error(record: logging.LogRecord) -> bool:
-    level: object = record.levelno  # of a record that somebody has made up, it may be anything
+    level: object = record.levelno  # of any type, if other code has made the record
     return type(level) is int and level >= logging.ERROR
 
 
 def _timestamp(record: logging.LogRecord) -> str:
     try:
         moment = datetime.fromtimestamp(record.created, UTC)
-    except (TypeError, ValueError, OverflowError, OSError):  # a record that somebody has made up
+    except (TypeError, ValueError, OverflowError, OSError):  # a record that other code has made
         moment = datetime.now(UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _chain(exc: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception and those that led to it."""
+    """Yield an exception and the exceptions that led to it."""
     for _ in range(_MAX_CAUSES):
         if exc is None:
             return

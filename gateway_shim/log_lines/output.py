@@ -30,11 +30,11 @@ def guarded_output() -> Iterator[None]:
     try:
         yield
         _flush()
-    except SystemExit as ending:
+    except SystemExit as exit_request:
         try:
             _flush()  # the rest of print()'s output; Python's own flush would end with a traceback
         except OSError as exc:
-            if ending.code in (None, 0):
+            if exit_request.code in (None, 0):
                 _give_up(exc)
             drop_unwritten_output()
         raise

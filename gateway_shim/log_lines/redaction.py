@@ -33,7 +33,7 @@ MASK = "***"
 SHOWN_ID_CHARACTERS = 8
 """The characters that are shown of a request id; of a UUID, those before the first hyphen.
 
-A shorter id than twice this number is shown whole, because such an id can be guessed anyway.
+An id that is shorter than twice this number is shown whole: it can be guessed anyway.
 """
 
 MAX_CHARACTERS = 32 * 1024

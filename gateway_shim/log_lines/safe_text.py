@@ -1,4 +1,4 @@
-"""Returns texts of any objects. No function here raises an error, whatever an object's class does.
+"""Returns the text of any object. No function raises an error, whatever an object's class does.
 
 An exception comes from a task, a hook or a library. Its ``__str__`` can raise an error, and so can
 its metaclass when ``__name__`` is read. Code that reports a failure must not fail because of that.

@@ -28,8 +28,8 @@ class BufferBudget:
         self.limit = limit
         self.size = 0
         self.waiting = 0
-        # The number of streams that hold an object, by its id. The id stays valid: a held object
-        # lives.
+        # The number of streams that hold an object, by the id of the object. The id stays valid,
+        # because a held object stays in memory.
         self._holders: dict[int, int] = {}
 
     @property
@@ -39,23 +39,23 @@ class BufferBudget:
 
     def hold(self, piece: bytes | memoryview) -> None:
         """Count a piece that a stream begins to hold."""
-        whole = _whole(piece)
-        holders = self._holders.get(id(whole), 0)
-        self._holders[id(whole)] = holders + 1
+        kept = _kept_object(piece)
+        holders = self._holders.get(id(kept), 0)
+        self._holders[id(kept)] = holders + 1
         if not holders:
-            self.size += len(whole)
+            self.size += len(kept)
 
     def release(self, piece: bytes | memoryview) -> None:
         """Stop counting a piece for a stream that no longer holds it."""
-        whole = _whole(piece)
-        holders = self._holders.pop(id(whole)) - 1
+        kept = _kept_object(piece)
+        holders = self._holders.pop(id(kept)) - 1
         if holders:
-            self._holders[id(whole)] = holders
+            self._holders[id(kept)] = holders
         else:
-            self.size -= len(whole)
+            self.size -= len(kept)
 
 
-def _whole(piece: bytes | memoryview) -> bytes:
+def _kept_object(piece: bytes | memoryview) -> bytes:
     """Return the object that a piece keeps in memory."""
     return cast(bytes, piece.obj) if isinstance(piece, memoryview) else piece
 

@@ -99,12 +99,12 @@ class CallbackFailure(Enum):
 def refusal(outcome: CallbackAnswer | CallbackFailure, dialect: Dialect) -> Refusal | None:
     """Translate the outcome of a connect callback; "A stream's life", step 3.
 
-    A status below 200 or above 599 cannot end an HTTP answer. It means that the backend is not
-    available (divergence 9).
+    A status below 200 or above 599 is not valid in an answer to a client. It means that the backend
+    is not available (divergence 9).
 
     Args:
         outcome: the backend's answer, or the reason why there is none.
-        dialect: the gateway's dialect. It decides how 400, 401 and 403 are told to the client.
+        dialect: the gateway's dialect. It decides the form of the refusal for 400, 401 and 403.
 
     Returns:
         The refusal for the client; None if the stream opens.

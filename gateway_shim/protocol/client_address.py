@@ -3,11 +3,13 @@
 A proxy names its client in the header ``X-Forwarded-For``. Every client can send this header, too.
 Therefore the header counts only if the operator has listed its sender as a trusted proxy. The
 header is read from its end, because each proxy appends the address of its own peer. The first
-address from the end that is not a trusted proxy is the client; that client may have invented
-everything to the left of it.
+address from the end that is not a trusted proxy is the client. The client may have invented all
+entries before this address.
 
 :meth:`TrustedProxies.client` returns the address of a client, for logs and for the application.
 :meth:`TrustedProxies.limit_key` returns the key under which limits per address count the client.
+Limits per address make the bounds fair between clients. No bound depends on them, because an
+attacker may have many addresses.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ DEFAULT_PROXIES = "127.0.0.1,::1,unix"
 MAX_HOPS = 32
 """The number of entries of ``X-Forwarded-For`` that are read, counted from its end."""
 
-_EVERYBODY = "*"
+_EVERY_PEER = "*"
 _UNIX = "unix"
 
 _IPV6_PREFIX_BITS = 64
@@ -44,19 +46,19 @@ class TrustedProxies:
     Args:
         networks: the addresses of trusted proxies.
         unix: True if every peer of a Unix socket is trusted.
-        everybody: True if every peer is trusted.
+        every_peer: True if every peer is trusted.
     """
 
     networks: tuple[_Network, ...] = ()
     unix: bool = False
-    everybody: bool = False
+    every_peer: bool = False
 
     @classmethod
     def parse(cls, text: str) -> TrustedProxies:
         """Parse a comma-separated list of trusted proxies.
 
         Args:
-            text: addresses, networks such as ``10.0.0.0/8``, ``unix``, or ``*`` for everybody.
+            text: addresses, networks such as ``10.0.0.0/8``, ``unix``, or ``*`` for every peer.
 
         Raises:
             InvalidConfiguration: an entry is not one of these; the message names the entry.
@@ -64,7 +66,7 @@ class TrustedProxies:
         entries = [part.strip() for part in text.split(",") if part.strip()]
         networks = []
         for entry in entries:
-            if entry in (_UNIX, _EVERYBODY):
+            if entry in (_UNIX, _EVERY_PEER):
                 continue
             try:
                 networks.append(ipaddress.ip_network(entry))
@@ -72,7 +74,7 @@ class TrustedProxies:
                 raise InvalidConfiguration(
                     f"{entry!r} is not an address, a network such as 10.0.0.0/8, unix or *"
                 ) from exc
-        return cls(tuple(networks), _UNIX in entries, _EVERYBODY in entries)
+        return cls(tuple(networks), _UNIX in entries, _EVERY_PEER in entries)
 
     def trusts(self, peer: str) -> bool:
         """Return True if a peer is a trusted proxy.
@@ -80,12 +82,12 @@ class TrustedProxies:
         Args:
             peer: the address at the other end of the connection; empty for a Unix socket.
         """
-        if self.everybody:
+        if self.every_peer:
             return True
         if not peer:
             return self.unix
         address = _parsed(peer)
-        return address is not None and self._lists(address)
+        return address is not None and self._is_listed(address)
 
     def client(self, peer: str, forwarded: Iterable[str]) -> str:
         """Return the client's address.
@@ -100,20 +102,20 @@ class TrustedProxies:
             is returned as IPv4.
         """
         address = _parsed(peer)
-        own = peer if address is None else str(address)
+        peer_address = peer if address is None else str(address)
         if not self.trusts(peer):
-            return own
+            return peer_address
         hops = [hop for value in forwarded for hop in value.rsplit(",", MAX_HOPS)]
-        named = own
+        client = peer_address
         for hop in reversed(hops[-MAX_HOPS:]):
             found = _parsed(_without_port(hop.strip()))
             if found is None:
-                return own
-            if not self._lists(found):
-                named = str(found)
-                if not self.everybody:
+                return peer_address
+            if not self._is_listed(found):
+                client = str(found)
+                if not self.every_peer:
                     break
-        return named
+        return client
 
     def limit_key(self, address: str) -> str:
         """Return the key under which limits per address count a client.
@@ -127,7 +129,7 @@ class TrustedProxies:
             names no client.
         """
         parsed = _parsed(address)
-        if parsed is None or parsed.is_loopback or self._lists(parsed):
+        if parsed is None or parsed.is_loopback or self._is_listed(parsed):
             return ""
         if parsed.version == 4:
             return sys.intern(str(parsed))  # all streams of an address share one string
@@ -135,7 +137,7 @@ class TrustedProxies:
         network = ipaddress.IPv6Address(int(parsed) >> host_bits << host_bits)
         return sys.intern(f"{network}/{_IPV6_PREFIX_BITS}")
 
-    def _lists(self, address: _Address) -> bool:
+    def _is_listed(self, address: _Address) -> bool:
         return any(address in network for network in self.networks)
 
 

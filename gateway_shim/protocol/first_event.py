@@ -1,6 +1,6 @@
 """The first event of a stream, which tells the browser its normal reconnection pause. Pure.
 
-A browser keeps the last ``retry:`` that it was told until its page is closed. A drain draws a
+A browser keeps the last ``retry:`` that it received until its page is closed. A drain draws a
 different pause for each stream, so the first event of the next stream must replace that pause.
 """
 

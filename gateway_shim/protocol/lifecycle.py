@@ -28,27 +28,25 @@ tests/gateway_shim/protocol/test_lifecycle.py::
 Three modules share the work:
 
 - This module says what may happen. It knows no stream, no bytes and no socket.
-- :mod:`gateway_shim.protocol.stream` holds one stream: its state, and what waits for the backend's
-  answer. :meth:`Stream.accept <gateway_shim.protocol.stream.Stream.accept>` returns what to do
-  next. Bytes that wait for the client are in an :class:`~gateway_shim.protocol.outbox.Outbox`.
+- :mod:`gateway_shim.protocol.stream` holds one stream: its state, and the events that wait for the
+  backend's answer. It applies HOLD_CLOSE, OVERFLOW and ACCEPT, and returns the next step after
+  ACCEPT. Bytes that wait for the client are in an :class:`~gateway_shim.protocol.outbox.Outbox`.
 - :mod:`gateway_shim.streams` does the I/O. The gateway's modules apply the events that they decide
-  (ACCEPT, REJECT, REFUSE, CLOSE, LATE), and :mod:`gateway_shim.streams.connection` applies the
-  events of the socket (FLUSH, LOSE).
+  (REJECT, REFUSE, CLOSE, LATE), and :mod:`gateway_shim.streams.connection` applies the events of
+  the socket (FLUSH, LOSE).
 
 What may never happen:
 
 - An event that the table does not list raises
   :class:`~gateway_shim.errors.InvalidTransition`, and the state stays as it was.
-- No state is entered a second time (OVERFLOWED may be confirmed), and nothing leaves RETURNED or
-  CLOSED.
-- A socket is released in the same step that enters RETURNED or CLOSED, and never otherwise.
+- A stream does not return to a state that it has left, and it never leaves RETURNED or CLOSED.
+- A socket is released only in the step that enters RETURNED or CLOSED, before other greenlets run.
 - A stream that was never OPEN gets no disconnect callback.
 
-Where the races are: the backend is asked in a callback that may take seconds, and other greenlets
-run meanwhile. The client may leave (LOSE), the backend may send to the token from inside the
-callback (held back), a send may say close (HOLD_CLOSE), the budget may be exceeded (OVERFLOW). So
-the state must be looked at again when the callback returns. Between ACCEPT and the first bytes no
-other greenlet runs.
+The races: a callback to the backend may take seconds, and other greenlets run meanwhile. The client
+may leave (LOSE). The backend may send to the token from inside the callback; such sends are held
+back. A send may say close (HOLD_CLOSE). The budget may be exceeded (OVERFLOW). Therefore the state
+must be read again after the callback. Between ACCEPT and the first bytes no other greenlet runs.
 """
 
 from __future__ import annotations
@@ -76,7 +74,7 @@ class StreamState(Enum):
     OVERDUE = "overdue"
     """The stream is closing, and its client has not read for up to one heartbeat interval."""
     LINGERING = "lingering"
-    """The kernel has the last byte, and our side has hung up. The client may hang up, too."""
+    """Our side has hung up after the last byte. The client gets some time to hang up, too."""
     RETURNED = "returned"
     """The stream is over and was never open. Its socket went back to the server."""
     CLOSED = "closed"
@@ -93,9 +91,9 @@ class StreamEvent(Enum):
     ACCEPT = "accept"
     """The backend has accepted the stream."""
     REFUSE = "refuse"
-    """The backend, or a limit, has refused the stream. The answer is the server's to write."""
+    """The backend has refused the stream. The server writes the answer."""
     REJECT = "reject"
-    """The stream was refused, and the refusal is written inside it as its only event."""
+    """The stream is refused, and a refusal or a farewell is written as its only event."""
     CLOSE = "close"
     """The server ends the stream. What was sent before still arrives."""
     LATE = "late"

@@ -18,7 +18,7 @@ class Outbox:
 
     Args:
         limit: the limit, bytes.
-        budget: counts the bytes together with those of other streams.
+        budget: counts the bytes together with the bytes of other streams.
 
     Attributes:
         limit: the limit, bytes.
@@ -28,8 +28,8 @@ class Outbox:
     __slots__ = ("_budget", "_pieces", "_written", "limit", "size")
 
     def __init__(self, limit: int, budget: BufferBudget = UNLIMITED) -> None:
-        # The pieces as they came: a broadcast's bytes are one object in the outboxes of all slow
-        # clients, and cost each of them a reference. (A memoryview for each would be larger.)
+        # The pieces as they came. The bytes of a broadcast are one object in the outboxes of all
+        # slow clients, so they cost each outbox a reference only. (A memoryview would be larger.)
         self._pieces: deque[bytes | memoryview] = deque()
         self._written = 0  # bytes of the first piece that the kernel has taken
         self._budget = budget

@@ -25,9 +25,9 @@ class AfterAccept(Enum):
     STAY_OPEN = "stay open"
     """Write the head and the held events."""
     CLOSE = "close"
-    """Write the head and the held events, then close: a send has said so meanwhile."""
+    """Write the head and the held events, then close, because a send said close meanwhile."""
     FAIL = "fail"
-    """End the stream: it has lost events, because too many were sent meanwhile."""
+    """End the stream, because it has lost events: too many were sent meanwhile."""
 
 
 _AFTER_ACCEPT = {
@@ -47,8 +47,7 @@ class Stream:
         framing: how the stream's body is framed.
         limit: the bytes that may be held back.
         budget: counts the held bytes together with those of other streams.
-        first_event: adds to the stream's first event what only the first event carries; None:
-            nothing is added.
+        first_event: adds the fields that only a stream's first event has; None: nothing is added.
 
     Attributes:
         token: the stream's token.
@@ -134,11 +133,11 @@ class Stream:
 
     @property
     def awaits_first_event(self) -> bool:
-        """True if the next event differs from what other streams get: it is the first event."""
+        """True if the next event is the first event, which gets additional fields."""
         return self._first_event is not None
 
     def event_bytes(self, frame: Frame) -> bytes:
-        """Return an event in the form that this stream's body needs; the first with its addition.
+        """Return an event in the form that the body needs. The first event gets additional fields.
 
         Args:
             frame: an encoded event; not a comment.
@@ -150,7 +149,7 @@ class Stream:
         return self.bytes_of(frame)
 
     def skip_first_event(self) -> None:
-        """Add nothing to the first event: it has its own ``retry:``, such as a farewell."""
+        """Add nothing to the first event: it is a farewell, which has its own ``retry:``."""
         self._first_event = None
 
     @property
@@ -158,7 +157,7 @@ class Stream:
         """The bytes that end the body: the last chunk, or none if the connection's end ends it."""
         return wire.LAST_CHUNK if self.framing is BodyFraming.CHUNKED else b""
 
-    # ------------------------------------------------------------------ held back
+    # ------------------------------------------------------------------ held events
 
     def hold(self, frame: Frame | None, *, close: bool) -> None:
         """Keep a send that came while the backend was being asked.
@@ -190,7 +189,7 @@ class Stream:
             self.apply(StreamEvent.HOLD_CLOSE)
 
     def take_held(self) -> list[bytes]:
-        """Return the held events, oldest first, and hold none any more."""
+        """Return the held events, oldest first, and remove them from the stream."""
         held, self._held, self._held_bytes = self._held or [], None, 0
         for data in held:
             self.budget.release(data)

@@ -78,19 +78,19 @@ def join_headers(pairs: Iterable[tuple[str, str]]) -> Headers:
     joined: Headers = {}
     for raw_name, value in pairs:
         name = raw_name.lower()
-        known = joined.get(name)
-        if known is None:
+        earlier = joined.get(name)
+        if earlier is None:
             joined[name] = [value] if name == "set-cookie" else value
-        elif isinstance(known, list):
-            known.append(value)
+        elif isinstance(earlier, list):
+            earlier.append(value)
         elif name not in _FIRST_WINS:
-            joined[name] = known + ("; " if name == "cookie" else ", ") + value
+            joined[name] = earlier + ("; " if name == "cookie" else ", ") + value
     return joined
 
 
 @dataclass(frozen=True, slots=True)
 class StreamRequest:
-    """A browser's request for a stream, as the backend gets to see it.
+    """A browser's request for a stream, as the backend sees the request.
 
     Args:
         url: the raw request target.

@@ -12,10 +12,11 @@ the new one is in ``WORKERS`` and serves; the old one is in ``_replaced`` and en
     wait_for_signals -> handle_* -> murder_workers -> manage_workers
 
 Signal handlers only note or queue a signal (:mod:`gateway_shim.server.arbiter_signals`); the
-``handle_*`` methods act on it. The loop never waits for a check or for the end of a worker, so a
+``handle_*`` methods act on it. The loop waits neither for a check nor for the end of a worker, so a
 worker that crashes meanwhile is replaced.
 
-**Start.** :func:`prepare_arbiter` -> signal handlers -> listening sockets -> first worker.
+**Start.** :func:`prepare_arbiter` -> signal handlers -> listening sockets -> first worker. A stop
+signal before the sockets exist ends the process at once.
 
 **Reload.** SIGHUP -> a check runs as a separate program -> the next worker is forked -> the old
 worker gets SIGTERM and moves to ``_replaced`` -> the old worker ends. A reload begins only while
@@ -23,26 +24,30 @@ worker gets SIGTERM and moves to ``_replaced`` -> the old worker ends. A reload 
 and the old worker stays. A SIGHUP because the terminal was closed stops the server instead.
 
 **Stop.** SIGTERM, SIGINT and SIGQUIT overtake all other signals and end a check. The workers then
-have ``graceful_timeout`` seconds to drain. After a second stop signal they no longer wait for
-tasks. A worker that has not served yet has accepted nothing: it is killed after one second.
+have ``graceful_timeout`` seconds to drain; after SIGINT or SIGQUIT they do not wait for tasks. A
+second stop signal ends the wait for tasks, too, and leaves the workers two seconds. A worker that
+has not served yet has accepted nothing, so it is killed after one second.
 
 **End of a worker.** A worker that has served is replaced, whatever its exit status is. A worker
 that exits with a status for "cannot start" before it has served ends the server, because the next
 worker could not start either. Workers that crash one after the other are replaced after a pause.
 
-**What may never happen.** Two workers in ``WORKERS`` for longer than a reload takes: each would
-know only its own streams. More than two workers. A stop signal that is lost. A worker, replaced or
-not, that keeps the arbiter waiting longer than its deadline.
+**What may never happen.**
+
+- Two workers stay in ``WORKERS``: each would know only its own streams.
+- More than two workers run.
+- A stop signal is lost.
+- The arbiter waits for a worker, replaced or not, longer than the worker's deadline.
 
 **Races.**
 
-- A signal arrives in a worker that was just forked: it runs the arbiter's handler, which sees
-  another process id and ends the worker.
+- A signal arrives in a worker that was just forked and still has the arbiter's handlers. The
+  handler sees another process id. It ends the worker at a stop signal, else it does nothing.
 - A second stop signal arrives before :meth:`StreamArbiter.stop` begins: it is still in the queue,
   and :meth:`StreamArbiter.stop` passes it on.
 - The program's files are replaced while a check runs: they are compared before and after it.
-- Waiting for any child can take the exit status of a check's program: the result of a check is
-  what the program has printed.
+- The arbiter collects the ends of all children, so it may take the exit status of a check's
+  program. Therefore the result of a check is the program's output.
 - Several children end, but only one SIGCHLD arrives: all ended children are collected each time.
 """
 
@@ -112,7 +117,7 @@ class StreamArbiter(WorkerArbiter):
         self._start_check = start_check
         self._program = ProgramFiles.of_this_process()
         self._notifier = Notifier.taken_from(os.environ)
-        # The worker reports to systemd how the service is. The arbiter reports only a stop.
+        # The worker reports the state of the service to systemd. The arbiter reports only a stop.
         setattr(self.worker_class, "notifier", self._notifier)  # noqa: B010 - not in its type
         self._prepare_signals(start, ends_at_early_hangup)
         self._prepare_workers()
@@ -151,7 +156,7 @@ class StreamArbiter(WorkerArbiter):
     def setup(self, app: BaseApplication) -> None:
         """Apply a configuration; at a reload, replace the options that would lose events."""
         # At the start the worker class refuses such options (StreamWorker.check_config). gunicorn
-        # does not ask the worker class again at a reload. Only then is there a log already.
+        # does not ask the worker class again at a reload. self.log is None at the start only.
         if self.log is not None:
             for refused in refused_options(app.cfg):
                 logger.error("option ignored at the reload: %s", refused.message)
@@ -172,7 +177,7 @@ class StreamArbiter(WorkerArbiter):
             problem = self._check.problem or self._program.change()
             self._check = None
         if problem is not None:
-            logger.error("reload refused, the running worker goes on: %s", problem)
+            logger.error("reload refused, the running worker continues: %s", problem)
             return
         self._pauses.forget()
         self.reload()

@@ -32,7 +32,7 @@ _SignalQueue = get_original("queue", "SimpleQueue")
 """The queue written in C. A handler may interrupt it anywhere, and it waits without an event loop.
 
 In a patched process ``queue.SimpleQueue`` holds a lock while it works. A handler that interrupts it
-would wait for that lock for ever.
+would wait for this lock forever.
 """
 
 
@@ -93,7 +93,7 @@ class SignalledArbiter(Arbiter):
             self.SIG_QUEUE.put_nowait(sig)
 
     def signal_chld(self, sig: int, frame: FrameType | None) -> None:
-        """Queue SIGCHLD, except during a stop, which looks for ended children by itself."""
+        """Queue SIGCHLD, except during a stop, which collects ended children without it."""
         if not self._stopping:
             self.SIG_QUEUE.put_nowait(sig)
 

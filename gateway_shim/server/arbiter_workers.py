@@ -35,7 +35,7 @@ _CANNOT_START = {
 
 @dataclass(frozen=True, slots=True)
 class ReplacedWorker:
-    """A worker that has a successor and was told to end."""
+    """A worker that has a successor and was sent SIGTERM."""
 
     worker: Any
     deadline: float
@@ -133,7 +133,7 @@ class WorkerArbiter(SignalledArbiter):
                 self._note_crash(code, lived, worker.generations.has_served(worker.age))
 
     def _kill_unserved(self) -> None:
-        """Kill the workers that were told to end before they have served and still run."""
+        """Kill the workers that have not served yet and have not ended in time."""
         self._unserved_deadline = float("inf")
         workers: dict[int, Any] = dict(self.WORKERS)
         for pid, worker in workers.items():

@@ -1,4 +1,4 @@
-"""gunicorn, started from Python code instead of its own command."""
+"""gunicorn, started from Python code instead of from its command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["GunicornServer"]
 class GunicornServer(BaseApplication):
     """A gunicorn that serves one application.
 
-    Call :meth:`run` next. A program of your own should call
+    Call :meth:`run` next. Your own program should call
     :func:`gateway_shim.event_loop.patching.patch_arbiter` before its other imports: the process
     that serves inherits what the program has imported.
 

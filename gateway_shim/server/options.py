@@ -31,9 +31,9 @@ EventSource for good.
 """
 
 REQUEST_CONNECTIONS = 2000
-"""The number of connections, at a time and at each address, that are not streams."""
+"""The limit on connections that are not streams, at a time, for each listening address."""
 
-_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder in memory; gunicorn makes a file of its own
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder in memory, in which gunicorn creates its own file
 
 
 def base_options(
@@ -53,8 +53,9 @@ def base_options(
         port: TCP port.
         drain_seconds: how long the application's shutdown may take.
         keep_alive_seconds: how long a connection may be idle between two requests.
-        request_connections: connections, at a time and at each address, that are not streams.
-        start_check: starts the check before a reload: whether a new worker could start.
+        request_connections: the limit on connections that are not streams, at a time, for each
+            listening address.
+        start_check: starts the check before a reload, which finds out if a new worker could start.
         ends_at_early_hangup: SIGHUP before the first worker has served stops the server.
     """
     return {

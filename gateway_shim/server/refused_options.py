@@ -42,7 +42,7 @@ def refused_options(cfg: Any) -> Iterator[RefusedOption]:
             "worker_class",
             _STREAM_WORKER,
             f"--worker-class {cfg.worker_class_str}: only the worker {_STREAM_WORKER} can hold"
-            " streams; leave it out",
+            " streams; remove the option",
         )
     if cfg.workers != 1:
         yield RefusedOption("workers", 1, f"--workers {cfg.workers}: {ONE_WORKER}")
@@ -64,7 +64,7 @@ def refused_options(cfg: Any) -> Iterator[RefusedOption]:
             "preload_app",
             False,
             "--preload: the application must be made in the worker, after gevent has patched it;"
-            " leave it out",
+            " remove the option",
         )
 
 

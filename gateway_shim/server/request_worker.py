@@ -2,7 +2,12 @@
 
 gunicorn parses each request. A request for a stream goes to the gateway, which keeps the socket:
 the handler's greenlet, the parser and the environ are freed at once. Every other request goes to
-the WSGI application. :mod:`gateway_shim.server.worker` has the worker's life and death.
+the WSGI application.
+
+While nearly all places are taken, the answer to the second or a later request of a connection
+closes the connection. So clients that always have a next request do not keep their places.
+
+:mod:`gateway_shim.server.worker` has the start and the end of the worker.
 """
 
 from __future__ import annotations
@@ -110,7 +115,7 @@ class RequestWorker(GeventWorker):
         """
         self._connections.work()
         if req.req_number > 1 and self._connections.is_crowded:
-            req.force_close()  # the answer says so: the next client needs the place
+            req.force_close()  # the answer then has "Connection: close"
         try:
             return self._serve(listener_name, req, sock, addr)
         except StopIteration:
@@ -123,7 +128,7 @@ class RequestWorker(GeventWorker):
         self._connections.work()
         refusal = bad_request(exc)
         if refusal is None:
-            if not isinstance(exc, gevent.GreenletExit):  # told to end: this is not a failure
+            if not isinstance(exc, gevent.GreenletExit):  # the greenlet was killed
                 super().handle_error(req, client, addr, exc)
             return
         log_bad_request(self.log, address_of(addr), refusal, exc)
@@ -140,7 +145,7 @@ class RequestWorker(GeventWorker):
         guarded = self._answers.guard(sock, client)
         if route is Route.STREAM_HEAD:
             request = stream_request_of(req, addr, listener_name)
-            guarded.sendall(self._own_answers.head(request, close=self._ends_with(req)))
+            guarded.sendall(self._own_answers.head(request, close=self._ends_after(req)))
             return self._keep_alive(req, sock)
         if routes.route(req.method, req.uri) not in (Route.HEALTH, Route.READY):
             let_others_run_if_due()  # many requests at once must not delay streams and probes
@@ -164,15 +169,15 @@ class RequestWorker(GeventWorker):
             raise StopIteration
         if place is not None:
             self._connections.resume(place)
-        close = self._ends_with(req)
+        close = self._ends_after(req)
         answer = self._own_answers.refusal(refusal, req.headers, close=close)
         self._answers.guard(sock, request.address).sendall(answer)
         return self._keep_alive(req, sock)
 
-    def _ends_with(self, req: Any) -> bool:
-        """Return whether the connection ends with a request whose body was not read."""
+    def _ends_after(self, req: Any) -> bool:
+        """Return whether the connection ends after a request whose body was not read."""
         if not may_follow(req):
-            # What the client still sends is read and dropped, so that it can read the answer.
+            # The rest of the body is read and dropped, so that the client can read the answer.
             req.force_close()
         return req.should_close() or not self.alive
 

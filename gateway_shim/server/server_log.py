@@ -78,9 +78,8 @@ class _RedactingFilter(logging.Filter):
 
 
 def _is_gunicorns(handler: logging.Handler) -> bool:
-    return bool(
-        getattr(handler, "_gunicorn", False)
-    )  # the attribute that gunicorn sets on its handlers
+    """Return whether gunicorn has made a handler: gunicorn marks its handlers."""
+    return bool(getattr(handler, "_gunicorn", False))
 
 
 def _is_gunicorns_file(handler: logging.Handler) -> bool:

@@ -31,19 +31,20 @@ def make_servers(
 ) -> list[RequestServer]:
     """Make a server for each listener.
 
-    Each server has its own handlers, so that a flood at one address does not affect the others.
+    Each server has its own handlers, so that a flood at one address does not affect the others. So
+    ADMIN_BIND answers during a flood at the public address.
 
     Args:
         listeners: listening sockets.
         handle: serves one connection; takes its listener, its socket and its peer's address.
         connections: counts the connections that are not streams.
         cfg: gunicorn's configuration.
-        runtime: the application's runtime, which decides what requests are for streams.
+        runtime: the application's runtime, which decides which requests are for streams.
     """
     gateway, config = runtime.gateway, runtime.gateway.config
     streams = config.max_connections or 0
-    others = streams + config.callback_connections
-    allowed = max(requests_allowed(raise_limit(), others) // len(listeners), 1)
+    reserved = streams + config.callback_connections
+    allowed = max(requests_allowed(raise_limit(), reserved) // len(listeners), 1)
     size = min(cfg.worker_connections, allowed)
     if size < cfg.worker_connections:
         logger.warning(

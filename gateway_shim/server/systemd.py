@@ -43,7 +43,7 @@ class Notifier:
 
     Args:
         address: the socket to write to; None to report nothing.
-        watchdog_seconds: systemd restarts the service after so long without a message; None if
+        watchdog_seconds: systemd restarts the service after this time without a message; None if
             systemd does not watch the service.
     """
 
@@ -107,5 +107,5 @@ class Notifier:
                 sock.connect(address)
                 sock.send(state.encode())
         except OSError as exc:
-            # Never fatal: systemd acts by itself if messages are missing.
+            # Never fatal: systemd has its own time limits for missing messages.
             logger.warning("cannot report %s to systemd: %s", state.split("\n")[0], exc)

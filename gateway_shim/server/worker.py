@@ -1,4 +1,4 @@
-"""The worker: the process that serves. This module has its life and death.
+"""The worker: the process that serves, from its fork to its exit.
 
 Theory of operation
 -------------------
@@ -14,7 +14,8 @@ then notes that this worker has served and reports READY to systemd.
 **Serve.** Everything runs in greenlets of one event loop. A connection has a greenlet while
 gunicorn handles its request (:mod:`gateway_shim.server.request_worker`). A stream needs none: once
 its request is read, the gateway keeps the socket. (Over TLS its greenlet stays.) The main greenlet
-wakes once a second to tell the arbiter, by a file's time stamp, and systemd that the loop turns.
+wakes at least once a second and reports that the event loop runs: to the arbiter, by the time stamp
+of a file, and to systemd.
 
 **Exit.** SIGTERM, or the end of the arbiter, begins the drain. SIGINT, SIGQUIT and a second
 SIGTERM do the same without waiting for running tasks. The order of the drain::
@@ -24,19 +25,21 @@ SIGTERM do the same without waiting for running tasks. The order of the drain::
 
 Requests are still served during ``runtime.shutdown``, and each answer closes its connection. A
 worker with a successor stops accepting first of all. A worker without a successor accepts until the
-shutdown is over, because an answer that the server ends is better than no answer.
+shutdown is over, because an answer such as 503 is better for a client than a refused connection.
 
-**What may never happen.** A signal handler that blocks, raises or takes a lock: it sets ``alive``
-and spawns a greenlet. Streams that end before the tasks: the tasks' last events would be lost. Two
-workers that report to systemd: only the newest one does.
+**What may never happen.**
+
+- A signal handler blocks, raises or takes a lock. It only sets ``alive`` and spawns a greenlet.
+- Streams end before the tasks: the last events of the tasks would be lost.
+- Two workers report to systemd. Only the newest worker does.
 
 **Races.**
 
 - A signal arrives before ``run``: the worker has served no client, so it ends at once.
 - A signal arrives at any instruction of any greenlet: its work is done in a new greenlet, because
   the interrupted code may hold locks or be in the middle of a change.
-- A worker that gets SIGTERM may have a successor or not: ``generations``, memory that all workers
-  share, tells. The arbiter writes there before it forks, so the answer is never late.
+- A worker that gets SIGTERM may have a successor or not. It reads this in ``generations``, memory
+  that all workers share. The arbiter writes there before it forks, so the value is never late.
 - The arbiter is killed: :meth:`StreamWorker.notify` sees another parent process and drains.
 """
 
@@ -71,7 +74,7 @@ class StreamWorker(RequestWorker):
     """A gevent worker whose application has a :class:`~gateway_shim.server.runtime.Runtime`."""
 
     notifier: ClassVar[Notifier] = Notifier()
-    """Reports to systemd how the service is. The arbiter sets this before it forks."""
+    """Reports the state of the service to systemd. The arbiter sets this before it forks."""
     _generations: ClassVar[Generations | None] = None
     """The memory that all workers share; made with the first worker."""
 
@@ -101,15 +104,15 @@ class StreamWorker(RequestWorker):
             raise SystemExit(f"sse-monolith: {refused.message}")
 
     def init_process(self) -> None:
-        """Prepare this process and serve until told to exit."""
+        """Prepare this process and serve until it must exit."""
         use_own_http()
         super().init_process()
 
     def patch(self) -> None:
         """Complete gevent's patching of this process, and prepare it for native threads.
 
-        Where the arbiter was patched, this adds only what an arbiter must not have. In a program
-        that did not patch first, this patches everything.
+        If the arbiter was patched, only the parts that an arbiter must not have are added. If not,
+        because a program did not patch first, everything is patched.
         """
         use_child_watchers()
         super().patch()
@@ -120,7 +123,7 @@ class StreamWorker(RequestWorker):
     # ------------------------------------------------------------------ serve and drain
 
     def run(self) -> None:
-        """Serve, and drain once told to exit. Returns when the worker may end."""
+        """Serve until the worker must exit, then drain. Returns when the worker may end."""
         self._wake = Signal()
         self._drained = Signal()
         self._freed_memory = FreedMemory()

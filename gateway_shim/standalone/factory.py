@@ -24,7 +24,7 @@ _PENDING_SHARE = 8
 """Connect callbacks may use at most an eighth of the descriptors."""
 
 _DISCONNECT_SHARE = 16
-"""Disconnect callbacks may use at most a sixteenth of the descriptors, unread bodies as many."""
+"""Disconnect callbacks may use at most a sixteenth of the descriptors, and so may unread bodies."""
 
 
 def make_front(

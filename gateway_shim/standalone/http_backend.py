@@ -57,8 +57,8 @@ _PROXY_AUTHENTICATION_REQUIRED = 407
 _STEP = 64
 _STEP_SECONDS = 0.005
 """The pause after each 64 disconnects in a row. A backend accepts connections from a queue, often
-of 128. When 1,000 connections came at one instant, the kernel dropped some of them. It tries again
-only after 1 s, and then after 3 s."""
+of 128. When 1,000 connections came at the same moment, its kernel dropped some of them. Our kernel
+then tries again only after 1 s, and after 3 s."""
 
 _SWEEP_SECONDS = 1.0
 """The time between two searches for connections that are kept for too long, while there are any."""
@@ -111,7 +111,7 @@ class HttpBackend:
 
     def disconnect(self, payload: Mapping[str, Any], failed: Callable[[], None]) -> None:
         """Report the end of a stream; return before the answer arrives, unless the pool is full."""
-        self._disconnects.spawn(self._tell, payload, failed)
+        self._disconnects.spawn(self._report, payload, failed)
         self._in_a_row += 1
         if self._in_a_row >= _STEP:
             self._in_a_row = 0
@@ -119,9 +119,9 @@ class HttpBackend:
 
     def ask(self) -> None:
         """Ask the backend for its start: report the end of a stream that never existed."""
-        nowhere = {"url": "/", "headers": {}}
+        request = {"url": "/", "headers": {}}
         self._post(
-            callbacks.payload(Action.DISCONNECT, str(uuid.uuid4()), nowhere, Reason.SERVER_CLOSED)
+            callbacks.payload(Action.DISCONNECT, str(uuid.uuid4()), request, Reason.SERVER_CLOSED)
         )
 
     def flush(self, seconds: float) -> None:
@@ -130,7 +130,7 @@ class HttpBackend:
 
     # ------------------------------------------------------------------ private
 
-    def _tell(self, payload: Mapping[str, Any], failed: Callable[[], None]) -> None:
+    def _report(self, payload: Mapping[str, Any], failed: Callable[[], None]) -> None:
         answer = self._post(payload)
         if isinstance(answer, CallbackFailure) or not answer.accepted:
             failed()

@@ -2,8 +2,9 @@
 
 The client may leave meanwhile, and that must be noticed. But nothing may be read: a refused request
 goes back to the server's keep-alive loop with every byte that the client has sent. So the socket is
-only peeked at. A byte that was peeked at stays readable and would wake the watcher again and again,
-so the watcher is stopped then, and the kernel is asked for the state of the connection instead.
+only peeked at. A byte that was peeked at stays readable and would wake the watcher again and again.
+So the watcher is stopped after the first byte, and a timer asks the kernel for the state of the
+connection instead.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = ["BorrowedSocket"]
 
 _READABLE = 1  # libev's EV_READ
 _LOOK_SECONDS = 0.25
+"""The time between two questions to the kernel."""
 
 
 class BorrowedSocket:
@@ -40,11 +42,11 @@ class BorrowedSocket:
         # Active until the first byte, or the end.
         self._reader = gevent.get_hub().loop.io(sock.fileno(), _READABLE)
         self._reader.start(self._on_readable)
-        # Active while unread bytes hide the end.
+        # Active while unread bytes hide the end of the connection.
         self._unread_timer: Any = None
 
     def stop(self) -> None:
-        """Stop to watch. The socket stays as it is. A second call changes nothing."""
+        """Stop watching. The socket does not change. A second call does nothing."""
         self._reader.stop()
         if self._unread_timer is not None:
             self._unread_timer.stop()
@@ -52,23 +54,23 @@ class BorrowedSocket:
 
     def _on_readable(self) -> None:
         try:
-            gone = not self._sock.recv(1, socket.MSG_PEEK)
+            has_left = not self._sock.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return
         except OSError:
-            gone = True
+            has_left = True
         self._reader.stop()
-        if gone:
+        if has_left:
             self._client_gone()
         else:
             self._unread_timer = gevent.get_hub().loop.timer(_LOOK_SECONDS, _LOOK_SECONDS)
-            self._unread_timer.start(self._look_behind_unread_bytes)
+            self._unread_timer.start(self._check_behind_unread_bytes)
 
-    def _look_behind_unread_bytes(self) -> None:
+    def _check_behind_unread_bytes(self) -> None:
         try:
-            gone = peer_has_left(self._sock)
+            has_left = peer_has_left(self._sock)
         except OSError:  # not TCP, such as a Unix socket: the end is seen once the stream is open
             self.stop()
             return
-        if gone:
+        if has_left:
             self._client_gone()

@@ -1,7 +1,7 @@
-"""Broadcasts: one event to many streams, encoded once, the same bytes to all.
+"""Sends one event to many streams. The event is encoded once, and all streams get the same bytes.
 
-:meth:`Broadcasts._write_all` is the hot loop of the whole program. A delivery is one ``send``, and
-every other step of the loop is repeated for every delivery.
+:meth:`Broadcasts._write_all` is the hot loop of the whole program. A delivery needs one system
+call, ``send``. The loop repeats every other step for each delivery, so it has few steps.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Broadcasts:
         self._waiting = 0
 
     def send(self, tokens: Sequence[str], frame: Frame) -> BroadcastResult:
-        """Write an event to many streams. Others run on the way, and before.
+        """Write an event to many streams. Other greenlets run before and between its batches.
 
         Args:
             tokens: the tokens of the streams.
@@ -60,10 +60,10 @@ class Broadcasts:
     def _take_turn(self) -> None:
         """Wait for the turn, behind the broadcasts that wait already.
 
-        The semaphore alone would give the turn to the first caller after its release. That is the
-        caller that has just had it, if it broadcasts without pause: it would keep the turn.
+        The semaphore goes to the first caller after its release. Without this method, a caller that
+        broadcasts without a pause would get the semaphore again before the callers that wait.
         """
-        # Before the turn is taken, not after: while it is held, all other broadcasts wait.
+        # Let other greenlets run now, not later: all other broadcasts wait for the holder's turn.
         let_others_run_if_due()
         if self._waiting:
             let_others_run()

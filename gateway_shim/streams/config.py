@@ -103,16 +103,17 @@ class GatewayConfig:
             limit.
         proxies: the proxies that may name their client's address; the default: none.
         max_pending_connects: the limit on connects that wait for the backend's answer at a time.
-        callback_connections: the limit on connections to a backend behind HTTP at a time. So many
-            descriptors are kept free for them.
+        callback_connections: the limit on connections to a backend behind HTTP at a time. The
+            same number of descriptors is kept free for them.
         keep_headers: True if disconnect callbacks repeat the headers of the stream's request, as
             the contract says. Without them a stream takes less memory.
         max_request_connections_per_address: the limit on connections at a time from one address
             that are not streams.
         max_requests_per_connection: the limit on requests over one connection.
-        client_timeout: the seconds after which a client whose network is gone is given up.
+        client_timeout: the seconds after which the connection to a client that has lost its network
+            is closed.
         retry_ms: the ``retry:`` of a stream's first event, milliseconds; None: none is written.
-        drain_retry_seconds: the seconds over which browsers come back at most after a drain.
+        drain_retry_seconds: the longest time after a drain over which browsers reconnect, seconds.
         cors: the origins that may read.
     """
 

@@ -6,28 +6,28 @@ Theory of operation
 A :class:`~gateway_shim.protocol.stream.Stream` is the protocol's side of a stream, a
 :class:`Connection` the descriptor's side: socket, watchers, and bytes that the kernel has not taken
 yet. A connection knows its stream and reports to an *owner*, which decides. An open stream costs a
-descriptor, one watcher and these two objects. No greenlet waits for it, except over TLS.
+descriptor, one watcher and these two objects. No greenlet waits for a stream, except over TLS.
 
-1. *Borrowed*, while the backend is asked: the server's handler owns the socket, which is only
-   watched (``_borrowed``, :class:`~gateway_shim.streams.borrowed_socket.BorrowedSocket`).
-2. *Taken over*, after ACCEPT or REJECT. It is the same descriptor: a duplicate would leave the
-   event loop's epoll set when the original is closed. What the client sends from now on is read
-   and dropped (``_reader``).
-3. *Written to*, by non-blocking sends. What the kernel does not take waits in an outbox
-   (``_writer``); later writes wait behind it, so the order holds.
-4. *Finished*, in CLOSING: the last bytes, then our half of the connection is shut down, then the
-   client has a second to hang up (``_linger_timer``). Closing at once would send a reset if the
-   client had sent something meanwhile, and a reset may discard bytes that it has not read yet.
-5. *Released*, at any time: a stream that was never open leaves the socket to the server.
+1. *Borrowed*, while the backend is asked: the server's handler owns the socket. We only watch for
+   the client's end (``_borrowed``, :class:`~gateway_shim.streams.borrowed_socket.BorrowedSocket`).
+2. *Taken over*, after ACCEPT or REJECT, as the same descriptor. With a duplicate, epoll would keep
+   an entry for the closed original as long as the duplicate lives, and wake the event loop under
+   a number that another connection has by then. The client's bytes are now read and dropped
+   (``_reader``).
+3. *Written to*, by non-blocking sends. Bytes that the kernel does not take wait in an outbox
+   (``_writer``). Later bytes wait behind them, so the order is kept.
+4. *Finished*, in CLOSING: the last bytes are written, our half of the connection is shut down, and
+   the client has a second to hang up (``_linger_timer``). An immediate close could send a reset,
+   which may discard bytes that the client has not read yet.
+5. *Released*, at any time: RETURNED leaves the socket to the server, CLOSED closes it.
 
-What may never happen:
+What must always hold:
 
-- A watcher's callback runs in the hub. It must not block, and not log: a handler may wait.
+- A watcher's callback neither blocks nor logs, because it runs in the hub.
 - Watchers are stopped before the socket is closed: another stream may get the number at once.
-- A borrowed socket is never closed here. The server's object would close the number once more,
-  whichever stream had it by then.
-- ``direct`` is set only while one ``send`` to it is all that a chunked frame needs. State, outbox,
-  framing and first event decide that, in ``_update_direct`` alone.
+- A borrowed socket is not closed here, because the server's object would close the number again.
+- ``direct`` is set only while one ``send`` is all that a chunked frame needs. ``_update_direct``
+  alone decides this, by state, outbox, framing and first event.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _DISCARD_BYTES = 65536
 
 
 class ConnectionOwner(Protocol):
-    """The object that is told of a connection's events. Called in the hub: it must not block."""
+    """The object that handles a connection's events. Called in the hub: it must not block."""
 
     def client_gone(self, connection: Connection) -> None:
         """Handle a client that has hung up: call :meth:`Connection.abort`."""
@@ -75,7 +75,7 @@ class Connection:
     Args:
         stream: the stream.
         sock: the server's socket. It is non-blocking underneath, as gevent's sockets are.
-        owner: is told of the client's end, of failed writes and of the last byte.
+        owner: handles the end of the client, failed writes and the last byte.
 
     Attributes:
         stream: the stream.
@@ -136,7 +136,7 @@ class Connection:
             self._sock.park()
 
     def abort(self) -> None:
-        """Release the socket now; a stream that was not over is lost. Allowed twice.
+        """Release the socket now. A stream that is not over is lost. A second call does nothing.
 
         A borrowed socket is not closed, and every byte that the client has sent is still in it.
         """
@@ -236,12 +236,12 @@ class Connection:
         # Bytes that a client sends after its request are read, so that the end behind them is
         # seen, and dropped. One read a call: a client that never pauses must not hold the hub.
         try:
-            gone = not self._sock.recv(_DISCARD_BYTES)
+            has_left = not self._sock.recv(_DISCARD_BYTES)
         except BlockingIOError:
             return
         except OSError:
-            gone = True
-        if not gone:
+            has_left = True
+        if not has_left:
             return
         if self.stream.state is StreamState.LINGERING:
             self.abort()  # a clean end: both sides have hung up
@@ -270,7 +270,7 @@ class Connection:
     # ------------------------------------------------------------------ private: other
 
     def _update_direct(self) -> None:
-        """Derive :attr:`direct` anew. Called after each change of what it depends on."""
+        """Set :attr:`direct`. Called after each change of the values that it depends on."""
         stream = self.stream
         direct = (
             stream.state is StreamState.OPEN

@@ -1,4 +1,4 @@
-"""Draining: streams end cleanly, all of them, or the streams of an earlier start of the backend."""
+"""Ends streams cleanly: all of them, or those that an earlier start of the backend has accepted."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["CONNECTS_PER_SECOND", "FIRST_RETRY_MS", "Farewells", "end_all", "end
 logger = logging.getLogger(__name__)
 
 CONNECTS_PER_SECOND = 1000
-"""The number of browsers that may come back in one second.
+"""The number of browsers that may reconnect in one second.
 
-Half of what one process was measured to take on two cores (README.md, "connects, with callback and
-version event": 2,117 a second), because the process does other work too.
+One process on two cores was measured to take 2,117 a second (README.md, "connects, with callback
+and version event"). The limit is half of this number, because the process does other work, too.
 """
 
 FIRST_RETRY_MS = 500
-"""The shortest pause, milliseconds. A drain without slow clients takes less."""
+"""The shortest pause, milliseconds. A drain without slow clients ends in less time."""
 
 _ENDED_AT_ONCE = 256
 _POLL_SECONDS = 0.02
@@ -39,13 +39,13 @@ _RETRY_VARIANTS = 64
 class Farewells:
     """The last event of the streams of one drain, with different pauses in ``retry:``.
 
-    The pauses differ so that the browsers of a whole site do not come back in the same instant.
-    They are no longer than so many browsers need to reconnect: two browsers do not have to wait.
+    The pauses differ so that the browsers of a whole site do not reconnect at the same moment. The
+    fewer streams there are, the shorter is the longest pause: two browsers do not have to wait.
 
     Args:
         event: the encoded last event.
         streams: the number of streams.
-        spread: the seconds over which the browsers come back at most.
+        spread: the longest time over which the browsers reconnect, seconds.
     """
 
     def __init__(self, event: bytes, streams: int, spread: float) -> None:
@@ -67,7 +67,7 @@ def end_all(
     Args:
         streams: the gateway's streams.
         farewells: the last events; None: the streams just end.
-        deadline: the time by ``clock`` at which the streams that are still there are cut.
+        deadline: the time by ``clock`` at which the remaining streams are cut.
         clock: monotonic seconds.
     """
     for connection in list(streams.by_token.values()):
@@ -91,7 +91,7 @@ def end_earlier(
 ) -> None:
     """End the streams that earlier starts of the backend have accepted. No event is added.
 
-    They end a few at a time, so that no more browsers come back in a second than the backend can
+    They end a few at a time, so that no more browsers reconnect in a second than the backend can
     take. Streams whose backend does not name its start stay.
 
     Args:
@@ -107,7 +107,7 @@ def end_earlier(
         if stream.boot.start < boot.start:
             if ended == 0:  # after a reload no such stream is left, and no warning is needed
                 logger.warning(
-                    "the backend has started anew; ending the streams of its earlier process"
+                    "the backend has restarted; ending the streams of its earlier process"
                 )
             streams.close(connection)
             ended += 1

@@ -3,32 +3,33 @@
 Theory of operation
 ===================
 
-One gateway has the streams of one process. All of its code runs in the thread of the event loop;
-calls of other threads are passed to that thread (:mod:`gateway_shim.event_loop.loop_thread`). So
-there are no locks, and a method is atomic between the points where other greenlets run:
+A gateway has the streams of one process. All of its code runs in the thread of the event loop; the
+calls of other threads are passed to this thread (:mod:`gateway_shim.event_loop.loop_thread`). So
+the data needs no locks, and other greenlets run only at these points:
 
-- asking the backend (:meth:`Gateway.open`), which may take seconds;
-- the turns of a broadcast and of a drain (:mod:`gateway_shim.event_loop.turns`);
-- the wait of a TLS stream's handler for the end of the stream;
-- any log line, because its handler may have to wait. So log lines come last, when all is done.
+- while the backend is asked (:meth:`Gateway.open`), which may take seconds;
+- before and between the batches of a broadcast or drain (:mod:`gateway_shim.event_loop.turns`);
+- while a drain waits for clients and the backend, or a TLS handler for the end of its stream;
+- at any log line, because its handler may wait. So a method logs last, when its work is done.
 
 What happens, and where:
 
 1. *Open.* :mod:`~gateway_shim.streams.opening.openings` checks the limits, registers the token,
-   asks the backend, and writes the head with all that was held back.
+   asks the backend, and then writes the head and the events that were held back meanwhile.
 2. *Send.* The token is looked up in :mod:`~gateway_shim.streams.registry`, and the event is written
    to its :mod:`~gateway_shim.streams.connection`, or held back while the backend is asked.
 3. *Broadcast.* :mod:`~gateway_shim.streams.broadcasts` writes the same bytes to many connections.
-4. *End.* The registry removes the token and queues a disconnect callback, which one greenlet sends
-   (:mod:`~gateway_shim.streams.callbacks.disconnects`).
-5. *Drain.* :mod:`~gateway_shim.streams.drain` ends all streams; later requests are refused.
+4. *End.* The registry removes the token and, if the stream was open, queues a disconnect callback.
+   One greenlet sends these (:mod:`~gateway_shim.streams.callbacks.disconnects`).
+5. *Drain.* Later requests are refused, and :mod:`~gateway_shim.streams.drain` ends all streams.
 
-What may never happen: a send waits for a client (its outbox takes the rest, and a full outbox ends
-the stream); a watcher's callback blocks the hub; two streams see two broadcasts in different
-orders, or one sender's events in another order than they were sent.
+What may never happen:
 
-The races: a stream may end wherever others run. So its state is looked at again when the backend
-has answered, and a broadcast skips streams that have ended since they were looked up.
+- A send waits for a client. The outbox takes the bytes, and a full outbox ends the stream.
+- Two streams get two broadcasts in different orders, or one sender's events out of order.
+
+The races: a stream may end wherever other greenlets run. So its state is read again when the
+backend has answered, and a broadcast skips streams that have ended since the look-up.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Gateway:
 
     Attributes:
         proxies: the proxies that may name their client's address; gunicorn's option replaces them.
-        starts: told of sends to streams whose backend has named its start; None: not needed.
+        starts: notes sends, for a backend that names its starts; None: the backend has no starts.
     """
 
     def __init__(
@@ -182,8 +183,8 @@ class Gateway:
                 still the caller's otherwise.
 
         Returns:
-            A refusal that the caller has to send, or the result if no answer is left to send. The
-            caller then closes what it still has.
+            A refusal that the caller has to send, or the result if there is no answer to send. The
+            caller then closes its side of the connection.
 
         Raises:
             NotAllowedHere: another thread has called. The loop of the serving thread watches the
@@ -198,7 +199,7 @@ class Gateway:
         return self._openings.open(request, sock)
 
     def refuse(self, request: StreamRequest) -> Refusal | None:
-        """Return the refusal that a request gets before anything is asked; None: no refusal."""
+        """Return the refusal of the gateway's ``check`` for a request; None: no refusal."""
         return self._check(request)
 
     # ------------------------------------------------------------------ sending
@@ -222,7 +223,7 @@ class Gateway:
             WriteFailed: the stream could not take the event, and ends.
             LoopNotRunning: another thread has called, and the gateway has stopped.
         """
-        # As from_any_thread does, but without the 0.3 µs that any signature costs there.
+        # The same as @from_any_thread, without the 0.3 µs that its general signature costs.
         if native_ident() != self.loop_thread.ident:
             return self.loop_thread.run(self._send, token, event, close)
         return self._send(token, event, close)
@@ -251,10 +252,10 @@ class Gateway:
 
     @from_any_thread
     def broadcast(self, tokens: Sequence[str], event: Event) -> BroadcastResult:
-        """Send one event to many streams: encoded once, the same bytes to all.
+        """Send one event to many streams. It is encoded once, and all get the same bytes.
 
-        Broadcasts take turns, so that all streams see them in the same order, and let others run on
-        the way. So a broadcast may block. Call it from a greenlet or from another thread.
+        Broadcasts take turns, so that all streams get them in the same order. Other greenlets run
+        between the batches, so a broadcast may block. Call it from a greenlet or another thread.
 
         Args:
             tokens: the streams' tokens. A tuple that equals the last one is not looked up again.
@@ -288,7 +289,7 @@ class Gateway:
         Args:
             farewell: the last event of every stream, to which a ``retry:`` is added. Later requests
                 get a stream with this event alone. None: streams just end, later requests get 503.
-            seconds: the time that clients and the backend may take. Then the rest is cut.
+            seconds: the time for clients and the backend. Then the remaining streams are cut.
         """
         deadline = self._clock() + seconds
         farewells = None

@@ -29,7 +29,7 @@ class Heartbeats:
 
     Args:
         interval: seconds.
-        beat: writes a heartbeat; returns False if the connection needs no more of them.
+        beat: writes a heartbeat; returns False if the connection needs no further heartbeat.
         clock: monotonic seconds.
     """
 
@@ -82,7 +82,7 @@ class Heartbeats:
     def _sweep(self) -> None:
         """Remove the connections that have ended. A long interval would let them pile up.
 
-        This is done when there are twice as many as after the last time, so the cost for each
+        The queue is swept when it is twice as long as after the last sweep, so the cost for each
         connection is constant.
         """
         self._due = deque(connection for connection in self._due if not connection.over)

@@ -12,10 +12,10 @@ class RefusalReason(StrEnum):
     """The reasons for refusals; the label ``reason`` of ``requests_refused_total``."""
 
     STREAM_LIMIT = "stream_limit"
-    """The limit on streams is reached, that of all clients or that of the address."""
+    """The limit on all streams, or on the streams of one address, is reached."""
 
     PENDING_CONNECTS = "pending_connects"
-    """The limit on connects that wait for the backend is reached, in all or for the address."""
+    """The limit on connects that wait for the backend, of all or of one address, is reached."""
 
     ANOTHER_USER = "another_user"
     """The request id belongs to a stream of another user."""

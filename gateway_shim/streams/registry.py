@@ -3,7 +3,7 @@
 Invariants:
 
 - ``by_token`` holds the streams that are connecting or open, and no others. A token is removed in
-  the same step in which its stream ends, so a later send is told that the token is unknown.
+  the same step in which its stream ends, so a later send finds no stream.
 - ``closing`` holds the streams that were open and whose last bytes are being written.
 - A stream that was open is reported to the backend exactly once, by ``_end``.
 """
@@ -32,8 +32,11 @@ __all__ = ["Audience", "Streams", "log_fields"]
 
 logger = logging.getLogger(__name__)
 
-_RELIEF = 16
-"""The part of an exceeded budget that becomes free: a sixteenth, so that the next events fit."""
+_RELIEF_DIVISOR = 16
+"""The divisor of the budget for the part that becomes free when the budget is exceeded.
+
+A part becomes free, not only the excess, so that the next events fit.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,9 @@ class Audience:
 class Streams:
     """The streams that are connecting, open, or writing their last bytes.
 
-    The :class:`~gateway_shim.streams.connection.ConnectionOwner` of their connections. Methods that
-    connections call run in the hub and never block. Methods that may log are for greenlets.
+    This class is the :class:`~gateway_shim.streams.connection.ConnectionOwner` of the connections.
+    Methods that connections call run in the hub and never block. Methods that may log are for
+    greenlets.
 
     Args:
         admission: counts the streams against the limits.
@@ -104,8 +108,8 @@ class Streams:
     def audience(self, tokens: Sequence[str]) -> Audience:
         """Look up the streams of a broadcast.
 
-        Next to the kernel, the look-ups cost most (docs/architecture.md). So the result is kept
-        until a stream comes or goes, and is used again for an equal tuple of tokens. A caller that
+        After the kernel, the look-ups cost most (docs/benchmarks.md). So the result is kept until a
+        stream comes or goes, and is used again for an equal tuple of tokens. A caller that
         passes the same tuple again pays for a comparison of references. A list is always looked up.
         """
         last = self._audience
@@ -127,7 +131,7 @@ class Streams:
         """Write an event to one stream, or hold it back until the stream opens.
 
         Returns:
-            False if the stream had to end.
+            False if the stream could not take the event, and ends.
         """
         stream = connection.stream
         try:
@@ -143,7 +147,7 @@ class Streams:
         return stream.state not in OVER_STATES
 
     def beat(self, connection: Connection) -> bool:
-        """Write a heartbeat, or end a closing stream whose client has had a whole interval to read.
+        """Write a heartbeat, or end a closing stream whose client did not read for an interval.
 
         Returns:
             True if the connection needs a further heartbeat.
@@ -209,7 +213,7 @@ class Streams:
 
     def relieve(self) -> None:
         """End the streams that hold back the most, until all together fit the budget. Logs."""
-        goal = self.budget.limit - self.budget.limit // _RELIEF
+        goal = self.budget.limit - self.budget.limit // _RELIEF_DIVISOR
         holding = [item for item in self._all() if item.buffered or item.stream.held_bytes]
         holding.sort(key=lambda item: item.buffered + item.stream.held_bytes)
         ended = []

@@ -1,4 +1,4 @@
-"""The endpoint ``POST /internal/send``, for whichever server receives the request.
+"""The endpoint ``POST /internal/send``, without the server that receives the request.
 
 The standalone gateway serves it, and the backend serves it if SSE_INTERNAL_SEND is on.
 """
@@ -22,7 +22,7 @@ def answer_send(
     Args:
         gateway: the gateway whose streams are sent to.
         content_type: the request's Content-Type.
-        body: the request's body. One byte more than the limit is enough to be refused.
+        body: the request's body. Of a body over the limit, one byte more than the limit is enough.
         content_encoding: the request's Content-Encoding.
 
     Returns:

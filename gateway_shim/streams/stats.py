@@ -1,4 +1,4 @@
-"""The counters of a gateway: plain numbers, raised where things happen and read on request."""
+"""The counters of a gateway."""
 
 from __future__ import annotations
 

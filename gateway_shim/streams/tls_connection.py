@@ -22,7 +22,7 @@ class TlsSocket:
 
     Args:
         sock: gevent's TLS socket.
-        plain: another object for the same descriptor, which shows what is below TLS.
+        plain: another object for the same descriptor. It reads the encrypted bytes below TLS.
     """
 
     def __init__(self, sock: Any, plain: _socket.socket) -> None:
@@ -40,7 +40,7 @@ class TlsSocket:
         return self._plain.getsockopt(level, name, size)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Read from the session. With a flag, such as MSG_PEEK, read what is below TLS.
+        """Read from the session. With a flag, such as MSG_PEEK, read the bytes below TLS.
 
         Raises:
             BlockingIOError: there is nothing to read.
@@ -79,7 +79,7 @@ class TlsSocket:
         Raises:
             OSError: the connection is broken.
         """
-        # Our close_notify is sent even if this raises: only the client's is missing then.
+        # If unwrap() raises, it has sent our close_notify, and the client's is missing.
         with contextlib.suppress(ssl.SSLError, ValueError):
             self._sock.unwrap()
         self._plain.shutdown(how)

@@ -207,7 +207,7 @@ def test_the_gateway_of_this_process_knows_its_open_streams(
         manager.on_connect("me", "T2", "/", "bob")
     living.remove("T1")
     manager.on_connect("me", "T2", "/", "bob")
-    assert manager.holder_of("me") == "T2"
+    assert manager.token_of("me") == "T2"
     elsewhere = container_of(sse_gateway_url="http://127.0.0.1:9").connection_manager()
     elsewhere.on_connect("me", "T1", "/", "ann")
     with pytest.raises(HeldByAnotherUser):

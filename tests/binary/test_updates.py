@@ -112,8 +112,8 @@ def take_over(program: Path, unpacked: Path) -> None:
             (place / f"{name}.py").write_text(text)
 
 
-REPLACED = r"reload refused, the running worker goes on: \S+ was replaced; restart the service"
-REMOVED = r"reload refused, the running worker goes on: \S+ was removed; install it again"
+REPLACED = r"reload refused, the running worker continues: \S+ was replaced; restart the service"
+REMOVED = r"reload refused, the running worker continues: \S+ was removed; install it again"
 
 
 @pytest.mark.parametrize(

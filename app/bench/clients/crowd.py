@@ -20,7 +20,7 @@ from app.bench.clients.helper import serve
 from app.bench.clients.payload import stamps
 from app.bench.errors import BenchFailed
 
-__all__ = ["Crowd"]
+__all__ = ["ClientCrowd"]
 
 _READ_BYTES = 1 << 18
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -30,7 +30,7 @@ _ETHERNET_SEGMENT = 1460
 _FIRST_STALLED = 1_000_000
 
 
-class Crowd:
+class ClientCrowd:
     """Clients that open streams and read them. Every method is a command of the helper process."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class Crowd:
             frames: the number of events; 0 reads until the time limit.
             seconds: the time limit.
             sample: whether to return the latency of each event, which slows the reader down.
-            rest: the pause after each look at the sockets, seconds. On loopback, a good part of the
+            rest: the pause after each poll of the sockets, seconds. On loopback, a good part of the
                 cost of a send is waking a sleeping reader. With this pause, that cost does not
                 depend on the speed of the sender.
         """
@@ -197,7 +197,7 @@ class Crowd:
 
 
 def _commands() -> dict[str, Callable[..., Any]]:
-    crowd = Crowd()
+    crowd = ClientCrowd()
     return {"attach": crowd.attach, "open": crowd.open, "read": crowd.read, "cut": crowd.cut}
 
 

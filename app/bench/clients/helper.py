@@ -1,6 +1,6 @@
 """Helper processes: they read one command per line as JSON, and write one answer per line.
 
-A helper is a process of its own, which gevent has not patched. So the code that measures never
+A helper is a separate process, which gevent has not patched. So the code that measures never
 shares an interpreter with the code that is measured.
 """
 
@@ -107,7 +107,7 @@ class Helper:
         self._process.wait()
         self._errors.seek(0)
         last = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
-        return BenchFailed(f"{self._module} has ended: {''.join(last) or 'without a word'}")
+        return BenchFailed(f"{self._module} has ended: {''.join(last) or 'no output'}")
 
 
 def serve(commands: Mapping[str, Callable[..., Any]]) -> None:

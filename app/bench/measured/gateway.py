@@ -1,4 +1,4 @@
-"""A gateway on a port of its own, as a server that the bench measures."""
+"""A gateway in a separate process, as a server that the bench measures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["measured_gateway"]
 
 
 def measured_gateway(command: str | None, port: int, callback_url: str) -> MeasuredServer:
-    """Make a gateway on a port of its own.
+    """Make a gateway that runs in a separate process.
 
     Args:
         command: the command that starts the gateway; ``{port}`` and ``{callback_url}`` in it are

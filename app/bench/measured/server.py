@@ -1,4 +1,4 @@
-"""A server that the bench measures, in a process of its own."""
+"""A server that the bench measures, in a separate process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _START_SECONDS = 20.0
 _STOP_SECONDS = 15.0
 _REQUEST_SECONDS = 60.0
 POLL_SECONDS = 0.01
-"""The pause between two looks at a server."""
+"""The pause between two requests for the state of a server."""
 
 NO_LIMIT = "3600"
 """A setting in seconds that is longer than any run of the bench."""

@@ -166,7 +166,7 @@ def _report(
     )
     results.add(
         "fan_out_to_limit",
-        "in-process to limit",
+        "in-process, relative to the limit",
         [own.per_second / bare.per_second for own, bare in zip(ours, limit, strict=True)],
     )
     for name, value in (
@@ -185,7 +185,7 @@ def _report_client(
     """Report the figures which show that the client was not the bottleneck."""
     context.results.add(
         "client_cpu_percent",
-        "the client's CPU meanwhile",
+        "CPU of the client during these bursts",
         [100 * burst.client_share for burst in bursts],
         "% of a core",
     )
@@ -195,7 +195,7 @@ def _report_client(
         seen = plain.call("read", frames=streams, seconds=SECONDS)
         rates.append(streams / seen["cpu_seconds"])
     context.results.add(
-        "client_per_second", "what the client reads if it is all there", rates, "deliveries/s"
+        "client_per_second", "reading rate of the client alone", rates, "deliveries/s"
     )
 
 
@@ -207,12 +207,12 @@ def _report_cost(context: BenchContext, costs: dict[int, _PacedFigures]) -> None
     many_us = results.add("cost_many_us", f"cost of a delivery, {many_text}", many.costs_us, "µs")
     results.add(
         "cost_many_to_few",
-        f"cost of a delivery, {many_text} to {context.plan.few:,}",
+        f"cost of a delivery, {many_text} relative to {context.plan.few:,}",
         many_us / few_us,
     )
     results.add(
         "limit_cost_many_to_few",
-        "the same of the bare loop",
+        "the same ratio for the bare loop",
         statistics.median(many.limit_costs_us) / statistics.median(few.limit_costs_us),
     )
     # The ratio without pauses is reported, too, because it is larger: without pauses, the kernel
@@ -220,7 +220,11 @@ def _report_cost(context: BenchContext, costs: dict[int, _PacedFigures]) -> None
     points = {point["streams"]: point for point in results.curves["fan_out"]}
     few_point, many_point = points[context.plan.few], points[context.plan.many]
     for key, text, name in (
-        ("back_to_back_many_to_few", "the same, events back to back", "per_second"),
-        ("limit_back_to_back_many_to_few", "... of the bare loop", "limit_per_second"),
+        ("back_to_back_many_to_few", "the same ratio, events back to back", "per_second"),
+        (
+            "limit_back_to_back_many_to_few",
+            "the same ratio for the bare loop, back to back",
+            "limit_per_second",
+        ),
     ):
         results.add(key, text, few_point[name] / many_point[name])

@@ -34,7 +34,7 @@ def measure(context: BenchContext) -> None:
     ours = context.results.value("fan_out_per_second")
     if ours is not None:
         context.results.add(
-            "fan_out_to_http", "in-process to HTTP, one POST at a time", ours / serial
+            "fan_out_to_http", "in-process, relative to HTTP with one POST at a time", ours / serial
         )
 
 

@@ -29,5 +29,8 @@ def measure(context: BenchContext) -> None:
             seconds.append(answer["seconds"])
         crowd.call("cut")
     context.results.add(
-        "recovery_seconds", f"{streams:,} clients cut off: until all are back", seconds, "s"
+        "recovery_seconds",
+        f"{streams:,} clients cut off: time until all have reconnected",
+        seconds,
+        "s",
     )

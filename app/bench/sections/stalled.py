@@ -51,11 +51,11 @@ def measure(context: BenchContext) -> None:
             crowd.call("cut")
     context.results.add(
         "stalled_to_without",
-        f"{count:,} of {plan.streams:,} stalled: deliveries/s to the others, to without",
+        f"{count:,} of {plan.streams:,} stalled: rate of the others, relative to none stalled",
         ratios,
     )
     context.results.add(
-        "stalled_buffered_kib", "what waits for each stalled client", buffered / 1024, "KiB"
+        "stalled_buffered_kib", "bytes that wait for each stalled client", buffered / 1024, "KiB"
     )
 
 

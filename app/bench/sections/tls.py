@@ -45,7 +45,10 @@ def measure(context: BenchContext) -> None:
     add = context.results.add
     add("tls_per_second", f"TLS, {streams:,} streams", encrypted, "deliveries/s")
     add(
-        "tls_of_plain", "against plain streams, same events", median(encrypted) / median(plain), "x"
+        "tls_of_plain",
+        "TLS, rate relative to plain streams",
+        median(encrypted) / median(plain),
+        "x",
     )
     add("tls_memory_kib", "TLS, memory per stream", memory / 1024, "KiB")
     add(

@@ -1,4 +1,4 @@
-"""Finds misspelled settings: names that resemble a setting but are none."""
+"""Finds misspelled settings: names that resemble a setting but are not settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 __all__ = ["Misspelt", "find_misspelt"]
 
 _OUR_PREFIXES = ("SSE_", "CORS_", "HEARTBEAT_", "FRONTEND_VERSION_")
-"""The prefixes of names that can only be meant for us, even in an environment. Names with the
+"""The prefixes that only settings of this program have, even in an environment. Names with the
 prefixes ``TASK_``, ``LOG_`` or ``APP_`` may belong to other programs."""
 
 _OF_PLATFORMS = re.compile(
@@ -35,8 +35,8 @@ class Misspelt:
 
     Args:
         name: the name as it is written.
-        nearest: the setting that the name resembles; None if only its beginning is that of a
-            setting.
+        nearest: the setting that the name resembles; None if only the prefix of the name is the
+            prefix of a setting.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Ends streams that must not stay open: a replaced one, and one that connects during shutdown."""
+"""Ends streams that must not stay open: replaced streams, and streams that connect too late."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def close_replaced_stream(transport: GatewayTransport, request_id: str, token: s
     """Close a stream whose request id has a newer stream.
 
     This is best effort: the old stream is no longer registered, so nothing more is sent to it.
-    An error must not cost the new stream.
+    An error is logged, and must not end the new stream.
 
     Args:
         transport: the way to the gateway.
@@ -27,7 +27,7 @@ def close_replaced_stream(transport: GatewayTransport, request_id: str, token: s
     logger.info("stream replaced", extra=extra)
     try:
         transport.close(token)
-    except Exception as exc:  # noqa: BLE001 - must not cost the stream that has connected
+    except Exception as exc:  # noqa: BLE001 - must not end the stream that has connected
         logger.warning("the replaced stream could not be closed: %s", exc, extra=extra)
 
 
@@ -36,7 +36,7 @@ def end_late_stream(
 ) -> None:
     """End a stream that connected after the drain had listed the streams.
 
-    A gateway behind HTTP would keep the stream open, and this process sends nothing any more.
+    A gateway behind HTTP would keep the stream open, but this process will not send to it.
 
     Args:
         transport: the way to the gateway.

@@ -22,7 +22,7 @@ def call_observer(observer: ConnectObserver, request_id: str) -> None:
 
     Args:
         observer: the function, which may be code from outside this package. Its error must not
-            cost the stream, and must not keep the other observers from being called.
+            end the stream, and the other observers must still be called.
         request_id: the browser's own id for the stream that has connected.
     """
     try:

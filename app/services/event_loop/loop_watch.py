@@ -48,7 +48,7 @@ class LoopWatch:
         self._report_from = limit - _BEAT_SECONDS
         self._clock = clock
         self._beat_at = 0.0  # the last beat
-        self._went_on_at = 0.0  # the first beat after the block that was logged
+        self._continued_at = 0.0  # the first beat after the block that was logged
         self._timer: Any = None  # fires the beats
         self._stop: Any = None  # a lock; to release it ends the thread
         self._loop_thread = 0  # the identifier of the loop's thread
@@ -79,8 +79,8 @@ class LoopWatch:
         beat_at = self._beat_at
         if self._reported is not None and beat_at != self._reported:
             # A beat that came while the block was being logged was not recorded as the first one.
-            went_on_at = self._went_on_at if self._went_on_at > self._reported else beat_at
-            seconds, self._reported = went_on_at - self._reported, None
+            continued_at = self._continued_at if self._continued_at > self._reported else beat_at
+            seconds, self._reported = continued_at - self._reported, None
             self._log("the event loop runs again after it was blocked", seconds)
         blocked = self._clock() - beat_at
         if blocked < self._report_from or beat_at == self._reported:
@@ -107,7 +107,7 @@ class LoopWatch:
     def _beat(self) -> None:
         now = self._clock()
         if self._beat_at == self._reported:
-            self._went_on_at = now
+            self._continued_at = now
         self._beat_at = now
 
     def _watch(self, stop: Any) -> None:

@@ -1,1 +1,1 @@
-"""The version of the frontend that browsers are told: its sources, and the fetch over HTTP."""
+"""The version of the frontend that is sent to browsers: its sources, and the fetch over HTTP."""

@@ -80,8 +80,8 @@ class FetchedVersion:
     """The JSON object at a URL as a :class:`VersionSource`: fetched on demand, and cached.
 
     A thousand callers that ask at the same time cause one fetch and share its result. The fetch
-    runs in its own greenlet, so a first caller that goes away does not take the answer of the
-    others with it.
+    runs in its own greenlet, so the other callers still get the result if the first caller is
+    killed.
 
     Args:
         url: the URL of the document.

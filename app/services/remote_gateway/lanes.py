@@ -83,7 +83,7 @@ class SendLanes:
         return self._is_silent
 
     def note_timeout(self, started: float) -> None:
-        """Take note that a caller has waited for a whole time limit in vain.
+        """Take note that a caller has waited for a whole time limit without a result.
 
         Args:
             started: the time at which the caller began to wait, monotonic seconds. If the gateway
@@ -128,9 +128,9 @@ class SendLanes:
             result = self._post_or_give_up(lane[0])
             self._finish(lane.popleft(), result)
             if isinstance(result, NoAnswer):
-                # The sends that have waited behind it would get no answer either. With a time
-                # limit for each of them, the lane of one stream would grow, and occupy a sender,
-                # without end.
+                # The sends behind this send would get no answer either. If each of them waited for
+                # a whole time limit, the lane of one stream would grow and occupy a sender
+                # forever.
                 while lane and self._age(lane[0]) >= self._time_limit:
                     self._finish(lane.popleft(), result)
             if lane:
@@ -139,7 +139,7 @@ class SendLanes:
                 del self._lanes[token]
 
     def _post_or_give_up(self, send: PendingSend) -> SendResult:
-        if self._is_hopeless(send):
+        if self._has_expired(send):
             let_others_run()  # thousands of sends may be given up in a row
             return TransportError("the gateway does not answer")
         try:
@@ -161,7 +161,7 @@ class SendLanes:
             self._queued_characters -= send.payload.size
         send.report(send.token, result)
 
-    def _is_hopeless(self, send: PendingSend) -> bool:
+    def _has_expired(self, send: PendingSend) -> bool:
         """Return whether nothing at all was answered for a time limit while the send waited."""
         return min(self._age(send), self._clock() - self._last_answer) > self._time_limit
 

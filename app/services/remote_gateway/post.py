@@ -66,8 +66,8 @@ class GatewayPost:
         except RequestFailed as exc:
             raise TransportError(f"no answer from the gateway: {exc}") from exc
         except Exception as exc:
-            # The gateway's bytes go through several libraries. An unexpected error of theirs may
-            # cost this send, but not the greenlet that the sends of all streams depend on.
+            # Several libraries parse the gateway's bytes and may raise unexpected errors. This send
+            # then fails, but the greenlet that posts the sends of all streams must go on.
             logger.exception("a send to the gateway failed unexpectedly")
             raise TransportError(f"the send failed: {class_name(exc)}") from exc
 

@@ -61,8 +61,8 @@ class OwnGateway:
 class RemoteGateway:
     """The readiness of the gateway at a URL.
 
-    Callers that ask at the same time share one request. It runs in its own greenlet, so a probe
-    that hangs up does not take the answer of the others with it.
+    Callers that ask at the same time share one request. The request runs in its own greenlet, so
+    the other callers still get the answer if the first caller is killed.
 
     Args:
         base_url: the gateway's URL; ``/readyz`` is appended.

@@ -61,7 +61,7 @@ class DigestTreeResult(TaskResult):
 class DigestTree(BaseTask):
     """A task that digests every file below a directory, and never leaves a given folder.
 
-    If a file grows or shrinks meanwhile, the digest is that of the bytes that were read.
+    If a file changes meanwhile, its digest is computed from the bytes that were read.
 
     Args:
         folder: the folder.
@@ -87,7 +87,7 @@ class DigestTree(BaseTask):
         except NotConfined as exc:
             raise BadRequest(
                 f"Invalid params for {self.name}: {exc};"
-                " allowed is a directory relative to TASK_FILES_ROOT"
+                " name a directory relative to TASK_FILES_ROOT"
             ) from exc
         return valid
 

@@ -14,7 +14,7 @@ __all__ = ["FailingParams", "FailingTask"]
 
 
 class FailingParams(DemoParams):
-    """The params of ``failing_task``: those of ``demo_task``, and the error.
+    """The params of ``failing_task``: the params of ``demo_task``, and the error.
 
     Args:
         error_message: the message of the failure.

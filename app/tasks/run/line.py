@@ -51,7 +51,7 @@ class LineLimits:
 
 @dataclass(slots=True)
 class _Client:
-    """The unfinished tasks of one client. Tasks without a client count as those of one client."""
+    """The unfinished tasks of one client. All tasks without a client count as one client's."""
 
     # Tasks that have a slot.
     running: int = 0

@@ -7,7 +7,10 @@ wait for abandoned threads. A further ``cpu_bound`` task has to wait for a threa
 time limit, only if tasks on all of these threads compute forever. Tasks that run as greenlets never
 need a thread. An abandoned thread does not keep the process from ending.
 
-If a task waits in gevent's way on such a thread, as sockets do, gevent makes an event loop there.
+Beside a thread that computes, each ``send`` of the event loop releases the interpreter and has to
+get it back. :mod:`gateway_shim.event_loop.serving_process` says what that costs.
+
+If a task on such a thread waits through gevent, as sockets do, gevent makes an event loop there.
 This loop ends with the task. Otherwise a lock could be passed to a greenlet that the task has left
 behind, which would never run to release the lock.
 """

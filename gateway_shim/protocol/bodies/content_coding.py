@@ -13,7 +13,7 @@ __all__ = ["BrokenCoding", "TooLarge", "UnknownCoding", "decode", "is_identity"]
 
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _GZIP_MAGIC = b"\x1f\x8b"
-_MOST_MEMBERS = 16
+_MAX_MEMBERS = 16
 """The largest number of gzip members in a body. Each member costs a copy of the bytes after it."""
 
 
@@ -56,15 +56,15 @@ def decode(coding: str | None, body: bytes, limit: int) -> bytes:
             f"the Content-Encoding {(coding or '')[:40]!r} is not supported;"
             " use gzip, deflate or none"
         )
-    whole = b""
-    for _ in range(_MOST_MEMBERS):
-        part, body = _inflate(_WINDOW_BITS[name], body, limit - len(whole))
-        whole += part
+    decoded = b""
+    for _ in range(_MAX_MEMBERS):
+        part, body = _inflate(_WINDOW_BITS[name], body, limit - len(decoded))
+        decoded += part
         # Several members form one text (RFC 1952, section 2.2). As in Node, bytes after the last
         # member are ignored if they begin with a zero (padding), and so are all bytes after the
         # end of zlib's data.
         if name != "gzip" or not body or body.startswith(b"\0"):
-            return whole
+            return decoded
         if not body.startswith(_GZIP_MAGIC):
             break
     raise BrokenCoding(f"bytes follow the end of the {name} data")
@@ -80,5 +80,5 @@ def _inflate(window_bits: int, body: bytes, limit: int) -> tuple[bytes, bytes]:
     if len(data) > limit:
         raise TooLarge(f"the body is larger than {limit} bytes once it is decompressed")
     if not inflater.eof:
-        raise BrokenCoding("the compressed body breaks off")
+        raise BrokenCoding("the compressed body is incomplete")
     return data, inflater.unused_data

@@ -41,13 +41,13 @@ def parse_deep(text: str, decoder: json.JSONDecoder) -> Any:
     root: list[Any] = []
     container: list[Any] | dict[str, Any] = root
     closing = ""
-    around: list[tuple[list[Any] | dict[str, Any], str]] = []
+    outer_containers: list[tuple[list[Any] | dict[str, Any], str]] = []
     key, at = "", 0
     while True:
-        begun = _VALUE.match(text, at)
-        assert begun is not None  # noqa: S101 - the pattern also matches the empty text
-        at = begun.end()
-        opening, closed = begun.groups()
+        first_token = _VALUE.match(text, at)
+        assert first_token is not None  # noqa: S101 - the pattern also matches the empty text
+        at = first_token.end()
+        opening, closed = first_token.groups()
         value: Any
         if opening is None:
             value, at = decoder.raw_decode(text, at)
@@ -58,20 +58,20 @@ def parse_deep(text: str, decoder: json.JSONDecoder) -> Any:
         else:
             container.append(value)
         if opening is not None and closed is None:
-            around.append((container, closing))
+            outer_containers.append((container, closing))
             container, closing = value, _CLOSING[opening]
         else:
             if closed is not None and closed != _CLOSING[opening]:
                 raise json.JSONDecodeError("Expecting value", text, at)
             # The value has ended. After a comma its container continues; otherwise it ends, too.
-            while around:
-                ended = _AFTER_VALUE.match(text, at)
-                if ended is None or ended[1] not in (None, closing):
+            while outer_containers:
+                separator = _AFTER_VALUE.match(text, at)
+                if separator is None or separator[1] not in (None, closing):
                     raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
-                at = ended.end()
-                if ended[1] is None:
+                at = separator.end()
+                if separator[1] is None:
                     break
-                container, closing = around.pop()
+                container, closing = outer_containers.pop()
             else:
                 if _END.match(text, at) is None:
                     raise json.JSONDecodeError("Extra data", text, at)

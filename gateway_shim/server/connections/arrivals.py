@@ -1,4 +1,4 @@
-"""The queue of new connections that ask for a stream. All other new connections overtake it.
+"""The queue of new connections that ask for a stream. Other new connections are served first.
 
 Opening a stream takes a third of a millisecond. When thousands of browsers reconnect at once, a
 health check or a send on a new connection would wait behind all of them in the listener's queue.
@@ -52,8 +52,11 @@ class Arrivals:
         self._is_stream = is_stream
         self._room = room
         self._admit = admit
+        # The waiting connections with their peers' addresses, oldest first.
         self._waiting: deque[tuple[_socket.socket, Any]] = deque()
-        self._admitted = 0  # in this round of the loop
+        # The number of connections that got a handler in this round of the event loop.
+        self._admitted = 0
+        # Begins the next round; None if no round is scheduled.
         self._timer: Any = None
 
     def __len__(self) -> int:
@@ -65,7 +68,7 @@ class Arrivals:
 
         Args:
             sock: the socket of the connection. No bytes are consumed.
-            address: the peer's, as sockets give it.
+            address: the peer's address, as sockets return it.
 
         Returns:
             True if the connection waits; the queue then owns the socket. False if the caller must
@@ -75,12 +78,12 @@ class Arrivals:
             return False
         if not self._waiting and self._admitted < STREAMS_IN_A_ROUND:
             self._admitted += 1
-            self._look_again(0)
+            self._schedule_round(0)
             return False
         if len(self._waiting) >= self._room():
             return False
         self._waiting.append((sock, address))
-        self._look_again(0)
+        self._schedule_round(0)
         return True
 
     def close(self) -> None:
@@ -111,12 +114,12 @@ class Arrivals:
                 self._admitted += 1
             else:
                 self._waiting.appendleft((sock, address))
-                self._look_again(_PAUSE_SECONDS)
+                self._schedule_round(_PAUSE_SECONDS)
                 return
         if self._admitted:
-            self._look_again(0)
+            self._schedule_round(0)
 
-    def _look_again(self, seconds: float) -> None:
+    def _schedule_round(self, seconds: float) -> None:
         if self._timer is None:
             self._timer = gevent.get_hub().loop.timer(seconds)
             self._timer.start(self._begin_round)

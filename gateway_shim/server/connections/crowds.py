@@ -8,7 +8,7 @@ from gevent.pool import Pool
 
 __all__ = ["Crowd", "Line", "Place", "Waiting"]
 
-_MANY_SHARE = 4
+_LOBBY_SHARE = 4
 """The divisor of a listener's size: from a quarter of the connections on, a new connection must
 send its head before it gets a handler."""
 
@@ -41,17 +41,22 @@ class Line(Crowd):
         size: the maximum number of connections that are not streams.
 
     Attributes:
+        pool: the handlers of the connections.
+        size: the maximum number of connections that are not streams.
+        reserve: the number of places to keep free for new connections.
+        lobby_from: the number of connections from which on a new connection must send its head
+            before it gets a handler.
         idle: the waiting connections that wait between two requests.
     """
 
-    __slots__ = ("idle", "many", "pool", "reserve", "size")
+    __slots__ = ("idle", "lobby_from", "pool", "reserve", "size")
 
     def __init__(self, pool: Pool, size: int) -> None:
         super().__init__()
         self.pool = pool
         self.size = size
         self.reserve = max(1, size // 10)
-        self.many = max(1, size // _MANY_SHARE)
+        self.lobby_from = max(1, size // _LOBBY_SHARE)
         self.idle: Waiting = {}
 
     @property

@@ -81,8 +81,10 @@ class KeptConnections:
     """
 
     def __init__(self, seconds: float, connections: RequestConnections) -> None:
+        # The longest time between two requests.
         self._seconds = seconds + GRACE_SECONDS
         self._connections = connections
+        # True once close() was called: no connection may become idle.
         self._closed = False
 
     def wait(self, unreader: Any, sock: Any) -> bool:
@@ -144,7 +146,7 @@ class KeptConnections:
             while True:
                 if not _pending(sock):
                     wait_read(sock.fileno())
-                if gevent.getcurrent() not in connections:  # told to end
+                if gevent.getcurrent() not in connections:  # the connection was closed meanwhile
                     return b""
                 received: bytes = sock.recv(_RECEIVE_BYTES)
                 data = _without_empty_lines(received)

@@ -32,12 +32,12 @@ _FRESH_SECONDS = 0.05
 """The seconds for which a connection is new: a head that is sent at once arrives in that time."""
 
 _PAUSE_FOR_EACH = 0.00002
-"""The pause between two checks of all connections: so many seconds for each connection.
+"""The pause between two checks of all connections: this many seconds for each connection.
 
 A check takes 1 µs, so the checks take a twentieth of the loop's time."""
 
 _PEEKED_BYTES = 24 * 1024
-"""The bytes to peek at: as many as are ever read of a head. The handler refuses longer heads."""
+"""The bytes to peek at: the largest head that a handler reads. A longer head is refused."""
 
 _HANDSHAKE = b"\x16"
 """The type of the TLS record that a session begins with (RFC 8446, section 5.1)."""
@@ -116,8 +116,11 @@ class Lobby:
         self._admit = admit
         self._refusals = refusals
         self._clock = clock
+        # The time of arrival, socket and peer's address of each connection, oldest first.
         self._waiting: deque[tuple[float, _socket.socket, Any]] = deque()
-        self._look_at_all = 0.0
+        # The time of the next check of all connections, by the clock.
+        self._next_full_check = 0.0
+        # Calls look(); None while no connection waits.
         self._timer: Any = None
 
     def __len__(self) -> int:
@@ -129,7 +132,7 @@ class Lobby:
 
         Args:
             sock: the socket of the connection. The lobby owns it from now on.
-            address: the peer's, as sockets give it.
+            address: the peer's address, as sockets return it.
         """
         self._waiting.append((self._clock(), sock, address))
         self.make_room()
@@ -149,17 +152,17 @@ class Lobby:
         """
         now = self._clock()
         oldest = now - _FRESH_SECONDS
-        if now >= self._look_at_all:
-            self._look_at_all = now + len(self._waiting) * _PAUSE_FOR_EACH
+        if now >= self._next_full_check:
+            self._next_full_check = now + len(self._waiting) * _PAUSE_FOR_EACH
             oldest = -math.inf
-        looked_at = []
+        checked = []
         while self._waiting and self._waiting[-1][0] >= oldest:
-            looked_at.append(self._waiting.pop())
-        for entry in reversed(looked_at):
-            came, sock, address = entry
+            checked.append(self._waiting.pop())
+        for entry in reversed(checked):
+            arrived_at, sock, address = entry
             if self._has_begun(sock) and self._admit(sock, address):
                 continue
-            if now - came >= self._seconds:
+            if now - arrived_at >= self._seconds:
                 self._refuse(sock, RefusalReason.SLOW_HEAD)
             else:
                 self._waiting.append(entry)

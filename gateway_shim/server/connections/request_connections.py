@@ -72,8 +72,8 @@ class RequestConnections:
         self._limit_key = limit_key
         self.refusals = refusals
         self._lines: list[Line] = []
-        self._places: dict[Any, Place] = {}
-        self._addresses: dict[str, Crowd] = {}
+        self._places: dict[Any, Place] = {}  # by handler
+        self._addresses: dict[str, Crowd] = {}  # by the key under which limits count
 
     @classmethod
     def of(cls, gateway: Gateway) -> RequestConnections:
@@ -82,7 +82,7 @@ class RequestConnections:
         return cls(per_address, gateway.limit_key, gateway.refusals)
 
     def __contains__(self, handler: object) -> bool:
-        """Return whether a handler has a place and was not told to end."""
+        """Return whether a handler has a place; False if its connection was closed."""
         return handler in self._places
 
     def __len__(self) -> int:
@@ -106,14 +106,14 @@ class RequestConnections:
         place = self._places.get(gevent.getcurrent())
         return place is not None and place.line.is_crowded
 
-    def are_many(self, line: Line, address: str) -> bool:
+    def must_send_head(self, line: Line, address: str) -> bool:
         """Return whether a new connection must send its head before it gets a handler.
 
         Args:
             line: the connections of the listener.
             address: the address of the peer.
         """
-        return line.count >= line.many or self._has_all(self._limit_key(address))
+        return line.count >= line.lobby_from or self._has_reached_limit(self._limit_key(address))
 
     # ------------------------------------------------------------------ called by a handler
 
@@ -129,7 +129,7 @@ class RequestConnections:
             False if there is no room; the caller must close the connection.
         """
         key = self._limit_key(address)
-        if self._has_all(key):
+        if self._has_reached_limit(key):
             reason = RefusalReason.CONNECTIONS_PER_ADDRESS
             has_room = self._make_room(self._addresses[key], reason)
         elif line.is_crowded:
@@ -240,10 +240,10 @@ class RequestConnections:
                 return True
         return False
 
-    def _has_all(self, key: str) -> bool:
+    def _has_reached_limit(self, key: str) -> bool:
         """Return whether an address has reached its limit of connections."""
-        known = self._addresses.get(key)
-        return known is not None and known.count >= self._per_address
+        crowd = self._addresses.get(key)
+        return crowd is not None and crowd.count >= self._per_address
 
     def _close(self, handler: Any) -> bool:
         """Shut down the connection of a waiting handler, unless bytes have arrived on it.

@@ -102,9 +102,9 @@ class RequestServer(StreamServer):
                     continue
                 if not self.ssl_enabled and self._arrivals.take(plain, address):
                     continue
-                if not self._connections.are_many(self._line, address_of(address)) or has_begun(
-                    plain, tls=self.ssl_enabled
-                ):
+                if not self._connections.must_send_head(
+                    self._line, address_of(address)
+                ) or has_begun(plain, tls=self.ssl_enabled):
                     self._lobby.make_room()
                     return _for_a_handler(plain), address
                 self._lobby.add(plain, address)
@@ -139,8 +139,8 @@ class RequestServer(StreamServer):
         # The listener stays readable; without the pause the loop would try again at once.
         self.stop_accepting()
         self._timer = self.loop.timer(_PAUSE_SECONDS)
-        again = self._start_accepting_if_started  # type: ignore[attr-defined]
-        self._timer.start(again)
+        start_accepting = self._start_accepting_if_started  # type: ignore[attr-defined]
+        self._timer.start(start_accepting)
 
 
 def _for_a_handler(plain: _socket.socket) -> Any:

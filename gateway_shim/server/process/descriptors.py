@@ -42,5 +42,5 @@ def requests_allowed(limit: int, streams: int) -> int:
         limit: the limit of the whole process.
         streams: the highest number of streams, plus the connections to a backend.
     """
-    left = max(limit - streams, 0)
-    return max(left - RESERVED, left // 2)
+    available = max(limit - streams, 0)
+    return max(available - RESERVED, available // 2)

@@ -73,8 +73,10 @@ class FreedMemory:
         self._clock = clock
         self._resident = resident
         self._trim = trim or _malloc_trim()
+        # The smallest size that was noted, bytes.
         self._smallest = math.inf
         self._note_size()
+        # The time of the next return, by the clock.
         self._due = clock() + _PAUSE_SECONDS
 
     def give_back_if_due(self) -> None:

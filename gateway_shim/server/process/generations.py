@@ -18,7 +18,7 @@ class Generations:
     An age is the arbiter's count of its workers. The arbiter writes the first age before it forks;
     a worker writes the second.
 
-    A worker that is told to end needs to know whether it has a successor. After SIGHUP it has a
+    A worker that must end needs to know whether it has a successor. After SIGHUP it has a
     successor, which shares its listening sockets. After SIGTERM it has no successor, or none yet.
     """
 

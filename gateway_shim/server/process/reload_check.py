@@ -44,7 +44,9 @@ class ReloadCheck:
         self._seconds = seconds
         self._clock = clock
         self._deadline = clock() + seconds
+        # None once the program has ended, or if it could not be started.
         self._process: subprocess.Popen[bytes] | None = None
+        # The last bytes of the program's output.
         self._written = b""
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this program itself
@@ -65,7 +67,7 @@ class ReloadCheck:
         """Return whether the program has ended or was killed. Does not block."""
         if self._process is None:
             return True
-        # Asked before reading: all that the program has written is in the pipe once it has ended.
+        # Poll before reading: once the program has ended, all of its output is in the pipe.
         ended = self._process.poll() is not None
         self._read()
         if ended:

@@ -34,9 +34,13 @@ class StartSignals:
 
     def __init__(self, terminal: str = _TERMINAL) -> None:
         self._path = terminal
+        # True once look_for_terminal() was called.
         self._has_looked = False
+        # True if the process was started from a terminal.
         self._has_terminal = False
+        # The time at which the closed terminal was noticed, monotonic seconds.
         self._gone_since: float | None = None
+        # True if a SIGHUP was remembered.
         self._hangup_noted = False
 
     def begin(self, *, remember_hangup: bool = False) -> None:

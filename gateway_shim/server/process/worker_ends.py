@@ -10,7 +10,7 @@ __all__ = ["CrashPauses", "log_end"]
 logger = logging.getLogger(__name__)
 
 _STEADY_SECONDS = 60.0
-"""A worker that has lived so long did not crash because of its start."""
+"""A worker that has lived this long did not crash because of its start."""
 
 _LONGEST_PAUSE_SECONDS = 30.0
 
@@ -22,8 +22,8 @@ class CrashPauses:
     """
 
     def __init__(self) -> None:
-        self._crashes = 0
-        self._next_start = 0.0
+        self._crashes = 0  # one after the other
+        self._next_start = 0.0  # the time at which the pause is over
 
     def may_start(self, now: float) -> bool:
         """Return whether the pause is over."""
@@ -40,8 +40,10 @@ class CrashPauses:
         if self._crashes > 1:
             pause = min(2.0 ** (self._crashes - 2), _LONGEST_PAUSE_SECONDS)
             self._next_start = now + pause
-            extra = {"crashes": self._crashes, "seconds": pause}
-            logger.error("workers crash one after the other; the next starts later", extra=extra)
+            logger.error(
+                "workers crash repeatedly; the next worker starts after a pause",
+                extra={"crashes": self._crashes, "seconds": pause},
+            )
 
     def forget(self) -> None:
         """Forget the crashes. Call this when the next worker has other code or other settings."""

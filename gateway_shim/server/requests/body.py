@@ -84,12 +84,12 @@ def read_body(
                 transfer.hold(body.tell())
     except _TooLarge:
         return _too_large(limit)
-    except TransferEnded as ended:
-        return _no_room() if ended.made_room else _too_slow()
+    except TransferEnded as exc:
+        return _no_room() if exc.made_room else _too_slow()
     except NoMoreData:
-        return _broken_off()
+        return _incomplete()
     if not is_chunked(req) and body.tell() < req.declared_length:
-        return _broken_off()  # the client hung up; gunicorn treats that as the end of the body
+        return _incomplete()  # the client hung up; gunicorn treats that as the end of the body
     body.seek(0)
     req.body = body
     return None
@@ -102,8 +102,8 @@ class Bodies:
         limits: the limits of size and memory.
         refusals: counts the refused bodies.
         limit_key: maps a client's address to the key under which limits count it.
-        connections: is told which handlers wait for bodies; those connections can be closed to
-            make room for others.
+        connections: notes which handlers wait for bodies. Their connections can be closed to make
+            room for others.
     """
 
     def __init__(
@@ -186,15 +186,15 @@ class _TooLarge(Exception):
 
 
 def _receive_plain(req: Any) -> Iterator[bytes]:
-    left = req.declared_length
-    while left:
-        piece = req.unreader.read(None, read_ahead=min(left, _PIECE_BYTES))
+    remaining = req.declared_length
+    while remaining:
+        piece = req.unreader.read(None, read_ahead=min(remaining, _PIECE_BYTES))
         if not piece:
             return
-        if len(piece) > left:
-            req.unreader.unread(piece[left:])
-            piece = piece[:left]
-        left -= len(piece)
+        if len(piece) > remaining:
+            req.unreader.unread(piece[remaining:])
+            piece = piece[:remaining]
+        remaining -= len(piece)
         yield piece
         let_others_run_if_due()
 
@@ -216,8 +216,8 @@ def _too_large(limit: int) -> Refusal:
     return Refusal(413, ErrorCode.PAYLOAD_TOO_LARGE, message)
 
 
-def _broken_off() -> Refusal:
-    return Refusal(400, ErrorCode.BAD_REQUEST, "Bad request: the body broke off")
+def _incomplete() -> Refusal:
+    return Refusal(400, ErrorCode.BAD_REQUEST, "Bad request: the body is incomplete")
 
 
 def _too_slow() -> Refusal:

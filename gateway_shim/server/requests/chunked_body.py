@@ -50,12 +50,12 @@ class ChunkedBody:
         self.announced = 0
         self.trailers = b""
         self.rest = b""
-        self._left = 0  # bytes of the current chunk that have not arrived
-        self._chunk_ends = False  # the line end after a chunk's data comes next
+        self._chunk_bytes_left = 0  # bytes of the current chunk that have not arrived
+        self._expects_chunk_end = False  # the line end after a chunk's data comes next
         self._in_trailers = False
         self._incomplete = b""  # the beginning of a line, or of the trailers
-        self._framing = 0
-        self._extensions = 0
+        self._framing = 0  # bytes of the lines between chunks
+        self._extensions = 0  # bytes of chunk extensions
 
     def feed(self, data: bytes) -> bytes:
         """Decode the next bytes.
@@ -79,13 +79,13 @@ class ChunkedBody:
         while at < len(data) and not self.finished:
             if self._in_trailers:
                 at = self._read_trailers(data, at)
-            elif self._left:
-                piece = data[at : at + self._left]
+            elif self._chunk_bytes_left:
+                piece = data[at : at + self._chunk_bytes_left]
                 body.append(piece)
                 at += len(piece)
-                self._left -= len(piece)
-                self._chunk_ends = not self._left
-            elif self._chunk_ends:
+                self._chunk_bytes_left -= len(piece)
+                self._expects_chunk_end = not self._chunk_bytes_left
+            elif self._expects_chunk_end:
                 at = self._read_chunk_end(data, at)
             else:
                 at = self._read_size(data, at)
@@ -99,7 +99,7 @@ class ChunkedBody:
             raise ChunkMissingTerminator(end)
         if len(end) < 2:
             return self._wait_for_more(data, at)
-        self._chunk_ends = False
+        self._expects_chunk_end = False
         self._count(2)
         return at + 2
 
@@ -113,7 +113,7 @@ class ChunkedBody:
             return self._wait_for_more(data, at)
         size = self._size_of(data[at:end])
         self._count(end + 2 - at)
-        self._left = size
+        self._chunk_bytes_left = size
         self.announced += size
         self._in_trailers = size == 0
         return end + 2

@@ -33,7 +33,7 @@ Node ignores all headers after the first 1,000, even for security checks."""
 _HTTP_1_0 = (1, 0)
 _KNOWN_CODINGS = frozenset({"chunked", "identity"})
 
-Headers = Iterable[tuple[str, str]]
+HeaderPairs = Iterable[tuple[str, str]]
 
 
 class MissingHost(InvalidHeader):
@@ -58,7 +58,7 @@ class RepeatedHost(InvalidHeader):
         return "there is more than one Host header"
 
 
-def check_hosts(headers: Headers, version: tuple[int, int] | None) -> None:
+def check_hosts(headers: HeaderPairs, version: tuple[int, int] | None) -> None:
     """Refuse a request that does not name exactly one host.
 
     Args:
@@ -76,7 +76,7 @@ def check_hosts(headers: Headers, version: tuple[int, int] | None) -> None:
         raise MissingHost
 
 
-def check_size(target: str, headers: Headers) -> None:
+def check_size(target: str, headers: HeaderPairs) -> None:
     """Refuse a request whose head is larger than ``MAX_HEAD_BYTES``; separators do not count.
 
     Raises:
@@ -86,7 +86,7 @@ def check_size(target: str, headers: Headers) -> None:
         raise LimitRequestHeaders("target and headers")
 
 
-def check_codings(headers: Headers) -> None:
+def check_codings(headers: HeaderPairs) -> None:
     """Refuse a chunked body that has a second transfer coding, such as ``gzip``.
 
     gunicorn would pass the compressed bytes to the application unchanged.
@@ -99,7 +99,7 @@ def check_codings(headers: Headers) -> None:
             raise UnsupportedTransferCoding(value)
 
 
-def wants_close(headers: Headers, version: tuple[int, int] | None) -> bool:
+def wants_close(headers: HeaderPairs, version: tuple[int, int] | None) -> bool:
     """Return whether the client wants the connection to end (RFC 9112, section 9.3).
 
     The value of ``Connection`` is a list, and the header may be repeated.

@@ -57,10 +57,10 @@ class ServerRequest(Request):
     proxies: ClassVar[TrustedProxies] = TrustedProxies.parse(DEFAULT_PROXIES)
     max_requests: ClassVar[int] = 1000
     _expected_100_continue: bool
-    _reads = 0
-    _received = 0
-    _before_headers = 0
-    _wants_close: bool | None = None
+    _reads = 0  # of the head
+    _received = 0  # bytes of the head
+    _before_headers = 0  # bytes of the first line and of the empty lines before it
+    _wants_close: bool | None = None  # None until should_close() was called
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Read a request; see :class:`gunicorn.http.message.Request`."""
@@ -96,7 +96,7 @@ class ServerRequest(Request):
             header_rules.check_size(self.uri or "", self.headers)
         header_rules.check_hosts(self.headers, self.version)
         if self.is_last:
-            self.force_close()  # the answer says so
+            self.force_close()  # the answer then has "Connection: close"
         return rest
 
     @property

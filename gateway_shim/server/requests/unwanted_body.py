@@ -88,9 +88,9 @@ def close_answered(sock: Any) -> None:
     """
     with contextlib.suppress(OSError), gevent.Timeout(_LINGER_SECONDS, False):  # type: ignore[arg-type]
         sock.shutdown(socket.SHUT_WR)
-        left = MAX_REQUEST_BYTES
-        while left > 0 and (data := sock.recv(_PIECE_BYTES)):
-            left -= len(data)
+        remaining = MAX_REQUEST_BYTES
+        while remaining > 0 and (data := sock.recv(_PIECE_BYTES)):
+            remaining -= len(data)
             with _dropping:
                 let_others_run()
     sock.close()

@@ -129,6 +129,7 @@ class AnswerSocket:
         self._sock = sock
         self._answers = answers
         self._address = address
+        # The bytes of the answer that were sent, and the seconds that the writes have taken.
         self._sent = 0
         self._waited = 0.0
 
@@ -145,7 +146,7 @@ class AnswerSocket:
         """
         view = memoryview(data).cast("B")
         with self._answers.transfers.begin(self._address) as transfer:
-            self._wait_for(transfer, view)
+            self._write(transfer, view)
 
     send = sendall
     """gunicorn calls ``send`` only for a few bytes, all of which must be sent."""
@@ -171,11 +172,11 @@ class AnswerSocket:
             sent += len(piece)
         return sent
 
-    def _wait_for(self, transfer: Transfer, view: memoryview) -> None:
+    def _write(self, transfer: Transfer, view: memoryview) -> None:
         answers = self._answers
         size = len(view)
         allowed = answers.seconds + (self._sent + size) / SLOWEST_BYTES_PER_SECOND
-        begun = answers.clock()
+        started = answers.clock()
         answers.begin_waiting(transfer)
         try:
             if size > _UNSENT_BYTES:
@@ -189,13 +190,13 @@ class AnswerSocket:
                     for at in range(0, size, _PIECE_BYTES):
                         self._sock.sendall(view[at : at + _PIECE_BYTES])
                         let_others_run_if_due()
-        except TransferEnded as ended:
-            raise answers.cut(self._sock, self._address, size, ended.made_room) from None
-        except OSError as gone:
-            if gone.errno == errno.ETIMEDOUT:  # the kernel has given up, which means the same
+        except TransferEnded as exc:
+            raise answers.cut(self._sock, self._address, size, exc.made_room) from None
+        except OSError as exc:
+            if exc.errno == errno.ETIMEDOUT:  # the kernel's own time limit: also a slow client
                 raise answers.cut(self._sock, self._address, size, made_room=False) from None
             raise
         finally:
             answers.end_waiting(transfer)
         self._sent += size
-        self._waited += answers.clock() - begun
+        self._waited += answers.clock() - started

@@ -29,8 +29,8 @@ def send_last(sock: Any, answer: bytes, seconds: float = _SECONDS) -> None:
     try:
         sock.settimeout(seconds)
         sock.sendall(answer)
-    except OSError as gone:  # also if the client does not read: waiting for it would be useless
-        logger.debug("the answer could not be sent: %s", gone)
+    except OSError as exc:  # also if the client does not read, so that waiting would be useless
+        logger.debug("the answer could not be sent: %s", exc)
         sock.close()
         return
     close_graceful(sock, seconds)

@@ -3,8 +3,8 @@
 A transfer counts the bytes that it holds in memory. All transfers of one kind share a budget. When
 the budget is used up, one transfer that waits for its client is ended to make room: the oldest
 transfer of the client address that holds the most bytes. An address that fills the budget
-therefore ends its own transfers, not those of others. A transfer that does not wait for its
-client, such as a complete body that a view is processing, is never ended.
+therefore ends its own transfers only. A transfer that does not wait for its client, such as a
+complete body that a view is processing, is never ended.
 
 Everything here runs in the hub's thread.
 """
@@ -61,8 +61,9 @@ class Transfers:
         self.limit_key = limit_key
         self.free = free
         self.held = 0
-        # A dictionary keeps its order, so the first entry is the oldest transfer.
+        # The transfers of each owner. A dictionary keeps its order: the first entry is the oldest.
         self._of_owner: dict[str, dict[Transfer, None]] = {}
+        # The bytes that each owner's transfers hold.
         self._held_by: dict[str, int] = {}
 
     def begin(self, address: str) -> Transfer:
@@ -84,15 +85,15 @@ class Transfers:
         else:
             self._of_owner.setdefault(owner, {}).setdefault(transfer)
 
-    def _make_room(self, asking: Transfer, size: int) -> bool:
-        """End transfers until there is room; return False if ``asking`` would be the next."""
+    def _make_room(self, requester: Transfer, size: int) -> bool:
+        """End transfers until there is room; return False if ``requester`` would be the next."""
         while self.held + size > self.limit:
             held_by = dict(self._held_by)
-            held_by[asking.owner] = held_by.get(asking.owner, 0) + size
+            held_by[requester.owner] = held_by.get(requester.owner, 0) + size
             largest = max(held_by, key=held_by.__getitem__)
-            waiting = (t for t in self._of_owner.get(largest, ()) if t.waits or t is asking)
-            first = next(waiting, asking)
-            if first is asking:
+            waiting = (t for t in self._of_owner.get(largest, ()) if t.waits or t is requester)
+            first = next(waiting, requester)
+            if first is requester:
                 return False
             first.end_early()
         return True
@@ -115,6 +116,7 @@ class Transfer:
         self.counted = 0
         self.made_room = False
         self._transfers = transfers
+        # The greenlet that waits for the client, and its timer; None while none waits.
         self._waiting: tuple[Any, Any] | None = None
 
     def __enter__(self) -> Self:

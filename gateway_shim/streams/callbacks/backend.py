@@ -67,7 +67,7 @@ class NoBackend:
         """Do nothing: no stream has opened, so none ends."""
 
     def flush(self, seconds: float) -> None:
-        """Return at once: no callback is on its way."""
+        """Return at once: no callback is under way."""
 
 
 class InProcessBackend:
@@ -87,7 +87,8 @@ class InProcessBackend:
         """Ask whether a stream may open. A backend that raises an exception answers 500.
 
         :class:`CallbackTimeout` interrupts the backend at the contract's time limit, because the
-        gateway would wait no longer over HTTP. A backend that catches it may still answer.
+        gateway would wait no longer over HTTP. A backend that catches the exception can still
+        answer.
         """
         try:
             with CallbackTimeout(CALLBACK_TIME_LIMIT_SECONDS):

@@ -1,14 +1,15 @@
 """Notices that a backend behind HTTP has restarted, and ends the streams of its earlier process.
 
 After a crash the backend knows none of the streams that its earlier process accepted. They stay
-open and get heartbeats, but never an event. So they are ended, and their browsers come back.
+open and get heartbeats, but never an event. So they are ended, and their browsers reconnect.
 
 After a reload of the backend two processes answer for a while. The earlier process still sends the
 events of its running tasks, and then ends its streams itself. So the streams of a start are ended
 only after that start has been silent for some seconds, counted from the first answer of a later
-start. Signs of life are an answer to a callback and a send to a stream of the start.
+start. A start is not silent if it answers a callback, or sends to a stream that it has accepted.
 
-While no browser comes or goes, no callback is answered. So the gateway then asks the backend.
+While no browser comes or goes, there are no callbacks and so no answers. Then the gateway asks the
+backend for its start.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class BackendStarts:
 
     Attributes:
         end_earlier: called to end the streams of every start before the given one.
-        ask: called to make the backend answer something; blocks until it has answered.
+        ask: called to get an answer from the backend; blocks until the request has ended.
     """
 
     def __init__(
@@ -63,10 +64,10 @@ class BackendStarts:
         self._answered_at = -math.inf
         # The time at which an earlier start will have been silent long enough.
         self._silent_at = math.inf
-        # Waits for that time; None: no earlier start is waited for.
-        self._waiting: gevent.Greenlet[[], None] | None = None
-        # The levels of the messages that have been logged: each is logged once.
-        self._noted: set[str] = set()
+        # The greenlet that waits for this time; None: no earlier start is being watched.
+        self._waiter: gevent.Greenlet[[], None] | None = None
+        # The levels of the messages that were logged. Each message is logged once.
+        self._logged: set[str] = set()
 
     def answered(self, status: int, header: str | None) -> Boot | None:
         """Note an answer to a callback.
@@ -80,7 +81,7 @@ class BackendStarts:
         """
         if header is None:
             if 200 <= status < 300:
-                self._note_once(
+                self._log_once(
                     logging.INFO,
                     f"the backend's answers have no {BOOT_HEADER} header; if the backend crashes,"
                     " its streams stay open without events until their clients leave",
@@ -88,7 +89,7 @@ class BackendStarts:
             return None
         boot = parse_boot(header)
         if boot is None:
-            self._note_once(
+            self._log_once(
                 logging.WARNING, f"the backend's {BOOT_HEADER} is malformed: {header[:80]!r}"
             )
             return None
@@ -99,13 +100,14 @@ class BackendStarts:
         elif boot.start > newest.start:
             self._newest = boot
             self._silent_at = self._clock() + SILENCE_SECONDS
-            if self._waiting is None:
-                self._waiting = gevent.spawn(self._wait_for_silence)
+            if self._waiter is None:
+                self._waiter = gevent.spawn(self._wait_for_silence)
         elif boot.start < newest.start:
             self._silent_at = self._clock() + SILENCE_SECONDS
-        elif self._waiting is None and self._clock() >= self._silent_at:
-            # An earlier start has accepted streams since, and is silent now. This is checked only
-            # here: if that start is in fact later and its clock is wrong, the newest is dead.
+        elif self._waiter is None and self._clock() >= self._silent_at:
+            # An earlier start has answered after its streams were ended, and is silent again. It
+            # may have accepted streams meanwhile. If its clock is wrong and it is in fact the later
+            # start, the newest start never answers again, so this line is not reached.
             self._end_earlier(newest)
         return boot
 
@@ -127,7 +129,7 @@ class BackendStarts:
             if silent >= ASK_SECONDS:
                 self.ask()
             else:
-                # The backend has answered since, or the timer has fired some microseconds early.
+                # The backend has answered meanwhile, or the timer fired some microseconds early.
                 pause = ASK_SECONDS - silent
 
     def sent(self, boot: Boot) -> None:
@@ -143,7 +145,7 @@ class BackendStarts:
     def _wait_for_silence(self) -> None:
         while (seconds := self._silent_at - self._clock()) > 0:
             self._sleep(seconds)
-        self._waiting = None
+        self._waiter = None
         assert self._newest is not None  # noqa: S101 - set before this is spawned
         self._end_earlier(self._newest)
 
@@ -151,8 +153,8 @@ class BackendStarts:
         self._silent_at = math.inf
         self.end_earlier(boot)
 
-    def _note_once(self, level: int, message: str) -> None:
+    def _log_once(self, level: int, message: str) -> None:
         name = logging.getLevelName(level)
-        if name not in self._noted:
-            self._noted.add(name)
+        if name not in self._logged:
+            self._logged.add(name)
             logger.log(level, message)

@@ -30,7 +30,7 @@ class Endings:
     """The queue of disconnect callbacks.
 
     Args:
-        backend: the backend that is told.
+        backend: the backend that gets the reports.
         stats: counts the callbacks that did not arrive.
         max_streams: the limit on open streams; None: no limit. The queue holds as many ends, and
             at least 10,000, because all streams may end at once. If streams end faster than the
@@ -42,7 +42,7 @@ class Endings:
     ) -> None:
         self._backend = backend
         self._stats = stats
-        # The ends that the backend is still to be told of, oldest first.
+        # The ends that were not reported yet, oldest first.
         self._waiting: deque[tuple[Stream, Reason]] = deque()
         self._max_waiting = max(max_streams or 0, _MIN_WAITING)
         # The number of ends that were left out since the last log line about them.
@@ -68,7 +68,7 @@ class Endings:
         while True:
             while self._waiting:
                 self._log_left_out()
-                self._tell(*self._waiting.popleft())
+                self._report(*self._waiting.popleft())
                 let_others_run_if_due()
             self._wake.clear()
             self._idle.set()
@@ -82,7 +82,7 @@ class Endings:
                 extra={"left_out": left_out},
             )
 
-    def _tell(self, stream: Stream, reason: Reason) -> None:
+    def _report(self, stream: Stream, reason: Reason) -> None:
         address, request = stream_request.unpack_request(stream.request)
         url = stream_request.shorten_url(request["url"])
         extra = {"token": stream.token, "url": url, "address": address}
@@ -96,9 +96,9 @@ class Endings:
             self._count_failure()
 
     def flush(self, seconds: float) -> None:
-        """Wait until the backend has been told of all ends, for at most ``seconds``.
+        """Wait until all ends were reported, for at most ``seconds``.
 
-        The ends that are still in the queue then are left out, and logged.
+        Ends that are still in the queue after this time are left out, and their number is logged.
         """
         gevent.with_timeout(seconds, self._flush, seconds, timeout_value=None)
         if self._waiting:

@@ -1,4 +1,4 @@
-"""The limits on streams, which keep a storm of clients from taking the process down."""
+"""The limits on streams, which protect the process from too many clients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway_shim.streams.opening.owner_counts import OwnerCounts
 __all__ = ["RETRY_AFTER_SECONDS", "Admission"]
 
 RETRY_AFTER_SECONDS = 5
-"""The pause that a refused client is told to make, seconds."""
+"""The ``Retry-After`` of a refused client, seconds."""
 
 
 class Admission:

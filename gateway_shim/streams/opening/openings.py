@@ -1,7 +1,10 @@
 """Opens streams: checks the limits, asks the backend, and writes the first bytes or a refusal.
 
-Runs in the hub's thread. Others run while the backend is asked, while a connection is parked, and
-at each log line, whose handler may have to wait.
+The backend is asked before anything is written. While it is asked, events for the stream are held
+back, because the stream is not open yet.
+
+Runs in the hub's thread. Other greenlets run while the backend is asked, while a connection is
+parked, and at each log line, whose handler may have to wait.
 """
 
 from __future__ import annotations
@@ -106,14 +109,14 @@ class Openings:
                 still the caller's otherwise.
 
         Returns:
-            A refusal that the caller has to send, or the result if no answer is left to send. The
-            caller then closes what it still has.
+            A refusal that the caller has to send, or the result if there is no answer to send. The
+            caller then closes its side of the connection.
         """
         refusal = self._check_limits(request)
         if refusal is not None:
             if self._farewells is None:
                 return refusal
-            # Most EventSources do not come back after a 503, but do after the end of a stream.
+            # Most browsers do not reconnect after a 503, but reconnect after the end of a stream.
             connection = self._connect(request, sock)
             connection.stream.apply(StreamEvent.REJECT)
             head, farewell = self._head(request), self._farewells.draw()
@@ -122,7 +125,7 @@ class Openings:
             return OpenResult.DRAINING
         connection = self._connect(request, sock)
         stream = connection.stream
-        # Before the callback: the backend may send to the token from inside it.
+        # Before the callback, because the backend may send to the token from inside the callback.
         self._streams.add(connection, request.address)
         answer = self._ask(connection, request)
         if stream.state in OVER_STATES:  # the client has left meanwhile
@@ -137,6 +140,8 @@ class Openings:
         logger.info("stream opened", extra=_log_fields(stream, request))
         connection.park()
         return OpenResult.OPENED
+
+    # ------------------------------------------------------------------ private
 
     def _check_limits(self, request: StreamRequest) -> Refusal | None:
         refusal = self._admission.refuse(len(self._streams.by_token), request.address)
@@ -219,9 +224,9 @@ class Openings:
             self._streams.refuse(connection, StreamEvent.REJECT)
             head = self._head(request)
             answer_in_stream(connection, sock, head, refusal.in_stream, self._heartbeats)
-        shown = answer.status if isinstance(answer, CallbackAnswer) else answer.name.lower()
+        shown_answer = answer.status if isinstance(answer, CallbackAnswer) else answer.name.lower()
         fields = _log_fields(connection.stream, request)
-        logger.info("stream refused", extra=fields | {"answer": shown})
+        logger.info("stream refused", extra=fields | {"answer": shown_answer})
         if refusal.in_stream is None:
             return refusal
         connection.park()

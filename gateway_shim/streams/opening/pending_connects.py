@@ -21,7 +21,7 @@ MAX_PENDING_CONNECTS = 1500
 """The highest limit. Of the 2,000 request handlers some must stay free for other requests."""
 
 _ADDRESS_SHARE = 4
-"""The share of one client address: a quarter of all places."""
+"""The divisor of the limit for one client address: a quarter of all connects."""
 
 
 class PendingConnects:

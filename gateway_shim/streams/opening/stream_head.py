@@ -27,7 +27,7 @@ def stream_head(
         request_headers: the request's headers, names in lower case.
         cors: the origins that may read the stream.
         framing: the framing of the body. BARE also for the answer to HEAD, which has no body.
-        close: True if the connection ends with this head, as it may after HEAD.
+        close: True if the connection ends after this head; only for the answer to HEAD.
     """
     headers = [
         ("Date", formatdate(usegmt=True)),

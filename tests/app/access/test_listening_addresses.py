@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from app.access.listening_addresses import address_of, arrived_at, is_loopback, is_taken
+from app.access.listening_addresses import arrived_at, is_loopback, is_taken, resolve_host
 
 
 @pytest.mark.parametrize(
@@ -15,13 +15,13 @@ from app.access.listening_addresses import address_of, arrived_at, is_loopback, 
 )
 def test_address_of(host: str, address: str) -> None:
     """An address is returned as it is, and a name is looked up."""
-    assert address_of(host) == address
+    assert resolve_host(host) == address
 
 
 def test_no_address() -> None:
     """A name without an address is an error, and overlaps with nothing."""
     with pytest.raises(socket.gaierror):
-        address_of("nowhere.invalid")
+        resolve_host("nowhere.invalid")
     assert not is_taken("127.0.0.1", "nowhere.invalid")
 
 

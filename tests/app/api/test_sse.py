@@ -36,7 +36,7 @@ class RecordingConnections:
         """Record a disconnect."""
         self.calls.append(("disconnect", token))
 
-    def holder_of(self, request_id: str) -> str | None:
+    def token_of(self, request_id: str) -> str | None:
         """Return None: there is no earlier stream."""
         return None
 

@@ -112,7 +112,7 @@ def test_params_may_be_left_out(client: FlaskClient, recorded: RecordedTasks) ->
          "Invalid params for demo_task; allowed: steps, delay"),
         ('{"task_type": "digest_tree", "params": {"path": "../x"}}', "application/json", 400,
          "Invalid params for digest_tree: the path must not contain '..';"
-         " allowed is a directory relative to TASK_FILES_ROOT"),
+         " name a directory relative to TASK_FILES_ROOT"),
         *[
             (body, "application/json", 400, "Invalid task request; expected an object with"
              " task_type (a string) and params (an object, optional)")
@@ -237,7 +237,7 @@ def test_a_wrong_limit_says_what_is_allowed(client: FlaskClient, limit: str) -> 
     """A wrong limit is refused with a short answer, however long the limit is."""
     response = client.get("/api/tasks", query_string={"limit": limit})
     assert response.status_code == 400
-    assert response.get_json()["error"].endswith("; allowed is 1 to 100")
+    assert response.get_json()["error"].endswith("; it must be from 1 to 100")
     assert len(response.data) < 100
 
 

@@ -30,7 +30,7 @@ class RecordingConnections:
     def on_disconnect(self, token: str) -> None:
         """Do nothing."""
 
-    def holder_of(self, request_id: str) -> str | None:
+    def token_of(self, request_id: str) -> str | None:
         """Return None: there is no earlier stream."""
 
 

@@ -17,7 +17,7 @@ class RecordingConnections:
 
     Attributes:
         calls: each connect with its user, and each disconnect.
-        tokens: the token of each request id's stream, for ``holder_of``.
+        tokens: the token of each request id's stream, for ``token_of``.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class RecordingConnections:
         """Record a disconnect."""
         self.calls.append(("disconnect", token))
 
-    def holder_of(self, request_id: str) -> str | None:
+    def token_of(self, request_id: str) -> str | None:
         """Return the token that a test has set."""
         return self.tokens.get(request_id)
 
@@ -259,7 +259,7 @@ def test_a_callback_with_thousands_of_faults(
     connections: RecordingConnections, headers: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The response to a callback with thousands of faults, and its log line, are short."""
-    handler = CallbackHandler(connections, most_details=2)
+    handler = CallbackHandler(connections, max_details=2)
     with caplog.at_level(logging.WARNING):
         answer = handler.handle(connect(request={"url": "/", "headers": headers}))
     assert answer.status == 400

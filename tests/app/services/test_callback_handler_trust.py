@@ -79,9 +79,9 @@ def test_another_users_request_id() -> None:
     answer = handler.handle(connect(token="T2"))
     assert (answer.status, answer.phrase) == (403, None)
     assert answer.body == {"error": "This request id belongs to another user's stream"}
-    assert (manager.holder_of("me"), refusals.by_reason["another_user"]) == ("T1", 1)
+    assert (manager.token_of("me"), refusals.by_reason["another_user"]) == ("T1", 1)
     assert handler.handle(connect(token="T3")) == CallbackResponse(200, {})
-    assert (manager.holder_of("me"), refusals.by_reason["another_user"]) == ("T3", 1)
+    assert (manager.token_of("me"), refusals.by_reason["another_user"]) == ("T3", 1)
 
 
 def test_two_users_at_once() -> None:
@@ -99,4 +99,4 @@ def test_two_users_at_once() -> None:
     ]
     gevent.joinall(greenlets, raise_error=True)
     assert [greenlet.value.status for greenlet in greenlets] == [200, 403]
-    assert manager.holder_of("me") == "ann"
+    assert manager.token_of("me") == "ann"

@@ -30,14 +30,14 @@ def test_disconnect(manager: ConnectionManager) -> None:
     assert manager.has_connection("me") is False
 
 
-def test_holder_of(manager: ConnectionManager) -> None:
+def test_token_of(manager: ConnectionManager) -> None:
     """The holder of a request id is the token of its newest stream, until it ends."""
-    assert manager.holder_of("me") is None
+    assert manager.token_of("me") is None
     manager.on_connect("me", "T1", URL)
     manager.on_connect("me", "T2", URL)
-    assert (manager.holder_of("me"), manager.holder_of("T2")) == ("T2", None)
+    assert (manager.token_of("me"), manager.token_of("T2")) == ("T2", None)
     manager.on_disconnect("T2")
-    assert manager.holder_of("me") is None
+    assert manager.token_of("me") is None
 
 
 def test_replacement(manager: ConnectionManager, transport: RecordingTransport) -> None:

@@ -31,10 +31,10 @@ def test_another_user_cannot_replace_a_stream(
         manager.on_connect("me", "T2", "/2", other)
     assert (maps(manager), metrics.calls, transport.closed, observed) == (before, told, [], [])
     manager.on_connect("me", "T3", "/3", "ann")
-    assert (transport.closed, manager.holder_of("me"), observed) == (["T1"], "T3", ["me"])
+    assert (transport.closed, manager.token_of("me"), observed) == (["T1"], "T3", ["me"])
     manager.on_disconnect("T3")
     manager.on_connect("me", "T4", "/4", other)
-    assert (manager.holder_of("me"), transport.closed) == ("T4", ["T1"])
+    assert (manager.token_of("me"), transport.closed) == ("T4", ["T1"])
     assert_consistent(manager)
 
 
@@ -42,7 +42,7 @@ def test_a_stream_without_a_user_can_be_replaced(manager: ConnectionManager) -> 
     """A stream without a user can be replaced by any stream with its request id."""
     manager.on_connect("me", "T1", "/1")
     manager.on_connect("me", "T2", "/2", "ann")
-    assert manager.holder_of("me") == "T2"
+    assert manager.token_of("me") == "T2"
     with pytest.raises(HeldByAnotherUser):
         manager.on_connect("me", "T3", "/3")
 
@@ -65,7 +65,7 @@ def test_a_stream_that_never_opened_can_be_replaced(transport: RecordingTranspor
         manager.on_connect("me", "T2", "/2", "bob")
     alive.remove("T1")
     manager.on_connect("me", "T2", "/2", "bob")
-    assert manager.holder_of("me") == "T2"
+    assert manager.token_of("me") == "T2"
 
 
 def test_many_streams_of_one_user(manager: ConnectionManager) -> None:

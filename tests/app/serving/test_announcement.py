@@ -57,7 +57,7 @@ def test_streams_and_tasks_elsewhere(capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({}, "Start a task     served nowhere: set ADMIN_BIND, or ALLOW_OPEN=tasks\n"),
+        ({}, "Start a task     not possible yet: set ADMIN_BIND, or ALLOW_OPEN=tasks\n"),
         ({"allow_open": "tasks"}, "Start a task     curl http://127.0.0.1:5000/api/tasks "),
         (
             {"admin_bind": "127.0.0.1:5001"},

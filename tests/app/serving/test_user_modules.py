@@ -81,8 +81,8 @@ def test_two_applications_with_a_module_of_the_same_name(
     with pytest.raises(InvalidSettings) as caught:
         make_importable(str(two))
     assert str(caught.value) == (
-        f"APP_TASKS_PATH: {two} and {one} both hold a module mine; one process can have only one"
-        " of them, so rename it"
+        f"APP_TASKS_PATH: {two} and {one} both contain a module mine; one process can import"
+        " only one of them: rename one"
     )
     assert sys.path == [*before, str(one)]
     (two / name).rename(two / "renamed.py")

@@ -47,7 +47,7 @@ def test_a_full_last_page() -> None:
 @pytest.mark.parametrize("limit", [0, -1, MAX_PAGE + 1])
 def test_an_invalid_limit(limit: int) -> None:
     """A limit outside the range is refused with the range."""
-    with pytest.raises(BadRequest, match=rf"^limit is {limit}; allowed is 1 to 100$"):
+    with pytest.raises(BadRequest, match=rf"^limit is {limit}; it must be from 1 to 100$"):
         TaskPage.read(store_of(1), limit, None)
 
 

@@ -36,7 +36,7 @@ def test_a_list_comes_in_pages() -> None:
 @pytest.mark.parametrize("limit", [0, 101, -1])
 def test_a_page_is_bounded(limit: int) -> None:
     """An invalid limit is refused with the allowed range."""
-    with pytest.raises(BadRequest, match=rf"^limit is {limit}; allowed is 1 to 100$"):
+    with pytest.raises(BadRequest, match=rf"^limit is {limit}; it must be from 1 to 100$"):
         RecordedTasks().service.list_tasks(limit)
 
 

@@ -149,7 +149,7 @@ def test_sighup_with_a_bad_setting(tmp_path: Path) -> None:
         task = start_task(server, "demo_task", steps=20, delay=0.05)
         (tmp_path / ".env").write_text("TASK_MAX_WORKERS=abc\n")
         server.send_signal(signal.SIGHUP)
-        server.wait_for_log("reload refused, the running worker goes on: TASK_MAX_WORKERS: ")
+        server.wait_for_log("reload refused, the running worker continues: TASK_MAX_WORKERS: ")
         assert_whole(task_story(stream, task), 20)
         assert server.worker_pid() == worker
         (tmp_path / ".env").write_text("TASK_MAX_WORKERS=2\n")

@@ -62,7 +62,7 @@ def test_a_failed_check_refuses_the_reload(
     simulation.turn()
     assert (simulation.reloads, simulation.workers, simulation.sent) == (0, [101], [])
     assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == [
-        "reload refused, the running worker goes on: X: no good"
+        "reload refused, the running worker continues: X: no good"
     ]
 
 

@@ -99,7 +99,7 @@ def test_defaults() -> None:
         "max_total_buffer_bytes": 256 * 1024 * 1024,
         "max_connections": None,
         "max_connections_per_address": None,
-        "proxies": {"networks": (), "unix": False, "everybody": False},
+        "proxies": {"networks": (), "unix": False, "every_peer": False},
         "max_request_connections_per_address": 500,
         "max_requests_per_connection": 1000,
         "max_pending_connects": 500,

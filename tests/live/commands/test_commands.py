@@ -248,7 +248,7 @@ def test_gunicorn_with_an_error_log_file(tmp_path: Path) -> None:
 
 def test_gunicorn_with_a_preloaded_application() -> None:
     """A preloaded application is refused with advice."""
-    assert_refused(run([*GUNICORN, "--preload"]), "sse-monolith: --preload: .* leave it out")
+    assert_refused(run([*GUNICORN, "--preload"]), "sse-monolith: --preload: .* remove the option")
 
 
 @pytest.mark.parametrize("name", ["gevent", "gthread"])

@@ -191,7 +191,7 @@ def test_production_without_an_admin_address() -> None:
             assert request(server.port, "GET", path).status == 404
         assert request(server.port, "GET", "/healthz").status == 200
         server.wait_for_log("not served at this address; see ADMIN_BIND and ALLOW_OPEN")
-        assert "Start a task     served nowhere: set ADMIN_BIND" in server.log
+        assert "Start a task     not possible yet: set ADMIN_BIND" in server.log
 
 
 def test_production_with_an_admin_address() -> None:

@@ -54,7 +54,7 @@ def test_no_reload_after_an_upgrade_in_place(tmp_path: Path) -> None:
         loaded = tmp_path / "gateway_shim" / "server" / "options.py"
         loaded.write_text(loaded.read_text() + "# new\n")
         server.send_signal(signal.SIGHUP)
-        server.wait_for_log(f"reload refused, the running worker goes on: {loaded} was replaced")
+        server.wait_for_log(f"reload refused, the running worker continues: {loaded} was replaced")
         assert server.worker_pid() == worker
         with connect(server) as stream:
             stream.wait_for("version")

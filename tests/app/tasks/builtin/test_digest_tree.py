@@ -257,7 +257,7 @@ def test_a_path_that_leads_out_is_refused_at_the_start(tmp_path: Path, path: str
     with pytest.raises(BadRequest) as caught:
         make(root).validate_params({"path": path})
     assert caught.value.message == (
-        f"Invalid params for digest_tree: {why}; allowed is a directory relative to TASK_FILES_ROOT"
+        f"Invalid params for digest_tree: {why}; name a directory relative to TASK_FILES_ROOT"
     )
 
 

@@ -74,8 +74,8 @@ def test_per_address(worker: WorkerConnections) -> None:
         visit.begin()
     assert worker.visit(line, "a").came_in is False
     assert worker.refused(RefusalReason.CONNECTIONS_PER_ADDRESS) == 2
-    assert worker.connections.are_many(line, "a")
-    assert not worker.connections.are_many(line, "b")
+    assert worker.connections.must_send_head(line, "a")
+    assert not worker.connections.must_send_head(line, "b")
     visits[1].done.set()
     visits[1].handler.join(TIME_LIMIT)
     assert worker.visit(line, "a").came_in
@@ -148,9 +148,9 @@ def test_many(worker: WorkerConnections) -> None:
     """From a quarter of the places on, a new connection must send its head first."""
     line = worker.line(8)
     worker.visit(line)
-    assert not worker.connections.are_many(line, "a")
+    assert not worker.connections.must_send_head(line, "a")
     worker.visit(line)
-    assert worker.connections.are_many(line, "a")
+    assert worker.connections.must_send_head(line, "a")
 
 
 def test_close_longest_of_all(worker: WorkerConnections) -> None:

@@ -94,7 +94,7 @@ def test_broken_off(clients: list[BodyClient]) -> None:
     clients.append(client)
     client.sending.join(TIME_LIMIT)
     client.socket.shutdown(socket.SHUT_WR)
-    assert error(client.read()) == (400, "BAD_REQUEST", "Bad request: the body broke off")
+    assert error(client.read()) == (400, "BAD_REQUEST", "Bad request: the body is incomplete")
 
 
 def test_broken_off_chunks(clients: list[BodyClient]) -> None:
@@ -103,7 +103,7 @@ def test_broken_off_chunks(clients: list[BodyClient]) -> None:
     clients.append(client)
     client.sending.join(TIME_LIMIT)
     client.socket.shutdown(socket.SHUT_WR)
-    assert error(client.read()) == (400, "BAD_REQUEST", "Bad request: the body broke off")
+    assert error(client.read()) == (400, "BAD_REQUEST", "Bad request: the body is incomplete")
 
 
 def test_continue(clients: list[BodyClient]) -> None:

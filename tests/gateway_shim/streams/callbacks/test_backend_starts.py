@@ -249,7 +249,7 @@ def test_the_log_warns_only_of_streams_that_end(caplog: pytest.LogCaptureFixture
         assert running.wait_reason(token) == "server_closed"
     lines = [(record.levelname, record.message) for record in caplog.records]
     assert [line for line in lines if "earlier" in line[1]] == [
-        ("WARNING", "the backend has started anew; ending the streams of its earlier process"),
+        ("WARNING", "the backend has restarted; ending the streams of its earlier process"),
         ("INFO", "ended the streams of the backend's earlier process"),
     ]
 
