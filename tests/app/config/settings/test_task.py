@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.config import Settings
-from app.config.task_settings import TaskSettings
+from app.config.settings.task import TaskSettings
 
 
 def test_every_limit_is_finite_by_default() -> None:

@@ -1,4 +1,4 @@
-"""The settings of streams."""
+"""The settings of the frontend version."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from pydantic import ValidationError
 
 from app.config import Settings
-from app.config.stream_settings import StreamSettings
+from app.config.settings.version import VersionSettings
 
 
 def test_every_limit_is_finite_by_default() -> None:
-    """Without any setting, streams have limits. The number of streams depends on the machine."""
+    """Without any setting, a fetched version is cached for a finite time."""
     limits = {
         name: field.default
-        for name, field in StreamSettings.model_fields.items()
+        for name, field in VersionSettings.model_fields.items()
         if "max_" in name or name.endswith(("_seconds", "_second", "_timeout", "_ms"))
     }
     assert limits
@@ -24,7 +24,7 @@ def test_every_limit_is_finite_by_default() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"sse_dialect": "Named"}, {"sse_retry_ms": 99}, {"sse_max_buffer_bytes": 1023}]
+    "wrong", [{"frontend_version_url": "ftp://host/"}, {"frontend_version_cache_seconds": -1}]
 )
 def test_a_bad_value_is_refused(wrong: dict[str, Any]) -> None:
     """A value that cannot be used is refused, with the name of the setting."""

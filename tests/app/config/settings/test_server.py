@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.config import Settings
-from app.config.server_settings import ServerSettings
+from app.config.settings.server import ServerSettings
 
 
 @pytest.mark.parametrize(
