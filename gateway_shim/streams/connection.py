@@ -9,7 +9,7 @@ yet. A connection knows its stream and reports to an *owner*, which decides. An 
 descriptor, one watcher and these two objects. No greenlet waits for it, except over TLS.
 
 1. *Borrowed*, while the backend is asked: the server's handler owns the socket, which is only
-   watched (``_borrowed``, :class:`~gateway_shim.streams.borrowed_socket.BorrowedSocket`).
+   watched (``_borrowed``, :class:`~gateway_shim.streams.sockets.borrowed_socket.BorrowedSocket`).
 2. *Taken over*, after ACCEPT or REJECT. It is the same descriptor: a duplicate would leave the
    event loop's epoll set when the original is closed. What the client sends from now on is read
    and dropped (``_reader``).
@@ -44,8 +44,8 @@ from gateway_shim.protocol.event_stream import BodyFraming, Frame
 from gateway_shim.protocol.lifecycle import OVER_STATES, StreamEvent, StreamState
 from gateway_shim.protocol.outbox import Outbox
 from gateway_shim.protocol.stream import Stream
-from gateway_shim.streams.borrowed_socket import BorrowedSocket
-from gateway_shim.streams.tls_connection import TlsSocket, borrow
+from gateway_shim.streams.sockets.borrowed_socket import BorrowedSocket
+from gateway_shim.streams.sockets.tls_socket import TlsSocket, borrow
 
 __all__ = ["LINGER_SECONDS", "Connection", "ConnectionOwner"]
 
