@@ -12,6 +12,7 @@ import yaml
 
 from app.config import Settings
 from app.services.metrics_service import MetricsService
+from gateway_shim.http_client.certificates import VARIABLES
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.streams.stats import GatewayStats
 from tests.support.backend_client import connect, start_task, task_story
@@ -112,9 +113,6 @@ def test_links() -> None:
 
 def test_settings_exist() -> None:
     """Every setting on the page exists."""
-    from app.config import Settings
-    from gateway_shim.http_client.certificates import VARIABLES
-
     known = {name.upper() for name in Settings.model_fields} | {
         *("CALLBACK_URL", *VARIABLES),  # of a gateway on a port, and of every client
         "STREAM_PASS_KEY",  # the example's own

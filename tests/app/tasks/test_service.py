@@ -11,8 +11,11 @@ from typing import Any
 import gevent
 from gevent.monkey import get_original
 
+from app.lifecycle import ShutdownCoordinator
 from app.schemas.task_schema import TaskStartResponse, TaskStatus
+from app.services.metrics_service import NullMetrics
 from app.tasks.base import TaskProgressHandle
+from app.tasks.service import TaskService
 from gateway_shim.event_loop.turns import SLICE_SECONDS
 from tests.app.tasks.task_support import (
     ENVELOPE,
@@ -22,6 +25,7 @@ from tests.app.tasks.task_support import (
     Gate,
     NativeCall,
     RecordedTasks,
+    RecordingSender,
     assert_one_end,
     both_kinds,
     native_sleep,
@@ -190,11 +194,6 @@ def test_a_task_may_be_given_any_parameter_name() -> None:
 
 def test_ids_and_times_have_real_defaults() -> None:
     """By default, IDs are UUIDs and times are the present time in UTC."""
-    from app.lifecycle import ShutdownCoordinator
-    from app.services.metrics_service import NullMetrics
-    from app.tasks.service import TaskService
-    from tests.app.tasks.task_support import RecordingSender
-
     service = TaskService(RecordingSender(), NullMetrics(), ShutdownCoordinator(0.0))
     task_id = service.start_task(Call(lambda handle: Done())).task_id
     assert service.wait_for_tasks(TIME_LIMIT)
