@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from typing import TextIO
 
-__all__ = ["ProgressBar"]
+__all__ = ["BenchProgress"]
 
 _BAR = 24
 
 
-class ProgressBar:
+class BenchProgress:
     """A bar that shows the finished sections and the present step.
 
     Args:

@@ -15,7 +15,7 @@ from app.bench.context import BenchContext
 from app.bench.environment import require_linux
 from app.bench.errors import BenchFailed
 from app.bench.plan import Plan, fit
-from app.bench.progress import ProgressBar
+from app.bench.progress import BenchProgress
 from app.bench.results.figures import Results
 from app.bench.results.plot import check_plot, draw
 from app.bench.results.table import render
@@ -64,7 +64,7 @@ def run(
     if json_file is not None and not json_file.parent.is_dir():
         raise BenchFailed(f"there is no folder {json_file.parent}")
     plan, change = fit(wanted, raise_limit())
-    progress = ProgressBar(len(sections), sys.stderr)
+    progress = BenchProgress(len(sections), sys.stderr)
     if change is not None:
         sys.stderr.write(change + "\n")
     results = Results(plan.judged)

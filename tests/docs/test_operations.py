@@ -16,7 +16,7 @@ from gateway_shim.http_client.certificates import VARIABLES
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.streams.stats import GatewayStats
 from tests.support.backend_client import connect, start_task, task_story
-from tests.support.http.stream import StreamRefused, open_stream
+from tests.support.http.stream import StreamNotOpened, open_stream
 from tests.support.processes.server import ROOT, GunicornServer
 
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -168,7 +168,7 @@ def test_the_authorisation_example(tmp_path: Path) -> None:
     with GunicornServer(env=env) as server:
 
         def refusal(request_id: str, *headers: tuple[str, str]) -> int:
-            with pytest.raises(StreamRefused) as refused:
+            with pytest.raises(StreamNotOpened) as refused:
                 open_stream(
                     server.port, f"/api/sse/stream?request_id={request_id}", headers=headers
                 )

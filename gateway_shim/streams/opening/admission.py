@@ -1,4 +1,8 @@
-"""The limits on streams, which keep a storm of clients from taking the process down."""
+"""The limits on streams, which keep a storm of clients from taking the process down.
+
+:meth:`TrustedProxies.limit_key <gateway_shim.protocol.client_address.TrustedProxies.limit_key>`
+decides which addresses no limit counts.
+"""
 
 from __future__ import annotations
 

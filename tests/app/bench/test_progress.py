@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from app.bench.progress import ProgressBar
+from app.bench.progress import BenchProgress
 
 
 class Terminal(io.StringIO):
@@ -21,7 +21,7 @@ class Terminal(io.StringIO):
 def test_lines() -> None:
     """Without a terminal, each step is a line."""
     out = io.StringIO()
-    progress = ProgressBar(2, out)
+    progress = BenchProgress(2, out)
     progress.tell("one")
     progress.advance()
     progress.tell("two")
@@ -33,7 +33,7 @@ def test_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal, one line is overwritten within the terminal's width, then cleared."""
     monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((40, 20)))
     out = Terminal()
-    progress = ProgressBar(2, out)
+    progress = BenchProgress(2, out)
     progress.tell("one")
     progress.advance()
     progress.tell("two with a very long text")

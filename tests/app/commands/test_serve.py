@@ -30,7 +30,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Mapping[str,
         def run(self) -> None:
             given.append({name: os.environ.get(name) for name in NAMES})
 
-    monkeypatch.setattr(module, "GunicornServer", Gunicorn)
+    monkeypatch.setattr(module, "GunicornApplication", Gunicorn)
     monkeypatch.setattr(module, "configure_logging", lambda settings: None)
     monkeypatch.chdir(tmp_path)
     for name in NAMES:

@@ -261,13 +261,13 @@ def test_a_server_in_a_program_without_a_log(tmp_path: Path) -> None:
     """A program that embeds the server with ``base_options`` has the log lines of the start."""
     program = """
 import sys
-from gateway_shim.server import gunicorn_server, options
+from gateway_shim.server import gunicorn_application, options
 
 def load():
     from app import create_app
     return create_app()
 settings = options.base_options("127.0.0.1", int(sys.argv[1]), drain_seconds=1)
-gunicorn_server.GunicornServer(load, settings).run()
+gunicorn_application.GunicornApplication(load, settings).run()
 """
     with Server([sys.executable, "-c", program, "{port}"], cwd=tmp_path) as server:
         assert "Listening at: http://127.0.0.1" in server.log
