@@ -147,6 +147,7 @@ def test_systemd_units_are_valid(tmp_path: Path) -> None:
     assert complaints == []
 
 
+@pytest.mark.slow
 def test_the_authorisation_example(tmp_path: Path) -> None:
     """With the example, only the owner of a request id can open or replace its stream."""
     (module,) = re.findall(r"^```python\n# stream_pass.py\n(.*?)^```$", TEXT, re.M | re.S)

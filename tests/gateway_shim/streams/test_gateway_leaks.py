@@ -26,6 +26,8 @@ from tests.gateway_shim.sockets import tcp_pair
 from tests.support.http.message import Ended
 from tests.support.timing import wait_until
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 50
 
 

@@ -70,6 +70,7 @@ def test_odd_texts(text: str) -> None:
     assert outcome(lambda t: parse_deep(t, DECODER), text) == outcome(DECODER.decode, text)
 
 
+@pytest.mark.slow
 @given(values.map(json.dumps), st.data())
 def test_damaged_texts(text: str, data: st.DataObject) -> None:
     """A damaged text has the result of Python's parser."""
