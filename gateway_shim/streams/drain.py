@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 CONNECTS_PER_SECOND = 1000
 """The number of browsers that may come back in one second.
 
-Half of what one process was measured to take on two cores (README.md, "connects, with callback and
-version event": 2,117 a second), because the process does other work too.
+A third of what one process was measured to take on two cores (README.md, "connects, with callback
+and version event"), because the process does other work too.
 """
 
 FIRST_RETRY_MS = 500

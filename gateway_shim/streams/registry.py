@@ -104,7 +104,7 @@ class Streams:
     def audience(self, tokens: Sequence[str]) -> Audience:
         """Look up the streams of a broadcast.
 
-        Next to the kernel, the look-ups cost most (docs/architecture.md). So the result is kept
+        Next to the kernel, the look-ups cost most (docs/benchmarks.md). So the result is kept
         until a stream comes or goes, and is used again for an equal tuple of tokens. A caller that
         passes the same tuple again pays for a comparison of references. A list is always looked up.
         """

@@ -21,9 +21,9 @@ from tests.app.tasks.task_support import (
     ENVELOPE,
     Call,
     Clock,
+    CpuBoundCall,
     Done,
     Gate,
-    NativeCall,
     RecordedTasks,
     RecordingSender,
     assert_one_end,
@@ -129,7 +129,7 @@ def test_thousands_of_updates_from_a_native_thread_arrive_in_order() -> None:
             handle.send_progress(str(number), number / count)
         return Done()
 
-    tasks.run(NativeCall(work))
+    tasks.run(CpuBoundCall(work))
     assert [event["data"].get("text") for event in tasks.sender.sent] == [
         None,
         *map(str, range(count)),
@@ -147,7 +147,7 @@ def test_a_native_task_does_not_hold_up_the_hub() -> None:
     def work(handle: TaskProgressHandle) -> Done:
         return Done(number=int(release.acquire(timeout=TIME_LIMIT)))
 
-    tasks.service.start_task(NativeCall(work))
+    tasks.service.start_task(CpuBoundCall(work))
     tasks.sent("task_started")
     gevent.sleep(0)
     release.release()

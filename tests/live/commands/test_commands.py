@@ -25,14 +25,14 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:cre
 
 
 @dataclass(frozen=True)
-class Ended:
+class CommandResult:
     """The exit status and the output of a command."""
 
     status: int
     output: str
 
 
-def run(command: Sequence[str], **env: str) -> Ended:
+def run(command: Sequence[str], **env: str) -> CommandResult:
     """Run a command that must end by itself."""
     result = subprocess.run(
         command,
@@ -45,7 +45,7 @@ def run(command: Sequence[str], **env: str) -> Ended:
         timeout=TIME_LIMIT,
         check=False,
     )
-    return Ended(result.returncode, result.stdout)
+    return CommandResult(result.returncode, result.stdout)
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
@@ -54,7 +54,7 @@ def environment(env: Mapping[str, str]) -> dict[str, str]:
     return {**inherited, "PORT": str(free_port()), **env}
 
 
-def assert_refused(ended: Ended, pattern: str, *, status: int | None = 1) -> None:
+def assert_refused(ended: CommandResult, pattern: str, *, status: int | None = 1) -> None:
     """Check that a command failed at once, without a traceback, and with one line that matches."""
     assert ended.status == status if status else ended.status != 0
     assert "Traceback" not in ended.output
