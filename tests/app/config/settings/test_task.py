@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -22,7 +23,7 @@ def test_every_limit_is_finite_by_default() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"task_max_workers": 0}, {"task_timeout_seconds": math.inf}])
-def test_a_bad_value_is_refused(wrong: dict[str, object]) -> None:
+def test_a_bad_value_is_refused(wrong: dict[str, Any]) -> None:
     """A value that cannot be used is refused, with the name of the setting."""
     with pytest.raises(ValidationError) as caught:
         Settings(_env_file=None, **wrong)
