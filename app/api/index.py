@@ -22,6 +22,7 @@ from app.access.requested_host import with_requested_host
 from app.config import Settings
 from app.program.version import DISTRIBUTION, application_version
 from app.serving.backend_runtime import STREAM_PATH
+from gateway_shim.protocol.routes import path_of
 
 __all__ = ["register_index"]
 
@@ -67,7 +68,9 @@ def register_index(app: Flask, settings: Settings, guard: RequestGuard, areas: O
     @app.before_request
     def answer_index() -> Response | None:
         is_unanswered = isinstance(request.routing_exception, NotFound)
-        if request.path != "/" or request.method not in ("GET", "HEAD") or not is_unanswered:
+        # The path of the raw target: Werkzeug also reads a URL without a host as "/".
+        path = path_of(request.environ.get("RAW_URI", request.path))
+        if path != "/" or request.method not in ("GET", "HEAD") or not is_unanswered:
             return None
         listener = arrived_at(request.environ)
         header = with_requested_host(request.environ.get("RAW_URI", ""), request.headers.get)
