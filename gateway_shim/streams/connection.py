@@ -9,10 +9,11 @@ yet. A connection knows its stream and reports to an *owner*, which decides. An 
 descriptor, one watcher and these two objects. No greenlet waits for a stream, except over TLS.
 
 1. *Borrowed*, while the backend is asked: the server's handler owns the socket. We only watch for
-   the client's end (``_borrowed``, :class:`~gateway_shim.streams.borrowed_socket.BorrowedSocket`).
+   the client's end (``_borrowed``, a
+   :class:`~gateway_shim.streams.sockets.borrowed_socket.BorrowedSocket`).
 2. *Taken over*, after ACCEPT or REJECT, as the same descriptor. With a duplicate, epoll would keep
    an entry for the closed original as long as the duplicate lives, and wake the event loop under
-   a number that another connection has by then. The client's bytes are now read and dropped
+   a number that another connection has by then. The client's bytes are read and dropped
    (``_reader``).
 3. *Written to*, by non-blocking sends. Bytes that the kernel does not take wait in an outbox
    (``_writer``). Later bytes wait behind them, so the order is kept.
@@ -44,8 +45,8 @@ from gateway_shim.protocol.event_stream import BodyFraming, Frame
 from gateway_shim.protocol.lifecycle import OVER_STATES, StreamEvent, StreamState
 from gateway_shim.protocol.outbox import Outbox
 from gateway_shim.protocol.stream import Stream
-from gateway_shim.streams.borrowed_socket import BorrowedSocket
-from gateway_shim.streams.tls_connection import TlsSocket, borrow
+from gateway_shim.streams.sockets.borrowed_socket import BorrowedSocket
+from gateway_shim.streams.sockets.tls_socket import TlsSocket, borrow
 
 __all__ = ["LINGER_SECONDS", "Connection", "ConnectionOwner"]
 
