@@ -23,6 +23,7 @@ from app.config import Settings
 from app.program.version import DISTRIBUTION, application_version
 from app.serving.backend_runtime import STREAM_PATH
 from gateway_shim.protocol.routes import path_of
+from gateway_shim.server.addresses import bind_text
 
 __all__ = ["register_index"]
 
@@ -76,7 +77,7 @@ def register_index(app: Flask, settings: Settings, guard: RequestGuard, areas: O
         header = with_requested_host(request.environ.get("RAW_URI", ""), request.headers.get)
         guard.check_host(header, listener[0] if listener else None, request.remote_addr or "")
         open_areas = {area for area in Area if areas.is_open(area, *(listener or ("", 0)))}
-        steps = _steps(settings, open_areas)
+        steps = _steps(_base_url(listener), settings, open_areas)
         offered = ["application/json", "text/html"]
         if request.accept_mimetypes.best_match(offered) == "text/html":
             response = Response(_page(steps), mimetype="text/html")
@@ -96,9 +97,21 @@ def register_index(app: Flask, settings: Settings, guard: RequestGuard, areas: O
         return response
 
 
-def _steps(settings: Settings, open_areas: set[Area]) -> list[_Step]:
+def _base_url(listener: tuple[str, int] | None) -> str:
+    """Return the URL of this server, without a slash at its end.
+
+    Args:
+        listener: the address of the listening socket, which replaces an empty ``Host`` header; None
+            for a Unix socket.
+    """
+    if request.host:
+        return request.root_url.rstrip("/")
+    host = "localhost" if listener is None else bind_text(*listener)
+    return f"{request.scheme}://{host}{request.script_root}"
+
+
+def _steps(base: str, settings: Settings, open_areas: set[Area]) -> list[_Step]:
     """Return the steps that are possible at the address that the request came to."""
-    base = request.root_url.rstrip("/")
     steps = []
     if settings.sse_gateway_url is None:
         url = f"{base}{STREAM_PATH}?request_id=me"

@@ -49,6 +49,7 @@ from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.buffer_budget import BufferBudget
 from gateway_shim.protocol.event_stream import Event, Frame
 from gateway_shim.protocol.http import Refusal
+from gateway_shim.protocol.lifecycle import StreamState
 from gateway_shim.protocol.results import BroadcastResult, OpenResult, SendStatus
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.broadcasts import Broadcasts
@@ -245,7 +246,7 @@ class Gateway:
             return SendStatus.BUFFERED
         if frame is not None and not self._streams.write(connection, frame):
             raise WriteFailed(token)
-        if close:
+        if close and stream.state is StreamState.OPEN:  # a log line may have let others close it
             self._streams.close(connection)
         return SendStatus.OK
 

@@ -161,6 +161,12 @@ def test_a_host_is_quoted_where_every_name_is_permitted(make_app: MakeApp, host:
             assert step["url"] in shlex.split(step["command"])
 
 
+def test_an_empty_host_is_replaced_by_the_listening_address(make_app: MakeApp) -> None:
+    """An empty Host header is allowed, and still every URL is one that works."""
+    answer = get(make_app(), server="::1", headers={"Host": ""})
+    assert urls(answer)[0] == "http://[::1]:80/api/sse/stream?request_id=me"
+
+
 def test_a_foreign_host_is_refused(make_app: MakeApp) -> None:
     """The index has the same protection against DNS rebinding as the rest of the API."""
     app = make_app()

@@ -12,8 +12,9 @@ import pytest
 from gateway_shim.errors import UnknownToken, WriteFailed
 from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.callbacks import CallbackAnswer
-from gateway_shim.protocol.event_stream import BodyFraming, Event
+from gateway_shim.protocol.event_stream import BodyFraming, Event, Frame
 from gateway_shim.protocol.results import OpenResult, SendStatus
+from gateway_shim.streams.connection import Connection
 from tests.gateway_shim.running_gateway import BIG, RunningGateway, warnings_of
 from tests.support.http.message import Ended
 from tests.support.http.sse_parser import SSEEvent
@@ -40,6 +41,25 @@ def test_send_event_then_close(running: RunningGateway) -> None:
     assert stream.wait_for_end() is Ended.CLEAN
     assert stream.events == [SSEEvent("n", "1")]
     assert running.wait_reason(token) == "server_closed"
+
+
+def test_a_stream_that_is_closed_during_a_send(
+    running: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A send that says close succeeds if the stream was closed while a log line let others run."""
+    token, stream = running.open()
+    streams = running.gateway._streams
+    write = streams.write
+
+    def write_while_another_closes(connection: Connection, frame: Frame) -> bool:
+        written = write(connection, frame)
+        streams.close(connection)
+        return written
+
+    monkeypatch.setattr(streams, "write", write_while_another_closes)
+    assert running.gateway.send(token, Event("n", "1"), close=True) is SendStatus.OK
+    assert stream.wait_for_end() is Ended.CLEAN
+    assert stream.events == [SSEEvent("n", "1")]
 
 
 def test_close(running: RunningGateway) -> None:
