@@ -82,9 +82,8 @@ class Connection:
         stream: the stream.
         direct: the hot loop's shortcut: the socket, while a chunked frame may be sent to it without
             any further check; else None.
-        heartbeat_at: the time of the next heartbeat, by the clock of
-            :class:`~gateway_shim.streams.heartbeats.Heartbeats`. It is kept here because an
-            attribute costs less memory than an entry there.
+        heartbeat_at: the time of the next heartbeat, by the clock of ``Heartbeats``. It is kept
+            here because an attribute costs less memory than an entry there.
     """
 
     __slots__ = (
@@ -105,7 +104,7 @@ class Connection:
         self.heartbeat_at = 0.0
         self.direct: _socket.socket | TlsSocket | None = None
         self._owner = owner
-        # The bytes that the kernel has not taken yet. None most of the time: then all is written.
+        # The bytes that the kernel has not taken yet; None if there are none.
         self._outbox: Outbox | None = None
         # The server's descriptor, below gevent.
         self._sock = borrow(sock)
