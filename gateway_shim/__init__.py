@@ -150,7 +150,7 @@ SECOND_RING = (
     "gateway_shim.streams.opening.pending_connects",
     # gunicorn: its settings, the start of a process, and what the machine allows.
     "gateway_shim.server.addresses",
-    "gateway_shim.server.gunicorn_server",
+    "gateway_shim.server.gunicorn_application",
     "gateway_shim.server.options",
     "gateway_shim.server.preflight",
     "gateway_shim.server.process.descriptors",

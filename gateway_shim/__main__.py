@@ -5,8 +5,8 @@ from gateway_shim.server.process.start_signals import START
 
 def main() -> None:
     """Run the command of the standalone gateway."""
-    # Before the other imports, because a signal must not interrupt an import.
     START.begin()
+    # Imported only now, because a signal must not interrupt an import.
     from gateway_shim.log_lines.output import guarded_output
     from gateway_shim.standalone.command import gateway_command
 

@@ -1,4 +1,4 @@
-"""What the binary says about itself: its build, and the licences of what is in it."""
+"""The binary's manifest: its build, and the licenses of everything that is in it."""
 
 from __future__ import annotations
 

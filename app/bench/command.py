@@ -7,6 +7,9 @@ from pathlib import Path
 
 import click
 
+from app.bench import plan, run
+from app.bench.errors import BenchFailed
+
 __all__ = ["SECTION_NAMES", "bench_command"]
 
 SECTION_NAMES = ("latency", "fan-out", "http", "connects", "slow-consumers", "recovery", "tls")
@@ -68,11 +71,6 @@ def bench_command(
     The command starts and stops all servers and clients itself, on loopback. It takes about four
     minutes, or half a minute with --quick. Run nothing else on the machine meanwhile.
     """
-    # Imported late, because other commands import this module, too. gunicorn's arbiter must not
-    # import modules that its worker has to import after gevent has patched them.
-    from app.bench import plan, run
-    from app.bench.errors import BenchFailed
-
     wanted = plan.quick(streams, events) if quick else plan.full(streams or _STREAMS, events)
     if bool(certfile) != bool(keyfile):
         raise click.UsageError("--certfile and --keyfile must be used together")

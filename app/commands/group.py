@@ -1,7 +1,8 @@
-"""The command ``sse-monolith``: its help, its first steps, and the place of each subcommand."""
+"""The command ``sse-monolith``: its help, its first steps, and how its commands are imported."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -10,28 +11,10 @@ import click
 from gateway_shim.log_lines.output import guarded_output
 from gateway_shim.server.process.start_signals import START
 
-__all__ = ["COMMANDS", "NO_COMMAND_STATUS", "command_group", "first_steps"]
+__all__ = ["NO_COMMAND_STATUS", "command_group", "first_steps"]
 
 NO_COMMAND_STATUS = 2
 """The exit status without a command, the same as for wrong usage."""
-
-COMMANDS = {
-    "bench": "app.bench.command:bench_command",
-    "check": "app.commands.check:check_command",
-    "config": "app.commands.config:config_command",
-    "gateway": "gateway_shim.standalone.command:gateway_command",
-    "healthcheck": "app.commands.healthcheck:healthcheck_command",
-    "licenses": "app.commands.licenses:licenses_command",
-    "parity": "gateway_shim.parity.cli:parity",
-    "serve": "app.commands.serve:serve_command",
-    "version": "app.commands.version:version_command",
-    "watch": "app.watch.command:watch_command",
-}
-"""The module and the attribute of each command.
-
-Only the command that runs is imported. So the program starts sooner, and no other command imports
-modules that gevent must patch first for ``serve``.
-"""
 
 _SERVERS = ("gateway", "serve")
 
@@ -67,6 +50,10 @@ def first_steps(program: str) -> str:
 
 
 class _Commands(click.Group):
+    def __init__(self, places: Mapping[str, str], **options: Any) -> None:
+        super().__init__(**options)
+        self._places = places  # the module and the attribute of each command
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         with guarded_output():  # for all commands, their help included
             return super().main(*args, **kwargs)
@@ -78,19 +65,28 @@ class _Commands(click.Group):
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self._places)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._places:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = self._places[cmd_name].partition(":")
         command: click.Command = getattr(import_module(module), name)
         if cmd_name not in _SERVERS:
             START.give_back_interrupt()
         return command
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="sse-monolith")
-def command_group() -> None:
-    """Run a Flask backend and its Server-Sent Events gateway in one process."""
+def command_group(places: Mapping[str, str]) -> click.Group:
+    """Make the command ``sse-monolith``.
+
+    Args:
+        places: the module and the attribute of each command, such as ``"package.module:name"``.
+            A command is imported when it runs.
+    """
+    group = _Commands(
+        places,
+        help="Run a Flask backend and its Server-Sent Events gateway in one process.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    return click.version_option(package_name="sse-monolith")(group)

@@ -17,7 +17,7 @@ from app.config import load_settings, read_settings
 from app.logs import configure_logging, log_warnings
 from app.serving.gunicorn_settings import gunicorn_options
 from gateway_shim.errors import InvalidConfiguration
-from gateway_shim.server.gunicorn_server import GunicornServer
+from gateway_shim.server.gunicorn_application import GunicornApplication
 from gateway_shim.server.preflight import check_address
 
 __all__ = ["serve_command"]
@@ -48,7 +48,7 @@ def serve_command(
     except InvalidConfiguration as exc:
         raise click.ClickException(str(exc)) from exc
     configure_logging(settings)
-    GunicornServer(_make_application, options | {"reload": reload}).run()
+    GunicornApplication(_make_application, options | {"reload": reload}).run()
 
 
 def _make_application() -> Any:

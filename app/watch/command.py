@@ -9,15 +9,13 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import NoReturn, TextIO
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import click
 
+from app.watch.connection import SSEConnection, StreamLost, StreamRefused
 from app.watch.event_lines import Message, escape_unprintable, human_line, json_line, read_message
-
-if TYPE_CHECKING:
-    from app.watch.connection import SSEConnection
 
 __all__ = ["pause_seconds", "stream_url", "watch", "watch_command"]
 
@@ -121,10 +119,6 @@ def watch(
         _write(err, f"watch: {escape_unprintable(str(exc))}")
         return 1
     try:
-        # Imported late: the client loads ssl, which gevent must have patched first if the command
-        # that runs is another one, ``serve``.
-        from app.watch.connection import SSEConnection, StreamRefused
-
         with SSEConnection(target, idle_seconds=idle_seconds, now=now) as connection:
             try:
                 _follow(connection, show, err, sleep, chance)
@@ -158,8 +152,6 @@ def _follow(
     Raises:
         StreamRefused: the server refuses the stream.
     """
-    from app.watch.connection import StreamLost
-
     failures = 0
     while True:
         retry_after = None
@@ -186,8 +178,6 @@ def _show_stream(connection: SSEConnection, show: Callable[[Message], None]) -> 
     Raises:
         StreamRefused: the server refuses the stream with an event, as the *envelope* dialect does.
     """
-    from app.watch.connection import StreamLost, StreamRefused
-
     reason, announced = "the server ended the stream", ""
     try:
         for event in connection.events():

@@ -211,10 +211,11 @@ def prepare_arbiter(
 ) -> None:
     """Prepare an arbiter for streams; called by gunicorn's ``on_starting`` hook.
 
-    :class:`~gateway_shim.server.gunicorn_server.GunicornServer` makes a :class:`StreamArbiter`. The
-    command ``gunicorn -c gunicorn.conf.py`` makes gunicorn's own arbiter, and gunicorn has no
-    setting for another class. The hook runs before signal handlers, listening sockets and workers
-    exist, so the class of that object can still be changed. Nothing else changes an object's class.
+    :class:`~gateway_shim.server.gunicorn_application.GunicornApplication` makes a
+    :class:`StreamArbiter`. The command ``gunicorn -c gunicorn.conf.py`` makes gunicorn's own
+    arbiter, and gunicorn has no setting for another class. The hook runs before signal handlers,
+    listening sockets and workers exist, so the class of that object can still be changed. Nothing
+    else changes an object's class.
 
     Args:
         arbiter: an arbiter that has not handled a signal yet.

@@ -8,7 +8,7 @@ from typing import Any
 
 import gevent
 
-from gateway_shim.server.connections.crowds import Line
+from gateway_shim.server.connections.connection_groups import Line
 from gateway_shim.server.connections.request_connections import RequestConnections
 from gateway_shim.server.connections.request_server import RequestServer
 from gateway_shim.server.requests.request import address_of

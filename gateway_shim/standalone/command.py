@@ -22,7 +22,7 @@ from gateway_shim.log_lines import log_format
 from gateway_shim.log_lines.log_format import TextFormatter
 from gateway_shim.protocol.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.server.addresses import InvalidAddress, listening_host
-from gateway_shim.server.gunicorn_server import GunicornServer
+from gateway_shim.server.gunicorn_application import GunicornApplication
 from gateway_shim.server.options import KEEP_ALIVE_SECONDS, base_options
 from gateway_shim.server.preflight import check_address, hosts
 from gateway_shim.standalone.factory import make_front
@@ -129,7 +129,7 @@ def gateway_command(
             proxies=proxies,
         )
 
-    GunicornServer(load, options).run()
+    GunicornApplication(load, options).run()
 
 
 def _port(text: str | None) -> int:

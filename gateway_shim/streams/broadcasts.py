@@ -1,7 +1,7 @@
 """Sends one event to many streams. The event is encoded once, and all streams get the same bytes.
 
-:meth:`Broadcasts._write_all` is the hot loop of the whole program. A delivery needs one system
-call, ``send``. The loop repeats every other step for each delivery, so it has few steps.
+This module decides whose turn it is and looks up the streams. :mod:`gateway_shim.streams.hot_loop`
+writes to them.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ from collections.abc import Sequence
 
 from gevent.lock import BoundedSemaphore
 
-from gateway_shim.errors import OutboxFull
 from gateway_shim.event_loop.turns import YIELD_EVERY, let_others_run, let_others_run_if_due
 from gateway_shim.protocol.event_stream import Frame
-from gateway_shim.protocol.lifecycle import StreamState
 from gateway_shim.protocol.results import BroadcastResult
-from gateway_shim.streams.connection import Connection
+from gateway_shim.streams.hot_loop import write_all
 from gateway_shim.streams.registry import Streams
 
 __all__ = ["Broadcasts"]
@@ -50,7 +48,7 @@ class Broadcasts:
             for start in range(0, len(connections), YIELD_EVERY):
                 if start:
                     let_others_run_if_due()
-                result = self._write_all(connections[start : start + YIELD_EVERY], frame)
+                result = write_all(self._streams, connections[start : start + YIELD_EVERY], frame)
                 delivered += result.delivered
                 unknown += result.unknown
         finally:
@@ -72,36 +70,3 @@ class Broadcasts:
             self._turn.acquire()
         finally:
             self._waiting -= 1
-
-    def _write_all(self, connections: Sequence[Connection], frame: Frame) -> BroadcastResult:
-        """Write an event to some streams. The hot loop.
-
-        Returns:
-            The number of streams that took the event, and the tokens of streams that have ended
-            since the look-up.
-        """
-        streams = self._streams
-        data, size = frame.chunked, len(frame.chunked)
-        taken, ended = 0, []
-        for connection in connections:
-            sock = connection.direct
-            if sock is None:
-                stream = connection.stream
-                if stream.state is StreamState.OPEN or stream.connecting:
-                    taken += streams.write(connection, frame)
-                else:
-                    ended.append(stream.token)
-                continue
-            try:
-                sent = sock.send(data)
-                if sent != size:
-                    connection.keep(data, sent)
-                    if streams.budget.exceeded:
-                        streams.relieve()
-            except BlockingIOError:
-                taken += streams.write(connection, frame)
-            except (OSError, OutboxFull) as exc:
-                streams.fail(connection, exc)
-            else:
-                taken += 1
-        return BroadcastResult(taken, tuple(ended))

@@ -9,10 +9,11 @@ yet. A connection knows its stream and reports to an *owner*, which decides. An 
 descriptor, one watcher and these two objects. No greenlet waits for a stream, except over TLS.
 
 1. *Borrowed*, while the backend is asked: the server's handler owns the socket. We only watch for
-   the client's end (``_borrowed``, :class:`~gateway_shim.streams.borrowed_socket.BorrowedSocket`).
+   the client's end (``_borrowed``, a
+   :class:`~gateway_shim.streams.sockets.borrowed_socket.BorrowedSocket`).
 2. *Taken over*, after ACCEPT or REJECT, as the same descriptor. With a duplicate, epoll would keep
    an entry for the closed original as long as the duplicate lives, and wake the event loop under
-   a number that another connection has by then. The client's bytes are now read and dropped
+   a number that another connection has by then. The client's bytes are read and dropped
    (``_reader``).
 3. *Written to*, by non-blocking sends. Bytes that the kernel does not take wait in an outbox
    (``_writer``). Later bytes wait behind them, so the order is kept.
@@ -44,8 +45,8 @@ from gateway_shim.protocol.event_stream import BodyFraming, Frame
 from gateway_shim.protocol.lifecycle import OVER_STATES, StreamEvent, StreamState
 from gateway_shim.protocol.outbox import Outbox
 from gateway_shim.protocol.stream import Stream
-from gateway_shim.streams.borrowed_socket import BorrowedSocket
-from gateway_shim.streams.tls_connection import TlsSocket, borrow
+from gateway_shim.streams.sockets.borrowed_socket import BorrowedSocket
+from gateway_shim.streams.sockets.tls_socket import TlsSocket, borrow
 
 __all__ = ["LINGER_SECONDS", "Connection", "ConnectionOwner"]
 
@@ -81,9 +82,8 @@ class Connection:
         stream: the stream.
         direct: the hot loop's shortcut: the socket, while a chunked frame may be sent to it without
             any further check; else None.
-        heartbeat_at: the time of the next heartbeat, by the clock of
-            :class:`~gateway_shim.streams.heartbeats.Heartbeats`. It is kept here because an
-            attribute costs less memory than an entry there.
+        heartbeat_at: the time of the next heartbeat, by the clock of ``Heartbeats``. It is kept
+            here because an attribute costs less memory than an entry there.
     """
 
     __slots__ = (
@@ -104,7 +104,7 @@ class Connection:
         self.heartbeat_at = 0.0
         self.direct: _socket.socket | TlsSocket | None = None
         self._owner = owner
-        # The bytes that the kernel has not taken yet. None most of the time: then all is written.
+        # The bytes that the kernel has not taken yet; None if there are none.
         self._outbox: Outbox | None = None
         # The server's descriptor, below gevent.
         self._sock = borrow(sock)

@@ -21,7 +21,7 @@ class Commands(types.ModuleType):
         loaded = "click" in sys.modules
         interrupt = signal.getsignal(signal.SIGINT) is signal.SIG_DFL
         hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
-        return lambda prog_name: print(loaded, interrupt, hangup, prog_name)
+        return lambda places: lambda prog_name: print(loaded, interrupt, hangup, prog_name)
 
 sys.modules["app.commands.group"] = Commands("app.commands.group")
 from app.cli import main
@@ -47,8 +47,8 @@ def test_commands_and_the_interrupt(command: str, kept: bool) -> None:
     """SIGINT raises KeyboardInterrupt in a command that is not a server."""
     code = (
         "import signal; from gateway_shim.server.process.start_signals import START; START.begin();"
-        "from app.commands.group import command_group;"
-        f"command_group.get_command(None, {command!r});"
+        "from app.cli import COMMANDS; from app.commands.group import command_group;"
+        f"command_group(COMMANDS).get_command(None, {command!r});"
         "print(signal.getsignal(signal.SIGINT) is signal.SIG_DFL)"
     )
     ran = subprocess.run(

@@ -17,7 +17,7 @@ from app.services.gateway_transport import TransportError
 from app.services.remote_gateway.http_transport import HttpTransport
 from app.tasks.builtin.demo_task import DemoTask
 from gateway_shim.errors import LoopNotRunning
-from gateway_shim.protocol.event_stream import Event
+from gateway_shim.protocol.event_stream import BodyFraming, Event
 from gateway_shim.protocol.results import OpenResult
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.server.runtime import EXTENSION
@@ -52,7 +52,7 @@ def stream(services: Any) -> Iterator[Stream]:
     client, server = socket.socketpair()
     # A small kernel buffer: the stream falls behind, and the loop must write the rest.
     server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    request = StreamRequest("/api/sse/stream?request_id=me", {}, False, "192.0.2.1")
+    request = StreamRequest("/api/sse/stream?request_id=me", {}, BodyFraming.CHUNKED, "192.0.2.1")
     opening = gevent.spawn(services.gateway().open, request, server)
     connection = SocketClient(client)
     head = connection.read_head()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.commands.group import COMMANDS
+from app.cli import COMMANDS
 from gateway_shim.parity.ports import free_port
 from tests.binary.machine import BinaryServer, run
 

@@ -12,10 +12,11 @@ import yaml
 
 from app.config import Settings
 from app.services.metrics_service import MetricsService
+from gateway_shim.http_client.certificates import VARIABLES
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.streams.stats import GatewayStats
 from tests.support.backend_client import connect, start_task, task_story
-from tests.support.http.stream import StreamRefused, open_stream
+from tests.support.http.stream import StreamNotOpened, open_stream
 from tests.support.processes.server import ROOT, GunicornServer
 
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -112,9 +113,6 @@ def test_links() -> None:
 
 def test_settings_exist() -> None:
     """Every setting on the page exists."""
-    from app.config import Settings
-    from gateway_shim.http_client.certificates import VARIABLES
-
     known = {name.upper() for name in Settings.model_fields} | {
         *("CALLBACK_URL", *VARIABLES),  # of a gateway on a port, and of every client
         "STREAM_PASS_KEY",  # the example's own
@@ -171,7 +169,7 @@ def test_the_authorisation_example(tmp_path: Path) -> None:
     with GunicornServer(env=env) as server:
 
         def refusal(request_id: str, *headers: tuple[str, str]) -> int:
-            with pytest.raises(StreamRefused) as refused:
+            with pytest.raises(StreamNotOpened) as refused:
                 open_stream(
                     server.port, f"/api/sse/stream?request_id={request_id}", headers=headers
                 )

@@ -11,7 +11,7 @@ import gevent
 
 from tests.support.backend_client import task_events
 from tests.support.http.client import BrokenHTTP
-from tests.support.http.stream import Stream, StreamRefused, open_stream
+from tests.support.http.stream import Stream, StreamNotOpened, open_stream
 from tests.support.timing import TIME_LIMIT, TimeLimitPassed, wait_until
 
 __all__ = ["Client", "Crowd"]
@@ -55,7 +55,7 @@ class Client:
         while True:
             try:
                 stream = open_stream(self._port, f"/api/sse/stream?request_id={self.request_id}")
-            except (OSError, BrokenHTTP, StreamRefused, TimeLimitPassed):
+            except (OSError, BrokenHTTP, StreamNotOpened, TimeLimitPassed):
                 self.refused += 1
             else:
                 self.streams.append(stream)

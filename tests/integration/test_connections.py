@@ -13,7 +13,7 @@ from tests.integration.browser_stream import BrowserStream, kinds_of
 from tests.integration.installation import Installation
 from tests.support.backend_client import metric
 from tests.support.http.message import Ended
-from tests.support.http.stream import StreamRefused
+from tests.support.http.stream import StreamNotOpened
 from tests.support.timing import wait_until
 
 
@@ -146,7 +146,7 @@ def test_a_bad_request_id(installation: Installation, request_id: str) -> None:
             (event,) = browser.stream.events
             assert (event.type, json.loads(event.data)["status"]) == ("rejected", 400)
             assert installation.dialect is not Dialect.NAMED
-    except StreamRefused as refused:
+    except StreamNotOpened as refused:
         response = refused.response
         assert response.status == 400
         assert response.json() == {

@@ -30,7 +30,7 @@ from typing import Any
 import gevent
 from gevent.pool import Pool
 
-from gateway_shim.server.connections.crowds import Crowd, Line, Place, Waiting
+from gateway_shim.server.connections.connection_groups import ConnectionGroup, Line, Place, Waiting
 from gateway_shim.streams.gateway import Gateway
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 
@@ -73,7 +73,7 @@ class RequestConnections:
         self.refusals = refusals
         self._lines: list[Line] = []
         self._places: dict[Any, Place] = {}  # by handler
-        self._addresses: dict[str, Crowd] = {}  # by the key under which limits count
+        self._addresses: dict[str, ConnectionGroup] = {}  # by the key under which limits count
 
     @classmethod
     def of(cls, gateway: Gateway) -> RequestConnections:
@@ -148,8 +148,8 @@ class RequestConnections:
         """Set the state of the calling handler's connection to *waiting*."""
         handler = gevent.getcurrent()
         self.work()
-        for crowd in self._crowds_of(self._places.get(handler)):
-            crowd.waiting[handler] = None
+        for group in self._groups_of(self._places.get(handler)):
+            group.waiting[handler] = None
 
     @contextmanager
     def receive(self) -> Iterator[None]:
@@ -163,8 +163,8 @@ class RequestConnections:
         handler = gevent.getcurrent()
         self.work()
         place = self._places.get(handler)
-        for crowd in self._crowds_of(place):
-            crowd.receiving[handler] = None
+        for group in self._groups_of(place):
+            group.receiving[handler] = None
         # Also here: if all handlers are taken, no new connection calls enter().
         if place is not None and place.line.has_too_many:
             self._make_room(place.line, RefusalReason.CONNECTIONS)
@@ -208,9 +208,9 @@ class RequestConnections:
         """Register a removed connection again, in the state *working*."""
         self._places[gevent.getcurrent()] = place
         if place.key:
-            self._addresses.setdefault(place.key, Crowd())
-        for crowd in self._crowds_of(place):
-            crowd.count += 1
+            self._addresses.setdefault(place.key, ConnectionGroup())
+        for group in self._groups_of(place):
+            group.count += 1
 
     # ------------------------------------------------------------------ making room
 
@@ -225,9 +225,9 @@ class RequestConnections:
             for handler in list(line.idle):
                 self._close(handler)
 
-    def _make_room(self, crowd: Crowd, reason: RefusalReason) -> bool:
-        return self._close_longest(crowd.waiting, reason) or self._close_longest(
-            crowd.receiving, reason
+    def _make_room(self, group: ConnectionGroup, reason: RefusalReason) -> bool:
+        return self._close_longest(group.waiting, reason) or self._close_longest(
+            group.receiving, reason
         )
 
     def _close_longest(self, waiting: Waiting, reason: RefusalReason) -> bool:
@@ -276,19 +276,19 @@ class RequestConnections:
             return None
         self._end_waiting(handler, place)
         del self._places[handler]
-        for crowd in self._crowds_of(place):
-            crowd.count -= 1
+        for group in self._groups_of(place):
+            group.count -= 1
         if place.key and not self._addresses[place.key].count:
             del self._addresses[place.key]
         return place
 
     def _end_waiting(self, handler: Any, place: Place) -> None:
         place.line.idle.pop(handler, None)
-        for crowd in self._crowds_of(place):
-            crowd.waiting.pop(handler, None)
-            crowd.receiving.pop(handler, None)
+        for group in self._groups_of(place):
+            group.waiting.pop(handler, None)
+            group.receiving.pop(handler, None)
 
-    def _crowds_of(self, place: Place | None) -> tuple[Crowd, ...]:
+    def _groups_of(self, place: Place | None) -> tuple[ConnectionGroup, ...]:
         if place is None:
             return ()
         return (place.line, self._addresses[place.key]) if place.key else (place.line,)

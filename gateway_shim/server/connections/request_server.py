@@ -13,7 +13,7 @@ import gevent.socket
 from gevent.server import StreamServer
 
 from gateway_shim.server.connections.arrivals import Arrivals
-from gateway_shim.server.connections.crowds import Line
+from gateway_shim.server.connections.connection_groups import Line
 from gateway_shim.server.connections.keep_alive import HEAD_SECONDS
 from gateway_shim.server.connections.lobby import Lobby, has_begun, has_left
 from gateway_shim.server.connections.request_connections import RequestConnections

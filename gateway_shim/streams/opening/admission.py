@@ -1,4 +1,8 @@
-"""The limits on streams, which protect the process from too many clients."""
+"""The limits on streams, which protect the process from too many clients.
+
+:meth:`TrustedProxies.limit_key <gateway_shim.protocol.client_address.TrustedProxies.limit_key>`
+decides which addresses no limit counts.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dependency_injector import providers
@@ -16,7 +17,7 @@ from app.config import Settings
 from app.container import ServiceContainer
 
 
-def application(**settings: int) -> Flask:
+def application(**settings: Any) -> Flask:
     """Return an application with its services only."""
     app = Flask("small")
     app.extensions[CONTAINER] = ServiceContainer(settings=Settings(_env_file=None, **settings))

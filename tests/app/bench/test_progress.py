@@ -10,7 +10,7 @@ import pytest
 from app.bench.progress import BenchProgress
 
 
-class Terminal(io.StringIO):
+class FakeTerminal(io.StringIO):
     """An output that is a terminal."""
 
     def isatty(self) -> bool:
@@ -32,7 +32,7 @@ def test_lines() -> None:
 def test_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal, one line is overwritten within the terminal's width, then cleared."""
     monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((40, 20)))
-    out = Terminal()
+    out = FakeTerminal()
     progress = BenchProgress(2, out)
     progress.tell("one")
     progress.advance()

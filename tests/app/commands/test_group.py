@@ -13,7 +13,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from app.commands.group import COMMANDS, NO_COMMAND_STATUS, command_group
+from app.cli import COMMANDS
+from app.commands.group import NO_COMMAND_STATUS, command_group
 from app.config import Settings
 from gateway_shim.parity.ports import free_port
 
@@ -30,7 +31,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def run(*arguments: str) -> Result:
     """Run the command in this process."""
-    return CliRunner().invoke(command_group, arguments, prog_name="sse-monolith")
+    return CliRunner().invoke(command_group(COMMANDS), arguments, prog_name="sse-monolith")
 
 
 def assert_one_line(result: Result, pattern: str) -> None:
@@ -90,8 +91,8 @@ def test_help_of_each_command(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: sse-monolith {command} ")
-    assert isinstance(command_group, click.Group)
-    found = command_group.get_command(click.Context(command_group), command)
+    group = command_group(COMMANDS)
+    found = group.get_command(click.Context(group), command)
     assert found is not None
     assert found.help
     options = [param for param in found.params if isinstance(param, click.Option)]

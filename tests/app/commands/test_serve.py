@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from app.cli import COMMANDS
 from app.commands import serve as module
 from app.commands.group import command_group
 from gateway_shim.parity.ports import free_port
@@ -29,7 +30,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Mapping[str,
         def run(self) -> None:
             given.append({name: os.environ.get(name) for name in NAMES})
 
-    monkeypatch.setattr(module, "GunicornServer", Gunicorn)
+    monkeypatch.setattr(module, "GunicornApplication", Gunicorn)
     monkeypatch.setattr(module, "configure_logging", lambda settings: None)
     monkeypatch.chdir(tmp_path)
     for name in NAMES:
@@ -41,7 +42,7 @@ def test_options(served: list[Mapping[str, Any]]) -> None:
     """The options set gunicorn's address and the environment, where the worker reads settings."""
     port = free_port()
     result = CliRunner().invoke(
-        command_group, ["serve", "--host", "127.0.0.1", "--port", str(port)]
+        command_group(COMMANDS), ["serve", "--host", "127.0.0.1", "--port", str(port)]
     )
     assert (result.exit_code, result.output) == (0, "")
     options, environment = served
@@ -51,5 +52,5 @@ def test_options(served: list[Mapping[str, Any]]) -> None:
 
 def test_reload(served: list[Mapping[str, Any]]) -> None:
     """``--reload`` turns on gunicorn's own reloader."""
-    CliRunner().invoke(command_group, ["serve", "--port", str(free_port()), "--reload"])
+    CliRunner().invoke(command_group(COMMANDS), ["serve", "--port", str(free_port()), "--reload"])
     assert served[0]["reload"] is True

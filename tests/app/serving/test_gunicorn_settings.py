@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import socket
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +15,7 @@ from app.config import Settings
 from app.serving import gunicorn_settings as serving
 from app.serving.gunicorn_settings import gunicorn_options
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.parity.ports import free_port
 from gateway_shim.server import arbiter as arbiter_module
 from gateway_shim.server.options import KEEP_ALIVE_SECONDS
 from gateway_shim.server.process.start_signals import START
@@ -169,8 +169,7 @@ def test_the_configuration_file(
 ) -> None:
     """gunicorn.conf.py has these options, from the environment; a bad setting is one line."""
     monkeypatch.chdir(tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("PORT", str(port))
     file = str(ROOT / "gunicorn.conf.py")
     # The signals of this process belong to the tests, so the file's call is only recorded.

@@ -174,7 +174,7 @@ class Call(BaseTask):
         return result
 
 
-class NativeCall(Call):
+class CpuBoundCall(Call):
     """A task that calls a function of the test on a native thread."""
 
     cpu_bound = True
@@ -189,5 +189,5 @@ def assert_one_end(tasks: RecordedTasks, task_id: str, *ends: str) -> None:
 
 ENVELOPE = (None, "task_event", ServiceType.TASK)
 
-both_kinds = pytest.mark.parametrize("kind", [Call, NativeCall])
+both_kinds = pytest.mark.parametrize("kind", [Call, CpuBoundCall])
 """Runs a test with a task that is a greenlet and with a task on a native thread."""

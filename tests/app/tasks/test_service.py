@@ -11,17 +11,21 @@ from typing import Any
 import gevent
 from gevent.monkey import get_original
 
+from app.lifecycle import ShutdownCoordinator
 from app.schemas.task_schema import TaskStartResponse, TaskStatus
+from app.services.metrics_service import NullMetrics
 from app.tasks.base import TaskProgressHandle
+from app.tasks.service import TaskService
 from gateway_shim.event_loop.turns import SLICE_SECONDS
 from tests.app.tasks.task_support import (
     ENVELOPE,
     Call,
     Clock,
+    CpuBoundCall,
     Done,
     Gate,
-    NativeCall,
     RecordedTasks,
+    RecordingSender,
     assert_one_end,
     both_kinds,
     native_sleep,
@@ -125,7 +129,7 @@ def test_thousands_of_updates_from_a_native_thread_arrive_in_order() -> None:
             handle.send_progress(str(number), number / count)
         return Done()
 
-    tasks.run(NativeCall(work))
+    tasks.run(CpuBoundCall(work))
     assert [event["data"].get("text") for event in tasks.sender.sent] == [
         None,
         *map(str, range(count)),
@@ -143,7 +147,7 @@ def test_a_native_task_does_not_hold_up_the_hub() -> None:
     def work(handle: TaskProgressHandle) -> Done:
         return Done(number=int(release.acquire(timeout=TIME_LIMIT)))
 
-    tasks.service.start_task(NativeCall(work))
+    tasks.service.start_task(CpuBoundCall(work))
     tasks.sent("task_started")
     gevent.sleep(0)
     release.release()
@@ -190,11 +194,6 @@ def test_a_task_may_be_given_any_parameter_name() -> None:
 
 def test_ids_and_times_have_real_defaults() -> None:
     """By default, IDs are UUIDs and times are the present time in UTC."""
-    from app.lifecycle import ShutdownCoordinator
-    from app.services.metrics_service import NullMetrics
-    from app.tasks.service import TaskService
-    from tests.app.tasks.task_support import RecordingSender
-
     service = TaskService(RecordingSender(), NullMetrics(), ShutdownCoordinator(0.0))
     task_id = service.start_task(Call(lambda handle: Done())).task_id
     assert service.wait_for_tasks(TIME_LIMIT)

@@ -14,9 +14,9 @@ from app.schemas.task_schema import TaskStartResponse, TaskStatus
 from app.tasks.base import TaskCancelled, TaskProgressHandle
 from tests.app.tasks.task_support import (
     Call,
+    CpuBoundCall,
     Done,
     Gate,
-    NativeCall,
     RecordedTasks,
     assert_one_end,
 )
@@ -96,7 +96,7 @@ def test_a_native_thread_learns_of_a_cancel_at_its_next_progress() -> None:
             left.append(handle.cancelled)
             raise
 
-    tasks.service.start_task(NativeCall(work))
+    tasks.service.start_task(CpuBoundCall(work))
     tasks.sent("progress_update")
     tasks.service.cancel_task("t1")
     tasks.settle()

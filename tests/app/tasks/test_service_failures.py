@@ -19,8 +19,8 @@ from gateway_shim.log_lines.line_handler import LineHandler
 from gateway_shim.log_lines.log_format import TextFormatter
 from tests.app.tasks.task_support import (
     Call,
+    CpuBoundCall,
     Done,
-    NativeCall,
     RecordedTasks,
     assert_one_end,
     both_kinds,
@@ -174,7 +174,7 @@ def test_a_mistake_of_our_own_fails_the_task_and_frees_its_slot(
 
     with monkeypatch.context() as patch:
         patch.setattr(task_body, "NativeMailbox", broken)
-        tasks.run(NativeCall(lambda handle: Done()))
+        tasks.run(CpuBoundCall(lambda handle: Done()))
     assert tasks.sender.last("t1") == ("task_failed", {"error": "no descriptors left"})
-    tasks.run(NativeCall(lambda handle: Done()))
+    tasks.run(CpuBoundCall(lambda handle: Done()))
     assert tasks.sender.last("t2") == ("task_completed", {"number": 1})

@@ -18,8 +18,8 @@ from app.errors import InvalidOperationException
 from app.tasks.base import TaskProgressHandle
 from tests.app.tasks.task_support import (
     Call,
+    CpuBoundCall,
     Done,
-    NativeCall,
     RecordedTasks,
     assert_one_end,
     both_kinds,
@@ -38,7 +38,7 @@ def test_ends_in_the_same_instant(kind: type[Call], order: tuple[str, ...]) -> N
     gate = Signal()
 
     def work(handle: TaskProgressHandle) -> Done:
-        if kind is NativeCall:
+        if kind is CpuBoundCall:
             go_on.acquire(timeout=TIME_LIMIT)
         else:
             gate.wait()
@@ -95,7 +95,7 @@ def test_hundreds_of_tasks_end_once_each() -> None:
         return Done(number=number)
 
     ids = [
-        tasks.service.start_task((NativeCall if n % 2 else Call)(work), number=n).task_id
+        tasks.service.start_task((CpuBoundCall if n % 2 else Call)(work), number=n).task_id
         for n in range(200)
     ]
 

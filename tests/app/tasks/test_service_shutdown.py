@@ -11,9 +11,9 @@ from app.lifecycle import LifetimeEvent
 from app.tasks.base import TaskProgressHandle
 from tests.app.tasks.task_support import (
     Call,
+    CpuBoundCall,
     Done,
     Gate,
-    NativeCall,
     RecordedTasks,
     assert_one_end,
     both_kinds,
@@ -69,7 +69,7 @@ def test_a_task_that_outlasts_the_grace_is_cancelled_before_the_streams_end(
 
     def work(handle: TaskProgressHandle) -> Done:
         while not go_on:
-            (native_sleep if kind is NativeCall else gevent.sleep)(0.001)
+            (native_sleep if kind is CpuBoundCall else gevent.sleep)(0.001)
         return Done()
 
     tasks.service.start_task(kind(work))

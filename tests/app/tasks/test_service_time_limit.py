@@ -7,9 +7,9 @@ import gevent
 from app.tasks.base import TaskProgressHandle
 from tests.app.tasks.task_support import (
     Call,
+    CpuBoundCall,
     Done,
     Gate,
-    NativeCall,
     RecordedTasks,
     assert_one_end,
     native_sleep,
@@ -38,9 +38,9 @@ def test_a_native_thread_past_its_time_limit_loses_its_slot_at_once() -> None:
         ended.append(handle.cancelled)
         return Done()
 
-    tasks.run(NativeCall(runaway))
+    tasks.run(CpuBoundCall(runaway))
     assert tasks.sender.last("t1") == ("task_failed", {"error": "timed out after 0.05 s"})
-    tasks.run(NativeCall(lambda handle: Done()))
+    tasks.run(CpuBoundCall(lambda handle: Done()))
     assert tasks.sender.last("t2") == ("task_completed", {"number": 1})
     go_on.append(True)
     wait_until(lambda: ended == [True], "the runaway's end")
@@ -60,13 +60,13 @@ def test_runaways_on_every_thread_make_later_tasks_wait_only_within_their_limit(
         return Done()
 
     for _ in range(3):  # two threads and the pool's one place in its queue
-        tasks.run(NativeCall(runaway))
-    for task_id in (tasks.run(NativeCall(worked.append)) for _ in range(2)):
+        tasks.run(CpuBoundCall(runaway))
+    for task_id in (tasks.run(CpuBoundCall(worked.append)) for _ in range(2)):
         assert tasks.sender.last(task_id) == ("task_failed", {"error": "timed out after 0.05 s"})
     tasks.run(Call(lambda handle: Done()))
     assert tasks.sender.last("t6") == ("task_completed", {"number": 1})
     go_on.append(True)
     wait_until(lambda: tasks.service._conductor._native.abandoned == 0, "the runaways' end")
-    tasks.run(NativeCall(lambda handle: Done()))
+    tasks.run(CpuBoundCall(lambda handle: Done()))
     assert tasks.sender.last("t7") == ("task_completed", {"number": 1})
     assert worked == []

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.conftest import Tally
 from tests.support.http.client import request
-from tests.support.http.stream import Stream, StreamRefused, open_stream
+from tests.support.http.stream import Stream, StreamNotOpened, open_stream
 from tests.support.http.switchable_server import SwitchableServer
 from tests.support.processes.process_table import descriptors
 from tests.support.processes.server import GatewayServer, Server
@@ -53,7 +53,7 @@ def test_the_backend_misbehaves(gateway: tuple[Server, SwitchableServer], tally:
         for mode, status, code in MODES:
             backend.mode = mode
             for _ in range(10):
-                with pytest.raises(StreamRefused) as refused:
+                with pytest.raises(StreamNotOpened) as refused:
                     open_stream(server.port, "/refused")
                 response = refused.value.response
                 assert (response.status, response.json()["error"]["code"]) == (status, code)
@@ -82,7 +82,7 @@ def test_the_backend_misbehaves(gateway: tuple[Server, SwitchableServer], tally:
 
 def refusal(server: Server) -> tuple[int, str]:
     """Open a stream that is refused, and return the status and the error code."""
-    with pytest.raises(StreamRefused) as refused:
+    with pytest.raises(StreamNotOpened) as refused:
         open_stream(server.port, "/refused")
     response = refused.value.response
     return response.status, response.json()["error"]["code"]

@@ -18,7 +18,7 @@ from tests.faults.hostile.injection import ODD, assert_cut_anywhere, many, on_th
 from tests.support.backend_client import connect, start_task, task_story
 from tests.support.http.client import Connection, request
 from tests.support.http.message import Head, Response
-from tests.support.http.stream import Stream, StreamRefused, open_stream
+from tests.support.http.stream import Stream, StreamNotOpened, open_stream
 from tests.support.processes.server import GunicornServer, Server
 
 ECHO_TASKS = ",".join(
@@ -168,7 +168,7 @@ def try_to_open(port: int, target: str, headers: list[tuple[str, str]]) -> Strea
     """Open a stream. If the stream is refused, return the response."""
     try:
         return open_stream(port, target, headers=headers)
-    except StreamRefused as refused:
+    except StreamNotOpened as refused:
         return refused.response
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import gevent
 import pytest
-from gevent.event import Event
+from gevent.event import Event as Signal
 from gevent.monkey import get_original
 
 from gateway_shim.errors import LoopNotRunning
@@ -84,7 +84,7 @@ def test_the_order_of_each_thread_holds(loop_thread: LoopThread) -> None:
 
 def test_a_call_that_blocks_holds_up_nobody_else(loop_thread: LoopThread) -> None:
     """A call goes through while the call of another thread waits."""
-    gate = Event()
+    gate = Signal()
     [waiting] = begin_native(lambda: loop_thread.run(gate.wait))
     wait_until(lambda: loop_thread._begun, "the call to begin")
     assert run_native(lambda: loop_thread.run(lambda: 7)) == [7]
@@ -121,7 +121,7 @@ def test_whatever_is_raised_reaches_the_caller_only(
 
 def test_the_end_of_the_loop_ends_the_waiting(loop_thread: LoopThread) -> None:
     """At the end of the loop, waiting and later calls raise; the loop's thread may still call."""
-    gate = Event()
+    gate = Signal()
     waiting = begin_native(lambda: loop_thread.run(gate.wait))
     wait_until(lambda: loop_thread._begun, "the call to begin")
     # The call has not begun: the watcher's turn comes only after the stop.

@@ -124,7 +124,7 @@ class Color(enum.StrEnum):
     RED = "red"
 
 
-class Unshowable:
+class NotShown:
     """An object without a text."""
 
     def __str__(self) -> str:
@@ -150,7 +150,7 @@ class Unshowable:
         ([1, ("a", frozenset({2}))], [1, ["a", [2]]]),
         ([[[[[1]]]]], [[[["[1]"]]]]),
         (ValueError("secret=x"), "secret=***"),
-        (Unshowable(), "<Unshowable that cannot be shown: ZeroDivisionError>"),
+        (NotShown(), "<NotShown that cannot be shown: ZeroDivisionError>"),
     ],
 )
 def test_a_field_becomes_plain_data(value: object, plain: object) -> None:

@@ -15,7 +15,7 @@ from gunicorn.arbiter import Arbiter
 from gateway_shim.server import arbiter as arbiter_module
 from gateway_shim.server import arbiter_workers as workers_module
 from gateway_shim.server.arbiter import StreamArbiter
-from gateway_shim.server.gunicorn_server import GunicornServer
+from gateway_shim.server.gunicorn_application import GunicornApplication
 from gateway_shim.server.options import base_options
 from gateway_shim.server.process.reload_check import ReloadCheck
 from gateway_shim.server.process.start_signals import StartSignals
@@ -82,7 +82,7 @@ class ArbiterSimulation:
         self.reloads = 0
         self.clock = FakeClock()
         self.start = FakeStart()
-        server = GunicornServer(lambda: None, base_options("127.0.0.1", 1, drain_seconds=5))
+        server = GunicornApplication(lambda: None, base_options("127.0.0.1", 1, drain_seconds=5))
         arbiter: Any = StreamArbiter(server)
         arbiter.pid = os.getpid()
         arbiter.WORKERS = {}

@@ -13,7 +13,7 @@ from gunicorn.arbiter import Arbiter
 
 from gateway_shim.server import arbiter as module
 from gateway_shim.server.arbiter import StreamArbiter, prepare_arbiter
-from gateway_shim.server.gunicorn_server import GunicornServer
+from gateway_shim.server.gunicorn_application import GunicornApplication
 from gateway_shim.server.options import base_options
 from tests.gateway_shim.server.arbiter_simulation import ArbiterSimulation, FakeStart
 
@@ -201,7 +201,7 @@ def test_an_arbiter_is_prepared_whoever_made_it(
 ) -> None:
     """An arbiter of gunicorn's own command becomes a StreamArbiter; ours stays one."""
     monkeypatch.setattr(module, "adopt_orphans", lambda: None)
-    server = GunicornServer(lambda: None, base_options("127.0.0.1", 1, drain_seconds=5))
+    server = GunicornApplication(lambda: None, base_options("127.0.0.1", 1, drain_seconds=5))
     made: Any = kind(server)
     prepare_arbiter(made, None, start=FakeStart())
     assert type(made) is StreamArbiter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway_shim.server.gunicorn_server import GunicornServer
+from gateway_shim.server.gunicorn_application import GunicornApplication
 from gateway_shim.server.options import base_options
 
 
@@ -36,7 +36,7 @@ def test_what_streams_need(drain: float, limit: int) -> None:
 def test_gunicorn_accepts_every_setting() -> None:
     """Every setting exists in gunicorn and has a value that gunicorn accepts."""
     options = base_options("127.0.0.1", 81, drain_seconds=5)
-    server = GunicornServer(lambda: None, options)
+    server = GunicornApplication(lambda: None, options)
     assert options.keys() <= server.cfg.settings.keys()
 
 

@@ -46,7 +46,7 @@ def impatient_backend(server: CallbackServer) -> Iterator[HttpBackend]:
 def no_gunicorn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace gunicorn by a fake, and remove the settings of the environment."""
     STARTED.clear()
-    monkeypatch.setattr(command, "GunicornServer", FakeServer)
+    monkeypatch.setattr(command, "GunicornApplication", FakeServer)
     monkeypatch.setattr(log_format, "install", lambda *_: None)
     monkeypatch.setattr(factory, "raise_limit", lambda: 100_000)
     for name in (

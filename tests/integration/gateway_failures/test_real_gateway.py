@@ -14,7 +14,7 @@ from tests.integration.gateway_failures.registered_streams import SETTINGS
 from tests.integration.installation import SHIM, Installation, over_http
 from tests.support.backend_client import metric
 from tests.support.http.message import Ended
-from tests.support.http.stream import StreamRefused
+from tests.support.http.stream import StreamNotOpened
 from tests.support.processes.server import Server
 from tests.support.timing import wait_until
 
@@ -119,7 +119,7 @@ def _assert_refused(installation: Installation) -> None:
                 b'event: rejected\ndata: {"status":401,"message":"UNAUTHORIZED"}\n\n'
             )
         return
-    with pytest.raises(StreamRefused) as refused:
+    with pytest.raises(StreamNotOpened) as refused:
         installation.connect()
     assert (refused.value.response.status, refused.value.response.json()["error"]["code"]) == (
         401,

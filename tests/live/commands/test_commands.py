@@ -25,14 +25,14 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:cre
 
 
 @dataclass(frozen=True)
-class Ended:
+class CommandResult:
     """The exit status and the output of a command."""
 
     status: int
     output: str
 
 
-def run(command: Sequence[str], **env: str) -> Ended:
+def run(command: Sequence[str], **env: str) -> CommandResult:
     """Run a command that must end by itself."""
     result = subprocess.run(
         command,
@@ -45,7 +45,7 @@ def run(command: Sequence[str], **env: str) -> Ended:
         timeout=TIME_LIMIT,
         check=False,
     )
-    return Ended(result.returncode, result.stdout)
+    return CommandResult(result.returncode, result.stdout)
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
@@ -54,7 +54,7 @@ def environment(env: Mapping[str, str]) -> dict[str, str]:
     return {**inherited, "PORT": str(free_port()), **env}
 
 
-def assert_refused(ended: Ended, pattern: str, *, status: int | None = 1) -> None:
+def assert_refused(ended: CommandResult, pattern: str, *, status: int | None = 1) -> None:
     """Check that a command failed at once, without a traceback, and with one line that matches."""
     assert ended.status == status if status else ended.status != 0
     assert "Traceback" not in ended.output
@@ -261,13 +261,13 @@ def test_a_server_in_a_program_without_a_log(tmp_path: Path) -> None:
     """A program that embeds the server with ``base_options`` has the log lines of the start."""
     program = """
 import sys
-from gateway_shim.server import gunicorn_server, options
+from gateway_shim.server import gunicorn_application, options
 
 def load():
     from app import create_app
     return create_app()
 settings = options.base_options("127.0.0.1", int(sys.argv[1]), drain_seconds=1)
-gunicorn_server.GunicornServer(load, settings).run()
+gunicorn_application.GunicornApplication(load, settings).run()
 """
     with Server([sys.executable, "-c", program, "{port}"], cwd=tmp_path) as server:
         assert "Listening at: http://127.0.0.1" in server.log

@@ -12,7 +12,7 @@ import pytest
 from tests.support.backend_client import active_streams, connect, metric, start_task, task_story
 from tests.support.http.client import Connection, request, request_bytes
 from tests.support.http.message import Ended
-from tests.support.http.stream import Stream, StreamRefused, open_stream
+from tests.support.http.stream import Stream, StreamNotOpened, open_stream
 from tests.support.processes.server import GunicornServer
 from tests.support.timing import TIME_LIMIT, Stopwatch, wait_until
 
@@ -98,7 +98,7 @@ def test_a_request_id_is_not_a_password(tmp_path: Path) -> None:
         first = open_as(("X-User", "ann"))
         first.wait_for("version")
         for intruder in ([("X-User", "bob")], []):
-            with pytest.raises(StreamRefused) as refused:
+            with pytest.raises(StreamNotOpened) as refused:
                 open_as(*intruder)
             assert refused.value.response.head.status == 403
         assert task_story(first, start_task(server, "demo_task", steps=1, delay=0))
@@ -151,7 +151,7 @@ def test_http_1_0_gets_bare_bytes(server: GunicornServer) -> None:
 )
 def test_bad_request_ids_are_refused(server: GunicornServer, query: str, message: str) -> None:
     """A stream with a bad request id is refused with 400."""
-    with pytest.raises(StreamRefused) as refused:
+    with pytest.raises(StreamNotOpened) as refused:
         open_stream(server.port, f"/api/sse/stream{query}")
     response = refused.value.response
     assert response.head.status == 400

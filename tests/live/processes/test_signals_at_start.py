@@ -39,7 +39,7 @@ import click
 
 
 @dataclass(frozen=True)
-class Ended:
+class ServerEnd:
     """A server that was sent a signal while it started.
 
     Args:
@@ -57,7 +57,7 @@ class Ended:
     output: str
 
 
-def start_and_signal(command: Sequence[str], sig: signal.Signals, instant: float) -> Ended:
+def start_and_signal(command: Sequence[str], sig: signal.Signals, instant: float) -> ServerEnd:
     """Start a server, send a signal after ``instant`` seconds, and wait for the end."""
     with Server(command, ready_path=None) as server:
         time.sleep(instant)
@@ -71,7 +71,7 @@ def start_and_signal(command: Sequence[str], sig: signal.Signals, instant: float
             left = False
         else:
             left = True
-        return Ended(instant, seconds, status, left, server.log)
+        return ServerEnd(instant, seconds, status, left, server.log)
 
 
 def seconds_to_start(command: Sequence[str]) -> float:

@@ -15,7 +15,7 @@ from typing import Any, Self
 __all__ = [
     "Body",
     "BrokenHTTP",
-    "ChunkedBody",
+    "ChunkedResponseBody",
     "Ended",
     "Head",
     "LengthBody",
@@ -141,7 +141,7 @@ class Body:
         if coding is not None:
             if coding.lower() != "chunked" or head.version == "1.0":
                 raise BrokenHTTP(f"Transfer-Encoding {coding!r} in HTTP/{head.version}")
-            return ChunkedBody()
+            return ChunkedResponseBody()
         if length is not None:
             if not (length.isascii() and length.isdigit()):
                 raise BrokenHTTP(f"Content-Length {length!r}")
@@ -186,7 +186,7 @@ class UntilCloseBody(Body):
         return Ended.CLEAN
 
 
-class ChunkedBody(Body):
+class ChunkedResponseBody(Body):
     """A chunked body (RFC 9112, section 7.1), without extensions or trailers."""
 
     def __init__(self) -> None:

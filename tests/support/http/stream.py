@@ -12,7 +12,7 @@ from tests.support.http.message import Body, Ended, Head, Response
 from tests.support.http.sse_parser import SSEEvent, SSEParser
 from tests.support.timing import TIME_LIMIT, TimeLimitPassed
 
-__all__ = ["Stream", "StreamEnded", "StreamRefused", "Wanted", "open_stream"]
+__all__ = ["Stream", "StreamEnded", "StreamNotOpened", "Wanted", "open_stream"]
 
 Wanted = str | Callable[[SSEEvent], bool]
 """The type of an event, or a function that returns True for the event."""
@@ -22,7 +22,7 @@ class StreamEnded(AssertionError):
     """The stream ended before the event that the test waited for."""
 
 
-class StreamRefused(AssertionError):
+class StreamNotOpened(AssertionError):
     """A request for a stream got another response, which is ``response``."""
 
     def __init__(self, response: Response) -> None:
@@ -221,7 +221,7 @@ def open_stream(
         receive_buffer: the size of the kernel's receive buffer in bytes, for slow readers.
 
     Raises:
-        StreamRefused: the response is not a 200 with ``text/event-stream``.
+        StreamNotOpened: the response is not a 200 with ``text/event-stream``.
         BrokenHTTP: the response is malformed.
         TimeLimitPassed: there was no response.
     """
@@ -234,7 +234,7 @@ def open_stream(
         if head.status != 200 or media_type != "text/event-stream":
             body = Body.of(head, "GET")
             payload, ended = connection.read_body(body)
-            raise StreamRefused(Response(head, payload, ended, body.chunks))
+            raise StreamNotOpened(Response(head, payload, ended, body.chunks))
         return Stream(connection, head, strict=strict)
     except BaseException:
         connection.close()

@@ -7,7 +7,7 @@ import pytest
 from tests.support.http.message import (
     Body,
     BrokenHTTP,
-    ChunkedBody,
+    ChunkedResponseBody,
     Ended,
     Head,
     LengthBody,
@@ -53,7 +53,7 @@ def test_malformed_head(raw: bytes) -> None:
     [
         ("", "GET", UntilCloseBody),
         ("Content-Length: 3", "GET", LengthBody),
-        ("Transfer-Encoding: chunked", "GET", ChunkedBody),
+        ("Transfer-Encoding: chunked", "GET", ChunkedResponseBody),
         ("Transfer-Encoding: chunked", "HEAD", LengthBody),
     ],
 )
@@ -90,7 +90,7 @@ CHUNKED = b"3\r\nabc\r\n0A\r\n\r\n23456789\r\n0\r\n\r\n"
 @pytest.mark.parametrize("cut", range(len(CHUNKED) + 1))
 def test_chunks_cut_anywhere(cut: int) -> None:
     """Chunks do not depend on how their bytes arrive, and bytes after the last chunk are kept."""
-    body = ChunkedBody()
+    body = ChunkedResponseBody()
     payload = body.feed(CHUNKED[:cut]) + body.feed(CHUNKED[cut:] + b"HTTP")
     assert (payload, body.chunks, body.complete, body.rest) == (
         b"abc\r\n23456789",
@@ -120,8 +120,8 @@ def test_chunks_cut_anywhere(cut: int) -> None:
 def test_malformed_chunks(raw: bytes) -> None:
     """Wrong chunk framing raises an error, whole or byte by byte."""
     with pytest.raises(BrokenHTTP):
-        ChunkedBody().feed(raw)
-    single = ChunkedBody()
+        ChunkedResponseBody().feed(raw)
+    single = ChunkedResponseBody()
     with pytest.raises(BrokenHTTP):  # noqa: PT012 - any of the bytes
         for i in range(len(raw)):
             single.feed(raw[i : i + 1])
@@ -130,7 +130,7 @@ def test_malformed_chunks(raw: bytes) -> None:
 @pytest.mark.parametrize("cut", range(len(CHUNKED)))
 def test_missing_final_chunk(cut: int) -> None:
     """A connection that ends before the last byte of the final chunk has not ended cleanly."""
-    body = ChunkedBody()
+    body = ChunkedResponseBody()
     body.feed(CHUNKED[:cut])
     assert body.eof() is Ended.EOF
 

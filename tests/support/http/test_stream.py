@@ -9,7 +9,7 @@ import pytest
 from tests.support.http.message import BrokenHTTP
 from tests.support.http.scripted_server import ScriptedServer, answer, sse_answer
 from tests.support.http.sse_parser import MalformedStream, SSEEvent
-from tests.support.http.stream import StreamEnded, StreamRefused, open_stream
+from tests.support.http.stream import StreamEnded, StreamNotOpened, open_stream
 from tests.support.timing import TimeLimitPassed
 
 ONE, TWO, THREE = b"event: a\ndata: 1\n\n", b"event: b\ndata: 2\n\n", b"event: a\ndata: 3\n\n"
@@ -113,7 +113,7 @@ def test_refusal() -> None:
     head = b"HTTP/1.1 503 Busy\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n"
     with (
         ScriptedServer(answer(head, b"{}")) as server,
-        pytest.raises(StreamRefused, match=r"503: b'\{\}'") as caught,
+        pytest.raises(StreamNotOpened, match=r"503: b'\{\}'") as caught,
     ):
         open_stream(server.port, "/")
     assert (caught.value.response.status, caught.value.response.json()) == (503, {})

@@ -12,6 +12,8 @@ from typing import Any, Self
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
+from gateway_shim.parity.ports import free_port
+
 __all__ = ["OK", "HttpGateway", "Respond", "http_answer"]
 
 Respond = Callable[[dict[str, Any]], bytes]
@@ -56,8 +58,7 @@ class HttpGateway:
         self.most_at_once = 0
         self._at_once = 0
         self._server: StreamServer | None = None
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
 
     def __enter__(self) -> Self:
         """Start listening."""

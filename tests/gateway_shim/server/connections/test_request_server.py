@@ -25,7 +25,7 @@ REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 STREAMS = 15
 
 
-class House:
+class GreetingServer:
     """A server that reads a request and answers ``hello``.
 
     Args:
@@ -65,14 +65,14 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def house(stack: ExitStack) -> Iterator[House]:
+def greeting_server(stack: ExitStack) -> Iterator[GreetingServer]:
     """Provide a server for twenty connections."""
-    house = House(20)
+    greeting_server = GreetingServer(20)
     with HubErrors():
-        house.server.start()
-        yield house
-        house.server.stop(timeout=0)
-    assert len(house.connections) == 0
+        greeting_server.server.start()
+        yield greeting_server
+        greeting_server.server.stop(timeout=0)
+    assert len(greeting_server.connections) == 0
 
 
 def ask(client: socket.socket) -> None:
@@ -81,59 +81,59 @@ def ask(client: socket.socket) -> None:
     assert client.recv(100) == b"hello"
 
 
-def test_a_flood_stays_in_the_lobby(house: House, stack: ExitStack) -> None:
+def test_a_flood_stays_in_the_lobby(greeting_server: GreetingServer, stack: ExitStack) -> None:
     """From a quarter of the places on, only connections with a head get handlers."""
-    flood = [house.connect(stack) for _ in range(40)]
-    ask(house.connect(stack))
-    wait_until(lambda: len(house.server._lobby) == 15, "the lobby to be full")
-    assert house.line.count == 5
-    assert house.refusals.by_reason[RefusalReason.CONNECTIONS] == 40 - 5 - 15
+    flood = [greeting_server.connect(stack) for _ in range(40)]
+    ask(greeting_server.connect(stack))
+    wait_until(lambda: len(greeting_server.server._lobby) == 15, "the lobby to be full")
+    assert greeting_server.line.count == 5
+    assert greeting_server.refusals.by_reason[RefusalReason.CONNECTIONS] == 40 - 5 - 15
     ask(flood[0])  # it has a handler
     ask(flood[-1])  # it waits in the lobby
 
 
-def test_the_lobby_ends_with_the_server(house: House, stack: ExitStack) -> None:
+def test_the_lobby_ends_with_the_server(greeting_server: GreetingServer, stack: ExitStack) -> None:
     """A connection in the lobby gets a handler as soon as its head has arrived."""
-    flood = [house.connect(stack) for _ in range(8)]
-    wait_until(lambda: len(house.server._lobby) == 3, "some to be in the lobby")
-    house.server.close()
+    flood = [greeting_server.connect(stack) for _ in range(8)]
+    wait_until(lambda: len(greeting_server.server._lobby) == 3, "some to be in the lobby")
+    greeting_server.server.close()
     assert flood[-1].recv(1) == b""
 
 
-def test_a_full_house_lets_nobody_in(house: House, stack: ExitStack) -> None:
+def test_a_full_server_lets_nobody_in(greeting_server: GreetingServer, stack: ExitStack) -> None:
     """A connection waits in the lobby until a handler is free."""
-    flood = [house.connect(stack) for _ in range(8)]
-    wait_until(lambda: len(house.server._lobby) == 3, "some to be in the lobby")
-    busy = [house.line.pool.spawn(gevent.sleep, TIME_LIMIT) for _ in range(15)]
+    flood = [greeting_server.connect(stack) for _ in range(8)]
+    wait_until(lambda: len(greeting_server.server._lobby) == 3, "some to be in the lobby")
+    busy = [greeting_server.line.pool.spawn(gevent.sleep, TIME_LIMIT) for _ in range(15)]
     flood[-1].sendall(REQUEST)
-    house.server._lobby.look()
-    assert len(house.server._lobby) == 3
+    greeting_server.server._lobby.look()
+    assert len(greeting_server.server._lobby) == 3
     gevent.killall(busy)
     assert flood[-1].recv(100) == b"hello"
 
 
 def test_who_left_before_gets_no_handler(
-    house: House, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+    greeting_server: GreetingServer, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connections that ended in the listener's queue get no handler."""
-    house.server.stop_accepting()
+    greeting_server.server.stop_accepting()
     for _ in range(40):
-        with house.connect(stack) as left:
+        with greeting_server.connect(stack) as left:
             left.shutdown(socket.SHUT_WR)
     entered: list[str] = []
-    enter = house.connections.enter
+    enter = greeting_server.connections.enter
     monkeypatch.setattr(
-        house.connections, "enter", lambda *args: entered.append(args[2]) or enter(*args)
+        greeting_server.connections, "enter", lambda *args: entered.append(args[2]) or enter(*args)
     )
-    client = house.connect(stack)
-    house.server.start_accepting()
+    client = greeting_server.connect(stack)
+    greeting_server.server.start_accepting()
     ask(client)
     assert len(entered) == 1
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
 def test_no_descriptor_is_left(
-    house: House,
+    greeting_server: GreetingServer,
     stack: ExitStack,
     number: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -141,9 +141,9 @@ def test_no_descriptor_is_left(
 ) -> None:
     """Without descriptors, a connection is closed, a line is logged, and accepting continues."""
     monkeypatch.setattr(request_server, "_PAUSE_SECONDS", 0.01)
-    waiting = house.connect(stack)
-    wait_until(lambda: house.line.count, "it to have a handler")
-    listener = house.server.socket
+    waiting = greeting_server.connect(stack)
+    wait_until(lambda: greeting_server.line.count, "it to have a handler")
+    listener = greeting_server.server.socket
     tries = 0
 
     class Exhausted:
@@ -159,44 +159,46 @@ def test_no_descriptor_is_left(
         def __getattr__(self, name: str) -> Any:
             return getattr(listener, name)
 
-    house.server.socket = Exhausted()
-    ask(house.connect(stack))
+    greeting_server.server.socket = Exhausted()
+    ask(greeting_server.connect(stack))
     assert waiting.recv(1) == b""
     assert [record.message for record in caplog.records] == ["no connection can be accepted"] * 3
 
 
-def test_another_failure_is_gevents(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_failure_is_gevents(
+    greeting_server: GreetingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another error of the listener is raised."""
 
     class Broken:
         def _accept(self) -> Any:
             raise OSError(errno.EINVAL, "broken")
 
-    listener = house.server.socket
-    house.server.socket = Broken()
+    listener = greeting_server.server.socket
+    greeting_server.server.socket = Broken()
     with pytest.raises(OSError, match="broken"):
-        house.server.do_read()
-    house.server.socket = listener
+        greeting_server.server.do_read()
+    greeting_server.server.socket = listener
 
 
 def test_others_overtake_requests_for_streams(
-    house: House, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+    greeting_server: GreetingServer, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connections that ask for a stream get handlers a few at a time."""
     order: list[bytes] = []
-    serve = house.server._handle
+    serve = greeting_server.server._handle
 
     def note(sock: Any, address: Any) -> None:
         order.append(sock.recv(100, socket.MSG_PEEK).split()[1])
         serve(sock, address)
 
-    monkeypatch.setattr(house.server, "_handle", note)
+    monkeypatch.setattr(greeting_server.server, "_handle", note)
     targets = [b"/stream"] * (STREAMS_IN_A_ROUND + STREAMS) + [b"/"]
     for target in targets:
         # Not gevent's, which lets the server run: all of them come in one round of its loop.
         client = _socket.socket()
         stack.callback(client.close)
-        client.connect(("127.0.0.1", house.server.server_port))
+        client.connect(("127.0.0.1", greeting_server.server.server_port))
         client.sendall(b"GET " + target + b" HTTP/1.1\r\n\r\n")
     wait_until(lambda: len(order) == len(targets), "all to have handlers")
     assert order.index(b"/") == STREAMS_IN_A_ROUND

@@ -7,7 +7,7 @@ import socket
 from gevent.event import Event as Signal
 from gevent.pool import Pool
 
-from gateway_shim.server.connections.crowds import Line
+from gateway_shim.server.connections.connection_groups import Line
 from gateway_shim.server.connections.request_connections import MadeRoom, RequestConnections
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 from tests.gateway_shim.sockets import tcp_pair

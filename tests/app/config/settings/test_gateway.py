@@ -1,4 +1,4 @@
-"""The settings of connections, bodies and answers."""
+"""The settings of a gateway in another process."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from pydantic import ValidationError
 
 from app.config import Settings
-from app.config.request_settings import RequestSettings
+from app.config.settings.gateway import GatewaySettings
 
 
 def test_every_limit_is_finite_by_default() -> None:
-    """Without any setting, connections, bodies and answers have limits."""
+    """Without any setting, requests to a gateway have a time limit."""
     limits = {
         name: field.default
-        for name, field in RequestSettings.model_fields.items()
+        for name, field in GatewaySettings.model_fields.items()
         if "max_" in name or name.endswith(("_seconds", "_second", "_timeout", "_ms"))
     }
     assert limits
@@ -24,7 +24,13 @@ def test_every_limit_is_finite_by_default() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"max_json_bytes": 1}, {"max_request_connections": 9}, {"answer_seconds": math.inf}]
+    "wrong",
+    [
+        {"sse_gateway_url": "http://host/?a=b"},
+        {"sse_gateway_url": "http://host/#a"},
+        {"sse_gateway_url": "host:3000"},
+        {"sse_gateway_concurrency": 0},
+    ],
 )
 def test_a_bad_value_is_refused(wrong: dict[str, Any]) -> None:
     """A value that cannot be used is refused, with the name of the setting."""

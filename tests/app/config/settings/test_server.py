@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from app.config import Settings
-from app.config.server_settings import ServerSettings
+from app.config.settings.server import ServerSettings
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_every_limit_is_finite_by_default() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"host": "a b"}, {"trusted_proxies": "10.0.0.0/99"}, {"port": 0}]
 )
-def test_a_bad_value_is_refused(wrong: dict[str, object]) -> None:
+def test_a_bad_value_is_refused(wrong: dict[str, Any]) -> None:
     """A value that cannot be used is refused, with the name of the setting."""
     with pytest.raises(ValidationError) as caught:
         Settings(_env_file=None, **wrong)

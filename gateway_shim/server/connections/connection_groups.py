@@ -6,7 +6,7 @@ from typing import Any
 
 from gevent.pool import Pool
 
-__all__ = ["Crowd", "Line", "Place", "Waiting"]
+__all__ = ["ConnectionGroup", "Line", "Place", "Waiting"]
 
 _LOBBY_SHARE = 4
 """The divisor of a listener's size: from a quarter of the connections on, a new connection must
@@ -16,7 +16,7 @@ Waiting = dict[Any, None]
 """Handlers in the order in which they began to wait, as the keys of a dictionary."""
 
 
-class Crowd:
+class ConnectionGroup:
     """A group of connections, identified by their handlers.
 
     Attributes:
@@ -33,7 +33,7 @@ class Crowd:
         self.receiving: Waiting = {}
 
 
-class Line(Crowd):
+class Line(ConnectionGroup):
     """The connections of one listener.
 
     Args:

@@ -1,4 +1,4 @@
-"""The settings of the frontend version."""
+"""The settings of the log."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from pydantic import ValidationError
 
 from app.config import Settings
-from app.config.version_settings import VersionSettings
+from app.config.settings.log import LogSettings
 
 
 def test_every_limit_is_finite_by_default() -> None:
-    """Without any setting, a fetched version is cached for a finite time."""
+    """Without any setting, the number of log lines has a limit."""
     limits = {
         name: field.default
-        for name, field in VersionSettings.model_fields.items()
+        for name, field in LogSettings.model_fields.items()
         if "max_" in name or name.endswith(("_seconds", "_second", "_timeout", "_ms"))
     }
     assert limits
@@ -24,7 +24,7 @@ def test_every_limit_is_finite_by_default() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"frontend_version_url": "ftp://host/"}, {"frontend_version_cache_seconds": -1}]
+    "wrong", [{"log_level": "info"}, {"log_format": "xml"}, {"log_lines_per_second": 0}]
 )
 def test_a_bad_value_is_refused(wrong: dict[str, Any]) -> None:
     """A value that cannot be used is refused, with the name of the setting."""

@@ -1,20 +1,21 @@
 """All settings of the backend.
 
-The settings of each topic are a class in a separate module. :mod:`app.config.loader` reads them.
+Each topic has a module with its settings and their defaults. This module only joins them;
+:mod:`app.config.loader` reads them.
 """
 
 from __future__ import annotations
 
 from pydantic_settings import SettingsConfigDict
 
-from app.config.access_settings import AccessSettings
-from app.config.gateway_settings import GatewaySettings
-from app.config.log_settings import LogSettings
-from app.config.request_settings import RequestSettings
-from app.config.server_settings import ServerSettings
-from app.config.stream_settings import StreamSettings
-from app.config.task_settings import TaskSettings
-from app.config.version_settings import VersionSettings
+from app.config.settings.access import AccessSettings
+from app.config.settings.gateway import GatewaySettings
+from app.config.settings.log import LogSettings
+from app.config.settings.request import RequestSettings
+from app.config.settings.server import ServerSettings
+from app.config.settings.stream import StreamSettings
+from app.config.settings.task import TaskSettings
+from app.config.settings.version import VersionSettings
 from gateway_shim.errors import InvalidConfiguration
 
 __all__ = ["InvalidSettings", "Settings"]

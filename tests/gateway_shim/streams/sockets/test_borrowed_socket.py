@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from gateway_shim.protocol.lifecycle import StreamEvent, StreamState
-from gateway_shim.streams.borrowed_socket import BorrowedSocket
+from gateway_shim.streams.sockets.borrowed_socket import BorrowedSocket
 from tests.gateway_shim.hub_errors import soon
 from tests.gateway_shim.sockets import tcp_pair
 from tests.gateway_shim.watched_connection import WatchedConnection

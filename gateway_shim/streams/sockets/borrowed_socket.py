@@ -17,7 +17,7 @@ from typing import Any
 import gevent
 
 from gateway_shim.event_loop.tcp import peer_has_left
-from gateway_shim.streams.tls_connection import TlsSocket
+from gateway_shim.streams.sockets.tls_socket import TlsSocket
 
 __all__ = ["BorrowedSocket"]
 

@@ -14,7 +14,7 @@ from gevent.event import Event as Signal
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.results import OpenResult
-from gateway_shim.streams.tls_connection import TlsSocket
+from gateway_shim.streams.sockets.tls_socket import TlsSocket
 from tests.gateway_shim.running_gateway import RunningGateway, Visit
 from tests.gateway_shim.sockets import tcp_pair
 from tests.support.http.message import Ended

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway_shim.server import gunicorn_server as module
-from gateway_shim.server.gunicorn_server import GunicornServer
+from gateway_shim.server import gunicorn_application as module
+from gateway_shim.server.gunicorn_application import GunicornApplication
 from gateway_shim.server.options import base_options
 from gateway_shim.server.server_log import PropagatingLogger
 
@@ -21,7 +21,7 @@ def test_settings_and_application() -> None:
         return "application"
 
     options = base_options("127.0.0.1", 81, drain_seconds=5)
-    server = GunicornServer(load, options)
+    server = GunicornApplication(load, options)
     assert made == []
     for name in ("bind", "workers", "keepalive", "graceful_timeout", "control_socket_disable"):
         assert server.cfg.settings[name].get() == options[name]
@@ -29,10 +29,10 @@ def test_settings_and_application() -> None:
     assert server.load() == "application"
 
 
-def run_with(monkeypatch: pytest.MonkeyPatch, run: Any) -> GunicornServer:
+def run_with(monkeypatch: pytest.MonkeyPatch, run: Any) -> GunicornApplication:
     """Run a server whose arbiter does something else; return the server."""
     monkeypatch.setattr(module.StreamArbiter, "run", run)
-    server = GunicornServer(lambda: None, base_options("127.0.0.1", 81, drain_seconds=5))
+    server = GunicornApplication(lambda: None, base_options("127.0.0.1", 81, drain_seconds=5))
     server.run()
     return server
 

@@ -1,4 +1,4 @@
-"""The settings of a gateway in another process."""
+"""The settings of streams."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from pydantic import ValidationError
 
 from app.config import Settings
-from app.config.gateway_settings import GatewaySettings
+from app.config.settings.stream import StreamSettings
 
 
 def test_every_limit_is_finite_by_default() -> None:
-    """Without any setting, requests to a gateway have a time limit."""
+    """Without any setting, streams have limits. The number of streams depends on the machine."""
     limits = {
         name: field.default
-        for name, field in GatewaySettings.model_fields.items()
+        for name, field in StreamSettings.model_fields.items()
         if "max_" in name or name.endswith(("_seconds", "_second", "_timeout", "_ms"))
     }
     assert limits
@@ -24,13 +24,7 @@ def test_every_limit_is_finite_by_default() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [
-        {"sse_gateway_url": "http://host/?a=b"},
-        {"sse_gateway_url": "http://host/#a"},
-        {"sse_gateway_url": "host:3000"},
-        {"sse_gateway_concurrency": 0},
-    ],
+    "wrong", [{"sse_dialect": "Named"}, {"sse_retry_ms": 99}, {"sse_max_buffer_bytes": 1023}]
 )
 def test_a_bad_value_is_refused(wrong: dict[str, Any]) -> None:
     """A value that cannot be used is refused, with the name of the setting."""

@@ -1,4 +1,4 @@
-"""The settings of streams."""
+"""The settings of connections, bodies and answers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from pydantic import ValidationError
 
 from app.config import Settings
-from app.config.stream_settings import StreamSettings
+from app.config.settings.request import RequestSettings
 
 
 def test_every_limit_is_finite_by_default() -> None:
-    """Without any setting, streams have limits. The number of streams depends on the machine."""
+    """Without any setting, connections, bodies and answers have limits."""
     limits = {
         name: field.default
-        for name, field in StreamSettings.model_fields.items()
+        for name, field in RequestSettings.model_fields.items()
         if "max_" in name or name.endswith(("_seconds", "_second", "_timeout", "_ms"))
     }
     assert limits
@@ -24,7 +24,7 @@ def test_every_limit_is_finite_by_default() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"sse_dialect": "Named"}, {"sse_retry_ms": 99}, {"sse_max_buffer_bytes": 1023}]
+    "wrong", [{"max_json_bytes": 1}, {"max_request_connections": 9}, {"answer_seconds": math.inf}]
 )
 def test_a_bad_value_is_refused(wrong: dict[str, Any]) -> None:
     """A value that cannot be used is refused, with the name of the setting."""

@@ -10,10 +10,10 @@ from gunicorn.app.base import BaseApplication
 
 from gateway_shim.server.arbiter import StreamArbiter
 
-__all__ = ["GunicornServer"]
+__all__ = ["GunicornApplication"]
 
 
-class GunicornServer(BaseApplication):
+class GunicornApplication(BaseApplication):
     """A gunicorn that serves one application.
 
     Call :meth:`run` next. Your own program should call

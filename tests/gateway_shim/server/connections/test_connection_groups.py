@@ -6,7 +6,7 @@ import gevent
 import pytest
 from gevent.pool import Pool
 
-from gateway_shim.server.connections.crowds import Line
+from gateway_shim.server.connections.connection_groups import Line
 
 
 @pytest.mark.parametrize(

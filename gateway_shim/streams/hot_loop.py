@@ -1,0 +1,55 @@
+"""The hot loop of the whole program: writes one event to many streams.
+
+A delivery is one ``send``, and every other step of the loop is repeated for every delivery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway_shim.errors import OutboxFull
+from gateway_shim.protocol.event_stream import Frame
+from gateway_shim.protocol.lifecycle import StreamState
+from gateway_shim.protocol.results import BroadcastResult
+from gateway_shim.streams.connection import Connection
+from gateway_shim.streams.registry import Streams
+
+__all__ = ["write_all"]
+
+
+def write_all(streams: Streams, connections: Sequence[Connection], frame: Frame) -> BroadcastResult:
+    """Write an event to some streams, without letting others run.
+
+    Args:
+        streams: the gateway's streams.
+        connections: the connections of the streams to write to.
+        frame: the encoded event.
+
+    Returns:
+        The number of streams that took the event, and the tokens of streams that have ended
+        since the look-up.
+    """
+    data, size = frame.chunked, len(frame.chunked)
+    taken, ended = 0, []
+    for connection in connections:
+        sock = connection.direct
+        if sock is None:
+            stream = connection.stream
+            if stream.state is StreamState.OPEN or stream.connecting:
+                taken += streams.write(connection, frame)
+            else:
+                ended.append(stream.token)
+            continue
+        try:
+            sent = sock.send(data)
+            if sent != size:
+                connection.keep(data, sent)
+                if streams.budget.exceeded:
+                    streams.relieve()
+        except BlockingIOError:
+            taken += streams.write(connection, frame)
+        except (OSError, OutboxFull) as exc:
+            streams.fail(connection, exc)
+        else:
+            taken += 1
+    return BroadcastResult(taken, tuple(ended))

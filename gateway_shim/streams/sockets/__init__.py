@@ -1,0 +1,1 @@
+"""The sockets beneath streams: one that is still the server's, and one over TLS."""
