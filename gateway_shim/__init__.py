@@ -140,6 +140,7 @@ SECOND_RING = (
     # Requests to other servers.
     "gateway_shim.http_client.client",
     "gateway_shim.http_client.final_response",
+    "gateway_shim.http_client.redirects",
     # Log lines without secrets and without forged lines.
     "gateway_shim.log_lines.line_limit",
     "gateway_shim.log_lines.log_format",

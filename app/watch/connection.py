@@ -24,7 +24,8 @@ from gateway_shim.errors import (
     BadURL,
     RequestFailed,
 )
-from gateway_shim.http_client.client import MAX_REDIRECTS, HttpAnswer, HttpClient
+from gateway_shim.http_client.client import HttpAnswer, HttpClient
+from gateway_shim.http_client.redirects import MAX_REDIRECTS
 
 __all__ = ["SSEConnection", "StreamError", "StreamLost", "StreamRefused"]
 

@@ -20,19 +20,17 @@ from typing import Protocol, Self
 import requests
 import urllib3
 
-from gateway_shim.errors import BadRedirect, BadURL, InvalidConfiguration, RequestFailed
+from gateway_shim.errors import BadURL, InvalidConfiguration, RequestFailed
 from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.certificates import default_context
 from gateway_shim.http_client.failure import request_failure
 from gateway_shim.http_client.pool import HttpPool
+from gateway_shim.http_client.redirects import follow_redirects
 from gateway_shim.http_client.request import HttpRequest
 from gateway_shim.http_client.session import HttpSession
 from gateway_shim.http_client.web_url import parse_web_url
 
-__all__ = ["MAX_REDIRECTS", "HttpAnswer", "HttpClient"]
-
-MAX_REDIRECTS = 20
-"""The number of redirects that browsers and Node's fetch follow for one request."""
+__all__ = ["HttpAnswer", "HttpClient"]
 
 _parse = functools.lru_cache(maxsize=64)(parse_web_url)
 
@@ -129,27 +127,7 @@ class HttpClient:
             connect_seconds=seconds if connect_seconds is None else connect_seconds,
             seconds=seconds,
         )
-        redirect: HttpAnswer | None = None
-        for _ in range(self._redirects + 1):
-            try:
-                answer = self._send(request)
-            finally:
-                # Only now: a server may close its connection after the redirect without announcing
-                # it, and the next request would have been sent on this connection.
-                if redirect is not None:
-                    self._unread(redirect)
-            location = answer.location if self._redirects else None
-            if location is None:
-                return answer
-            redirect = answer
-            try:
-                request = request.redirected(answer.status, location)
-            except BadRedirect:
-                self._unread(redirect)
-                raise
-        if redirect is not None:
-            self._unread(redirect)
-        raise BadRedirect(f"more than {self._redirects} redirects")
+        return follow_redirects(request, self._send, limit=self._redirects, unread=self._unread)
 
     # ------------------------------------------------------------------ private
 

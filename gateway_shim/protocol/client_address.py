@@ -6,24 +6,22 @@ header is read from its end, because each proxy appends the address of its own p
 address from the end that is not a trusted proxy is the client. The client may have invented all
 entries before this address.
 
-:meth:`TrustedProxies.client` returns the address of a client, for logs and for the application.
-:meth:`TrustedProxies.limit_key` returns the key under which limits per address count the client.
-Limits per address make the bounds fair between clients. No bound depends on them, because an
-attacker may have many addresses.
+:mod:`gateway_shim.streams.opening.limits_per_address` decides how limits count this address.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway_shim.errors import InvalidConfiguration
 
-__all__ = ["DEFAULT_PROXIES", "MAX_HOPS", "TrustedProxies"]
+__all__ = ["DEFAULT_PROXIES", "MAX_HOPS", "Address", "TrustedProxies", "parse_address"]
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+"""An IP address of either version."""
+
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 DEFAULT_PROXIES = "127.0.0.1,::1,unix"
@@ -34,9 +32,6 @@ MAX_HOPS = 32
 
 _EVERY_PEER = "*"
 _UNIX = "unix"
-
-_IPV6_PREFIX_BITS = 64
-"""The length of the network that one IPv6 client can choose its addresses from (RFC 6177)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +81,8 @@ class TrustedProxies:
             return True
         if not peer:
             return self.unix
-        address = _parsed(peer)
-        return address is not None and self._is_listed(address)
+        address = parse_address(peer)
+        return address is not None and self.lists(address)
 
     def client(self, peer: str, forwarded: Iterable[str]) -> str:
         """Return the client's address.
@@ -101,47 +96,28 @@ class TrustedProxies:
             names a client. Otherwise the peer's address. An IPv4 address that is written as IPv6
             is returned as IPv4.
         """
-        address = _parsed(peer)
+        address = parse_address(peer)
         peer_address = peer if address is None else str(address)
         if not self.trusts(peer):
             return peer_address
         hops = [hop for value in forwarded for hop in value.rsplit(",", MAX_HOPS)]
         client = peer_address
         for hop in reversed(hops[-MAX_HOPS:]):
-            found = _parsed(_without_port(hop.strip()))
+            found = parse_address(_without_port(hop.strip()))
             if found is None:
                 return peer_address
-            if not self._is_listed(found):
+            if not self.lists(found):
                 client = str(found)
                 if not self.every_peer:
                     break
         return client
 
-    def limit_key(self, address: str) -> str:
-        """Return the key under which limits per address count a client.
-
-        Args:
-            address: a client's address, as :meth:`client` returns it.
-
-        Returns:
-            The address of an IPv4 client; the /64 network of an IPv6 client. Empty if the client is
-            not counted: a loopback address, the peer of a Unix socket, or a trusted proxy that
-            names no client.
-        """
-        parsed = _parsed(address)
-        if parsed is None or parsed.is_loopback or self._is_listed(parsed):
-            return ""
-        if parsed.version == 4:
-            return sys.intern(str(parsed))  # all streams of an address share one string
-        host_bits = parsed.max_prefixlen - _IPV6_PREFIX_BITS
-        network = ipaddress.IPv6Address(int(parsed) >> host_bits << host_bits)
-        return sys.intern(f"{network}/{_IPV6_PREFIX_BITS}")
-
-    def _is_listed(self, address: _Address) -> bool:
+    def lists(self, address: Address) -> bool:
+        """Return whether an address is in the list of trusted proxies."""
         return any(address in network for network in self.networks)
 
 
-def _parsed(text: str) -> _Address | None:
+def parse_address(text: str) -> Address | None:
     """Parse an address; return None if the text is not an address."""
     try:
         # An IPv6 address may end with a zone, such as %eth0.

@@ -29,7 +29,8 @@ from gevent.pool import Pool
 
 from gateway_shim.errors import AnswerTimeout, RequestFailed
 from gateway_shim.http_client.certificates import default_context
-from gateway_shim.http_client.client import MAX_REDIRECTS, HttpClient
+from gateway_shim.http_client.client import HttpClient
+from gateway_shim.http_client.redirects import MAX_REDIRECTS
 from gateway_shim.http_client.unread_bodies import BODIES_AT_ONCE, UnreadBodies
 from gateway_shim.protocol import callbacks
 from gateway_shim.protocol.backend_start import BOOT_HEADER

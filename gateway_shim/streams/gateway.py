@@ -28,8 +28,8 @@ What may never happen:
 - A send waits for a client. The outbox takes the bytes, and a full outbox ends the stream.
 - Two streams get two broadcasts in different orders, or one sender's events out of order.
 
-The races: a stream may end wherever other greenlets run. So its state is read again when the
-backend has answered, and a broadcast skips streams that have ended since the look-up.
+The races: a stream may end where other greenlets run. So its state is read again when the backend
+has answered, and a broadcast skips streams that have ended since the look-up.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.drain import Farewells, end_all, end_earlier
 from gateway_shim.streams.heartbeats import Heartbeats
 from gateway_shim.streams.opening.admission import Admission
+from gateway_shim.streams.opening.limits_per_address import limit_key
 from gateway_shim.streams.opening.openings import Openings
 from gateway_shim.streams.refusal_counts import RefusalCounts
 from gateway_shim.streams.registry import Streams
@@ -149,7 +150,7 @@ class Gateway:
 
     def limit_key(self, address: str) -> str:
         """Return the key under which a client address is counted; empty: it is not counted."""
-        return self.proxies.limit_key(address)
+        return limit_key(address, self.proxies)
 
     @property
     def active(self) -> int:
@@ -265,11 +266,7 @@ class Gateway:
         return result
 
     def close(self, token: str) -> None:
-        """End a stream from the server's side, cleanly.
-
-        Raises:
-            UnknownToken: no stream has the token.
-        """
+        """End a stream cleanly. Raises UnknownToken if no stream has the token."""
         self.send(token, close=True)
 
     def _encode(self, event: Event) -> Frame:
@@ -291,10 +288,11 @@ class Gateway:
             seconds: the time for clients and the backend. Then the remaining streams are cut.
         """
         deadline = self._clock() + seconds
-        farewells = None
-        if farewell is not None:
-            event, streams = wire.encode(farewell, self.config.dialect), self._streams.by_token
-            farewells = Farewells(event, len(streams), self.config.drain_retry_seconds)
+        farewells = None if farewell is None else self._farewells(farewell)
         self._openings.close(farewells)
         end_all(self._streams, farewells, deadline, self._clock)
         self._endings.flush(max(deadline - self._clock(), 0))
+
+    def _farewells(self, event: Event) -> Farewells:
+        text, count = wire.encode(event, self.config.dialect), len(self._streams.by_token)
+        return Farewells(text, count, self.config.drain_retry_seconds)

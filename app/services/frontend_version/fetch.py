@@ -7,7 +7,8 @@ from typing import Any
 import gevent
 
 from gateway_shim.errors import AnswerTimeout, RequestFailed
-from gateway_shim.http_client.client import MAX_REDIRECTS, HttpAnswer, HttpClient
+from gateway_shim.http_client.client import HttpAnswer, HttpClient
+from gateway_shim.http_client.redirects import MAX_REDIRECTS
 from gateway_shim.protocol import json_text
 
 __all__ = ["FETCH_SECONDS", "MAX_DOCUMENT_BYTES", "FetchFailed", "fetch_json"]

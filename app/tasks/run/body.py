@@ -1,4 +1,4 @@
-"""The body of a task: the greenlet or native thread that runs it, its time limit, its progress."""
+"""The body of a task: the greenlet or native thread that runs it, and its progress."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from app.tasks.base import TaskProgressHandle
 from app.tasks.run.mailbox import GreenletMailbox, NativeMailbox
 from app.tasks.run.native import NativeRunner
 from app.tasks.run.outcome import TaskOutcome
+from app.tasks.run.time_limit import start_time_limit
 
 __all__ = ["TaskBody"]
 
@@ -50,7 +51,7 @@ class TaskBody:
         """Start the work and its time limit. The work begins when the caller next waits."""
         self._greenlets = (
             gevent.spawn(self._run),
-            gevent.spawn_later(self._timeout_seconds, self._time_out),
+            start_time_limit(self._timeout_seconds, self._settle),
         )
 
     def updates(self) -> Iterator[TaskProgress]:
@@ -79,9 +80,6 @@ class TaskBody:
         for greenlet in greenlets:
             if greenlet is not gevent.getcurrent():  # the caller ends by itself
                 greenlet.kill(block=False)
-
-    def _time_out(self) -> None:
-        self._settle(TaskOutcome.timed_out(self._timeout_seconds))
 
     def _run(self) -> None:
         handle = TaskProgressHandle(self._mailbox)

@@ -31,7 +31,7 @@ class TaskStep(Enum):
     """The task raises an exception, or cannot be run."""
 
     TIME_OUT = "time out"
-    """The task exceeds its time limit. :mod:`app.tasks.run.body` measures it and stops the work."""
+    """The task exceeds its time limit. :mod:`app.tasks.run.time_limit` measures it."""
 
     CANCEL = "cancel"
     """A caller or the shutdown cancels the task, or the task raises ``TaskCancelled``."""

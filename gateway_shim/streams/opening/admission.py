@@ -1,7 +1,6 @@
 """The limits on streams, which protect the process from too many clients.
 
-:meth:`TrustedProxies.limit_key <gateway_shim.protocol.client_address.TrustedProxies.limit_key>`
-decides which addresses no limit counts.
+:mod:`gateway_shim.streams.opening.limits_per_address` decides which addresses are exempt.
 """
 
 from __future__ import annotations

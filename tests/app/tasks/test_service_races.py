@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import gevent
@@ -16,6 +17,7 @@ from gevent.pool import Pool
 
 from app.errors import InvalidOperationException
 from app.tasks.base import TaskProgressHandle
+from app.tasks.run.time_limit import end_overdue_task
 from tests.app.tasks.task_support import (
     Call,
     CpuBoundCall,
@@ -62,7 +64,7 @@ def test_ends_in_the_same_instant(kind: type[Call], order: tuple[str, ...]) -> N
     actions: dict[str, Callable[[], None]] = {
         "end": finish,
         "cancel": cancel,
-        "time limit": body._time_out,
+        "time limit": partial(end_overdue_task, body._timeout_seconds, body._settle),
     }
     for name in order:
         gevent.spawn(actions[name])

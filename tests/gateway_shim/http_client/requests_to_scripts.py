@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway_shim.http_client.client import MAX_REDIRECTS, HttpClient
+from gateway_shim.http_client.client import HttpClient
+from gateway_shim.http_client.redirects import MAX_REDIRECTS
 from tests.support.http.scripted_server import Script, ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
 

@@ -1,4 +1,4 @@
-"""Tests of the address of a client, and of the key under which limits count it."""
+"""Tests of the address of a client."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.protocol.client_address import DEFAULT_PROXIES, MAX_HOPS, TrustedProxies
+from gateway_shim.streams.opening.limits_per_address import limit_key
 
 LOCAL = TrustedProxies.parse(DEFAULT_PROXIES)
 NONE = TrustedProxies.parse("")
@@ -61,32 +62,6 @@ def test_client(proxies: TrustedProxies, peer: str, forwarded: list[str], client
     assert proxies.client(peer, forwarded) == client
 
 
-@pytest.mark.parametrize(
-    ("proxies", "address", "key"),
-    [
-        (LOCAL, "192.0.2.1", "192.0.2.1"),
-        (LOCAL, "::ffff:192.0.2.1", "192.0.2.1"),
-        (LOCAL, "2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
-        (LOCAL, "fe80::1%eth0", "fe80::/64"),
-        (LOCAL, "127.0.0.1", ""),
-        (NONE, "127.9.9.9", ""),
-        (NONE, "::1", ""),
-        (NONE, "", ""),
-        (NETWORK, "10.0.0.1", ""),
-        (NETWORK, "192.0.2.1", "192.0.2.1"),
-        (EVERYBODY, "192.0.2.1", "192.0.2.1"),
-    ],
-)
-def test_limit_key(proxies: TrustedProxies, address: str, key: str) -> None:
-    """Loopback, Unix sockets and proxies that name no client are not counted."""
-    assert proxies.limit_key(address) == key
-
-
-def test_a_network_has_one_key() -> None:
-    """All streams of an address share one string as their key."""
-    assert LOCAL.limit_key("2001:db8::1") is LOCAL.limit_key("2001:db8::ffff:1")
-
-
 @pytest.mark.parametrize("text", ["localhost", "10.0.0.1/8", "10.0.0.0/33", "Unix", "a,b"])
 def test_bad_lists(text: str) -> None:
     """An entry that is not an address is refused with a message that names it."""
@@ -110,4 +85,4 @@ def test_any_header(peer: str, forwarded: list[str]) -> None:
         client = proxies.client(peer, forwarded)
         if client != peer:
             assert str(ipaddress.ip_address(client)) == client
-        assert len(proxies.limit_key(client)) <= len("ffff:ffff:ffff:ffff::/64")
+        assert len(limit_key(client, proxies)) <= len("ffff:ffff:ffff:ffff::/64")

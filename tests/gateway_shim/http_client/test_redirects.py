@@ -10,7 +10,8 @@ from gateway_shim.errors import (
     BadRedirect,
     RequestFailed,
 )
-from gateway_shim.http_client.client import MAX_REDIRECTS, HttpClient
+from gateway_shim.http_client.client import HttpClient
+from gateway_shim.http_client.redirects import MAX_REDIRECTS
 from tests.gateway_shim.http_client.requests_to_scripts import OK, ask, moved
 from tests.support.http.scripted_server import ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
