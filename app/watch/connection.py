@@ -25,7 +25,7 @@ from gateway_shim.errors import (
     RequestFailed,
 )
 from gateway_shim.http_client.client import HttpAnswer, HttpClient
-from gateway_shim.http_client.redirects import MAX_REDIRECTS
+from gateway_shim.http_client.redirects import BROWSER_REDIRECTS
 
 __all__ = ["SSEConnection", "StreamError", "StreamLost", "StreamRefused"]
 
@@ -79,7 +79,7 @@ class SSEConnection:
         self._idle_seconds = idle_seconds
         self._now = now
         self._last_id = ""
-        self._client = HttpClient(redirects=MAX_REDIRECTS, environment=True)
+        self._client = HttpClient(redirects=BROWSER_REDIRECTS, environment=True)
         self._answer: HttpAnswer | None = None
 
     def __enter__(self) -> Self:

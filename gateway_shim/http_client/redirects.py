@@ -8,10 +8,13 @@ from gateway_shim.errors import BadRedirect
 from gateway_shim.http_client.answer import HttpAnswer
 from gateway_shim.http_client.request import HttpRequest
 
-__all__ = ["MAX_REDIRECTS", "follow_redirects"]
+__all__ = ["BROWSER_REDIRECTS", "CALLBACK_REDIRECTS", "follow_redirects"]
 
-MAX_REDIRECTS = 20
-"""The number of redirects that browsers and Node's fetch follow for one request."""
+CALLBACK_REDIRECTS = 20
+"""The number of redirects to follow in a callback to the backend, as Node's fetch does."""
+
+BROWSER_REDIRECTS = 20
+"""The number of redirects that browsers follow: for ``watch`` and for the version document."""
 
 
 def follow_redirects(

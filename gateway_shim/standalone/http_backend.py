@@ -30,7 +30,7 @@ from gevent.pool import Pool
 from gateway_shim.errors import AnswerTimeout, RequestFailed
 from gateway_shim.http_client.certificates import default_context
 from gateway_shim.http_client.client import HttpClient
-from gateway_shim.http_client.redirects import MAX_REDIRECTS
+from gateway_shim.http_client.redirects import CALLBACK_REDIRECTS
 from gateway_shim.http_client.unread_bodies import BODIES_AT_ONCE, UnreadBodies
 from gateway_shim.protocol import callbacks
 from gateway_shim.protocol.backend_start import BOOT_HEADER
@@ -98,7 +98,7 @@ class HttpBackend:
         # Redirects are followed, as in the Node gateway: the last status counts.
         self._client = HttpClient(
             connections=disconnects_at_once,
-            redirects=MAX_REDIRECTS,
+            redirects=CALLBACK_REDIRECTS,
             context=context,
             unread=self._unread.take,
         )

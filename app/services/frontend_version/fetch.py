@@ -8,7 +8,7 @@ import gevent
 
 from gateway_shim.errors import AnswerTimeout, RequestFailed
 from gateway_shim.http_client.client import HttpAnswer, HttpClient
-from gateway_shim.http_client.redirects import MAX_REDIRECTS
+from gateway_shim.http_client.redirects import BROWSER_REDIRECTS
 from gateway_shim.protocol import json_text
 
 __all__ = ["FETCH_SECONDS", "MAX_DOCUMENT_BYTES", "FetchFailed", "fetch_json"]
@@ -40,7 +40,7 @@ def fetch_json(url: str, *, seconds: float = FETCH_SECONDS) -> dict[str, Any]:
         # The client limits each step; this limits all steps together.
         with (
             gevent.Timeout(seconds),
-            HttpClient(redirects=MAX_REDIRECTS) as client,
+            HttpClient(redirects=BROWSER_REDIRECTS) as client,
             client.request(
                 "GET", url, headers={"Accept": "application/json"}, seconds=seconds
             ) as answer,

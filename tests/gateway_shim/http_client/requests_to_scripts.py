@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway_shim.http_client.client import HttpClient
-from gateway_shim.http_client.redirects import MAX_REDIRECTS
+from gateway_shim.http_client.redirects import CALLBACK_REDIRECTS
 from tests.support.http.scripted_server import Script, ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
 
@@ -25,7 +25,7 @@ def ask(
     path: str = "/x?s=1",
     *,
     method: str = "POST",
-    redirects: int = MAX_REDIRECTS,
+    redirects: int = CALLBACK_REDIRECTS,
 ) -> tuple[int, str, bytes]:
     """Make a request; return the status, the phrase and the body of the answer."""
     body = None if method == "GET" else b"{}"

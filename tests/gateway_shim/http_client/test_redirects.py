@@ -11,7 +11,7 @@ from gateway_shim.errors import (
     RequestFailed,
 )
 from gateway_shim.http_client.client import HttpClient
-from gateway_shim.http_client.redirects import MAX_REDIRECTS
+from gateway_shim.http_client.redirects import CALLBACK_REDIRECTS
 from tests.gateway_shim.http_client.requests_to_scripts import OK, ask, moved
 from tests.support.http.scripted_server import ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
@@ -128,7 +128,7 @@ def test_a_secret_in_a_location_is_not_shown() -> None:
         ask(server)
 
 
-@pytest.mark.parametrize("redirects", [1, 3, MAX_REDIRECTS])
+@pytest.mark.parametrize("redirects", [1, 3, CALLBACK_REDIRECTS])
 def test_too_many_redirects(redirects: int) -> None:
     """A circle of redirects ends with an error."""
     with ScriptedServer(*[moved("/again")] * 30) as server:

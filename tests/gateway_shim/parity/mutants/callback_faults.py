@@ -123,7 +123,7 @@ def redirect_is_final() -> None:
     """Take the backend's first answer, even if it is a redirect."""
     from gateway_shim.standalone import http_backend
 
-    http_backend.MAX_REDIRECTS = 0  # type: ignore[attr-defined]
+    http_backend.CALLBACK_REDIRECTS = 0  # type: ignore[attr-defined]
 
 
 @FAULTS.add
