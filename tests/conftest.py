@@ -48,7 +48,9 @@ def _folder_of(path: Path) -> str:
 def _children_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
     """Start the child processes of tests in other folders without coverage."""
     folder = _folder_of(Path(request.node.path))
-    measured = folder.partition("/")[0] in _MEASURED and folder != "gateway_shim/parity"
+    measured = folder.partition("/")[0] in _MEASURED and not folder.startswith(
+        "gateway_shim/parity"
+    )
     with pytest.MonkeyPatch.context() as patch:
         if not measured:
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
