@@ -15,6 +15,8 @@ from app.config import InvalidSettings, Settings
 from gateway_shim.server.runtime import EXTENSION
 from tests.support.processes.server import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
     """Run a program in a new process, without coverage, which would import gevent."""

@@ -18,6 +18,8 @@ from app.commands.group import NO_COMMAND_STATUS, command_group
 from app.config import Settings
 from gateway_shim.parity.ports import free_port
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = ("HOST", "PORT", "CERTFILE", "KEYFILE")
 
 

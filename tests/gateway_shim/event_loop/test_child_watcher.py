@@ -17,6 +17,8 @@ from gateway_shim.event_loop.child_watcher import ChildWatcher, use_child_watche
 from tests.support.native_threads import run_native
 from tests.support.timing import TIME_LIMIT
 
+pytestmark = pytest.mark.slow
+
 native_waitpid = get_original("os", "waitpid")
 native_spawn = get_original("os", "posix_spawn")
 

@@ -15,6 +15,8 @@ from gateway_shim.errors import NotAllowedHere
 from tests.support.native_threads import run_native
 from tests.support.timing import TIME_LIMIT
 
+pytestmark = pytest.mark.slow
+
 
 def on_a_greenlet(function: Callable[[], Any]) -> Any:
     """Run a function in the event loop's thread."""

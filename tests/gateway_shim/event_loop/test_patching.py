@@ -13,6 +13,8 @@ from gateway_shim.event_loop.locks.shared_lock import SharedLock
 from gateway_shim.event_loop.patching import support_native_threads
 from tests.gateway_shim.event_loop.python_process import run_python
 
+pytestmark = pytest.mark.slow
+
 IS_SHARED = """
     import concurrent.futures.thread, functools, logging, queue, threading, _thread
     from gevent import monkey

@@ -20,6 +20,8 @@ from tests.support.http.odd_answers import INTERIM
 from tests.support.http.scripted_server import ScriptedServer, answer
 from tests.support.timing import TIME_LIMIT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "url",

@@ -11,6 +11,8 @@ import pytest
 
 from gateway_shim.log_lines.output import drop_unwritten_output, guarded_output
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 FULL = Path("/dev/full")
 LINE = "Error: cannot write the output: No space left on device\n"

@@ -21,6 +21,8 @@ from gateway_shim.parity.judge.recording import load
 from tests.gateway_shim.parity.conftest import ROOT
 from tests.support.timing import TIME_LIMIT
 
+pytestmark = pytest.mark.slow
+
 _SHIM = shlex.join([sys.executable, "-m", "gateway_shim"])
 _MUTANT = shlex.join([sys.executable, "-m", "tests.gateway_shim.parity.mutants"])
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}

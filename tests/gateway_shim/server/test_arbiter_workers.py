@@ -10,6 +10,8 @@ from gunicorn.errors import HaltServer
 
 from tests.gateway_shim.server.arbiter_simulation import ArbiterSimulation
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("code", [0, 1, 3, 4, 255])
 def test_a_worker_that_has_served_is_replaced(simulation: ArbiterSimulation, code: int) -> None:

@@ -24,6 +24,8 @@ from tests.gateway_shim.standalone.callback_server import (
 from tests.support.http.odd_answers import INTERIM, NO_ANSWERS, pour_interim
 from tests.support.timing import TIME_LIMIT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("received", NO_ANSWERS.values(), ids=NO_ANSWERS)
 def test_no_answer(

@@ -13,6 +13,8 @@ from tests.support.http.client import request
 from tests.support.processes.server import GunicornServer, Server, ServerFailed
 from tests.support.timing import wait_until
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import os, signal, subprocess, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import socket
 
+import pytest
+
 from app.bench.bursts import BARE_SENDER
 from app.bench.clients.helper import Helper
 from app.bench.clients.payload import sample_frame
 from tests.support.timing import TIME_LIMIT
+
+pytestmark = pytest.mark.slow
 
 
 def test_sends_the_same_to_all() -> None:

@@ -13,6 +13,8 @@ from app.bench.clients.payload import progress_text
 from app.bench.errors import BenchFailed
 from tests.support.timing import TIME_LIMIT
 
+pytestmark = pytest.mark.slow
+
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = b"event: version\ndata: {}\n\n"
 

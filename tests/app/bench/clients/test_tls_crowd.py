@@ -16,6 +16,8 @@ from app.bench.clients.helper import Helper
 from app.bench.errors import BenchFailed
 from tests.support.timing import TIME_LIMIT
 
+pytestmark = pytest.mark.slow
+
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 

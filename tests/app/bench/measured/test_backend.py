@@ -9,6 +9,8 @@ import pytest
 from app.bench.errors import BenchFailed
 from app.bench.measured.backend import MeasuredBackend
 
+pytestmark = pytest.mark.slow
+
 
 def test_backend() -> None:
     """The backend runs as users run it, with the bench's task, in a worker process."""

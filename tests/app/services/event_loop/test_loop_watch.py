@@ -12,6 +12,8 @@ import pytest
 from app.services.event_loop.loop_watch import LIMIT_SECONDS, LoopWatch
 from tests.support.timing import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 def block(seconds: float) -> None:
     """Use the processor without letting other greenlets run."""

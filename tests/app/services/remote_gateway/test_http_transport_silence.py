@@ -22,6 +22,8 @@ from tests.app.services.remote_gateway.conftest import (
 from tests.app.services.remote_gateway.http_gateway import OK, HttpGateway
 from tests.support.timing import TIME_LIMIT, Stopwatch
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_hung_gateway_costs_one_time_limit(gateway: HttpGateway, hasty: HttpTransport) -> None:
     """A gateway that hangs costs one time limit, for all waiting sends together."""

@@ -25,6 +25,8 @@ from tests.app.services.remote_gateway.conftest import (
 from tests.app.services.remote_gateway.http_gateway import OK, HttpGateway, http_answer
 from tests.support.timing import TIME_LIMIT, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("concurrency", [1, 5, 16])
 def test_the_posts_at_a_time_are_bounded(

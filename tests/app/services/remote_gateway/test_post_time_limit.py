@@ -15,6 +15,8 @@ from tests.app.services.remote_gateway.test_post import LIMIT, SEND, make_post, 
 from tests.support.http.scripted_server import Script, ScriptedServer
 from tests.support.timing import TIME_LIMIT, Stopwatch, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 def drip(connection: socket.socket) -> None:
     """Send a header that never ends, one byte at a time."""

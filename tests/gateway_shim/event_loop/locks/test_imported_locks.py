@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.gateway_shim.event_loop.python_process import run_python
+
+pytestmark = pytest.mark.slow
 
 MODULE = """
     import sys, types, threading, _thread

@@ -20,6 +20,8 @@ from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.steps import Fence, Open, Send
 from tests.gateway_shim.parity.conftest import command
 
+pytestmark = pytest.mark.slow
+
 _SENT = (
     Open(headers=(("X-A", "1"),)),
     Send({"token": "$T", "event": {"name": "n", "data": "a\rb\u2028c"}}),

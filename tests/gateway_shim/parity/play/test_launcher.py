@@ -12,6 +12,8 @@ import pytest
 from gateway_shim.parity.play.launcher import GatewayFailed, GatewayProcess
 from tests.support.timing import TIME_LIMIT, wait_until
 
+pytestmark = pytest.mark.slow
+
 _SERVER = """
 import http.server, os, sys
 class H(http.server.BaseHTTPRequestHandler):

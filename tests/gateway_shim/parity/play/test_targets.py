@@ -12,6 +12,8 @@ from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.steps import End, Open, Request
 from tests.gateway_shim.parity.conftest import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("callback", "status", "ready"),

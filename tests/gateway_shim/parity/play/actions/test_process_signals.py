@@ -17,6 +17,8 @@ from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.steps import Interrupt, Open, Step, Terminate
 from tests.support.timing import TIME_LIMIT
 
+pytestmark = pytest.mark.slow
+
 _GATEWAY = """
 import http.server, os, signal, sys
 

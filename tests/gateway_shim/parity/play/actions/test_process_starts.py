@@ -12,6 +12,8 @@ from gateway_shim.parity.play.targets import Command
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.steps import AwaitExit, TryStart
 
+pytestmark = pytest.mark.slow
+
 _OBSERVE = ["$value:exit:attempt", "$value:answers:attempt"]
 
 

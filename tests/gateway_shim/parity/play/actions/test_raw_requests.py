@@ -12,6 +12,8 @@ from gateway_shim.parity.scenario import Scenario
 from gateway_shim.parity.steps import End, Fence, Raw, Rest, Send, Step
 from tests.gateway_shim.parity.fixed_answer import answering
 
+pytestmark = pytest.mark.slow
+
 _HOST = "Host: gw.example\r\n\r\n"
 _HEALTH = f"GET /healthz HTTP/1.1\r\n{_HOST}"
 _STREAM = f"GET /x HTTP/1.1\r\n{_HOST}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from gateway_shim.parity.play.player import Player
 from gateway_shim.parity.play.targets import Command
 from gateway_shim.parity.reply import Reply
@@ -18,6 +20,8 @@ from gateway_shim.parity.steps import (
     SendMany,
     Step,
 )
+
+pytestmark = pytest.mark.slow
 
 _CLOSE = {"token": "$T", "close": True}
 
