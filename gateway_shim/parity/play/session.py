@@ -130,6 +130,10 @@ class Session:
     def take(self, callback: Callback) -> Reply:
         """Record a callback, do what the script says, and return the answer."""
         with self._changed:
+            # After the end, the streams of the scenario are closed, and their disconnect callbacks
+            # may still arrive here. A scripted redirect would lead them into the next scenario.
+            if self._over.is_set():
+                return AT_ONCE
             if callback.action != "connect" and callback.token in self.earlier_tokens:
                 return AT_ONCE
             reply = self._next_reply(callback.action == "connect")

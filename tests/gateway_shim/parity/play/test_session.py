@@ -58,3 +58,12 @@ def test_held_callbacks_are_counted() -> None:
     for thread in threads:
         thread.join(TIME_LIMIT)
     assert not session.wait_held(1, 0.01)
+
+
+def test_nothing_is_scripted_after_the_end() -> None:
+    """A callback that arrives after the end gets 200 and is not recorded."""
+    session = Session(send=lambda body: None)
+    session.on_disconnect = Reply(303, then=(Reply(200),))
+    session.end()
+    assert session.take(_DISCONNECT).status == 200
+    assert (session.callbacks, session.answered_disconnects) == ([], 0)
