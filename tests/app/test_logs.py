@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,29 +14,12 @@ from app.config import Settings
 from app.config.sources import SettingSources
 from app.logs import configure_logging, log_warnings, make_formatter, make_redactor
 from gateway_shim.log_lines.log_format import JsonFormatter, TextFormatter
+from tests.gateway_shim.log_lines.records import failure, record
 
 
 def settings(**changes: Any) -> Settings:
     """Return settings with some changes, whatever the environment has."""
     return Settings(_env_file=None, **changes)
-
-
-def record(message: object = "hello", *args: object, **extra: object) -> logging.LogRecord:
-    """Return a log record at a fixed time."""
-    made = logging.makeLogRecord(
-        {"name": "app.x", "levelname": "INFO", "levelno": 20, "msg": message, "args": args}
-    )
-    made.created = 1769860800.1239
-    vars(made).update(extra)
-    return made
-
-
-def failure(message: str) -> Any:
-    """Return the exc_info of an error with a message."""
-    try:
-        raise ValueError(message)
-    except ValueError:
-        return sys.exc_info()
 
 
 @pytest.fixture(autouse=True)
