@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from app.access.exposure import Area
 from app.access.listening_addresses import arrived_at
 from app.serving.backend_runtime import STREAM_PATH
-from gateway_shim.protocol import http as contract
-from gateway_shim.protocol import routes
+from gateway_shim.protocol import http, routes
 from gateway_shim.protocol.http import ErrorCode
 from gateway_shim.protocol.routes import Route
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
@@ -66,9 +65,9 @@ class AdminGate:
         if is_open or arrived_at(environ) == self._address:
             return self.application(environ, start_response)
         self._refusals.add(RefusalReason.NOT_OPEN)
-        body = contract.error_body(ErrorCode.NOT_FOUND, "Not found")
+        body = http.error_body(ErrorCode.NOT_FOUND, "Not found")
         headers = [
-            ("Content-Type", contract.JSON_CONTENT_TYPE),
+            ("Content-Type", http.JSON_CONTENT_TYPE),
             ("Content-Length", str(len(body))),
         ]
         start_response("404 Not Found", headers)

@@ -12,7 +12,7 @@ from app.container import ServiceContainer
 from app.errors import AppError, NotFound, NotServing
 from app.serving.backend_runtime import STREAM_PATH
 from gateway_shim.log_lines.redaction import Redactor
-from gateway_shim.protocol import http as contract
+from gateway_shim.protocol import http
 from gateway_shim.protocol.routes import path_of
 from gateway_shim.streams.gateway import Gateway
 from gateway_shim.streams.send_endpoint import answer_send
@@ -32,10 +32,10 @@ def send(
     if settings.sse_internal_send == "off":
         raise NotFound("POST /internal/send is off; SSE_INTERNAL_SEND=on turns it on")
     require_secret(settings)
-    body = request.stream.read(contract.MAX_BODY_BYTES + 1)
+    body = request.stream.read(http.MAX_BODY_BYTES + 1)
     coding = request.headers.get("Content-Encoding")
     status, answer = answer_send(gateway, request.content_type, body, coding)
-    return Response(answer, status, content_type=contract.JSON_CONTENT_TYPE)
+    return Response(answer, status, content_type=http.JSON_CONTENT_TYPE)
 
 
 @blueprint.get(STREAM_PATH)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.event_stream import Dialect
 from gateway_shim.protocol.http import ErrorCode, Refusal, status_phrase
@@ -121,6 +121,6 @@ def refusal(outcome: CallbackAnswer | CallbackFailure, dialect: Dialect) -> Refu
     )
     message = f"Backend returned {outcome.status}"
     if dialect is Dialect.ENVELOPE and outcome.status in (400, 401, 403):
-        event = wire.rejected(outcome.status, outcome.message)
+        event = event_stream.rejected(outcome.status, outcome.message)
         return Refusal(200, code, message, in_stream=event)
     return Refusal(outcome.status, code, message)

@@ -6,7 +6,7 @@ different pause for each stream, so the first event of the next stream must repl
 
 from __future__ import annotations
 
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.event_stream import Frame
 
 __all__ = ["FirstEvent"]
@@ -36,6 +36,6 @@ class FirstEvent:
         """
         last = self._last
         if last is None or last[0] is not frame:
-            last = frame, wire.frame(wire.with_retry(frame.bare, self._retry_ms))
+            last = frame, event_stream.frame(event_stream.with_retry(frame.bare, self._retry_ms))
             self._last = last
         return last[1]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from gateway_shim.errors import OutboxFull
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.buffer_budget import UNLIMITED, BufferBudget
 from gateway_shim.protocol.event_stream import BodyFraming, Frame
@@ -155,7 +155,7 @@ class Stream:
     @property
     def last_bytes(self) -> bytes:
         """The bytes that end the body: the last chunk, or none if the connection's end ends it."""
-        return wire.LAST_CHUNK if self.framing is BodyFraming.CHUNKED else b""
+        return event_stream.LAST_CHUNK if self.framing is BodyFraming.CHUNKED else b""
 
     # ------------------------------------------------------------------ held events
 

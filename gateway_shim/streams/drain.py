@@ -11,7 +11,7 @@ import gevent
 
 from gateway_shim.errors import OutboxFull
 from gateway_shim.event_loop.turns import let_others_run_if_due
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.lifecycle import StreamState
@@ -52,7 +52,9 @@ class Farewells:
         seconds = min(spread, streams / CONNECTS_PER_SECOND)
         step = seconds * 1000 / _RETRY_VARIANTS
         pauses = {FIRST_RETRY_MS + round(step * index) for index in range(_RETRY_VARIANTS)}
-        self._frames = [wire.frame(wire.with_retry(event, pause)) for pause in sorted(pauses)]
+        self._frames = [
+            event_stream.frame(event_stream.with_retry(event, pause)) for pause in sorted(pauses)
+        ]
 
     def draw(self) -> Frame:
         """Return the event with one of the pauses."""

@@ -44,7 +44,7 @@ import gevent
 
 from gateway_shim.errors import NotAllowedHere, OutboxFull, UnknownToken, WriteFailed
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread, native_ident
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.buffer_budget import BufferBudget
 from gateway_shim.protocol.event_stream import Event, Frame
@@ -54,7 +54,7 @@ from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.broadcasts import Broadcasts
 from gateway_shim.streams.callbacks.backend import Backend
 from gateway_shim.streams.callbacks.backend_starts import BackendStarts
-from gateway_shim.streams.callbacks.disconnects import Endings
+from gateway_shim.streams.callbacks.disconnects import Disconnects
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.drain import Farewells, end_all, end_earlier
 from gateway_shim.streams.heartbeats import Heartbeats
@@ -111,13 +111,13 @@ class Gateway:
         self._clock = clock
         self._stats = GatewayStats()
         # Reports ends to the backend.
-        self._endings = Endings(backend, self._stats, config.max_connections)
+        self._disconnects = Disconnects(backend, self._stats, config.max_connections)
         admission = Admission(
             config.max_connections, config.max_connections_per_address, self.limit_key
         )
         budget = BufferBudget(config.max_total_buffer_bytes)
         # The streams that are connecting, open or writing their last bytes.
-        self._streams = Streams(admission, self._endings, self._stats, budget)
+        self._streams = Streams(admission, self._disconnects, self._stats, budget)
         self._broadcasts = Broadcasts(self._streams)
         self._heartbeats = Heartbeats(config.heartbeat_interval, self._streams.beat, clock)
         self._openings = Openings(
@@ -138,7 +138,7 @@ class Gateway:
     def start(self) -> None:
         """Start the heartbeats and the disconnect callbacks, and serve other threads' calls."""
         self.loop_thread.start()
-        self._greenlets = [gevent.spawn(self._heartbeats.run), gevent.spawn(self._endings.run)]
+        self._greenlets = [gevent.spawn(self._heartbeats.run), gevent.spawn(self._disconnects.run)]
         if self.starts is not None:
             self._greenlets.append(gevent.spawn(self.starts.run, self._streams.by_token))
 
@@ -270,7 +270,7 @@ class Gateway:
         self.send(token, close=True)
 
     def _encode(self, event: Event) -> Frame:
-        return wire.frame(wire.encode(event, self.config.dialect))
+        return event_stream.frame(event_stream.encode(event, self.config.dialect))
 
     # ------------------------------------------------------------------ draining
 
@@ -291,8 +291,8 @@ class Gateway:
         farewells = None if farewell is None else self._farewells(farewell)
         self._openings.close(farewells)
         end_all(self._streams, farewells, deadline, self._clock)
-        self._endings.flush(max(deadline - self._clock(), 0))
+        self._disconnects.flush(max(deadline - self._clock(), 0))
 
     def _farewells(self, event: Event) -> Farewells:
-        text, count = wire.encode(event, self.config.dialect), len(self._streams.by_token)
+        text, count = event_stream.encode(event, self.config.dialect), len(self._streams.by_token)
         return Farewells(text, count, self.config.drain_retry_seconds)

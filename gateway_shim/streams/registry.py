@@ -16,14 +16,14 @@ from dataclasses import dataclass
 
 from gateway_shim.errors import ClientGone, OutboxFull
 from gateway_shim.event_loop.turns import let_others_run_if_due
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.buffer_budget import UNLIMITED, BufferBudget
 from gateway_shim.protocol.callbacks import Reason
 from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.lifecycle import OVER_STATES, StreamEvent, StreamState
 from gateway_shim.protocol.stream import Stream
 from gateway_shim.protocol.stream_request import address_and_url, shorten_url
-from gateway_shim.streams.callbacks.disconnects import Endings
+from gateway_shim.streams.callbacks.disconnects import Disconnects
 from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.opening.admission import Admission
 from gateway_shim.streams.stats import GatewayStats
@@ -63,7 +63,7 @@ class Streams:
 
     Args:
         admission: counts the streams against the limits.
-        endings: reports the end of each stream to the backend.
+        disconnects: reports the end of each stream to the backend.
         stats: the counters.
         budget: counts the bytes that all streams hold back. When it is exceeded, the streams that
             hold the most are ended.
@@ -76,7 +76,7 @@ class Streams:
     def __init__(
         self,
         admission: Admission,
-        endings: Endings,
+        disconnects: Disconnects,
         stats: GatewayStats,
         budget: BufferBudget = UNLIMITED,
     ) -> None:
@@ -86,7 +86,7 @@ class Streams:
         # The streams of the last broadcast, until a stream comes or goes.
         self._audience: Audience | None = None
         self._admission = admission
-        self._endings = endings
+        self._disconnects = disconnects
         self._stats = stats
 
     @property
@@ -156,7 +156,7 @@ class Streams:
         if stream.state is StreamState.OPEN:
             self._stats.heartbeats += 1
             try:
-                connection.write(stream.bytes_of(wire.HEARTBEAT))
+                connection.write(stream.bytes_of(event_stream.HEARTBEAT))
             except (ClientGone, OutboxFull) as exc:
                 self.fail(connection, exc)
                 return False
@@ -254,7 +254,7 @@ class Streams:
         """Remove a stream that was open, and report its end to the backend."""
         self._remove(stream)
         self._stats.closed[reason] += 1
-        self._endings.add(stream, reason)
+        self._disconnects.add(stream, reason)
 
     def _remove(self, stream: Stream) -> None:
         self._audience = None

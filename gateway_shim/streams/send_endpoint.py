@@ -6,7 +6,7 @@ The standalone gateway serves it, and the backend serves it if SSE_INTERNAL_SEND
 from __future__ import annotations
 
 from gateway_shim.errors import BadSend, UnknownToken, WriteFailed
-from gateway_shim.protocol import http as contract
+from gateway_shim.protocol import http
 from gateway_shim.protocol.http import ErrorCode
 from gateway_shim.protocol.send_request import parse_send
 from gateway_shim.streams.gateway import Gateway
@@ -32,9 +32,9 @@ def answer_send(
         send = parse_send(content_type, body, content_encoding)
         status = gateway.send(send.token, send.event, close=send.close)
     except BadSend as exc:
-        return exc.status, contract.error_body(exc.code, exc.message)
+        return exc.status, http.error_body(exc.code, exc.message)
     except UnknownToken:
-        return 404, contract.error_body(ErrorCode.TOKEN_NOT_FOUND, "Token not found")
+        return 404, http.error_body(ErrorCode.TOKEN_NOT_FOUND, "Token not found")
     except WriteFailed:
-        return 500, contract.error_body(ErrorCode.WRITE_FAILED, "Write failed: connection closed")
-    return 200, contract.compact_json({"status": status.value})
+        return 500, http.error_body(ErrorCode.WRITE_FAILED, "Write failed: connection closed")
+    return 200, http.compact_json({"status": status.value})

@@ -14,7 +14,7 @@ from app.bench.clients.browser import stream_request
 from app.services.callback_handler import CallbackHandler
 from app.services.connection_manager import ConnectionManager, ServiceType
 from app.services.gateway_transport import InProcessTransport
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.results import OpenResult
 from gateway_shim.protocol.stream_request import StreamRequest
@@ -164,11 +164,11 @@ def objects_of(run: Callable[[], object]) -> int:
 def note_encodings(monkeypatch: Any) -> list[object]:
     """Make every encoding of an event append the event to the returned list."""
     noted: list[object] = []
-    encode = wire.encode
+    encode = event_stream.encode
 
-    def note(event: wire.Event, dialect: wire.Dialect) -> bytes:
+    def note(event: event_stream.Event, dialect: event_stream.Dialect) -> bytes:
         noted.append(event)
         return encode(event, dialect)
 
-    monkeypatch.setattr(wire, "encode", note)
+    monkeypatch.setattr(event_stream, "encode", note)
     return noted

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gateway_shim.protocol import callbacks, stream_request
-from gateway_shim.protocol import http as contract
+from gateway_shim.protocol import callbacks, http, stream_request
 from gateway_shim.protocol.callbacks import CallbackFailure
 from gateway_shim.protocol.event_stream import BodyFraming
 from gateway_shim.protocol.http import Refusal
@@ -50,7 +49,7 @@ class OwnAnswers:
         """
         cors = self._gateway.config.cors.headers(stream_request.join_headers(headers))
         idle_seconds = None if close else self._idle_seconds
-        answer = contract.refusal_bytes(refusal, cors, idle_seconds=idle_seconds)
+        answer = http.refusal_bytes(refusal, cors, idle_seconds=idle_seconds)
         return answer.removesuffix(refusal.body) if method == "HEAD" else answer
 
     def head(self, request: StreamRequest, *, close: bool) -> bytes:

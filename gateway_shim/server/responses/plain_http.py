@@ -6,7 +6,7 @@ import logging
 import socket
 from typing import Any
 
-from gateway_shim.protocol import http as contract
+from gateway_shim.protocol import http
 from gateway_shim.protocol.http import ErrorCode, Refusal
 from gateway_shim.server.requests.request import address_of
 from gateway_shim.server.responses.last_answer import send_last
@@ -15,7 +15,7 @@ __all__ = ["PlainHttp"]
 
 logger = logging.getLogger(__name__)
 
-_ANSWER = contract.refusal_bytes(
+_ANSWER = http.refusal_bytes(
     Refusal(
         400,
         ErrorCode.BAD_REQUEST,

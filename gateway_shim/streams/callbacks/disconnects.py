@@ -19,14 +19,14 @@ from gateway_shim.protocol.stream import Stream
 from gateway_shim.streams.callbacks.backend import Backend
 from gateway_shim.streams.stats import GatewayStats
 
-__all__ = ["Endings"]
+__all__ = ["Disconnects"]
 
 logger = logging.getLogger(__name__)
 
 _MIN_WAITING = 10_000
 
 
-class Endings:
+class Disconnects:
     """The queue of disconnect callbacks.
 
     Args:

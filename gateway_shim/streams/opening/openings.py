@@ -14,8 +14,7 @@ import socket
 from collections.abc import Callable
 
 from gateway_shim.errors import ClientGone, OutboxFull
-from gateway_shim.protocol import callbacks, stream_request
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import callbacks, event_stream, stream_request
 from gateway_shim.protocol.callbacks import Action, CallbackAnswer, CallbackFailure, Reason
 from gateway_shim.protocol.event_stream import Dialect
 from gateway_shim.protocol.first_event import FirstEvent
@@ -198,7 +197,7 @@ class Openings:
             return
         first = [head, *stream.take_held()]
         if self._config.dialect is Dialect.ENVELOPE and next_step is AfterAccept.STAY_OPEN:
-            first.append(stream.event_bytes(wire.READY))
+            first.append(stream.event_bytes(event_stream.READY))
         self._heartbeats.add(connection)
         try:
             connection.open(b"".join(first))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from email.utils import formatdate
 
-from gateway_shim.protocol import http as contract
+from gateway_shim.protocol import http
 from gateway_shim.protocol.event_stream import BodyFraming
 from gateway_shim.streams.config import Cors
 
@@ -31,11 +31,11 @@ def stream_head(
     """
     headers = [
         ("Date", formatdate(usegmt=True)),
-        *contract.STREAM_HEADERS,
+        *http.STREAM_HEADERS,
         *cors.headers(request_headers),
     ]
     if close:
         headers = [(name, "close" if name == "Connection" else value) for name, value in headers]
     if framing is BodyFraming.CHUNKED:
         headers.append(("Transfer-Encoding", "chunked"))
-    return contract.head(200, headers)
+    return http.head(200, headers)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway_shim.protocol import callbacks
-from gateway_shim.protocol import event_stream as wire
-from gateway_shim.protocol import http as contract
+from gateway_shim.protocol import callbacks, event_stream, http
 from gateway_shim.protocol.callbacks import Action, CallbackAnswer, CallbackFailure, Reason
 from gateway_shim.protocol.event_stream import Dialect
 from gateway_shim.protocol.http import Refusal
@@ -33,7 +31,7 @@ def test_connect_payload() -> None:
 def test_disconnect_payload(reason: Reason, text: str) -> None:
     """A disconnect callback has a reason, and its keys are in the order of the recordings."""
     payload = callbacks.payload(Action.DISCONNECT, "t", REQUEST, reason)
-    assert contract.compact_json(payload) == (
+    assert http.compact_json(payload) == (
         b'{"action":"disconnect","reason":"%b","token":"t",'
         b'"request":{"url":"/a?b","headers":{"host":"h"}}}' % text.encode()
     )
@@ -85,7 +83,7 @@ REFUSALS = [
                 200,
                 code,
                 f"Backend returned {answer.status}",
-                in_stream=wire.rejected(answer.status, message),
+                in_stream=event_stream.rejected(answer.status, message),
             ),
         )
         for answer, code, message in (

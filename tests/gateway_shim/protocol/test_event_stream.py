@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.event_stream import BodyFraming, Dialect, Event, Frame
 from tests.support.http.sse_parser import SSEEvent, SSEParser, parse
 
@@ -91,19 +91,19 @@ texts = st.text(
 @pytest.mark.parametrize(("event", "expected"), NAMED_CASES)
 def test_named(event: Event, expected: bytes) -> None:
     """The named dialect writes an event line, then one data line for each line of data."""
-    assert wire.encode(event, NAMED) == expected
+    assert event_stream.encode(event, NAMED) == expected
 
 
 @pytest.mark.parametrize(("event", "expected"), ENVELOPE_CASES)
 def test_envelope(event: Event, expected: bytes) -> None:
     """The envelope dialect writes a named event as one JSON document."""
-    assert wire.encode(event, ENVELOPE) == expected
+    assert event_stream.encode(event, ENVELOPE) == expected
 
 
 @pytest.mark.parametrize("char", ["\u2028", "\u2029", "\x85", "\v", "\f", "\x1c", "\x1d", "\x1e"])
 def test_only_the_standards_line_ends_split_data(char: str) -> None:
     """Characters that end a line for str.splitlines(), but not for browsers, stay in their line."""
-    assert wire.encode(Event(None, f"a{char}b"), NAMED) == f"data: a{char}b\n\n".encode()
+    assert event_stream.encode(Event(None, f"a{char}b"), NAMED) == f"data: a{char}b\n\n".encode()
 
 
 @pytest.mark.parametrize(
@@ -119,15 +119,18 @@ def test_only_the_standards_line_ends_split_data(char: str) -> None:
 )
 def test_surrogates(text: str, expected: bytes) -> None:
     """A surrogate without its pair becomes U+FFFD, a pair becomes its character."""
-    assert wire.encode(Event(None, text), NAMED) == b"data: " + expected + b"\n\n"
-    assert wire.encode(Event("n" + text, ""), NAMED) == b"event: n" + expected + b"\ndata: \n\n"
+    assert event_stream.encode(Event(None, text), NAMED) == b"data: " + expected + b"\n\n"
+    assert (
+        event_stream.encode(Event("n" + text, ""), NAMED)
+        == b"event: n" + expected + b"\ndata: \n\n"
+    )
 
 
 @settings(deadline=None)
 @given(name=names, data=texts)
 def test_named_round_trip(name: str | None, data: str) -> None:
     """A strict parser reads the event as it was, wherever its bytes are cut."""
-    encoded = wire.encode(Event(name, data), NAMED)
+    encoded = event_stream.encode(Event(name, data), NAMED)
     lines = data.replace("\r\n", "\n").replace("\r", "\n")
     expected = [SSEEvent(name or "message", lines)]
     for cut in range(len(encoded) + 1):
@@ -142,7 +145,7 @@ def test_named_round_trip(name: str | None, data: str) -> None:
 @pytest.mark.parametrize("dialect", Dialect)
 def test_any_text_can_be_written(dialect: Dialect, name: str, data: str) -> None:
     """Any text of a JSON body, with any surrogates, makes one well-formed event."""
-    (event,) = parse(wire.encode(Event(name, data), dialect))
+    (event,) = parse(event_stream.encode(Event(name, data), dialect))
     assert not set(event.type + event.data) & set(map(chr, range(0xD800, 0xE000)))
 
 
@@ -150,7 +153,9 @@ def test_any_text_can_be_written(dialect: Dialect, name: str, data: str) -> None
 @given(events=st.lists(st.builds(Event, names, texts), max_size=5))
 def test_events_stay_apart(events: list[Event]) -> None:
     """Events with heartbeats between them arrive one by one, in their order."""
-    stream = b"".join(wire.encode(event, NAMED) + wire.HEARTBEAT.bare for event in events)
+    stream = b"".join(
+        event_stream.encode(event, NAMED) + event_stream.HEARTBEAT.bare for event in events
+    )
     parser = SSEParser()
     for byte in stream:
         parser.feed(bytes([byte]))
@@ -163,7 +168,7 @@ def test_events_stay_apart(events: list[Event]) -> None:
 @given(name=names.filter(lambda name: name not in ("ready", "rejected")), data=texts)
 def test_envelope_is_always_json(name: str | None, data: str) -> None:
     """A named event is one JSON document with type and payload, whatever the name and data."""
-    (event,) = parse(wire.encode(Event(name, data), ENVELOPE))
+    (event,) = parse(event_stream.encode(Event(name, data), ENVELOPE))
     assert event.type == "message"
     if name:
         document = json.loads(event.data)
@@ -176,7 +181,9 @@ def test_envelope_is_always_json(name: str | None, data: str) -> None:
 def test_envelope_payload_is_the_json_given(payload: object) -> None:
     """Data that is JSON arrives as the same value, in whatever layout it was written."""
     for indent in (None, 1):
-        (event,) = parse(wire.encode(Event("n", json.dumps(payload, indent=indent)), ENVELOPE))
+        (event,) = parse(
+            event_stream.encode(Event("n", json.dumps(payload, indent=indent)), ENVELOPE)
+        )
         assert json.loads(event.data) == {"type": "n", "payload": payload}
 
 
@@ -185,14 +192,16 @@ def test_deep_json_is_pasted(levels: int) -> None:
     """JSON data stays JSON in the envelope, however deep it is nested."""
     data = "[" * levels + "]" * levels
     expected = f'data: {{"type":"n","payload":{data}}}\n\n'
-    assert wire.encode(Event("n", data), ENVELOPE) == expected.encode()
+    assert event_stream.encode(Event("n", data), ENVELOPE) == expected.encode()
 
 
 @pytest.mark.parametrize("size", [1, 9, 15, 16, 255, 256, 65536])
 def test_frame(size: int) -> None:
     """A frame has the bytes unchanged, and as one chunk with its size in hexadecimal."""
     payload = b"x" * size
-    assert wire.frame(payload) == Frame(payload, f"{size:x}\r\n".encode() + payload + b"\r\n")
+    assert event_stream.frame(payload) == Frame(
+        payload, f"{size:x}\r\n".encode() + payload + b"\r\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -200,20 +209,20 @@ def test_frame(size: int) -> None:
 )
 def test_in_form(framing: BodyFraming, expected: bytes) -> None:
     """A frame has a form for each framing of a body."""
-    assert wire.frame(b"a").in_form(framing) == expected
+    assert event_stream.frame(b"a").in_form(framing) == expected
 
 
 def test_empty_frame() -> None:
     """An empty frame stays empty: a chunk of length 0 would end the body."""
-    assert wire.frame(b"") == Frame(b"", b"")
+    assert event_stream.frame(b"") == Frame(b"", b"")
 
 
 def test_constants() -> None:
     """The constant frames have these bytes."""
-    assert wire.LAST_CHUNK == b"0\r\n\r\n"
-    heartbeat = wire.HEARTBEAT
+    assert event_stream.LAST_CHUNK == b"0\r\n\r\n"
+    heartbeat = event_stream.HEARTBEAT
     assert heartbeat == Frame(b": heartbeat\n\n", b"d\r\n: heartbeat\n\n\r\n")
-    ready = wire.READY
+    ready = event_stream.READY
     assert ready == Frame(b"event: ready\ndata:\n\n", b"14\r\nevent: ready\ndata:\n\n\r\n")
 
 
@@ -228,24 +237,24 @@ def test_constants() -> None:
 def test_rejected(status: int, message: str, data: str) -> None:
     """The event of a refused stream holds the status and the reason phrase, quoted."""
     expected = f"event: rejected\ndata: {data}\n\n".encode()
-    assert wire.rejected(status, message) == wire.frame(expected)
+    assert event_stream.rejected(status, message) == event_stream.frame(expected)
 
 
 @pytest.mark.parametrize("dialect", Dialect)
 def test_with_retry(dialect: Dialect) -> None:
     """The reconnection pause is a field of the event's own block, in either dialect."""
-    event = wire.encode(Event("n", "1"), dialect)
-    assert wire.with_retry(event, 1500) == b"retry: 1500\n" + event
+    event = event_stream.encode(Event("n", "1"), dialect)
+    assert event_stream.with_retry(event, 1500) == b"retry: 1500\n" + event
     parser, alone = SSEParser(), SSEParser()
-    assert parser.feed(wire.with_retry(event, 1500)) == alone.feed(event)
+    assert parser.feed(event_stream.with_retry(event, 1500)) == alone.feed(event)
     assert (parser.retry, len(parser.events)) == (1500, 1)
 
 
-@pytest.mark.parametrize("bytes_", [b"", wire.HEARTBEAT.bare])
+@pytest.mark.parametrize("bytes_", [b"", event_stream.HEARTBEAT.bare])
 def test_retry_never_stands_alone(bytes_: bytes) -> None:
     """A retry without an event is refused: strict clients fail at a block without data."""
     with pytest.raises(ValueError, match="needs an event"):
-        wire.with_retry(bytes_, 1500)
+        event_stream.with_retry(bytes_, 1500)
 
 
 @pytest.mark.parametrize("name", ["a\nevent: b", "a\rdata: c", "a\0", "\r\n"])

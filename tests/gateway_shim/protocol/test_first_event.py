@@ -6,7 +6,7 @@ import gevent
 import pytest
 from gevent.event import Event as Signal
 
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import BodyFraming, Dialect, Event, Frame
 from gateway_shim.protocol.first_event import FirstEvent
@@ -21,17 +21,17 @@ BEAT = b": heartbeat\n\n"
 
 def test_adds_retry() -> None:
     """The event is the same, with the field in its block, for both kinds of body."""
-    frame = wire.frame(b"event: n\ndata: 1\n\n")
-    assert FirstEvent(3000)(frame) == wire.frame(RETRY + b"event: n\ndata: 1\n\n")
+    frame = event_stream.frame(b"event: n\ndata: 1\n\n")
+    assert FirstEvent(3000)(frame) == event_stream.frame(RETRY + b"event: n\ndata: 1\n\n")
 
 
 def test_a_broadcast_is_changed_once() -> None:
     """Streams with the same first event share its bytes."""
     first_event = FirstEvent(3000)
-    one, two = wire.frame(b"data: 1\n\n"), wire.frame(b"data: 2\n\n")
+    one, two = event_stream.frame(b"data: 1\n\n"), event_stream.frame(b"data: 2\n\n")
     changed: list[Frame] = [first_event(one), first_event(one), first_event(two), first_event(one)]
     assert changed[0] is changed[1]
-    assert changed[2] == wire.frame(RETRY + b"data: 2\n\n")
+    assert changed[2] == event_stream.frame(RETRY + b"data: 2\n\n")
     assert changed[3] == changed[0]
 
 

@@ -8,7 +8,7 @@ import gevent
 import pytest
 from gevent.event import Event as Signal
 
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.event_stream import BodyFraming, Event
 from gateway_shim.streams.gateway import BroadcastResult
 from tests.gateway_shim.running_gateway import RunningGateway
@@ -20,13 +20,13 @@ def test_broadcast(running: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> 
     """Every stream gets the event, which is encoded once; unknown tokens are reported."""
     (a, one), (b, two) = running.open(), running.open(framing=BodyFraming.BARE)
     encoded = []
-    encode = wire.encode
+    encode = event_stream.encode
 
-    def counting(event: Event, dialect: wire.Dialect) -> bytes:
+    def counting(event: Event, dialect: event_stream.Dialect) -> bytes:
         encoded.append(event)
         return encode(event, dialect)
 
-    monkeypatch.setattr(wire, "encode", counting)
+    monkeypatch.setattr(event_stream, "encode", counting)
     event = Event("n", "1")
     result = running.gateway.broadcast(["x", a, "y", b], event)
     assert result == BroadcastResult(delivered=2, unknown=("x", "y"))

@@ -9,9 +9,8 @@ import pytest
 from gevent.event import Event as Signal
 
 from gateway_shim.errors import UnknownToken
-from gateway_shim.protocol import event_stream as wire
 from gateway_shim.protocol.callbacks import CallbackAnswer
-from gateway_shim.protocol.event_stream import BodyFraming, Dialect, Event
+from gateway_shim.protocol.event_stream import BodyFraming, Dialect, Event, encode, with_retry
 from gateway_shim.protocol.results import OpenResult
 from gateway_shim.streams.drain import CONNECTS_PER_SECOND, FIRST_RETRY_MS, Farewells
 from tests.gateway_shim.fakes import FakeClock
@@ -101,7 +100,7 @@ def test_retries_are_spread(spread: float) -> None:
 )
 def test_farewells(streams: int, spread: float, last: int) -> None:
     """The pauses lie between the first and the smaller of the setting and the browsers' time."""
-    event = wire.encode(FAREWELL, Dialect.NAMED)
+    event = encode(FAREWELL, Dialect.NAMED)
     farewells = Farewells(event, streams, spread)
     drawn = {farewells.draw() for _ in range(5000)}
     pauses = {frame.bare.removesuffix(event).decode() for frame in drawn}
@@ -209,7 +208,7 @@ def test_new_streams_get_the_farewell(dialect: Dialect, framing: BodyFraming) ->
         late = running.visit(framing=framing).stream(OpenResult.DRAINING)
         assert late.wait_for_end() is Ended.CLEAN
         assert late.retry in (FIRST_RETRY_MS, FIRST_RETRY_MS + 1)  # one stream: 1 ms of spread
-        assert late.raw == wire.with_retry(wire.encode(FAREWELL, dialect), late.retry)
+        assert late.raw == with_retry(encode(FAREWELL, dialect), late.retry)
         assert len(running.backend.calls) == 1
         assert (running.stats.refused, running.stats.active) == (1, 1)
         gate.set()

@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from gateway_shim.errors import UnknownToken, WriteFailed
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import BodyFraming, Event, Frame
 from gateway_shim.protocol.results import OpenResult, SendStatus
@@ -239,7 +239,7 @@ def test_two_senders_to_one_slow_consumer(
 
 def test_rejection_while_the_log_is_busy(yielding_log: Any) -> None:
     """A client that leaves while its rejection is logged leaves no descriptor behind."""
-    with RunningGateway(dialect=wire.Dialect.ENVELOPE) as running:
+    with RunningGateway(dialect=event_stream.Dialect.ENVELOPE) as running:
         running.backend.answer = CallbackAnswer(401)
         running.backend.during = lambda token: gevent.sleep(0)
         visit = running.visit()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.event_stream import BodyFraming, Event
 from gateway_shim.protocol.results import BroadcastResult
 from gateway_shim.streams.hot_loop import write_all
@@ -31,7 +31,7 @@ def test_write_all(running: RunningGateway) -> None:
     opened = [running.open(), running.open(framing=BodyFraming.BARE)]
     streams = running.gateway._streams
     connections = [streams.by_token[token] for token, _ in opened]
-    frame = wire.frame(b"data: x\n\n")
+    frame = event_stream.frame(b"data: x\n\n")
     assert write_all(streams, connections, frame) == BroadcastResult(2, ())
     assert [stream.next_event().data for _, stream in opened] == ["x", "x"]
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gateway_shim.protocol import event_stream as wire
-from gateway_shim.protocol import http as contract
-from gateway_shim.protocol import routes
+from gateway_shim.protocol import event_stream, http, routes
 from gateway_shim.protocol.bodies import content_coding
 from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.routes import Route
@@ -27,9 +25,9 @@ def none() -> None:
 @FAULTS.add
 def wrong_header() -> None:
     """Allow caches to store a stream."""
-    contract.STREAM_HEADERS = tuple(  # type: ignore[assignment]
+    http.STREAM_HEADERS = tuple(  # type: ignore[assignment]
         (name, "no-store" if name == "Cache-Control" else value)
-        for name, value in contract.STREAM_HEADERS
+        for name, value in http.STREAM_HEADERS
     )
 
 
@@ -42,26 +40,26 @@ def ignores_content_encoding() -> None:
 @FAULTS.add
 def lost_newline() -> None:
     """Leave out the newline that ends an event."""
-    encode = wire.encode
-    wire.encode = lambda event, dialect: encode(event, dialect)[:-1]
+    encode = event_stream.encode
+    event_stream.encode = lambda event, dialect: encode(event, dialect)[:-1]
 
 
 @FAULTS.add
 def splits_at_unicode_line_ends() -> None:
     """Split data at the line ends of ``str.splitlines``."""
-    wire._LINE_END = re.compile("\r\n|[\r\n\u2028\x85\v]")
+    event_stream._LINE_END = re.compile("\r\n|[\r\n\u2028\x85\v]")
 
 
 @FAULTS.add
 def no_cr_split() -> None:
     """Undo divergence 3: a lone CR does not end a line."""
-    wire._LINE_END = re.compile("\n")
+    event_stream._LINE_END = re.compile("\n")
 
 
 @FAULTS.add
 def missing_final_chunk() -> None:
     """Leave out the chunk that ends a chunked body."""
-    wire.LAST_CHUNK = b""
+    event_stream.LAST_CHUNK = b""
 
 
 @FAULTS.add
@@ -79,7 +77,7 @@ def phantom_event() -> None:
     from gateway_shim.protocol.stream import Stream
 
     hold = Stream.hold
-    empty = wire.frame(b"data: \n\n")
+    empty = event_stream.frame(b"data: \n\n")
 
     def hold_something(self: Stream, frame: Frame | None, *, close: bool) -> None:
         hold(self, frame or empty, close=close)
@@ -90,8 +88,8 @@ def phantom_event() -> None:
 @FAULTS.add
 def wrong_error_code() -> None:
     """Answer an unknown token with another error code."""
-    error_body = contract.error_body
-    contract.error_body = lambda code, message: error_body(
+    error_body = http.error_body
+    http.error_body = lambda code, message: error_body(
         "UNKNOWN_TOKEN" if code == "TOKEN_NOT_FOUND" else code, message
     )
 
@@ -99,8 +97,8 @@ def wrong_error_code() -> None:
 @FAULTS.add
 def buffered_says_ok() -> None:
     """Answer a buffered send as if the gateway had written it."""
-    compact_json = contract.compact_json
-    contract.compact_json = lambda value: compact_json(
+    compact_json = http.compact_json
+    http.compact_json = lambda value: compact_json(
         {"status": "ok"} if value == {"status": "buffered"} else value
     )
 
@@ -116,7 +114,7 @@ def no_cors() -> None:
 @FAULTS.add
 def body_limit_off_by_one() -> None:
     """Refuse the largest body that is allowed."""
-    contract.MAX_BODY_BYTES -= 1
+    http.MAX_BODY_BYTES -= 1
 
 
 @FAULTS.add

@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.event_stream import BodyFraming, Dialect, Event
 from gateway_shim.protocol.http import Refusal
 from gateway_shim.protocol.results import OpenResult
 from gateway_shim.protocol.stream_request import StreamRequest
-from gateway_shim.streams.callbacks.disconnects import Endings
+from gateway_shim.streams.callbacks.disconnects import Disconnects
 from gateway_shim.streams.config import Cors, GatewayConfig
 from gateway_shim.streams.drain import Farewells
 from gateway_shim.streams.heartbeats import Heartbeats
@@ -70,7 +70,8 @@ def test_bare_body(running: RunningGateway) -> None:
 
 
 @pytest.mark.parametrize(
-    ("framing", "chunks"), [(BodyFraming.CHUNKED, [wire.READY.bare]), (BodyFraming.BARE, [])]
+    ("framing", "chunks"),
+    [(BodyFraming.CHUNKED, [event_stream.READY.bare]), (BodyFraming.BARE, [])],
 )
 def test_envelope_says_ready(framing: BodyFraming, chunks: list[bytes]) -> None:
     """The envelope dialect writes its ready event as soon as the stream is open."""
@@ -101,7 +102,7 @@ def test_closed(with_farewell: bool) -> None:
     """After a close the backend is not asked: a request gets a 503, or a farewell alone."""
     backend, stats = FakeBackend(), GatewayStats()
     admission = Admission(None, None)
-    streams = Streams(admission, Endings(backend, stats), stats)
+    streams = Streams(admission, Disconnects(backend, stats), stats)
     openings = Openings(
         backend,
         GatewayConfig(),

@@ -10,7 +10,7 @@ import pytest
 from gevent.event import Event as Signal
 
 from gateway_shim.errors import UnknownToken, WriteFailed
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Dialect, Event
 from gateway_shim.protocol.results import OpenResult
@@ -45,7 +45,7 @@ def test_ready_follows_what_was_buffered() -> None:
         running.backend.during = lambda token: running.gateway.send(token, Event("n", "1"))
         _, stream = running.open()
         wait_until(lambda: len(stream.poll().chunks) == 2, "both chunks")
-        assert stream.raw == b'data: {"type":"n","payload":1}\n\n' + wire.READY.bare
+        assert stream.raw == b'data: {"type":"n","payload":1}\n\n' + event_stream.READY.bare
 
 
 @pytest.mark.parametrize("dialect", Dialect)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gevent
 
-from gateway_shim.protocol import event_stream as wire
+from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Dialect, Event
 from gateway_shim.protocol.results import OpenResult
@@ -18,7 +18,7 @@ def test_one_event_and_the_end() -> None:
         running.backend.answer = CallbackAnswer(401)
         stream = running.visit().stream(OpenResult.REJECTED)
         assert stream.wait_for_end() is Ended.CLEAN
-        assert stream.raw == wire.rejected(401, "Unauthorized").bare
+        assert stream.raw == event_stream.rejected(401, "Unauthorized").bare
         assert running.backend.reasons == {}, "the stream was never open"
 
 
