@@ -27,7 +27,7 @@ def announce(address: object, settings: Settings) -> None:
         return
     # A full disk behind the output must not keep the server from serving.
     with contextlib.suppress(OSError):
-        print(_announcement(address[0], address[1], settings), flush=True)  # noqa: T201
+        print(_announcement(address[0], address[1], settings), flush=True)  # noqa: T201 - for people
 
 
 def _announcement(host: str, port: int, settings: Settings) -> str:

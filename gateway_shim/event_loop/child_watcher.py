@@ -82,7 +82,7 @@ def wait_for_child(pid: int) -> tuple[int, int]:
         return found
     hub = get_hub()
     with ChildWatcher(hub.loop, pid) as watcher:
-        hub.wait(watcher)  # type: ignore[arg-type]
+        hub.wait(watcher)  # type: ignore[arg-type]  # it has the interface of a watcher
     if watcher.lost:
         raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))
     return watcher.rpid, watcher.rstatus
