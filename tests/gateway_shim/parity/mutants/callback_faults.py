@@ -105,8 +105,16 @@ def body_is_awaited() -> None:
 
 @FAULTS.add
 def any_length() -> None:
-    """Accept any Content-Length from the backend."""
-    http_head._length = lambda value: 0
+    """Take a malformed Content-Length of the backend for 0."""
+    length = http_head._length
+
+    def lenient(value: str) -> int:
+        try:
+            return length(value)
+        except http_head.BadAnswer:
+            return 0
+
+    http_head._length = lenient
 
 
 @FAULTS.add
