@@ -71,9 +71,13 @@ class PlayContext:
         self.process_ended = False
 
     def end(self) -> None:
-        """Let every held callback continue and close every connection of the clients."""
+        """Let every held callback continue, and close every connection of the clients.
+
+        The next scenario may begin when the backend has finished its answers.
+        """
         self.session.end()
         self.client.close_all()
+        self.backend.wait_idle(self.patience)
 
     def wait(self, happens: Callable[[float], bool]) -> bool:
         """Wait for something that should happen, with the patience that remains.

@@ -66,6 +66,7 @@ class Player:
         try:
             for step in scenario.steps:
                 run_step(context, step)
+                context.backend.wait_closed(context.patience)
             if not context.process_ended:
                 self._await_late_callbacks(scenario)
             seen = observation.resolve(scenario.observe, placeholders(context))

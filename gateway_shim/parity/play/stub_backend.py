@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gateway_shim.parity.play.probe import PATIENCE
 from gateway_shim.parity.play.session import Callback, Session
@@ -72,6 +72,23 @@ class StubBackend:
         self.session = Session(send=send, earlier_tokens=frozenset(self._earlier_tokens))
         return self.session
 
+    def wait_idle(self, seconds: float) -> bool:
+        """Wait until no callback is being answered; return False if time is up first.
+
+        An answer is finished when its last byte was written and, if the connection does not stay
+        open, the connection was closed. So the gateway's next callback finds every connection in
+        its final state: it does not share a connection with the rest of an earlier answer.
+        """
+        return self._server.wait_for(lambda: not self._server.answering, seconds)
+
+    def wait_closed(self, seconds: float) -> bool:
+        """Wait until no connection is about to be closed; return False if time is up first.
+
+        A gateway may keep a connection whose answer it has read whole. Its next callback would be
+        lost if the backend closed this connection only then.
+        """
+        return self._server.wait_for(lambda: not self._server.closing, seconds)
+
     def stop(self) -> None:
         """Stop listening and close every connection."""
         self.session.end()
@@ -93,6 +110,9 @@ class _Server(ThreadingHTTPServer):
         certificate: Path | None,
     ) -> None:
         self._open: set[socket.socket] = set()
+        self._changed = threading.Condition()  # its lock guards the two sets below
+        self.answering: set[socket.socket] = set()  # connections with an unfinished answer
+        self.closing: set[socket.socket] = set()  # those of them that are about to be closed
         self._tls: ssl.SSLContext | None = None
         if certificate is not None:
             self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -115,11 +135,36 @@ class _Server(ThreadingHTTPServer):
 
     def shutdown_request(self, request: Any) -> None:
         self._open.discard(request)
-        if any(request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)):
-            # A shutdown before the close would turn the reset into an orderly end.
-            self.close_request(request)
-        else:
-            super().shutdown_request(request)
+        try:
+            if any(request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)):
+                # A shutdown before the close would turn the reset into an orderly end.
+                self.close_request(request)
+            else:
+                super().shutdown_request(request)
+        finally:
+            self.end_answer(request)
+
+    def begin_answer(self, connection: socket.socket) -> None:
+        """Note that a callback on a connection is being answered."""
+        with self._changed:
+            self.answering.add(connection)
+
+    def begin_close(self, connection: socket.socket) -> None:
+        """Note that a connection will be closed after the bytes that are written next."""
+        with self._changed:
+            self.closing.add(connection)
+
+    def end_answer(self, connection: socket.socket) -> None:
+        """Note that the answer on a connection is finished."""
+        with self._changed:
+            self.answering.discard(connection)
+            self.closing.discard(connection)
+            self._changed.notify_all()
+
+    def wait_for(self, happens: Callable[[], bool], seconds: float) -> bool:
+        """Wait for a change of the connections; return False if time is up first."""
+        with self._changed:
+            return self._changed.wait_for(happens, seconds)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore errors of a connection: a gateway may end during a callback."""
@@ -139,15 +184,26 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    # Buffered, so that head and body are sent together. Otherwise a gateway that reads the head
+    # only would meet the body at a time that depends on this machine's load.
+    wbufsize = -1
 
     def session(self) -> Session:
         raise NotImplementedError
 
     def setup(self) -> None:
-        self._connection = next(_CONNECTION_NUMBERS)
+        self._server = cast(_Server, self.server)
+        self._number = next(_CONNECTION_NUMBERS)
         super().setup()
 
     def do_POST(self) -> None:
+        self._server.begin_answer(self.connection)
+        self._answer()
+        self.wfile.flush()
+        if not self.close_connection:
+            self._server.end_answer(self.connection)
+
+    def _answer(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         text = raw.decode("utf-8", "backslashreplace")
         try:
@@ -161,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.requestline.split(" ")[1],  # not `path`, which has `/x` for `//x`
                 self.headers.get("Content-Type"),
                 body,
-                self._connection,
+                self._number,
                 text,
                 self.headers.get("Authorization"),
             )
@@ -169,15 +225,16 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.fate in (Fate.RESET, Fate.HANG):
             self._reset()
         elif reply.raw is None:
-            self._answer(reply)
+            self._write_ordinary(reply)
         else:
             self._write_raw(session, reply, raw_bytes(reply.raw))
 
-    def _answer(self, reply: Reply) -> None:
+    def _write_ordinary(self, reply: Reply) -> None:
         for status in reply.interim:
             self.send_response_only(status)
             self.send_header("Link", "</style.css>; rel=preload")
             self.end_headers()
+            self.wfile.flush()
         self.send_response(reply.status, reply.reason or None)
         content = b"" if reply.status in (204, 304) else reply.body.encode()
         if reply.status not in (204, 304):
@@ -194,10 +251,14 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.every:
             for byte in raw:
                 self.wfile.write(bytes((byte,)))
+                self.wfile.flush()
                 if not session.pause(reply.every):
                     return
         else:
+            if reply.after in (After.CLOSE, After.RESET):
+                self._server.begin_close(self.connection)
             self.wfile.write(raw)
+            self.wfile.flush()
         if reply.after is After.RESET:
             self._reset()
         elif reply.after is After.WITHHOLD:

@@ -13,7 +13,6 @@ import gevent
 from gevent.lock import Semaphore
 
 from gateway_shim.event_loop.turns import let_others_run
-from gateway_shim.protocol.http import MAX_REQUEST_BYTES
 
 __all__ = [
     "SMALL_BODY_BYTES",
@@ -31,7 +30,9 @@ An unwanted body up to this size is read and discarded after the answer, so that
 can be used again."""
 
 _PIECE_BYTES = 64 * 1024
-_LINGER_SECONDS = 2.0
+_QUIET_SECONDS = 2.0  # a client that has sent nothing for this long is given up
+_LINGER_SECONDS = 10.0  # the longest time for which unwanted bytes are discarded
+_LINGER_BYTES = 16 * 1024 * 1024  # the most unwanted bytes of a connection that are discarded
 
 _dropping = Semaphore()
 """Limits the discarding of unwanted bytes to one piece in each turn of the event loop."""
@@ -87,8 +88,9 @@ def close_answered(sock: Any) -> None:
     such bytes in pieces of 4 KB and never yields: a thousand bodies of a megabyte took seconds.
     """
     with contextlib.suppress(OSError), gevent.Timeout(_LINGER_SECONDS, False):  # type: ignore[arg-type]
+        sock.settimeout(_QUIET_SECONDS)
         sock.shutdown(socket.SHUT_WR)
-        remaining = MAX_REQUEST_BYTES
+        remaining = _LINGER_BYTES
         while remaining > 0 and (data := sock.recv(_PIECE_BYTES)):
             remaining -= len(data)
             with _dropping:

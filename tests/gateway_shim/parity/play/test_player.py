@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from gateway_shim.parity.play.launcher import GatewayFailed
 from gateway_shim.parity.play.player import Player
+from gateway_shim.parity.play.session import Session
 from gateway_shim.parity.play.stub_backend import StubBackend
 from gateway_shim.parity.play.targets import Command
-from gateway_shim.parity.reply import Reply
+from gateway_shim.parity.reply import After, Reply
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.steps import AwaitCallback, Drop, End, Fence, Open, Request, Send
 from tests.gateway_shim.parity.fixed_answer import answering
@@ -68,6 +71,26 @@ def test_scenarios_do_not_see_each_other(running_shim: Player) -> None:
     first = Scenario("a", (Open(),), "$actions")
     second = Scenario("b", (Open(reply=Reply(404)), End()), "$actions")
     assert [running_shim.play(s) for s in (first, second, first)] == [["connect"]] * 3
+
+
+def test_an_answer_ends_with_its_scenario(
+    running_shim: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of an answer is written before the next scenario begins, however late it is."""
+    withhold = Session.withhold
+
+    def late(session: Session) -> None:
+        withhold(session)
+        time.sleep(0.05)  # a thread that gets no processor
+
+    monkeypatch.setattr(Session, "withhold", late)
+    raw = "HTTP/1.1 204 N\r\nContent-Length: 2\r\n\r\n"
+    reply = Reply(raw=raw, after=After.WITHHOLD, tail="{}")
+    first = Scenario("a", (Open(reply=reply),), "$status:s")
+    second = Scenario("b", (Open(),), ["$status:s", "$actions"])
+    for _ in range(5):
+        assert running_shim.play(first) == 200
+        assert running_shim.play(second) == [200, ["connect"]]
 
 
 def test_a_request_without_callbacks_shows_none(running_shim: Player) -> None:

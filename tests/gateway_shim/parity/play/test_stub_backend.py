@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -165,6 +166,40 @@ def test_the_rest_of_an_answer_is_withheld_until_it_is_released(backend: StubBac
         backend.session.release()
         assert (before, _rest(connection)) == (True, b"{}")
     assert backend.session.withheld is False
+
+
+def test_the_end_of_every_answer_can_be_awaited(backend: StubBackend) -> None:
+    """The backend is idle when the rest of an answer was written and the connection closed."""
+    reply = Reply(raw="HTTP/1.1 204 N\r\n\r\n", after=After.WITHHOLD, tail="{}")
+    for connection in _raw(backend, reply):
+        connection.read_head()
+        before = backend.wait_idle(0)
+        backend.session.release()
+        assert (before, backend.wait_idle(TIME_LIMIT)) == (False, True)
+        deadline = time.monotonic()  # nothing more has to be waited for
+        assert (connection.receive(deadline), connection.receive(deadline)) == (b"{}", b"")
+
+
+def test_a_close_can_be_awaited(backend: StubBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that its answer closes is awaited; one that stays open is not."""
+    may_close = threading.Event()
+    close = socket.socket.shutdown
+
+    def late(sock: socket.socket, how: int) -> None:
+        assert may_close.wait(TIME_LIMIT)
+        close(sock, how)
+
+    monkeypatch.setattr(socket.socket, "shutdown", late)
+    whole = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    for connection in _raw(backend, Reply(raw=whole)):
+        connection.read_head()
+        assert backend.wait_closed(0)
+        backend.session.expect(Reply(raw=whole, after=After.CLOSE))
+        connection.send(request_bytes("POST", "/", [], json.dumps(_CONNECT).encode()))
+        connection.read_head()
+        before = backend.wait_closed(0)
+        may_close.set()
+        assert (before, backend.wait_closed(TIME_LIMIT)) == (False, True)
 
 
 def test_a_stopped_backend_frees_its_port(backend: StubBackend) -> None:

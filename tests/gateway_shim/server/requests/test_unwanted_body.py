@@ -43,11 +43,12 @@ def test_a_body_that_nobody_wants(
     assert request.body.reader is not None  # the unread one
 
 
+@pytest.mark.parametrize("size", [MAX_REQUEST_BYTES, 8 * MAX_REQUEST_BYTES])
 def test_a_client_that_sends_on_sees_its_answer(
-    clients: list[BodyClient], refusals: RefusalCounts
+    clients: list[BodyClient], refusals: RefusalCounts, size: int
 ) -> None:
     """The remaining body is discarded, so that the client can read its answer."""
-    client = BodyClient(LENGTH.format(MAX_REQUEST_BYTES), body=b"x" * (MAX_REQUEST_BYTES - 1))
+    client = BodyClient(LENGTH.format(size), body=b"x" * (size - 1))
     clients.append(client)
 
     def answer() -> None:
@@ -65,9 +66,15 @@ def test_a_client_that_sends_on_sees_its_answer(
 class Sender:
     """The socket of a client that keeps sending an unwanted body."""
 
-    def __init__(self) -> None:
-        self.left = 3
+    def __init__(self, pieces: int = 3, *, becomes_quiet: bool = False) -> None:
+        self.left = pieces
+        self.becomes_quiet = becomes_quiet
+        self.limit: float | None = None
         self.closed = False
+
+    def settimeout(self, seconds: float) -> None:
+        """Note the time limit of each read."""
+        self.limit = seconds
 
     def shutdown(self, how: int) -> None:
         """Accept the shutdown of the sending side."""
@@ -75,11 +82,21 @@ class Sender:
     def recv(self, size: int) -> bytes:
         """Return one more piece."""
         self.left -= 1
+        if self.left < 0 and self.becomes_quiet:
+            raise TimeoutError("timed out")
         return b"x" if self.left >= 0 else b""
 
     def close(self) -> None:
         """Mark the socket as closed."""
         self.closed = True
+
+
+def test_a_slow_client_has_time_for_each_piece() -> None:
+    """Bytes are discarded as long as they arrive; a client that becomes quiet is given up."""
+    sender = Sender(100, becomes_quiet=True)
+    unwanted_body.close_answered(sender)
+    assert (sender.left, sender.closed) == (-1, True)
+    assert sender.limit == unwanted_body._QUIET_SECONDS < unwanted_body._LINGER_SECONDS
 
 
 def test_what_nobody_wants_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway_shim.parity.play.player import Player
+from gateway_shim.parity.play.probe import ProbeConnection
 from gateway_shim.parity.play.targets import Command
 from gateway_shim.parity.reply import Reply
 from gateway_shim.parity.scenario import Process, Scenario
@@ -47,6 +48,22 @@ def test_a_fence_on_an_ended_stream_reads_to_its_end(running_shim: Player) -> No
 def test_a_burst_is_in_order(running_shim: Player) -> None:
     """Numbered events arrive complete and in order."""
     assert _play(running_shim, "$value:in_order:s", Open(), SendMany(5)) is True
+
+
+@pytest.mark.parametrize(("between", "in_order"), [(": heartbeat", True), ("data: 7", False)])
+def test_a_burst_may_contain_heartbeats(
+    running_shim: Player, monkeypatch: pytest.MonkeyPatch, between: str, in_order: bool
+) -> None:
+    """A heartbeat between the events of a burst does not matter; another event does."""
+    take_out = ProbeConnection.take_out
+
+    def insert(connection: ProbeConnection, mark: bytes) -> None:
+        take_out(connection, mark)
+        last = b"data: 4\n\n"
+        connection.body[:] = connection.body.replace(last, f"{between}\n\n".encode() + last)
+
+    monkeypatch.setattr(ProbeConnection, "take_out", insert)
+    assert _play(running_shim, "$value:in_order:s", Open(), SendMany(5)) is in_order
 
 
 def test_a_slow_callback_is_measured(running_shim: Player) -> None:
