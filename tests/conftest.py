@@ -35,6 +35,9 @@ Coverage makes the start of a child process take half as long again. The child p
 other folders run only code that the child processes of these folders run already.
 """
 
+_NOT_MEASURED = ("gateway_shim/parity/", "live/processes/test_signals_at_start.py")
+"""Tests in these folders that start a hundred processes, and the beginnings of their paths."""
+
 _SLOW = {"bench", "binary", "browser", "faults", "integration", "live"}
 """The folders whose tests are all marked as slow: they start servers and wait for them."""
 
@@ -47,10 +50,8 @@ def _folder_of(path: Path) -> str:
 @pytest.fixture(autouse=True, scope="module")
 def _children_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
     """Start the child processes of tests in other folders without coverage."""
-    folder = _folder_of(Path(request.node.path))
-    measured = folder.partition("/")[0] in _MEASURED and not folder.startswith(
-        "gateway_shim/parity"
-    )
+    path = Path(request.node.path).relative_to(Path(__file__).parent).as_posix()
+    measured = path.partition("/")[0] in _MEASURED and not path.startswith(_NOT_MEASURED)
     with pytest.MonkeyPatch.context() as patch:
         if not measured:
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
@@ -68,6 +69,15 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         'slow: the test starts servers or takes long; -m "not slow" runs all others in a minute',
     )
+
+
+@pytest.hookimpl(optionalhook=True)  # without pytest-xdist there is no such hook
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the number of processes for ``--numprocesses auto``, 3 on 2 processors.
+
+    Tests wait for servers during a third of their time.
+    """
+    return max(1, (os.cpu_count() or 1) * 3 // 2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -25,17 +25,23 @@ pytestmark = pytest.mark.slow
 
 _SHIM = shlex.join([sys.executable, "-m", "gateway_shim"])
 _MUTANT = shlex.join([sys.executable, "-m", "tests.gateway_shim.parity.mutants"])
-_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def _parity(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gateway_shim.parity", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=_ENVIRONMENT, capture_output=True, text=True, timeout=2 * TIME_LIMIT
+        [sys.executable, "-m", "gateway_shim.parity", *arguments],
+        cwd=ROOT,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        timeout=2 * TIME_LIMIT,
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dialect", "name"), [("named", "node-2025-11"), ("envelope", "node-2026-05")]
 )
@@ -58,7 +64,6 @@ def test_the_shim_differs_only_as_expected(dialect: str, name: str, tmp_path: Pa
     assert (root.get("tests"), root.get("failures")) == (str(len(load(name).entries)), "0")
 
 
-@pytest.mark.slow
 def test_a_fault_is_exit_status_1_with_a_readable_difference() -> None:
     """The report shows the expected value and the actual value one below the other."""
     done = _parity("run", "--command", f"{_MUTANT} wrong_error_code", "--only", "send_close")
@@ -70,7 +75,6 @@ def test_a_fault_is_exit_status_1_with_a_readable_difference() -> None:
     ) in done.stdout
 
 
-@pytest.mark.slow
 def test_two_gateways_are_compared() -> None:
     """Two equal gateways agree, and a faulty gateway differs."""
     same = _parity("diff", "--a", _SHIM, "--b", _SHIM, "--only", "send_events/*", "-v")
@@ -83,7 +87,6 @@ def test_two_gateways_are_compared() -> None:
     assert (differs.returncode, '    a  "data: :x\\n\\n"' in differs.stdout) == (1, True)
 
 
-@pytest.mark.slow
 def test_a_recording_can_be_made_and_used(tmp_path: Path) -> None:
     """A gateway is the same as its own recording."""
     out = tmp_path / "mine.json"
@@ -96,7 +99,6 @@ def test_a_recording_can_be_made_and_used(tmp_path: Path) -> None:
     assert "2 scenarios: 1 same, 0 expected divergence, 0 different, 1 not rec" in again.stdout
 
 
-@pytest.mark.slow
 def test_fuzzing_prints_what_can_be_replayed() -> None:
     """The replay of the smallest case shows the same difference."""
     mutant = f"{_MUTANT} splits_at_unicode_line_ends"
@@ -140,11 +142,10 @@ def test_a_file_that_cannot_be_written_is_exit_status_2(tmp_path: Path) -> None:
     assert (done.returncode, "cannot write" in done.stderr) == (2, True)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_run_leaves_nothing(sent: signal.Signals, tmp_path: Path) -> None:
     """A run that is interrupted by either signal leaves no gateway and no file."""
-    environment = {**_ENVIRONMENT, "TMPDIR": str(tmp_path)}
+    environment = {**_environment(), "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "gateway_shim.parity", "run", "--command", _SHIM]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
