@@ -47,7 +47,7 @@ class PlayContext:
         self.client = Client(host, port, patience)  # makes every request of the scenario
         self.backend = backend
         self.gateway = gateway
-        self.patience = patience  # seconds; :meth:`wait` lowers it
+        self.patience = self._most_patience = patience  # seconds; :meth:`wait` changes the first
         self.processes = [] if gateway is None else [gateway]  # all gateways that run now
         self.heartbeat_seconds = Process().heartbeat_seconds  # the gateway's interval
         # For the scenario that is played:
@@ -82,8 +82,9 @@ class PlayContext:
     def wait(self, happens: Callable[[float], bool]) -> bool:
         """Wait for something that should happen, with the patience that remains.
 
-        Each wait in vain halves the patience, down to half a second. So a broken gateway fails
-        within seconds, and a gateway that is slow only once does not fail.
+        Each wait in vain halves the patience, down to half a second, and each other wait doubles
+        it, up to its first value. So a broken gateway fails within seconds, and one fault does not
+        leave less time to what works.
 
         Args:
             happens: waits for the given number of seconds; returns False if it waited in vain.
@@ -92,8 +93,11 @@ class PlayContext:
             What ``happens`` returned.
         """
         happened = happens(self.patience)
-        if not happened:
-            self.patience = max(_LEAST_PATIENCE, self.patience / 2)
+        if happened:
+            self.patience = min(self._most_patience, self.patience * 2)
+        else:
+            least = min(_LEAST_PATIENCE, self._most_patience)
+            self.patience = max(least, self.patience / 2)
         return happened
 
     def send(self, body: Any, stream: str) -> ProbeConnection:
