@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import time
@@ -48,6 +49,7 @@ class BareSender:
             The time of the beginning, and the seconds of sending without the pauses.
         """
         data = sample_frame().chunked
+        size = len(data)
         sends = [(sock.send, sock) for sock in self._sockets]
         started_ns, paused = time.monotonic_ns(), 0.0
         for _ in range(events):
@@ -57,12 +59,21 @@ class BareSender:
                 paused += time.monotonic() - before
             for send, sock in sends:
                 try:
-                    send(data)
+                    sent = send(data)
                 except BlockingIOError:  # a try block costs nothing if there is no exception
-                    select.select([], [sock], [])
-                    send(data)
+                    sent = 0
+                if sent < size:
+                    _send_rest(sock, data[sent:])
         seconds = (time.monotonic_ns() - started_ns) / 1e9 - paused
         return {"started_ns": started_ns, "seconds": seconds}
+
+
+def _send_rest(sock: socket.socket, rest: bytes) -> None:
+    """Send bytes to a client that reads slowly. Its kernel may take a part of them at a time."""
+    while rest:
+        select.select([], [sock], [])
+        with contextlib.suppress(BlockingIOError):
+            rest = rest[sock.send(rest) :]
 
 
 def _commands() -> dict[str, Callable[..., Any]]:

@@ -161,9 +161,9 @@ _GROUPS: Mapping[str, _Group] = {
             "ignores_named_authorities": {_AUTHORITY},
             "checks_no_certificate": {"callback_tls/nobody"},
             "escapes_twice": {_ESCAPES},
-            "few_disconnects_at_once": {"many_leave_at_once"},
         }
     ),
+    "crowds": _Group({"none": set(), "few_disconnects_at_once": {"many_leave_at_once"}}),
     "odd requests": _Group(
         {
             "none": set(),

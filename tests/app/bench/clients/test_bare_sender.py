@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from app.bench.bursts import BARE_SENDER
+from app.bench.clients.bare_sender import BareSender
 from app.bench.clients.helper import Helper
 from app.bench.clients.payload import sample_frame
 from tests.support.timing import TIME_LIMIT
@@ -47,3 +48,32 @@ def test_a_slow_client_is_waited_for() -> None:
             assert found == expected
         finally:
             client.close()
+
+
+class _FullSocket:
+    """A socket whose kernel takes at most three bytes at a time, and every second time none."""
+
+    def __init__(self, writable: socket.socket) -> None:
+        self.fileno = writable.fileno
+        self.received = b""
+        self._calls = 0
+
+    def send(self, data: bytes) -> int:
+        """Take a few bytes."""
+        self._calls += 1
+        if self._calls % 2 == 0:
+            raise BlockingIOError
+        self.received += data[:3]
+        return len(data[:3])
+
+
+def test_an_event_that_is_sent_in_part_is_sent_whole() -> None:
+    """The kernel may take a part of an event; the rest follows before the next event."""
+    sender = BareSender()
+    near, far = socket.socketpair()
+    with near, far:
+        full = _FullSocket(near)
+        sender._sockets = [full]  # type: ignore[list-item]
+        sender.send(events=2)
+    sender._listener.close()
+    assert full.received == sample_frame().chunked * 2
