@@ -30,6 +30,7 @@ class Process:
         start: whether the gateway is started before the first step.
         backend: the loopback address on which the stub backend listens.
         tls: whether the stub backend speaks TLS, with a certificate of the kit's own authority.
+        alone: whether nothing else is played at the same time, because the kit itself must be fast.
     """
 
     callback: str = "stub"
@@ -38,6 +39,7 @@ class Process:
     start: bool = True
     backend: str = "127.0.0.1"
     tls: bool = False
+    alone: bool = False
 
     @property
     def may_refuse_to_start(self) -> bool:

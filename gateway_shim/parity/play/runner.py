@@ -24,7 +24,7 @@ class Runner:
     """Plays scenarios on a target.
 
     A scenario that needs its own gateway process gets one. The others share a few processes, each
-    of which plays one scenario at a time.
+    of which plays one scenario at a time. Those that must be alone come last, one after the other.
 
     Args:
         target: the gateways to play on.
@@ -55,7 +55,8 @@ class Runner:
         """
         longest_first = sorted(scenarios, key=lambda scenario: -scenario.seconds)
         shared = deque(scenario for scenario in longest_first if scenario.process is None)
-        own = deque(scenario for scenario in longest_first if scenario.process is not None)
+        own = deque(s for s in longest_first if s.process is not None and not s.process.alone)
+        alone = deque(s for s in longest_first if s.process is not None and s.process.alone)
         if not shared:
             self._first_ready.set()
         tasks = [partial(self._play_shared, shared)] * min(
@@ -63,8 +64,11 @@ class Runner:
         )
         if self._target.starts_gateways:
             tasks += [partial(self._play_own, own)] * min(_OWN_AT_ONCE, len(own))
+        last = [partial(self._play_own, alone)] if self._target.starts_gateways else []
         threads = ThreadGroup(tasks)
         try:
+            threads.wait()
+            threads = ThreadGroup(last)
             threads.wait()
         finally:
             # After Ctrl-C each thread still stops the processes that it has started.

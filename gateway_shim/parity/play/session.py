@@ -85,11 +85,6 @@ class Session:
             self._reply = reply
             self._following.clear()
 
-    def hold(self) -> None:
-        """Hold callbacks again after a :meth:`release`; in a new session they are held already."""
-        if not self._over.is_set():
-            self._released.clear()
-
     def release(self) -> None:
         """Let held callbacks continue, and the rest of answers that are withheld."""
         self._released.set()

@@ -30,7 +30,7 @@ An unwanted body up to this size is read and discarded after the answer, so that
 can be used again."""
 
 _PIECE_BYTES = 64 * 1024
-_QUIET_SECONDS = 2.0  # a client that has sent nothing for this long is given up
+_QUIET_SECONDS = 5.0  # a client that has sent nothing for this long is given up
 _LINGER_SECONDS = 10.0  # the longest time for which unwanted bytes are discarded
 _LINGER_BYTES = 16 * 1024 * 1024  # the most unwanted bytes of a connection that are discarded
 

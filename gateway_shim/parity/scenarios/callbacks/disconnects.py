@@ -97,7 +97,7 @@ DISCONNECTS = (
         "many_leave_at_once",
         (LeaveTogether(_CROWD),),
         {"streams": _CROWD, "told_at_the_same_time": "$value:held"},
-        process=Process(),
+        process=Process(alone=True),
         seconds=2.0,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,10 +82,31 @@ def test_scenarios_run_side_by_side() -> None:
     assert Runner(target).run([_scenario("a"), _scenario("b")]) == {"a": True, "b": True}
 
 
+def test_a_scenario_that_must_be_alone_is_played_last_and_alone() -> None:
+    """Nothing is played beside such a scenario, not even another one of its kind."""
+    target = _Target(players_at_once=2)
+    playing: list[str] = []
+    beside: dict[str, list[str]] = {}
+
+    def play(scenario: Scenario) -> bool:
+        beside[scenario.id] = list(playing)
+        playing.append(scenario.id)
+        time.sleep(0.01)
+        playing.remove(scenario.id)
+        return True
+
+    target.play = play  # type: ignore[method-assign]
+    others = [_scenario(f"{n}", 0, process) for n, process in enumerate([None, Process()] * 3)]
+    crowds = [_scenario(name, 9, Process(alone=True)) for name in ("x", "y")]
+    Runner(target).run(crowds + others)
+    assert list(beside)[-2:] == ["x", "y"]
+    assert (beside["x"], beside["y"]) == ([], [])
+
+
 def test_a_target_without_processes_skips_scenarios_that_need_one() -> None:
     """A scenario that needs its own process is missing from the result."""
     seen = Runner(_Target(starts_gateways=False)).run(
-        [_scenario("a"), _scenario("b", 0, Process())]
+        [_scenario("a"), _scenario("b", 0, Process()), _scenario("c", 0, Process(alone=True))]
     )
     assert seen == {"a": {"seen": "a"}}
 
