@@ -15,7 +15,7 @@ prepare_serving_process()
 
 import os  # noqa: E402
 import signal  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
+from collections.abc import Container, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
@@ -36,22 +36,28 @@ other folders run only code that the child processes of these folders run alread
 """
 
 _NOT_MEASURED = ("gateway_shim/parity/", "live/processes/test_signals_at_start.py")
-"""Tests in these folders that start a hundred processes, and the beginnings of their paths."""
+"""Tests in those folders that start a hundred processes and more, by the beginning of their path.
+
+Other tests run the same code."""
 
 _SLOW = {"bench", "binary", "browser", "faults", "integration", "live"}
 """The folders whose tests are all marked as slow: they start servers and wait for them."""
 
 
-def _folder_of(path: Path) -> str:
-    """Return the folder of a test module, relative to ``tests``."""
-    return path.relative_to(Path(__file__).parent).parent.as_posix()
+def _place_of(path: Path) -> str:
+    """Return the path of a test module, relative to ``tests``."""
+    return path.relative_to(Path(__file__).parent).as_posix()
+
+
+def _is_in(place: str, folders: Container[str]) -> bool:
+    return place.partition("/")[0] in folders
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _children_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
     """Start the child processes of tests in other folders without coverage."""
-    path = Path(request.node.path).relative_to(Path(__file__).parent).as_posix()
-    measured = path.partition("/")[0] in _MEASURED and not path.startswith(_NOT_MEASURED)
+    place = _place_of(Path(request.node.path))
+    measured = _is_in(place, _MEASURED) and not place.startswith(_NOT_MEASURED)
     with pytest.MonkeyPatch.context() as patch:
         if not measured:
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
@@ -85,7 +91,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent
     for item in items:
         inside = item.path.is_relative_to(tests)  # tests/support/test_parts.py has tests elsewhere
-        if inside and _folder_of(item.path).partition("/")[0] in _SLOW:
+        if inside and _is_in(_place_of(item.path), _SLOW):
             item.add_marker(pytest.mark.slow)
 
 

@@ -6,7 +6,7 @@ from gateway_shim.event_loop.patching import patch_process
 
 patch_process()  # before the other imports, as in the worker
 
-# ruff: noqa: E402
+# ruff: noqa: E402 - the patch comes first
 import click
 
 from app import create_app

@@ -6,7 +6,7 @@ from gateway_shim.event_loop.patching import patch_arbiter
 
 patch_arbiter()  # before the other imports, which the serving process inherits
 
-# ruff: noqa: E402
+# ruff: noqa: E402 - the patch comes first
 import os
 from typing import Any
 

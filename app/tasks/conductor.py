@@ -158,7 +158,7 @@ class TaskConductor:
                     record.progress = progress
                     self._events.progress(record.task_id, progress)
                     let_others_run_if_due()
-        except Exception as exc:  # noqa: BLE001
+        except Exception as exc:  # noqa: BLE001 - the task must be ended
             # This is a mistake of this package and not of the task. The task must still be ended,
             # so that its slot becomes free. settle() logs the exception.
             self.settle(record, TaskOutcome.failed(exc))

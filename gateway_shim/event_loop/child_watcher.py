@@ -17,7 +17,7 @@ from typing import Any, Self
 from weakref import WeakValueDictionary
 
 import gevent
-from gevent.hub import _get_hub, get_hub  # type: ignore[attr-defined]
+from gevent.hub import _get_hub, get_hub  # type: ignore[attr-defined]  # not in its stubs
 from gevent.monkey import get_original
 
 from gateway_shim.errors import NotAllowedHere

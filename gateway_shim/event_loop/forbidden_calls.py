@@ -78,11 +78,11 @@ def refuse_copies() -> None:
         for name in _FORKS:
             if hasattr(module, name):
                 setattr(module, name, refuse_fork)
-    setattr(BaseProcess, "start", refuse_process)  # noqa: B010
+    setattr(BaseProcess, "start", refuse_process)  # noqa: B010 - mypy refuses an assignment
     # A pool would start a process for its locks before its first worker. The refusal is in __new__
     # because a half-made object warns when it is deleted.
     for pool in (Pool, ProcessPoolExecutor):
-        setattr(pool, "__new__", refuse_pool)  # noqa: B010
+        setattr(pool, "__new__", refuse_pool)  # noqa: B010 - as above
 
 
 def refuse_asyncio() -> None:

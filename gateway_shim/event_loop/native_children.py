@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import gevent.os
 import gevent.subprocess
-from gevent.hub import _get_hub  # type: ignore[attr-defined]
+from gevent.hub import _get_hub  # type: ignore[attr-defined]  # not in its stubs
 from gevent.monkey import get_original
 
 from gateway_shim.errors import NotAllowedHere
@@ -71,12 +71,12 @@ def _waitpid(here: Callable[[], bool]) -> Callable[[int, int], tuple[int, int]]:
     def waitpid(pid: int, options: int) -> tuple[int, int]:
         if pid <= 0:
             _refuse_any_child()
-        if here() and pid in gevent.os._watched_children:  # type: ignore[attr-defined]
+        if here() and pid in gevent.os._watched_children:  # type: ignore[attr-defined]  # gevent's
             return gevent.os.waitpid(pid, options)
         if not options and (here() or _get_hub() is not None):
             # A native thread may have greenlets as well, for example asyncio's executor.
             return wait_for_child(pid)
-        return native(pid, options)  # type: ignore[no-any-return]
+        return native(pid, options)  # type: ignore[no-any-return]  # Python's
 
     return waitpid
 

@@ -132,7 +132,7 @@ def start_native_threads_natively() -> None:
         patch_item(threading, "_start_joinable_thread", _start_joinable_thread)
     else:
         patch_item(threading, "_start_new_thread", _start_new_thread)
-        threading.Thread._set_tstate_lock = _hold_until_end  # type: ignore[attr-defined]
+        threading.Thread._set_tstate_lock = _hold_until_end  # type: ignore[attr-defined]  # Python's
 
 
 def _note_loop_thread() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from gevent._hub_local import get_hub_if_exists
-from gevent._socketcommon import SocketMixin  # type: ignore[import-not-found]
+from gevent._socketcommon import SocketMixin  # type: ignore[import-not-found]  # compiled
 from gevent.hub import get_hub
 from gevent.socket import wait as wait_for
 

@@ -123,7 +123,7 @@ class FinalResponse(http.client.HTTPResponse):
         # http.client calls this when the body has been read, or is malformed.
         at_its_end = self._last_chunk if self.chunked else self.length == 0
         self.finished = at_its_end and not self._received()
-        super()._close_conn()  # type: ignore[misc]
+        super()._close_conn()  # type: ignore[misc]  # http.client has it
 
     def _read_and_discard_trailer(self) -> None:
         # http.client calls this after the last chunk.

@@ -62,7 +62,7 @@ class _Connecting:
 
     def _new_conn(self) -> socket.socket:
         if not _is_address(self.host):
-            return super()._new_conn()  # type: ignore[misc,no-any-return]
+            return super()._new_conn()  # type: ignore[misc,no-any-return]  # urllib3 has it
         sock = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -158,7 +158,7 @@ class HttpPool:
                     request.method,
                     url.target,
                     body=request.body,
-                    headers={**fields, **request.headers},  # type: ignore[dict-item]
+                    headers={**fields, **request.headers},  # type: ignore[dict-item]  # or bytes
                     preload_content=False,
                     decode_content=False,
                 )

@@ -89,7 +89,7 @@ class _QuietPool:
 
     def _put_conn(self, conn: Any) -> None:
         if self.pool is None or not self.pool.full():
-            super()._put_conn(conn)  # type: ignore[misc]
+            super()._put_conn(conn)  # type: ignore[misc]  # urllib3 has it
         elif conn is not None:
             conn.close()
 

@@ -32,7 +32,7 @@ def text_of(value: object) -> str:
         return str.__str__(str(value))
     except BaseException as exc:  # noqa: BLE001 - __str__ can raise even SystemExit
         if issubclass(type(value), int):
-            return hex(int.__int__(value))  # type: ignore[arg-type]
+            return hex(int.__int__(value))  # type: ignore[arg-type]  # an int by its class
         return not_shown(value, exc)
 
 

@@ -49,5 +49,5 @@ class GunicornApplication(BaseApplication):
         try:
             StreamArbiter(self).run()
         except RuntimeError as exc:  # as gunicorn's own run does
-            print(f"\nError: {exc}\n", file=sys.stderr)  # noqa: T201
+            print(f"\nError: {exc}\n", file=sys.stderr)  # noqa: T201 - as gunicorn
             sys.exit(1)

@@ -88,7 +88,7 @@ class TaskBody:
                 outcome = self._native.run(lambda: self._work(handle), self._mailbox.release)
             else:
                 outcome = self._work(handle)
-        except BaseException as exc:  # noqa: BLE001
+        except BaseException as exc:  # noqa: BLE001 - also if it was killed
             # This greenlet was killed while it waited for the thread, or no thread could be
             # started. In the first case the task is settled already and this outcome is ignored.
             outcome = TaskOutcome.failed(exc)

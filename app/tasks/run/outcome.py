@@ -155,7 +155,7 @@ def run_task(
         return TaskOutcome.completed(result, limits)
     except TaskCancelled:
         return TaskOutcome.cancelled()
-    except BaseException as exc:  # noqa: BLE001
+    except BaseException as exc:  # noqa: BLE001 - also SystemExit
         # A task is foreign code: not even its SystemExit may end the server. The conductor logs it.
         return TaskOutcome.failed(exc)
 

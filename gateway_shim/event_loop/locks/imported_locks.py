@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from gevent.monkey import get_original
-from gevent.thread import LockType as GeventLock  # type: ignore[import-not-found]
+from gevent.thread import LockType as GeventLock  # type: ignore[import-not-found]  # compiled
 
 from gateway_shim.event_loop.locks.shared_condition import Condition
 from gateway_shim.event_loop.locks.shared_lock import Lock, SharedLock

@@ -113,7 +113,7 @@ class LoopSleeper:
                 self._waiter.get()
                 return True
             # False: end the block without an exception.
-            with Timeout(max(deadline - monotonic(), 0.0), False):  # type: ignore[arg-type]
+            with Timeout(max(deadline - monotonic(), 0.0), False):  # type: ignore[arg-type]  # no error
                 self._waiter.get()
                 return True
             return False

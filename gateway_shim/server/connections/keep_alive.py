@@ -57,7 +57,7 @@ class HeadTimeout(gevent.Timeout):
 
     def __init__(self, refusals: RefusalCounts) -> None:
         # False means "no exception"; the type in gevent's stub does not allow it.
-        super().__init__(HEAD_SECONDS, False)  # type: ignore[arg-type]
+        super().__init__(HEAD_SECONDS, False)  # type: ignore[arg-type]  # no error
         self._refusals = refusals
 
     def __exit__(

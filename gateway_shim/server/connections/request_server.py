@@ -74,7 +74,7 @@ class RequestServer(StreamServer):
     def init_socket(self) -> None:
         """Prepare to accept (called by gevent)."""
         super().init_socket()
-        serve: Callable[[Any, Any], Any] = self._handle  # type: ignore[has-type]
+        serve: Callable[[Any, Any], Any] = self._handle  # type: ignore[has-type]  # gevent's
 
         def serve_counted(sock: Any, address: Any) -> None:
             # gevent always closes the socket afterwards.
@@ -95,7 +95,7 @@ class RequestServer(StreamServer):
         """
         try:
             for _ in range(_LOOKED_AT_ONCE):
-                descriptor, address = self.socket._accept()  # type: ignore[attr-defined]
+                descriptor, address = self.socket._accept()  # type: ignore[attr-defined]  # gevent's
                 plain = _socket.socket(self.family, _socket.SOCK_STREAM, 0, descriptor)
                 if has_left(plain):
                     plain.close()  # the client left while it waited in the listener's queue
@@ -139,7 +139,7 @@ class RequestServer(StreamServer):
         # The listener stays readable; without the pause the loop would try again at once.
         self.stop_accepting()
         self._timer = self.loop.timer(_PAUSE_SECONDS)
-        start_accepting = self._start_accepting_if_started  # type: ignore[attr-defined]
+        start_accepting = self._start_accepting_if_started  # type: ignore[attr-defined]  # gevent's
         self._timer.start(start_accepting)
 
 

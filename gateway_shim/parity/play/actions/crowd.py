@@ -30,7 +30,7 @@ def leave_together(context: PlayContext, count: int) -> int:
     session = context.session
     session.on_disconnect = Reply(fate=Fate.HOLD)
     connections = []
-    for _ in range(count):
+    for _ in range(count):  # a gateway waits for the head of a request for a few seconds only
         connections.append(context.client.connect())
         connections[-1].write(request_bytes("GET", "/crowd", (HOST_HEADER,)))
     for connection in connections:
