@@ -19,6 +19,8 @@
     │       └── BadURL           the URL is not an http(s) URL
     ├── TransferEnded            a body or an answer took too long, or was ended to make room
     ├── UnknownToken             no stream has this token, or its stream has ended
+    ├── LogUnavailable           the log could not be opened, or could not take an event
+    ├── LogDamaged               the files of the log are not what was written; an epoch must begin
     └── LoopNotRunning           the event loop has ended, so another thread's call has no result
 
 Some errors are defined beside the code that raises them, because a library must recognize their
@@ -42,6 +44,8 @@ __all__ = [
     "GatewayError",
     "InvalidConfiguration",
     "InvalidTransition",
+    "LogDamaged",
+    "LogUnavailable",
     "LoopNotRunning",
     "Misuse",
     "NotAllowedHere",
@@ -192,3 +196,11 @@ class LoopNotRunning(GatewayError):
 
     def __init__(self) -> None:
         super().__init__("the event loop has ended; whether the call was carried out is unknown")
+
+
+class LogUnavailable(GatewayError):
+    """The log could not be opened, or could not take an event. The message says why."""
+
+
+class LogDamaged(GatewayError):
+    """Files of the log that cannot be continued. The message is the reason. The log handles it."""

@@ -3,13 +3,13 @@
 Streams, tasks and their watchers belong to the event loop's thread. A watcher that is made in
 another thread hangs on that thread's own loop, which never runs: bytes that wait for such a
 watcher are never written. So public methods are decorated with :func:`from_any_thread`: those of
-``Gateway`` (``send``, ``broadcast``, ``close``, ``drain`` and its counters), ConnectionManager,
-VersionService, TaskService, and the shutdown of ShutdownCoordinator. In the loop's thread the
-method runs at once. In any other thread the call *hops*: a greenlet of the loop runs the method,
-and the calling thread waits natively until the method has returned or raised.
+``Gateway`` (``send``, ``broadcast``, ``publish``, ``close``, ``drain`` and its counters),
+ConnectionManager, VersionService, TaskService, and the shutdown of ShutdownCoordinator. In the
+loop's thread the method runs at once. In any other thread the call *hops*: a greenlet of the loop
+runs the method, and the calling thread waits natively until the method has returned or raised.
 
 - A result means the same in every thread. After ``True`` or ``ok`` the bytes are with the kernel,
-  or they wait in the stream's outbox with a watcher of the loop that writes them.
+  or they wait in the stream's backlog, which the loop writes.
 - The calls of one thread run in order, because each call waits for its end. The calls of
   different threads run side by side: a call that blocks cooperatively does not delay the others.
 - A thread has at most one call under way, so the number of threads bounds the calls that wait. A

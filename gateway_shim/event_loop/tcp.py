@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Protocol
 
-__all__ = ["detect_dead_peers", "limit_unsent", "peer_has_left"]
+__all__ = ["detect_dead_peers", "has_timed_out", "limit_unsent", "peer_has_left"]
 
 _ESTABLISHED = 1  # of Linux' tcp_states.h
 
@@ -64,3 +65,24 @@ def peer_has_left(sock: SupportsGetsockopt) -> bool:
     """
     # The state is the first byte of Linux' struct tcp_info.
     return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
+
+
+_GIVEN_UP = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH})
+"""The errors with which the kernel gives a peer up.
+
+Linux reports that the host is unreachable, instead of the time-out, if a router or the address
+resolution has said so meanwhile: after a cable was pulled, for example.
+"""
+
+
+def has_timed_out(exc: BaseException | None) -> bool:
+    """Return True if the kernel has given a peer up: it no longer reads, or its network is gone.
+
+    Args:
+        exc: an error of a socket, or one that was raised from such an error.
+    """
+    while exc is not None:
+        if isinstance(exc, OSError) and exc.errno in _GIVEN_UP:
+            return True
+        exc = exc.__cause__
+    return False

@@ -10,6 +10,7 @@ LAYERS = (
     ("errors", "log_lines"),
     ("protocol",),
     ("event_loop",),
+    ("event_log",),
     ("streams", "http_client"),
     ("server",),
     ("standalone",),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
 
 import pytest
 
-from gateway_shim.event_loop.tcp import detect_dead_peers, peer_has_left
+from gateway_shim.event_loop.tcp import detect_dead_peers, has_timed_out, peer_has_left
 from tests.gateway_shim.sockets import SocketClient, tcp_pair
 from tests.support.timing import wait_until
 
@@ -69,3 +70,18 @@ def test_peer_of_another_socket() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, pytest.raises(OSError, match="not supported"):
         peer_has_left(ours)
+
+
+def test_has_timed_out() -> None:
+    """A timed-out connection is recognized, also as the cause of another error.
+
+    With unanswered data and a pulled cable, Linux reports an unreachable host.
+    """
+    timed_out = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+    wrapped = ValueError("x")
+    wrapped.__cause__ = timed_out
+    assert has_timed_out(timed_out)
+    assert has_timed_out(wrapped)
+    assert has_timed_out(OSError(errno.EHOSTUNREACH, "No route to host"))
+    assert not has_timed_out(ConnectionResetError(errno.ECONNRESET, "reset"))
+    assert not has_timed_out(None)

@@ -1,0 +1,1 @@
+"""The ordered log of events: cursors, audiences, and the two places where a log is kept."""
