@@ -71,11 +71,14 @@ class CallbackAnswer:
         status: the HTTP status.
         phrase: the reason phrase. If it is empty or None, the standard phrase is used.
         boot: the start of the backend that has answered; None if the answer does not name it.
+        audiences: the audiences whose events the stream gets, besides everyone's; only for a
+            gateway with a log.
     """
 
     status: int
     phrase: str | None = None
     boot: Boot | None = None
+    audiences: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> bool:

@@ -23,6 +23,7 @@ __all__ = [
     "check_event_name",
     "encode",
     "frame",
+    "frame_of_chunk",
     "rejected",
     "with_retry",
 ]
@@ -106,6 +107,11 @@ def frame(payload: bytes) -> Frame:
     if not payload:
         return Frame(b"", b"")
     return Frame(payload, b"%x\r\n%b\r\n" % (len(payload), payload))
+
+
+def frame_of_chunk(chunk: bytes) -> Frame:
+    """Return the frame of a chunk, as :func:`frame` has made it."""
+    return Frame(chunk[chunk.index(b"\n") + 1 : -2], chunk)
 
 
 def encode(event: Event, dialect: Dialect) -> bytes:

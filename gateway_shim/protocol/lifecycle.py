@@ -30,7 +30,7 @@ Three modules share the work:
 - This module says what may happen. It knows no stream, no bytes and no socket.
 - :mod:`gateway_shim.protocol.stream` holds one stream: its state, and the events that wait for the
   backend's answer. It applies HOLD_CLOSE, OVERFLOW and ACCEPT, and returns the next step after
-  ACCEPT. Bytes that wait for the client are in an :class:`~gateway_shim.protocol.outbox.Outbox`.
+  ACCEPT. It has no bytes that wait for the client: the connection's outbox or backlog has them.
 - :mod:`gateway_shim.streams` does the I/O. The gateway's modules apply the events that they decide
   (REJECT, REFUSE, CLOSE, LATE), and :mod:`gateway_shim.streams.connection` applies the events of
   the socket (FLUSH, LOSE).

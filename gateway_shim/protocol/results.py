@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
-__all__ = ["BroadcastResult", "OpenResult", "SendStatus"]
+__all__ = ["BroadcastResult", "OpenResult", "Published", "SendStatus"]
 
 
 class OpenResult(Enum):
@@ -41,3 +41,17 @@ class BroadcastResult:
 
     delivered: int
     unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The result of publishing an event through the log.
+
+    Args:
+        id: the event's id; empty if no log is open yet, and so no stream either.
+        delivered: the number of streams of this process that have taken the event, or read it from
+            the log themselves.
+    """
+
+    id: str
+    delivered: int

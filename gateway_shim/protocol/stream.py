@@ -57,6 +57,7 @@ class Stream:
         budget: counts the stream's bytes together with those of other streams.
         state: the state. Only :meth:`apply` changes it.
         boot: the start of the backend that has accepted the stream, if the backend names it.
+        audiences: the audiences whose events the stream gets, besides everyone's.
         limit_key: the key under which the stream is counted against the limit per address; empty:
             it is not counted. Set when the stream is registered.
     """
@@ -65,6 +66,7 @@ class Stream:
         "_first_event",
         "_held",
         "_held_bytes",
+        "audiences",
         "boot",
         "budget",
         "framing",
@@ -92,6 +94,7 @@ class Stream:
         self.budget = budget
         self.state = StreamState.CONNECTING
         self.boot: Boot | None = None
+        self.audiences: tuple[str, ...] = ()
         self.limit_key = ""
         # One object for all streams. None once this stream's first event has been encoded.
         self._first_event = first_event
@@ -135,6 +138,11 @@ class Stream:
     def awaits_first_event(self) -> bool:
         """True if the next event is the first event, which gets additional fields."""
         return self._first_event is not None
+
+    @property
+    def takes_chunks(self) -> bool:
+        """True if the body takes the chunks of events as they are."""
+        return self.framing is BodyFraming.CHUNKED and self._first_event is None
 
     def event_bytes(self, frame: Frame) -> bytes:
         """Return an event in the form that the body needs. The first event gets additional fields.

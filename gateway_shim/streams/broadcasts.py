@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gevent.lock import BoundedSemaphore
-
-from gateway_shim.event_loop.turns import YIELD_EVERY, let_others_run, let_others_run_if_due
+from gateway_shim.event_loop.turns import YIELD_EVERY, let_others_run_if_due
 from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.results import BroadcastResult
 from gateway_shim.streams.hot_loop import write_all
 from gateway_shim.streams.registry import Streams
+from gateway_shim.streams.sending.broadcast_turn import BroadcastTurn
 
 __all__ = ["Broadcasts"]
 
@@ -24,14 +23,12 @@ class Broadcasts:
 
     Args:
         streams: the gateway's streams.
+        turn: held by the broadcast that is being sent.
     """
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: Streams, turn: BroadcastTurn) -> None:
         self._streams = streams
-        # Held by the broadcast that is being sent.
-        self._turn = BoundedSemaphore()
-        # The number of broadcasts that wait for the turn.
-        self._waiting = 0
+        self._turn = turn
 
     def send(self, tokens: Sequence[str], frame: Frame) -> BroadcastResult:
         """Write an event to many streams. Other greenlets run before and between its batches.
@@ -41,9 +38,8 @@ class Broadcasts:
             frame: the encoded event.
         """
         delivered = 0
-        self._take_turn()
-        try:
-            audience = self._streams.audience(tokens)
+        with self._turn:
+            audience = self._streams.audiences.of_tokens(tokens)
             unknown, connections = list(audience.unknown), audience.connections
             for start in range(0, len(connections), YIELD_EVERY):
                 if start:
@@ -51,22 +47,4 @@ class Broadcasts:
                 result = write_all(self._streams, connections[start : start + YIELD_EVERY], frame)
                 delivered += result.delivered
                 unknown += result.unknown
-        finally:
-            self._turn.release()
         return BroadcastResult(delivered, tuple(unknown))
-
-    def _take_turn(self) -> None:
-        """Wait for the turn, behind the broadcasts that wait already.
-
-        The semaphore goes to the first caller after its release. Without this method, a caller that
-        broadcasts without a pause would get the semaphore again before the callers that wait.
-        """
-        # Let other greenlets run now, not later: all other broadcasts wait for the holder's turn.
-        let_others_run_if_due()
-        if self._waiting:
-            let_others_run()
-        self._waiting += 1
-        try:
-            self._turn.acquire()
-        finally:
-            self._waiting -= 1

@@ -95,6 +95,7 @@ class GatewayConfig:
         dialect: the way in which named events are written.
         heartbeat_interval: the seconds between a stream's heartbeats.
         max_buffer_bytes: the bytes that a slow client may leave unread before its stream is ended.
+            Events that are in the log do not count, here and below.
         max_total_buffer_bytes: the bytes that all clients together may leave unread. When it is
             exceeded, the streams with the most unread bytes are ended. Bytes that several clients
             share count once.

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 CONNECTS_PER_SECOND = 1000
 """The number of browsers that may reconnect in one second.
 
-One process on two cores was measured to take 2,980 a second (README.md, "connects, with callback
+One process on two cores was measured to take 2,770 a second (README.md, "connects, with callback
 and version event"). The limit is a third of this number, because the process does other work, too.
 """
 

@@ -1,35 +1,6 @@
 """The gateway: opens streams, sends and broadcasts events to them, and ends them.
 
-Theory of operation
-===================
-
-A gateway has the streams of one process. All of its code runs in the thread of the event loop; the
-calls of other threads are passed to this thread (:mod:`gateway_shim.event_loop.loop_thread`). So
-the data needs no locks, and other greenlets run only at these points:
-
-- while the backend is asked (:meth:`Gateway.open`), which may take seconds;
-- before and between the batches of a broadcast or drain (:mod:`gateway_shim.event_loop.turns`);
-- while a drain waits for clients and the backend, or a TLS handler for the end of its stream;
-- at any log line, because its handler may wait. So a method logs last, when its work is done.
-
-What happens, and where:
-
-1. *Open.* :mod:`~gateway_shim.streams.opening.openings` checks the limits, registers the token,
-   asks the backend, and then writes the head and the events that were held back meanwhile.
-2. *Send.* The token is looked up in :mod:`~gateway_shim.streams.registry`, and the event is written
-   to its :mod:`~gateway_shim.streams.connection`, or held back while the backend is asked.
-3. *Broadcast.* :mod:`~gateway_shim.streams.broadcasts` writes the same bytes to many connections.
-4. *End.* The registry removes the token and, if the stream was open, queues a disconnect callback.
-   One greenlet sends these (:mod:`~gateway_shim.streams.callbacks.disconnects`).
-5. *Drain.* Later requests are refused, and :mod:`~gateway_shim.streams.drain` ends all streams.
-
-What may never happen:
-
-- A send waits for a client. The outbox takes the bytes, and a full outbox ends the stream.
-- Two streams get two broadcasts in different orders, or one sender's events out of order.
-
-The races: a stream may end where other greenlets run. So its state is read again when the backend
-has answered, and a broadcast skips streams that have ended since the look-up.
+The theory of operation is in :mod:`gateway_shim.streams`.
 """
 
 from __future__ import annotations
@@ -42,14 +13,16 @@ from dataclasses import replace
 
 import gevent
 
-from gateway_shim.errors import NotAllowedHere, OutboxFull, UnknownToken, WriteFailed
+from gateway_shim.errors import NotAllowedHere
+from gateway_shim.event_log.audience import EVERYONE
+from gateway_shim.event_log.log import Log
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread, native_ident
 from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.buffer_budget import BufferBudget
 from gateway_shim.protocol.event_stream import Event, Frame
 from gateway_shim.protocol.http import Refusal
-from gateway_shim.protocol.results import BroadcastResult, OpenResult, SendStatus
+from gateway_shim.protocol.results import BroadcastResult, OpenResult, Published, SendStatus
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.broadcasts import Broadcasts
 from gateway_shim.streams.callbacks.backend import Backend
@@ -63,6 +36,9 @@ from gateway_shim.streams.opening.limits_per_address import limit_key
 from gateway_shim.streams.opening.openings import Openings
 from gateway_shim.streams.refusal_counts import RefusalCounts
 from gateway_shim.streams.registry import Streams
+from gateway_shim.streams.replay.following import Following
+from gateway_shim.streams.sending.broadcast_turn import BroadcastTurn
+from gateway_shim.streams.sending.send_to_token import send_to_token
 from gateway_shim.streams.stats import GatewayStats
 
 __all__ = ["BroadcastResult", "Gateway", "OpenResult", "SendStatus"]
@@ -84,6 +60,8 @@ class Gateway:
             and stops it.
         refusals: counts the requests that are refused; None: a new counter.
         check: called first for each request for a stream; returns the refusal to answer, or None.
+        open_log: opens the log of this server's events, called by :meth:`start`; None: no log, so
+            events have no ids, and a browser misses what is sent while it is away.
 
     Attributes:
         proxies: the proxies that may name their client's address; gunicorn's option replaces them.
@@ -100,6 +78,7 @@ class Gateway:
         loop_thread: LoopThread | None = None,
         refusals: RefusalCounts | None = None,
         check: Callable[[StreamRequest], Refusal | None] = lambda _: None,
+        open_log: Callable[[], Log] | None = None,
     ) -> None:
         self.loop_thread = loop_thread or LoopThread()
         self.refusals = refusals or RefusalCounts()
@@ -108,6 +87,8 @@ class Gateway:
         self.proxies = config.proxies
         self.starts: BackendStarts | None = None
         self._check = check
+        self._open_log = open_log
+        self._following: Following | None = None
         self._clock = clock
         self._stats = GatewayStats()
         # Reports ends to the backend.
@@ -118,8 +99,14 @@ class Gateway:
         budget = BufferBudget(config.max_total_buffer_bytes)
         # The streams that are connecting, open or writing their last bytes.
         self._streams = Streams(admission, self._disconnects, self._stats, budget)
-        self._broadcasts = Broadcasts(self._streams)
-        self._heartbeats = Heartbeats(config.heartbeat_interval, self._streams.beat, clock)
+        self._turn = BroadcastTurn()
+        self._broadcasts = Broadcasts(self._streams, self._turn)
+        self._heartbeats = Heartbeats(
+            config.heartbeat_interval,
+            self._streams.beat,
+            clock,
+            None if open_log is None else self._turn,
+        )
         self._openings = Openings(
             backend,
             config,
@@ -130,15 +117,18 @@ class Gateway:
             self.refusals,
             new_token=new_token,
         )
-        # The greenlets that start() has started.
         self._greenlets: list[gevent.Greenlet[..., None]] = []
 
-    # ------------------------------------------------------------------ life and counters
-
     def start(self) -> None:
-        """Start the heartbeats and the disconnect callbacks, and serve other threads' calls."""
+        """Open the log, start all background work, and serve other threads' calls."""
         self.loop_thread.start()
         self._greenlets = [gevent.spawn(self._heartbeats.run), gevent.spawn(self._disconnects.run)]
+        if self._open_log is not None:
+            self._following = Following(
+                self._open_log(), self._streams, self._turn, self._stats, self.config.dialect
+            )
+            self._openings.resumption = self._following.resumption
+            self._greenlets += self._following.start()
         if self.starts is not None:
             self._greenlets.append(gevent.spawn(self.starts.run, self._streams.by_token))
 
@@ -147,6 +137,8 @@ class Gateway:
         self.loop_thread.stop()
         gevent.killall(self._greenlets)
         self._streams.cut()
+        if self._following is not None:
+            self._following.close()
 
     def limit_key(self, address: str) -> str:
         """Return the key under which a client address is counted; empty: it is not counted."""
@@ -170,9 +162,9 @@ class Gateway:
             bytes_buffered=self._streams.buffered,
             pending_connects=self._openings.pending,
             closed=self._stats.closed.copy(),
+            resyncs=self._stats.resyncs.copy(),
+            **({} if self._following is None else self._following.read_stats()),
         )
-
-    # ------------------------------------------------------------------ opening
 
     def open(self, request: StreamRequest, sock: socket.socket) -> Refusal | OpenResult:
         """Ask the backend about a stream, and open it. Blocks until the backend has answered.
@@ -229,26 +221,8 @@ class Gateway:
         return self._send(token, event, close)
 
     def _send(self, token: str, event: Event | None, close: bool) -> SendStatus:
-        connection = self._streams.by_token.get(token)
-        if connection is None:
-            raise UnknownToken(token)
-        stream = connection.stream
-        if self.starts is not None and stream.boot is not None:
-            self.starts.sent(stream.boot)
         frame = None if event is None else self._encode(event)
-        if stream.connecting:
-            try:
-                stream.hold(frame, close=close)
-            except OutboxFull:
-                raise WriteFailed(token) from None
-            if self._streams.budget.exceeded:
-                self._streams.relieve()
-            return SendStatus.BUFFERED
-        if frame is not None and not self._streams.write(connection, frame):
-            raise WriteFailed(token)
-        if close and self.holds(token):  # at a log line, others may have closed it
-            self._streams.close(connection)
-        return SendStatus.OK
+        return send_to_token(self._streams, self.starts, token, frame, close=close)
 
     @from_any_thread
     def broadcast(self, tokens: Sequence[str], event: Event) -> BroadcastResult:
@@ -265,14 +239,41 @@ class Gateway:
         self._stats.broadcasts += 1
         return result
 
+    @property
+    def replays(self) -> bool:
+        """True if events are kept in a log, so that browsers can get what they have missed."""
+        return self._open_log is not None
+
+    @property
+    def last_event_id(self) -> str | None:
+        """The cursor of what this process has delivered; None: there is no log, or not yet."""
+        return None if self._following is None else self._following.last_event_id
+
+    @from_any_thread
+    def publish(self, event: Event, audience: str = EVERYONE) -> Published:
+        """Append an event to the log, and deliver it to the streams of this process.
+
+        Other greenlets run meanwhile. Each sender's events keep their order.
+
+        Args:
+            event: the event.
+            audience: to whom it is addressed (:mod:`gateway_shim.event_log.audience`).
+
+        Raises:
+            LogUnavailable: the event could not be appended; it reaches nobody.
+            LoopNotRunning: another thread has called, and the gateway has stopped.
+        """
+        if self._following is None:
+            return Published("", 0)
+        self._stats.broadcasts += 1
+        return self._following.publish(audience, event_stream.encode(event, self.config.dialect))
+
     def close(self, token: str) -> None:
         """End a stream cleanly. Raises UnknownToken if no stream has the token."""
         self.send(token, close=True)
 
     def _encode(self, event: Event) -> Frame:
         return event_stream.frame(event_stream.encode(event, self.config.dialect))
-
-    # ------------------------------------------------------------------ draining
 
     def end_earlier(self, boot: Boot) -> None:
         """End the streams that earlier starts of the backend have accepted. Does not wait."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import gevent
 
@@ -31,6 +32,8 @@ class Heartbeats:
         interval: seconds.
         beat: writes a heartbeat; returns False if the connection needs no further heartbeat.
         clock: monotonic seconds.
+        turn: held while heartbeats are written, as by a broadcast: they may name a position in the
+            log, and in the middle of a broadcast some streams have not got the event yet.
     """
 
     def __init__(
@@ -38,7 +41,9 @@ class Heartbeats:
         interval: float,
         beat: Callable[[Connection], bool],
         clock: Callable[[], float] = time.monotonic,
+        turn: AbstractContextManager[None] | None = None,
     ) -> None:
+        self._turn = turn or nullcontext()
         self._interval = interval
         self._beat = beat
         self._clock = clock
@@ -66,18 +71,23 @@ class Heartbeats:
 
     def beat_due(self) -> None:
         """Write every heartbeat that is due."""
-        now, written = self._clock(), 0
+        now = self._clock()
         while self._due and self._due[0].heartbeat_at <= now:
-            connection = self._due.popleft()
-            if self._beat(connection):
-                # Counted from the time when it was due, so that delays do not add up. Heartbeats
-                # that were missed while the process did not run (stopped, paused) are left out.
-                missed = (now - connection.heartbeat_at) // self._interval
-                connection.heartbeat_at += self._interval * (1 + missed)
-                self._due.append(connection)
-            written += 1
-            if written % YIELD_EVERY == 0:
-                let_others_run_if_due()
+            with self._turn:
+                for _ in range(YIELD_EVERY):
+                    if not self._due or self._due[0].heartbeat_at > now:
+                        break
+                    self._beat_next(now)
+            let_others_run_if_due()
+
+    def _beat_next(self, now: float) -> None:
+        connection = self._due.popleft()
+        if self._beat(connection):
+            # Counted from the time when it was due, so that delays do not add up. Heartbeats
+            # that were missed while the process did not run (stopped, paused) are left out.
+            missed = (now - connection.heartbeat_at) // self._interval
+            connection.heartbeat_at += self._interval * (1 + missed)
+            self._due.append(connection)
 
     def _sweep(self) -> None:
         """Remove the connections that have ended. A long interval would let them pile up.

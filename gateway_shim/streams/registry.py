@@ -11,10 +11,10 @@ Invariants:
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import MutableSet
 
 from gateway_shim.errors import ClientGone, OutboxFull
+from gateway_shim.event_loop.tcp import has_timed_out
 from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.buffer_budget import UNLIMITED, BufferBudget
@@ -25,10 +25,12 @@ from gateway_shim.protocol.stream import Stream
 from gateway_shim.protocol.stream_request import address_and_url, shorten_url
 from gateway_shim.streams.callbacks.disconnects import Disconnects
 from gateway_shim.streams.connection import Connection
+from gateway_shim.streams.connection_owner import StreamLog
 from gateway_shim.streams.opening.admission import Admission
-from gateway_shim.streams.stats import GatewayStats
+from gateway_shim.streams.sending.audiences import Audiences
+from gateway_shim.streams.stats import CLIENT_STALLED, GatewayStats
 
-__all__ = ["Audience", "Streams", "log_fields"]
+__all__ = ["Streams", "log_fields"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,27 +41,12 @@ A part becomes free, not only the excess, so that the next events fit.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Audience:
-    """The streams of a broadcast.
-
-    Args:
-        tokens: the tokens, as they were given.
-        connections: the connections of the streams that have these tokens, in the same order.
-        unknown: the tokens that no stream has.
-    """
-
-    tokens: Sequence[str]
-    connections: list[Connection]
-    unknown: list[str]
-
-
 class Streams:
     """The streams that are connecting, open, or writing their last bytes.
 
-    This class is the :class:`~gateway_shim.streams.connection.ConnectionOwner` of the connections.
-    Methods that connections call run in the hub and never block. Methods that may log are for
-    greenlets.
+    This class is the :class:`~gateway_shim.streams.connection_owner.ConnectionOwner` of the
+    connections. Methods that connections call run in the hub and never block. Methods that may log
+    are for greenlets.
 
     Args:
         admission: counts the streams against the limits.
@@ -71,6 +58,9 @@ class Streams:
     Attributes:
         by_token: the connections of streams that are connecting or open.
         closing: the connections of streams whose last bytes are being written.
+        audiences: the streams that an event is for.
+        log: the log that the streams follow; None: there is no log.
+        behind: the connections that have a backlog in the log.
     """
 
     def __init__(
@@ -83,8 +73,9 @@ class Streams:
         self.by_token: dict[str, Connection] = {}
         self.closing: set[Connection] = set()
         self.budget = budget
-        # The streams of the last broadcast, until a stream comes or goes.
-        self._audience: Audience | None = None
+        self.audiences = Audiences(self.by_token)
+        self.log: StreamLog[Connection] | None = None
+        self.behind: MutableSet[Connection] = set()
         self._admission = admission
         self._disconnects = disconnects
         self._stats = stats
@@ -101,41 +92,30 @@ class Streams:
             connection: the stream's connection.
             address: the client's address, which is counted against the limits.
         """
-        self._audience = None
+        self.audiences.forget()
         self.by_token[connection.stream.token] = connection
         connection.stream.limit_key = self._admission.enter(address)
 
-    def audience(self, tokens: Sequence[str]) -> Audience:
-        """Look up the streams of a broadcast.
-
-        After the kernel, the look-ups cost most (docs/benchmarks.md). So the result is kept until a
-        stream comes or goes, and is used again for an equal tuple of tokens. A caller that
-        passes the same tuple again pays for a comparison of references. A list is always looked up.
-        """
-        last = self._audience
-        if last is not None and last.tokens == tokens:
-            return last
-        found = [(token, self.by_token.get(token)) for token in tokens]
-        audience = Audience(
-            tokens,
-            [connection for _, connection in found if connection is not None],
-            [token for token, connection in found if connection is None],
-        )
-        if isinstance(tokens, tuple):  # a tuple cannot change
-            self._audience = audience
-        return audience
-
     # ------------------------------------------------------------------ writing
 
-    def write(self, connection: Connection, frame: Frame) -> bool:
+    def write(self, connection: Connection, frame: Frame, position: int | None = None) -> bool:
         """Write an event to one stream, or hold it back until the stream opens.
+
+        Args:
+            connection: the stream's connection.
+            frame: the encoded event.
+            position: the event's position in the log; None: the event is not in the log. A stream
+                that is not open yet reads the log itself.
 
         Returns:
             False if the stream could not take the event, and ends.
         """
         stream = connection.stream
         try:
-            if stream.connecting:
+            if position is not None:
+                if not stream.connecting:
+                    connection.deliver(frame, position)
+            elif stream.connecting:
                 stream.hold(frame, close=False)
             else:
                 connection.send(frame)
@@ -154,14 +134,18 @@ class Streams:
         """
         stream = connection.stream
         if stream.state is StreamState.OPEN:
+            log = self.log
+            if log is not None and connection.backlog is not None:
+                return True  # bytes are waiting
+            heartbeat = event_stream.HEARTBEAT if log is None else log.heartbeat(connection)
             self._stats.heartbeats += 1
             try:
-                connection.write(stream.bytes_of(event_stream.HEARTBEAT))
+                connection.write(stream.bytes_of(heartbeat))
             except (ClientGone, OutboxFull) as exc:
                 self.fail(connection, exc)
                 return False
             return True
-        if not connection.buffered:
+        if connection.backlog is None:
             return False
         if stream.state is StreamState.OVERDUE:
             self.lose(connection, Reason.ERROR)
@@ -206,7 +190,7 @@ class Streams:
         stream = connection.stream
         if stream.connecting:
             return  # too much was held back; the stream ends once the backend has answered
-        self.lose(connection, Reason.ERROR)
+        self.lose(connection, Reason.ERROR, CLIENT_STALLED if has_timed_out(exc) else "")
         if isinstance(exc, OutboxFull):
             self._stats.slow_consumers_ended += 1
             logger.warning("slow consumer ended", extra=log_fields(stream))
@@ -214,7 +198,7 @@ class Streams:
     def relieve(self) -> None:
         """End the streams that hold back the most, until all together fit the budget. Logs."""
         goal = self.budget.limit - self.budget.limit // _RELIEF_DIVISOR
-        holding = [item for item in self._all() if item.buffered or item.stream.held_bytes]
+        holding = [item for item in self.all() if item.buffered or item.stream.held_bytes]
         holding.sort(key=lambda item: item.buffered + item.stream.held_bytes)
         ended = []
         while holding and self.budget.size > goal:
@@ -229,13 +213,19 @@ class Streams:
             extra = log_fields(stream) | {"limit": "SSE_MAX_TOTAL_BUFFER_BYTES"}
             logger.warning("slow consumer ended", extra=extra)
 
-    def lose(self, connection: Connection, reason: Reason) -> None:
-        """End a stream whose client has left or must be cut. Allowed at any time, also twice."""
+    def lose(self, connection: Connection, reason: Reason, counted_as: str = "") -> None:
+        """End a stream whose client has left or must be cut. Allowed at any time, also twice.
+
+        Args:
+            connection: the stream's connection.
+            reason: the reason that the backend gets.
+            counted_as: the reason in the counters; empty: the same.
+        """
         stream, connecting = connection.stream, connection.stream.connecting
         was_open = stream.state is StreamState.OPEN
         connection.abort()
         if was_open:
-            self._end(stream, reason)
+            self._end(stream, reason, counted_as)
         elif connecting:
             self._remove(stream)
         else:
@@ -243,23 +233,24 @@ class Streams:
 
     def cut(self) -> None:
         """End all streams at once, without last bytes."""
-        for connection in self._all():
+        for connection in self.all():
             self.lose(connection, Reason.ERROR)
             let_others_run_if_due()
 
-    def _all(self) -> list[Connection]:
+    def all(self) -> list[Connection]:
+        """Return the connections of all streams."""
         return [*self.by_token.values(), *self.closing]
 
-    def _end(self, stream: Stream, reason: Reason) -> None:
+    def _end(self, stream: Stream, reason: Reason, counted_as: str = "") -> None:
         """Remove a stream that was open, and report its end to the backend."""
         self._remove(stream)
-        self._stats.closed[reason] += 1
+        self._stats.closed[counted_as or reason] += 1
         self._disconnects.add(stream, reason)
 
     def _remove(self, stream: Stream) -> None:
-        self._audience = None
+        self.audiences.forget()
         stream.take_held()  # the held events will not be written
-        del self.by_token[stream.token]
+        self.audiences.leave(self.by_token.pop(stream.token))
         self._admission.leave(stream.limit_key)
 
     # ------------------------------------------------------------------ called by connections
@@ -267,6 +258,13 @@ class Streams:
     def client_gone(self, connection: Connection) -> None:
         """End a stream whose client has hung up."""
         self.lose(connection, Reason.CLIENT_CLOSED)
+
+    def client_stalled(self, connection: Connection) -> None:
+        """End a stream whose client the kernel has given up: it no longer reads, or is gone.
+
+        The backend is told ``client_closed``: the contract has no other word for it.
+        """
+        self.lose(connection, Reason.CLIENT_CLOSED, CLIENT_STALLED)
 
     def write_failed(self, connection: Connection) -> None:
         """End a stream whose waiting bytes could not be written."""

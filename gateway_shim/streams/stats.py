@@ -5,30 +5,47 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from gateway_shim.event_log.log import LogStats
 from gateway_shim.protocol.callbacks import Reason
+from gateway_shim.streams.replay.marks import Resync
 
-__all__ = ["GatewayStats"]
+__all__ = ["CLIENT_STALLED", "GatewayStats"]
+
+CLIENT_STALLED = "client_stalled"
+"""The reason for the end of a stream whose client the kernel has given up: its network is gone, or
+it has stopped to read altogether."""
 
 
 def _zero_by_reason() -> Counter[str]:
-    return Counter({reason.value: 0 for reason in Reason})
+    return Counter({reason.value: 0 for reason in Reason} | {CLIENT_STALLED: 0})
+
+
+def _zero_resyncs() -> Counter[str]:
+    return Counter({reason.value: 0 for reason in Resync})
 
 
 @dataclass(slots=True)
 class GatewayStats:
-    """The counters: totals since the gateway was made, except the first three.
+    """The counters: totals since the gateway was made, except those of "now".
 
     Args:
         active: the number of streams that are connecting or open now.
-        bytes_buffered: the bytes that slow clients have not taken yet, now.
+        bytes_buffered: the bytes that slow clients have not taken yet and that are not in the log,
+            now.
         pending_connects: the number of connects that wait for the backend's answer now.
         opened: the number of streams that have opened.
         refused: the number of streams that the backend, or a limit, has refused.
         closed: the number of streams that have ended, by reason.
         slow_consumers_ended: the number of streams that were ended because too much was unread.
         heartbeats: the number of heartbeats.
-        broadcasts: the number of broadcasts.
+        broadcasts: the number of broadcasts and published events.
         callbacks_failed: the number of disconnect callbacks that did not arrive.
+        resyncs: the number of streams that were told that they have missed events, by reason.
+        joiners: the number of streams that are caught up and wait to become live, now.
+        streams_behind: the number of streams that read the log themselves, now; joiners included.
+        bytes_behind: the bytes of the log that follow the position of the stream that is furthest
+            behind, now.
+        log: the extent of the log, now; None: there is no log.
     """
 
     active: int = 0
@@ -41,3 +58,8 @@ class GatewayStats:
     heartbeats: int = 0
     broadcasts: int = 0
     callbacks_failed: int = 0
+    resyncs: Counter[str] = field(default_factory=_zero_resyncs)
+    joiners: int = 0
+    streams_behind: int = 0
+    bytes_behind: int = 0
+    log: LogStats | None = None

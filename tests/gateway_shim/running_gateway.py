@@ -12,6 +12,7 @@ from typing import Any, Self
 import gevent
 import pytest
 
+from gateway_shim.event_log.log import Log
 from gateway_shim.protocol.event_stream import BodyFraming, Event
 from gateway_shim.protocol.http import Refusal
 from gateway_shim.protocol.results import OpenResult
@@ -85,16 +86,27 @@ class RunningGateway:
 
     Args:
         clock: the gateway's clock.
+        open_log: opens the gateway's log; None: it has none.
         config: the gateway's settings.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic, **config: Any) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        open_log: Callable[[], Log] | None = None,
+        **config: Any,
+    ) -> None:
         self.backend = FakeBackend()
         self.tokens: list[str] = []
         self.visits: list[Visit] = []
         self.hub_errors = HubErrors()
         self.gateway = Gateway(
-            self.backend, GatewayConfig(**config), clock=clock, new_token=self._new_token
+            self.backend,
+            GatewayConfig(**config),
+            clock=clock,
+            new_token=self._new_token,
+            open_log=open_log,
         )
 
     def __enter__(self) -> Self:

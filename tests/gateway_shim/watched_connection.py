@@ -6,6 +6,7 @@ import gc
 import os
 import socket
 import time
+from collections.abc import MutableSet
 from typing import Any
 
 from gevent.libev.corecext import watcher
@@ -14,6 +15,7 @@ from gateway_shim.protocol.event_stream import BodyFraming
 from gateway_shim.protocol.lifecycle import StreamEvent, StreamState
 from gateway_shim.protocol.stream import Stream
 from gateway_shim.streams.connection import Connection
+from gateway_shim.streams.connection_owner import StreamLog
 from tests.gateway_shim.sockets import SocketClient
 from tests.support.timing import TIME_LIMIT
 
@@ -24,15 +26,24 @@ class RecordingOwner:
     """An owner that records what it is told, and releases the socket as a gateway would.
 
     Attributes:
-        told: ``gone``, ``failed`` and ``flushed``, in their order.
+        told: ``gone``, ``stalled``, ``failed`` and ``flushed``, in their order.
+        log: None: the streams follow no log.
+        behind: the connections with a backlog in the log.
     """
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.log: StreamLog[Connection] | None = None
+        self.behind: MutableSet[Connection] = set()
 
     def client_gone(self, connection: Connection) -> None:
         """Record the client's end."""
         self.told.append("gone")
+        connection.abort()
+
+    def client_stalled(self, connection: Connection) -> None:
+        """Record that the kernel has given the client up."""
+        self.told.append("stalled")
         connection.abort()
 
     def write_failed(self, connection: Connection) -> None:

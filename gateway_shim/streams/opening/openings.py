@@ -34,6 +34,8 @@ from gateway_shim.streams.opening.short_stream import answer_in_stream
 from gateway_shim.streams.opening.stream_head import stream_head
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.streams.registry import Streams
+from gateway_shim.streams.replay.resumption import Resumption
+from gateway_shim.streams.replay.start import Start
 from gateway_shim.streams.stats import GatewayStats
 
 __all__ = ["Openings"]
@@ -53,6 +55,9 @@ class Openings:
         stats: counts opened and refused streams.
         refusals: counts the streams that a limit has refused, by reason.
         new_token: makes a stream's token.
+
+    Attributes:
+        resumption: starts streams at a place in the log; None: there is no log.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Openings:
         self._first_event = None if config.retry_ms is None else FirstEvent(config.retry_ms)
         # Set by close(): the streams of later requests get one of these events alone.
         self._farewells: Farewells | None = None
+        self.resumption: Resumption | None = None
 
     @property
     def pending(self) -> int:
@@ -111,6 +117,8 @@ class Openings:
             A refusal that the caller has to send, or the result if there is no answer to send. The
             caller then closes its side of the connection.
         """
+        # First, because it may wait for the turn, and a registered client may leave meanwhile.
+        start = None if self.resumption is None else self.resumption.start_of(request)
         refusal = self._check_limits(request)
         if refusal is not None:
             if self._farewells is None:
@@ -133,8 +141,9 @@ class Openings:
         refusal = callbacks.refusal(answer, self._config.dialect)
         if refusal is not None:
             return self._refuse(connection, sock, request, answer, refusal)
-        stream.boot = answer.boot if isinstance(answer, CallbackAnswer) else None
-        self._accept(connection, sock, self._head(request))
+        if isinstance(answer, CallbackAnswer):
+            stream.boot, stream.audiences = answer.boot, answer.audiences
+        self._accept(connection, sock, self._head(request), start)
         # Log lines come last, here and below: a handler may let other greenlets run.
         logger.info("stream opened", extra=_log_fields(stream, request))
         connection.park()
@@ -186,8 +195,10 @@ class Openings:
         finally:
             self._pending.leave(stream.limit_key)
 
-    def _accept(self, connection: Connection, sock: socket.socket, head: bytes) -> None:
-        """Open a stream: write its head and all that was held back, in one write."""
+    def _accept(
+        self, connection: Connection, sock: socket.socket, head: bytes, start: Start | None
+    ) -> None:
+        """Open a stream: write its head, what it has missed, and all that was held back."""
         stream = connection.stream
         next_step = stream.accept()
         connection.take_over(sock)
@@ -195,12 +206,16 @@ class Openings:
         if next_step is AfterAccept.FAIL:
             self._streams.fail(connection, OutboxFull())
             return
-        first = [head, *stream.take_held()]
+        then = stream.take_held()
         if self._config.dialect is Dialect.ENVELOPE and next_step is AfterAccept.STAY_OPEN:
-            first.append(stream.event_bytes(event_stream.READY))
+            then.append(stream.event_bytes(event_stream.READY))
         self._heartbeats.add(connection)
+        self._streams.audiences.join(connection)
         try:
-            connection.open(b"".join(first))
+            if self.resumption is None or start is None:
+                connection.open(head + b"".join(then))
+            else:
+                self.resumption.open(connection, start, head, then)
         except (ClientGone, OutboxFull) as exc:
             self._streams.fail(connection, exc)
             return

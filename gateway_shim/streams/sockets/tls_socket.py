@@ -16,9 +16,18 @@ from gevent.event import Event as Signal
 
 __all__ = ["TlsSocket", "borrow"]
 
+_RECORD_BYTES = 16 * 1024
+"""The bytes of the longest TLS record (RFC 8446, section 5.1)."""
+
 
 class TlsSocket:
     """The part of a socket's interface that a stream uses, over a TLS session. Never blocks.
+
+    OpenSSL encrypts a record before it knows whether the kernel takes it. So a write that fails
+    because the kernel is full must be repeated with the same bytes: whatever the second call is
+    given, the client gets the bytes of the first one. But a stream may have other bytes to send by
+    then. So this class writes one record at a time, repeats it by itself, and counts its bytes as
+    sent.
 
     Args:
         sock: gevent's TLS socket.
@@ -28,6 +37,10 @@ class TlsSocket:
     def __init__(self, sock: Any, plain: _socket.socket) -> None:
         self._sock = sock
         self._plain = plain
+        # The record that must be written again before anything else; empty: none.
+        self._record = b""
+        # 1 if the last byte of the record was not counted as sent yet.
+        self._uncounted = 0
         # Set when the session is closed: the parked handler may return.
         self._closed = Signal()
 
@@ -57,13 +70,36 @@ class TlsSocket:
         return data
 
     def send(self, data: bytes | memoryview) -> int:
-        """Write as many bytes as the kernel takes, and return their number, which may be 0.
+        """Write as many bytes as the kernel and the session take, and return their number.
+
+        If the number is less than all, the next call must begin with the byte that follows. At
+        least one byte is always left over when the session waits for the kernel. So its caller
+        waits for the kernel and calls again, which also writes what the session keeps.
 
         Raises:
             OSError: the connection is broken.
         """
-        sent: int = self._sock.send(data)
+        if self._record and not self._write_record_again():
+            return 0
+        sent, self._uncounted = self._uncounted, 0
+        while sent < len(data):
+            record = data[sent : sent + _RECORD_BYTES]
+            written: int = self._sock.send(record)
+            if not written:
+                self._record = bytes(record)
+                counted = min(len(record), len(data) - sent - 1)
+                self._uncounted = len(record) - counted
+                return sent + counted
+            sent += written
         return sent
+
+    def _write_record_again(self) -> bool:
+        while self._record:
+            written = self._sock.send(self._record)
+            if not written:
+                return False
+            self._record = self._record[written:]
+        return True
 
     def take_over(self) -> None:
         """Take the session from the server, which no longer uses it."""

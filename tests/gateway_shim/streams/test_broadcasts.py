@@ -157,15 +157,17 @@ def test_equal_tuples_are_looked_up_once(running: RunningGateway) -> None:
     tokens = (a, b, "t3")
     event = Event(None, "x")
     assert running.gateway.broadcast(tokens, event) == BroadcastResult(2, ("t3",))
-    known = running.gateway._streams.audience(tokens)
+    known = running.gateway._streams.audiences.of_tokens(tokens)
     equal = (*tokens,)
     assert running.gateway.broadcast(equal, event) == BroadcastResult(2, ("t3",))
-    assert running.gateway._streams.audience(tokens) is known
+    assert running.gateway._streams.audiences.of_tokens(tokens) is known
     _, three = running.open()
     assert running.gateway.broadcast(tokens, event) == BroadcastResult(3, ())
-    known = running.gateway._streams.audience(tokens)
+    known = running.gateway._streams.audiences.of_tokens(tokens)
     running.gateway.close(a)
-    assert running.gateway._streams.audience(tokens) is not known, "it would keep the ended stream"
+    assert running.gateway._streams.audiences.of_tokens(tokens) is not known, (
+        "it would keep the ended stream"
+    )
     assert running.gateway.broadcast(tokens, event) == BroadcastResult(2, (a,))
     assert one.wait_for_end() is Ended.CLEAN
     assert len(one.events) == 3

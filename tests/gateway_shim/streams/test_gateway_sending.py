@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections import Counter
 from typing import Any
 
 import gevent
@@ -70,7 +71,7 @@ def test_close(running: RunningGateway) -> None:
         running.gateway.close(token)
     assert stream.wait_for_end() is Ended.CLEAN
     assert stream.connection.wait_closed() is Ended.EOF
-    assert running.stats.closed == {"client_closed": 0, "server_closed": 1, "error": 0}
+    assert running.stats.closed == Counter(server_closed=1)
     assert running.stats.active == 0
 
 
@@ -91,7 +92,7 @@ def test_write_fails(running: RunningGateway) -> None:
     with pytest.raises(UnknownToken):
         running.gateway.send(token, Event(None, "x"))
     assert running.wait_reason(token) == "error"
-    assert running.stats.closed == {"client_closed": 0, "server_closed": 0, "error": 1}
+    assert running.stats.closed == Counter(error=1)
     assert running.stats.slow_consumers_ended == 0
 
 
@@ -101,7 +102,7 @@ def test_close_fails(running: RunningGateway) -> None:
     stream.connection.socket.shutdown(socket.SHUT_RDWR)
     assert running.gateway.send(token, close=True) is SendStatus.OK
     assert running.wait_reason(token) == "server_closed"
-    assert running.stats.closed == {"client_closed": 0, "server_closed": 1, "error": 0}
+    assert running.stats.closed == Counter(server_closed=1)
     assert not running.gateway._streams.closing
 
 
@@ -152,7 +153,7 @@ def test_slow_consumer(caplog: pytest.LogCaptureFixture) -> None:
         assert warnings_of(caplog) == [("slow consumer ended", token)]
         stats = running.stats
         assert (stats.slow_consumers_ended, stats.active, stats.bytes_buffered) == (1, 0, 0)
-        assert stats.closed == {"client_closed": 0, "server_closed": 0, "error": 1}
+        assert stats.closed == Counter(error=1)
         assert stream.wait_for_end() is not Ended.CLEAN
 
 

@@ -17,11 +17,16 @@ def test_all_zero() -> None:
         "pending_connects": 0,
         "opened": 0,
         "refused": 0,
-        "closed": {"client_closed": 0, "server_closed": 0, "error": 0},
+        "closed": {"client_closed": 0, "server_closed": 0, "error": 0, "client_stalled": 0},
         "slow_consumers_ended": 0,
         "heartbeats": 0,
         "broadcasts": 0,
         "callbacks_failed": 0,
+        "resyncs": {"too_old": 0, "unknown": 0, "lagging": 0},
+        "joiners": 0,
+        "streams_behind": 0,
+        "bytes_behind": 0,
+        "log": None,
     }
 
 

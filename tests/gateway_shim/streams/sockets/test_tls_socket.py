@@ -17,6 +17,7 @@ from gateway_shim.protocol.results import OpenResult
 from gateway_shim.streams.sockets.tls_socket import TlsSocket
 from tests.gateway_shim.running_gateway import RunningGateway, Visit
 from tests.gateway_shim.sockets import tcp_pair
+from tests.gateway_shim.streams.replay.browser import following, publish
 from tests.support.http.message import Ended
 from tests.support.http.stream import Stream
 from tests.support.timing import TIME_LIMIT, wait_until
@@ -45,7 +46,7 @@ def opened(visit: Visit) -> Stream:
     """Return the stream of a visit, whose handler stays parked."""
     head = visit.client.read_head()
     assert head.status == 200
-    return Stream(visit.client, head)
+    return Stream(visit.client, head, lone_ids=True)
 
 
 def test_events(pair: Pair) -> None:
@@ -165,6 +166,55 @@ def test_drain(pair: Pair) -> None:
         assert [event.type for event in stream.events] == ["bye"]
         stream.close()
         assert visit.outcome() is OpenResult.OPENED
+
+
+def test_other_bytes_after_a_write_that_would_block(pair: Pair) -> None:
+    """Bytes that were not counted as sent may be followed by others than before."""
+    client, server = pair
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+    session = TlsSocket(server, socket.socket(fileno=server.fileno()))  # type: ignore[arg-type]
+    session.take_over()
+    expected, got = b"", b""
+    for number, size in enumerate([100, 20_000, 200_000, 16_384]):
+        data, sent = b"", 0
+        while sent == len(data):  # until the kernel is full
+            expected += data
+            data = bytes([65 + number]) * size
+            sent = session.send(data)
+        # What was left over of the piece is shortened, and others follow, as after a trim.
+        data = data[sent:][:1] + b"other" * 9
+        expected += bytes([65 + number]) * sent
+        while data:
+            got += client.recv(1 << 20)
+            sent = session.send(data)
+            expected, data = expected + data[:sent], data[sent:]
+    while len(got) < len(expected):
+        got += client.recv(1 << 20)
+    assert got == expected
+    session.close()
+    client.close()
+
+
+def test_client_that_falls_off_the_log(pair: Pair) -> None:
+    """A client over TLS that has not read for too long gets whole events, and one resync."""
+    with following(size=1 << 18) as running:
+        visit = running.visit(pair=pair, send_buffer=1 << 16)
+        stream = opened(visit)
+        published = 0
+        while not running.stats.streams_behind:
+            published += 1
+            publish(running, str(published))
+        stalled_at = published
+        for number in range(stalled_at, stalled_at + 10_000):  # more than the log keeps
+            publish(running, str(number + 1))
+        while not running.stats.resyncs["lagging"]:
+            stream.next_event()
+        running.gateway.close(visit.token)
+        assert stream.wait_for_end() is Ended.CLEAN
+        texts = [event.data for event in stream.events if event.type == "n"]
+        assert texts == [str(number + 1) for number in range(len(texts))]
+        assert [event.type for event in stream.events[len(texts) :]] == ["resync"]
+        assert stalled_at <= len(texts) < stalled_at + 10_000
 
 
 def test_woken_for_nothing(pair: Pair) -> None:

@@ -1,0 +1,1 @@
+"""Streams as cursors into the log: delivery, catching up, and joining the live streams."""

@@ -1,0 +1,1 @@
+"""The receivers of events, and the turns in which they get them."""

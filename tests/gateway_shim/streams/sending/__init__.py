@@ -1,0 +1,1 @@
+"""Tests of the receivers of events, and their turns."""
