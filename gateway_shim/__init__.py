@@ -10,6 +10,11 @@ An application that embeds a gateway needs these first:
 :class:`Event`, :class:`Dialect`            what is sent, and how it is written
 :class:`SendStatus`,                        the outcomes of a send and of a broadcast
 :class:`BroadcastResult`
+:class:`MemoryLog`, :class:`LogLimits`      a log of the events, for ``Gateway(open_log=…)``: a
+                                            browser that comes back gets what it has missed
+:data:`EVERYONE`, :func:`user_audience`,    the addressees of ``Gateway.publish``; a stream gets
+:func:`topic_audience`,                     those of its :class:`CallbackAnswer`, and everyone's
+:func:`request_audience`
 :class:`Runtime`, :data:`EXTENSION`         what the gunicorn worker needs from an application
 :class:`GatewayError`                       the root of all errors (:mod:`gateway_shim.errors`)
 ==========================================  ======================================================
@@ -27,6 +32,7 @@ The layers, in which imports run downwards only::
     server            gunicorn, as streams need it
     streams           the streams of one process
     http_client       requests to other servers
+    event_log         the recent events in one order, and the directory that they are kept in
     event_loop        gevent: patching, turns, threads beside the loop
     protocol          bytes and decisions; pure
     log_lines, errors
@@ -43,15 +49,25 @@ if TYPE_CHECKING:
     from gateway_shim.errors import (
         GatewayError,
         InvalidConfiguration,
+        LogUnavailable,
         LoopNotRunning,
         UnknownToken,
         WriteFailed,
     )
+    from gateway_shim.event_log.audience import (
+        EVERYONE,
+        request_audience,
+        topic_audience,
+        user_audience,
+    )
+    from gateway_shim.event_log.limits import LogLimits
+    from gateway_shim.event_log.log import Log
+    from gateway_shim.event_log.memory_log import MemoryLog
     from gateway_shim.protocol.callbacks import CallbackAnswer, CallbackFailure
     from gateway_shim.protocol.client_address import TrustedProxies
     from gateway_shim.protocol.event_stream import Dialect, Event
     from gateway_shim.protocol.http import Refusal
-    from gateway_shim.protocol.results import BroadcastResult, SendStatus
+    from gateway_shim.protocol.results import BroadcastResult, Published, SendStatus
     from gateway_shim.protocol.routes import Route
     from gateway_shim.protocol.stream_request import StreamRequest
     from gateway_shim.server.responses.transfers import TransferLimits
@@ -62,6 +78,7 @@ if TYPE_CHECKING:
     from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 
 __all__ = [
+    "EVERYONE",
     "EXTENSION",
     "Backend",
     "BroadcastResult",
@@ -76,7 +93,12 @@ __all__ = [
     "GatewayError",
     "InProcessBackend",
     "InvalidConfiguration",
+    "Log",
+    "LogLimits",
+    "LogUnavailable",
     "LoopNotRunning",
+    "MemoryLog",
+    "Published",
     "Refusal",
     "RefusalCounts",
     "RefusalReason",
@@ -88,9 +110,13 @@ __all__ = [
     "TrustedProxies",
     "UnknownToken",
     "WriteFailed",
+    "request_audience",
+    "topic_audience",
+    "user_audience",
 ]
 
 HOMES = {
+    "EVERYONE": "gateway_shim.event_log.audience",
     "EXTENSION": "gateway_shim.server.runtime",
     "Backend": "gateway_shim.streams.callbacks.backend",
     "BroadcastResult": "gateway_shim.protocol.results",
@@ -105,7 +131,12 @@ HOMES = {
     "GatewayError": "gateway_shim.errors",
     "InProcessBackend": "gateway_shim.streams.callbacks.backend",
     "InvalidConfiguration": "gateway_shim.errors",
+    "Log": "gateway_shim.event_log.log",
+    "LogLimits": "gateway_shim.event_log.limits",
+    "LogUnavailable": "gateway_shim.errors",
     "LoopNotRunning": "gateway_shim.errors",
+    "MemoryLog": "gateway_shim.event_log.memory_log",
+    "Published": "gateway_shim.protocol.results",
     "Refusal": "gateway_shim.protocol.http",
     "RefusalCounts": "gateway_shim.streams.refusal_counts",
     "RefusalReason": "gateway_shim.streams.refusal_counts",
@@ -117,6 +148,9 @@ HOMES = {
     "TrustedProxies": "gateway_shim.protocol.client_address",
     "UnknownToken": "gateway_shim.errors",
     "WriteFailed": "gateway_shim.errors",
+    "request_audience": "gateway_shim.event_log.audience",
+    "topic_audience": "gateway_shim.event_log.audience",
+    "user_audience": "gateway_shim.event_log.audience",
 }
 """The module that defines each public name. A public name may also be imported from there, for
 example in a module that must not load a whole layer."""
@@ -137,6 +171,20 @@ SECOND_RING = (
     "gateway_shim.event_loop.loop_thread",
     "gateway_shim.event_loop.patching",
     "gateway_shim.event_loop.turns",
+    # The event log: to whom an event is addressed, how much the log keeps, and in which directory.
+    # The benchmark measures the two kinds of log alone.
+    "gateway_shim.event_log.audience",
+    "gateway_shim.event_log.limits",
+    "gateway_shim.event_log.log",
+    "gateway_shim.event_log.memory_log",
+    "gateway_shim.event_log.places.choice",
+    "gateway_shim.event_log.places.gaps",
+    "gateway_shim.event_log.places.opening",
+    "gateway_shim.event_log.places.owner",
+    "gateway_shim.event_log.places.place",
+    "gateway_shim.event_log.places.state_directory",
+    "gateway_shim.event_log.processes",
+    "gateway_shim.event_log.segments.segment_log",
     # Requests to other servers.
     "gateway_shim.http_client.client",
     "gateway_shim.http_client.final_response",

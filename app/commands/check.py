@@ -13,6 +13,7 @@ from app import create_app
 from app.config import read_settings
 from app.config.combinations import safety_hints
 from app.serving.gunicorn_settings import CAN_START, gunicorn_options
+from app.serving.log_place import check_log_place
 from gateway_shim.errors import InvalidConfiguration
 
 __all__ = ["check_command"]
@@ -22,9 +23,9 @@ __all__ = ["check_command"]
 def check_command() -> None:
     """Check that a server could start with these settings.
 
-    Reads the settings and the certificate, and imports the tasks and the hook. Does not listen.
-    A server runs this check before it reloads. The exit status is 0 if a server could start;
-    otherwise it is 1, and the output says why.
+    Reads the settings and the certificate, looks at the state directory, and imports the tasks and
+    the hook. Does not listen. A server runs this check before it reloads. The exit status is 0 if a
+    server could start; otherwise it is 1, and the output says why.
     """
     try:
         loaded = read_settings()
@@ -33,6 +34,7 @@ def check_command() -> None:
         for hint in safety_hints(loaded.settings):
             click.echo(f"Hint: {hint}", err=True)
         gunicorn_options(loaded.settings)
+        check_log_place(loaded.settings)
         create_app(loaded.settings)
     except InvalidConfiguration as exc:
         raise click.ClickException(str(exc)) from exc

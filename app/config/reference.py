@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings
 from app.config.settings.access import AccessSettings
 from app.config.settings.gateway import GatewaySettings
 from app.config.settings.log import LogSettings
+from app.config.settings.replay import ReplaySettings
 from app.config.settings.request import RequestSettings
 from app.config.settings.server import ServerSettings
 from app.config.settings.stream import StreamSettings
@@ -30,6 +31,7 @@ __all__ = ["GROUPS", "reference"]
 GROUPS: Mapping[str, type[BaseSettings]] = {
     "Server": ServerSettings,
     "Streams": StreamSettings,
+    "Replay": ReplaySettings,
     "Access": AccessSettings,
     "Requests": RequestSettings,
     "Log": LogSettings,
@@ -66,7 +68,7 @@ takes precedence. An empty value counts as unset. Names may be written in lower 
   in `sse-monolith check` and in `sse-monolith config`.
 - A reload (SIGHUP) applies new settings from `.env`. These need a restart instead: `HOST`, `PORT`,
   `ADMIN_BIND`, `CERTFILE`, `KEYFILE`, `KEEP_ALIVE_SECONDS`, `MAX_REQUEST_CONNECTIONS`,
-  `GRACEFUL_SHUTDOWN_TIMEOUT`, and everything that is set in the environment.
+  `GRACEFUL_SHUTDOWN_TIMEOUT`, `SSE_STATE_DIR`, and everything that is set in the environment.
 
 ## The file .env
 

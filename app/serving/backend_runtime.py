@@ -7,6 +7,9 @@ from collections.abc import Callable
 from app.lifecycle import LifetimeEvent, ShutdownCoordinator
 from app.services.event_loop.loop_monitor import LoopMonitor
 from app.serving.drain import DRAIN_SECONDS, FAREWELL
+from app.state.server_memory import ServerMemory
+from gateway_shim.event_log.places.gaps import note_gap
+from gateway_shim.event_log.places.place import current_place
 from gateway_shim.protocol import routes
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.routes import Route
@@ -28,6 +31,7 @@ class BackendRuntime:
             seconds.
         shutdown_coordinator: runs the shutdown; the streams are drained at its SHUTDOWN.
         loop_monitor: measures the event loop's lag while the process serves.
+        memory: what the processes of the server remember together.
         serves_streams: False if a remote gateway has the browsers' streams.
         limits: the limits on the bodies of requests and on answers.
         body_limit: returns the size of the largest body of a request, bytes; None for the limit
@@ -40,6 +44,7 @@ class BackendRuntime:
         drain: Callable[[Event, float], None],
         shutdown_coordinator: ShutdownCoordinator,
         loop_monitor: LoopMonitor,
+        memory: ServerMemory,
         *,
         serves_streams: bool,
         limits: TransferLimits | None = None,
@@ -50,6 +55,7 @@ class BackendRuntime:
         self._body_limit = body_limit
         self._drain = drain
         self._loop_monitor = loop_monitor
+        self._memory = memory
         self._coordinator = shutdown_coordinator
         self._serves_streams = serves_streams
         shutdown_coordinator.register_lifetime_notification(self._on_lifetime_event)
@@ -67,8 +73,11 @@ class BackendRuntime:
         return self._body_limit(method, target)
 
     def start(self) -> None:
-        """Start the gateway and the measurement of the event loop's lag."""
+        """Start the gateway, the memory, and the measurement of the event loop's lag."""
         self.gateway.start()
+        if not self.gateway.replays:
+            note_gap(current_place())
+        self._memory.start()  # sends events about the tasks of a process that was killed
         self._loop_monitor.start()
 
     def shutdown(self) -> None:
@@ -82,3 +91,5 @@ class BackendRuntime:
     def _on_lifetime_event(self, event: LifetimeEvent) -> None:
         if event is LifetimeEvent.SHUTDOWN:
             self._drain(FAREWELL, DRAIN_SECONDS)
+        elif event is LifetimeEvent.AFTER_SHUTDOWN:
+            self._memory.close()

@@ -13,6 +13,7 @@ from app.config import Settings
 from app.program.self_command import self_command
 from app.serving.announcement import announce
 from app.serving.drain import DRAIN_SECONDS
+from app.serving.log_place import prepare_log_place
 from gateway_shim.server.addresses import bind_text
 from gateway_shim.server.options import base_options
 from gateway_shim.server.preflight import check_certificate
@@ -44,6 +45,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         keep_alive_seconds=settings.keep_alive_seconds,
         request_connections=settings.max_request_connections,
         start_check=start_check,
+        at_start=partial(prepare_log_place, settings=settings),
     )
     if settings.certfile is not None or settings.keyfile is not None:
         check_certificate(settings.certfile, settings.keyfile)

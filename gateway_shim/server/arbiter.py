@@ -15,8 +15,9 @@ Signal handlers only note or queue a signal (:mod:`gateway_shim.server.arbiter_s
 ``handle_*`` methods act on it. The loop waits neither for a check nor for the end of a worker, so a
 worker that crashes meanwhile is replaced.
 
-**Start.** :func:`prepare_arbiter` -> signal handlers -> listening sockets -> first worker. A stop
-signal before the sockets exist ends the process at once.
+**Start.** :func:`prepare_arbiter` -> the application's own part, such as the directory of the event
+log -> signal handlers -> listening sockets -> first worker. A stop signal before the sockets exist
+ends the process at once.
 
 **Reload.** SIGHUP -> a check runs as a separate program -> the next worker is forked -> the old
 worker gets SIGTERM and moves to ``_replaced`` -> the old worker ends. A reload begins only while

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from gunicorn.arbiter import Arbiter
+
 from gateway_shim.log_lines.output import drop_unwritten_output
 from gateway_shim.server.addresses import bind_text
 from gateway_shim.server.arbiter import prepare_arbiter
@@ -45,6 +47,7 @@ def base_options(
     request_connections: int = REQUEST_CONNECTIONS,
     start_check: Callable[[], ReloadCheck] | None = None,
     ends_at_early_hangup: bool = False,
+    at_start: Callable[[Arbiter], None] | None = None,
 ) -> dict[str, Any]:
     """Return the gunicorn settings that streams need, by name, for any application.
 
@@ -57,6 +60,8 @@ def base_options(
             listening address.
         start_check: starts the check before a reload, which finds out if a new worker could start.
         ends_at_early_hangup: SIGHUP before the first worker has served stops the server.
+        at_start: called with the arbiter before it listens and forks; not called at a reload. It
+            raises SystemExit with a message if the server must not start.
     """
     return {
         "bind": [bind_text(name, port) for name in hosts(host)],
@@ -87,13 +92,29 @@ def base_options(
         "worker_tmp_dir": _memory_folder(),
         "logger_class": PropagatingLogger,
         "on_starting": partial(
-            prepare_arbiter, start_check=start_check, ends_at_early_hangup=ends_at_early_hangup
+            _start,
+            start_check=start_check,
+            ends_at_early_hangup=ends_at_early_hangup,
+            at_start=at_start,
         ),
         "post_fork": lambda _arbiter, worker: close_in_copies(worker.sockets),
         "worker_int": lambda worker: worker.finish(),
         "worker_exit": lambda _arbiter, _worker: drop_unwritten_output(),
         "on_exit": lambda _arbiter: drop_unwritten_output(),
     }
+
+
+def _start(
+    arbiter: Arbiter,
+    *,
+    start_check: Callable[[], ReloadCheck] | None,
+    ends_at_early_hangup: bool,
+    at_start: Callable[[Arbiter], None] | None,
+) -> None:
+    """Prepare the arbiter (gunicorn's ``on_starting``)."""
+    prepare_arbiter(arbiter, start_check, ends_at_early_hangup=ends_at_early_hangup)
+    if at_start is not None:
+        at_start(arbiter)
 
 
 def _memory_folder() -> str | None:

@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 from app.config.settings.access import AccessSettings
 from app.config.settings.gateway import GatewaySettings
 from app.config.settings.log import LogSettings
+from app.config.settings.replay import ReplaySettings
 from app.config.settings.request import RequestSettings
 from app.config.settings.server import ServerSettings
 from app.config.settings.stream import StreamSettings
@@ -33,6 +34,7 @@ class Settings(
     LogSettings,
     RequestSettings,
     AccessSettings,
+    ReplaySettings,
     StreamSettings,
     ServerSettings,
 ):
@@ -46,3 +48,8 @@ class Settings(
         frozen=True,
         allow_inf_nan=False,
     )
+
+    @property
+    def replays(self) -> bool:
+        """True if this process replays events to browsers; a gateway behind HTTP does not."""
+        return self.sse_replay == "on" and self.sse_gateway_url is None

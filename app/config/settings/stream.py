@@ -52,14 +52,15 @@ class StreamSettings(BaseSettings):
     sse_max_buffer_bytes: int = Field(
         1024 * 1024,
         ge=1024,
-        description="The maximum number of bytes that wait for one slow client. Beyond this"
-        " limit, the client's stream ends.",
+        description="The maximum number of bytes that wait for one slow client, without the events"
+        " that are in the log (see SSE_REPLAY). Beyond this limit, the client's stream ends.",
     )
     sse_max_total_buffer_bytes: int = Field(
         256 * 1024 * 1024,
         ge=1024 * 1024,
-        description="The maximum number of bytes that wait for all clients together. Beyond this"
-        " limit, the streams with the most waiting bytes end.",
+        description="The maximum number of bytes that wait for all clients together, without the"
+        " events that are in the log. Beyond this limit, the streams with the most waiting bytes"
+        " end.",
     )
     sse_client_timeout_seconds: float = Field(
         30.0,

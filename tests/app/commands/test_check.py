@@ -95,6 +95,15 @@ def test_status_and_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.stderr == "Error: TLS needs both a certificate and a key\n"
 
 
+def test_the_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A state directory that a server could not use is refused; a good one is not made."""
+    monkeypatch.setenv("SSE_STATE_DIR", str(tmp_path / "state"))
+    assert problem() is None
+    assert not (tmp_path / "state").exists()
+    (tmp_path / "state").touch()
+    assert problem() == (f"SSE_STATE_DIR: {tmp_path}/state is not a directory; name a directory")
+
+
 def test_a_check_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check that cannot be started refuses the reload."""
     monkeypatch.setattr(serving, "self_command", lambda: ["/nowhere/at/all"])

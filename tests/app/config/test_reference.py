@@ -50,6 +50,7 @@ def test_every_setting_has_a_default_and_a_description() -> None:
         ("TASK_TIMEOUT_SECONDS", "`300`", "more than 0 seconds"),
         ("SSE_MAX_CONNECTIONS", "unset", "1 or more"),
         ("SSE_INTERNAL_SEND", "`off`", "`on` or `off`"),
+        ("SSE_REPLAY_SECONDS", "unset", "1 second or more"),
         ("SSE_CALLBACK_SECRET", "unset", "text"),
         ("SSE_GATEWAY_URL", "unset", "text"),
         ("CORS_ORIGINS", "empty", "text"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,15 +10,17 @@ import pytest
 from app.lifecycle import ShutdownCoordinator
 from app.serving.backend_runtime import STREAM_PATH, BackendRuntime
 from app.serving.drain import DRAIN_SECONDS, FAREWELL
+from gateway_shim.event_log.places.place import LogPlace, set_place
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.routes import Route
 from gateway_shim.server.runtime import Runtime
 
 
 class RecordedCalls:
-    """A stand-in for the gateway and the loop monitor that records its calls."""
+    """A stand-in for the gateway, the loop monitor and the memory that records its calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, replays: bool = True) -> None:
+        self.replays = replays
         self.calls: list[tuple[Any, ...]] = []
 
     def start(self) -> None:
@@ -28,6 +31,10 @@ class RecordedCalls:
         """Record the call."""
         self.calls.append(("drain", farewell, seconds))
 
+    def close(self) -> None:
+        """Record the call."""
+        self.calls.append(("close",))
+
 
 def runtime_of(
     gateway: Any, coordinator: ShutdownCoordinator | None = None, *, serves_streams: bool = True
@@ -37,6 +44,7 @@ def runtime_of(
         gateway,
         gateway.drain,
         coordinator or ShutdownCoordinator(0),
+        gateway,
         gateway,
         serves_streams=serves_streams,
     )
@@ -75,14 +83,27 @@ def test_routes_without_streams(method: str) -> None:
 
 
 def test_start() -> None:
-    """The runtime starts the gateway and the loop monitor."""
+    """The runtime starts the gateway, the memory and the loop monitor."""
     calls = RecordedCalls()
     runtime_of(calls).start()
-    assert calls.calls == [("start",), ("start",)]
+    assert calls.calls == [("start",), ("start",), ("start",)]
+
+
+@pytest.mark.parametrize("replays", [True, False])
+def test_gap_in_the_log(tmp_path: Path, *, replays: bool) -> None:
+    """A process that sends events without a log leaves a note for the next one that has a log."""
+    place = LogPlace(tmp_path, survives_restart=True)
+    place.log_directory.mkdir()
+    set_place(place)
+    try:
+        runtime_of(RecordedCalls(replays=replays)).start()
+    finally:
+        set_place(None)
+    assert bool(list(tmp_path.glob("log/gap"))) is not replays
 
 
 def test_shutdown_drains_with_a_farewell() -> None:
-    """The streams are drained with the farewell, after the tasks have ended."""
+    """The streams are drained with the farewell, after the tasks have ended; the memory is last."""
     gateway, coordinator = RecordedCalls(), ShutdownCoordinator(5)
     runtime: Runtime = runtime_of(gateway, coordinator)
     seen: list[int] = []
@@ -93,7 +114,10 @@ def test_shutdown_drains_with_a_farewell() -> None:
 
     coordinator.register_shutdown_waiter("tasks", waiter)
     runtime.shutdown()
-    assert (seen, gateway.calls) == ([0], [("drain", FAREWELL, DRAIN_SECONDS)])
+    assert (seen, gateway.calls) == (
+        [0],
+        [("drain", FAREWELL, DRAIN_SECONDS), ("close",)],
+    )
 
 
 def test_stop_waiting() -> None:
@@ -105,4 +129,4 @@ def test_stop_waiting() -> None:
     runtime.stop_waiting()
     runtime.shutdown()
     assert left == [0.0]
-    assert [call[0] for call in gateway.calls] == ["drain"]
+    assert [call[0] for call in gateway.calls] == ["drain", "close"]

@@ -67,7 +67,10 @@ def test_the_arbiter_waits_longer_than_the_shutdown(timeout: float) -> None:
 
 
 def test_the_arbiter_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """gunicorn's ``on_starting`` hook prepares the arbiter, with a check before each reload."""
+    """gunicorn's ``on_starting`` hook prepares the arbiter, with a check before each reload.
+
+    It then makes the directory of the event log.
+    """
     calls: list[tuple[object, ...]] = []
 
     class FakeArbiter(arbiter_module.StreamArbiter):
@@ -81,11 +84,17 @@ def test_the_arbiter_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(arbiter_module, "check_worker_class", lambda cfg: calls.append((cfg,)))
     monkeypatch.setattr(arbiter_module, "adopt_orphans", lambda: calls.append(("adopt",)))
-    options_of()["on_starting"](FakeArbiter())
+    monkeypatch.setattr(
+        serving,
+        "prepare_log_place",
+        lambda arbiter, settings: calls.append(("place", arbiter.cfg, settings.sse_state_dir)),
+    )
+    options_of(sse_state_dir="/state")["on_starting"](FakeArbiter())
     assert calls == [
         ("its configuration",),
         ("adopt",),
         ("prepare", serving.start_check, False),
+        ("place", "its configuration", "/state"),
     ]
 
 

@@ -75,6 +75,10 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
     "SSE_AUTHORIZE": (None, "a.b:c", "a.b:c", []),
     "SSE_RETRY_MS": (3000, "100", 100, [*NUMBER[1:], "99", "600001", "1.5"]),
     "SSE_DRAIN_RETRY_SECONDS": (10.0, "0.5", 0.5, [*FINITE, "0"]),
+    "SSE_REPLAY": ("on", "off", "off", ["yes", "On", "0"]),
+    "SSE_REPLAY_BYTES": (33554432, "1048576", 1048576, [*NUMBER[1:], "1048575", "32MB"]),
+    "SSE_REPLAY_SECONDS": (None, "1", 1.0, [*FINITE, "0.9"]),
+    "SSE_STATE_DIR": (None, "/var/lib/sse", "/var/lib/sse", []),
     "CORS_ORIGINS": ("", "https://a,https://b", "https://a,https://b", ["a", "*,b"]),
     "ADMIN_BIND": (
         None,
@@ -212,3 +216,10 @@ def test_settings_do_not_change() -> None:
     """Settings cannot be changed after they are read."""
     with pytest.raises(ValidationError):
         Settings(_env_file=None).port = 1  # type: ignore[misc]
+
+
+def test_where_events_are_replayed() -> None:
+    """The process that serves the streams replays, unless the operator has switched it off."""
+    assert Settings(_env_file=None).replays
+    assert not Settings(_env_file=None, sse_replay="off").replays
+    assert not Settings(_env_file=None, sse_gateway_url="http://h").replays

@@ -1,0 +1,114 @@
+"""The log in files for as long as they can be used, and then one in the memory of this process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Container
+
+from gateway_shim.errors import LogUnavailable
+from gateway_shim.event_log.log import Log, LogListener, LogStats
+from gateway_shim.event_log.segment import Entry, Run
+
+__all__ = ["FallbackLog"]
+
+logger = logging.getLogger(__name__)
+
+
+class FallbackLog:
+    """A log that goes on in memory when its files take no more events.
+
+    Without it, a full disk would keep events from browsers that are connected. The log in memory is
+    another epoch, so each stream is told that it has missed events. There is no way back: the next
+    process uses the files again.
+
+    Args:
+        files: the log in files.
+        memory: makes a log in memory.
+        fell_back: called when the files are given up.
+    """
+
+    def __init__(
+        self, files: Log, memory: Callable[[], Log], fell_back: Callable[[], None]
+    ) -> None:
+        self._log = files
+        self._memory: Callable[[], Log] | None = memory
+        self._fell_back = fell_back
+        self._listener: LogListener | None = None
+
+    @property
+    def epoch(self) -> str:
+        """The name of the epoch."""
+        return self._log.epoch
+
+    @property
+    def oldest(self) -> int:
+        """The position of the oldest entry."""
+        return self._log.oldest
+
+    @property
+    def newest(self) -> int:
+        """The position of the newest entry."""
+        return self._log.newest
+
+    def append(self, audience: str, event: bytes) -> int:
+        """Append an event (:meth:`Log.append`), if need be in memory."""
+        log = self._log
+        try:
+            return log.append(audience, event)
+        except LogUnavailable as exc:
+            if self._log is log:  # else another greenlet, which waited as well, was here before
+                if self._memory is None:
+                    raise
+                self._go_on_with(self._memory(), str(exc))
+        return self._log.append(audience, event)
+
+    def read(self, after: int, limit: int) -> list[Entry] | None:
+        """Return entries (:meth:`Log.read`)."""
+        return self._log.read(after, limit)
+
+    def run(
+        self, after: int, audiences: Container[str], limit: int, written: int = 0
+    ) -> Run | None:
+        """Return bytes of entries (:meth:`Log.run`)."""
+        return self._log.run(after, audiences, limit, written)
+
+    def bytes_after(self, position: int) -> int:
+        """Return the bytes of later entries (:meth:`Log.bytes_after`)."""
+        return self._log.bytes_after(position)
+
+    def listen(self, listener: LogListener) -> None:
+        """Set the object that is told of changes."""
+        self._listener = listener
+        self._log.listen(listener)
+
+    def completed(self, position: int) -> None:
+        """Note what this process has delivered (:meth:`Log.completed`)."""
+        self._log.completed(position)
+
+    def expire(self) -> None:
+        """Trim what is too old (:meth:`Log.expire`)."""
+        self._log.expire()
+
+    def read_stats(self) -> LogStats:
+        """Return the extent of the log."""
+        return self._log.read_stats()
+
+    def close(self) -> None:
+        """Release the log."""
+        self._memory = None
+        self._log.close()
+
+    def _go_on_with(self, memory: Log, reason: str) -> None:
+        self._memory = None
+        files = self._log
+        if self._listener is not None:
+            # The streams copy what they have written half, as if all entries were trimmed.
+            self._listener.trimming(files.newest)
+            memory.listen(self._listener)
+        self._log = memory
+        files.close()
+        self._fell_back()
+        logger.warning(
+            "the event log goes on in memory, so clients are told that they missed events",
+            extra={"reason": reason},
+        )
