@@ -6,6 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -18,6 +19,7 @@ from app.logs import make_formatter
 from app.services.authorization import load_authorizer
 from app.services.callback_handler import CallbackHandler
 from app.services.connection_manager import ConnectionManager
+from app.services.connections.publisher import GatewayPublisher
 from app.services.event_loop.loop_monitor import LoopMonitor
 from app.services.gateway_transport import GatewayTransport, InProcessTransport
 from app.services.log_broadcast import LogBroadcaster
@@ -25,11 +27,16 @@ from app.services.metrics_service import MetricsService
 from app.services.remote_gateway.http_transport import HttpTransport
 from app.services.remote_gateway.readiness import gateway_readiness
 from app.services.version_service import VersionService
+from app.state.server_memory import ServerMemory, StatePlace
 from app.tasks.registry import TaskRegistry
 from app.tasks.run.line import LineLimits
 from app.tasks.run.outcome import ResultLimits
 from app.tasks.run.store import StoreLimits
 from app.tasks.service import TaskService
+from gateway_shim.event_log.limits import LogLimits
+from gateway_shim.event_log.log import Log
+from gateway_shim.event_log.places.opening import open_log
+from gateway_shim.event_log.places.place import current_place
 from gateway_shim.event_loop.loop_thread import LoopThread
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.callbacks import CallbackAnswer
@@ -89,12 +96,28 @@ def _max_connections(settings: Settings) -> int:
     return allowed if configured is None else min(configured, allowed)
 
 
-def _backend(callback_handler: Callable[[], CallbackHandler]) -> InProcessBackend:
-    # The gateway calls the handler, and the handler's ConnectionManager calls the gateway. The
-    # handler is looked up at each callback, because it cannot exist before the gateway.
+def _open_log(settings: Settings) -> Callable[[], Log] | None:
+    """Return the function that opens the log of this server's events; None if none is kept."""
+    if not settings.replays:
+        return None
+    limits = LogLimits(settings.sse_replay_bytes, settings.sse_replay_seconds)
+    return partial(open_log, limits, settings.sse_dialect)
+
+
+def _state_place() -> StatePlace | None:
+    place = current_place()
+    return None if place is None else StatePlace(place.directory, durable=place.survives_restart)
+
+
+def _backend(
+    callback_handler: Callable[[], CallbackHandler], connections: Callable[[], ConnectionManager]
+) -> InProcessBackend:
+    # The gateway calls the handler, and the handler's ConnectionManager calls the gateway. Both are
+    # looked up at each callback, because they cannot exist before the gateway.
     def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
         answer = callback_handler().handle(payload)
-        return CallbackAnswer(answer.status, answer.phrase)
+        audiences = connections().audiences_of(payload["token"]) if answer.status == 200 else ()
+        return CallbackAnswer(answer.status, answer.phrase, audiences=audiences)
 
     return InProcessBackend(handle)
 
@@ -112,6 +135,13 @@ def _transport(
         secret=secret.get_secret_value() if secret else None,
         loop_thread=loop_thread,
     )
+
+
+def _publisher(settings: Settings, gateway: Callable[[], Gateway]) -> GatewayPublisher | None:
+    """Return the way to the log of the gateway in this process; None if there is no log."""
+    if settings.sse_gateway_url is not None or not gateway().replays:
+        return None
+    return GatewayPublisher(gateway())
 
 
 def _holds(settings: Settings, gateway: Callable[[], Gateway]) -> Callable[[str], bool] | None:
@@ -159,11 +189,11 @@ class ServiceContainer(containers.DeclarativeContainer):
     )
     gateway = providers.Singleton(
         Gateway,
-        backend=providers.Callable(_backend, callback_handler.provider),
         config=providers.Callable(_gateway_config, settings),
         loop_thread=loop_thread,
         refusals=refusals,
         check=request_guard.provided.refuse_stream,
+        open_log=providers.Callable(_open_log, settings),
     )
     limit_key = providers.Singleton(attrgetter("limit_key"), gateway)
     gateway_readiness = providers.Singleton(gateway_readiness, settings)
@@ -174,14 +204,20 @@ class ServiceContainer(containers.DeclarativeContainer):
         metrics=metrics_service,
         loop_thread=loop_thread,
         holds=providers.Callable(_holds, settings, gateway.provider),
+        publisher=providers.Callable(_publisher, settings, gateway.provider),
+    )
+    gateway.add_kwargs(
+        backend=providers.Callable(_backend, callback_handler.provider, connection_manager.provider)
     )
     callback_handler.add_kwargs(connection_manager=connection_manager, holds=gateway.provided.holds)
 
+    server_memory = providers.Singleton(ServerMemory, providers.Object(_state_place))
     version_service = providers.Singleton(
         VersionService,
         connection_manager,
         shutdown_coordinator,
         settings,
+        memory=server_memory,
         loop_thread=loop_thread,
     )
     task_registry = providers.Singleton(TaskRegistry, settings)
@@ -210,5 +246,6 @@ class ServiceContainer(containers.DeclarativeContainer):
             event_bytes=providers.Callable(_max_event_bytes, settings),
             kept_bytes=settings.provided.task_max_result_bytes,
         ),
+        memory=server_memory,
         loop_thread=loop_thread,
     )

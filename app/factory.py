@@ -79,6 +79,7 @@ def build(settings: Settings | None = None) -> Flask:
         container.connection_manager().drain,
         container.shutdown_coordinator(),
         container.loop_monitor(),
+        container.server_memory(),
         serves_streams=serves_streams,
         limits=_transfer_limits(settings),
         body_limit=BodyLimits(

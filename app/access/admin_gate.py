@@ -20,7 +20,7 @@ __all__ = ["AdminGate"]
 
 
 _HEALTH_FOLDER = "/health/"
-_PATHS = {Area.TASKS: "/api/tasks", Area.METRICS: "/metrics"}
+_PATHS = {Area.TASKS: ("/api/tasks",), Area.METRICS: ("/metrics", "/api/gateway")}
 
 
 class AdminGate:
@@ -50,7 +50,7 @@ class AdminGate:
         self.application = application
         self._refusals = refusals or RefusalCounts()
         self._address = address
-        self._open_paths = tuple(_PATHS[area] for area in areas)
+        self._open_paths = tuple(path for area in areas for path in _PATHS[area])
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""

@@ -14,6 +14,7 @@ class Area(StrEnum):
 
     TASKS = "tasks"
     METRICS = "metrics"
+    """The metrics, and the state of the gateway."""
 
 
 def parse_areas(text: str) -> frozenset[Area]:

@@ -124,6 +124,8 @@ def _steps(base: str, settings: Settings, open_areas: set[Area]) -> list[_Step]:
         steps.append(_get("List the tasks", url))
     if Area.METRICS in open_areas:
         steps.append(_get("Read the metrics", f"{base}/metrics"))
+        if settings.sse_gateway_url is None:
+            steps.append(_get("Read the state of the gateway", f"{base}/api/gateway"))
     steps.append(_get("Check that the server is alive", f"{base}/healthz"))
     steps.append(_get("Check that the server accepts work", f"{base}/readyz"))
     return steps

@@ -21,6 +21,8 @@ from app.schemas.task_schema import TaskListResponse, TaskStartRequest
 from app.tasks.registry import TaskRegistry
 from app.tasks.run.record import TaskOrigin
 from app.tasks.service import MAX_PAGE, TaskService
+from app.tasks.state_reader import TaskStateReader
+from gateway_shim.streams.gateway import Gateway
 
 __all__ = ["blueprint"]
 
@@ -49,21 +51,30 @@ def start_task(
 def list_tasks(
     registry: TaskRegistry = Provide[ServiceContainer.task_registry],
     service: TaskService = Provide[ServiceContainer.task_service],
+    gateway: Gateway = Provide[ServiceContainer.gateway],
 ) -> ResponseReturnValue:
     """List one page of the tasks, and the types of tasks that can be started."""
-    page = service.list_tasks(_limit(), request.args.get("before"))
-    return _json(TaskListResponse(tasks=page.tasks, next=page.next, task_types=registry.names))
+    reader = TaskStateReader(service, gateway)
+    cursor, page = reader.list_tasks(_limit(), request.args.get("before"))
+    return _json(
+        TaskListResponse(
+            tasks=page.tasks, next=page.next, task_types=registry.names, last_event_id=cursor
+        )
+    )
 
 
 @blueprint.get("/api/tasks/<task_id>/status")
 @inject
 def get_task_status(
-    task_id: str, service: TaskService = Provide[ServiceContainer.task_service]
+    task_id: str,
+    service: TaskService = Provide[ServiceContainer.task_service],
+    gateway: Gateway = Provide[ServiceContainer.gateway],
 ) -> ResponseReturnValue:
     """Return one task, with its result if it is completed."""
     if service.result_bytes(task_id) > SMALL_RESULT_BYTES:
         wait_for_turn()
-    return Response(service.get_task_status_json(task_id), mimetype="application/json")
+    body = TaskStateReader(service, gateway).get_task_status_json(task_id)
+    return Response(body, mimetype="application/json")
 
 
 @blueprint.post("/api/tasks/<task_id>/cancel")

@@ -86,7 +86,11 @@ def send_task_event(
     """Send a ``task_event`` to one stream: 200 if the stream took it, 400 if there is no stream."""
     body = _read_body(TestingEventRequest)
     event = task_event(body.task_id, body.event_type, body.data, datetime.now(UTC))
-    if not connections.send_event(body.request_id, event, EVENT_NAME, ServiceType.TASK):
+    # Asked first: a log keeps the event also if there is no stream, and would replay it later.
+    is_connected = connections.has_connection(body.request_id)
+    if not is_connected or not connections.send_event(
+        body.request_id, event, EVENT_NAME, ServiceType.TASK
+    ):
         if connections.has_connection(body.request_id):
             raise Unavailable("The gateway did not take the event; the log says why")
         raise BadRequest(

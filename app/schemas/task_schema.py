@@ -123,7 +123,7 @@ class TaskStatusResponse(TaskSummary):
     Args:
         result: the result.
         omitted: the fields of the result that were not kept. It is present only if the result is
-            larger than ``TASK_MAX_RESULT_BYTES``.
+            larger than ``TASK_MAX_RESULT_BYTES``, or was not saved by a process that has ended.
     """
 
     result: Any = None
@@ -137,8 +137,11 @@ class TaskListResponse(BaseModel):
         tasks: one page of the tasks, newest first.
         next: the value of ``?before=`` for the next page; null on the last page.
         task_types: the names of the tasks that can be started.
+        last_event_id: the id of the last event before the tasks were read. A stream that is opened
+            with it gets every later event; null if events are not replayed.
     """
 
     tasks: list[TaskSummary]
     next: str | None = None
     task_types: list[str]
+    last_event_id: str | None = None

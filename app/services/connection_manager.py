@@ -7,12 +7,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Any
 
+from app.services.connections.broadcasting import broadcast_event
 from app.services.connections.endings import close_replaced_stream, end_late_stream
 from app.services.connections.event_json import event_json
-from app.services.connections.observers import ConnectObserver, call_observer
+from app.services.connections.observers import (
+    ConnectObserver,
+    ObservedConnects,
+    call_observer,
+)
+from app.services.connections.owners import FormerOwners, stream_audiences
+from app.services.connections.publisher import EventPublisher
+from app.services.connections.publishing import Publishing
+from app.services.connections.send_outcome import SendOutcome
 from app.services.connections.service_type import ServiceType
 from app.services.gateway_transport import GatewayTransport, TransportError
 from app.services.metrics_service import MetricsServiceProtocol
@@ -30,17 +38,6 @@ class HeldByAnotherUser(Exception):
     """The request id belongs to another user's stream. Nothing was changed."""
 
 
-class _SendOutcome(StrEnum):
-    """The outcome of sending an event: the ``status`` label of the metrics."""
-
-    SUCCESS = "success"
-    """At least one stream took the event."""
-    NO_STREAM = "no_stream"
-    """There is no such stream, or there are no streams at all."""
-    ERROR = "error"
-    """The gateway could not deliver the event."""
-
-
 class ConnectionManager:
     """The registry of connected streams. Sends events to one stream or to all.
 
@@ -53,6 +50,8 @@ class ConnectionManager:
         holds: returns whether a token's stream is still open. It is given if the gateway is in
             this process, because the gateway does not report a browser that leaves while it
             connects. None: every registered stream counts as open.
+        publisher: the log of the gateway, through which events are sent; None: it has none, and
+            each event is sent to the streams that are registered now.
     """
 
     def __init__(
@@ -61,11 +60,17 @@ class ConnectionManager:
         metrics: MetricsServiceProtocol,
         loop_thread: LoopThread | None = None,
         holds: Callable[[str], bool] | None = None,
+        publisher: EventPublisher | None = None,
     ) -> None:
         self.loop_thread = loop_thread or LoopThread()
         self._transport = transport
         self._metrics = metrics
         self._holds = holds
+        self._observed = ObservedConnects()
+        # Sends events through the log; None: there is no log.
+        self._publishing = None
+        if publisher is not None:
+            self._publishing = Publishing(publisher, metrics, self._owner_of, self._observed)
         # Guards everything below. The maps change together while it is held. Everything that
         # follows from a change (closing, notifying, sending) happens after it is released.
         self._lock = threading.Lock()
@@ -75,6 +80,8 @@ class ConnectionManager:
         self._token_to_request_id: dict[str, str] = {}
         # Request id → user, for streams whose user the SSE_AUTHORIZE hook has named.
         self._users: dict[str, str] = {}
+        # The same for streams that have ended: the audience of later events names the user.
+        self._former_owners = FormerOwners()
         # All tokens, made at a broadcast; None after a stream has come or gone.
         self._tokens: tuple[str, ...] | None = None
         # Called on every connect, in this order.
@@ -112,6 +119,7 @@ class ConnectionManager:
                 del self._connections[other]
                 self._users.pop(other, None)
             self._users.pop(request_id, None)
+            self._former_owners.remove(request_id)
             if user is not None:
                 self._users[request_id] = sys.intern(str(user))  # one user often has many streams
             self._connections[request_id] = (token, shorten_url(url))
@@ -123,9 +131,10 @@ class ConnectionManager:
         self._metrics.set_active_connections(active)
         if earlier is not None and earlier[0] != token:
             close_replaced_stream(self._transport, request_id, earlier[0])
-        for observer in observers:
-            if not self._has_ended(token):
-                call_observer(observer, request_id)
+        with self._observed.run(request_id):
+            for observer in observers:
+                if not self._has_ended(token):
+                    call_observer(observer, request_id)
         if self._has_ended(token):
             # The gateway does not report this end, and a flood can cause many of them.
             self.on_disconnect(token)
@@ -141,7 +150,9 @@ class ConnectionManager:
                 return
             self._tokens = None
             del self._connections[request_id]
-            self._users.pop(request_id, None)
+            user = self._users.pop(request_id, None)
+            if user is not None:
+                self._former_owners.add(request_id, user)
             active = len(self._connections)
         self._metrics.connection_closed()
         self._metrics.set_active_connections(active)
@@ -169,6 +180,19 @@ class ConnectionManager:
             current = self._connections.get(request_id)
         return None if current is None else current[0]
 
+    @from_any_thread
+    def audiences_of(self, token: str) -> tuple[str, ...]:
+        """Return to whom the events are addressed that a stream gets, besides those for everyone.
+
+        Args:
+            token: the token of the stream. A stream that was replaced meanwhile has no audiences.
+        """
+        with self._lock:
+            request_id = self._token_to_request_id.get(token)
+            if request_id is None:
+                return ()
+            return stream_audiences(request_id, self._users.get(request_id))
+
     # ---------------------------------------------------------------- public: events
 
     def send_event(
@@ -180,6 +204,10 @@ class ConnectionManager:
     ) -> bool:
         """Send an event to one stream, or to all. A failed send is not repeated.
 
+        If the gateway has a log, the event is kept there, and is replayed to browsers that come
+        back. What is the state of one stream is not kept: what an observer sends to the stream
+        that connects, and a version for one stream.
+
         Args:
             request_id: the request id of the stream; None: every stream.
             event_data: the event's data; it is sent as JSON.
@@ -187,7 +215,8 @@ class ConnectionManager:
             service_type: the service that sends: a :class:`ServiceType` or its value.
 
         Returns:
-            Whether at least one stream took the event. Without any stream: False.
+            Whether at least one stream took the event. Without any stream: False, also if the
+            event was kept.
 
         Raises:
             ValueError: the service type is unknown, or the data cannot be written as JSON.
@@ -218,62 +247,51 @@ class ConnectionManager:
     def _has_ended(self, token: str) -> bool:
         return self._holds is not None and not self._holds(token)
 
+    def _owner_of(self, request_id: str) -> str | None:
+        with self._lock:
+            return self._users.get(request_id) or self._former_owners.get(request_id)
+
     def _belongs_to_another(self, request_id: str, token: str, user: str | None) -> bool:
         return self._users.get(request_id) not in (None, user) and not self._has_ended(token)
 
     @from_any_thread
     def _send_to(self, request_id: str | None, event: Event, service_type: ServiceType) -> bool:
         started = time.perf_counter()
-        if request_id is None:
+        if self._publishing is not None and self._publishing.keeps(request_id, service_type):
+            outcome = self._publishing.publish(request_id, event, service_type)
+        elif request_id is None:
             outcome = self._broadcast(event, service_type)
         else:
             outcome = self._send(request_id, event, service_type)
         self._metrics.event_sent(service_type.value, outcome.value, time.perf_counter() - started)
         let_others_run_if_due()  # a caller that sends without a pause must not block the others
-        return outcome is _SendOutcome.SUCCESS
+        return outcome is SendOutcome.SUCCESS
 
-    def _send(self, request_id: str, event: Event, service_type: ServiceType) -> _SendOutcome:
+    def _send(self, request_id: str, event: Event, service_type: ServiceType) -> SendOutcome:
         with self._lock:
             current = self._connections.get(request_id)
         if current is None:
-            return _SendOutcome.NO_STREAM
+            return SendOutcome.NO_STREAM
         token = current[0]
         extra = {"request_id": request_id, "event_name": event.name, "service": service_type.value}
         try:
             is_known = self._transport.send(token, event)
         except TransportError as exc:
             logger.warning("event not sent: %s", exc, extra=extra)
-            return _SendOutcome.ERROR
+            return SendOutcome.ERROR
         if is_known:
-            return _SendOutcome.SUCCESS
+            return SendOutcome.SUCCESS
         logger.info("the gateway no longer knows the stream", extra=extra)
         self.on_disconnect(token)
-        return _SendOutcome.NO_STREAM
+        return SendOutcome.NO_STREAM
 
-    def _broadcast(self, event: Event, service_type: ServiceType) -> _SendOutcome:
+    def _broadcast(self, event: Event, service_type: ServiceType) -> SendOutcome:
         with self._lock:
             if self._tokens is None:
                 self._tokens = tuple(self._token_to_request_id)
             tokens = self._tokens
         if not tokens:
-            return _SendOutcome.NO_STREAM
-        started = time.perf_counter()
-        result = self._transport.broadcast(tokens, event)
-        for token in result.unknown:
-            self.on_disconnect(token)
-        seconds = time.perf_counter() - started
-        self._metrics.broadcast_finished(result.delivered, seconds)
-        logger.debug(
-            "event broadcast",
-            extra={
-                "event_name": event.name,
-                "service": service_type.value,
-                "streams": result.delivered,
-                "unknown": len(result.unknown),
-                "seconds": round(seconds, 6),
-            },
+            return SendOutcome.NO_STREAM
+        return broadcast_event(
+            self._transport, self._metrics, tokens, event, service_type, self.on_disconnect
         )
-        if result.delivered:
-            return _SendOutcome.SUCCESS
-        all_unknown = len(result.unknown) == len(tokens)
-        return _SendOutcome.NO_STREAM if all_unknown else _SendOutcome.ERROR

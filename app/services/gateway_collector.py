@@ -12,6 +12,8 @@ from typing import Protocol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gateway_shim.event_log.log import LogStats
+
 __all__ = ["GatewayCollector", "GatewayCounters", "RefusalsCollector"]
 
 
@@ -51,6 +53,31 @@ class GatewayCounters(Protocol):
     @property
     def callbacks_failed(self) -> int:
         """The disconnect callbacks that failed."""
+        ...
+
+    @property
+    def resyncs(self) -> Mapping[str, int]:
+        """The events ``resync``, by reason."""
+        ...
+
+    @property
+    def joiners(self) -> int:
+        """The streams that have caught up, and wait to get new events directly."""
+        ...
+
+    @property
+    def streams_behind(self) -> int:
+        """The streams that read the log themselves, because they are behind; joiners included."""
+        ...
+
+    @property
+    def bytes_behind(self) -> int:
+        """The bytes of the log between its end and the stream that is furthest behind."""
+        ...
+
+    @property
+    def log(self) -> LogStats | None:
+        """The extent of the log; None if there is no log."""
         ...
 
 
@@ -101,6 +128,46 @@ class GatewayCollector(Collector):
         for reason, count in sorted(counters.closed.items()):
             closed.add_metric([reason], count)
         yield closed
+        if counters.log is not None:
+            yield from _replay_metrics(counters)
+            yield from _log_metrics(counters.log)
+
+
+def _replay_metrics(counters: GatewayCounters) -> Iterator[Metric]:
+    resyncs = CounterMetricFamily(
+        "sse_gateway_resyncs",
+        "Streams that were told that they have missed events, by reason",
+        labels=["reason"],
+    )
+    for reason, count in sorted(counters.resyncs.items()):
+        resyncs.add_metric([reason], count)
+    yield resyncs
+    yield GaugeMetricFamily(
+        "sse_gateway_joiners",
+        "Streams that have caught up with the log, and wait to get new events directly",
+        value=counters.joiners,
+    )
+    yield GaugeMetricFamily(
+        "sse_gateway_streams_behind",
+        "Streams that read the log themselves, because they are behind or have just caught up",
+        value=counters.streams_behind,
+    )
+    yield GaugeMetricFamily(
+        "sse_gateway_behind_bytes",
+        "Bytes of the log between its end and the stream that is furthest behind",
+        value=counters.bytes_behind,
+    )
+
+
+def _log_metrics(log: LogStats) -> Iterator[Metric]:
+    for name, text, value in (
+        ("oldest_position", "Position of the oldest event in the log", log.oldest),
+        ("newest_position", "Position of the newest event in the log", log.newest),
+        ("bytes", "Bytes of all events in the log", log.size),
+        ("oldest_age_seconds", "Age of the oldest events in the log", log.oldest_age),
+        ("in_memory", "1 if the log ends with this process, else 0", int(log.in_memory)),
+    ):
+        yield GaugeMetricFamily(f"sse_log_{name}", text, value=value)
 
 
 class RefusalsCollector(Collector):

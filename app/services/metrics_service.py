@@ -71,6 +71,10 @@ class MetricsServiceProtocol(Protocol):
         """
         ...
 
+    def append_failed(self) -> None:
+        """Count an event that the log did not take."""
+        ...
+
     def task_finished(self, task_type: str, status: str, seconds: float) -> None:
         """Count a task that has ended.
 
@@ -111,6 +115,9 @@ class NullMetrics:
         """Count nothing."""
 
     def broadcast_finished(self, streams: int, seconds: float) -> None:
+        """Count nothing."""
+
+    def append_failed(self) -> None:
         """Count nothing."""
 
     def task_finished(self, task_type: str, status: str, seconds: float) -> None:
@@ -175,6 +182,11 @@ class MetricsService:
         self._delivered = Counter(
             "sse_gateway_broadcast_deliveries_total",
             "Events that streams took from broadcasts",
+            registry=registry,
+        )
+        self._appends_failed = Counter(
+            "sse_log_appends_failed_total",
+            "Events that the log did not take, so that no stream got them",
             registry=registry,
         )
         self._tasks = Counter(
@@ -246,6 +258,10 @@ class MetricsService:
         """Count one broadcast; see :class:`MetricsServiceProtocol`."""
         self._delivered.inc(streams)
         self._broadcast_seconds.observe(seconds)
+
+    def append_failed(self) -> None:
+        """Count an event that the log did not take."""
+        self._appends_failed.inc()
 
     def task_finished(self, task_type: str, status: str, seconds: float) -> None:
         """Count a task's end; see :class:`MetricsServiceProtocol`."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections import OrderedDict
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -15,17 +13,14 @@ from app.config import Settings
 from app.lifecycle import ShutdownCoordinator
 from app.services.connections.observers import ConnectObserver
 from app.services.connections.service_type import ServiceType
+from app.services.frontend_version.pending import PendingVersions
 from app.services.frontend_version.source import VersionSource, version_source
+from app.state.server_memory import ServerMemory
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread
 
-__all__ = ["MAX_PENDING", "Announcement", "VersionService"]
+__all__ = ["Announcement", "VersionService"]
 
 logger = logging.getLogger(__name__)
-
-MAX_PENDING = 10_000
-"""The number of pending versions that are kept. Beyond that, the version that was neither queued
-nor delivered for the longest time is dropped. Its browser then gets the current version, like
-any other browser."""
 
 EVENT_NAME = "version"
 
@@ -70,6 +65,7 @@ class VersionService:
         shutdown_coordinator: says when version events must no longer be sent.
         settings: name the source of the current version, unless ``source`` is given.
         source: the source of the current version.
+        memory: where pending versions are saved, so that they outlive this process; None: nowhere.
         loop_thread: runs the calls of other threads in the event loop's thread.
     """
 
@@ -80,15 +76,14 @@ class VersionService:
         settings: Settings,
         *,
         source: VersionSource | None = None,
+        memory: ServerMemory | None = None,
         loop_thread: LoopThread | None = None,
     ) -> None:
         self.loop_thread = loop_thread or LoopThread()
         self._connections = connection_manager
         self._coordinator = shutdown_coordinator
         self._source = source or version_source(settings, self.loop_thread)
-        self._lock = threading.Lock()  # guards the pending versions
-        # Request id → the data of its version event; the one used longest ago comes first.
-        self._pending: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._pending = PendingVersions(memory or ServerMemory())
         # The request ids that wait for a fetch, in order. Only the loop's thread uses it.
         self._waiting: dict[str, None] = {}
         # Bounded, because a gateway behind HTTP gets one POST for each stream that has waited.
@@ -108,7 +103,7 @@ class VersionService:
         """
         if self._coordinator.is_shutting_down():
             return
-        event = self._pending_version(request_id) or self._source.cached()
+        event = self._pending.get(request_id) or self._source.cached()
         if event is not None:
             self._send(request_id, event)
         elif self.loop_thread.serves_here:
@@ -136,6 +131,7 @@ class VersionService:
         """
         return self.announce(request_id, version, changelog) is not Announcement.REFUSED
 
+    @from_any_thread
     def announce(self, request_id: str, version: str, changelog: str | None = None) -> Announcement:
         """Do the same as :meth:`queue_version_event`, and return whether the stream was reached.
 
@@ -156,11 +152,7 @@ class VersionService:
             event["changelog"] = changelog
         # Kept before it is sent: a stream that connects in between gets the version twice. In the
         # other order it would not get the version at all.
-        with self._lock:
-            self._pending[request_id] = event
-            self._pending.move_to_end(request_id)
-            if len(self._pending) > MAX_PENDING:
-                self._pending.popitem(last=False)
+        self._pending.keep(request_id, event)
         is_sent = self._send(None, event)
         # Asked after the send: a stream that the gateway no longer knew is unregistered by now,
         # and a stream that has connected meanwhile got the version when it connected.
@@ -185,14 +177,7 @@ class VersionService:
     def _send_version(self, request_id: str, current: dict[str, Any]) -> None:
         # A version that was queued during the fetch is newer. This stream has it already, and
         # must not get the older one after it.
-        self._send(request_id, self._pending_version(request_id) or current)
-
-    def _pending_version(self, request_id: str) -> dict[str, Any] | None:
-        with self._lock:
-            event = self._pending.get(request_id)
-            if event is not None:
-                self._pending.move_to_end(request_id)
-            return event
+        self._send(request_id, self._pending.get(request_id) or current)
 
     def _send(self, request_id: str | None, event: dict[str, Any]) -> bool:
         # Whatever goes wrong here, the pending version is kept: the next connect sends it.

@@ -10,6 +10,7 @@ import gevent
 import pytest
 from dependency_injector import errors, providers
 
+from app import container as container_module
 from app.config import Settings
 from app.container import ServiceContainer
 from app.services.authorization import allow_all
@@ -19,6 +20,8 @@ from app.services.remote_gateway.http_transport import HttpTransport
 from app.tasks.run.line import LineLimits
 from app.tasks.run.outcome import ResultLimits
 from app.tasks.run.store import StoreLimits
+from gateway_shim.event_log.limits import LogLimits
+from gateway_shim.event_log.memory_log import MemoryLog
 from gateway_shim.protocol import callbacks
 from gateway_shim.protocol.callbacks import Action, CallbackAnswer
 from gateway_shim.protocol.client_address import TrustedProxies
@@ -265,3 +268,28 @@ def test_the_settings_of_the_tasks() -> None:
     assert "digest_tree" in container_of(task_files_root="/").task_registry().names
     with pytest.raises(Exception, match="APP_TASKS"):
         container_of(app_tasks="nowhere:Task").task_registry()
+
+
+def test_the_log_of_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway opens a log with the limits of the settings, and with the form of the events."""
+    opened: list[tuple[LogLimits, str]] = []
+
+    def open_log(limits: LogLimits, signature: str) -> MemoryLog:
+        opened.append((limits, signature))
+        return MemoryLog(limits)
+
+    monkeypatch.setattr(container_module, "open_log", open_log)
+    made = container_of(
+        sse_replay_bytes=1024 * 1024, sse_replay_seconds=60, sse_dialect="envelope"
+    ).gateway()
+    assert made.replays
+    assert opened == []
+    made.start()
+    assert opened == [(LogLimits(1024 * 1024, 60.0), "envelope")]
+    made.stop()
+
+
+@pytest.mark.parametrize("settings", [{"sse_replay": "off"}, {"sse_gateway_url": "http://h"}])
+def test_no_log(settings: dict[str, Any]) -> None:
+    """Without a replay, and for streams of another process, the gateway has no log."""
+    assert not container_of(**settings).gateway().replays

@@ -57,7 +57,7 @@ def stream(services: Any) -> Iterator[Stream]:
     connection = SocketClient(client)
     head = connection.read_head()
     assert opening.get(timeout=TIME_LIMIT) is OpenResult.OPENED
-    yield Stream(connection, head)
+    yield Stream(connection, head, lone_ids=True)
     client.close()
     server.close()
 

@@ -25,6 +25,7 @@ def test_every_route(make_app: MakeApp) -> None:
         ("/api/sse/callback", "POST"),
         (STREAM_PATH, "GET"),
         ("/internal/send", "POST"),
+        ("/api/gateway", "GET"),
         ("/api/tasks", "GET"),
         ("/api/tasks", "POST"),
         ("/api/tasks/<task_id>", "DELETE"),

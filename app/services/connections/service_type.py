@@ -16,6 +16,14 @@ class ServiceType(StrEnum):
     TASK = "task"
     VERSION = "version"
 
+    @property
+    def sends_state(self) -> bool:
+        """True if an event for one stream is the state of this stream, and is not replayed.
+
+        Each connect sends the newest version, so no stream has to be sent an earlier one.
+        """
+        return self is ServiceType.VERSION
+
     @classmethod
     def _missing_(cls, value: object) -> NoReturn:
         allowed = ", ".join(member.value for member in cls)

@@ -46,6 +46,7 @@ def ask(
     "path",
     [
         "/metrics",
+        "/api/gateway",
         "/api/tasks",
         "/internal/send",
         "/",
@@ -101,7 +102,7 @@ def test_other_preflights_only_at_the_admin_address(path: str) -> None:
     ("area", "paths"),
     [
         (Area.TASKS, ["/api/tasks", "/api/tasks/some/cancel"]),
-        (Area.METRICS, ["/metrics"]),
+        (Area.METRICS, ["/metrics", "/api/gateway"]),
     ],
 )
 def test_an_open_area_is_served_everywhere(area: Area, paths: list[str]) -> None:
@@ -109,5 +110,12 @@ def test_an_open_area_is_served_everywhere(area: Area, paths: list[str]) -> None
     for path in paths:
         assert ask(path, "5000", areas=frozenset({area})) == "200 OK"
         assert ask(path, "5000", areas=frozenset(set(Area) - {area})) == "404 Not Found"
-    for path in ("/api/tasksx", "/metricsx", "/api", "/internal/send", "/api/sse/callback"):
+    for path in (
+        "/api/tasksx",
+        "/metricsx",
+        "/api/gatewayx",
+        "/api",
+        "/internal/send",
+        "/api/sse/callback",
+    ):
         assert ask(path, "5000", areas=frozenset(Area)) == "404 Not Found"

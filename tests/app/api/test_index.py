@@ -17,6 +17,7 @@ HEALTH = [f"{BASE}/healthz", f"{BASE}/readyz"]
 STREAM = f"{BASE}/api/sse/stream?request_id=me"
 TASKS = [f"{BASE}/api/tasks", f"{BASE}/api/tasks"]
 METRICS = f"{BASE}/metrics"
+GATEWAY = f"{BASE}/api/gateway"
 
 
 def get(app: Flask, server: str = "127.0.0.1", **options: Any) -> TestResponse:
@@ -40,6 +41,7 @@ def test_the_answer_says_what_can_be_done_next(make_app: MakeApp) -> None:
         "Start a task",
         "List the tasks",
         "Read the metrics",
+        "Read the state of the gateway",
         "Check that the server is alive",
         "Check that the server accepts work",
     ]
@@ -72,7 +74,7 @@ def test_the_commands_work(make_app: MakeApp) -> None:
 @pytest.mark.parametrize(
     ("settings", "server", "expected"),
     [
-        ({}, "127.0.0.1", [STREAM, *TASKS, METRICS, *HEALTH]),
+        ({}, "127.0.0.1", [STREAM, *TASKS, METRICS, GATEWAY, *HEALTH]),
         ({}, "0.0.0.0", [STREAM, *HEALTH]),
         ({"flask_env": "production"}, "127.0.0.1", [STREAM, *HEALTH]),
         (
@@ -83,7 +85,7 @@ def test_the_commands_work(make_app: MakeApp) -> None:
         (
             {"flask_env": "production", "admin_bind": "127.0.0.1:80"},
             "127.0.0.1",
-            [STREAM, *TASKS, METRICS, *HEALTH],
+            [STREAM, *TASKS, METRICS, GATEWAY, *HEALTH],
         ),
         ({"sse_gateway_url": "http://me:pw@gw:1"}, "127.0.0.1", [*TASKS, METRICS, *HEALTH]),
     ],
@@ -97,7 +99,7 @@ def test_the_answer_names_only_what_is_served(
     assert urls(response) == expected
     assert "gw" not in response.text
     page = get(app, server, headers={"Accept": "text/html"}).text
-    for url in {STREAM, *TASKS, METRICS, *HEALTH}:
+    for url in {STREAM, *TASKS, METRICS, GATEWAY, *HEALTH}:
         assert (url in page) == (url in expected)
 
 

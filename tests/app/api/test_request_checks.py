@@ -14,6 +14,7 @@ from tests.app.conftest import MakeApp
 PAGE = "https://app.example"
 EVIL = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
 START = {"task_type": "demo_task", "params": {"steps": 1, "delay": 0}}
+READS = [("GET", "/api/tasks"), ("GET", "/metrics"), ("GET", "/api/gateway")]
 WRITES = [
     ("POST", "/api/tasks"),
     ("POST", "/api/tasks/some/cancel"),
@@ -81,7 +82,7 @@ def test_a_preflight_is_answered(app: Flask, method: str, path: str) -> None:
     assert (answer.status_code, "Access-Control-Allow-Origin" in answer.headers) == (200, False)
 
 
-@pytest.mark.parametrize(("method", "path"), [*WRITES, ("GET", "/api/tasks"), ("GET", "/metrics")])
+@pytest.mark.parametrize(("method", "path"), [*WRITES, *READS])
 def test_another_host(app: Flask, method: str, path: str) -> None:
     """A request for a name that was made to mean 127.0.0.1 is refused, also if it reads."""
     environ = {"SERVER_NAME": "127.0.0.1"}
@@ -176,7 +177,7 @@ def test_where_tasks_and_metrics_are_served(
     """Production serves tasks and metrics only where ADMIN_BIND and ALLOW_OPEN say."""
     app = make_app(**settings)
     environ = {"SERVER_NAME": server, "SERVER_PORT": "80"}
-    for path, status in (("/api/tasks", tasks), ("/metrics", metrics)):
+    for path, status in (("/api/tasks", tasks), ("/metrics", metrics), ("/api/gateway", metrics)):
         assert ask(app, "GET", path, environ_overrides=environ).status_code == status
     status = ask(app, "POST", "/api/tasks", json={}, environ_overrides=environ).status_code
     assert status == (400 if tasks == 200 else 404)

@@ -70,6 +70,7 @@ def test_a_task_is_started_and_shown(client: FlaskClient, recorded: RecordedTask
         True
     ] * 3
     assert body == {
+        "last_event_id": None,
         "task_id": "t1",
         "task_type": "demo_task",
         "status": "completed",
@@ -186,8 +187,7 @@ def test_only_a_finished_task_can_be_removed(client: FlaskClient, recorded: Reco
 )
 def test_an_unknown_task_is_not_found(client: FlaskClient, method: str, path: str) -> None:
     """A request that names an unknown task is answered with 404."""
-    response = client.open(path, method=method)
-    assert answer(response) == (404, NOTHING)
+    assert answer(client.open(path, method=method)) == (404, NOTHING)
 
 
 def test_no_task_is_started_during_a_shutdown(client: FlaskClient, recorded: RecordedTasks) -> None:

@@ -218,6 +218,7 @@ def test_an_event_for_a_request_id_without_a_stream(
     said: Any = answer.json
     assert answer.status_code == 400
     assert said["error"].startswith("No stream is connected with request_id you; open GET /api/sse")
+    assert sends.sent == []  # a log would keep it, and replay it to a browser that connects later
 
 
 def test_an_event_that_the_gateway_does_not_take(app: Flask, sends: RecordingConnections) -> None:

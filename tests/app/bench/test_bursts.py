@@ -64,7 +64,6 @@ def test_run_burst() -> None:
 def test_open_streams() -> None:
     """Opening streams returns the time that it took."""
     crowd = FakeCrowd({"seconds": 2.5})
-    assert open_streams(crowd, 80, 7, stalled=True) == 2.5
-    assert [(asked["port"], asked["count"], asked["stalled"]) for asked in crowd.asked] == [
-        (80, 7, True)
-    ]
+    assert open_streams(crowd, 80, 7, stalled=True, first=9) == 2.5
+    [asked] = crowd.asked
+    assert [asked[key] for key in ("port", "count", "stalled", "first")] == [80, 7, True, 9]

@@ -111,6 +111,7 @@ def test_a_list_shows_no_results() -> None:
         "tasks": [shown],
         "next": None,
         "task_types": ["x"],
+        "last_event_id": None,
     }
     assert TaskStatusResponse(**common, result=[1]).model_dump(mode="json") == {
         **shown,

@@ -15,6 +15,7 @@ from gateway_shim.protocol.event_stream import Event
 __all__ = [
     "URL",
     "RecordingMetrics",
+    "RecordingPublisher",
     "RecordingTransport",
     "assert_consistent",
     "maps",
@@ -75,6 +76,28 @@ class RecordingTransport:
             raise TransportError("down")
 
 
+class RecordingPublisher:
+    """An EventPublisher that records its calls, and fails if a test says so.
+
+    Attributes:
+        entries: the audience and the event of each entry.
+        streams: the number of streams that take each event.
+        is_full: whether the log takes no event.
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[str, Event]] = []
+        self.streams = 1
+        self.is_full = False
+
+    def publish(self, event: Event, audience: str) -> int:
+        """Append an event to the log."""
+        if self.is_full:
+            raise TransportError("no space")
+        self.entries.append((audience, event))
+        return self.streams
+
+
 class RecordingMetrics(NullMetrics):
     """Metrics that record their calls. The durations are recorded separately."""
 
@@ -104,6 +127,10 @@ class RecordingMetrics(NullMetrics):
         self.calls.append(("broadcast", streams))
         self.seconds.append(seconds)
 
+    def append_failed(self) -> None:
+        """Record the call."""
+        self.calls.append(("append failed",))
+
 
 @pytest.fixture
 def transport() -> RecordingTransport:
@@ -121,6 +148,20 @@ def metrics() -> RecordingMetrics:
 def manager(transport: RecordingTransport, metrics: RecordingMetrics) -> ConnectionManager:
     """Return a connection manager over the fakes."""
     return ConnectionManager(transport, metrics)
+
+
+@pytest.fixture
+def publisher() -> RecordingPublisher:
+    """Return the fake log."""
+    return RecordingPublisher()
+
+
+@pytest.fixture
+def logged(
+    transport: RecordingTransport, metrics: RecordingMetrics, publisher: RecordingPublisher
+) -> ConnectionManager:
+    """Return a connection manager over the fakes, whose gateway has a log."""
+    return ConnectionManager(transport, metrics, publisher=publisher)
 
 
 def maps(manager: ConnectionManager) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:

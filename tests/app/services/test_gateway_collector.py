@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, generate_latest
 
 from app.services.gateway_collector import GatewayCollector
+from gateway_shim.event_log.log import LogStats
 from gateway_shim.streams.stats import GatewayStats
 
 
@@ -35,8 +36,32 @@ def test_every_counter_is_shown() -> None:
         "sse_gateway_callbacks_failed_total 5.0",
         "sse_gateway_streams_refused_total 2.0",
         'sse_gateway_streams_closed_total{reason="client_closed"} 0.0',
+        'sse_gateway_streams_closed_total{reason="client_stalled"} 0.0',
         'sse_gateway_streams_closed_total{reason="error"} 6.0',
         'sse_gateway_streams_closed_total{reason="server_closed"} 0.0',
+    ]
+
+
+def test_the_log_is_shown() -> None:
+    """With a log, its extent, its readers and the events ``resync`` have metrics, too."""
+    stats = GatewayStats(
+        joiners=1, streams_behind=2, bytes_behind=3, log=LogStats(4, 5, 6, 7.5, in_memory=True)
+    )
+    stats.resyncs["too_old"] = 8
+    stats.resyncs["lagging"] = 9
+    shown = lines(GatewayCollector(lambda: stats))
+    assert shown[len(lines(GatewayCollector(GatewayStats))) :] == [
+        'sse_gateway_resyncs_total{reason="lagging"} 9.0',
+        'sse_gateway_resyncs_total{reason="too_old"} 8.0',
+        'sse_gateway_resyncs_total{reason="unknown"} 0.0',
+        "sse_gateway_joiners 1.0",
+        "sse_gateway_streams_behind 2.0",
+        "sse_gateway_behind_bytes 3.0",
+        "sse_log_oldest_position 4.0",
+        "sse_log_newest_position 5.0",
+        "sse_log_bytes 6.0",
+        "sse_log_oldest_age_seconds 7.5",
+        "sse_log_in_memory 1.0",
     ]
 
 

@@ -73,6 +73,13 @@ def test_sends(metrics: MetricsService) -> None:
     }
 
 
+def test_events_that_the_log_did_not_take(metrics: MetricsService) -> None:
+    """The counter exists at 0 before the first failure, for alerts on rates."""
+    assert values(metrics, "sse_log") == {"sse_log_appends_failed_total": 0.0}
+    metrics.append_failed()
+    assert values(metrics, "sse_log") == {"sse_log_appends_failed_total": 1.0}
+
+
 def test_broadcasts(metrics: MetricsService) -> None:
     """Broadcasts are timed, and their deliveries are counted."""
     metrics.broadcast_finished(5000, 0.05)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.services import version_service
+from app.services.frontend_version import pending
 from app.services.version_service import VersionService
 from tests.app.services.test_version_service import (
     CURRENT,
@@ -68,7 +68,7 @@ def test_pending_versions_are_bounded(
     service: VersionService, connections: RecordingConnections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The version that was not used for the longest time is dropped first."""
-    monkeypatch.setattr(version_service, "MAX_PENDING", 3)
+    monkeypatch.setattr(pending, "MAX_PENDING", 3)
     for request_id in ("a", "b", "c"):
         service.queue_version_event(request_id, f"for {request_id}")
     service.queue_version_event("a", "for a again")

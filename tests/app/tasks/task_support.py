@@ -112,12 +112,16 @@ class RecordedTasks:
             self.sender,
             self.metrics,
             self.coordinator,
-            new_id=lambda: f"t{next(ids)}",
             line_limits=LineLimits(**line),
             store_limits=StoreLimits(seconds=keep, finished=options.pop("max_finished", 1000)),
             result_limits=ResultLimits(event_bytes=events),
             refusals=self.refusals,
-            **{"timeout_seconds": TIME_LIMIT, "now": ticking(), **options},
+            **{
+                "timeout_seconds": TIME_LIMIT,
+                "now": ticking(),
+                "new_id": lambda: f"t{next(ids)}",
+                **options,
+            },
         )
 
     def settle(self) -> None:

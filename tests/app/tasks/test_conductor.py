@@ -92,3 +92,24 @@ def test_a_closed_line_takes_nothing_more() -> None:
         tasks.conductor.settle(record, TaskOutcome.cancelled())
     assert tasks.conductor.wait_until_idle(TIME_LIMIT)
     assert tasks.sender.types("t2") == ["task_cancelled"]
+
+
+def test_the_end_of_a_lost_task_is_told() -> None:
+    """A task whose process has ended has no slot here; its end is sent, counted and logged."""
+    tasks = ConductedTasks()
+    record = TaskRecord("t1", Gate(), {}, NOW)
+    record.begin(NOW, 1.0)
+    record.end(TaskOutcome.lost(had_begun=True), NOW, 3.0)
+    tasks.conductor.tell_lost(record)
+    assert tasks.sender.types("t1") == ["task_failed"]
+    assert tasks.metrics.finished == [("gate", "failed", 2.0)]
+    assert tasks.conductor.wait_until_idle(0)
+
+
+def test_an_end_that_its_process_did_not_tell_is_not_counted_again() -> None:
+    """The process that has ended has counted and logged the end of the task."""
+    tasks = ConductedTasks()
+    record = TaskRecord("t1", Gate(), {}, NOW)
+    record.end(TaskOutcome.cancelled(), NOW, 3.0)
+    tasks.conductor.tell_lost(record)
+    assert (tasks.sender.types("t1"), tasks.metrics.finished) == (["task_cancelled"], [])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
+
 from app.watch.connection import SSEConnection, StreamLost
 from app.watch.decoder import ServerEvent
 from tests.support.http.client import Head
@@ -15,11 +18,16 @@ def connection_to(port: int, idle_seconds: float = TIME_LIMIT) -> SSEConnection:
     return SSEConnection(f"http://127.0.0.1:{port}/s?request_id=me", idle_seconds=idle_seconds)
 
 
+def events_of(connection: SSEConnection) -> Iterator[ServerEvent]:
+    """Yield each event of an open stream."""
+    return chain.from_iterable(connection.pieces())
+
+
 def read_to_end(connection: SSEConnection) -> tuple[list[ServerEvent], str]:
     """Return the events of an open stream, and the reason for its end; empty for a clean end."""
     events: list[ServerEvent] = []
     try:
-        for event in connection.events():
+        for event in events_of(connection):
             events.append(event)
     except StreamLost as exc:
         return events, str(exc)

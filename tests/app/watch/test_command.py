@@ -148,13 +148,26 @@ def test_command() -> None:
     raw = b"HTTP/1.1 404 No\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     with ScriptedServer(answer(raw)) as server:
         result = CliRunner().invoke(
-            watch_command, [f"http://127.0.0.1:{server.port}/x?request_id=1", "--idle", "5"]
+            watch_command,
+            [
+                f"http://127.0.0.1:{server.port}/x?request_id=1",
+                *("--idle", "5", "--last-event-id", "e-7"),
+            ],
         )
+    assert b"Last-Event-ID: e-7\r\n" in server.requests[0]
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.endswith("answered 404 No: gone\n")
 
 
-@pytest.mark.parametrize("arguments", [[], ["http://h", "--idle", "0"], ["http://h", "--fish"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["http://h", "--idle", "0"],
+        ["http://h", "--fish"],
+        ["http://h", "--last-event-id", "a\nb"],
+    ],
+)
 def test_wrong_usage(arguments: list[str]) -> None:
     """A call with wrong arguments is explained and ends with status 2."""
     result = CliRunner().invoke(watch_command, arguments)

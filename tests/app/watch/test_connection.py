@@ -10,7 +10,7 @@ import pytest
 
 from app.watch.connection import StreamLost
 from app.watch.decoder import ServerEvent
-from tests.app.watch.connections import EVENT, connection_to, headers, read_to_end
+from tests.app.watch.connections import EVENT, connection_to, events_of, headers, read_to_end
 from tests.support.http.odd_answers import BAD_SET_COOKIE, INTERIM
 from tests.support.http.scripted_server import SSE_HEAD, ScriptedServer, answer, chunk, sse_answer
 
@@ -20,7 +20,7 @@ def test_event_comes_at_once() -> None:
     hold = threading.Event()
     with ScriptedServer(sse_answer(EVENT, hold=hold)) as server, connection_to(server.port) as c:
         c.open()
-        assert next(c.events()) == ServerEvent("a", "1", "")
+        assert next(events_of(c)) == ServerEvent("a", "1", "")
         hold.set()
 
 
@@ -31,7 +31,7 @@ def test_event_without_chunks_comes_at_once(version: str) -> None:
     head = f"HTTP/{version} 200 OK\r\nContent-Type: text/event-stream\r\n\r\n".encode()
     with ScriptedServer(answer(head, EVENT, hold=hold)) as server, connection_to(server.port) as c:
         c.open()
-        events = c.events()
+        events = events_of(c)
         assert next(events) == ServerEvent("a", "1", "")
         hold.set()
         assert list(events) == []
@@ -51,6 +51,19 @@ def test_request() -> None:
     assert first.get("Last-Event-ID") is None
     assert second.get("Last-Event-ID") == "7é".encode().decode("latin-1")
     assert third.get("Last-Event-ID") is None
+
+
+def test_pieces() -> None:
+    """A heartbeat is a piece of data without events; its ID is the next last ID."""
+    hold = threading.Event()
+    with (
+        ScriptedServer(sse_answer(b": heartbeat\nid: 7\n\n", hold=hold)) as server,
+        connection_to(server.port) as connection,
+    ):
+        connection.open()
+        assert next(connection.pieces()) == []
+        assert connection.last_id == "7"
+        hold.set()
 
 
 def test_retry_is_kept() -> None:
@@ -96,7 +109,7 @@ def test_reset() -> None:
         connection_to(server.port) as connection,
     ):
         connection.open()
-        events = connection.events()
+        events = events_of(connection)
         next(events)
         hold.set()
         with pytest.raises(StreamLost, match="the connection broke: Connection reset by peer"):

@@ -73,6 +73,19 @@ def test_last_id_goes_on() -> None:
     assert decoder.feed(b"data: a\n\n") == [ServerEvent("message", "a", "7")]
 
 
+def test_id_of_its_own() -> None:
+    """An event knows if it came with an ID; an ID that is ignored does not count."""
+    stream = b"id: 7\ndata\n\ndata\n\nid: 8\n\ndata\n\nid: \0\ndata\n\nid\ndata\n\n"
+    events, _ = decode([stream])
+    assert [(event.last_id, event.has_id) for event in events] == [
+        ("7", True),
+        ("7", False),
+        ("8", False),
+        ("8", False),
+        ("", True),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "milliseconds"),
     [

@@ -51,6 +51,7 @@ class WatchRun:
                 sleep=self._pause,
                 chance=lambda: 0.0,
                 now=lambda: 0.0,
+                ticks=lambda: 0.0,
                 new_id=lambda: "new-id",
                 **options,
             )

@@ -22,3 +22,9 @@ def test_each_is_its_own() -> None:
         b"GET",
         b"Cookie:",
     ]
+
+
+def test_last_event_id() -> None:
+    """A browser that reconnects sends its last event ID as one header more."""
+    plain = stream_request(5000, 7)
+    assert stream_request(5000, 7, "ab-3") == plain[:-2] + b"Last-Event-ID: ab-3\r\n\r\n"

@@ -15,6 +15,7 @@ from tests.support.timing import TIME_LIMIT
 
 pytestmark = pytest.mark.slow
 
+IDENTIFIED = b"id: ab-%d\ndata: {}\n\n"
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = b"event: version\ndata: {}\n\n"
 
@@ -81,7 +82,7 @@ def open_one(crowd: Helper, server: Scripted) -> socket.socket:
 
 
 def test_open(crowd: Helper, server: Scripted) -> None:
-    """A stream is open when its first event has arrived, however the answer is split."""
+    """A stream is open when its version event has arrived, however the answer is split."""
     crowd.begin("open", port=server.port, count=2, at_once=1, seconds=10)
     asked = server.serve(HEAD)
     server.clients[0].sendall(chunk(EVENT)[:-4])
@@ -89,6 +90,7 @@ def test_open(crowd: Helper, server: Scripted) -> None:
     assert b"-000000000000 HTTP/1.1" in asked
     assert b"-000000000001 HTTP/1.1" in server.serve(HEAD + chunk(EVENT))
     answer = crowd.finish()
+    assert answer["started_ns"] > 0
     assert answer["seconds"] > 0
     assert answer["cpu_seconds"] > 0
 
@@ -144,7 +146,7 @@ def test_samples(crowd: Helper, server: Scripted) -> None:
     client = open_one(crowd, server)
     client.sendall(chunk(b"data: %b\n\n" % progress_text(1000).encode()))
     seen = crowd.call("read", frames=1, seconds=10, sample=True, rest=0.001)
-    assert len(seen["latencies_ns"]) == 1
+    assert (len(seen["latencies_ns"]), seen["sent_ns"]) == (1, [1000])
     assert 0 <= seen["last_ns"] - 1000 - seen["latencies_ns"][0] < 10**9
 
 
@@ -175,3 +177,45 @@ def test_stalled(crowd: Helper, server: Scripted) -> None:
     client = server.clients[0]
     client.sendall(chunk(EVENT))
     assert crowd.call("read", frames=0, seconds=0.05)["frames"] == 0
+
+
+def test_wake(crowd: Helper, server: Scripted) -> None:
+    """A stalled client that is woken reads what has waited."""
+    crowd.begin("open", port=server.port, count=1, at_once=1, seconds=10, stalled=True)
+    server.serve(HEAD + chunk(EVENT))
+    crowd.finish()
+    server.clients[0].sendall(chunk(EVENT))
+    crowd.call("wake")
+    assert crowd.call("read", frames=1, seconds=10)["frames"] == 1
+
+
+def reopened(crowd: Helper, server: Scripted, resume: bool) -> tuple[bytes, int]:
+    """Cut a client and open it again; return its request and the number of events that it got."""
+    crowd.call("cut")
+    crowd.begin("open", port=server.port, count=1, at_once=1, seconds=10, resume=resume)
+    asked = server.serve(HEAD + chunk(IDENTIFIED % 5) + chunk(IDENTIFIED % 6) + chunk(EVENT))
+    return asked, crowd.finish()["fewest_ids"]
+
+
+def test_resume(crowd: Helper, server: Scripted) -> None:
+    """A client that resumes sends its last event ID, and counts the events before the version."""
+    crowd.begin("open", port=server.port, count=1, at_once=1, seconds=10)
+    server.serve(HEAD + chunk(b": heartbeat\nid: ab-3\n\n") + chunk(EVENT))
+    assert crowd.finish()["fewest_ids"] == 0
+    asked, events = reopened(crowd, server, resume=False)
+    assert (b"Last-Event-ID" in asked, events) == (False, 2)
+    asked, events = reopened(crowd, server, resume=True)
+    assert (b"\r\nLast-Event-ID: ab-6\r\n" in asked, events) == (True, 2)
+
+
+def test_drain(crowd: Helper, server: Scripted) -> None:
+    """Draining reads what has arrived, and the last event ID of each stream is kept."""
+    client = open_one(crowd, server)
+    client.sendall(chunk(IDENTIFIED % 8) + chunk(IDENTIFIED % 9))
+    crowd.call("drain", quiet=0.05, seconds=10)
+    assert crowd.call("read", frames=0, seconds=0.05)["frames"] == 0
+    asked, _ = reopened(crowd, server, resume=True)
+    assert b"\r\nLast-Event-ID: ab-9\r\n" in asked
+    server.clients[-1].close()
+    with pytest.raises(BenchFailed, match="the server ended a stream"):
+        crowd.call("drain", quiet=0.05, seconds=10)

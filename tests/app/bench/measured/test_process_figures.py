@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import time
 
 import pytest
 
-from app.bench.measured.process_figures import cpu_seconds, only_child, resident_bytes
+from app.bench.measured.process_figures import (
+    cpu_seconds,
+    only_child,
+    private_bytes,
+    resident_bytes,
+)
 from tests.support.timing import TIME_LIMIT
 
 
@@ -17,6 +23,19 @@ def test_resident_bytes() -> None:
     before = resident_bytes(os.getpid())
     held = b"x" * 50_000_000
     assert 2**20 < before < resident_bytes(os.getpid()) - 40_000_000
+    assert held
+
+
+def test_private_bytes() -> None:
+    """The private memory grows with a large object, and not with shared memory."""
+    pid, size = os.getpid(), 50_000_000
+    with mmap.mmap(-1, size) as shared:
+        before, resident_before = private_bytes(pid), resident_bytes(pid)
+        shared.write(b"x" * size)
+        assert private_bytes(pid) < before + size // 5
+        assert resident_bytes(pid) > resident_before + size // 2
+    held = b"x" * size
+    assert before + size // 2 < private_bytes(pid) < before + 2 * size
     assert held
 
 

@@ -10,6 +10,7 @@ import gevent
 import pytest
 
 from app.services.connection_manager import ConnectionManager
+from app.services.connections.observers import ObservedConnects
 from tests.app.services.conftest import (
     URL,
 )
@@ -72,3 +73,21 @@ def test_an_observer_that_cannot_be_named(
     assert (told, manager.has_connection("me")) == (["me"], True)
     (record,) = caplog.records
     assert "<Observer that cannot be shown: ZeroDivisionError>" in record.getMessage()
+
+
+def test_an_observer_that_reports_a_connect_itself() -> None:
+    """Each connect has its own observers; after the inner connect, the outer one goes on."""
+    connects = ObservedConnects()
+    with connects.run("outer"):
+        with connects.run("inner"):
+            assert (connects.is_observing("inner"), connects.is_observing("outer")) == (True, False)
+        assert (connects.is_observing("inner"), connects.is_observing("outer")) == (False, True)
+    assert not connects.is_observing("outer")
+
+
+def test_a_connect_that_raises_is_over() -> None:
+    """Nothing is kept of a connect whose greenlet is killed."""
+    connects = ObservedConnects()
+    with pytest.raises(gevent.GreenletExit), connects.run("me"):
+        raise gevent.GreenletExit
+    assert not connects.is_observing("me")

@@ -15,10 +15,12 @@ from app.tasks.run.lifecycle import (
 
 EXPECTED = {
     (TaskStatus.PENDING, TaskStep.BEGIN): TaskStatus.RUNNING,
+    (TaskStatus.PENDING, TaskStep.LOSE): TaskStatus.FAILED,
     (TaskStatus.PENDING, TaskStep.CANCEL): TaskStatus.CANCELLED,
     (TaskStatus.RUNNING, TaskStep.RETURN): TaskStatus.COMPLETED,
     (TaskStatus.RUNNING, TaskStep.RAISE): TaskStatus.FAILED,
     (TaskStatus.RUNNING, TaskStep.TIME_OUT): TaskStatus.FAILED,
+    (TaskStatus.RUNNING, TaskStep.LOSE): TaskStatus.FAILED,
     (TaskStatus.RUNNING, TaskStep.CANCEL): TaskStatus.CANCELLED,
 }
 

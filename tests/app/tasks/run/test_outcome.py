@@ -209,3 +209,30 @@ def test_status_and_waiting_progress(
 ) -> None:
     """The step decides the status, and only an end by the task itself keeps its progress."""
     assert (outcome.status, outcome.keeps_progress) == (status, keeps_progress)
+
+
+def test_a_lost_task() -> None:
+    """The error says whether the task was running, and what to do."""
+    running, waiting = TaskOutcome.lost(had_begun=True), TaskOutcome.lost(had_begun=False)
+    assert (running.status, waiting.status) == (TaskStatus.FAILED, TaskStatus.FAILED)
+    assert running.error == "its server process ended while it was running; start it again"
+    assert waiting.error == "its server process ended before it began; start it again"
+    assert not running.keeps_progress
+
+
+def test_an_outcome_of_another_process() -> None:
+    """Its event is that of the process that ran the task, within this process's limits."""
+    limits = ResultLimits(event_bytes=60)
+    encoded = b'{"small":1,"large":"%s"}' % (b"x" * 100)
+    outcome = TaskOutcome.remembered(TaskStatus.COMPLETED, encoded, ["larger"], None, limits)
+    assert (outcome.step, outcome.result_json) == (TaskStep.RETURN, encoded)
+    assert (outcome.event_data, outcome.omitted) == ({"small": 1}, ["larger", "large"])
+    assert outcome.dropped == ["larger"]
+    without = TaskOutcome.remembered(TaskStatus.COMPLETED, None, ["result"], None, limits)
+    assert (without.result_json, without.event_data) == (b"{}", {})
+    failed = TaskOutcome.remembered(TaskStatus.FAILED, None, None, "no", limits)
+    assert (failed.status, failed.error, failed.result_json) == (TaskStatus.FAILED, "no", None)
+    cancelled = TaskOutcome.remembered(TaskStatus.CANCELLED, None, None, None, limits)
+    assert cancelled == TaskOutcome.cancelled()
+    with pytest.raises(ValueError, match="Expecting"):
+        TaskOutcome.remembered(TaskStatus.COMPLETED, b"{", None, None, limits)

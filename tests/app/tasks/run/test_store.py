@@ -181,3 +181,25 @@ def test_the_newest_come_in_pages() -> None:
     assert [record.task_id for record in store.newest(2, before=10)] == ["0"]
     assert store.newest(2, before=0) == []
     store.close()
+
+
+def test_adopted_tasks_take_their_places() -> None:
+    """They are listed in the order of starts, and are forgotten in the order of ends."""
+    clock = Clock()
+    store = TaskStore(StoreLimits(10.0, finished=3), clock)
+
+    def ended(number: int, seconds_ago: float) -> TaskRecord:
+        record = TaskRecord(f"t{number}", Gate(), {}, NOW, number)
+        record.end(TaskOutcome.cancelled(), NOW, clock() - seconds_ago)
+        return record
+
+    own = ended(4, 2.0)
+    store.add(own)
+    store.finished(own)
+    store.adopt([ended(number, ago) for number, ago in ((1, 1.0), (2, 9.0), (3, 11.0), (5, 3.0))])
+    # Task 3 has expired, and task 2 is one too many.
+    assert [record.task_id for record in store.all()] == ["t1", "t4", "t5"]
+    assert [record.task_id for record in store.newest(9, 5)] == ["t4", "t1"]
+    clock.now += 7.5
+    assert [record.task_id for record in store.all()] == ["t1", "t4"]
+    store.close()

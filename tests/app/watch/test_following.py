@@ -1,4 +1,4 @@
-"""The pauses of ``watch`` before it reconnects."""
+"""The pauses of ``watch`` before it reconnects, and what it says about missed events."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import io
 
 import pytest
 
-from app.watch.command import pause_seconds, watch
+from app.watch.command import watch
+from app.watch.following import pause_seconds, without_password
 from gateway_shim.parity.ports import free_port
 from tests.app.watch.watch_run import VERSION, WatchRun, event
 from tests.support.http.scripted_server import answer, sse_answer
@@ -116,3 +117,82 @@ def test_no_server() -> None:
 def test_pause(failures: int, retry: float | None, chance: float, seconds: float) -> None:
     """A pause grows, is random in part, is not shorter than the server asks, and has limits."""
     assert pause_seconds(failures, retry, chance) == seconds
+
+
+def numbered(number: int) -> bytes:
+    """Encode an event with an id, as the backend replays it."""
+    return f"id: e-{number}\n".encode() + event("n", number)
+
+
+START = b": heartbeat\nid: e-0\n\n"
+"""The block with which the backend begins a stream that had no cursor."""
+
+
+def test_resumes_and_says_how_many_events_it_caught_up_with() -> None:
+    """The events before ``version`` are counted as caught up with. Lone ids show nothing."""
+    run = WatchRun(
+        sse_answer(START + numbered(1) + VERSION),
+        sse_answer(numbered(2), numbered(3) + VERSION + numbered(4)),
+        sse_answer(b": heartbeat\nid: e-7\n\n", VERSION),
+        sse_answer(numbered(8), VERSION),
+        pauses=4,
+    )
+    version = 'version    {"version":"1"}'
+    assert run.lines == [
+        "n          1",
+        version,
+        "n          2",
+        "n          3",
+        version,
+        "n          4",
+        version,
+        "n          8",
+        version,
+    ]
+    assert [line for line in run.messages if "connect" not in line] == [
+        "watch: caught up with 2 events",
+        "watch: caught up with 1 event",
+    ]
+    sent = [b"Last-Event-ID: e-%d\r\n" % number for number in (1, 4, 7)]
+    assert b"Last-Event-ID" not in run.requests[0]
+    for request, header in zip(run.requests[1:], sent, strict=True):
+        assert header in request
+
+
+def test_catching_up_goes_on_after_a_cut() -> None:
+    """A stream that is cut during its replay is resumed, and the count goes on."""
+    run = WatchRun(
+        sse_answer(numbered(2), final=False),
+        sse_answer(numbered(3), VERSION),
+        last_id="e-1",
+        pauses=2,
+    )
+    assert run.messages[-2] == "watch: caught up with 2 events"
+
+
+def test_resumes_after_an_id_from_outside() -> None:
+    """The first stream resumes after the given ID."""
+    run = WatchRun(sse_answer(numbered(2) + VERSION), last_id="e-1", task_id="x")
+    assert b"Last-Event-ID: e-1\r\n" in run.requests[0]
+    assert (run.lines, run.messages[1]) == ([], "watch: caught up with 1 event")
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("too_old", "the server no longer keeps them"),
+        ("lagging", "this client reads more slowly than the server sends"),
+        ("so\x1b", "so\\x1b"),
+    ],
+)
+def test_says_that_events_were_missed(reason: str, text: str) -> None:
+    """The event ``resync`` is explained, and ends the count."""
+    resync = b"id: e-9\n" + event("resync", {"reason": reason})
+    run = WatchRun(sse_answer(resync, numbered(10)), last_id="e-1")
+    assert run.messages[1:-1] == [f"watch: events were missed: {text}"]
+    assert len(run.lines) == 2
+
+
+def test_without_password() -> None:
+    """A message shows a URL without the user name and the password."""
+    assert without_password("http://me:secret@h:1/x?y") == "http://h:1/x?y"

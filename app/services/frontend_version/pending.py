@@ -1,0 +1,150 @@
+"""The pending versions: what a request id is told at its next connect, also after a restart."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import zlib
+from collections import OrderedDict
+from typing import Any
+
+from app.state.server_memory import ServerMemory
+
+__all__ = ["MAX_PENDING", "PendingVersions"]
+
+MAX_PENDING = 10_000
+"""The number of pending versions that are kept. Beyond that, the version that was neither queued
+nor delivered for the longest time is dropped. Its browser then gets the current version, like
+any other browser."""
+
+ROWS_AT_ONCE = 500
+"""The largest number of rows that are read at once while the process serves: about 3 ms."""
+
+_SAVE = """
+INSERT INTO versions (request_id, used, checksum, data)
+VALUES (?, (SELECT coalesce(max(used), 0) + 1 FROM versions), ?, ?)
+ON CONFLICT (request_id) DO UPDATE
+SET used = excluded.used, checksum = excluded.checksum, data = excluded.data
+"""
+
+_USE = """
+UPDATE versions SET used = (SELECT max(used) + 1 FROM versions) WHERE request_id = ?
+"""
+
+_NEWS = """
+SELECT request_id, used, checksum, data FROM versions WHERE used > ? ORDER BY used LIMIT ?
+"""
+
+_DROP_OLD = """
+DELETE FROM versions WHERE used <= (SELECT used FROM versions ORDER BY used DESC LIMIT 1 OFFSET ?)
+"""
+
+
+class PendingVersions:
+    """The pending versions by request id; the one used longest ago comes first.
+
+    They are saved in the memory of the server. What other processes save there is found at the next
+    call. Call the methods in the hub's thread, or in any thread if nothing is saved.
+
+    Args:
+        memory: the memory of the server.
+    """
+
+    def __init__(self, memory: ServerMemory) -> None:
+        self._memory = memory
+        self._lock = threading.Lock()
+        self._events: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._unsaved: set[str] = set()  # the request ids whose versions wait to be saved
+        self._seen = 0  # the largest "used" that was read
+        self._has_news = False  # there may be more rows to read
+        memory.when_open(self._load)
+
+    def __len__(self) -> int:
+        """Return the number of pending versions."""
+        return len(self._events)
+
+    def keep(self, request_id: str, event: dict[str, Any]) -> None:
+        """Keep a version for the next connects of a request id.
+
+        Args:
+            request_id: the request id, whose earlier version is replaced.
+            event: the data of the version event.
+        """
+        with self._lock:
+            self._read_news()
+            self._put(request_id, event)
+        key, data = _key(request_id), json.dumps(event).encode()
+
+        def save(connection: sqlite3.Connection) -> None:
+            connection.execute(_SAVE, (key, _checksum(key, data), data))
+            self._unsaved.discard(request_id)
+
+        if self._memory.is_open:
+            self._unsaved.add(request_id)
+            self._memory.save(("version", request_id), save)
+
+    def get(self, request_id: str) -> dict[str, Any] | None:
+        """Return the version that is pending for a request id, and note that it was used."""
+        with self._lock:
+            self._read_news()
+            event = self._events.get(request_id)
+            if event is None:
+                return None
+            self._events.move_to_end(request_id)
+        self._memory.save(
+            ("used", request_id),
+            lambda connection: connection.execute(_USE, (_key(request_id),)),
+            soon=False,  # ten thousand browsers may come back within a second
+        )
+        return event
+
+    def _put(self, request_id: str, event: dict[str, Any]) -> None:
+        self._events[request_id] = event
+        self._events.move_to_end(request_id)
+        if len(self._events) > MAX_PENDING:
+            dropped, _ = self._events.popitem(last=False)
+            self._unsaved.discard(dropped)
+            self._memory.discard(("version", dropped), ("used", dropped))
+            self._memory.save(
+                ("dropped", dropped),
+                lambda connection: connection.execute(
+                    "DELETE FROM versions WHERE request_id = ?", (_key(dropped),)
+                ),
+                soon=False,
+            )
+
+    def _load(self) -> None:
+        self._memory.save(
+            "old versions", lambda connection: connection.execute(_DROP_OLD, (MAX_PENDING,))
+        )
+        with self._lock:
+            self._read(MAX_PENDING)
+            self._memory.has_news()  # what was there before is no news
+
+    def _read_news(self) -> None:
+        self._has_news = self._memory.has_news() or self._has_news
+        if self._has_news:
+            self._has_news = self._read(ROWS_AT_ONCE) == ROWS_AT_ONCE
+
+    def _read(self, limit: int) -> int:
+        rows = self._memory.read(_NEWS, (self._seen, limit))
+        for key, used, checksum, data in rows:
+            self._seen = used
+            try:
+                request_id, event = key.decode(errors="surrogatepass"), json.loads(data)
+                is_whole = checksum == _checksum(key, data) and isinstance(event, dict)
+            except (ValueError, TypeError, AttributeError):
+                continue  # a damaged row
+            # An own version that is not saved yet is newer than any that was saved.
+            if is_whole and request_id not in self._unsaved:
+                self._put(request_id, event)
+        return len(rows)
+
+
+def _key(request_id: str) -> bytes:
+    return request_id.encode(errors="surrogatepass")
+
+
+def _checksum(key: bytes, data: bytes) -> int:
+    return zlib.crc32(data, zlib.crc32(key))

@@ -1,0 +1,48 @@
+"""The owners of request ids, and the audiences that follow from them."""
+
+from __future__ import annotations
+
+from app.services.connections.owners import FormerOwners, owned_audience, stream_audiences
+
+
+def test_audiences_without_a_user() -> None:
+    """Without a user, a stream is addressed by its request id alone."""
+    assert stream_audiences("me", None) == ("r:me",)
+    assert owned_audience("me", None) == "r:me"
+
+
+def test_audiences_with_a_user() -> None:
+    """A stream of a user is addressed by its request id, by its request id and user, and by user.
+
+    The request id alone is there because another process may not know the user.
+    """
+    assert stream_audiences("me", "ann") == ("r:me", owned_audience("me", "ann"), "u:ann")
+
+
+def test_nobody_elses_audience() -> None:
+    """No two pairs of request id and user share an audience, however odd their texts are."""
+    texts = ["a", "b", "a:b", "r:a", "", "\ud800", "x" * 200]
+    request_ids = ["a", "b", "ab", "x" * 200]
+    pairs = [(request_id, user) for request_id in request_ids for user in [None, *texts]]
+    audiences = {owned_audience(*pair) for pair in pairs}
+    assert len(audiences) == len(pairs)
+    assert all(audience.isascii() and len(audience) <= 240 for audience in audiences)
+
+
+def test_former_owners_are_bounded() -> None:
+    """Beyond the limit, the request id whose stream ended first is forgotten."""
+    owners = FormerOwners(limit=2)
+    owners.add("a", "ann")
+    owners.add("b", "bob")
+    owners.add("a", "ann")  # ended again, later than b
+    owners.add("c", "cat")
+    assert [owners.get(request_id) for request_id in "abc"] == ["ann", None, "cat"]
+
+
+def test_a_former_owner_is_forgotten() -> None:
+    """A request id that has a stream again has no former owner; others are not affected."""
+    owners = FormerOwners()
+    owners.add("a", "ann")
+    owners.remove("a")
+    owners.remove("b")
+    assert owners.get("a") is None

@@ -1,0 +1,10 @@
+"""The outcomes of sending an event."""
+
+from __future__ import annotations
+
+from app.services.connections.send_outcome import SendOutcome
+
+
+def test_the_values_are_labels_of_the_metrics() -> None:
+    """Dashboards and alerts name these values."""
+    assert [outcome.value for outcome in SendOutcome] == ["success", "no_stream", "error"]

@@ -1,0 +1,1 @@
+"""Tests of what the backend remembers when a process ends."""
