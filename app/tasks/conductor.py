@@ -29,6 +29,7 @@ from app.services.metrics_service import MetricsServiceProtocol
 from app.tasks.base import TaskProgressHandle
 from app.tasks.run.body import TaskBody
 from app.tasks.run.events import TaskEvents
+from app.tasks.run.lifecycle import TaskStep
 from app.tasks.run.line import LineLimits, TaskLine
 from app.tasks.run.native import NativeRunner
 from app.tasks.run.outcome import ResultLimits, TaskOutcome, run_task
@@ -143,6 +144,13 @@ class TaskConductor:
         self._log_end(record, outcome.exception)
         return True
 
+    def tell_lost(self, record: TaskRecord) -> None:
+        """Send the terminal event of a task whose process has ended. May switch greenlets."""
+        if record.outcome is not None and record.outcome.step is TaskStep.LOSE:
+            self._log_end(record, None)
+            self._metrics.task_finished(record.task.name, record.status.value, record.seconds)
+        self._tell_end(record)
+
     # ---------------------------------------------------------------- the greenlet of each task
 
     def _conduct_all(self, begun: list[TaskRecord]) -> None:
@@ -184,16 +192,24 @@ class TaskConductor:
 
     def _conclude(self, record: TaskRecord) -> None:
         """Send the terminal event of a task, then free its slot for the next task in the line."""
-        if record.outcome is not None:
-            self._events.ended(record.task_id, record.outcome)
-            # The data of the event is not needed any more, and it may be large.
-            record.outcome = dataclasses.replace(record.outcome, event_data=None)
+        self._tell_end(record)
         self._metrics.task_finished(record.task.name, record.status.value, record.seconds)
         with self._lock:
             begun = self._line.finished(record)
             if self._line.is_empty:
                 self._idle.set()
+        for next_record in begun:
+            self._store.began(next_record)
         self._conduct_all(begun)
+
+    def _tell_end(self, record: TaskRecord) -> None:
+        if record.outcome is not None:
+            # Saved before it is sent. In the other order the event would be sent twice if this
+            # process were killed during the broadcast, which takes much longer than the save.
+            self._store.telling(record)
+            self._events.ended(record.task_id, record.outcome)
+            # The data of the event is not needed any more, and it may be large.
+            record.outcome = dataclasses.replace(record.outcome, event_data=None)
 
     def _log_end(self, record: TaskRecord, exc: BaseException | None) -> None:
         logger.log(

@@ -4,9 +4,9 @@ Theory of operation
 -------------------
 The life of a task is one enum and one table of transitions (:mod:`app.tasks.run.lifecycle`)::
 
-    PENDING ──BEGIN──▶ RUNNING ──RETURN──────────▶ COMPLETED
-       │                  ├───RAISE, TIME_OUT────▶ FAILED
-       └───────CANCEL─────┴────────CANCEL────────▶ CANCELLED
+    PENDING ──BEGIN──▶ RUNNING ──RETURN───────────────▶ COMPLETED
+       │                  ├───RAISE, TIME_OUT, LOSE───▶ FAILED (LOSE: from PENDING, too)
+       └───────CANCEL─────┴────────CANCEL─────────────▶ CANCELLED
 
 The order of events:
 
@@ -20,6 +20,10 @@ The order of events:
    settles the task: its status becomes terminal, and its body is stopped.
 5. The greenlet sends the updates that are left (only after RETURN or RAISE), then the terminal
    event. Only then is the slot free, and the next task of the line begins.
+
+If the process ends before the task, another process notices it
+(:mod:`app.tasks.memory.takeover`): the task takes the step LOSE, and its one terminal event is sent
+by the process that was first.
 
 At PREPARE_SHUTDOWN the line closes, and waiting tasks, which have done no work, are cancelled. At
 SHUTDOWN all other tasks are cancelled, and their terminal events are sent before that notification
@@ -57,8 +61,12 @@ from app.errors import InvalidOperationException, NotServing
 from app.lifecycle import LifetimeEvent, ShutdownCoordinator
 from app.schemas.task_schema import TaskStartResponse, TaskStatusResponse
 from app.services.metrics_service import MetricsServiceProtocol
+from app.state.server_memory import ServerMemory
 from app.tasks.base import BaseTask
 from app.tasks.conductor import TaskConductor
+from app.tasks.memory.numbers import TaskNumbers
+from app.tasks.memory.table import TaskTable
+from app.tasks.memory.takeover import TaskTakeover
 from app.tasks.page import MAX_PAGE, TaskPage
 from app.tasks.run.events import EventSender, TaskEvents
 from app.tasks.run.line import LineLimits, TaskRefused
@@ -89,6 +97,7 @@ class TaskService:
         store_limits: the limits of remembered finished tasks.
         refusals: counts the refused tasks; a new counter if None.
         result_limits: the limits of a result.
+        memory: where tasks are saved, so that they outlive this process; None: nowhere.
         clock: returns monotonic seconds.
         now: returns the time of day, UTC.
         new_id: makes the ID of a task.
@@ -106,6 +115,7 @@ class TaskService:
         *,
         refusals: RefusalCounts | None = None,
         result_limits: ResultLimits | None = None,
+        memory: ServerMemory | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
@@ -116,17 +126,23 @@ class TaskService:
         self._refusals = refusals or RefusalCounts()
         self._now = now
         self._new_id = new_id
-        self._last_number = 0  # the number of the task that was started last
-        self._store = TaskStore(store_limits or StoreLimits(), clock)
+        self._numbers = TaskNumbers()
+        result_limits = result_limits or ResultLimits()
+        memory = memory or ServerMemory()
+        table = TaskTable(memory, result_limits, clock=clock, now=now)
+        self._store = TaskStore(store_limits or StoreLimits(), clock, table)
         self._conductor = TaskConductor(
             TaskEvents(connection_manager, now),
             self._store,
             metrics,
             line_limits or LineLimits(),
-            result_limits or ResultLimits(),
+            result_limits,
             timeout_seconds,
             clock=clock,
             now=now,
+        )
+        self._takeover = TaskTakeover(
+            memory, table, self._store, self._numbers, self._conductor.tell_lost
         )
         shutdown_coordinator.register_lifetime_notification(self._on_lifetime_event)
         shutdown_coordinator.register_shutdown_waiter("tasks", self.wait_for_tasks)
@@ -167,10 +183,8 @@ class TaskService:
         if not self.loop_thread.serves_here:
             raise NotServing("This server cannot run tasks")
         now = self._now()
-        # The number is a time in microseconds, so that it stays valid after a restart. Each number
-        # is larger than the last one, even if the clock was set back.
-        self._last_number = max(int(now.timestamp() * 1e6), self._last_number + 1)
-        record = TaskRecord(self._new_id(), task, kwargs, now, self._last_number, origin)
+        number = self._numbers.next(now)
+        record = TaskRecord(self._new_id(), task, kwargs, now, number, origin)
         if self._coordinator.is_shutting_down():
             # This service may not have been notified yet, because others may be notified first.
             self._conductor.close_line()
@@ -193,9 +207,9 @@ class TaskService:
 
         Raises:
             NotFound: there is no such task.
-            InvalidOperationException: the task is over already.
+            InvalidOperationException: the task is over already, or another process runs it.
         """
-        record = self._store.find(task_id)
+        record = self._store.find_here(task_id)
         if not self._conductor.settle(record, TaskOutcome.cancelled()):
             raise InvalidOperationException(
                 f"Task {task_id} is {record.status} already; only a pending or running task"
@@ -274,6 +288,7 @@ class TaskService:
             self._cancel_all(self._store.all())
             if not self.wait_for_tasks(LAST_EVENTS_SECONDS):
                 logger.warning("the last events of some tasks were not sent in time")
+            self._takeover.stop()
             self._store.close()
 
     def _cancel_all(self, records: list[TaskRecord]) -> None:

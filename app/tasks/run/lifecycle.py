@@ -2,11 +2,11 @@
 
 ::
 
-    PENDING ──BEGIN──▶ RUNNING ──RETURN──────────▶ COMPLETED
+    PENDING ──BEGIN──▶ RUNNING ──RETURN───────────────▶ COMPLETED
        │                  │
-       │                  ├───RAISE, TIME_OUT────▶ FAILED
+       │                  ├───RAISE, TIME_OUT, LOSE───▶ FAILED (LOSE: from PENDING, too)
        │                  │
-       └───────CANCEL─────┴────────CANCEL────────▶ CANCELLED
+       └───────CANCEL─────┴────────CANCEL─────────────▶ CANCELLED
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ class TaskStep(Enum):
     TIME_OUT = "time out"
     """The task exceeds its time limit. :mod:`app.tasks.run.time_limit` measures it."""
 
+    LOSE = "lose"
+    """The process of the task ends before the task. Another process notices it."""
+
     CANCEL = "cancel"
     """A caller or the shutdown cancels the task, or the task raises ``TaskCancelled``."""
 
@@ -40,12 +43,14 @@ class TaskStep(Enum):
 TRANSITIONS: dict[TaskStatus, dict[TaskStep, TaskStatus]] = {
     TaskStatus.PENDING: {
         TaskStep.BEGIN: TaskStatus.RUNNING,
+        TaskStep.LOSE: TaskStatus.FAILED,
         TaskStep.CANCEL: TaskStatus.CANCELLED,
     },
     TaskStatus.RUNNING: {
         TaskStep.RETURN: TaskStatus.COMPLETED,
         TaskStep.RAISE: TaskStatus.FAILED,
         TaskStep.TIME_OUT: TaskStatus.FAILED,
+        TaskStep.LOSE: TaskStatus.FAILED,
         TaskStep.CANCEL: TaskStatus.CANCELLED,
     },
     TaskStatus.COMPLETED: {},

@@ -24,6 +24,12 @@ MAX_OMITTED_BYTES = 4096
 MAX_ERROR_TEXT = 2000
 """The kept length of an error, characters: an error is broadcast to every browser."""
 
+LOST_RUNNING = "its server process ended while it was running; start it again"
+"""The error of a task whose process ended during its run."""
+
+LOST_PENDING = "its server process ended before it began; start it again"
+"""The error of a task whose process ended while the task waited."""
+
 
 @dataclass(frozen=True, slots=True)
 class ResultLimits:
@@ -86,6 +92,15 @@ class TaskOutcome:
         return cls(TaskStep.TIME_OUT, error=f"timed out after {seconds:g} s")
 
     @classmethod
+    def lost(cls, *, had_begun: bool) -> Self:
+        """Make the outcome of a task whose process ended before the task.
+
+        Args:
+            had_begun: whether the task was running, and not waiting.
+        """
+        return cls(TaskStep.LOSE, error=LOST_RUNNING if had_begun else LOST_PENDING)
+
+    @classmethod
     def failed(cls, exc: BaseException) -> Self:
         """Make the outcome of a task that raised an exception.
 
@@ -116,6 +131,40 @@ class TaskOutcome:
         if len(encoded) > limits.kept_bytes:
             plain, dropped = _shrink(plain, limits.kept_bytes)
             encoded = to_json(plain)
+        return cls._returned(encoded, plain, dropped, limits)
+
+    @classmethod
+    def remembered(
+        cls,
+        status: TaskStatus,
+        result_json: bytes | None,
+        dropped: list[str] | None,
+        error: str | None,
+        limits: ResultLimits,
+    ) -> Self:
+        """Make the outcome of a task that ended in another process.
+
+        Args:
+            status: the terminal status.
+            result_json: the kept result as JSON.
+            dropped: the names of the fields that were not kept, or None.
+            error: the message of a failure.
+            limits: the limits of a result; only that of an event matters.
+
+        Raises:
+            ValueError: the result is not JSON.
+        """
+        if status is TaskStatus.COMPLETED:
+            encoded = result_json or b"{}"
+            return cls._returned(encoded, json.loads(encoded), dropped, limits)
+        return cls(
+            TaskStep.CANCEL if status is TaskStatus.CANCELLED else TaskStep.RAISE, error=error
+        )
+
+    @classmethod
+    def _returned(
+        cls, encoded: bytes, plain: Any, dropped: list[str] | None, limits: ResultLimits
+    ) -> Self:
         data, omitted = plain, None
         if len(encoded) > limits.event_bytes:
             data, omitted = _shrink(plain, limits.event_bytes)

@@ -51,7 +51,8 @@ class TaskRecord:
     number: int = 0
     origin: TaskOrigin = TaskOrigin()
 
-    # The status changes only in begin() and end().
+    # The status changes only in begin() and end(). A task of another process is restored with its
+    # status and its times.
     status: TaskStatus = TaskStatus.PENDING
     # The times of both changes: UTC for answers, and monotonic seconds for the duration.
     started_at: datetime | None = None
@@ -64,6 +65,8 @@ class TaskRecord:
     outcome: TaskOutcome | None = None
     # The run, from the broadcast of task_started to the end of the task.
     body: TaskBody | None = None
+    # True for a copy of a task that belongs to another process, which runs.
+    is_elsewhere: bool = False
 
     @property
     def is_over(self) -> bool:

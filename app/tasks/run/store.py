@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import gevent
 
 from app.errors import InvalidOperationException, NotFound
+from app.tasks.memory.table import TaskTable
 from app.tasks.run.record import TaskRecord
 
 __all__ = ["StoreLimits", "TaskStore"]
@@ -44,13 +45,20 @@ class TaskStore:
     Each call first forgets the finished tasks whose time is over. A timer frees their memory if
     there are no calls. The timer runs only while there are finished tasks.
 
+    Each change is saved in the table of the server, in which the tasks of other processes are
+    found, too. No call waits for it.
+
     Args:
         limits: the limits of remembered finished tasks.
         clock: returns monotonic seconds.
+        table: the table of the server; None: nothing is saved.
     """
 
-    def __init__(self, limits: StoreLimits, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, limits: StoreLimits, clock: Callable[[], float], table: TaskTable | None = None
+    ) -> None:
         self._limits = limits
+        self._table = table or TaskTable()
         self._keep_seconds = limits.seconds
         self._clock = clock
         self._lock = threading.Lock()
@@ -64,21 +72,38 @@ class TaskStore:
         """Remember a task. Call :meth:`finished` when the task is over."""
         with self._lock:
             self._records[record.task_id] = record
+        self._table.save(record)
+
+    def began(self, record: TaskRecord) -> None:
+        """Save that a task which has waited runs now."""
+        self._table.save(record)
 
     def finished(self, record: TaskRecord) -> None:
         """Count a task as finished, and forget other finished tasks that exceed a limit."""
+        self._table.save(record)
         with self._lock:
-            self._finished[record.task_id] = record
-            self._finished_bytes += record.result_bytes
-            while len(self._finished) > 1 and (
-                len(self._finished) > self._limits.finished
-                or self._finished_bytes > self._limits.finished_bytes
-            ):
-                self._forget_first()
-            self._arm_sweeper()
+            self._count(record)
+            self._trim()
+
+    def telling(self, record: TaskRecord) -> None:
+        """Save that the terminal event of a task is being sent."""
+        self._table.told(record)
+
+    def adopt(self, records: list[TaskRecord]) -> None:
+        """Remember finished tasks of processes that have ended. They are saved already."""
+        with self._lock:
+            for record in records:
+                self._records[record.task_id] = record
+                self._count(record)
+            in_order = sorted(self._records.items(), key=lambda item: item[1].number)
+            self._records = dict(in_order)
+            ends = sorted(self._finished.items(), key=lambda item: item[1].finished_clock or 0.0)
+            self._finished = OrderedDict(ends)
+            self._forget_expired()
+            self._trim()
 
     def find(self, task_id: str) -> TaskRecord:
-        """Return the task with this ID.
+        """Return the task with this ID, or a copy of it if it belongs to another process.
 
         Raises:
             NotFound: there is no such task, or it was forgotten.
@@ -86,6 +111,7 @@ class TaskStore:
         with self._lock:
             self._forget_expired()
             record = self._records.get(task_id)
+        record = record or self._table.find(task_id)
         if record is None:
             raise NotFound(
                 f"There is no task {task_id[:100]}; finished tasks are forgotten after"
@@ -93,8 +119,23 @@ class TaskStore:
             )
         return record
 
+    def find_here(self, task_id: str) -> TaskRecord:
+        """Return the task with this ID, in order to end it.
+
+        Raises:
+            NotFound: there is no such task, or it was forgotten.
+            InvalidOperationException: another process runs the task.
+        """
+        record = self.find(task_id)
+        if record.is_elsewhere and not record.is_over:
+            raise InvalidOperationException(
+                f"Task {task_id} is {record.status} in another process of this server, and only"
+                " that process can end it; wait until the task is over"
+            )
+        return record
+
     def all(self) -> list[TaskRecord]:
-        """Return all tasks, oldest first."""
+        """Return all tasks of this process, oldest first."""
         with self._lock:
             self._forget_expired()
             return list(self._records.values())
@@ -110,7 +151,9 @@ class TaskStore:
             self._forget_expired()
             records = reversed(self._records.values())
             older = (record for record in records if before is None or record.number < before)
-            return list(itertools.islice(older, count))
+            own = list(itertools.islice(older, count))
+        found = own + self._table.newest(count, before)
+        return sorted(found, key=lambda record: record.number, reverse=True)[:count]
 
     def remove(self, task_id: str) -> None:
         """Forget a finished task now.
@@ -119,11 +162,14 @@ class TaskStore:
             NotFound: there is no such task.
             InvalidOperationException: the task is not over.
         """
-        record = self.find(task_id)
+        record = self.find_here(task_id)
         with self._lock:
             if task_id in self._finished:
                 self._forget(task_id)
                 return
+        if record.is_elsewhere:
+            self._table.forget(task_id, soon=True)
+            return
         raise InvalidOperationException(
             f"Task {task_id} is {record.status}; cancel it before you remove it"
         )
@@ -141,6 +187,18 @@ class TaskStore:
         while self._finished and (self._first().finished_clock or 0.0) <= limit:
             self._forget_first()
 
+    def _count(self, record: TaskRecord) -> None:
+        self._finished[record.task_id] = record
+        self._finished_bytes += record.result_bytes
+
+    def _trim(self) -> None:
+        while len(self._finished) > 1 and (
+            len(self._finished) > self._limits.finished
+            or self._finished_bytes > self._limits.finished_bytes
+        ):
+            self._forget_first()
+        self._arm_sweeper()
+
     def _first(self) -> TaskRecord:
         return next(iter(self._finished.values()))
 
@@ -150,6 +208,7 @@ class TaskStore:
     def _forget(self, task_id: str) -> None:
         self._finished_bytes -= self._finished.pop(task_id).result_bytes
         del self._records[task_id]
+        self._table.forget(task_id)
 
     def _arm_sweeper(self) -> None:
         if self._sweeper is None and self._finished and not self._closed:
