@@ -9,24 +9,20 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
-from typing import NoReturn, TextIO
+from typing import TextIO
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import click
 
-from app.watch.connection import SSEConnection, StreamLost, StreamRefused
-from app.watch.event_lines import Message, escape_unprintable, human_line, json_line, read_message
+from app.watch.connection import SSEConnection, StreamRefused
+from app.watch.event_lines import Message, escape_unprintable, human_line, json_line
+from app.watch.following import follow, without_password
 
-__all__ = ["pause_seconds", "stream_url", "watch", "watch_command"]
+__all__ = ["stream_url", "watch", "watch_command"]
 
 _STREAM_PATH = "/api/sse/stream"
 _IDLE_SECONDS = 60.0
 """Four times the default interval of heartbeats."""
-
-_RETRY_SECONDS = 1.0
-_SHORTEST_RETRY_SECONDS = 0.5
-_LONGEST_RETRY_SECONDS = 300.0
-_LONGEST_GROWN_PAUSE_SECONDS = 30.0
 
 
 def stream_url(url: str, request_id: str) -> str:
@@ -52,29 +48,6 @@ def stream_url(url: str, request_id: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
 
 
-def pause_seconds(
-    failures: int, retry: float | None, chance: float, retry_after: float | None = None
-) -> float:
-    """Return how many seconds to wait before the next attempt to connect.
-
-    The pause doubles with every failure. Up to half of the pause is added at random, so that the
-    clients of a server that went down do not all reconnect at the same moment.
-
-    Args:
-        failures: the number of failed attempts since the last stream.
-        retry: the wait that the server's ``retry:`` asked for, seconds; the pause is not shorter.
-        chance: a random number from 0.0 to 1.0.
-        retry_after: the wait that the last answer's ``Retry-After`` asked for, seconds; the pause
-            is not shorter. More than five minutes count as five minutes, in both cases.
-    """
-    base = _RETRY_SECONDS if retry is None else retry
-    base = min(max(base, _SHORTEST_RETRY_SECONDS), _LONGEST_RETRY_SECONDS)
-    grown = min(base * 2.0 ** min(failures, 16), max(base, _LONGEST_GROWN_PAUSE_SECONDS))
-    if retry_after is not None:
-        grown = max(grown, min(retry_after, _LONGEST_RETRY_SECONDS))
-    return grown * (1 + chance / 2)
-
-
 def watch(
     url: str,
     task_id: str | None = None,
@@ -82,10 +55,12 @@ def watch(
     out: TextIO | None = None,
     err: TextIO | None = None,
     *,
+    last_id: str = "",
     idle_seconds: float = _IDLE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
     chance: Callable[[], float] = random.random,
     now: Callable[[], float] = time.time,
+    ticks: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
 ) -> int:
     """Print a stream, one event per line, until the stream is refused or the output is closed.
@@ -96,10 +71,12 @@ def watch(
         as_json: print a JSON object per line instead of a line for people.
         out: the output for events; standard output by default.
         err: the output for everything else; standard error by default.
+        last_id: the event ID after which the first stream resumes; empty: it does not resume.
         idle_seconds: reconnect after this long without a byte.
         sleep: waits for a number of seconds.
         chance: returns a random number from 0.0 to 1.0.
         now: returns seconds since the epoch.
+        ticks: returns monotonic seconds.
         new_id: makes a request ID.
 
     Returns:
@@ -113,18 +90,22 @@ def watch(
         if task_id is None or message.is_of_task(task_id):
             _write(out, render(message, now()))
 
+    def say(text: str) -> None:
+        _write(err, f"watch: {escape_unprintable(text)}")
+
     try:
         target = stream_url(url, new_id())
     except ValueError as exc:
-        _write(err, f"watch: {escape_unprintable(str(exc))}")
+        say(str(exc))
         return 1
     try:
-        with SSEConnection(target, idle_seconds=idle_seconds, now=now) as connection:
+        with SSEConnection(
+            target, idle_seconds=idle_seconds, now=now, last_id=last_id
+        ) as connection:
             try:
-                _follow(connection, show, err, sleep, chance)
+                follow(connection, show, say, sleep=sleep, chance=chance, ticks=ticks)
             except StreamRefused as exc:
-                reason = escape_unprintable(str(exc))
-                _write(err, f"watch: {_without_password(target)} {reason}")
+                say(f"{without_password(target)} {exc}")
                 return 1
     except KeyboardInterrupt:
         return 0
@@ -136,67 +117,8 @@ def watch(
         for stream in (out, err):
             _discard(stream)
         with contextlib.suppress(OSError):
-            _write(err, f"watch: cannot write: {exc.strerror}")
+            say(f"cannot write: {exc.strerror}")
         return 1
-
-
-def _follow(
-    connection: SSEConnection,
-    show: Callable[[Message], None],
-    err: TextIO,
-    sleep: Callable[[float], None],
-    chance: Callable[[], float],
-) -> NoReturn:
-    """Show the events of a stream, and reconnect whenever it ends.
-
-    Raises:
-        StreamRefused: the server refuses the stream.
-    """
-    failures = 0
-    while True:
-        retry_after = None
-        try:
-            connection.open()
-        except StreamLost as exc:
-            failures += 1
-            reason, retry_after = str(exc), exc.retry_after
-        else:
-            failures = 0
-            _write(err, f"watch: connected to {_without_password(connection.url)}")
-            reason = _show_stream(connection, show)
-        pause = pause_seconds(failures, connection.retry_seconds, chance(), retry_after)
-        _write(err, f"watch: {escape_unprintable(reason)}; reconnecting in {pause:.1f} s")
-        sleep(pause)
-
-
-def _show_stream(connection: SSEConnection, show: Callable[[Message], None]) -> str:
-    """Show the events of an open stream to its end.
-
-    Returns:
-        The reason for the end.
-
-    Raises:
-        StreamRefused: the server refuses the stream with an event, as the *envelope* dialect does.
-    """
-    reason, announced = "the server ended the stream", ""
-    try:
-        for event in connection.events():
-            message = read_message(event)
-            show(message)
-            match message:
-                case Message(name="rejected", data={"status": status, "message": text}):
-                    raise StreamRefused(f"rejected the stream: {status} {text}")
-                case Message(name="server_restart" | "connection_close", data={"reason": text}):
-                    announced = f" ({text})"
-    except StreamLost as exc:
-        reason = str(exc)
-    return reason + announced
-
-
-def _without_password(url: str) -> str:
-    """Return the URL, for a message, without its user name and password."""
-    parts = urlsplit(url)
-    return escape_unprintable(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])))
 
 
 def _write(stream: TextIO, line: str) -> None:
@@ -236,6 +158,14 @@ def _discard(stream: TextIO) -> None:
     "--json", "as_json", is_flag=True, help="Print a JSON object per line; nothing is shortened."
 )
 @click.option(
+    "--last-event-id",
+    "last_id",
+    metavar="ID",
+    default="",
+    help="Resume after the event with this ID, as --json prints it: show the events that were sent"
+    " since then first.",
+)
+@click.option(
     "--idle",
     "idle_seconds",
     type=click.FloatRange(min=0, min_open=True),
@@ -245,10 +175,17 @@ def _discard(stream: TextIO) -> None:
     help="Reconnect after this long without a byte. It must be longer than the server's interval"
     " of heartbeats.",
 )
-def watch_command(url: str, task_id: str | None, as_json: bool, idle_seconds: float) -> None:
+def watch_command(
+    url: str, task_id: str | None, as_json: bool, last_id: str, idle_seconds: float
+) -> None:
     """Print the event stream at URL as it arrives, one event per line, until Ctrl-C.
 
     URL may be the address of a server, such as http://127.0.0.1:5000. The path of the stream and
-    a request ID are then added. If the stream breaks, the command reconnects.
+    a request ID are then added. If the stream breaks, the command reconnects, and shows the events
+    that were sent in the meantime if the server still has them.
     """
-    sys.exit(watch(url, task_id, as_json, idle_seconds=idle_seconds))
+    if not last_id.isprintable():
+        raise click.BadParameter(
+            "it must not contain control characters", param_hint="'--last-event-id'"
+        )
+    sys.exit(watch(url, task_id, as_json, last_id=last_id, idle_seconds=idle_seconds))

@@ -60,25 +60,32 @@ class StreamLost(StreamError):
 class SSEConnection:
     """The stream of one URL, which can be opened any number of times; a context manager.
 
-    Call :meth:`open`, iterate over :meth:`events` to the end, then call :meth:`open` again.
+    Call :meth:`open`, iterate over :meth:`pieces` to the end, then call :meth:`open` again.
 
     Args:
         url: an absolute http or https URL.
         idle_seconds: the stream is lost after this long without a byte, not even a heartbeat.
         now: returns seconds since the epoch.
+        last_id: the event ID after which the first stream resumes; empty: it does not resume.
 
     Attributes:
+        last_id: the last event ID, with which the next stream resumes; may be empty.
         retry_seconds: the wait before a reconnect that the server has asked for, or None.
     """
 
     def __init__(
-        self, url: str, *, idle_seconds: float, now: Callable[[], float] = time.time
+        self,
+        url: str,
+        *,
+        idle_seconds: float,
+        now: Callable[[], float] = time.time,
+        last_id: str = "",
     ) -> None:
         self.url = url
+        self.last_id = last_id
         self.retry_seconds: float | None = None
         self._idle_seconds = idle_seconds
         self._now = now
-        self._last_id = ""
         self._client = HttpClient(redirects=BROWSER_REDIRECTS, environment=True)
         self._answer: HttpAnswer | None = None
 
@@ -97,7 +104,7 @@ class SSEConnection:
         self._client.close()
 
     def open(self) -> None:
-        """Connect, or reconnect. Call :meth:`events` next.
+        """Connect, or reconnect. Call :meth:`pieces` next.
 
         Raises:
             StreamRefused: the answer is not a stream, and another request would get the same.
@@ -110,7 +117,7 @@ class SSEConnection:
             "Accept-Encoding": "identity",
             "Cache-Control": "no-store",
         }
-        if last_id := self._last_id.strip():
+        if last_id := self.last_id.strip():
             headers["Last-Event-ID"] = last_id.encode().decode("latin-1")
         try:
             self._answer = self._client.request(
@@ -128,24 +135,26 @@ class SSEConnection:
             raise StreamLost(str(exc)) from exc
         _require_event_stream(self._answer, self._now())
 
-    def events(self) -> Iterator[ServerEvent]:
-        """Yield each event as soon as its last byte has arrived, until the server ends the stream.
+    def pieces(self) -> Iterator[list[ServerEvent]]:
+        """Yield the events of each piece of data that arrives, until the server ends the stream.
+
+        A piece may have no events, for example a heartbeat.
 
         Raises:
             StreamLost: the stream broke, or was not opened.
         """
         if self._answer is None:
             raise StreamLost("not connected")
-        decoder = SSEDecoder(last_id=self._last_id)
+        decoder = SSEDecoder(last_id=self.last_id)
         while data := self._read(self._answer):
             try:
                 events = decoder.feed(data)
             except EventTooLarge as exc:
                 raise StreamLost(f"the server sent {exc}") from exc
-            self._last_id = decoder.last_id
+            self.last_id = decoder.last_id
             if decoder.retry_ms is not None:
                 self.retry_seconds = decoder.retry_ms / 1000
-            yield from events
+            yield events
 
     def _read(self, answer: HttpAnswer) -> bytes:
         try:

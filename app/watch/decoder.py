@@ -6,7 +6,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["DEFAULT_LIMIT", "MAX_RETRY_MS", "EventTooLarge", "SSEDecoder", "ServerEvent"]
 
@@ -31,11 +31,13 @@ class ServerEvent:
         name: the event's type; ``message`` if the server gave none.
         data: the event's data lines, joined with newlines.
         last_id: the last ID that the server sent, with this event or before it; may be empty.
+        has_id: True if the server sent an ID with this event. Comparisons ignore it.
     """
 
     name: str
     data: str
     last_id: str
+    has_id: bool = field(default=False, compare=False)
 
 
 class SSEDecoder:
@@ -61,6 +63,7 @@ class SSEDecoder:
         self._name = ""  # the fields of the event that is not complete yet
         self._data: list[str] = []
         self._id = last_id
+        self._has_id = False
         self._held = 0  # bytes of that event that are in memory
 
     def feed(self, data: bytes) -> list[ServerEvent]:
@@ -114,7 +117,7 @@ class SSEDecoder:
             case "event":
                 self._name = value
             case "id" if "\0" not in value:
-                self._id = value
+                self._id, self._has_id = value, True
             case "retry" if value.isascii() and value.isdigit():
                 self.retry_ms = _milliseconds(value)
         # Only data accumulates. Of every other field only the last value is kept, and comments
@@ -123,10 +126,13 @@ class SSEDecoder:
         return None
 
     def _dispatch(self) -> ServerEvent | None:
-        name, data = self._name, self._data
-        self._name, self._data, self._held = "", [], 0
+        name, data, has_id = self._name, self._data, self._has_id
+        self._name, self._data, self._has_id, self._held = "", [], False, 0
+        # A block without data moves the ID, too, but is no event.
         self.last_id = self._id
-        return ServerEvent(name or "message", "\n".join(data), self.last_id) if data else None
+        if not data:
+            return None
+        return ServerEvent(name or "message", "\n".join(data), self.last_id, has_id)
 
 
 def _milliseconds(digits: str) -> int:

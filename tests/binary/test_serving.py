@@ -25,7 +25,7 @@ START_SECONDS = 2.0
 SIZE_BYTES = 40_000_000
 
 USER_TASK = '''
-import csv, sqlite3  # modules that the program itself does not need
+import csv, lzma  # modules that the program itself does not need
 import os
 
 from pydantic import BaseModel

@@ -25,8 +25,12 @@ __all__ = [
 
 
 def connect(server: Server, request_id: str | None = None, **options: Any) -> Stream:
-    """Open a stream. Its request id is a new one unless it is given."""
+    """Open a stream. Its request id is a new one unless it is given.
+
+    The stream may have blocks with an ``id`` and no data, because the backend replays events.
+    """
     request_id = request_id or str(uuid.uuid4())
+    options.setdefault("lone_ids", True)
     return open_stream(server.port, f"/api/sse/stream?request_id={request_id}", **options)
 
 

@@ -175,7 +175,7 @@ def test_requests_after_a_stream(backend: GunicornServer) -> None:
     """A request after a stream request gets no response, and does not disturb the stream."""
     with Connection(backend.port) as connection:
         connection.send(request_bytes("GET", STREAM) + HEALTH + b"}}}\r\n")
-        stream = Stream(connection, connection.read_head())
+        stream = Stream(connection, connection.read_head(), lone_ids=True)
         stream.wait_for("version")
         connection.send(b"x" * 100_000)
         assert answers(backend, HEALTH, "GET") == [(200, KEPT)]

@@ -95,7 +95,7 @@ def test_own_pages(listed: GunicornServer, headers: Headers, host: str) -> None:
     """Our own page, a listed page, a page behind a development proxy, and curl are allowed."""
     with Connection(listed.port) as connection:
         connection.send(request_bytes("GET", STREAM, headers, host=host))
-        stream = Stream(connection, connection.read_head())
+        stream = Stream(connection, connection.read_head(), lone_ids=True)
         assert stream.head.status == 200
         stream.wait_for("version")
     assert (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,7 +62,7 @@ def open_stream(server: Server, request_id: str) -> Stream:
     """Open a stream over TLS, and wait for its version event."""
     connection = dial(server)
     connection.send(request_bytes("GET", f"/api/sse/stream?request_id={request_id}"))
-    stream = Stream(connection, connection.read_head())
+    stream = Stream(connection, connection.read_head(), lone_ids=True)
     stream.wait_for("version")
     return stream
 
@@ -83,10 +84,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def server(certificate: tuple[Path, Path]) -> Iterator[Server]:
-    """Start a backend with TLS and small stream buffers."""
+def server(certificate: tuple[Path, Path], request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Start a backend with TLS and small stream buffers; a parameter is the value of SSE_REPLAY."""
     cert, key = map(str, certificate)
-    env = {"SSE_MAX_BUFFER_BYTES": "65536"}
+    env = {"SSE_MAX_BUFFER_BYTES": "65536", "SSE_REPLAY": getattr(request, "param", "on")}
     with TlsServe("--certfile", cert, "--keyfile", key, env=env) as running:
         yield running
 
@@ -106,7 +107,7 @@ def test_streams_over_tls(server: Server) -> None:
         assert server.terminate() == 0
         assert stream.wait_for("server_restart")
         assert stream.wait_for_end() is Ended.CLEAN
-        assert stream.raw.startswith(b"retry: 3000\nevent: ")
+        assert re.match(rb": heartbeat\nid: \w+-\d+\n\nretry: 3000\nevent: ", stream.raw)
         assert stream.raw.count(b"retry: ") == 2
         assert "Traceback" not in server.log
 
@@ -117,8 +118,9 @@ def test_replaced_over_tls(server: Server) -> None:
         assert first.wait_for_end() is Ended.CLEAN
 
 
+@pytest.mark.parametrize("server", ["off"], indirect=True)
 def test_client_that_stops_reading_over_tls(server: Server) -> None:
-    """A client that stops reading is cut off, and other clients get every event."""
+    """Without a replay, a client that stops reading is cut off, and others get every event."""
     with open_stream(server, "reads") as reader, open_stream(server, "stalls"):
         body = {"task_type": "demo_task", "params": {"steps": 1000, "delay": 0}}
         for _ in range(40):

@@ -43,6 +43,10 @@ class SSEParser:
 
     Args:
         strict: raise an error for malformed input, instead of adding it to ``warnings``.
+        lone_ids: accept a block that has an ``id`` and no data. Only a server that replays events
+            writes such blocks.
+        last_event_id: the ``last_event_id`` of the stream before this one. Browsers keep it when
+            they reconnect.
 
     Attributes:
         events: every event so far.
@@ -52,12 +56,15 @@ class SSEParser:
         warnings: the mistakes that a lenient parser has accepted.
     """
 
-    def __init__(self, strict: bool = True) -> None:
+    def __init__(
+        self, strict: bool = True, *, lone_ids: bool = False, last_event_id: str = ""
+    ) -> None:
         self.strict = strict
+        self.lone_ids = lone_ids
         self.events: list[SSEEvent] = []
         self.comments: list[str] = []
         self.retry: int | None = None
-        self.last_event_id = ""
+        self.last_event_id = last_event_id
         self.warnings: list[str] = []
 
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
@@ -70,7 +77,8 @@ class SSEParser:
         self._block_lines = 0
         self._data = ""
         self._type = ""
-        self._id = ""
+        self._id = last_event_id
+        self._block_has_id = False
 
     def feed(self, data: bytes) -> list[SSEEvent]:
         """Take the next bytes of the stream, which may be cut at any place.
@@ -101,6 +109,7 @@ class SSEParser:
             self._complain(f"the stream ends inside a block, at {''.join(self._line)[-80:]!r}")
         self._line.clear()
         self._data = self._type = ""
+        self._block_has_id = False
         self._block_lines = 0
 
     def _watch_utf8(self, data: bytes, *, final: bool = False) -> None:
@@ -160,6 +169,7 @@ class SSEParser:
                 self._complain("an id with a NUL")
             else:
                 self._id = value
+                self._block_has_id = True
         elif field == "retry":
             if value and all(char in "0123456789" for char in value):
                 digits = value.lstrip("0") or "0"
@@ -168,13 +178,16 @@ class SSEParser:
                 self._complain(f"a retry that is not a number: {value[:80]!r}")
 
     def _dispatch(self) -> None:
-        event_type, data = self._type, self._data
+        event_type, data, has_id = self._type, self._data, self._block_has_id
         self._type = self._data = ""
+        self._block_has_id = False
         self._block_lines = 0
         self.last_event_id = self._id
         if data == "":
             if event_type:
                 self._complain(f"event {event_type!r} has no data, so browsers drop it")
+            elif has_id and not self.lone_ids:
+                self._complain(f"a block with id {self._id[:80]!r} and no data")
             return
         self.events.append(SSEEvent(event_type or "message", data[:-1], self.last_event_id))
 

@@ -37,6 +37,7 @@ class Stream:
         connection: the connection, whose next bytes are the body of the stream.
         head: the head of the response.
         strict: True if bytes that a correct server never writes are an error.
+        lone_ids: True if a block with an ``id`` and no data is not an error.
 
     Attributes:
         connection: the connection of the stream.
@@ -46,14 +47,21 @@ class Stream:
         ended: how the stream ended; None as long as no method has read its end.
     """
 
-    def __init__(self, connection: Connection, head: Head, *, strict: bool = True) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        head: Head,
+        *,
+        strict: bool = True,
+        lone_ids: bool = False,
+    ) -> None:
         self.connection = connection
         self.head = head
         self.event_times: list[float] = []
         self.comment_times: list[float] = []
         self.ended: Ended | None = None
         self._body = Body.of(head, "GET")
-        self._parser = SSEParser(strict)
+        self._parser = SSEParser(strict, lone_ids=lone_ids)
         self._raw = bytearray()
         self._next = 0
 
@@ -84,6 +92,11 @@ class Stream:
     def retry(self) -> int | None:
         """The reconnection time that the server sent last, in milliseconds."""
         return self._parser.retry
+
+    @property
+    def last_event_id(self) -> str:
+        """The ``Last-Event-ID`` that a browser would send if it reconnected now."""
+        return self._parser.last_event_id
 
     @property
     def raw(self) -> bytes:
@@ -208,6 +221,7 @@ def open_stream(
     headers: Headers = (),
     version: str = "1.1",
     strict: bool = True,
+    lone_ids: bool = False,
     receive_buffer: int | None = None,
 ) -> Stream:
     """Open an event stream and read its head. The methods of the stream read its events.
@@ -218,6 +232,7 @@ def open_stream(
         headers: additional headers.
         version: the HTTP version.
         strict: as for :class:`Stream`.
+        lone_ids: as for :class:`Stream`.
         receive_buffer: the size of the kernel's receive buffer in bytes, for slow readers.
 
     Raises:
@@ -235,7 +250,7 @@ def open_stream(
             body = Body.of(head, "GET")
             payload, ended = connection.read_body(body)
             raise StreamNotOpened(Response(head, payload, ended, body.chunks))
-        return Stream(connection, head, strict=strict)
+        return Stream(connection, head, strict=strict, lone_ids=lone_ids)
     except BaseException:
         connection.close()
         raise

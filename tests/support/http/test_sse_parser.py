@@ -140,7 +140,20 @@ CASES = [
         b"id: 7\ndata: a\n\nid\ndata: b\n\n",
         (message("a", "7"), message("b", "")),
     ),
-    Case("an id without data counts", b"id: 7\n\n", last_event_id="7"),
+    Case(
+        "an id without data counts",
+        b"id: 7\n\n",
+        last_event_id="7",
+        fault="a block with id '7' and no data",
+    ),
+    Case(
+        "an id in a comment's block counts",
+        b": heartbeat\nid: 7\n\ndata: a\n\n",
+        (message("a", "7"),),
+        comments=(" heartbeat",),
+        last_event_id="7",
+        fault="a block with id '7' and no data",
+    ),
     Case(
         "an id with NUL is ignored",
         b"id: 7\ndata: a\n\nid: 8\x009\ndata: b\n\n",
@@ -230,6 +243,23 @@ def test_strict(case: Case) -> None:
                 for piece in pieces:
                     parser.feed(piece)
                 parser.close()
+
+
+def test_lone_ids_where_they_are_accepted() -> None:
+    """A strict parser accepts a block with an id and no data if the test asks for it."""
+    parser = SSEParser(lone_ids=True)
+    assert parser.feed(b": heartbeat\nid: 7\n\n") == []
+    assert parser.last_event_id == "7"
+    assert parser.feed(b"data: a\n\nid\n\n") == [message("a", "7")]
+    assert parser.last_event_id == ""
+
+
+def test_id_of_the_stream_before() -> None:
+    """A parser that continues a stream keeps the last id until an event has another one."""
+    parser = SSEParser(last_event_id="7")
+    assert parser.last_event_id == "7"
+    assert parser.feed(b"data: a\n\nid: 8\ndata: b\n\n") == [message("a", "7"), message("b", "8")]
+    assert parser.last_event_id == "8"
 
 
 def test_event_is_returned_at_its_last_byte() -> None:

@@ -128,6 +128,19 @@ def test_strict_and_lenient() -> None:
             assert stream.wait_for("a") == EVENTS[0]
 
 
+def test_lone_ids() -> None:
+    """A stream has the last id, and accepts a block with an id alone only if the test asks."""
+    with ScriptedServer(*[sse_answer(b": heartbeat\nid: e-7\n\n" + ONE)] * 2) as server:
+        with open_stream(server.port, "/", lone_ids=True) as stream:
+            assert stream.wait_for("a") == SSEEvent("a", "1", "e-7")
+            assert stream.last_event_id == "e-7"
+        with (
+            open_stream(server.port, "/") as stream,
+            pytest.raises(MalformedStream, match="no data"),
+        ):
+            stream.wait_for("a")
+
+
 def test_clean_end_inside_event() -> None:
     """A strict stream whose body ends inside an event is malformed."""
     with (
