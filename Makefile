@@ -18,7 +18,7 @@ CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' |
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check soak binary lock clean
+.PHONY: help serve test lint check soak binary lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,10 +47,12 @@ test: $(TESTING) ## Install the test tools, then run every test with branch cove
 	$(BIN)/python -m coverage report --fail-under=95
 	@cat $(SKIPPED)
 
-check: $(TESTING) ## Check style and types, then run every test
+lint: $(TESTING) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+check: lint ## Check style and types, then run every test
 	$(MAKE) test
 
 soak: $(TESTING) ## Run a million events beside attackers for ten minutes; fail if memory grows

@@ -15,7 +15,7 @@ prepare_serving_process()
 
 import os  # noqa: E402
 import signal  # noqa: E402
-from collections.abc import Container, Iterator  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
@@ -28,15 +28,26 @@ for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.SIG_DFL)
 
-_MEASURED = {"app", "bench", "gateway_shim", "live"}
-"""The folders whose tests measure the coverage of their child processes, too.
+_MEASURED = (
+    "app/",
+    "bench/",
+    "gateway_shim/",
+    "live/http/test_streams.py",
+    "live/http/test_tls.py",
+    "live/processes/",
+)
+"""The tests that measure the coverage of their child processes, too. Beginnings of paths.
 
-Coverage makes the start of a child process take half as long again. The child processes of the
-other folders run only code that the child processes of these folders run already.
+Coverage doubles the time that a server needs to start. The child processes of all other tests run
+only code that these child processes, or tests in the same process, run already.
 """
 
-_NOT_MEASURED = ("gateway_shim/parity/", "live/processes/test_signals_at_start.py")
-"""Tests in those folders that start a hundred processes and more, by the beginning of their path.
+_NOT_MEASURED = (
+    "gateway_shim/parity/",
+    "live/processes/test_hangups.py",
+    "live/processes/test_signals_at_start.py",
+)
+"""The exceptions from ``_MEASURED``: tests that start dozens of processes.
 
 Other tests run the same code."""
 
@@ -49,15 +60,11 @@ def _place_of(path: Path) -> str:
     return path.relative_to(Path(__file__).parent).as_posix()
 
 
-def _is_in(place: str, folders: Container[str]) -> bool:
-    return place.partition("/")[0] in folders
-
-
 @pytest.fixture(autouse=True, scope="module")
 def _children_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Start the child processes of tests in other folders without coverage."""
+    """Start the child processes of all other tests without coverage."""
     place = _place_of(Path(request.node.path))
-    measured = _is_in(place, _MEASURED) and not place.startswith(_NOT_MEASURED)
+    measured = place.startswith(_MEASURED) and not place.startswith(_NOT_MEASURED)
     with pytest.MonkeyPatch.context() as patch:
         if not measured:
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
@@ -91,7 +98,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent
     for item in items:
         inside = item.path.is_relative_to(tests)  # tests/support/test_parts.py has tests elsewhere
-        if inside and _is_in(_place_of(item.path), _SLOW):
+        if inside and _place_of(item.path).partition("/")[0] in _SLOW:
             item.add_marker(pytest.mark.slow)
 
 

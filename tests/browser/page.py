@@ -34,7 +34,7 @@ function openStream([url, credentials]) {
   source = new EventSource(url, {withCredentials: credentials});
   source.onopen = () => seen.push({kind: "open"});
   source.onerror = () => seen.push({kind: "error", state: source.readyState});
-  for (const name of ["version", "task_event", "server_restart"])
+  for (const name of ["version", "task_event", "server_restart", "resync"])
     source.addEventListener(name, event => seen.push({kind: name, data: event.data}));
   // As in existing pages: this event means that the stream has ended for good.
   source.addEventListener("connection_close", event => {

@@ -54,7 +54,9 @@ class Client:
     def _run(self) -> None:
         while True:
             try:
-                stream = open_stream(self._port, f"/api/sse/stream?request_id={self.request_id}")
+                stream = open_stream(
+                    self._port, f"/api/sse/stream?request_id={self.request_id}", lone_ids=True
+                )
             except (OSError, BrokenHTTP, StreamNotOpened, TimeLimitPassed):
                 self.refused += 1
             else:

@@ -134,17 +134,22 @@ def bad_requests(target: Target) -> None:
 
 
 def _hold_open(target: Target, count: int, head: Callable[[], bytes]) -> None:
-    """Keep ``count`` connections open, each with a head of its own. Open closed ones again."""
+    """Keep ``count`` connections open, each with a head of its own. Open closed ones again.
+
+    The attack is in full effect after ``count`` connects: a server that allows fewer connections
+    has closed some of them by then, and closes more for as long as the attack goes on.
+    """
     pace = Pace(target.number("rate", 1500))
     selector = selectors.DefaultSelector()
-    held = 0
+    held = connects = 0
     again = target.number("again", 1)
     deadline = time.monotonic() + 10
     while True:
         if held < count:
             pace.spend()
             held += _hold_one_more(target, selector, head())
-        if held >= count or time.monotonic() > deadline:
+            connects += 1
+        if connects >= count or time.monotonic() > deadline:
             target.begun()
         for key, _ in selector.select(0 if held < count else 0.5):
             connection = key.fileobj

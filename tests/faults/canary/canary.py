@@ -31,6 +31,12 @@ on the same core, 3 to 4 ms, or not. Without a minimum the ratio would depend on
 MAX_RATIO = 50
 """The limit of the ratio of the 99th percentile under attack to that of the idle server."""
 
+_IDLE_SECONDS = 1.0
+"""The greatest length of a round without the attack, in seconds.
+
+An idle server is the same all the time. Some attacks need longer to show their effect.
+"""
+
 _SETTLING = 0.25
 """The length of the measurement that shows that the server is idle again, in seconds."""
 
@@ -178,7 +184,7 @@ def disturbance(
         port: the port of the server.
         attack: returns a context manager that attacks during its block, from a process or at least
             a thread of its own.
-        seconds: the length of each round.
+        seconds: the length of each round. A round without the attack takes at most a second.
         path: the path of the canary's requests.
         host: the address of the server.
         tls: True if the canary uses TLS.
@@ -190,14 +196,14 @@ def disturbance(
     attacked: list[float] = []
     with Canary(port, path=path, host=host, tls=tls) as canary:
 
-        def measure() -> list[float]:
+        def measure(length: float) -> list[float]:
             canary.take_seconds()
-            time.sleep(seconds)
+            time.sleep(length)
             return canary.take_seconds()
 
         for _ in range(2):
-            idle += measure()
+            idle += measure(min(seconds, _IDLE_SECONDS))
             with attack():
-                attacked += measure()
+                attacked += measure(seconds)
             canary.wait_until_idle(_SETTLED * max(Figures.of(idle).p50, IDLE_FLOOR))
     return Disturbance(Figures.of(idle), Figures.of(attacked))

@@ -71,8 +71,8 @@ class SlowServer:
 def test_a_blocked_server_is_noticed() -> None:
     """The ratio of a server that blocks for 0.4 s is much higher than that of an idle server."""
     with SlowServer() as server:
-        attacked = disturbance(server.port, server.blocked, seconds=1)
-        left_alone = disturbance(server.port, nullcontext, seconds=1)
+        attacked = disturbance(server.port, server.blocked, seconds=0.5)
+        left_alone = disturbance(server.port, nullcontext, seconds=0.5)
     assert attacked.attacked.p99 > 0.3
     assert attacked.ratio > 5 * left_alone.ratio
     assert attacked.failed == left_alone.failed == 0

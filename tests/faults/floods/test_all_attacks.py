@@ -39,7 +39,7 @@ ENV = {
 STREAMS = 10
 STEPS = 50
 
-IDLE_SECONDS = 0.5
+IDLE_SECONDS = 0.25
 WARMING_SECONDS = 0.5
 """The duration of each attack in the first round."""
 

@@ -6,7 +6,6 @@ import contextlib
 import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +19,13 @@ from tests.faults.undisturbed import MEGABYTE, undisturbed
 from tests.support.backend_client import metric
 from tests.support.http.client import Connection, request
 from tests.support.processes.server import GunicornServer, ServeServer
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[GunicornServer]:
+    """Start a backend for the tests whose figures do not depend on what it did before."""
+    with GunicornServer(env={"FLASK_ENV": "testing"}) as running:
+        yield running
 
 
 @contextmanager
@@ -37,24 +43,20 @@ def silent(port: int, count: int, sent: bytes = b"") -> Iterator[None]:
     ("path", "connections"),
     [("/metrics", 1), ("/healthz", 1), ("/metrics", 50), ("/api/sse/stream", 50)],
 )
-def test_pipelining(path: str, connections: int) -> None:
+def test_pipelining(server: GunicornServer, path: str, connections: int) -> None:
     """Clients that send requests without waiting for responses do not delay other clients."""
-    with GunicornServer(env={"FLASK_ENV": "testing"}) as server:
-        seen = disturbance(
-            server.port,
-            lambda: Attack(
-                "pipelining", server.port, path=path, connections=connections, rate=500_000
-            ),
-        )
-        print(f"{connections} pipeline {path}: {seen}")
-        assert seen.failed == 0
-        assert seen.ratio < MAX_RATIO, str(seen)
+    seen = disturbance(
+        server.port,
+        lambda: Attack("pipelining", server.port, path=path, connections=connections, rate=500_000),
+    )
+    print(f"{connections} pipeline {path}: {seen}")
+    assert seen.failed == 0
+    assert seen.ratio < MAX_RATIO, str(seen)
 
 
-def test_pipelining_beside_streams() -> None:
+def test_pipelining_beside_streams(server: GunicornServer) -> None:
     """A stream gets every event beside clients that pipeline requests."""
     with (
-        GunicornServer(env={"FLASK_ENV": "testing"}) as server,
         undisturbed(server, steps=200, seconds=2),
         Attack("pipelining", server.port, path="/metrics", connections=20, rate=500_000),
     ):
@@ -78,19 +80,18 @@ def test_half_open_heads() -> None:
         assert len(server.log) < 100_000
 
 
-def test_unfinished_bodies() -> None:
+def test_unfinished_bodies(server: GunicornServer) -> None:
     """Unfinished bodies that exceed the number of handlers displace only each other."""
-    with GunicornServer(env={"FLASK_ENV": "testing"}) as server:
-        options: dict[str, Any] = {
-            "path": "/api/tasks",
-            "length": 100_000,
-            "connections": 2200,
-            "rate": 400,
-        }
-        seen = disturbance(server.port, lambda: Attack("unfinished_bodies", server.port, **options))
-        print(f"2,200 unfinished bodies: {seen}")
-        assert seen.failed == 0
-        assert seen.ratio < MAX_RATIO, str(seen)
+    options: dict[str, Any] = {
+        "path": "/api/tasks",
+        "length": 100_000,
+        "connections": 2200,
+        "rate": 400,
+    }
+    seen = disturbance(server.port, lambda: Attack("unfinished_bodies", server.port, **options))
+    print(f"2,200 unfinished bodies: {seen}")
+    assert seen.failed == 0
+    assert seen.ratio < MAX_RATIO, str(seen)
 
 
 def test_half_open_heads_at_the_public_address_only() -> None:
@@ -118,15 +119,22 @@ class TlsServe(ServeServer):
         return False
 
 
-@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01"], ids=["nothing", "a part"])
-def test_no_handshake(sent: bytes, tmp_path: Path) -> None:
-    """Clients that never finish the TLS handshake do not delay other clients."""
+@pytest.fixture(scope="module")
+def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServe]:
+    """Start a backend with TLS."""
+    folder = tmp_path_factory.mktemp("certificate")
     certificate = trustme.CA().issue_cert("127.0.0.1")
-    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
-    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
-    env = {"CERTFILE": str(tmp_path / "cert.pem"), "KEYFILE": str(tmp_path / "key.pem")}
-    with TlsServe(env=env) as server:
-        seen = disturbance(server.port, lambda: silent(server.port, 3000, sent), tls=True)
-        print(f"3,000 that do not finish the handshake: {seen}")
-        assert seen.failed == 0
-        assert seen.ratio < MAX_RATIO, str(seen)
+    certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    env = {"CERTFILE": str(folder / "cert.pem"), "KEYFILE": str(folder / "key.pem")}
+    with TlsServe(env=env) as running:
+        yield running
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01"], ids=["nothing", "a part"])
+def test_no_handshake(tls_server: TlsServe, sent: bytes) -> None:
+    """Clients that never finish the TLS handshake do not delay other clients."""
+    seen = disturbance(tls_server.port, lambda: silent(tls_server.port, 3000, sent), tls=True)
+    print(f"3,000 that do not finish the handshake: {seen}")
+    assert seen.failed == 0
+    assert seen.ratio < MAX_RATIO, str(seen)

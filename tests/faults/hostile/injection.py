@@ -7,6 +7,7 @@ import re
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from gateway_shim.event_log.cursor import Cursor
 from tests.support.http.sse_parser import SSEEvent, SSEParser
 
 __all__ = ["ODD", "assert_cut_anywhere", "many", "normalized", "on_the_wire", "texts"]
@@ -57,7 +58,12 @@ def normalized(text: str) -> str:
 
 
 def assert_cut_anywhere(
-    raw: bytes, events: list[SSEEvent], retry: int | None = None, fields: int = 0
+    raw: bytes,
+    events: list[SSEEvent],
+    retry: int | None = None,
+    fields: int = 0,
+    *,
+    has_ids: bool = False,
 ) -> None:
     """Check that bytes give the same events whole, cut at any place, and byte by byte.
 
@@ -66,14 +72,22 @@ def assert_cut_anywhere(
         events: the events of the stream.
         retry: the reconnection time that the server itself has sent, in milliseconds.
         fields: the number of lines with ``retry:`` that the server itself has sent.
+        has_ids: True if the server itself sends ids.
     """
+    ids = [line.decode() for line in re.findall(rb"^id:(.*)$", raw, re.M)]
+    assert has_ids or not ids
+    cursors = [Cursor.parse(line.removeprefix(" ")) for line in ids]
+    # An id of a text would be another one than the next of the server.
+    assert None not in cursors
+    assert cursors == sorted(set(filter(None, cursors)))
+    assert len({cursor.epoch for cursor in cursors if cursor is not None}) <= 1
     assert len(re.findall(rb"^retry:", raw, re.M)) == fields
     cuts = [[raw[:at], raw[at:]] for at in range(0, len(raw) + 1, max(1, len(raw) // 200))]
     for pieces in [*cuts, [raw[at : at + 1] for at in range(len(raw))]]:
-        parser = SSEParser()
+        parser = SSEParser(lone_ids=has_ids)
         for piece in pieces:
             parser.feed(piece)
         parser.close()
         assert parser.events == events
-        assert (parser.retry, parser.last_event_id) == (retry, "")
+        assert (parser.retry, parser.last_event_id) == (retry, str(cursors[-1]) if cursors else "")
         assert set(parser.comments) <= {" heartbeat"}

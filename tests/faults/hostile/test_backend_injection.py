@@ -79,7 +79,7 @@ def test_a_tasks_text(backend: Server, text: str) -> None:
         story = task_story(stream, task)
         assert [event["event_type"] for event in story] == ["task_started", "task_failed"]
         assert len(stream.events) == 6
-        assert_cut_anywhere(stream.raw, stream.events, RETRY_MS, 1)
+        assert_cut_anywhere(stream.raw, stream.events, RETRY_MS, 1, has_ids=True)
 
 
 @many
@@ -99,7 +99,7 @@ def test_a_version(backend: Server, version: str, changelog: str, request_id: st
         event = json.loads(stream.next_event().data)
         assert event == {"version": on_the_wire(version), "changelog": on_the_wire(changelog)}
         assert len(stream.events) == 2
-        assert_cut_anywhere(stream.raw, stream.events, RETRY_MS, 1)
+        assert_cut_anywhere(stream.raw, stream.events, RETRY_MS, 1, has_ids=True)
 
 
 HEAD_NAMES = {
@@ -158,7 +158,7 @@ def test_a_request_id_and_headers(backend: Server, request_id: str, value: str) 
     if isinstance(answer, Stream):
         with answer as stream:
             assert stream.next_event().type == "version"
-            assert_cut_anywhere(stream.raw, stream.events, RETRY_MS, 1)
+            assert_cut_anywhere(stream.raw, stream.events, RETRY_MS, 1, has_ids=True)
         return
     assert answer.status == 400
     assert set(answer.json()) == {"error"}
@@ -167,7 +167,7 @@ def test_a_request_id_and_headers(backend: Server, request_id: str, value: str) 
 def try_to_open(port: int, target: str, headers: list[tuple[str, str]]) -> Stream | Response:
     """Open a stream. If the stream is refused, return the response."""
     try:
-        return open_stream(port, target, headers=headers)
+        return open_stream(port, target, headers=headers, lone_ids=True)
     except StreamNotOpened as refused:
         return refused.response
 

@@ -84,7 +84,7 @@ class Proxy:
         connection.send(request_bytes("GET", target, host="app.example"))
         head = connection.read_head()
         assert head.status == 200
-        return Stream(connection, head)
+        return Stream(connection, head, lone_ids=True)
 
     def request(self, method: str, target: str, **document: object) -> Response:
         """Send one request through nginx."""
@@ -163,7 +163,7 @@ def test_streams_through_nginx(tmp_path: Path, tally: Tally) -> None:
         tally("none: through nginx, TLS", 42, 42, "nothing")
 
         # Paths that are not for browsers are not available.
-        for path in ("/metrics", "/internal/send", "/api/sse/callback"):
+        for path in ("/metrics", "/api/gateway", "/internal/send", "/api/sse/callback"):
             assert proxy.request("POST", path, token="x").status == 404
         assert proxy.request("GET", "/api/tasks").status == 200
         assert (

@@ -4,8 +4,10 @@
 
 The server runs in production mode, as on a public port without a proxy. The command prints a line
 of figures every few seconds. Its exit status is 1 if memory or descriptors have grown, if an event
-was lost on a stream that stayed, if the server was too slow for other clients during the attacks,
-or if a greenlet was left over. It needs only the requirements of the tests.
+was lost on a stream that stayed or was resumed, if the server was too slow for other clients during
+the attacks, or if a greenlet was left over. Then, for a fifth of that time, another server is
+reloaded, killed and restarted; a client that misses an event there makes the exit status 1, too.
+The command needs only the requirements of the tests.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import time  # noqa: E402
 
 from tests.faults.attacks.user_tasks import APP_TASKS  # noqa: E402
 from tests.faults.canary.canary import Canary  # noqa: E402
+from tests.faults.soak.faults import FaultCounts, soak_in_faults  # noqa: E402
 from tests.faults.soak.run import Soak  # noqa: E402
 from tests.support.http.client import request  # noqa: E402
 from tests.support.processes.server import GunicornServer  # noqa: E402
@@ -64,15 +67,24 @@ def main() -> int:
             counts.faults.append("the server did not end with status 0")
         if "Traceback" in server.log:
             counts.faults.append("the log has a traceback")
+    in_faults = FaultCounts()
+    try:
+        in_faults = soak_in_faults(options.minutes * 60 / 5)
+    except AssertionError as exc:
+        counts.faults.append(f"in the faults: {exc}")
     print(
         json.dumps(
             {
                 "seconds": round(time.monotonic() - began),
                 "events": counts.events,
                 "lost": counts.lost,
+                "resumed": counts.resumed,
+                "resyncs": counts.resyncs,
                 "streams": counts.opened,
                 "tasks": counts.tasks,
                 "attacks": soak.attacks,
+                "deployments_and_crashes": in_faults.faults,
+                "state_bytes": in_faults.state_bytes,
                 "faults": counts.faults,
             }
         )

@@ -1,4 +1,4 @@
-"""A client of the soak test: it reads one stream and checks that no step of a task is missing."""
+"""A client of the soak test: it comes and goes, and checks that no step of a task is missing."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = ["STEPS", "Counts", "SoakClient"]
 STEPS = 500
 """The number of steps of each task."""
 
+_ID = re.compile(rb"^id: (\S+)$", re.MULTILINE)
 _PROGRESS = re.compile(rb'"task_id":"([0-9a-f-]+)".{0,80}?"data":\{"text":"Step (\d+) of')
 
 
@@ -24,6 +25,8 @@ class Counts:
     Attributes:
         events: task events that arrived.
         lost: task events that were missing.
+        resumed: streams that were opened with a cursor.
+        resyncs: ``resync`` events, after which events may be missing.
         opened: streams that were opened.
         tasks: tasks that were started.
         faults: descriptions of everything that failed.
@@ -31,32 +34,41 @@ class Counts:
 
     events: int = 0
     lost: int = 0
+    resumed: int = 0
+    resyncs: int = 0
     opened: int = 0
     tasks: int = 0
     faults: list[str] = field(default_factory=list)
 
 
 class SoakClient:
-    """A client that holds one stream for some time.
+    """A client that holds one stream after the other.
+
+    Half of its streams go on where the one before has ended, as those of a browser do.
 
     Args:
         port: the port of the server.
         counts: the counts to which the client adds.
-        seconds: how long the client holds its stream.
     """
 
-    def __init__(self, port: int, counts: Counts, seconds: float) -> None:
+    def __init__(self, port: int, counts: Counts) -> None:
         self._port = port
         self._counts = counts
-        self._until = time.monotonic() + seconds
+        self._until = 0.0
+        self._cursor = b""
         self._last: dict[bytes, int] = {}
 
-    def run(self) -> None:
-        """Read until the time is over, then close the connection or, half of the time, reset it."""
+    def stay(self, seconds: float) -> None:
+        """Read for some time, then close the connection or, half of the time, reset it."""
+        self._until = time.monotonic() + seconds
+        if random.random() < 0.5:
+            self._cursor, self._last = b"", {}
+        headers = [("Last-Event-ID", self._cursor.decode())] if self._cursor else []
         with Connection(self._port) as connection:
             name = f"soak-{random.getrandbits(64):x}"
-            connection.send(request_bytes("GET", f"/api/sse/stream?request_id={name}"))
+            connection.send(request_bytes("GET", f"/api/sse/stream?request_id={name}", headers))
             self._counts.opened += 1
+            self._counts.resumed += bool(headers)
             rest = b""
             while (left := self._until - time.monotonic()) > 0:
                 connection.socket.settimeout(left)
@@ -74,6 +86,11 @@ class SoakClient:
                 connection.reset()
 
     def _check(self, event: bytes) -> None:
+        if (cursor := _ID.search(event)) is not None:
+            self._cursor = cursor[1]
+        if b"event: resync" in event:
+            self._counts.resyncs += 1
+            self._last = {}
         if b"event: task_event" not in event:
             return
         self._counts.events += 1
@@ -81,7 +98,7 @@ class SoakClient:
         if found is None:
             return
         task, step = found[1], int(found[2])
-        # The first step may have any number, because the stream may be younger than the task.
+        # The first step may have any number, because the client may be younger than the task.
         if step != self._last.get(task, step - 1) + 1:
             self._counts.lost += 1
         self._last[task] = step
