@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from app.bench.clients.helper import Helper
@@ -10,9 +12,12 @@ from app.bench.measured.backend import MeasuredBackend
 __all__ = [
     "BARE_SENDER",
     "CROWD",
+    "OTHER_CLIENTS",
     "REST_SECONDS",
     "SECONDS",
+    "WITHOUT_LOG",
     "TimedBurst",
+    "backend_with_clients",
     "open_streams",
     "run_burst",
     "timed",
@@ -27,8 +32,14 @@ BARE_SENDER = "app.bench.clients.bare_sender"
 SECONDS = 120.0
 """The time limit of one step. A step that takes longer has failed."""
 
+OTHER_CLIENTS = 1_000_000
+"""The number of the first client of the second crowd of a server."""
+
 REST_SECONDS = 0.002
 """The pause of a burst's clients between two reads: see :meth:`ClientCrowd.read`."""
+
+WITHOUT_LOG = {"SSE_REPLAY": "off"}
+"""The settings of a backend without the event log, for a comparison."""
 
 _AT_ONCE = 256
 """The number of streams that one process of clients opens at a time."""
@@ -48,10 +59,29 @@ class TimedBurst:
     client_share: float
 
 
-def open_streams(crowd: Helper, port: int, count: int, *, stalled: bool = False) -> float:
-    """Open streams, and return the seconds that this took."""
+@contextmanager
+def backend_with_clients(**settings: str) -> Iterator[tuple[MeasuredBackend, Helper]]:
+    """Run a backend, and a process for its clients.
+
+    Args:
+        settings: the settings in the environment of the backend.
+    """
+    with MeasuredBackend(**settings) as server, Helper(CROWD) as crowd:
+        yield server, crowd
+
+
+def open_streams(
+    crowd: Helper, port: int, count: int, *, stalled: bool = False, first: int = 0
+) -> float:
+    """Open streams, and return the seconds that this took (:meth:`ClientCrowd.open`)."""
     answer = crowd.call(
-        "open", port=port, count=count, at_once=_AT_ONCE, seconds=SECONDS, stalled=stalled
+        "open",
+        port=port,
+        count=count,
+        at_once=_AT_ONCE,
+        seconds=SECONDS,
+        stalled=stalled,
+        first=first,
     )
     return float(answer["seconds"])
 

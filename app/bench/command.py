@@ -12,7 +12,18 @@ from app.bench.errors import BenchFailed
 
 __all__ = ["SECTION_NAMES", "bench_command"]
 
-SECTION_NAMES = ("latency", "fan-out", "http", "connects", "slow-consumers", "recovery", "tls")
+SECTION_NAMES = (
+    "latency",
+    "fan-out",
+    "http",
+    "connects",
+    "slow-consumers",
+    "stalled-cost",
+    "recovery",
+    "resume",
+    "append",
+    "tls",
+)
 """The names of all sections, in the order in which they run."""
 
 _STREAMS = 5000
@@ -68,7 +79,7 @@ def bench_command(
 ) -> None:
     """Compare the speed of the event streams with the limit of this machine's kernel.
 
-    The command starts and stops all servers and clients itself, on loopback. It takes about four
+    The command starts and stops all servers and clients itself, on loopback. It takes about six
     minutes, or half a minute with --quick. Run nothing else on the machine meanwhile.
     """
     wanted = plan.quick(streams, events) if quick else plan.full(streams or _STREAMS, events)

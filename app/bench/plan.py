@@ -33,6 +33,9 @@ class Plan:
         http_events: the number of events in a burst on the HTTP path.
         http_repetitions: the number of bursts of each kind on the HTTP path.
         tls_streams: the number of streams in the section tls.
+        missed_events: the number of events that each client misses before it resumes.
+        resume_rounds: the number of times that all clients resume.
+        appends: the number of appends to each kind of event log.
         judged: whether the run is large enough to be judged by the goals.
     """
 
@@ -50,6 +53,9 @@ class Plan:
     http_events: int
     http_repetitions: int
     tls_streams: int
+    missed_events: int
+    resume_rounds: int
+    appends: int
     judged: bool
 
     @property
@@ -64,7 +70,7 @@ class Plan:
 
 
 def full(streams: int, events: int | None) -> Plan:
-    """Make the plan of a full run, which takes about four minutes.
+    """Make the plan of a full run, which takes about six minutes.
 
     Args:
         streams: the number of streams; the goals are for 5,000.
@@ -85,6 +91,9 @@ def full(streams: int, events: int | None) -> Plan:
         http_events=3,
         http_repetitions=3,
         tls_streams=min(streams, 500),
+        missed_events=100,
+        resume_rounds=3,
+        appends=100_000,
         judged=streams >= 5000,
     )
 
@@ -104,6 +113,9 @@ def quick(streams: int | None, events: int | None) -> Plan:
         http_events=1,
         http_repetitions=1,
         tls_streams=min(plan.streams, 40),
+        missed_events=10,
+        resume_rounds=1,
+        appends=2000,
         judged=False,
     )
 

@@ -19,7 +19,18 @@ from app.bench.progress import BenchProgress
 from app.bench.results.figures import Results
 from app.bench.results.plot import check_plot, draw
 from app.bench.results.table import render
-from app.bench.sections import connecting, fan_out, http_path, latency, recovery, stalled, tls
+from app.bench.sections import (
+    appending,
+    connecting,
+    fan_out,
+    http_path,
+    latency,
+    recovery,
+    resuming,
+    stalled,
+    stalled_cost,
+    tls,
+)
 from gateway_shim.server.process.descriptors import raise_limit
 
 __all__ = ["SECTIONS", "run"]
@@ -30,7 +41,10 @@ SECTIONS: dict[str, Callable[[BenchContext], None]] = {
     "http": http_path.measure,
     "connects": connecting.measure,
     "slow-consumers": stalled.measure,
+    "stalled-cost": stalled_cost.measure,
     "recovery": recovery.measure,
+    "resume": resuming.measure,
+    "append": appending.measure,
     "tls": tls.measure,
 }
 """The function of each section."""

@@ -13,7 +13,10 @@ from typing import Any, Self
 from app.bench.clients.browser import stream_request
 from app.services.callback_handler import CallbackHandler
 from app.services.connection_manager import ConnectionManager, ServiceType
+from app.services.connections.publisher import GatewayPublisher
 from app.services.gateway_transport import InProcessTransport
+from gateway_shim.event_log.limits import LogLimits
+from gateway_shim.event_log.memory_log import MemoryLog
 from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.results import OpenResult
@@ -102,6 +105,7 @@ class CountedGateway:
         streams: the number of streams.
         gateway: makes the gateway; a worse gateway proves that a guard can fail.
         manager: makes the connection manager.
+        log: whether events go through a log.
     """
 
     def __init__(
@@ -109,17 +113,23 @@ class CountedGateway:
         streams: int,
         gateway: type[Gateway] = Gateway,
         manager: type[ConnectionManager] = ConnectionManager,
+        *,
+        log: bool = False,
     ) -> None:
         self.streams = streams
         self.metrics = CountingMetrics()
-        self.gateway = gateway(InProcessBackend(self._handle), GatewayConfig())
-        self.manager = manager(InProcessTransport(self.gateway), self.metrics)
+        open_log = (lambda: MemoryLog(LogLimits())) if log else None
+        self.gateway = gateway(InProcessBackend(self._handle), GatewayConfig(), open_log=open_log)
+        publisher = GatewayPublisher(self.gateway) if log else None
+        transport = InProcessTransport(self.gateway)
+        self.manager = manager(transport, self.metrics, publisher=publisher)
         self._handler = CallbackHandler(self.manager)
         self.calls: Counter[str] = Counter()
         self._clients: list[socket.socket] = []
 
     def __enter__(self) -> Self:
         """Open the streams."""
+        self.gateway.start()
         for number in range(self.streams):
             ours, client = socket.socketpair()
             self._clients.append(client)
@@ -141,7 +151,15 @@ class CountedGateway:
         """Replace the sockets of all streams by sockets that count and send nothing."""
         for connection in self.gateway._streams.by_token.values():
             counting: Any = CountingSocket(self.calls, connection._sock)
-            connection._sock = connection.direct = counting
+            connection._sock = counting
+            if connection.direct is not None:
+                connection.direct = counting
+
+    def stall(self) -> None:
+        """Broadcast until the kernel takes nothing more for any stream, as no client reads."""
+        connections = self.gateway._streams.by_token.values()
+        while any(connection.backlog is None for connection in connections):
+            self.broadcast()
 
     def broadcast(self) -> None:
         """Send one progress event to all streams."""

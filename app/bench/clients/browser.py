@@ -19,15 +19,16 @@ _REQUEST = (
     "Referer: http://127.0.0.1:{port}/dashboard/tasks\r\n"
     "Accept-Language: en-GB,en-US;q=0.9,en;q=0.8,de;q=0.7\r\n"
     "Cookie: session=eyJ1c2VyIjo{number:024x}.aRwXyQ.k3Jm9{number:022x}; theme=dark\r\n"
-    "\r\n"
 )
 
 
-def stream_request(port: int, number: int) -> bytes:
+def stream_request(port: int, number: int, cursor: str | None = None) -> bytes:
     """Return the request of one browser.
 
     Args:
         port: the port of the server.
         number: the number of the browser; each browser has its own request ID and cookie.
+        cursor: the last event ID, which the browser sends when it reconnects.
     """
-    return _REQUEST.format(port=port, number=number).encode()
+    last_event_id = "" if cursor is None else f"Last-Event-ID: {cursor}\r\n"
+    return (_REQUEST.format(port=port, number=number) + last_event_id + "\r\n").encode()

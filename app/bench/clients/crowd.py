@@ -16,7 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 from app.bench.clients.browser import stream_request
+from app.bench.clients.event_blocks import EventBlocks
 from app.bench.clients.helper import serve
+from app.bench.clients.opening import StreamOpening
 from app.bench.clients.payload import stamps
 from app.bench.errors import BenchFailed
 
@@ -27,7 +29,6 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _PORTS_PER_ADDRESS = 20_000
 _STALLED_RECEIVE_BYTES = 4096
 _ETHERNET_SEGMENT = 1460
-_FIRST_STALLED = 1_000_000
 
 
 class ClientCrowd:
@@ -39,6 +40,10 @@ class ClientCrowd:
         self._buffer = bytearray(_READ_BYTES)
         # The sockets whose last read ended within the blank line of an event.
         self._line_feed_last: set[int] = set()
+        # The number of the client of each stream, by descriptor.
+        self._numbers: dict[int, int] = {}
+        # The last event ID of each client, by its number; kept when its connection is lost.
+        self._cursors: dict[int, str] = {}
 
     def attach(self, port: int, count: int) -> dict[str, Any]:
         """Open plain connections without a request."""
@@ -49,9 +54,18 @@ class ClientCrowd:
         return {}
 
     def open(
-        self, port: int, count: int, at_once: int, seconds: float, stalled: bool = False
+        self,
+        port: int,
+        count: int,
+        at_once: int,
+        seconds: float,
+        stalled: bool = False,
+        resume: bool = False,
+        first: int = 0,
     ) -> dict[str, Any]:
-        """Open streams. A stream is open when its first event, the version, has arrived.
+        """Open streams. A stream is open when its version event has arrived.
+
+        What a client has missed comes before its version event.
 
         Args:
             port: the port of the gateway.
@@ -59,55 +73,96 @@ class ClientCrowd:
             at_once: the largest number of streams that are being opened at a time.
             seconds: the time limit.
             stalled: whether the clients stop reading when their streams are open.
+            resume: whether the clients send their last event IDs.
+            first: the number of the first client. Two crowds of one server must not have the same
+                numbers, because the request IDs are made of them.
+
+        Returns:
+            The times, and the smallest number of events with an ID that a client got first.
         """
-        # The request IDs of stalled clients must differ from those of another crowd.
-        base = len(self._sockets) + stalled * _FIRST_STALLED
-        started, cpu = time.monotonic(), time.process_time()
-        waiting: dict[int, bytes] = {}  # the received bytes of each stream that is not open yet
-        asking: dict[int, bytes] = {}  # the requests that could not be sent at once
-        begun = 0
+        base = len(self._sockets) + first
+        started_ns, cpu = time.monotonic_ns(), time.process_time()
+        deadline = time.monotonic() + seconds
+        waiting: dict[int, StreamOpening] = {}
+        begun, ids = 0, []
         while begun < count or waiting:
             while begun < count and len(waiting) < at_once:
-                fd = self._begin(port, self._new_socket(stalled), asking, base + begun)
-                waiting[fd] = b""
+                opening = self._begin(port, self._new_socket(stalled), base + begun, resume)
+                waiting[opening.fd] = opening
                 begun += 1
-            ready = self._epoll.poll(max(started + seconds - time.monotonic(), 0.0))
+            ready = self._epoll.poll(max(deadline - time.monotonic(), 0.0))
             if not ready:
                 raise BenchFailed(f"{len(waiting)} of {count} streams not open after {seconds} s")
             for fd, mask in ready:
+                if fd not in waiting:
+                    continue  # an event for a stream that is open already
+                opening = waiting[fd]
                 if mask & select.EPOLLOUT:
-                    os.write(fd, asking.pop(fd))
+                    os.write(fd, opening.request)
                     self._epoll.modify(fd, select.EPOLLIN)
-                elif fd in waiting:
-                    waiting[fd] += self._answer(fd, waiting[fd])
-                    if b"\n\n" in waiting[fd]:
-                        del waiting[fd]
-                        if stalled:
-                            self._epoll.unregister(fd)
+                    continue
+                opening.read()
+                if opening.blocks.has_version:
+                    del waiting[fd]
+                    self._keep(fd, opening.blocks)
+                    ids.append(opening.blocks.ids)
+                    if stalled:
+                        self._epoll.unregister(fd)
         return {
-            "seconds": time.monotonic() - started,
+            "started_ns": started_ns,
+            "seconds": (time.monotonic_ns() - started_ns) / 1e9,
             "cpu_seconds": time.process_time() - cpu,
+            "fewest_ids": min(ids, default=0),
         }
 
-    def _begin(self, port: int, sock: socket.socket, asking: dict[int, bytes], number: int) -> int:
-        """Connect and request a stream; keep the request in ``asking`` if it must be sent later."""
-        fd, request, mask = sock.fileno(), stream_request(port, number), select.EPOLLIN
+    def _begin(self, port: int, sock: socket.socket, number: int, resume: bool) -> StreamOpening:
+        """Connect and request a stream."""
+        cursor = self._cursors.get(number) if resume else None
+        opening = StreamOpening(sock.fileno(), stream_request(port, number, cursor))
+        mask = select.EPOLLIN
         sock.setblocking(False)
         try:
             sock.connect(("127.0.0.1", port))
-            sock.send(request)
+            sock.send(opening.request)
         except BlockingIOError:
-            asking[fd], mask = request, select.EPOLLOUT
-        self._sockets[fd] = sock
-        self._epoll.register(fd, mask)
-        return fd
+            mask = select.EPOLLOUT  # the request is sent later
+        self._sockets[opening.fd] = sock
+        self._numbers[opening.fd] = number
+        self._epoll.register(opening.fd, mask)
+        return opening
 
-    def _answer(self, fd: int, before: bytes) -> bytes:
-        """Read more of the answer for a stream that is not open yet."""
-        data = os.read(fd, _READ_BYTES)
-        if not data or not (before + data).startswith(b"HTTP/1.1 200 "):
-            raise BenchFailed(f"a stream was refused: {before + data[:200]!r}")
-        return data
+    def _keep(self, fd: int, blocks: EventBlocks) -> None:
+        if blocks.cursor is not None:
+            self._cursors[self._numbers[fd]] = blocks.cursor
+
+    def wake(self) -> dict[str, Any]:
+        """Let the stalled clients read again, with the next command that reads."""
+        for fd in self._sockets:
+            self._epoll.register(fd, select.EPOLLIN)
+        return {}
+
+    def drain(self, quiet: float, seconds: float) -> dict[str, Any]:
+        """Read until nothing has arrived for a while, and keep the last event ID of each client.
+
+        This reads slower than :meth:`read`.
+
+        Args:
+            quiet: the time without data after which all has arrived, seconds.
+            seconds: the time limit.
+        """
+        deadline = time.monotonic() + seconds
+        blocks: dict[int, EventBlocks] = {}
+        while ready := self._epoll.poll(quiet, 4096):
+            if time.monotonic() > deadline:
+                raise BenchFailed(f"the streams still got data after {seconds:g} s")
+            for fd, _ in ready:
+                data = os.read(fd, _READ_BYTES)
+                if not data:
+                    raise BenchFailed("the server ended a stream")
+                blocks.setdefault(fd, EventBlocks()).feed(data)
+        for fd, found in blocks.items():
+            self._keep(fd, found)
+        return {}
 
     def read(
         self, frames: int, seconds: float, sample: bool = False, rest: float = 0.0
@@ -166,6 +221,7 @@ class ClientCrowd:
             "last_ns": last_ns,
             "cpu_seconds": time.process_time() - cpu,
             "latencies_ns": [arrived - sent for arrived, data in samples for sent in stamps(data)],
+            "sent_ns": [sent for _, data in samples for sent in stamps(data)],
         }
 
     def cut(self) -> dict[str, Any]:
@@ -174,6 +230,7 @@ class ClientCrowd:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             sock.close()  # this also removes the socket from the epoll set
         self._sockets.clear()
+        self._numbers.clear()
         self._line_feed_last.clear()
         return {}
 
@@ -198,7 +255,8 @@ class ClientCrowd:
 
 def _commands() -> dict[str, Callable[..., Any]]:
     crowd = ClientCrowd()
-    return {"attach": crowd.attach, "open": crowd.open, "read": crowd.read, "cut": crowd.cut}
+    names = ("attach", "open", "wake", "drain", "read", "cut")
+    return {name: getattr(crowd, name) for name in names}
 
 
 if __name__ == "__main__":

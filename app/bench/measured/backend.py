@@ -70,6 +70,13 @@ class MeasuredBackend(MeasuredServer):
         result: dict[str, Any] = task["result"]
         return result
 
+    def streams_behind(self) -> int:
+        """Return the number of streams that have not got all events of the log yet.
+
+        A stream of a stalled client is one of them.
+        """
+        return int(self.metric("sse_gateway_streams_behind"))
+
     def metric(self, name: str) -> float:
         """Return the value of one of the backend's metrics.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway_shim.server.process.freed_memory import resident_bytes
 
-__all__ = ["cpu_seconds", "only_child", "resident_bytes"]
+__all__ = ["cpu_seconds", "only_child", "private_bytes", "resident_bytes"]
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -16,6 +16,16 @@ def cpu_seconds(pid: int) -> float:
     """Return the CPU time of a process, in user mode and in the kernel, seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+
+
+def private_bytes(pid: int) -> int:
+    """Return the resident memory of a process that belongs to it alone (RssAnon), bytes.
+
+    Mapped files and shared memory do not count. So the pages of the event log, which exist once
+    for all streams, are left out, and what the process keeps for each stream remains.
+    """
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("RssAnon:")[2].split()[0]) * 1024
 
 
 def only_child(pid: int) -> int | None:

@@ -35,12 +35,18 @@ GOALS: dict[Key, Goal] = {
     # This ratio falls when the callback client gets faster. The goal was 150 for a client of half
     # the present speed.
     "fan_out_to_http": Goal(50, at_least=True),
-    "memory_per_stream_kib": Goal(3, at_least=False),
+    "memory_per_stream_kib": Goal(2, at_least=False),
     "connects_per_second": Goal(2000, at_least=True),
     "single_p50_ms": Goal(0.3, at_least=False),
     "single_p99_ms": Goal(1, at_least=False),
     "idle_cpu_percent": Goal(2, at_least=False),
-    "stalled_to_without": Goal(0.9, at_least=True),
+    "stalled_to_without": Goal(0.95, at_least=True),
+    "stalled_memory_kib": Goal(1, at_least=False),
+    "stalled_trimmed_kib": Goal(1, at_least=False),
+    "stalled_cpu_to_off": Goal(0.1, at_least=False),
+    "resume_to_connect": Goal(1.5, at_least=False),
+    "append_memory_us": Goal(10, at_least=False),
+    "append_files_us": Goal(10, at_least=False),
     "cost_many_to_few": Goal(1.2, at_least=False),
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from app.bench.bursts import (
@@ -10,7 +12,9 @@ from app.bench.bursts import (
     CROWD,
     REST_SECONDS,
     SECONDS,
+    WITHOUT_LOG,
     TimedBurst,
+    backend_with_clients,
     open_streams,
     run_burst,
     timed,
@@ -32,12 +36,12 @@ def measure(context: BenchContext) -> None:
     """Measure deliveries per second and latency with rising numbers of streams.
 
     The bare loop, which is the limit, is measured in turn with the backend. Each step opens more
-    streams to the same backend, and as many plain connections to the bare loop.
+    streams to the same backend, and as many plain connections to the bare loop. At the most
+    important step, a backend without the event log is measured in turn with both.
     """
     costs: dict[int, _PacedFigures] = {}
     with (
-        MeasuredBackend() as server,
-        Helper(CROWD) as crowd,
+        backend_with_clients() as (server, crowd),
         Helper(CROWD) as plain,
         Helper(BARE_SENDER) as sender,
     ):
@@ -50,7 +54,12 @@ def measure(context: BenchContext) -> None:
             plain.call("attach", port=plain_port, count=streams - opened)
             sender.finish()
             opened = streams
-            ours, limit = _in_turn(context, server, crowd, plain, sender, streams)
+            is_main = streams == context.plan.streams
+            with ExitStack() as at_this_step:
+                backends = [(server, crowd)]
+                if is_main:
+                    backends.append(at_this_step.enter_context(_without_log(streams)))
+                (ours, *others), limit = _in_turn(context, backends, plain, sender, streams)
             paced = costs[streams] = _paced(context, server, crowd, plain, sender, streams)
             context.results.add_point(
                 "fan_out",
@@ -63,22 +72,34 @@ def measure(context: BenchContext) -> None:
                 cost_us=statistics.median(paced.costs_us),
                 limit_cost_us=statistics.median(paced.limit_costs_us),
             )
-            if streams == context.plan.streams:
-                _report(context, ours, limit, paced.latencies_ms)
+            if is_main:
+                _report(context, ours, limit, others[0], paced.latencies_ms)
                 _report_client(context, ours + limit, plain, sender, streams)
     _report_cost(context, costs)
 
 
+@contextmanager
+def _without_log(streams: int) -> Iterator[tuple[MeasuredBackend, Helper]]:
+    """Run a backend without the event log, and its clients."""
+    with backend_with_clients(**WITHOUT_LOG) as (server, crowd):
+        open_streams(crowd, server.port, streams)
+        yield server, crowd
+
+
 def _in_turn(
     context: BenchContext,
-    server: MeasuredBackend,
-    crowd: Helper,
+    backends: Sequence[tuple[MeasuredBackend, Helper]],
     plain: Helper,
     sender: Helper,
     streams: int,
-) -> tuple[list[TimedBurst], list[TimedBurst]]:
-    """Run bursts of both kinds in turn, so that noise affects both kinds."""
-    ours, limit = [], []
+) -> tuple[list[list[TimedBurst]], list[TimedBurst]]:
+    """Run bursts of all kinds in turn, so that noise affects all kinds.
+
+    Returns:
+        The bursts of each backend, and the bursts of the bare loop.
+    """
+    ours: list[list[TimedBurst]] = [[] for _ in backends]
+    limit = []
     events = context.plan.events_for(streams)
     repetitions = context.plan.repetitions
     if streams == context.plan.streams:
@@ -86,10 +107,11 @@ def _in_turn(
     for repetition in range(repetitions + 1):
         context.tell(f"fan-out: {streams:,} streams, {repetition} of {repetitions}")
         bare = _bare_burst(plain, sender, streams, events)
-        own = run_burst(server, crowd, streams, events)
+        own = [run_burst(server, crowd, streams, events) for server, crowd in backends]
         if repetition:  # the first bursts are a warm-up
             limit.append(bare)
-            ours.append(own)
+            for bursts, burst in zip(ours, own, strict=True):
+                bursts.append(burst)
     return ours, limit
 
 
@@ -149,7 +171,11 @@ def _paced(
 
 
 def _report(
-    context: BenchContext, ours: list[TimedBurst], limit: list[TimedBurst], latencies: list[float]
+    context: BenchContext,
+    ours: list[TimedBurst],
+    limit: list[TimedBurst],
+    without_log: list[TimedBurst],
+    latencies: list[float],
 ) -> None:
     results, streams = context.results, f"{context.plan.streams:,} streams"
     results.add(
@@ -164,11 +190,12 @@ def _report(
         [burst.per_second for burst in ours],
         "deliveries/s",
     )
-    results.add(
-        "fan_out_to_limit",
-        "in-process, relative to the limit",
-        [own.per_second / bare.per_second for own, bare in zip(ours, limit, strict=True)],
-    )
+    for key, text, bursts in (
+        ("fan_out_to_limit", "in-process, relative to the limit", ours),
+        ("fan_out_off_to_limit", "the same without the event log", without_log),
+    ):
+        ratios = [own.per_second / bare.per_second for own, bare in zip(bursts, limit, strict=True)]
+        results.add(key, text, ratios)
     for name, value in (
         ("p50", quantile(latencies, 0.5)),
         ("p99", quantile(latencies, 0.99)),
