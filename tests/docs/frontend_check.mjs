@@ -33,8 +33,8 @@ class FakeEventSource extends EventTarget {
     this.onerror();
   }
 
-  send(name, data) {
-    this.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) }));
+  send(name, data, lastEventId = "") {
+    this.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data), lastEventId }));
   }
 
   close() {
@@ -64,21 +64,24 @@ const checks = {
   async "a stream is kept open"() {
     const { openStream } = await load("stream.js");
     const seen = [];
-    const close = openStream((name, data) => seen.push([name, data]), (state) => seen.push(state));
+    const close = openStream((...event) => seen.push(event), (state) => seen.push(state));
     const first = FakeEventSource.last;
     assert.match(first.url, /^\/api\/sse\/stream\?request_id=[0-9a-f-]{36}$/);
     first.open();
     first.send("version", { version: "1" });
-    first.send("task_event", { task_id: "a" });
-    first.send("server_restart", { reason: "server_shutdown" });
-    first.send("fish", {});
     first.fail(FakeEventSource.CONNECTING);
+    first.open(); // There was no id, so what was sent in between is lost.
+    first.send("task_event", { task_id: "a" }, "e-7");
+    first.send("server_restart", { reason: "server_shutdown" }, "e-7");
+    first.send("fish", {}, "e-7");
+    first.fail(FakeEventSource.CONNECTING);
+    first.open();
+    first.send("resync", { reason: "too_old" }, "e-9");
     assert.deepEqual(seen, [
-      "open",
-      ["version", { version: "1" }],
-      ["task_event", { task_id: "a" }],
-      ["server_restart", { reason: "server_shutdown" }],
-      "waiting",
+      ...["open", "missed", ["version", { version: "1" }, ""], "waiting", "open", "missed"],
+      ["task_event", { task_id: "a" }, "e-7"],
+      ["server_restart", { reason: "server_shutdown" }, "e-7"],
+      ...["waiting", "open", "missed"],
     ]);
     assert.equal(FakeEventSource.last, first);
     assert.deepEqual(timers, []);
@@ -88,16 +91,56 @@ const checks = {
       FakeEventSource.last.fail(FakeEventSource.CLOSED);
       pauses.push(timers.at(-1).after);
       timers.at(-1).what();
-      assert.equal(FakeEventSource.last.url, first.url);
+      assert.equal(FakeEventSource.last.url, `${first.url}&last_event_id=e-9`);
     }
     const expected = [1, 2, 4, 8, 16, 30, 30, 30].map((seconds) => seconds * 1000);
     pauses.forEach((pause, i) => assert.ok(pause >= expected[i] && pause <= expected[i] * 1.5));
     FakeEventSource.last.open();
+    assert.equal(seen.at(-1), "open");
+    // Some clients give no last id with an event that has no id of its own.
+    FakeEventSource.last.send("version", { version: "1" });
+    assert.deepEqual(seen.at(-1), ["version", { version: "1" }, "e-9"]);
     FakeEventSource.last.fail(FakeEventSource.CLOSED);
     assert.ok(timers.at(-1).after <= 1500);
     close();
     assert.equal(timers.at(-1).cleared, true);
     timers = [];
+  },
+
+  async "a page begins where its state ends"() {
+    const { start } = await load("start.js");
+    const answers = [
+      { tasks: ["old"], last_event_id: "e-3" },
+      { tasks: ["new"], last_event_id: "e-9" },
+      { tasks: ["alone"], last_event_id: null },
+    ];
+    globalThis.fetch = async (url) => {
+      assert.equal(url, "http://x/api/tasks");
+      return { ok: true, status: 200, json: async () => answers.shift() };
+    };
+    const seen = [];
+    const go = () =>
+      start(
+        (tasks) => seen.push(tasks),
+        (name) => seen.push(name),
+        (state) => seen.push(state),
+        "http://x",
+      );
+    await go();
+    assert.match(FakeEventSource.last.url, /^http:\/\/x\/api.*&last_event_id=e-3$/);
+    FakeEventSource.last.open();
+    FakeEventSource.last.send("task_event", {}, "e-4");
+    FakeEventSource.last.send("resync", { reason: "unknown" }, "e-8");
+    await turn();
+    assert.deepEqual(seen, [["old"], "open", "task_event", "missed", ["new"]]);
+    await go();
+    assert.match(FakeEventSource.last.url, /request_id=[0-9a-f-]{36}$/);
+    answers.push({ error: "busy" });
+    globalThis.fetch = async () => ({ ok: false, status: 500, json: async () => answers.shift() });
+    FakeEventSource.last.open(); // A failed request is no unhandled rejection.
+    await turn();
+    answers.push({ error: "busy" });
+    await assert.rejects(go(), { message: "busy" });
   },
 
   async "tasks are told apart and remembered"() {
@@ -279,8 +322,11 @@ const checks = {
     const version = ["version", { version: "1" }];
     const task = (task_id) => ["task_event", { task_id }];
     assert.deepEqual(seen, [
-      ["waiting", "open", version, task("a"), "open", version],
-      ["open", version, task("a"), task("b")],
+      [
+        ...["waiting", "missed", "open", "missed", version, task("a")],
+        ...["open", version, "missed"],
+      ],
+      ["open", version, "missed", task("a"), task("b")],
     ]);
     assert.equal(FakeEventSource.last, source);
 
@@ -314,19 +360,23 @@ const checks = {
     add(0);
     const source = FakeEventSource.last;
     source.open();
-    source.send("version", { version: "1" });
+    source.send("version", { version: "1" }, "e-1");
     add(1);
     add(2);
-    source.send("task_event", { task_id: "a" });
+    source.send("task_event", { task_id: "a" }, "e-2");
     const version = ["version", { version: "1" }];
     const task = ["task_event", { task_id: "a" }];
-    assert.deepEqual(seen, Array(3).fill(["open", version, task]));
+    assert.deepEqual(seen, [
+      ["open", "missed", version, task],
+      ...Array(2).fill(["open", version, "missed", task]),
+    ]);
     assert.equal(FakeEventSource.all.length, before + 1);
 
     channels.shift(); // The first page is closed, and the next one gets the lock.
     waiting[1]();
+    assert.match(FakeEventSource.last.url, /&last_event_id=e-2$/);
     FakeEventSource.last.open();
-    assert.deepEqual(seen.map((all) => all.slice(3)), [[], ["open"], ["open"]]);
+    assert.deepEqual(seen.map((all) => all.slice(4)), [[], ["open"], ["open"]]);
     assert.equal(FakeEventSource.all.length, before + 2);
 
     delete globalThis.BroadcastChannel;

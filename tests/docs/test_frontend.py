@@ -12,6 +12,7 @@ import pytest
 
 from app.schemas.task_schema import TaskEvent, TaskEventType
 from app.watch.event_lines import Message
+from gateway_shim.streams.replay.marks import Resync
 from tests.support.processes.server import ROOT
 from tests.support.timing import TIME_LIMIT
 
@@ -34,14 +35,22 @@ def test_task_events() -> None:
 
 
 def test_other_events() -> None:
-    """All other examples belong to the two other events."""
+    """All other examples belong to the three other events."""
     others = [document for document in DOCUMENTS if "event_type" not in document]
     assert [sorted(document) for document in others] == [
         ["version"],
         ["changelog", "version"],
         ["error", "version"],
         ["reason"],
+        ["reason"],
     ]
+
+
+def test_reasons_of_resync() -> None:
+    """The page explains each reason of ``resync``, and no others."""
+    (table,) = re.findall(r"^   \| `reason` .*\n(?:^   \|.*\n)+", TEXT, re.M)
+    reasons = re.findall(r"^   \| `(\w+)` \| \w", table, re.M)
+    assert reasons == ["reason", *map(str, Resync)]
 
 
 def test_links() -> None:
@@ -76,4 +85,4 @@ def test_scripts_work(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.count("ok ") == 8
+    assert run.stdout.count("ok ") == 9

@@ -12,6 +12,7 @@ import yaml
 
 from app.config import Settings
 from app.services.metrics_service import MetricsService
+from gateway_shim.event_log.log import LogStats
 from gateway_shim.http_client.certificates import VARIABLES
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.streams.stats import GatewayStats
@@ -37,7 +38,8 @@ def section(name: str) -> str:
 def exposed() -> tuple[set[str], set[str]]:
     """Return the names of all metrics, and the names of their samples."""
     service = MetricsService()
-    service.watch_gateway(GatewayStats)
+    log = LogStats(0, 0, 0, 0.0, in_memory=True)
+    service.watch_gateway(lambda: GatewayStats(log=log))
     service.watch_refusals(lambda: RefusalCounts().by_reason)
     service.event_sent("task", "success", 0.1)
     service.broadcast_finished(1, 0.1)
@@ -72,7 +74,7 @@ def test_alerts_are_about_metrics_that_exist() -> None:
     """Every name in an expression is a sample, a label, or a function of Prometheus."""
     samples = exposed()[1] | {"up"}
     known = {"rate", "sum", "by", "and", "offset", "histogram_quantile"}
-    labels = {"status", "instance", "task_type", "job"}
+    labels = {"status", "instance", "task_type", "job", "reason"}
     for rule in RULES:
         expression = re.sub(r'"[^"]*"', "", rule["expr"])
         names = set(re.findall(r"(?<![\w.])[a-z_]+\b", expression)) - known - labels
@@ -82,7 +84,7 @@ def test_alerts_are_about_metrics_that_exist() -> None:
 
 def test_alerts_are_whole() -> None:
     """Each alert has its own name, a severity, and a sentence with an action."""
-    assert len({rule["alert"] for rule in RULES}) == len(RULES) == 12
+    assert len({rule["alert"] for rule in RULES}) == len(RULES) == 16
     for rule in RULES:
         assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}
         assert rule["labels"]["severity"] in ("page", "ticket")
@@ -98,7 +100,7 @@ def test_log_messages_exist() -> None:
         for path in (ROOT / package).rglob("*.py")
     )
     messages = re.findall(r"^\| `([^`]+)` \|", section("Logs"), re.M)
-    assert len(messages) == 17
+    assert len(messages) == 31
     assert [message for message in messages if f'"{message}' not in source] == []
 
 
