@@ -52,11 +52,11 @@ class Pump:
         """Write without end. Call this in a new greenlet."""
         while True:
             self._wake.wait()
-            self._wake.clear()
             while self._ready:
                 connection, _ = self._ready.popitem(last=False)
                 self.write(connection)
                 let_others_run_if_due()
+            self._wake.clear()  # not earlier: after an error, this goes on at once
 
     def write(self, connection: Connection) -> None:
         """Write to one stream with one ``send``, and queue it again if there is more."""

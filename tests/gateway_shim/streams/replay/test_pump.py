@@ -5,6 +5,7 @@ from __future__ import annotations
 import gevent
 import pytest
 
+from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.replay import pump
 from gateway_shim.streams.replay.backlog import SEND_BYTES, Backlog
 from tests.gateway_shim.hub_errors import soon
@@ -57,3 +58,30 @@ def test_an_error_ends_its_stream_alone(
         assert running.wait_reason(broken.visit.token) == "error"
         other.wait_for("last")
         assert "a stream that is behind is ended by an error" in caplog.messages
+
+
+def test_the_streams_that_wait_are_not_forgotten_after_an_error() -> None:
+    """A pump that is started again goes on with the streams that were queued before the error."""
+    with following() as running:
+        streams = running.gateway._streams
+        first, second = (streams.by_token[Browser(running).visit.token] for _ in range(2))
+        log = streams.log
+        assert log is not None
+        for connection in (first, second):
+            connection.set_backlog(Backlog(log, connection.stream, log.completed))
+        written: list[Connection] = []
+
+        def caught_up(connection: Connection) -> None:
+            written.append(connection)
+            connection.go_live()
+            if connection is first:
+                raise RuntimeError("unexpected")
+
+        one = pump.Pump(streams.fail, caught_up)
+        one.add(first)
+        one.add(second)
+        with pytest.raises(RuntimeError, match="unexpected"):
+            one.run()
+        again = gevent.spawn(one.run)
+        soon(lambda: written == [first, second], "the second stream")
+        again.kill()
