@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import sqlite3
 import subprocess
@@ -41,6 +42,13 @@ class Process(ChildProcess):
         return told, Counter(statuses.split())
 
 
+def saved_statuses(file: Path) -> Counter[str]:
+    """Return the statuses of all tasks, as they are saved."""
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        rows = connection.execute("SELECT summary FROM tasks").fetchall()
+    return Counter(json.loads(summary)["status"] for (summary,) in rows)
+
+
 def are_all_told(file: Path) -> bool:
     """Return True if the end of every task was told."""
     with contextlib.closing(sqlite3.connect(file)) as connection:
@@ -49,11 +57,15 @@ def are_all_told(file: Path) -> bool:
 
 def test_the_tasks_of_a_killed_process_are_failed_once(tmp_path: Path) -> None:
     """SIGKILL in the middle of tasks: two processes look, and one of them tells each failure."""
+    file = tmp_path / "backend" / "state-1.sqlite3"
+    begun = {"completed": 1, "running": HELD + 1, "pending": 1}
     with Process(tmp_path, 0) as first, Process(tmp_path, 0) as second:
         with Process(tmp_path, HELD) as victim:
+            # A save waits while another process writes, and a kill meanwhile would lose it.
+            wait_until(lambda: saved_statuses(file) == begun, "the tasks in the file")
             victim.process.send_signal(signal.SIGKILL)
             victim.process.wait(TIME_LIMIT)
-        wait_until(lambda: are_all_told(tmp_path / "backend" / "state-1.sqlite3"), "the failures")
+        wait_until(lambda: are_all_told(file), "the failures")
         (told_first, listed_first), (told_second, listed_second) = first.finish(), second.finish()
     told = told_first + told_second
     assert len(told) == len(set(told))
