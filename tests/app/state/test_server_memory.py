@@ -82,8 +82,9 @@ def test_a_save_never_waits(server: Server) -> None:
     wait_until(lambda: names(memory) == ["a"], "the save")
 
 
-def test_the_end_waits_for_the_last_saves(server: Server) -> None:
+def test_the_end_waits_for_the_last_saves(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A save that waits for another process is written before the file is closed."""
+    monkeypatch.setattr(server_memory, "LAST_SECONDS", TIME_LIMIT)
     memory = server.started()
 
     def other() -> None:
@@ -108,8 +109,9 @@ def test_the_end_does_not_wait_for_ever(server: Server, monkeypatch: pytest.Monk
     assert not memory.is_open
 
 
-def test_a_change_waits_for_others(server: Server) -> None:
+def test_a_change_waits_for_others(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A change takes effect once, after the other process has written."""
+    monkeypatch.setattr(server_memory, "CHANGE_SECONDS", TIME_LIMIT)
     memory = server.started()
     calls: list[int] = []
 
