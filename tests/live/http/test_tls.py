@@ -129,6 +129,7 @@ def test_client_that_stops_reading_over_tls(server: Server) -> None:
             if active(server).endswith(" 1.0"):
                 break
         assert active(server).endswith(" 1.0")
+        server.wait_for_log("slow consumer ended")
         assert server.log.count("slow consumer ended") == 1
 
 
