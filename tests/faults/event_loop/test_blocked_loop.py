@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.faults.conftest import Tally
 from tests.support.backend_client import connect, metric, start_task, task_story
 from tests.support.processes.server import GunicornServer
@@ -10,6 +12,12 @@ from tests.support.timing import wait_until
 TASKS = ",".join(
     f"tests.faults.event_loop.busy_tasks:{name}" for name in ("BlockingTask", "ThreadedTask")
 )
+
+
+def lengths_of_blocks(server: GunicornServer) -> list[float]:
+    """Return the lengths of the blocks that the server has logged, in seconds."""
+    found = re.findall(r"runs again after it was blocked +seconds=([0-9.]+)", server.log)
+    return [float(seconds) for seconds in found]
 
 
 def test_a_task_that_blocks_the_loop_is_named(tally: Tally) -> None:
@@ -31,7 +39,10 @@ def test_a_task_that_blocks_the_loop_is_named(tally: Tally) -> None:
         assert len(named) == 1
         assert "busy_tasks.py" in named[0]
         assert "WARNING app.services.event_loop.loop_watch: " in server.log
-        over = server.wait_for_log(r"runs again after it was blocked +seconds=([0-9.]+)")
-        assert float(over[1]) >= 0.5
+        # A busy machine may stop the whole process for a moment, which is logged as well.
+        wait_until(
+            lambda: any(seconds >= 0.5 for seconds in lengths_of_blocks(server)),
+            lambda: f"the whole block in {lengths_of_blocks(server)}",
+        )
         assert server.terminate() == 0
     tally("a task that blocks the event loop for 0.5 s", 4, 4, "nothing; everyone waited")
