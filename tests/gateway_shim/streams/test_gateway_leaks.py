@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import socket
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 
@@ -15,6 +16,7 @@ from gevent.event import Event as Signal
 from gevent.libev.corecext import watcher
 
 from gateway_shim.errors import WriteFailed
+from gateway_shim.event_loop.turns import let_others_run
 from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import Dialect, Event
 from gateway_shim.protocol.results import OpenResult
@@ -173,6 +175,10 @@ def test_nothing_is_left(live: Callable[[RunningGateway], None], dialect: Dialec
         live(running)  # objects that are made once are made now
         running.visits.clear()
         wait_until(lambda: not running.gateway._heartbeats._due, "the last heartbeat")
+        # The heartbeats' greenlet may still let others run, and then has no timer, which is one of
+        # the watchers. This waits behind it.
+        let_others_run()
+        time.sleep(0.001)  # each later count follows a sleep, too, whose timer is still there
         with nothing_left():
             for _ in range(ROUNDS):
                 live(running)
