@@ -7,7 +7,14 @@ from pathlib import Path
 
 from gateway_shim.server.process.freed_memory import resident_bytes
 
-__all__ = ["cpu_nanoseconds", "cpu_seconds", "only_child", "private_bytes", "resident_bytes"]
+__all__ = [
+    "cpu_nanoseconds",
+    "cpu_seconds",
+    "kib_each",
+    "only_child",
+    "private_bytes",
+    "resident_bytes",
+]
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -34,6 +41,15 @@ def private_bytes(pid: int) -> int:
     """
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("RssAnon:")[2].split()[0]) * 1024
+
+
+def kib_each(size: int, count: int) -> float:
+    """Return the memory of each of ``count`` streams, KiB; 0 if the process has become smaller.
+
+    A process may become smaller at any time, because it gives freed memory back. Beside that, a few
+    streams are nothing.
+    """
+    return max(size, 0) / count / 1024
 
 
 def only_child(pid: int) -> int | None:

@@ -26,7 +26,7 @@ from app.bench.clients.helper import Helper
 from app.bench.context import BenchContext
 from app.bench.errors import BenchFailed
 from app.bench.measured.backend import MeasuredBackend
-from app.bench.measured.process_figures import cpu_nanoseconds, private_bytes
+from app.bench.measured.process_figures import cpu_nanoseconds, kib_each, private_bytes
 
 __all__ = ["measure"]
 
@@ -57,19 +57,19 @@ def measure(context: BenchContext) -> None:
     add(
         "stalled_memory_kib",
         f"a stalled client, one of {plan.streams:,}: memory more than when it reads",
-        _kib_each(found.more_bytes, plan.streams),
+        kib_each(found.more_bytes, plan.streams),
         "KiB",
     )
     add(
         "stalled_trimmed_kib",
         "the same, when the log has lost what the client has missed",
-        _kib_each(trimmed, plan.streams),
+        kib_each(trimmed, plan.streams),
         "KiB",
     )
     add(
         "stalled_off_memory_kib",
         f"the same without the event log, one of {few:,}",
-        _kib_each(without.more_bytes, few),
+        kib_each(without.more_bytes, few),
         "KiB",
     )
     cpu_ns = add("stalled_cpu_ns", "CPU per event and stalled client", found.cpu_ns, "ns")
@@ -190,8 +190,3 @@ def _replace_log(server: MeasuredBackend, reader: Helper) -> None:
         task_id = server.start_burst(0, result_bytes=_LARGE_EVENT_BYTES)
         reader.finish()
         server.burst_result(task_id)
-
-
-def _kib_each(size: int, streams: int) -> float:
-    """Return the size per stream, KiB; 0 if the process has become smaller."""
-    return max(size, 0) / streams / 1024
