@@ -39,7 +39,7 @@ class ChromiumPage(Companion):
         self._run({"do": "cookie", "cookie": cookie})
 
     def fetch(self, url: str, headers: dict[str, str]) -> tuple[int, str]:
-        """Fetch a URL in the page, and return the status and the first bytes of the body."""
+        """Fetch a URL in the page, and return the status and the body (of a stream, the start)."""
         status, text = self._run({"do": "fetch", "url": url, "headers": headers})
         return status, text
 

@@ -43,12 +43,18 @@ function openStream([url, credentials]) {
   });
 }
 async function readAnswer([url, headers]) {
-  // One read only: an event stream does not end.
+  // An event stream does not end, and one read may return only a part of what the server sent.
   const stop = new AbortController();
   const answer = await fetch(url, {headers, credentials: "include", signal: stop.signal});
-  const {value} = await answer.body.getReader().read();
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (!text.includes("\\nevent: version\\n")) {
+    const {value, done} = await reader.read();
+    if (done) return [answer.status, text];
+    text += value;
+  }
   stop.abort();
-  return [answer.status, new TextDecoder().decode(value)];
+  return [answer.status, text];
 }
 async function post([url, body, mode]) {
   // A page of an origin that is not allowed can send this, but cannot read the response.

@@ -141,12 +141,14 @@ def test_cut() -> None:
 def test_stop_reading() -> None:
     """A client that stops reading fills the buffers, and gets everything when it goes on."""
     hold = threading.Event()
+    stopped = threading.Event()
     full = threading.Event()
     count = 40
 
     def fill(connection: socket.socket) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
         connection.sendall(SSE_HEAD + numbered(1))
+        stopped.wait(TIME_LIMIT)  # or the client might have read everything by then
         connection.settimeout(0.1)
         padding = chunk(b": %b\n\n" % (b"x" * 65536))
         data = b"".join(numbered(number) + padding for number in range(2, count + 1))
@@ -160,6 +162,7 @@ def test_stop_reading() -> None:
     def stop_and_go_on(clients: ResumingClients) -> None:
         (client,) = clients.clients
         clients.stop_reading(client)
+        stopped.set()
         wait_until(full.is_set, "full buffers")
         assert len(client.numbers) < count
         clients.go_on_reading(client)

@@ -7,15 +7,30 @@ from pathlib import Path
 
 from gateway_shim.server.process.freed_memory import resident_bytes
 
-__all__ = ["cpu_seconds", "only_child", "private_bytes", "resident_bytes"]
+__all__ = [
+    "cpu_nanoseconds",
+    "cpu_seconds",
+    "kib_each",
+    "only_child",
+    "private_bytes",
+    "resident_bytes",
+]
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a process, in user mode and in the kernel, seconds."""
+def cpu_nanoseconds(pid: int) -> int:
+    """Return the CPU time of a process, in user mode and in the kernel, nanoseconds.
+
+    The kernel counts ticks of 10 ms. As whole numbers, two times of the same length are equal.
+    """
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+    return (int(fields[11]) + int(fields[12])) * 10**9 // _TICKS_PER_SECOND
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the same time in seconds."""
+    return cpu_nanoseconds(pid) / 1e9
 
 
 def private_bytes(pid: int) -> int:
@@ -26,6 +41,15 @@ def private_bytes(pid: int) -> int:
     """
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("RssAnon:")[2].split()[0]) * 1024
+
+
+def kib_each(size: int, count: int) -> float:
+    """Return the memory of each of ``count`` streams, KiB; 0 if the process has become smaller.
+
+    A process may become smaller at any time, because it gives freed memory back. Beside that, a few
+    streams are nothing.
+    """
+    return max(size, 0) / count / 1024
 
 
 def only_child(pid: int) -> int | None:

@@ -8,7 +8,7 @@ from app.bench.bursts import CROWD, open_streams
 from app.bench.clients.helper import Helper
 from app.bench.context import BenchContext
 from app.bench.measured.backend import MeasuredBackend
-from app.bench.measured.process_figures import cpu_seconds, resident_bytes
+from app.bench.measured.process_figures import cpu_seconds, kib_each, resident_bytes
 
 __all__ = ["measure"]
 
@@ -35,8 +35,8 @@ def measure(context: BenchContext) -> None:
             rates.append((streams - opened) / seconds)
             opened = streams
             crowd.call("read", frames=0, seconds=_SETTLE_SECONDS)
-            per_stream = (resident_bytes(server.worker) - before) / opened
-            results.add_point("memory", streams, bytes_per_stream=per_stream)
+            per_stream = kib_each(resident_bytes(server.worker) - before, opened)
+            results.add_point("memory", streams, bytes_per_stream=1024 * per_stream)
         results.add(
             "connects_per_second",
             "connects, with callback and version event",
@@ -46,7 +46,7 @@ def measure(context: BenchContext) -> None:
         results.add(
             "memory_per_stream_kib",
             f"memory per stream, {opened:,} streams, twelve headers",
-            per_stream / 1024,
+            per_stream,
             "KiB",
         )
         context.tell(f"idle: {opened:,} streams for {plan.idle_seconds} s")

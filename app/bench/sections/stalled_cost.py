@@ -26,7 +26,7 @@ from app.bench.clients.helper import Helper
 from app.bench.context import BenchContext
 from app.bench.errors import BenchFailed
 from app.bench.measured.backend import MeasuredBackend
-from app.bench.measured.process_figures import cpu_seconds, private_bytes
+from app.bench.measured.process_figures import cpu_nanoseconds, kib_each, private_bytes
 
 __all__ = ["measure"]
 
@@ -57,19 +57,19 @@ def measure(context: BenchContext) -> None:
     add(
         "stalled_memory_kib",
         f"a stalled client, one of {plan.streams:,}: memory more than when it reads",
-        _kib_each(found.more_bytes, plan.streams),
+        kib_each(found.more_bytes, plan.streams),
         "KiB",
     )
     add(
         "stalled_trimmed_kib",
         "the same, when the log has lost what the client has missed",
-        _kib_each(trimmed, plan.streams),
+        kib_each(trimmed, plan.streams),
         "KiB",
     )
     add(
         "stalled_off_memory_kib",
         f"the same without the event log, one of {few:,}",
-        _kib_each(without.more_bytes, few),
+        kib_each(without.more_bytes, few),
         "KiB",
     )
     cpu_ns = add("stalled_cpu_ns", "CPU per event and stalled client", found.cpu_ns, "ns")
@@ -132,8 +132,8 @@ def _measure(
     """
     rounds = context.plan.repetitions
     context.tell(f"stalled clients: {events:,} events without them")
-    _cpu_seconds(server, reader, events)  # a warm-up
-    usual = median(_cpu_seconds(server, reader, events) for _ in range(rounds))
+    _cpu_ns(server, reader, events)  # a warm-up
+    usual = median(_cpu_ns(server, reader, events) for _ in range(rounds))
     context.tell(f"stalled clients: opening {streams:,} streams")
     open_streams(crowd, server.port, streams, stalled=True, first=OTHER_CLIENTS)
     crowd.call("wake")
@@ -144,8 +144,8 @@ def _measure(
     context.tell(f"stalled clients: {streams:,} do not read")
     _stall(server, reader, streams, has_log)
     more = private_bytes(server.worker) - reading
-    with_stalled = median(_cpu_seconds(server, reader, events) for _ in range(rounds))
-    return _Costs(reading, more, max(with_stalled - usual, 0.0) * 1e9 / events / streams)
+    with_stalled = median(_cpu_ns(server, reader, events) for _ in range(rounds))
+    return _Costs(reading, more, max(with_stalled - usual, 0) / events / streams)
 
 
 def _stall(server: MeasuredBackend, reader: Helper, streams: int, has_log: bool) -> None:
@@ -172,11 +172,15 @@ def _all_are_behind(server: MeasuredBackend, streams: int, has_log: bool) -> boo
     return server.metric("sse_gateway_bytes_buffered") >= streams * _BYTES_WITHOUT_LOG
 
 
-def _cpu_seconds(server: MeasuredBackend, reader: Helper, events: int) -> float:
-    """Return the CPU time of the backend during one burst."""
-    before = cpu_seconds(server.worker)
+def _cpu_ns(server: MeasuredBackend, reader: Helper, events: int) -> int:
+    """Return the CPU time of the backend during one burst, nanoseconds.
+
+    It is a whole number, because the rest of a difference of two equal floats would be a time, and
+    a ratio to it any number.
+    """
+    before = cpu_nanoseconds(server.worker)
     run_burst(server, reader, 1, events)
-    return cpu_seconds(server.worker) - before
+    return cpu_nanoseconds(server.worker) - before
 
 
 def _replace_log(server: MeasuredBackend, reader: Helper) -> None:
@@ -186,8 +190,3 @@ def _replace_log(server: MeasuredBackend, reader: Helper) -> None:
         task_id = server.start_burst(0, result_bytes=_LARGE_EVENT_BYTES)
         reader.finish()
         server.burst_result(task_id)
-
-
-def _kib_each(size: int, streams: int) -> float:
-    """Return the size per stream, KiB; 0 if the process has become smaller."""
-    return max(size, 0) / streams / 1024

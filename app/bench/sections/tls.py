@@ -9,7 +9,7 @@ from app.bench.clients.helper import Helper
 from app.bench.context import BenchContext
 from app.bench.errors import BenchFailed
 from app.bench.measured.backend import MeasuredBackend
-from app.bench.measured.process_figures import resident_bytes
+from app.bench.measured.process_figures import kib_each, resident_bytes
 
 __all__ = ["measure"]
 
@@ -37,7 +37,7 @@ def measure(context: BenchContext) -> None:
     ):
         before = resident_bytes(server.worker)
         opened = crowd.call("open", port=server.port, count=streams, seconds=SECONDS)
-        memory = (resident_bytes(server.worker) - before) / streams
+        memory = kib_each(resident_bytes(server.worker) - before, streams)
         open_streams(plain_crowd, plain_server.port, streams)
         for _ in range(context.plan.repetitions):
             encrypted.append(_burst(server, crowd, streams, events).per_second)
@@ -50,7 +50,7 @@ def measure(context: BenchContext) -> None:
         median(encrypted) / median(plain),
         "x",
     )
-    add("tls_memory_kib", "TLS, memory per stream", memory / 1024, "KiB")
+    add("tls_memory_kib", "TLS, memory per stream", memory, "KiB")
     add(
         "tls_connects_per_second",
         "TLS, connects one after the other",

@@ -15,6 +15,8 @@ from tests.faults.canary.canary import LIMIT, Canary, Figures, disturbance
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
+BLOCKED_SECONDS = 2.0
+
 
 class SlowServer:
     """A context manager that runs a server with one thread and a lock for each response."""
@@ -51,13 +53,13 @@ class SlowServer:
 
     @contextmanager
     def blocked(self) -> Iterator[None]:
-        """Block the server for 400 ms of each half second."""
+        """Block the server, again and again, for much longer than a busy machine delays it."""
         over = threading.Event()
 
         def block() -> None:
             while not over.wait(0.1):
                 with self.lock:
-                    time.sleep(0.4)
+                    time.sleep(BLOCKED_SECONDS)
 
         thread = threading.Thread(target=block)
         thread.start()
@@ -69,11 +71,11 @@ class SlowServer:
 
 
 def test_a_blocked_server_is_noticed() -> None:
-    """The ratio of a server that blocks for 0.4 s is much higher than that of an idle server."""
+    """The ratio of a server that blocks for seconds is much higher than that of an idle server."""
     with SlowServer() as server:
-        attacked = disturbance(server.port, server.blocked, seconds=0.5)
+        attacked = disturbance(server.port, server.blocked, seconds=1)
         left_alone = disturbance(server.port, nullcontext, seconds=0.5)
-    assert attacked.attacked.p99 > 0.3
+    assert attacked.attacked.p99 > BLOCKED_SECONDS / 2
     assert attacked.ratio > 5 * left_alone.ratio
     assert attacked.failed == left_alone.failed == 0
     assert attacked.idle.count > 10

@@ -249,6 +249,8 @@ def test_clients_that_stop_reading(
         assert metric(server, "sse_gateway_bytes_buffered") == 0
         for stream in stalled:
             stream.close()
+    # The metric of an end may be read before the line about it has come through the pipe.
+    wait_until(lambda: server.log.count("slow consumer ended") >= 10, "the lines about all ends")
     for number in range(10):
         lines = [
             line

@@ -11,6 +11,7 @@ import pytest
 
 from app.bench.measured.process_figures import (
     cpu_seconds,
+    kib_each,
     only_child,
     private_bytes,
     resident_bytes,
@@ -37,6 +38,12 @@ def test_private_bytes() -> None:
     held = b"x" * size
     assert before + size // 2 < private_bytes(pid) < before + 2 * size
     assert held
+
+
+def test_kib_each() -> None:
+    """The memory of each stream is never negative, although a process may become smaller."""
+    assert kib_each(81_920, 40) == 2
+    assert kib_each(-4096, 40) == 0
 
 
 def test_cpu_seconds() -> None:
