@@ -19,6 +19,7 @@ from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from tests.support.parts import require, summary  # noqa: E402
 
@@ -27,6 +28,10 @@ from tests.support.parts import require, summary  # noqa: E402
 for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.SIG_DFL)
+
+# A busy machine may stop a process for longer than an example may take by default, 0.2 s.
+settings.register_profile("without_deadline", settings(deadline=None))
+settings.load_profile("without_deadline")
 
 _MEASURED = (
     "app/",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from gateway_shim.event_log.log import Log
 
-__all__ = ["Recorder", "event", "everything"]
+__all__ = ["Recorder", "event", "everything", "open_files"]
 
 
 class Recorder:
@@ -46,3 +49,19 @@ def everything(log: Log) -> list[tuple[int, str | None, bytes]]:
     read = log.read(log.oldest - 1, 10**9)
     assert read is not None
     return [(entry.position, entry.audience, bytes(entry.frame)) for entry in read]
+
+
+def open_files(folder: Path) -> list[str]:
+    """Return the files in a folder that this process has open, also those that were removed.
+
+    A count of all descriptors would change when garbage of other tests is collected.
+    """
+    found = []
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{descriptor}")
+        except FileNotFoundError:  # the one that the list was read with
+            continue
+        if target.startswith(f"{folder}/"):
+            found.append(target)
+    return found

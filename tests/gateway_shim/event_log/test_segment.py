@@ -127,7 +127,7 @@ def test_model(drawn: Entries, audiences: set[str], data: st.DataObject) -> None
 
 
 @given(st.lists(st.binary(max_size=4), min_size=1, max_size=9), st.data())
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_changed_bytes(frames: list[bytes], data: st.DataObject) -> None:
     """A run is whole unless one of its own bytes was changed."""
     memory = bytearray(b"".join(frames))

@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -20,7 +21,8 @@ import gevent
 
 from gateway_shim.event_log.audience import EVERYONE
 from gateway_shim.event_log.limits import LogLimits
-from gateway_shim.event_log.segments import members
+from gateway_shim.event_log.segments import members, writer_lock
+from gateway_shim.event_log.segments.layout import segment_name
 from gateway_shim.event_log.segments.segment_log import SegmentLog
 
 __all__ = ["LIMITS", "parse", "text_of"]
@@ -91,13 +93,16 @@ def _start(work: Callable[[], None]) -> int:
         work()
         status = 0
     finally:
+        if status:
+            traceback.print_exc()  # the test looks for it
         sys.stderr.flush()
         os._exit(status)
 
 
 def _main(directory: Path, seed: int, kills: int) -> int:
-    # On a busy machine the reader may stand still for a second; it must not be left behind.
-    members.STUCK_SECONDS = 3600.0
+    # On a busy machine the reader may stand still for a second; it must not be left behind. The
+    # writer that holds the lock may stand still, too; the others must not give up.
+    members.STUCK_SECONDS = writer_lock.LOCK_SECONDS = 3600.0
     dice = random.Random(seed)
     told = directory / "appended"
     told.touch()
@@ -115,6 +120,9 @@ def _main(directory: Path, seed: int, kills: int) -> int:
             time.sleep(0.001)
         time.sleep(dice.random() * 0.01)
         _kill(running.pop(dice.randrange(_WRITERS)))
+    # Slow writers have not filled the log yet.
+    while any((directory / "log").glob(f"*{segment_name('', 0)}")):
+        time.sleep(0.001)
     for child in running:
         _kill(child)
     (directory / "stop").touch()

@@ -20,7 +20,7 @@ from gateway_shim.event_log.limits import LogLimits
 from gateway_shim.event_log.segments.segment_log import SegmentLog
 from tests.gateway_shim.event_log.recorder import event, everything
 from tests.gateway_shim.event_log.segments.killed_writers import LIMITS, parse
-from tests.support.processes.child import ROOT
+from tests.support.processes.child import ChildProcess
 from tests.support.timing import TIME_LIMIT
 
 PACKAGE = str(Path(gateway_shim.event_log.segments.__file__).parent)
@@ -189,10 +189,9 @@ def test_random_kills(tmp_path: Path) -> None:
     """
     module = "tests.gateway_shim.event_log.segments.killed_writers"
     command = [sys.executable, "-m", module, str(tmp_path), "14", "30"]
-    done = subprocess.run(
-        command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=TIME_LIMIT
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    with ChildProcess(command, stderr=subprocess.PIPE) as child:  # ends the writers, too
+        _, errors = child.process.communicate(timeout=TIME_LIMIT)
+    assert (child.process.returncode, errors.decode()) == (0, "")
     read = lines(tmp_path / "read")
     assert [position for position, _, _ in read] == list(range(1, len(read) + 1))
     numbers = defaultdict(list)
