@@ -102,13 +102,16 @@ class KeptConnections:
         """
         if self._closed:
             return False
-        data = _without_empty_lines(unreader.take_buffered()) or self._wait(sock)
-        if not data:
-            return False
+        if data := _without_empty_lines(unreader.take_buffered()):
+            unreader.unread(data)
+            # A client that has sent many requests at once must not delay other clients.
+            let_others_run_if_due()
+            return True
+        # Others have run while this waited. To let them run again would be once more than before
+        # the first request of a connection, and requests that came later would overtake this one.
+        data = self._wait(sock)
         unreader.unread(data)
-        # A client that has sent many requests at once must not delay other clients.
-        let_others_run_if_due()
-        return True
+        return bool(data)
 
     def end(self, sock: Any) -> None:
         """Close a connection on which unanswered requests may have arrived.

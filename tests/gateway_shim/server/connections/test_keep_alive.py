@@ -11,52 +11,13 @@ from collections.abc import Iterator
 
 import gevent
 import pytest
-from gevent.pool import Pool
 from gunicorn.http.unreader import SocketUnreader
 
 from gateway_shim.server.connections import keep_alive
-from gateway_shim.server.connections.keep_alive import GRACE_SECONDS, KeptConnections
-from gateway_shim.server.connections.request_connections import RequestConnections
-from gateway_shim.streams.refusal_counts import RefusalCounts
+from gateway_shim.server.connections.keep_alive import GRACE_SECONDS
+from tests.gateway_shim.server.connections.idle_connection import Idle, kept_for
 from tests.gateway_shim.sockets import tcp_pair
 from tests.support.timing import TIME_LIMIT, wait_until
-
-
-class Idle:
-    """A connection whose handler waits for the next request.
-
-    Args:
-        kept: where it waits.
-    """
-
-    def __init__(self, kept: KeptConnections) -> None:
-        self.client, self.server = tcp_pair()
-        self.unreader = SocketUnreader(self.server)
-        self._kept = kept
-        self.handler = gevent.spawn(self._wait)
-        connections = kept._connections
-        wait_until(
-            lambda: self.handler in connections or self.handler.ready(), "the handler to wait"
-        )
-
-    def _wait(self) -> bool:
-        connections = self._kept._connections
-        assert connections.enter(connections._lines[0], self.server.fileno(), "")
-        try:
-            return self._kept.wait(self.unreader, self.server)
-        finally:
-            connections.leave()
-
-    def outcome(self) -> bool:
-        """Return the result of the wait."""
-        result: bool = self.handler.get(timeout=TIME_LIMIT)
-        return result
-
-    def close(self) -> None:
-        """Close both ends of the connection."""
-        self.handler.kill()
-        self.client.close()
-        self.server.close()
 
 
 @pytest.fixture
@@ -66,13 +27,6 @@ def connections() -> Iterator[list[Idle]]:
         made: list[Idle] = []
         stack.callback(lambda: [idle.close() for idle in made])
         yield made
-
-
-def kept_for(seconds: float = 3600) -> KeptConnections:
-    """Create connections with a maximum idle time."""
-    connections = RequestConnections(100, lambda address: address, RefusalCounts())
-    connections.add_line(Pool(100), 100)
-    return KeptConnections(seconds, connections)
 
 
 def test_next_request(connections: list[Idle]) -> None:
@@ -214,21 +168,6 @@ def test_close(connections: list[Idle]) -> None:
     assert [idle.outcome() for idle in connections] == [False, True, False]
     connections.append(Idle(kept))
     assert connections[-1].outcome() is False
-
-
-def test_others_run_between_two_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that has sent a thousand requests at once does not delay others."""
-    monkeypatch.setattr("gateway_shim.event_loop.turns.SLICE_SECONDS", 0.0)  # used up by now
-    kept = kept_for()
-    client, server = tcp_pair()
-    unreader = SocketUnreader(server)
-    ran = []
-    unreader.unread(b"GET")
-    gevent.spawn(ran.append, 1)
-    assert kept.wait(unreader, server) is True
-    assert ran == [1]
-    client.close()
-    server.close()
 
 
 def test_the_end_of_a_connection_with_unread_requests() -> None:
