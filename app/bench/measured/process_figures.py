@@ -9,7 +9,6 @@ from gateway_shim.server.process.freed_memory import resident_bytes
 
 __all__ = [
     "cpu_nanoseconds",
-    "cpu_seconds",
     "kib_each",
     "only_child",
     "private_bytes",
@@ -26,11 +25,6 @@ def cpu_nanoseconds(pid: int) -> int:
     """
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) * 10**9 // _TICKS_PER_SECOND
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the same time in seconds."""
-    return cpu_nanoseconds(pid) / 1e9
 
 
 def private_bytes(pid: int) -> int:

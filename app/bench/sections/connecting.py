@@ -8,7 +8,7 @@ from app.bench.bursts import CROWD, open_streams
 from app.bench.clients.helper import Helper
 from app.bench.context import BenchContext
 from app.bench.measured.backend import MeasuredBackend
-from app.bench.measured.process_figures import cpu_seconds, kib_each, resident_bytes
+from app.bench.measured.process_figures import cpu_nanoseconds, kib_each, resident_bytes
 
 __all__ = ["measure"]
 
@@ -50,13 +50,13 @@ def measure(context: BenchContext) -> None:
             "KiB",
         )
         context.tell(f"idle: {opened:,} streams for {plan.idle_seconds} s")
-        used, started = cpu_seconds(server.worker), time.monotonic()
+        used, started = cpu_nanoseconds(server.worker), time.monotonic()
         crowd.call("read", frames=0, seconds=float(plan.idle_seconds))
-        used = cpu_seconds(server.worker) - used
+        used = cpu_nanoseconds(server.worker) - used
         results.add(
             "idle_cpu_percent",
             f"CPU of {opened:,} idle streams, heartbeat {plan.heartbeat_seconds} s",
-            100 * used / (time.monotonic() - started),
+            100 * used / 1e9 / (time.monotonic() - started),
             "% of a core",
         )
         crowd.call("cut")

@@ -17,7 +17,7 @@ from app.bench.clients.helper import Helper
 from app.bench.context import BenchContext
 from app.bench.errors import BenchFailed
 from app.bench.measured.backend import MeasuredBackend
-from app.bench.measured.process_figures import cpu_seconds
+from app.bench.measured.process_figures import cpu_nanoseconds
 from app.bench.measured.server import POLL_SECONDS
 from app.bench.results.figures import quantile
 
@@ -70,7 +70,7 @@ def measure(context: BenchContext) -> None:
         [with_.seconds / plain.seconds for with_, plain in zip(resumed, connected, strict=True)],
     )
     for kind, storms in (("connect", connected), ("resume", resumed)):
-        cpu_ms = [storm.cpu_seconds * 1e3 / plan.many for storm in storms]
+        cpu_ms = [storm.cpu_ns / 1e6 / plan.many for storm in storms]
         add(f"{kind}_cpu_ms", f"CPU of the server per client, when they {kind}", cpu_ms, "ms")
     for kind, storms in (("connect", connected), ("resume", resumed)):
         delays = [delay for storm in storms for delay in storm.delays_ms]
@@ -88,12 +88,12 @@ class _Storm:
 
     Args:
         seconds: the time until all had their version events.
-        cpu_seconds: the CPU time of the server.
+        cpu_ns: the CPU time of the server, nanoseconds.
         delays_ms: the time from sending to arrival of the other client's events, milliseconds.
     """
 
     seconds: float
-    cpu_seconds: float
+    cpu_ns: int
     delays_ms: list[float]
 
 
@@ -125,11 +125,11 @@ def _storm(
     run_burst(server, live, 1, plan.missed_events - 2)  # the task sends two events of its own
     live.begin("read", frames=_LIVE_EVENTS + 2, seconds=SECONDS, sample=True)
     server.start_burst(_LIVE_EVENTS, pause=pause)
-    before = cpu_seconds(server.worker)
+    before = cpu_nanoseconds(server.worker)
     opened = crowd.call(
         "open", port=server.port, count=plan.many, at_once=_AT_ONCE, seconds=SECONDS, resume=resume
     )
-    used = cpu_seconds(server.worker) - before
+    used = cpu_nanoseconds(server.worker) - before
     seen = live.finish()
     crowd.call("drain", quiet=_QUIET_SECONDS, seconds=SECONDS)
     if resume and opened["fewest_ids"] < plan.missed_events:

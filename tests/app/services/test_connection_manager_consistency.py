@@ -90,7 +90,7 @@ class ConnectionHistory(RuleBasedStateMachine):
 
 TestConnectionHistory = ConnectionHistory.TestCase
 
-TestConnectionHistory.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestConnectionHistory.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 def test_many_greenlets_at_once() -> None:

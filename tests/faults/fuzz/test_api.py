@@ -25,7 +25,7 @@ from gateway_shim.log_lines.log_format import TextFormatter
 from tests.faults.fuzz.documents import CALLBACKS, FULL, LARGE, NUMBERS, TASKS, bodies
 from tests.support.timing import wait_until
 
-fuzz = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+fuzz = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 MAX_RESPONSE_BYTES = 16 * 1024
 """The limit of a response to a refused request, in bytes."""

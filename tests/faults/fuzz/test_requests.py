@@ -26,7 +26,7 @@ from gateway_shim.server.requests.body import read_body
 from gateway_shim.server.requests.header_rules import MAX_HEAD_BYTES
 from gateway_shim.server.requests.request import ServerRequest, stream_request_of
 
-fuzz = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+fuzz = settings(max_examples=300, suppress_health_check=list(HealthCheck))
 
 READ_AHEAD = 64 * 1024
 """The bytes that a reader may read beyond what it needs: the size of one read."""

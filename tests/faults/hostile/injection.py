@@ -12,7 +12,7 @@ from tests.support.http.sse_parser import SSEEvent, SSEParser
 
 __all__ = ["ODD", "assert_cut_anywhere", "many", "normalized", "on_the_wire", "texts"]
 
-many = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 """The settings of all injection tests."""
 
 ODD = [

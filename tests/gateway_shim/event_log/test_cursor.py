@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_shim.event_log.cursor import MAX_CURSOR_CHARACTERS, Cursor
@@ -16,7 +16,6 @@ def test_text() -> None:
     assert Cursor.parse("a1b2-17") == Cursor("a1b2", 17)
 
 
-@settings(deadline=None)
 @given(st.from_regex(r"[a-z0-9]{1,16}", fullmatch=True), st.integers(0, 10**19 - 1))
 def test_round_trip(epoch: str, position: int) -> None:
     """Every cursor is read as what was written, and is not too long."""
@@ -37,7 +36,6 @@ def test_other_texts(text: str) -> None:
     assert Cursor.parse(text) is None
 
 
-@settings(deadline=None)
 @given(st.text(max_size=45))
 def test_any_text(text: str) -> None:
     """A text is not a cursor, or is exactly the text of its cursor."""

@@ -216,7 +216,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("kind", ["memory", "segments"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps=STEPS)
 def test_model(kind: str, steps: list[tuple[str, int, float]]) -> None:
     """Whatever is appended: all that is kept is what was appended, without a gap."""

@@ -100,7 +100,6 @@ def test_until() -> None:
 AUDIENCES = st.sampled_from([EVERYONE, EVERYONE, "r:a", "u:b", None])
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(AUDIENCES, st.binary(min_size=1, max_size=9)), min_size=1, max_size=20),
     st.sets(st.sampled_from(["r:a", "u:b"])),
@@ -127,7 +126,7 @@ def test_model(drawn: Entries, audiences: set[str], data: st.DataObject) -> None
 
 
 @given(st.lists(st.binary(max_size=4), min_size=1, max_size=9), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_changed_bytes(frames: list[bytes], data: st.DataObject) -> None:
     """A run is whole unless one of its own bytes was changed."""
     memory = bytearray(b"".join(frames))

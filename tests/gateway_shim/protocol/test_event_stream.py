@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_shim.protocol import event_stream
@@ -126,7 +126,6 @@ def test_surrogates(text: str, expected: bytes) -> None:
     )
 
 
-@settings(deadline=None)
 @given(name=names, data=texts)
 def test_named_round_trip(name: str | None, data: str) -> None:
     """A strict parser reads the event as it was, wherever its bytes are cut."""
@@ -149,7 +148,6 @@ def test_any_text_can_be_written(dialect: Dialect, name: str, data: str) -> None
     assert not set(event.type + event.data) & set(map(chr, range(0xD800, 0xE000)))
 
 
-@settings(deadline=None)
 @given(events=st.lists(st.builds(Event, names, texts), max_size=5))
 def test_events_stay_apart(events: list[Event]) -> None:
     """Events with heartbeats between them arrive one by one, in their order."""
@@ -164,7 +162,6 @@ def test_events_stay_apart(events: list[Event]) -> None:
     assert parser.comments == [" heartbeat"] * len(events)
 
 
-@settings(deadline=None)
 @given(name=names.filter(lambda name: name not in ("ready", "rejected")), data=texts)
 def test_envelope_is_always_json(name: str | None, data: str) -> None:
     """A named event is one JSON document with type and payload, whatever the name and data."""
@@ -176,7 +173,6 @@ def test_envelope_is_always_json(name: str | None, data: str) -> None:
         assert document["type"] == name
 
 
-@settings(deadline=None)
 @given(payload=st.recursive(st.none() | st.booleans() | st.text() | st.integers(), st.lists))
 def test_envelope_payload_is_the_json_given(payload: object) -> None:
     """Data that is JSON arrives as the same value, in whatever layout it was written."""

@@ -135,7 +135,7 @@ def test_a_long_url_is_cut() -> None:
     long=st.integers(0, 14_000),
     many=st.integers(0, 900),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_packed_request_is_small(url: str, headers: dict[str, str], long: int, many: int) -> None:
     """A packed request has a few kilobytes at most, whatever the head contains."""
     headers |= {f"x{number}": incompressible(8) for number in range(many)}

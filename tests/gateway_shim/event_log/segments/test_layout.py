@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_shim.errors import LogDamaged, LogUnavailable
@@ -74,7 +74,6 @@ def test_versions(monkeypatch: pytest.MonkeyPatch) -> None:
         unpack_identity(older, IDENTITY)
 
 
-@settings(deadline=None)
 @given(st.integers(0, len(pack_identity(IDENTITY)) - 1), st.integers(1, 255))
 def test_changed_head(place: int, change: int) -> None:
     """A byte that has changed is found; it never looks like another version."""
@@ -137,7 +136,6 @@ def test_record() -> None:
             unpack_record(memory, end, 1, 9, 20)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_changed_record(data: st.DataObject) -> None:
     """A byte of a frame, an audience or a record that has changed is found."""
@@ -150,7 +148,6 @@ def test_changed_record(data: st.DataObject) -> None:
         unpack_record(memory, 500, 1, 9, 20)
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=RECORD_BYTES, max_size=300), st.integers(0, 2**48), st.integers(0, 100))
 def test_garbage(data: bytes, position: int, offset: int) -> None:
     """Whatever lies in the memory, reading it fails cleanly."""

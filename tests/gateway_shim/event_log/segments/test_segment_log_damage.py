@@ -89,7 +89,7 @@ def test_whole(whole: tuple[Files, Entries, str]) -> None:
     assert check(whole[0], whole)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data(), change=st.integers(1, 255))
 def test_changed_byte(whole: tuple[Files, Entries, str], data: st.DataObject, change: int) -> None:
     """A byte that has changed leaves the whole log or a new one, never a wrong entry."""
@@ -105,7 +105,7 @@ def test_changed_byte(whole: tuple[Files, Entries, str], data: st.DataObject, ch
         assert not is_whole
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_cut_file(whole: tuple[Files, Entries, str], data: st.DataObject) -> None:
     """A file that was cut, has grown or is missing leaves a new log, or the lock as it was."""
@@ -118,7 +118,7 @@ def test_cut_file(whole: tuple[Files, Entries, str], data: st.DataObject) -> Non
     assert check(files, whole) == (name == "lock" or files.get(name) == old)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_overwritten_range(whole: tuple[Files, Entries, str], data: st.DataObject) -> None:
     """Bytes of another place, zeros or garbage in the middle of a file are found."""
@@ -137,7 +137,7 @@ def test_overwritten_range(whole: tuple[Files, Entries, str], data: st.DataObjec
     check({**whole[0], name: bytes(old)}, whole)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_exchanged_files(whole: tuple[Files, Entries, str], data: st.DataObject) -> None:
     """Files under each other's names make a new log, or are refused."""
@@ -146,7 +146,7 @@ def test_exchanged_files(whole: tuple[Files, Entries, str], data: st.DataObject)
     check(files, whole)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @example(data=b"")
 @example(data=b"SSE-LOG\n")
 @given(data=st.binary(max_size=5000))
@@ -156,7 +156,7 @@ def test_garbage(whole: tuple[Files, Entries, str], data: bytes) -> None:
     assert not check({"head": data}, whole)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_changed_while_it_is_used(data: st.DataObject) -> None:
     """A byte that changes under a process that reads: right entries up to there, or a new log."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_shim.errors import LogDamaged
 from gateway_shim.event_log.segments.words import seal, seed_of, unseal
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**48 - 1))
 def test_words(position: int) -> None:
     """A word holds a position; a word of another epoch or another meaning is not accepted."""
@@ -22,7 +21,6 @@ def test_words(position: int) -> None:
             unseal(word, seed)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**48 - 1), st.integers(0, 7), st.integers(1, 255))
 def test_changed_word(position: int, place: int, change: int) -> None:
     """A byte of a word that has changed is always found."""
