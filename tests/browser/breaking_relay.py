@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import socket
-import struct
-from types import TracebackType
-from typing import Self
 
 import gevent
-from gevent.server import StreamServer
+
+from tests.support.http.listener import Listener, reset
 
 __all__ = ["BreakingRelay"]
 
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
-
-class BreakingRelay:
+class BreakingRelay(Listener):
     """A context manager that forwards connections to a server, and breaks them on request.
 
     Args:
@@ -23,40 +19,16 @@ class BreakingRelay:
     """
 
     def __init__(self, server: int) -> None:
+        super().__init__()
         self._server = server
         self._open: set[socket.socket] = set()
-        self._listener = StreamServer(("127.0.0.1", 0), self._forward)
-
-    def __enter__(self) -> Self:
-        """Start to forward connections."""
-        self._listener.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop, and break the open connections."""
-        self._listener.stop(timeout=0)
-
-    @property
-    def port(self) -> int:
-        """The port where the relay listens."""
-        port = self._listener.server_port
-        assert port is not None
-        return port
 
     def break_connections(self) -> int:
         """Reset all connections on both sides, and return the number of sides."""
-        broken = len(self._open)
-        for side in self._open:
-            side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            side.shutdown(socket.SHUT_RDWR)  # wakes the greenlet that reads, which then closes
-        return broken
+        return reset(self._open)
 
-    def _forward(self, browser: socket.socket, _: object) -> None:
+    def serve(self, browser: socket.socket, _: object) -> None:
+        """Answer a browser."""
         try:
             server = socket.create_connection(("127.0.0.1", self._server))
         except OSError:  # the server is being restarted

@@ -1,4 +1,4 @@
-"""The page that the tests of a browser share."""
+"""The browser that tests share, and the page that older tests use."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser.chromium import ChromiumPage
+from tests.browser.tabs import Browser
 
 
 @pytest.fixture
@@ -14,3 +15,10 @@ def browser() -> Iterator[ChromiumPage]:
     """Open a page in a browser."""
     with ChromiumPage() as page:
         yield page
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Start a browser for all tests of a process. Each test opens a context of its own."""
+    with Browser() as browser:
+        yield browser

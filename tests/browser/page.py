@@ -25,6 +25,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP plain.test 127.0.0.1",  # a name whose pages are not trustworthy
 ]
 
 HTML = b"""<!doctype html><title>stream</title><script>

@@ -28,6 +28,7 @@ def sources(*folders: str) -> list[str]:
         path.relative_to(ROOT).as_posix()
         for folder in folders
         for path in (ROOT / folder).rglob("*.py")
+        if "node_modules" not in path.parts
     )
 
 

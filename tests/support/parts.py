@@ -53,6 +53,7 @@ PARTS = {
     ),
     "nginx": Part("nginx", lambda: NGINX is not None, "apt-get install nginx-light"),
     "node": Part("Node.js", lambda: shutil.which("node") is not None, "apt-get install nodejs"),
+    "npm": Part("npm", lambda: shutil.which("npm") is not None, "apt-get install npm"),
     "playwright": Part("Playwright", lambda: _has_module("playwright"), "pip install -e '.[test]'"),
     "ps": Part("the command ps", lambda: shutil.which("ps") is not None, "apt-get install procps"),
     "root": Part("root", lambda: os.geteuid() == 0, "sudo"),
