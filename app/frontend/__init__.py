@@ -1,0 +1,1 @@
+"""The files that browsers load from this server: the browser client."""

@@ -1,0 +1,1 @@
+"""Tests of the browser client: one stream for all tabs, and not one event missing or double."""

@@ -1,0 +1,1 @@
+"""A backend that publishes numbers, a proxy that makes faults, and tabs that record."""

@@ -1,0 +1,1 @@
+"""Checks of the browser client's file, and of its types."""
