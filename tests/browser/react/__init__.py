@@ -1,0 +1,1 @@
+"""Tests of the hooks for React that docs/frontend.md shows."""
