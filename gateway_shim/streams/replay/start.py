@@ -13,6 +13,9 @@ __all__ = ["CURSOR_PARAMETER", "RequestedCursor", "Start", "requested_cursor"]
 CURSOR_PARAMETER = "last_event_id"
 """The query parameter with a cursor, for a page that has just read a state with its cursor."""
 
+_PARAMETERS = (CURSOR_PARAMETER, "lastEventId")
+"""The second one is what the packages reconnecting-eventsource and event-source-polyfill send."""
+
 _HEADER = "last-event-id"
 
 
@@ -51,8 +54,8 @@ def requested_cursor(request: StreamRequest) -> RequestedCursor:
     text = request.headers.get(_HEADER, "")
     if isinstance(text, list):
         text = text[0] if text else ""
-    if not text and CURSOR_PARAMETER in request.url:
+    if not text and any(name in request.url for name in _PARAMETERS):
         query = request.url.partition("#")[0].partition("?")[2]
-        found = (value for name, value in parse_qsl(query) if name == CURSOR_PARAMETER)
+        found = (value for name, value in parse_qsl(query) if name in _PARAMETERS)
         text = next(found, "")
     return RequestedCursor(text, Cursor.parse(text))

@@ -20,6 +20,7 @@ A, B = Cursor("a", 1), Cursor("b", 2)
         ("/s?last_event_id=b-2&last_event_id=a-1", {}, ("b-2", B)),
         ("/s?last_event_id=b%2D2#x", {}, ("b-2", B)),
         ("/s?last_event_id=b-2", {"last-event-id": "a-1"}, ("a-1", A)),
+        ("/s?request_id=x&lastEventId=b-2", {}, ("b-2", B)),
         ("/s?last_event_id=", {}, ("", None)),
         ("/s?x=last_event_id", {}, ("", None)),
         ("/s?last_event_id=7", {}, ("7", None)),

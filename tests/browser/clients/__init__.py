@@ -1,0 +1,1 @@
+"""Tests of clients that others wrote, in a real browser."""
