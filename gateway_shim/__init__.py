@@ -197,6 +197,8 @@ SECOND_RING = (
     "gateway_shim.log_lines.safe_text",
     # Limits of a gateway, for settings.
     "gateway_shim.streams.opening.pending_connects",
+    # The counters of a gateway.
+    "gateway_shim.streams.stats",
     # gunicorn: its settings, the start of a process, and what the machine allows.
     "gateway_shim.server.addresses",
     "gateway_shim.server.gunicorn_application",

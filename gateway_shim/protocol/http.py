@@ -16,6 +16,7 @@ from gateway_shim.protocol.event_stream import Dialect, Frame
 
 __all__ = [
     "CORS_HEADERS",
+    "HEARTBEAT_HEADER",
     "JSON_CONTENT_TYPE",
     "MAX_BODY_BYTES",
     "MAX_REQUEST_BYTES",
@@ -46,6 +47,10 @@ CORS_HEADERS = (
     ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
     ("Access-Control-Allow-Headers", "Content-Type, Cache-Control"),
 )
+
+HEARTBEAT_HEADER = "SSE-Heartbeat-Seconds"
+"""The header of a stream that has the seconds between two heartbeats. A client that has read
+nothing for longer knows that its stream is dead. The header is not the contract's."""
 
 STREAM_HEADERS = (
     ("Content-Type", "text/event-stream"),

@@ -60,6 +60,8 @@ class Stream:
         audiences: the audiences whose events the stream gets, besides everyone's.
         limit_key: the key under which the stream is counted against the limit per address; empty:
             it is not counted. Set when the stream is registered.
+        sent: the tally of what was sent (:mod:`gateway_shim.streams.sending.tally`). While the
+            stream is live, the totals of the gateway must be added.
     """
 
     __slots__ = (
@@ -73,6 +75,7 @@ class Stream:
         "limit",
         "limit_key",
         "request",
+        "sent",
         "state",
         "token",
     )
@@ -96,6 +99,7 @@ class Stream:
         self.boot: Boot | None = None
         self.audiences: tuple[str, ...] = ()
         self.limit_key = ""
+        self.sent = 0j
         # One object for all streams. None once this stream's first event has been encoded.
         self._first_event = first_event
         # The encoded events that wait for the backend's answer. None most of the time: an empty

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.protocol.client_address import TrustedProxies
 from gateway_shim.protocol.event_stream import Dialect
-from gateway_shim.protocol.http import CORS_HEADERS
+from gateway_shim.protocol.http import CORS_HEADERS, HEARTBEAT_HEADER
 from gateway_shim.streams.opening.pending_connects import DEFAULT_PENDING_CONNECTS
 
 __all__ = ["Cors", "GatewayConfig"]
@@ -30,18 +30,21 @@ class Cors:
         origins: origins such as ``https://app.example``; ``*`` for all; empty: no origin.
         methods: the methods that pages may use.
         request_headers: the headers that pages may set.
+        exposed: the headers of answers that pages may read; empty: those that browsers always show.
     """
 
     origins: tuple[str, ...] = ("*",)
     methods: str = _CONTRACT["Access-Control-Allow-Methods"]
     request_headers: str = _CONTRACT["Access-Control-Allow-Headers"]
+    exposed: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Cors:
         """Read a backend's comma-separated list of origins.
 
         A backend allows more than the contract: its API has DELETE, and clients that read streams
-        with ``fetch`` set Last-Event-ID and Authorization themselves.
+        with ``fetch`` set Last-Event-ID and Authorization themselves. They read when the next
+        heartbeat is due, and when to ask a busy server again.
 
         Raises:
             InvalidConfiguration: an entry is not an origin.
@@ -57,6 +60,7 @@ class Cors:
             origins,
             "GET, POST, DELETE, OPTIONS",
             f"{cls().request_headers}, Last-Event-ID, Authorization",
+            f"{HEARTBEAT_HEADER}, Retry-After",
         )
 
     def headers(
@@ -73,6 +77,7 @@ class Cors:
         allowed = (
             ("Access-Control-Allow-Methods", self.methods),
             ("Access-Control-Allow-Headers", self.request_headers),
+            *((("Access-Control-Expose-Headers", self.exposed),) if self.exposed else ()),
         )
         if "*" in self.origins:
             return (("Access-Control-Allow-Origin", "*"), *allowed)
@@ -94,6 +99,7 @@ class GatewayConfig:
     Args:
         dialect: the way in which named events are written.
         heartbeat_interval: the seconds between a stream's heartbeats.
+        tells_heartbeat: True if the head of a stream has this interval (``SSE-Heartbeat-Seconds``).
         max_buffer_bytes: the bytes that a slow client may leave unread before its stream is ended.
             Events that are in the log do not count, here and below.
         max_total_buffer_bytes: the bytes that all clients together may leave unread. When it is
@@ -120,6 +126,7 @@ class GatewayConfig:
 
     dialect: Dialect = Dialect.NAMED
     heartbeat_interval: float = 15.0
+    tells_heartbeat: bool = False
     max_buffer_bytes: int = 1024 * 1024
     max_total_buffer_bytes: int = 256 * 1024 * 1024
     max_connections: int | None = None

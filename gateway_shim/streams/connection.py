@@ -39,9 +39,10 @@ from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.lifecycle import OVER_STATES, StreamEvent, StreamState
 from gateway_shim.protocol.outbox import Outbox
 from gateway_shim.protocol.stream import Stream
-from gateway_shim.streams.connection_owner import ConnectionOwner, StreamLog
+from gateway_shim.streams.connection_owner import ConnectionOwner
 from gateway_shim.streams.replay.backlog import Backlog
 from gateway_shim.streams.replay.progress import Progress
+from gateway_shim.streams.sending.tally import tally_of
 from gateway_shim.streams.sockets.descriptor import LINGER_SECONDS, Descriptor
 from gateway_shim.streams.sockets.tls_socket import TlsSocket
 
@@ -89,8 +90,7 @@ class Connection(Descriptor):
         self._stop_watchers()
         if self.backlog is not None:
             self.backlog.clear()
-            self.set_backlog(None)
-        self._update_direct()
+        self.set_backlog(None)
         if stream.state is StreamState.RETURNED:
             self._sock.detach()
         else:
@@ -206,22 +206,22 @@ class Connection(Descriptor):
         data = self.stream.event_bytes(frame)
         sent = self._try_send(data)
         if sent != len(data):
-            self._follow_from(self._owner.log, position, memoryview(data)[sent:])
+            self._follow(Backlog(self._owner.log, self.stream, position), data, sent)
         self._update_direct()
 
     def fall_behind(self, position: int, data: bytes, sent: int) -> None:
         """Note that a send to `direct` took only ``sent`` bytes of the ``data`` of an entry."""
         log = self._owner.log
         if log is not None and sent and not log.has(position):  # trimmed during its delivery
-            self._follow_from(log, position, memoryview(data)[sent:])
+            self._follow(Backlog(log, self.stream, position), data, sent)
         elif log is not None:
             self.set_backlog(Backlog(log, self.stream, position - 1, sent))
             self.watch()
 
-    def _follow_from(self, log: StreamLog[Connection], position: int, rest: memoryview) -> None:
+    def _follow(self, backlog: Backlog, data: bytes, sent: int) -> None:
         """Write the rest of an entry, then what follows it in the log."""
-        backlog = Backlog(log, self.stream, position)
-        backlog.put_first(rest)
+        backlog.put_first(memoryview(data)[sent:])
+        self.stream.sent += tally_of([data])
         self.set_backlog(backlog)
         self.watch()
 
@@ -235,8 +235,7 @@ class Connection(Descriptor):
         backlog = self.backlog
         if not isinstance(backlog, Backlog):
             return Progress.BLOCKED
-        data = backlog.head()
-        if data:
+        if data := backlog.head():
             sent = self._try_send(data)
             backlog.advance(sent)
             if sent != len(data):
@@ -245,10 +244,12 @@ class Connection(Descriptor):
 
     def set_backlog(self, backlog: Outbox | Backlog | None) -> None:
         """Set what waits. The owner writes a backlog in the log, a watcher's callback an outbox."""
+        if isinstance(self.backlog, Backlog):
+            self._owner.behind.discard(self)
+            self.stream.sent -= self._owner.totals.value  # they count for this stream from now on
         if isinstance(backlog, Backlog):
             self._owner.behind.add(self)
-        elif self.backlog is not None:
-            self._owner.behind.discard(self)
+            self.stream.sent += self._owner.totals.value
         self.backlog = backlog
         self._update_direct()
 

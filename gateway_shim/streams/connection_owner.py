@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.streams.replay.backlog import BacklogLog
+from gateway_shim.streams.sending.tally import Totals
 
 __all__ = ["ConnectionOwner", "StreamLog"]
 
@@ -43,10 +44,12 @@ class ConnectionOwner(Protocol[C]):
     Attributes:
         log: the log that the streams follow; None: events are kept for each slow client.
         behind: the connections that have a backlog in the log.
+        totals: what every live stream was sent.
     """
 
     log: StreamLog[C] | None
     behind: MutableSet[C]
+    totals: Totals
 
     def client_gone(self, connection: C) -> None:
         """Handle a client that has hung up: abort the connection."""

@@ -9,7 +9,6 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import gevent
 
@@ -34,6 +33,8 @@ from gateway_shim.streams.heartbeats import Heartbeats
 from gateway_shim.streams.opening.admission import Admission
 from gateway_shim.streams.opening.limits_per_address import limit_key
 from gateway_shim.streams.opening.openings import Openings
+from gateway_shim.streams.reading.counters import read_counters
+from gateway_shim.streams.reading.listing import StreamInfo, list_streams
 from gateway_shim.streams.refusal_counts import RefusalCounts
 from gateway_shim.streams.registry import Streams
 from gateway_shim.streams.replay.following import Following
@@ -156,15 +157,14 @@ class Gateway:
     @from_any_thread
     def read_stats(self) -> GatewayStats:
         """Return a copy of the counters, with the current streams, bytes and connects."""
-        return replace(
-            self._stats,
-            active=self.active,
-            bytes_buffered=self._streams.buffered,
-            pending_connects=self._openings.pending,
-            closed=self._stats.closed.copy(),
-            resyncs=self._stats.resyncs.copy(),
-            **({} if self._following is None else self._following.read_stats()),
-        )
+        pending = self._openings.pending
+        return read_counters(self._stats, self._streams, pending, self._following)
+
+    @from_any_thread
+    def list_streams(self) -> list[StreamInfo]:
+        """Return what is known of each stream, oldest first. Other greenlets run meanwhile."""
+        log = self._following
+        return list_streams(self._streams, None if log is None else log.bytes_after)
 
     def open(self, request: StreamRequest, sock: socket.socket) -> Refusal | OpenResult:
         """Ask the backend about a stream, and open it. Blocks until the backend has answered.

@@ -66,7 +66,10 @@ class RefusalReason(StrEnum):
     """A write had a body whose Content-Type is not JSON."""
 
     NOT_OPEN = "not_open"
-    """The tasks API or the metrics are not served at the address of the request."""
+    """The tasks API, the metrics or the console are not served at the address of the request."""
+
+    SIGN_IN = "sign_in"
+    """A wrong password for the console, or a try after too many wrong ones."""
 
     CALLBACK_NOT_ALLOWED = "callback_not_allowed"
     """A callback without the secret named a stream of the gateway in this process."""

@@ -28,6 +28,7 @@ from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.connection_owner import StreamLog
 from gateway_shim.streams.opening.admission import Admission
 from gateway_shim.streams.sending.audiences import Audiences
+from gateway_shim.streams.sending.tally import Totals
 from gateway_shim.streams.stats import CLIENT_STALLED, GatewayStats
 
 __all__ = ["Streams", "log_fields"]
@@ -61,6 +62,7 @@ class Streams:
         audiences: the streams that an event is for.
         log: the log that the streams follow; None: there is no log.
         behind: the connections that have a backlog in the log.
+        totals: what every live stream was sent.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Streams:
         self.audiences = Audiences(self.by_token)
         self.log: StreamLog[Connection] | None = None
         self.behind: MutableSet[Connection] = set()
+        self.totals = Totals()
         self._admission = admission
         self._disconnects = disconnects
         self._stats = stats

@@ -9,11 +9,14 @@ from gateway_shim.event_log.log import LogStats
 from gateway_shim.protocol.callbacks import Reason
 from gateway_shim.streams.replay.marks import Resync
 
-__all__ = ["CLIENT_STALLED", "GatewayStats"]
+__all__ = ["CLIENT_STALLED", "FAR_BEHIND_BYTES", "GatewayStats"]
 
 CLIENT_STALLED = "client_stalled"
 """The reason for the end of a stream whose client the kernel has given up: its network is gone, or
 it has stopped to read altogether."""
+
+FAR_BEHIND_BYTES = 1024 * 1024
+"""The bytes of the log beyond which a stream that is behind counts as far behind."""
 
 
 def _zero_by_reason() -> Counter[str]:
@@ -43,6 +46,8 @@ class GatewayStats:
         resyncs: the number of streams that were told that they have missed events, by reason.
         joiners: the number of streams that are caught up and wait to become live, now.
         streams_behind: the number of streams that read the log themselves, now; joiners included.
+        streams_far_behind: the number of streams that are behind by more than
+            :data:`FAR_BEHIND_BYTES`, now. All entries of the log count, also those for others.
         bytes_behind: the bytes of the log that follow the position of the stream that is furthest
             behind, now.
         log: the extent of the log, now; None: there is no log.
@@ -61,5 +66,6 @@ class GatewayStats:
     resyncs: Counter[str] = field(default_factory=_zero_resyncs)
     joiners: int = 0
     streams_behind: int = 0
+    streams_far_behind: int = 0
     bytes_behind: int = 0
     log: LogStats | None = None

@@ -16,6 +16,7 @@ from gateway_shim.protocol.lifecycle import StreamEvent, StreamState
 from gateway_shim.protocol.stream import Stream
 from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.connection_owner import StreamLog
+from gateway_shim.streams.sending.tally import Totals
 from tests.gateway_shim.sockets import SocketClient
 from tests.support.timing import TIME_LIMIT
 
@@ -29,12 +30,14 @@ class RecordingOwner:
         told: ``gone``, ``stalled``, ``failed`` and ``flushed``, in their order.
         log: None: the streams follow no log.
         behind: the connections with a backlog in the log.
+        totals: what every live stream was sent.
     """
 
     def __init__(self) -> None:
         self.told: list[str] = []
         self.log: StreamLog[Connection] | None = None
         self.behind: MutableSet[Connection] = set()
+        self.totals = Totals()
 
     def client_gone(self, connection: Connection) -> None:
         """Record the client's end."""

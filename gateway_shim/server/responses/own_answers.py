@@ -67,7 +67,7 @@ class OwnAnswers:
             dialect = self._gateway.config.dialect
             refusal = callbacks.refusal(CallbackFailure.NOT_CONFIGURED, dialect)
         if refusal is None:
-            cors = self._gateway.config.cors
-            return stream_head(request.headers, cors, BodyFraming.BARE, close=close)
+            config = self._gateway.config
+            return stream_head(request.headers, config, BodyFraming.BARE, close=close)
         origin = str(request.headers.get("origin", ""))
         return self.refusal(refusal, [("ORIGIN", origin)], close=close, method="HEAD")

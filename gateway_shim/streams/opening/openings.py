@@ -36,6 +36,7 @@ from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 from gateway_shim.streams.registry import Streams
 from gateway_shim.streams.replay.resumption import Resumption
 from gateway_shim.streams.replay.start import Start
+from gateway_shim.streams.sending.tally import tally_of
 from gateway_shim.streams.stats import GatewayStats
 
 __all__ = ["Openings"]
@@ -209,6 +210,7 @@ class Openings:
         then = stream.take_held()
         if self._config.dialect is Dialect.ENVELOPE and next_step is AfterAccept.STAY_OPEN:
             then.append(stream.event_bytes(event_stream.READY))
+        stream.sent = tally_of(then) - self._streams.totals.value
         self._heartbeats.add(connection)
         self._streams.audiences.join(connection)
         try:
@@ -247,7 +249,7 @@ class Openings:
         return OpenResult.REJECTED
 
     def _head(self, request: StreamRequest) -> bytes:
-        return stream_head(request.headers, self._config.cors, request.framing)
+        return stream_head(request.headers, self._config, request.framing)
 
 
 def _log_fields(stream: Stream, request: StreamRequest) -> dict[str, object]:

@@ -18,6 +18,7 @@ from gateway_shim.event_log.segment import Run
 from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.stream import Stream
+from gateway_shim.streams.sending.tally import tally
 
 __all__ = ["SEND_BYTES", "Backlog", "BacklogLog"]
 
@@ -107,6 +108,11 @@ class Backlog:
             return False
         return self._final or self.position >= self._log.newest
 
+    @property
+    def events_behind(self) -> int:
+        """The entries that follow the position, those for other streams included."""
+        return max(self._log.newest - self.position, 0)
+
     def put(self, data: bytes | memoryview, *, final: bool = False) -> None:
         """Append bytes of the stream's own, after all that was delivered before.
 
@@ -181,6 +187,7 @@ class Backlog:
         if run is not None:
             before_run, _ = run.place(0)
             self.position, self.written = run.place(count)
+            self._stream.sent += complex(self.position - before_run, count)
             if self.position > before_run:
                 self.told = self.position
             return
@@ -219,6 +226,7 @@ class Backlog:
         # The whole entry, of which the kernel has taken a part: a view of the rest would be larger
         # than the rest of most entries.
         self._own_written = written
+        self._stream.sent += complex(1, len(copies[run.end]) - written)
         self.size -= written
         self._stream.budget.waiting -= written
         self._begun = True
@@ -255,6 +263,7 @@ class Backlog:
     def _rewrite(self, run: Run) -> None:
         """Make one entry the stream's own bytes, in the form that the stream needs."""
         data = self._stream.event_bytes(event_stream.frame_of_chunk(bytes(run.data)))
+        self._stream.sent += complex(1, len(run.data))
         self.position = self.told = run.end
         self.put_first(data)  # a resync must not come before it: it is older
 
@@ -270,6 +279,7 @@ class Backlog:
             if piece is self._resync:
                 index = place + 1  # two epochs have begun since the last byte was written
         self._resync = self._stream.event_bytes(event)
+        self._stream.sent += tally(event)
         self._insert(index, position, self._resync)
 
     def _insert(self, index: int, after: int, data: bytes | memoryview) -> None:

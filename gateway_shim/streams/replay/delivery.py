@@ -237,9 +237,8 @@ class Delivery:
                 return True
             if not entries:
                 return False
-            entry, audience = entries[0], entries[0].audience
-            connections = [] if audience is None else self._streams.audiences.members(audience)
-            self._pass = DeliveryPass(entry, connections)
+            members = self._streams.audiences.members(entries[0].audience)
+            self._pass = DeliveryPass(entries[0], members)
         self._pass.go_on(self._streams)
         self._complete(self._pass)
         return True
@@ -247,6 +246,7 @@ class Delivery:
     def _complete(self, current: DeliveryPass) -> None:
         self._pass = None
         self.completed = current.position
+        current.count(self._streams.totals)
         if current.for_everyone:
             self._last_for_everyone = current.position
         if self.cursor in self.counts:

@@ -13,6 +13,8 @@ from gateway_shim.protocol import event_stream
 from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.hot_loop import write_all
 from gateway_shim.streams.registry import Streams
+from gateway_shim.streams.replay.backlog import Backlog
+from gateway_shim.streams.sending.tally import Totals, tally
 
 __all__ = ["DeliveryPass"]
 
@@ -54,6 +56,22 @@ class DeliveryPass:
             if not length_hint(self._remaining):
                 break
             let_others_run_if_due()
+
+    def count(self, totals: Totals) -> None:
+        """Count the entry for each live stream that has got it. Call this once, at the end.
+
+        A stream that is behind counts what it reads from the log, this entry included.
+
+        Args:
+            totals: what every live stream was sent.
+        """
+        sent = tally(self._frame)
+        if self.for_everyone:
+            totals.value += sent
+            return
+        for connection in self._connections:
+            if not isinstance(connection.backlog, Backlog):
+                connection.stream.sent += sent
 
     def has_passed(self, connection: Connection) -> bool:
         """Return True if the entry was delivered to a stream, or is not for it."""

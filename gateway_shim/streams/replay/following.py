@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 import gevent
@@ -16,7 +17,7 @@ from gateway_shim.streams.replay.endless import repeat
 from gateway_shim.streams.replay.publisher import Publisher
 from gateway_shim.streams.replay.resumption import Resumption
 from gateway_shim.streams.sending.broadcast_turn import BroadcastTurn
-from gateway_shim.streams.stats import GatewayStats
+from gateway_shim.streams.stats import FAR_BEHIND_BYTES, GatewayStats
 
 __all__ = ["Following"]
 
@@ -68,6 +69,10 @@ class Following:
         """Append an event, and deliver it here (:meth:`Publisher.publish`)."""
         return self._publisher.publish(audience, event)
 
+    def bytes_after(self, position: int) -> int:
+        """Return the bytes of the log's entries that follow a position."""
+        return self._log.bytes_after(position)
+
     def read_stats(self) -> dict[str, Any]:
         """Return the counters of :class:`GatewayStats` that are read from the log."""
         backlogs = [connection.backlog for connection in self._streams.behind]
@@ -75,9 +80,22 @@ class Following:
         return {
             "joiners": len(self._delivery.joiners),
             "streams_behind": len(positions),
+            "streams_far_behind": self._count_far_behind(positions),
             "bytes_behind": self._log.bytes_after(min(positions)) if positions else 0,
             "log": self._log.read_stats(),
         }
+
+    def _count_far_behind(self, positions: list[int]) -> int:
+        """Return how many of the positions are followed by more than FAR_BEHIND_BYTES."""
+        if not positions or self._log.bytes_after(min(positions)) <= FAR_BEHIND_BYTES:
+            return 0
+        # The bytes fall as the position rises. So the log is asked about twenty times for the first
+        # position that is near enough, however many streams are behind.
+        existing = range(self._log.oldest - 1, self._log.newest + 1)
+        near = existing[0] + bisect_left(
+            existing, True, key=lambda at: self._log.bytes_after(at) <= FAR_BEHIND_BYTES
+        )
+        return sum(position < near for position in positions)
 
     def _expire(self) -> None:
         while True:

@@ -9,6 +9,7 @@ from gateway_shim.streams.replay.backlog import Backlog
 from gateway_shim.streams.replay.delivery import Delivery
 from gateway_shim.streams.replay.marks import Resync
 from gateway_shim.streams.replay.start import Start, requested_cursor
+from gateway_shim.streams.sending.tally import tally
 
 __all__ = ["Resumption"]
 
@@ -71,7 +72,9 @@ class Resumption:
             position = delivery.completed
         if resync is not None:
             position = max(delivery.newest, delivery.completed)
-            head += stream.event_bytes(delivery.resync(resync))
+            event = delivery.resync(resync)
+            stream.sent += tally(event)
+            head += stream.event_bytes(event)
         else:
             # Also if the browser has named it: by the letter of the standard each stream begins
             # with an empty last event id, and a first event without an id would make it stay empty.
@@ -100,8 +103,10 @@ class Resumption:
             run = self._delivery.run(position, connection.stream.audiences, room, 0)
             if run is None or run.end == position or len(run.data) > room:
                 break
+            before_run, _ = run.place(0)
             position = run.end
             if run.data:
+                connection.stream.sent += complex(position - before_run, len(run.data))
                 runs.append(run.data)
                 room -= len(run.data)
                 connection.told = position

@@ -19,11 +19,13 @@ class TokenAudience:
         tokens: the tokens, as they were given.
         connections: the connections of the streams that have these tokens, in the same order.
         unknown: the tokens that no stream has.
+        others: all other streams; None if these are more than half of all.
     """
 
     tokens: Sequence[str]
     connections: list[Connection]
     unknown: list[str]
+    others: list[Connection] | None
 
 
 class Audiences:
@@ -59,22 +61,30 @@ class Audiences:
         if last is not None and last.tokens == tokens:
             return last
         found = [(token, self._by_token.get(token)) for token in tokens]
+        connections = [connection for _, connection in found if connection is not None]
         audience = TokenAudience(
             tokens,
-            [connection for _, connection in found if connection is not None],
+            connections,
             [token for token, connection in found if connection is None],
+            self._others(connections),
         )
         if isinstance(tokens, tuple):  # a tuple cannot change
             self._last = audience
         return audience
 
-    def members(self, audience: str) -> list[Connection]:
-        """Return the streams that an audience has now. Do not change the list."""
+    def _others(self, connections: list[Connection]) -> list[Connection] | None:
+        if len(connections) * 2 < len(self._by_token):
+            return None
+        known = set(connections)
+        return [item for item in self._by_token.values() if item not in known]
+
+    def members(self, audience: str | None) -> list[Connection]:
+        """Return the streams that an audience has now; None has none. Do not change the list."""
         if audience == EVERYONE:
             if self._everyone is None:
                 self._everyone = list(self._by_token.values())
             return self._everyone
-        found = self._members.get(audience)
+        found = None if audience is None else self._members.get(audience)
         if found is None:
             return []
         return list(found) if isinstance(found, dict) else [found]

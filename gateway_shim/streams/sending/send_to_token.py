@@ -7,6 +7,7 @@ from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.results import SendStatus
 from gateway_shim.streams.callbacks.backend_starts import BackendStarts
 from gateway_shim.streams.registry import Streams
+from gateway_shim.streams.sending.tally import tally
 
 __all__ = ["send_to_token"]
 
@@ -44,8 +45,10 @@ def send_to_token(
         if streams.budget.exceeded:
             streams.relieve()
         return SendStatus.BUFFERED
-    if frame is not None and not streams.write(connection, frame):
-        raise WriteFailed(token)
+    if frame is not None:
+        if not streams.write(connection, frame):
+            raise WriteFailed(token)
+        stream.sent += tally(frame)
     if close and token in streams.by_token:  # at a log line, others may have closed it
         streams.close(connection)
     return SendStatus.OK

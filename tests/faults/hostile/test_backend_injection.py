@@ -117,6 +117,8 @@ HEAD_NAMES = {
     "Access-Control-Allow-Methods",
     "Access-Control-Allow-Headers",
     "Access-Control-Allow-Credentials",
+    "Access-Control-Expose-Headers",
+    "SSE-Heartbeat-Seconds",
     "Allow",
 }
 

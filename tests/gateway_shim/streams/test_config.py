@@ -31,6 +31,7 @@ def test_parse(text: str, origins: tuple[str, ...]) -> None:
     # What the backend's API and clients that use fetch need beyond the contract.
     assert cors.methods == "GET, POST, DELETE, OPTIONS"
     assert cors.request_headers == "Content-Type, Cache-Control, Last-Event-ID, Authorization"
+    assert cors.exposed == "SSE-Heartbeat-Seconds, Retry-After"
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,7 @@ def test_defaults() -> None:
     assert asdict(GatewayConfig()) == {
         "dialect": "named",
         "heartbeat_interval": 15.0,
+        "tells_heartbeat": False,
         "max_buffer_bytes": 1024 * 1024,
         "max_total_buffer_bytes": 256 * 1024 * 1024,
         "max_connections": None,
@@ -112,6 +114,7 @@ def test_defaults() -> None:
             "origins": ("*",),
             "methods": "GET, POST, OPTIONS",
             "request_headers": "Content-Type, Cache-Control",
+            "exposed": "",
         },
     }
 
@@ -122,4 +125,5 @@ def test_every_origin_of_a_backend() -> None:
         "Access-Control-Allow-Origin": "*",
         "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
         "Access-Control-Allow-Headers": "Content-Type, Cache-Control, Last-Event-ID, Authorization",
+        "Access-Control-Expose-Headers": "SSE-Heartbeat-Seconds, Retry-After",
     }

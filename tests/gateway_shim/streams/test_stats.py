@@ -25,6 +25,7 @@ def test_all_zero() -> None:
         "resyncs": {"too_old": 0, "unknown": 0, "lagging": 0},
         "joiners": 0,
         "streams_behind": 0,
+        "streams_far_behind": 0,
         "bytes_behind": 0,
         "log": None,
     }

@@ -27,6 +27,24 @@ def test_counters() -> None:
         assert running.stats.bytes_behind == 0
 
 
+def test_streams_that_are_far_behind() -> None:
+    """Streams that are more than 1 MiB behind are counted, wherever the log begins."""
+    with following(size=8 << 20) as running:
+        Browser(running, send_buffer=4096)
+        publish(running, *["x" * 200_000] * 6)
+        assert running.stats.streams_far_behind == 1
+        Browser(running, send_buffer=4096)  # it begins later
+        publish(running, *["x" * 200_000] * 5)
+        assert (running.stats.streams_behind, running.stats.streams_far_behind) == (2, 1)
+        publish(running, "x" * 200_000)
+        assert running.stats.streams_far_behind == 2
+        publish(running, *["x" * 200_000] * 60)  # what the streams need is trimmed
+        stats = running.stats
+        assert stats.log is not None
+        assert stats.log.oldest > 6
+        assert stats.streams_far_behind == 2
+
+
 def test_old_entries_go_without_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """Entries that are too old go now and then, also if nothing is published."""
     monkeypatch.setattr(module, "_EXPIRE_SECONDS", 0.01)
