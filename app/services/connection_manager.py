@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 import time
@@ -20,9 +19,11 @@ from app.services.connections.observers import (
 from app.services.connections.owners import FormerOwners, stream_audiences
 from app.services.connections.publisher import EventPublisher
 from app.services.connections.publishing import Publishing
-from app.services.connections.send_outcome import SendOutcome
+from app.services.connections.registered import Registered
+from app.services.connections.send_outcome import SendOutcome, SendReport
+from app.services.connections.sending import send_to_stream
 from app.services.connections.service_type import ServiceType
-from app.services.gateway_transport import GatewayTransport, TransportError
+from app.services.gateway_transport import GatewayTransport
 from app.services.metrics_service import MetricsServiceProtocol
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread
 from gateway_shim.event_loop.turns import let_others_run_if_due
@@ -30,8 +31,6 @@ from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.stream_request import shorten_url
 
 __all__ = ["ConnectionManager", "HeldByAnotherUser", "ServiceType"]
-
-logger = logging.getLogger(__name__)
 
 
 class HeldByAnotherUser(Exception):
@@ -52,6 +51,7 @@ class ConnectionManager:
             connects. None: every registered stream counts as open.
         publisher: the log of the gateway, through which events are sent; None: it has none, and
             each event is sent to the streams that are registered now.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -61,11 +61,13 @@ class ConnectionManager:
         loop_thread: LoopThread | None = None,
         holds: Callable[[str], bool] | None = None,
         publisher: EventPublisher | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.loop_thread = loop_thread or LoopThread()
         self._transport = transport
         self._metrics = metrics
         self._holds = holds
+        self._clock = clock
         self._observed = ObservedConnects()
         # Sends events through the log; None: there is no log.
         self._publishing = None
@@ -74,8 +76,7 @@ class ConnectionManager:
         # Guards everything below. The maps change together while it is held. Everything that
         # follows from a change (closing, notifying, sending) happens after it is released.
         self._lock = threading.Lock()
-        # Request id → (token, URL).
-        self._connections: dict[str, tuple[str, str]] = {}
+        self._connections: dict[str, Registered] = {}  # by request id
         # Token → request id: the same streams.
         self._token_to_request_id: dict[str, str] = {}
         # Request id → user, for streams whose user the SSE_AUTHORIZE hook has named.
@@ -109,11 +110,11 @@ class ConnectionManager:
         with self._lock:
             earlier = self._connections.get(request_id)
             # Checked under the lock: of two users who connect at once, only one may get the id.
-            if earlier is not None and self._belongs_to_another(request_id, earlier[0], user):
+            if earlier is not None and self._belongs_to_another(request_id, earlier.token, user):
                 raise HeldByAnotherUser
             self._tokens = None
             if earlier is not None:
-                del self._token_to_request_id[earlier[0]]
+                del self._token_to_request_id[earlier.token]
             other = self._token_to_request_id.get(token)
             if other is not None:  # the gateway has used a token twice: the later stream keeps it
                 del self._connections[other]
@@ -122,15 +123,15 @@ class ConnectionManager:
             self._former_owners.remove(request_id)
             if user is not None:
                 self._users[request_id] = sys.intern(str(user))  # one user often has many streams
-            self._connections[request_id] = (token, shorten_url(url))
+            self._connections[request_id] = Registered(token, shorten_url(url), self._clock())
             self._token_to_request_id[token] = request_id
             active = len(self._connections)
             observers = list(self._observers)
             farewell = self._farewell
         self._metrics.connection_opened()
         self._metrics.set_active_connections(active)
-        if earlier is not None and earlier[0] != token:
-            close_replaced_stream(self._transport, request_id, earlier[0])
+        if earlier is not None and earlier.token != token:
+            close_replaced_stream(self._transport, request_id, earlier.token)
         with self._observed.run(request_id):
             for observer in observers:
                 if not self._has_ended(token):
@@ -178,7 +179,13 @@ class ConnectionManager:
         """Return the token of the request id's stream; None if it has none."""
         with self._lock:
             current = self._connections.get(request_id)
-        return None if current is None else current[0]
+        return None if current is None else current.token
+
+    @from_any_thread
+    def registered(self) -> list[tuple[str, Registered]]:
+        """Return the request ids of all streams, and what is known of each, oldest first."""
+        with self._lock:
+            return list(self._connections.items())
 
     @from_any_thread
     def audiences_of(self, token: str) -> tuple[str, ...]:
@@ -227,7 +234,22 @@ class ConnectionManager:
         # In the caller's thread: writing a large event as JSON would keep the event loop busy.
         # The caller may change the data after this.
         event = Event(event_name, event_json(event_data))
-        return self._send_to(request_id, event, service_type)
+        return self.send(request_id, event, service_type).outcome is SendOutcome.SUCCESS
+
+    @from_any_thread
+    def send(self, request_id: str | None, event: Event, service_type: ServiceType) -> SendReport:
+        """Send an event like :meth:`send_event`, and report which streams took it."""
+        started = time.perf_counter()
+        if self._publishing is not None and self._publishing.keeps(request_id, service_type):
+            report = self._publishing.publish(request_id, event, service_type)
+        elif request_id is None:
+            report = self._broadcast(event, service_type)
+        else:
+            report = self._send_to(request_id, event, service_type)
+        seconds = time.perf_counter() - started
+        self._metrics.event_sent(service_type.value, report.outcome.value, seconds)
+        let_others_run_if_due()  # a caller that sends without a pause must not block the others
+        return report
 
     @from_any_thread
     def drain(self, farewell: Event, seconds: float) -> None:
@@ -254,44 +276,23 @@ class ConnectionManager:
     def _belongs_to_another(self, request_id: str, token: str, user: str | None) -> bool:
         return self._users.get(request_id) not in (None, user) and not self._has_ended(token)
 
-    @from_any_thread
-    def _send_to(self, request_id: str | None, event: Event, service_type: ServiceType) -> bool:
-        started = time.perf_counter()
-        if self._publishing is not None and self._publishing.keeps(request_id, service_type):
-            outcome = self._publishing.publish(request_id, event, service_type)
-        elif request_id is None:
-            outcome = self._broadcast(event, service_type)
-        else:
-            outcome = self._send(request_id, event, service_type)
-        self._metrics.event_sent(service_type.value, outcome.value, time.perf_counter() - started)
-        let_others_run_if_due()  # a caller that sends without a pause must not block the others
-        return outcome is SendOutcome.SUCCESS
-
-    def _send(self, request_id: str, event: Event, service_type: ServiceType) -> SendOutcome:
-        with self._lock:
-            current = self._connections.get(request_id)
-        if current is None:
-            return SendOutcome.NO_STREAM
-        token = current[0]
+    def _send_to(self, request_id: str, event: Event, service_type: ServiceType) -> SendReport:
+        token = self.token_of(request_id)
+        if token is None:
+            return SendReport(SendOutcome.NO_STREAM)
         extra = {"request_id": request_id, "event_name": event.name, "service": service_type.value}
-        try:
-            is_known = self._transport.send(token, event)
-        except TransportError as exc:
-            logger.warning("event not sent: %s", exc, extra=extra)
-            return SendOutcome.ERROR
-        if is_known:
-            return SendOutcome.SUCCESS
-        logger.info("the gateway no longer knows the stream", extra=extra)
-        self.on_disconnect(token)
-        return SendOutcome.NO_STREAM
+        report = send_to_stream(self._transport, token, event, extra)
+        if report.outcome is SendOutcome.NO_STREAM:
+            self.on_disconnect(token)
+        return report
 
-    def _broadcast(self, event: Event, service_type: ServiceType) -> SendOutcome:
+    def _broadcast(self, event: Event, service_type: ServiceType) -> SendReport:
         with self._lock:
             if self._tokens is None:
                 self._tokens = tuple(self._token_to_request_id)
             tokens = self._tokens
         if not tokens:
-            return SendOutcome.NO_STREAM
+            return SendReport(SendOutcome.NO_STREAM)
         return broadcast_event(
             self._transport, self._metrics, tokens, event, service_type, self.on_disconnect
         )

@@ -24,6 +24,7 @@ from app.services.gateway_collector import (
     GatewayCounters,
     RefusalsCollector,
 )
+from app.services.metrics.totals import MetricsTotals
 
 __all__ = ["CONTENT_TYPE", "MetricsService", "MetricsServiceProtocol", "NullMetrics"]
 
@@ -85,8 +86,8 @@ class MetricsServiceProtocol(Protocol):
         """
         ...
 
-    def tasks_active(self, count: int) -> None:
-        """Set the number of tasks that run now."""
+    def tasks_active(self, running: int, waiting: int) -> None:
+        """Set the number of tasks that run now, and of those that wait for a slot."""
         ...
 
     def loop_measured(self, longest: float, blocked: float) -> None:
@@ -123,7 +124,7 @@ class NullMetrics:
     def task_finished(self, task_type: str, status: str, seconds: float) -> None:
         """Count nothing."""
 
-    def tasks_active(self, count: int) -> None:
+    def tasks_active(self, running: int, waiting: int) -> None:
         """Set nothing."""
 
     def loop_measured(self, longest: float, blocked: float) -> None:
@@ -139,9 +140,13 @@ class MetricsService:
 
     Args:
         version: the version in ``build_info``; the application's own version if not given.
+
+    Attributes:
+        totals: the same counts as plain numbers, for the operations page.
     """
 
     def __init__(self, version: str | None = None) -> None:
+        self.totals = MetricsTotals()
         self._registry = registry = CollectorRegistry()
         self._gateway: GatewayCollector | None = None
         ProcessCollector(registry=registry)
@@ -203,6 +208,9 @@ class MetricsService:
             registry=registry,
         )
         self._tasks_active = Gauge("tasks_active", "Tasks that run now", registry=registry)
+        self._tasks_waiting = Gauge(
+            "tasks_waiting", "Tasks that wait for a slot now", registry=registry
+        )
         self._loop_blocked = Counter(
             "event_loop_blocked_seconds_total",
             "Seconds for which the event loop was blocked",
@@ -240,37 +248,45 @@ class MetricsService:
     def connection_opened(self) -> None:
         """Count a stream's connect."""
         self._connected.inc()
+        self.totals.opened += 1
 
     def connection_closed(self) -> None:
         """Count a stream's disconnect."""
         self._disconnected.inc()
+        self.totals.closed += 1
 
     def set_active_connections(self, count: int) -> None:
         """Set the number of streams that are registered now."""
         self._active.set(count)
+        self.totals.streams = count
 
     def event_sent(self, service: str, status: str, seconds: float) -> None:
         """Count one send; see :class:`MetricsServiceProtocol`."""
         self._sent.labels(service, status).inc()
         self._send_seconds.labels(service).observe(seconds)
+        self.totals.event_sent(service, status)
 
     def broadcast_finished(self, streams: int, seconds: float) -> None:
         """Count one broadcast; see :class:`MetricsServiceProtocol`."""
         self._delivered.inc(streams)
         self._broadcast_seconds.observe(seconds)
+        self.totals.broadcast_finished(streams, seconds)
 
     def append_failed(self) -> None:
         """Count an event that the log did not take."""
         self._appends_failed.inc()
+        self.totals.appends_failed += 1
 
     def task_finished(self, task_type: str, status: str, seconds: float) -> None:
         """Count a task's end; see :class:`MetricsServiceProtocol`."""
         self._tasks.labels(task_type, status).inc()
         self._task_seconds.labels(task_type).observe(seconds)
 
-    def tasks_active(self, count: int) -> None:
-        """Set the number of tasks that run now."""
-        self._tasks_active.set(count)
+    def tasks_active(self, running: int, waiting: int) -> None:
+        """Set the numbers of unfinished tasks; see :class:`MetricsServiceProtocol`."""
+        self._tasks_active.set(running)
+        self._tasks_waiting.set(waiting)
+        self.totals.tasks_running, self.totals.tasks_waiting = running, waiting
 
     def loop_measured(self, longest: float, blocked: float) -> None:
         """Report one measurement; see :class:`MetricsServiceProtocol`."""

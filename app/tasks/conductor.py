@@ -154,7 +154,7 @@ class TaskConductor:
     # ---------------------------------------------------------------- the greenlet of each task
 
     def _conduct_all(self, begun: list[TaskRecord]) -> None:
-        self._metrics.tasks_active(self._line.running)
+        self._metrics.tasks_active(self._line.running, self._line.waiting)
         for record in begun:
             gevent.spawn(self._conduct, record)
 

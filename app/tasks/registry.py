@@ -75,14 +75,22 @@ class TaskRegistry:
             BadRequest: the name is unknown or the params are invalid; the message names the
                 allowed names or params.
         """
+        task = self.make(task_type)
+        return task, task.validate_params(params)
+
+    def make(self, task_type: str) -> BaseTask:
+        """Make a task without params, for example to describe its type.
+
+        Raises:
+            BadRequest: the name is unknown; the message names the allowed names.
+        """
         try:
             make = self._makers[task_type]
         except KeyError:
             raise BadRequest(
                 f"Unknown task type: {task_type[:100]}; allowed: {', '.join(self.names)}"
             ) from None
-        task = make()
-        return task, task.validate_params(params)
+        return make()
 
     def _offer(self, name: str, make: Callable[[], BaseTask], source: str) -> None:
         # The same class may be named twice, for example by its package and in APP_TASKS.

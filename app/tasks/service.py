@@ -2,11 +2,7 @@
 
 Theory of operation
 -------------------
-The life of a task is one enum and one table of transitions (:mod:`app.tasks.run.lifecycle`)::
-
-    PENDING ──BEGIN──▶ RUNNING ──RETURN───────────────▶ COMPLETED
-       │                  ├───RAISE, TIME_OUT, LOSE───▶ FAILED (LOSE: from PENDING, too)
-       └───────CANCEL─────┴────────CANCEL─────────────▶ CANCELLED
+The life of a task is one enum and one table of transitions (:mod:`app.tasks.run.lifecycle`).
 
 The order of events:
 
@@ -68,6 +64,7 @@ from app.tasks.memory.numbers import TaskNumbers
 from app.tasks.memory.table import TaskTable
 from app.tasks.memory.takeover import TaskTakeover
 from app.tasks.page import MAX_PAGE, TaskPage
+from app.tasks.params.remembered import RememberedParams
 from app.tasks.run.events import EventSender, TaskEvents
 from app.tasks.run.line import LineLimits, TaskRefused
 from app.tasks.run.outcome import ResultLimits, TaskOutcome
@@ -173,7 +170,7 @@ class TaskService:
         """Run a task that counts towards a client's limit; otherwise like :meth:`start_task`.
 
         Args:
-            origin: the client and the size of the parameters.
+            origin: the client and the parameters as it sent them.
             task: the task to run.
             kwargs: the task's parameters, validated.
 
@@ -245,6 +242,16 @@ class TaskService:
         return self._store.find(task_id).result_bytes
 
     @from_any_thread
+    def get_start(self, task_id: str) -> tuple[str, RememberedParams | None]:
+        """Return the type of a task and its parameters; None if they are not remembered.
+
+        Raises:
+            NotFound: there is no such task, or it was forgotten.
+        """
+        record = self._store.find(task_id)
+        return record.task.name, record.origin.params
+
+    @from_any_thread
     def list_tasks(self, limit: int = MAX_PAGE, before: str | None = None) -> TaskPage:
         """Return one page of all known tasks, newest first, without their results.
 
@@ -271,11 +278,7 @@ class TaskService:
     def wait_for_tasks(self, seconds: float) -> bool:
         """Wait until no task is pending or running and every terminal event has been sent.
 
-        Args:
-            seconds: the longest wait.
-
-        Returns:
-            True if this is the case; False if the time is over.
+        Returns True if this is the case; False if it was not within so many seconds.
         """
         return self._conductor.wait_until_idle(seconds)
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from app.services.connections.send_outcome import SendOutcome
+from app.services.connections.send_outcome import SendOutcome, SendReport
 from app.services.connections.service_type import ServiceType
 from app.services.gateway_transport import GatewayTransport
 from app.services.metrics_service import MetricsServiceProtocol
@@ -24,7 +24,7 @@ def broadcast_event(
     event: Event,
     service_type: ServiceType,
     forget: Callable[[str], None],
-) -> SendOutcome:
+) -> SendReport:
     """Send one event to many streams, with one call of the transport.
 
     Args:
@@ -52,6 +52,6 @@ def broadcast_event(
         },
     )
     if result.delivered:
-        return SendOutcome.SUCCESS
+        return SendReport(SendOutcome.SUCCESS, result.delivered)
     all_unknown = len(result.unknown) == len(tokens)
-    return SendOutcome.NO_STREAM if all_unknown else SendOutcome.ERROR
+    return SendReport(SendOutcome.NO_STREAM if all_unknown else SendOutcome.ERROR)

@@ -11,6 +11,7 @@ from typing import Protocol
 from app.services.gateway_transport import TransportError
 from gateway_shim.errors import LogUnavailable
 from gateway_shim.protocol.event_stream import Event
+from gateway_shim.protocol.results import Published
 from gateway_shim.streams.gateway import Gateway
 
 __all__ = ["EventPublisher", "GatewayPublisher"]
@@ -19,7 +20,7 @@ __all__ = ["EventPublisher", "GatewayPublisher"]
 class EventPublisher(Protocol):
     """The log as ConnectionManager uses it."""
 
-    def publish(self, event: Event, audience: str) -> int:
+    def publish(self, event: Event, audience: str) -> Published:
         """Append an event to the log, and deliver it to the streams of this process.
 
         May block cooperatively, but for a bounded time only.
@@ -30,7 +31,7 @@ class EventPublisher(Protocol):
                 (:mod:`gateway_shim.event_log.audience`).
 
         Returns:
-            The number of streams of this process that took the event.
+            The event's id, and the number of streams of this process that took the event.
 
         Raises:
             TransportError: the log did not take the event, so no stream gets it.
@@ -48,9 +49,9 @@ class GatewayPublisher:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    def publish(self, event: Event, audience: str) -> int:
+    def publish(self, event: Event, audience: str) -> Published:
         """Append an event to the gateway's log, and deliver it (:class:`EventPublisher`)."""
         try:
-            return self._gateway.publish(event, audience).delivered
+            return self._gateway.publish(event, audience)
         except LogUnavailable as exc:
             raise TransportError(str(exc)) from exc

@@ -11,7 +11,7 @@ from app.schemas.sse_gateway_schema import is_request_id
 from app.services.connections.observers import ObservedConnects
 from app.services.connections.owners import owned_audience
 from app.services.connections.publisher import EventPublisher
-from app.services.connections.send_outcome import SendOutcome
+from app.services.connections.send_outcome import SendOutcome, SendReport
 from app.services.connections.service_type import ServiceType
 from app.services.gateway_transport import TransportError
 from app.services.metrics_service import MetricsServiceProtocol
@@ -60,7 +60,7 @@ class Publishing:
 
     def publish(
         self, request_id: str | None, event: Event, service_type: ServiceType
-    ) -> SendOutcome:
+    ) -> SendReport:
         """Publish an event. The log keeps it, also if there is no stream for it now.
 
         Args:
@@ -69,12 +69,12 @@ class Publishing:
             service_type: the service that sends.
 
         Returns:
-            SUCCESS if a stream of this process took the event.
+            The outcome is SUCCESS if a stream of this process took the event.
         """
         audience = EVERYONE
         if request_id is not None:
             if not is_request_id(request_id):
-                return SendOutcome.NO_STREAM  # no stream can ever have this request id
+                return SendReport(SendOutcome.NO_STREAM)  # no stream can ever have this request id
             audience = owned_audience(request_id, self._owner_of(request_id))
         extra: dict[str, Any] = {
             "request_id": request_id,
@@ -83,14 +83,15 @@ class Publishing:
         }
         started = time.perf_counter()
         try:
-            delivered = self._publisher.publish(event, audience)
+            published = self._publisher.publish(event, audience)
         except TransportError as exc:
             self._metrics.append_failed()
             logger.warning("event not published: %s", exc, extra=extra)
-            return SendOutcome.ERROR
-        seconds = time.perf_counter() - started
+            return SendReport(SendOutcome.ERROR)
+        seconds, delivered = time.perf_counter() - started, published.delivered
         if request_id is None and delivered:
             self._metrics.broadcast_finished(delivered, seconds)
         extra |= {"streams": delivered, "seconds": round(seconds, 6)}
         logger.debug("event published", extra=extra)
-        return SendOutcome.SUCCESS if delivered else SendOutcome.NO_STREAM
+        outcome = SendOutcome.SUCCESS if delivered else SendOutcome.NO_STREAM
+        return SendReport(outcome, delivered, published.id)

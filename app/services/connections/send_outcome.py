@@ -1,10 +1,11 @@
-"""The outcomes of sending an event."""
+"""The outcomes of sending an event, and the report on one send."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["SendOutcome"]
+__all__ = ["SendOutcome", "SendReport"]
 
 
 class SendOutcome(StrEnum):
@@ -16,3 +17,18 @@ class SendOutcome(StrEnum):
     """There is no such stream, or there are no streams at all."""
     ERROR = "error"
     """The gateway could not deliver the event, or its log could not take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendReport:
+    """The report on one send.
+
+    Args:
+        outcome: the outcome.
+        delivered: the number of streams that have taken the event, or read it from the log.
+        id: the event's id in the log; empty if the event is not in a log.
+    """
+
+    outcome: SendOutcome
+    delivered: int = 0
+    id: str = ""

@@ -15,14 +15,18 @@ class ServiceType(StrEnum):
 
     TASK = "task"
     VERSION = "version"
+    OPERATIONS = "operations"
+    CONSOLE = "console"
+    """A person, on the console's page of events."""
 
     @property
     def sends_state(self) -> bool:
         """True if an event for one stream is the state of this stream, and is not replayed.
 
-        Each connect sends the newest version, so no stream has to be sent an earlier one.
+        Each connect sends the newest version, so no stream has to be sent an earlier one. The
+        figures of the operations page are loaded when the page is opened.
         """
-        return self is ServiceType.VERSION
+        return self in (ServiceType.VERSION, ServiceType.OPERATIONS)
 
     @classmethod
     def _missing_(cls, value: object) -> NoReturn:

@@ -57,6 +57,7 @@ class LoopMonitor:
         self._began = 0.0  # the beginning of the round
         self._longest = 0.0  # the longest round since the last report, seconds
         self._blocked = 0.0  # all long rounds since the last report, seconds
+        self._longest_untaken = 0.0  # the longest reported round since take_longest(), seconds
         shutdown_coordinator.register_lifetime_notification(self._on_lifetime_event)
 
     def start(self) -> None:
@@ -90,7 +91,19 @@ class LoopMonitor:
         """Report the measurements since the last report."""
         longest, blocked = self._longest, self._blocked
         self._longest = self._blocked = 0.0
+        self._longest_untaken = max(self._longest_untaken, longest)
         self._metrics.loop_measured(longest, blocked)
+
+    def take_longest(self) -> float:
+        """Return the longest round since the last call, seconds. For one reader only.
+
+        The round that runs now is not over and does not count.
+        """
+        longest = max(self._longest_untaken, self._longest)
+        # Reported first: otherwise the next call would return this round again.
+        self.report()
+        self._longest_untaken = 0.0
+        return longest
 
     def _begin_round(self) -> None:
         self._began = self._clock()

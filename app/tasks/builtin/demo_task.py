@@ -23,8 +23,10 @@ class DemoParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    steps: int = Field(default=5, ge=1, le=1000)
-    delay: float = Field(default=0.2, ge=0.0, le=60.0)
+    steps: int = Field(default=5, ge=1, le=1000, description="The number of steps.")
+    delay: float = Field(
+        default=0.2, ge=0.0, le=60.0, description="The duration of each step, in seconds."
+    )
 
 
 class DemoResult(TaskResult):

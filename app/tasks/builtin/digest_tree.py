@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.errors import BadRequest
+from app.errors import BadRequest, shortened
 from app.tasks.base import BaseTask, TaskProgressHandle
 from app.tasks.builtin.confined_path import ConfinedFolder, NotConfined
 from app.tasks.builtin.file_tree import FoundFile, reason_of, scan
@@ -34,7 +34,11 @@ class DigestParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    path: str = Field(max_length=4096)
+    path: str = Field(
+        max_length=4096,
+        examples=["."],
+        description="A directory, relative to TASK_FILES_ROOT; a single dot is that folder itself.",
+    )
 
 
 class DigestTreeResult(TaskResult):
@@ -87,7 +91,8 @@ class DigestTree(BaseTask):
         except NotConfined as exc:
             raise BadRequest(
                 f"Invalid params for {self.name}: {exc};"
-                " name a directory relative to TASK_FILES_ROOT"
+                " name a directory relative to TASK_FILES_ROOT",
+                [{"loc": ["path"], "msg": shortened(str(exc), 300), "type": "not_confined"}],
             ) from exc
         return valid
 

@@ -20,7 +20,12 @@ class FailingParams(DemoParams):
         error_message: the message of the failure.
     """
 
-    error_message: str = Field(default="This task was asked to fail", min_length=1, max_length=500)
+    error_message: str = Field(
+        default="This task was asked to fail",
+        min_length=1,
+        max_length=500,
+        description="The message of the failure.",
+    )
 
 
 class FailingTask(BaseTask):

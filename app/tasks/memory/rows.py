@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from app.schemas.task_schema import TaskSummary
 from app.tasks.base import BaseTask, TaskProgressHandle
+from app.tasks.params.remembered import RememberedParams
 from app.tasks.run.outcome import ResultLimits, TaskOutcome
-from app.tasks.run.record import TaskRecord
+from app.tasks.run.record import TaskOrigin, TaskRecord
 
 __all__ = ["RowReader", "TaskRow", "row_checksum", "summary_of"]
 
@@ -48,6 +49,8 @@ def summary_of(record: TaskRecord, result_checksum: int | None) -> bytes:
         result_checksum: the CRC-32 of the saved result; None if the result is not saved.
     """
     fields = record.summary().model_dump(mode="json")
+    if record.origin.params is not None:
+        fields["params"] = record.origin.params
     if record.outcome is not None and record.outcome.result_json is not None:
         is_saved = result_checksum is not None
         fields["dropped"] = record.outcome.dropped if is_saved else ["result"]
@@ -90,7 +93,12 @@ class RowReader:
             result_checksum = fields.pop("result_checksum", None)
             if result is not None and zlib.crc32(result) != result_checksum:
                 result, dropped = None, ["result"]
-            return self._restore(TaskSummary(**fields), row.number, result, dropped)
+            params = fields.pop("params", None)
+            record = self._restore(TaskSummary(**fields), row.number, result, dropped)
+            if params is not None:
+                text, left_out = params
+                record.origin = TaskOrigin(params=RememberedParams(text, tuple(left_out)))
+            return record
         except (ValueError, TypeError, AttributeError):
             return None
 

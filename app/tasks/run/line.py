@@ -77,7 +77,7 @@ class TaskLine:
         self._limits = limits
         self._begin = begin
         self._clients: dict[str, _Client] = {}  # the clients with unfinished tasks, by name
-        self._waiting = 0  # the waiting tasks of all clients
+        self.waiting = 0  # the waiting tasks of all clients
         self._waiting_bytes = 0  # the size of their parameters
         self._begun = 0  # the number of tasks that have begun so far
         self._closed = False  # no task may join any more
@@ -113,14 +113,14 @@ class TaskLine:
         self._clients[name] = client
         client.unfinished += 1
         client.waiting[record] = None
-        self._waiting += 1
+        self.waiting += 1
         self._waiting_bytes += record.origin.params_bytes
         return self._fill()
 
     def leave(self, record: TaskRecord) -> None:
         """Remove a waiting task from the line. Call :meth:`finished` for the task later."""
         del self._clients[record.origin.client].waiting[record]
-        self._waiting -= 1
+        self.waiting -= 1
         self._waiting_bytes -= record.origin.params_bytes
 
     def finished(self, record: TaskRecord) -> list[TaskRecord]:
@@ -149,7 +149,7 @@ class TaskLine:
         return [record for client in self._clients.values() for record in client.waiting]
 
     def _check_room(self, record: TaskRecord) -> None:
-        if self._waiting >= self._limits.waiting:
+        if self.waiting >= self._limits.waiting:
             raise TaskRefused(
                 f"The line of waiting tasks is full (limit {self._limits.waiting});"
                 " try again later",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.schemas.task_schema import TaskProgress, TaskStatus, TaskStatusResponse, TaskSummary
 from app.tasks.base import BaseTask
+from app.tasks.params.remembered import RememberedParams
 from app.tasks.run.lifecycle import TaskStep, is_terminal, next_status
 from app.tasks.run.outcome import TaskOutcome
 
@@ -20,15 +21,18 @@ __all__ = ["TaskOrigin", "TaskRecord"]
 
 @dataclass(frozen=True, slots=True)
 class TaskOrigin:
-    """The origin of a task, which the limits count.
+    """The origin of a task: who started it with which parameters.
 
     Args:
-        client: the client that has started the task; empty if no client is counted.
-        params_bytes: the size of the task's parameters as JSON, bytes.
+        client: the client that has started the task; empty if the limits count no client.
+        params_bytes: the size of the task's parameters as JSON, bytes, which the limits count.
+        params: the parameters, for a person who wants to start the task again; None if they are
+            not remembered.
     """
 
     client: str = ""
     params_bytes: int = 0
+    params: RememberedParams | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -89,6 +93,12 @@ class TaskRecord:
     def result_bytes(self) -> int:
         """The size of the result as JSON, bytes; 0 if there is no result."""
         return len(self._result_json)
+
+    @property
+    def kept_bytes(self) -> int:
+        """The size of the result and of the remembered parameters as JSON, bytes."""
+        params = self.origin.params
+        return self.result_bytes + (len(params.text) if params is not None else 0)
 
     @property
     def _result_json(self) -> bytes:

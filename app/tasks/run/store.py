@@ -26,8 +26,8 @@ class StoreLimits:
     Args:
         seconds: the time for which a finished task is remembered.
         finished: the largest number of finished tasks.
-        finished_bytes: the largest size of all their results, bytes. The task that ended last is
-            remembered even if its result alone is larger.
+        finished_bytes: the largest size of all their results and parameters, bytes. The task that
+            ended last is remembered even if its result alone is larger.
     """
 
     seconds: float = 600.0
@@ -64,7 +64,7 @@ class TaskStore:
         self._lock = threading.Lock()
         self._records: dict[str, TaskRecord] = {}  # in the order of their starts
         self._finished: OrderedDict[str, TaskRecord] = OrderedDict()  # in the order of their ends
-        self._finished_bytes = 0  # the size of the results of all finished tasks
+        self._finished_bytes = 0  # the size of what is kept of all finished tasks
         self._sweeper: gevent.Greenlet[..., None] | None = None  # the timer
         self._closed = False  # no timer may be started any more
 
@@ -189,7 +189,7 @@ class TaskStore:
 
     def _count(self, record: TaskRecord) -> None:
         self._finished[record.task_id] = record
-        self._finished_bytes += record.result_bytes
+        self._finished_bytes += record.kept_bytes
 
     def _trim(self) -> None:
         while len(self._finished) > 1 and (
@@ -206,7 +206,7 @@ class TaskStore:
         self._forget(self._first().task_id)
 
     def _forget(self, task_id: str) -> None:
-        self._finished_bytes -= self._finished.pop(task_id).result_bytes
+        self._finished_bytes -= self._finished.pop(task_id).kept_bytes
         del self._records[task_id]
         self._table.forget(task_id)
 

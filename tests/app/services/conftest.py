@@ -11,6 +11,7 @@ from app.services.connection_manager import ConnectionManager, ServiceType
 from app.services.gateway_transport import BroadcastResult, TransportError
 from app.services.metrics_service import NullMetrics
 from gateway_shim.protocol.event_stream import Event
+from gateway_shim.protocol.results import Published
 
 __all__ = [
     "URL",
@@ -90,12 +91,12 @@ class RecordingPublisher:
         self.streams = 1
         self.is_full = False
 
-    def publish(self, event: Event, audience: str) -> int:
+    def publish(self, event: Event, audience: str) -> Published:
         """Append an event to the log."""
         if self.is_full:
             raise TransportError("no space")
         self.entries.append((audience, event))
-        return self.streams
+        return Published(f"e-{len(self.entries)}", self.streams)
 
 
 class RecordingMetrics(NullMetrics):
@@ -166,7 +167,8 @@ def logged(
 
 def maps(manager: ConnectionManager) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
     """Return copies of a manager's two maps."""
-    return dict(manager._connections), dict(manager._token_to_request_id)
+    connections = {name: (known.token, known.url) for name, known in manager.registered()}
+    return connections, dict(manager._token_to_request_id)
 
 
 def assert_consistent(manager: ConnectionManager) -> None:

@@ -95,13 +95,14 @@ def test_tasks(metrics: MetricsService) -> None:
     """Tasks are counted by type and status, and timed; running tasks are shown."""
     metrics.task_finished("demo_task", "completed", 2.0)
     metrics.task_finished("demo_task", "failed", 1.0)
-    metrics.tasks_active(3)
+    metrics.tasks_active(3, 2)
     assert values(metrics, "task") == {
         'tasks_total{status="completed",task_type="demo_task"}': 1.0,
         'tasks_total{status="failed",task_type="demo_task"}': 1.0,
         'task_duration_seconds_count{task_type="demo_task"}': 2.0,
         'task_duration_seconds_sum{task_type="demo_task"}': 3.0,
         "tasks_active": 3.0,
+        "tasks_waiting": 2.0,
     }
 
 
@@ -157,7 +158,14 @@ def test_two_services_share_nothing(metrics: MetricsService) -> None:
 def test_every_implementation_takes_every_call(implementation: Any) -> None:
     """Both implementations have all methods of the protocol, which return nothing."""
     arguments = {"count": 1, "service": "task", "status": "success", "seconds": 0.1}
-    arguments |= {"streams": 1, "task_type": "demo_task", "longest": 0.1, "blocked": 0.1}
+    arguments |= {
+        "streams": 1,
+        "running": 1,
+        "waiting": 1,
+        "task_type": "demo_task",
+        "longest": 0.1,
+        "blocked": 0.1,
+    }
     for name, method in inspect.getmembers(MetricsServiceProtocol, inspect.isfunction):
         if name.startswith("_"):
             continue

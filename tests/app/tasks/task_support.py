@@ -82,14 +82,16 @@ class RecordingMetrics(NullMetrics):
     def __init__(self) -> None:
         self.finished: list[tuple[str, str, float]] = []
         self.active: list[int] = []
+        self.waiting: list[int] = []
 
     def task_finished(self, task_type: str, status: str, seconds: float) -> None:
         """Keep the arguments."""
         self.finished.append((task_type, status, seconds))
 
-    def tasks_active(self, count: int) -> None:
-        """Keep the count."""
-        self.active.append(count)
+    def tasks_active(self, running: int, waiting: int) -> None:
+        """Keep the numbers."""
+        self.active.append(running)
+        self.waiting.append(waiting)
 
 
 class RecordedTasks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.services.connections.broadcasting import broadcast_event
-from app.services.connections.send_outcome import SendOutcome
+from app.services.connections.send_outcome import SendOutcome, SendReport
 from app.services.connections.service_type import ServiceType
 from gateway_shim.protocol.event_stream import Event
 from tests.app.services.conftest import RecordingMetrics, RecordingTransport
@@ -36,6 +36,6 @@ def test_the_outcome(
     got = broadcast_event(
         transport, metrics, ("T1", "T2"), EVENT, ServiceType.TASK, forgotten.append
     )
-    assert (got, forgotten) == (outcome, unknown.split())
+    assert (got, forgotten) == (SendReport(outcome, delivered), unknown.split())
     assert transport.broadcasts == [(["T1", "T2"], EVENT)]
     assert metrics.calls == [("broadcast", delivered)]

@@ -34,9 +34,9 @@ def publisher_of(gateway: RecordingGateway) -> EventPublisher:
 
 
 def test_an_event_is_published() -> None:
-    """One call of the gateway; the result is the number of streams here."""
+    """One call of the gateway; the result has the id and the number of streams here."""
     gateway = RecordingGateway()
-    assert publisher_of(gateway).publish(EVENT, "r:me") == 2
+    assert publisher_of(gateway).publish(EVENT, "r:me") == Published("e-1", 2)
     assert gateway.published == [(EVENT, "r:me")]
 
 

@@ -8,6 +8,7 @@ import gevent
 import pytest
 
 from app.services.connection_manager import ConnectionManager, ServiceType
+from app.services.connections.send_outcome import SendOutcome
 from gateway_shim.protocol.event_stream import Event
 from tests.app.services.conftest import (
     URL,
@@ -210,3 +211,15 @@ def test_the_audiences_of_a_stream(logged: ConnectionManager) -> None:
     assert {"r:you", "u:ann"} < set(logged.audiences_of("T2"))
     logged.on_connect("me", "T3", URL)
     assert (logged.audiences_of("T1"), logged.audiences_of("T9")) == ((), ())
+
+
+def test_the_report_of_a_send(
+    logged: ConnectionManager, publisher: RecordingPublisher, transport: RecordingTransport
+) -> None:
+    """A send through the log reports the event's id; one to a token has none."""
+    publisher.streams = 3
+    report = logged.send(None, EVENT, ServiceType.CONSOLE)
+    assert (report.outcome, report.delivered, report.id) == (SendOutcome.SUCCESS, 3, "e-1")
+    logged.on_connect("me", "T1", URL)
+    report = logged.send("me", EVENT, ServiceType.VERSION)
+    assert (report.delivered, report.id, transport.sent) == (1, "", [("T1", EVENT)])

@@ -16,11 +16,11 @@ from tests.app.services.conftest import (
 
 def test_service_types() -> None:
     """The service types are the texts of their labels."""
-    assert [str(service) for service in ServiceType] == ["task", "version"]
+    assert [str(service) for service in ServiceType] == ["task", "version", "operations", "console"]
 
 
 @pytest.mark.parametrize("request_id", ["me", None])
-@pytest.mark.parametrize("service_type", ["task", "version"])
+@pytest.mark.parametrize("service_type", ["task", "version", "operations", "console"])
 def test_a_service_type_may_be_its_bare_string(
     manager: ConnectionManager, metrics: RecordingMetrics, request_id: str | None, service_type: str
 ) -> None:
@@ -37,6 +37,7 @@ def test_an_unknown_service_type(
     """An unknown service type raises an error that names the allowed ones; nothing is sent."""
     manager.on_connect("me", "T1", URL)
     transport.broadcasts.clear()
-    with pytest.raises(ValueError, match=r"service_type is .*; allowed: task, version$"):
+    allowed = "task, version, operations, console"
+    with pytest.raises(ValueError, match=rf"service_type is .*; allowed: {allowed}$"):
         manager.send_event(None, {}, "x", service_type)
     assert transport.broadcasts == []

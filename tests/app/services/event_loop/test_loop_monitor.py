@@ -149,3 +149,17 @@ def test_it_measures_until_the_shutdown_is_over(metrics: RecordingMetrics) -> No
     gevent.sleep(0.02)
     monitor.stop()
     assert len(metrics.measured) == count
+
+
+def test_the_longest_round_is_taken_once(
+    monitor: LoopMonitor, metrics: RecordingMetrics, clock: ManualClock
+) -> None:
+    """The longest round counts until it is taken, reported or not, and then no more."""
+    spawn_and_wait(clock, 0.5)
+    monitor.report()
+    spawn_and_wait(clock, 0.25)
+    assert monitor.take_longest() == pytest.approx(0.5)
+    spawn_and_wait(clock, 0.125)
+    assert monitor.take_longest() == pytest.approx(0.125)
+    assert monitor.take_longest() == 0.0
+    assert metrics.blocked == pytest.approx(0.875)  # what is taken is reported, too

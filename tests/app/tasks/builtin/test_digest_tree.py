@@ -259,6 +259,7 @@ def test_a_path_that_leads_out_is_refused_at_the_start(tmp_path: Path, path: str
     assert caught.value.message == (
         f"Invalid params for digest_tree: {why}; name a directory relative to TASK_FILES_ROOT"
     )
+    assert caught.value.details == [{"loc": ["path"], "msg": why, "type": "not_confined"}]
 
 
 @pytest.mark.parametrize("params", [{}, {"path": 1}, {"path": "x" * 5000}, {"path": ".", "y": 1}])

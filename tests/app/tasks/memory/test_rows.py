@@ -12,8 +12,9 @@ import pytest
 
 from app.schemas.task_schema import TaskStatus
 from app.tasks.memory.rows import RowReader, TaskRow, row_checksum, summary_of
+from app.tasks.params.remembered import RememberedParams
 from app.tasks.run.outcome import ResultLimits
-from app.tasks.run.record import TaskRecord
+from app.tasks.run.record import TaskOrigin, TaskRecord
 from tests.app.tasks.memory.table_support import NOW, completed, pending, running
 
 RESULT = b'{"a":1}'
@@ -43,6 +44,17 @@ def test_a_task_is_read_as_it_was_written(make: Callable[[int], TaskRecord]) -> 
     assert copy.task.name == record.task.name
     with pytest.raises(NotImplementedError):
         copy.task.execute(None)  # type: ignore[arg-type]
+
+
+def test_the_params_are_read_as_they_were_written() -> None:
+    """A task that was lost can be started again with the same params."""
+    record = running(7)
+    assert (copy := read(row_of(record))) is not None
+    assert copy.origin == TaskOrigin()
+    params = RememberedParams('{"a": 1}', ("token",))
+    record.origin = TaskOrigin("192.0.2.1", 8, params)
+    assert (copy := read(row_of(record))) is not None
+    assert copy.origin == TaskOrigin(params=params)
 
 
 def test_the_times_go_on() -> None:

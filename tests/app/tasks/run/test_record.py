@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from app.schemas.task_schema import TaskProgress, TaskStatus, TaskStatusResponse, TaskSummary
+from app.tasks.params.remembered import RememberedParams
 from app.tasks.run.lifecycle import TRANSITIONS, InvalidTaskTransition, TaskStep
 from app.tasks.run.outcome import TaskOutcome
-from app.tasks.run.record import TaskRecord
+from app.tasks.run.record import TaskOrigin, TaskRecord
 from tests.app.tasks.task_support import Gate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -81,3 +82,13 @@ def test_answers() -> None:
     fields |= {"status": TaskStatus.COMPLETED, "started_at": NOW, "finished_at": LATER}
     assert record.summary() == TaskSummary(**fields)
     assert record.full() == TaskStatusResponse(**fields, result={"a": 1})
+
+
+def test_kept_bytes() -> None:
+    """The remembered params count as long as the task is remembered."""
+    record = make_record()
+    assert record.kept_bytes == 0
+    record.origin = TaskOrigin(params=RememberedParams('{"a": 1}'))
+    record.begin(NOW, 1.0)
+    record.end(TaskOutcome(TaskStep.RETURN, result_json=b"{}"), LATER, 2.0)
+    assert record.kept_bytes == len('{"a": 1}') + len("{}")

@@ -1,0 +1,1 @@
+"""The counts of the metrics, for readers inside of the process."""
