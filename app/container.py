@@ -14,6 +14,11 @@ from dependency_injector import containers, providers
 
 from app.access.request_guard import RequestGuard
 from app.config import Settings
+from app.console.attempts import Attempts
+from app.console.operations.feed import OperationsFeed
+from app.console.operations.wiring import make_sampler
+from app.console.session import Sessions
+from app.console.stream_access import admit_console
 from app.lifecycle import ShutdownCoordinator
 from app.logs import make_formatter
 from app.services.authorization import load_authorizer
@@ -64,6 +69,7 @@ def _gateway_config(settings: Settings) -> GatewayConfig:
     return GatewayConfig(
         dialect=Dialect(settings.sse_dialect),
         heartbeat_interval=settings.heartbeat_interval_seconds,
+        tells_heartbeat=True,
         max_buffer_bytes=settings.sse_max_buffer_bytes,
         max_total_buffer_bytes=settings.sse_max_total_buffer_bytes,
         max_connections=_max_connections(settings),
@@ -180,7 +186,13 @@ class ServiceContainer(containers.DeclarativeContainer):
     )
 
     boot = providers.Singleton(_new_boot)
-    authorizer = providers.Singleton(load_authorizer, settings.provided.sse_authorize)
+    console_sessions = providers.Singleton(Sessions, settings.provided.sse_console_password)
+    console_attempts = providers.Singleton(Attempts)
+    authorizer = providers.Singleton(
+        admit_console,
+        providers.Callable(load_authorizer, settings.provided.sse_authorize),
+        console_sessions,
+    )
     callback_handler = providers.Singleton(
         CallbackHandler,
         authorize=authorizer,
@@ -248,4 +260,15 @@ class ServiceContainer(containers.DeclarativeContainer):
         ),
         memory=server_memory,
         loop_thread=loop_thread,
+    )
+    operations_feed = providers.Singleton(OperationsFeed, connection_manager)
+    operations_sampler = providers.Singleton(
+        make_sampler,
+        settings,
+        metrics_service,
+        loop_monitor,
+        gateway,
+        gateway_readiness,
+        operations_feed,
+        shutdown_coordinator,
     )

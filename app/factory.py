@@ -6,7 +6,6 @@ from flask import Flask
 
 from app.access.admin_gate import AdminGate
 from app.access.body_limits import BodyLimits
-from app.access.exposure import OpenAreas
 from app.api import gateway, health, metrics, sse, tasks, testing
 from app.api.cors import register_cors
 from app.api.errors import register_error_handlers
@@ -15,7 +14,16 @@ from app.api.injection import CONTAINER
 from app.api.json_body import MAX_JSON_BYTES
 from app.api.request_checks import register_request_checks
 from app.config import Settings, load_settings
+from app.console import events as console_events
+from app.console import files as console_files
+from app.console import login as console_login
+from app.console import pages as console_pages
+from app.console import streams as console_streams
+from app.console import tasks as console_tasks
+from app.console.access import register_access
+from app.console.operations import api as console_operations
 from app.container import ServiceContainer
+from app.frontend import client_files
 from app.serving.backend_runtime import BackendRuntime
 from app.serving.user_modules import make_importable
 from gateway_shim.event_loop.patching import support_native_threads
@@ -25,7 +33,16 @@ from gateway_shim.streams.config import Cors
 
 __all__ = ["build"]
 
-_MODULES = (sse, tasks, health, metrics, gateway, testing)
+_CONSOLE = (
+    console_pages,
+    console_files,
+    console_login,
+    console_tasks,
+    console_events,
+    console_streams,
+    console_operations,
+)
+_MODULES = (sse, tasks, health, metrics, gateway, testing, client_files, *_CONSOLE)
 
 
 def build(settings: Settings | None = None) -> Flask:
@@ -51,17 +68,23 @@ def build(settings: Settings | None = None) -> Flask:
     app.extensions[CONTAINER] = container
     app.config[MAX_JSON_BYTES] = settings.max_json_bytes
     register_error_handlers(app, settings.max_error_details)
-    areas = OpenAreas(
-        settings.open_areas, settings.admin_address, production=settings.is_production
+    guard, areas, refusals = container.request_guard(), settings.areas, container.refusals()
+    register_request_checks(app, guard, areas, refusals)
+    register_index(app, settings, guard, areas)
+    register_access(
+        app,
+        [module.blueprint.name for module in _CONSOLE],
+        areas=areas,
+        guard=guard,
+        sessions=container.console_sessions(),
+        refusals=refusals,
     )
-    register_request_checks(app, container.request_guard(), areas, container.refusals())
-    register_index(app, settings, container.request_guard(), areas)
     register_cors(app, Cors.parse(settings.cors_origins))
     for module in _MODULES:
         is_enabled = settings.is_testing or module is not testing
         app.register_blueprint(module.blueprint if is_enabled else testing.disabled_blueprint)
 
-    container.metrics_service().watch_refusals(lambda: container.refusals().by_reason)
+    container.metrics_service().watch_refusals(lambda: refusals.by_reason)
     if serves_streams:
         container.metrics_service().watch_gateway(lambda: container.gateway().read_stats())
     # Made now and not at their first use, because these services register themselves with others.
@@ -80,6 +103,7 @@ def build(settings: Settings | None = None) -> Flask:
         container.shutdown_coordinator(),
         container.loop_monitor(),
         container.server_memory(),
+        container.operations_sampler(),
         serves_streams=serves_streams,
         limits=_transfer_limits(settings),
         body_limit=BodyLimits(
@@ -91,7 +115,7 @@ def build(settings: Settings | None = None) -> Flask:
     )
     if settings.admin_address is not None:
         app.wsgi_app = AdminGate(  # type: ignore[method-assign]  # Flask's documented place for it
-            app.wsgi_app, settings.admin_address, settings.open_areas, container.refusals()
+            app.wsgi_app, settings.admin_address, settings.open_areas, refusals
         )
     return app
 

@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 
 def make_redactor(settings: Settings) -> Redactor:
     """Return a redactor that masks the secrets of the settings."""
-    secret = settings.sse_callback_secret
-    return Redactor([secret.get_secret_value()] if secret is not None else [])
+    secrets = (settings.sse_callback_secret, settings.sse_console_password)
+    return Redactor(secret.get_secret_value() for secret in secrets if secret is not None)
 
 
 def make_formatter(settings: Settings) -> logging.Formatter:

@@ -1,4 +1,4 @@
-"""Serves everything that is neither a stream nor a health check at the admin address only."""
+"""Serves everything that browsers and health checks do not need at the admin address only."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.access.exposure import Area
 from app.access.listening_addresses import arrived_at
+from app.frontend.client_files import CLIENT_PATHS
 from app.serving.backend_runtime import STREAM_PATH
 from gateway_shim.protocol import http, routes
 from gateway_shim.protocol.http import ErrorCode
@@ -28,7 +29,8 @@ class AdminGate:
 
     Requests for streams do not reach this middleware, because the worker has already taken them.
     Browsers send a preflight request (OPTIONS) before they open a stream of another origin. This
-    middleware passes such a preflight request on.
+    middleware passes such a preflight request on. The browser client is served wherever the stream
+    is.
 
     Args:
         application: the application that is guarded.
@@ -50,7 +52,7 @@ class AdminGate:
         self.application = application
         self._refusals = refusals or RefusalCounts()
         self._address = address
-        self._open_paths = tuple(path for area in areas for path in _PATHS[area])
+        self._open_paths = (*CLIENT_PATHS, *(path for area in areas for path in _PATHS[area]))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""

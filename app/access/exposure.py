@@ -1,4 +1,4 @@
-"""Decides at which addresses the tasks API and the metrics are served."""
+"""Decides at which addresses the tasks API, the metrics and the console are served."""
 
 from __future__ import annotations
 
@@ -58,14 +58,21 @@ class OpenAreas:
         allowed: the areas of ``ALLOW_OPEN``, which are served at every address.
         admin: address and port of ``ADMIN_BIND``, where every area is served.
         production: whether the other areas are served nowhere else.
+        has_password: whether ``SSE_CONSOLE_PASSWORD`` is set.
     """
 
     def __init__(
-        self, allowed: frozenset[Area], admin: tuple[str, int] | None, *, production: bool
+        self,
+        allowed: frozenset[Area],
+        admin: tuple[str, int] | None,
+        *,
+        production: bool,
+        has_password: bool = False,
     ) -> None:
         self._allowed = allowed
         self._admin = admin
         self._production = production
+        self._has_password = has_password
 
     def is_open(self, area: Area, address: str, port: int) -> bool:
         """Return whether an area is served at a listening address.
@@ -80,3 +87,26 @@ class OpenAreas:
         # Outside production, the developer's own machine may use every area: the start is refused
         # if other machines could reach the server. A reload can still change the addresses.
         return not self._production and self._admin is None and is_loopback(address)
+
+    def has_console(self, address: str, port: int) -> bool:
+        """Return whether the console is served at a listening address.
+
+        ``ALLOW_OPEN`` does not open the console: whoever may start tasks may not yet close the
+        streams of others.
+
+        Args:
+            address: the IP address of the listening socket; empty for a Unix socket.
+            port: the TCP port.
+        """
+        if not self.is_place_of_console(address, port):
+            return False
+        return self._has_password or (not self._production and is_loopback(address))
+
+    def is_place_of_console(self, address: str, port: int) -> bool:
+        """Return whether the console could be served at an address: ``ADMIN_BIND`` moves it.
+
+        Args:
+            address: as for :meth:`has_console`.
+            port: as for :meth:`has_console`.
+        """
+        return self._admin is None or (address, port) == self._admin

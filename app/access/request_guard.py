@@ -14,7 +14,7 @@ from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.config import Cors
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 
-__all__ = ["CrossSite", "HostNotAllowed", "RequestGuard"]
+__all__ = ["CrossSite", "HostNotAllowed", "NotOwnPage", "RequestGuard"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,16 @@ class CrossSite(Forbidden):
         super().__init__(
             "The page that sent this request has another origin. Add that origin to CORS_ORIGINS,"
             " or serve the page and this server under one origin"
+        )
+
+
+class NotOwnPage(Forbidden):
+    """The page that sent the request has another origin, and only own pages may send it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Only a page of this server may send this request, whatever CORS_ORIGINS allows. Open"
+            " the console at the address of this server"
         )
 
 
@@ -84,15 +94,32 @@ class RequestGuard:
             CrossSite: the sender is a page of another origin, which is not listed.
         """
         if is_cross_site(header, self._origins):
-            self._refusals.add(RefusalReason.CROSS_SITE)
-            extra = {
-                "origin": _short(header("origin")),
-                "site": _short(header("sec-fetch-site")),
-                "host": _short(header("host")),
-                "address": client,
-            }
-            logger.warning("cross-site request refused; see CORS_ORIGINS", extra=extra)
+            self._note_cross_site("cross-site request refused; see CORS_ORIGINS", header, client)
             raise CrossSite
+
+    def check_own_page(self, header: Header, client: str) -> None:
+        """Check that the sender is not a page of another origin, not even of a listed one.
+
+        Args:
+            header: returns the request's headers, as for :meth:`check_host`.
+            client: the client's address, for the log.
+
+        Raises:
+            NotOwnPage: the sender is a page of another origin.
+        """
+        if is_cross_site(header, ()):
+            self._note_cross_site("cross-site request for the console refused", header, client)
+            raise NotOwnPage
+
+    def _note_cross_site(self, message: str, header: Header, client: str) -> None:
+        self._refusals.add(RefusalReason.CROSS_SITE)
+        extra = {
+            "origin": _short(header("origin")),
+            "site": _short(header("sec-fetch-site")),
+            "host": _short(header("host")),
+            "address": client,
+        }
+        logger.warning(message, extra=extra)
 
     def refuse_stream(self, request: StreamRequest) -> Refusal | None:
         """Return the refusal of a stream request; None if the checks pass."""

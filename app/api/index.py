@@ -1,8 +1,8 @@
 """``GET /``: describes this server and the next steps.
 
-The answer names only what is served at the address that the request came to. It is JSON, or a plain
-HTML page for browsers. If a deployment adds a route for ``/`` to the application, that route is
-used instead.
+The answer names only what is served at the address that the request came to. It is JSON. Browsers
+are led to the console, or get a plain HTML page if the console is not served at that address. If a
+deployment adds a route for ``/`` to the application, that route is used instead.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from app.access.listening_addresses import arrived_at
 from app.access.request_guard import RequestGuard
 from app.access.requested_host import with_requested_host
 from app.config import Settings
+from app.console.links import FOLDER
 from app.program.version import DISTRIBUTION, application_version
 from app.serving.backend_runtime import STREAM_PATH
 from gateway_shim.protocol.routes import path_of
@@ -76,11 +77,17 @@ def register_index(app: Flask, settings: Settings, guard: RequestGuard, areas: O
         listener = arrived_at(request.environ)
         header = with_requested_host(request.environ.get("RAW_URI", ""), request.headers.get)
         guard.check_host(header, listener[0] if listener else None, request.remote_addr or "")
-        open_areas = {area for area in Area if areas.is_open(area, *(listener or ("", 0)))}
-        steps = _steps(_base_url(listener), settings, open_areas)
+        place = listener or ("", 0)
+        open_areas = {area for area in Area if areas.is_open(area, *place)}
+        has_console = areas.has_console(*place)
+        steps = _steps(_base_url(listener), settings, open_areas, has_console=has_console)
         offered = ["application/json", "text/html"]
         if request.accept_mimetypes.best_match(offered) == "text/html":
-            response = Response(_page(steps), mimetype="text/html")
+            if has_console:
+                target = f"{request.script_root}{FOLDER}"
+                response = Response(status=303, headers={"Location": target})
+            else:
+                response = Response(_page(steps), mimetype="text/html")
         else:
             # The version is left out in production, where it would tell attackers what to try.
             version = {} if settings.is_production else {"version": application_version()}
@@ -110,9 +117,14 @@ def _base_url(listener: tuple[str, int] | None) -> str:
     return f"{request.scheme}://{host}{request.script_root}"
 
 
-def _steps(base: str, settings: Settings, open_areas: set[Area]) -> list[_Step]:
+def _steps(
+    base: str, settings: Settings, open_areas: set[Area], *, has_console: bool
+) -> list[_Step]:
     """Return the steps that are possible at the address that the request came to."""
     steps = []
+    if has_console:
+        url = f"{base}{FOLDER}"
+        steps.append(_Step("Look at it in a browser", "GET", url, f"curl -L {shlex.quote(url)}"))
     if settings.sse_gateway_url is None:
         url = f"{base}{STREAM_PATH}?request_id=me"
         steps.append(_Step("Open a stream", "GET", url, f"curl -N {shlex.quote(url)}"))

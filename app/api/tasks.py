@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from dependency_injector.wiring import Provide
 from flask import Blueprint, Response, jsonify, request
@@ -18,30 +19,64 @@ from app.api.json_body import read_json
 from app.container import ServiceContainer
 from app.errors import BadRequest, validation_details
 from app.schemas.task_schema import TaskListResponse, TaskStartRequest
+from app.tasks.params.remembered import remember_params
 from app.tasks.registry import TaskRegistry
 from app.tasks.run.record import TaskOrigin
 from app.tasks.service import MAX_PAGE, TaskService
 from app.tasks.state_reader import TaskStateReader
 from gateway_shim.streams.gateway import Gateway
 
-__all__ = ["blueprint"]
+__all__ = [
+    "blueprint",
+    "cancel_task",
+    "get_task_status",
+    "list_tasks",
+    "remove_task",
+    "start",
+    "start_task",
+]
 
 blueprint = Blueprint("tasks", __name__)
 
 
 @blueprint.post("/api/tasks")
+def start_task() -> ResponseReturnValue:
+    """Start a task by name: 202 with the task's id, which is part of each event of the task."""
+    body, text = _read_start_request()
+    return start(body.task_type, body.params, text, request.path)
+
+
 @inject
-def start_task(
+def start(
+    task_type: str,
+    params: Mapping[str, Any],
+    text: str,
+    tasks_path: str,
     registry: TaskRegistry = Provide[ServiceContainer.task_registry],
     service: TaskService = Provide[ServiceContainer.task_service],
     limit_key: Callable[[str], str] = Provide[ServiceContainer.limit_key],
 ) -> ResponseReturnValue:
-    """Start a task by name: 202 with the task's id, which is part of each event of the task."""
-    body, size = _read_start_request()
-    task, params = registry.create(body.task_type, body.params)
-    origin = TaskOrigin(limit_key(request.remote_addr or ""), size)
-    response = service.start_task_for(origin, task, **params)
-    location = f"/api/tasks/{response.task_id}/status"
+    """Start a task for the client of the current request, and return the answer.
+
+    Args:
+        task_type: the name of a task that is offered.
+        params: the parameters of the task by name.
+        text: the same parameters as JSON.
+        tasks_path: the path of the tasks, below which the status of the new task is.
+        registry: has the task types.
+        service: runs the task.
+        limit_key: returns the client that an address belongs to.
+
+    Raises:
+        BadRequest: the name is unknown, or the parameters are invalid.
+        TooBusy: too many tasks are waiting, or too many tasks of the client are unfinished.
+    """
+    task, checked = registry.create(task_type, params)
+    origin = TaskOrigin(
+        limit_key(request.remote_addr or ""), len(text), remember_params(task, params, text)
+    )
+    response = service.start_task_for(origin, task, **checked)
+    location = f"{tasks_path}/{response.task_id}/status"
     return jsonify(response.model_dump(mode="json")), 202, {"Location": location}
 
 
@@ -113,8 +148,8 @@ def _json(answer: BaseModel) -> Response:
         return jsonify(answer.model_dump(mode="json"))
 
 
-def _read_start_request() -> tuple[TaskStartRequest, int]:
-    """Return the request's body, and the size of the parameters as JSON, bytes."""
+def _read_start_request() -> tuple[TaskStartRequest, str]:
+    """Return the request's body, and the parameters as JSON."""
     try:
         body = TaskStartRequest.model_validate(read_json())
     except ValidationError as exc:
@@ -124,6 +159,6 @@ def _read_start_request() -> tuple[TaskStartRequest, int]:
             validation_details(exc),
         ) from exc
     try:
-        return body, len(json.dumps(body.params))
+        return body, json.dumps(body.params)
     except RecursionError as exc:  # JSON can be read to a greater depth than it can be written
         raise BadRequest("Invalid JSON") from exc

@@ -71,7 +71,7 @@ def _problems(exc: ValidationError, sources: SettingSources) -> list[str]:
     for error in exc.errors():
         name = ".".join(str(part) for part in error["loc"])
         reason = error["msg"].removeprefix("Value error, ")
-        value = Redactor().text(repr(error["input"]))
+        value = Redactor().field(name, repr(error["input"]))  # of a secret, only the mask
         place = sources.place_of(name)
         lines.append(f"{name.upper()}: {reason} (it is {value}{f', in {place}' if place else ''})")
     return lines

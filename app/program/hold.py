@@ -10,6 +10,7 @@ before it serves:
 * It reads the modules that Python starts with from the archive, not from ``base_library.zip``.
 * It loads every shared library.
 * It reads the metadata of all distributions, and keeps the file of certificates open.
+* It reads the pages and scripts that it serves.
 * It no longer searches the folder, because any user could create a removed folder again.
 * It locks the folder, so that systemd-tmpfiles does not remove it.
 
@@ -27,6 +28,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+from app.program.data_files import DATA_FOLDERS, data_files
 from app.program.held_file import HeldFile
 from app.program.held_modules import (
     HeldModules,
@@ -66,6 +68,8 @@ def hold(archive_module: Any, importers_module: Any, folder: Path) -> None:
         distribution_texts(folder),
         HeldFile(certificates) if certificates.exists() else None,
     )
+    for name in DATA_FOLDERS:
+        data_files(name)
     # Before the search by path, and after the modules that are built into Python.
     sys.meta_path.insert(sys.meta_path.index(PathFinder), held)
     # PyInstaller must no longer search for a file if the archive lacks a module.

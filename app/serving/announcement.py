@@ -15,7 +15,7 @@ __all__ = ["announce"]
 
 
 def announce(address: object, settings: Settings) -> None:
-    """Print the commands that open a stream, start a task, watch, and stop the server.
+    """Print the address of the console, and the commands for a stream, a task, watch and stop.
 
     Args:
         address: the address of the first listening socket, from ``getsockname``. It can differ
@@ -34,8 +34,11 @@ def _announcement(host: str, port: int, settings: Settings) -> str:
     scheme = "https" if settings.certfile else "http"
     base = f"{scheme}://{_reachable(host, port)}"
     streams, tasks = Redactor().text(settings.sse_gateway_url or base), base
+    operators = settings.admin_address or (host, port)
     if settings.admin_address is not None:
         tasks = f"{scheme}://{_reachable(*settings.admin_address)}"
+    has_console = settings.areas.has_console(*operators)
+    console = f"{tasks}/console" if has_console else "off: set SSE_CONSOLE_PASSWORD"
     serves_tasks = (
         settings.admin_address is not None
         or Area.TASKS in settings.open_areas
@@ -48,6 +51,7 @@ def _announcement(host: str, port: int, settings: Settings) -> str:
         else "not possible yet: set ADMIN_BIND, or ALLOW_OPEN=tasks"
     )
     return (
+        f"\n  Console          {console}"
         f"\n  Open a stream    curl -N '{streams}/api/sse/stream?request_id=me'"
         f"\n  Start a task     {start}"
         f"\n  Watch            {_typed_command()} watch {streams}"

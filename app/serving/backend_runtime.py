@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from app.console.operations.sampler import Sampler
 from app.lifecycle import LifetimeEvent, ShutdownCoordinator
 from app.services.event_loop.loop_monitor import LoopMonitor
 from app.serving.drain import DRAIN_SECONDS, FAREWELL
@@ -32,6 +33,7 @@ class BackendRuntime:
         shutdown_coordinator: runs the shutdown; the streams are drained at its SHUTDOWN.
         loop_monitor: measures the event loop's lag while the process serves.
         memory: what the processes of the server remember together.
+        sampler: takes samples of the figures for the console while the process serves.
         serves_streams: False if a remote gateway has the browsers' streams.
         limits: the limits on the bodies of requests and on answers.
         body_limit: returns the size of the largest body of a request, bytes; None for the limit
@@ -45,6 +47,7 @@ class BackendRuntime:
         shutdown_coordinator: ShutdownCoordinator,
         loop_monitor: LoopMonitor,
         memory: ServerMemory,
+        sampler: Sampler,
         *,
         serves_streams: bool,
         limits: TransferLimits | None = None,
@@ -56,6 +59,7 @@ class BackendRuntime:
         self._drain = drain
         self._loop_monitor = loop_monitor
         self._memory = memory
+        self._sampler = sampler
         self._coordinator = shutdown_coordinator
         self._serves_streams = serves_streams
         shutdown_coordinator.register_lifetime_notification(self._on_lifetime_event)
@@ -73,12 +77,13 @@ class BackendRuntime:
         return self._body_limit(method, target)
 
     def start(self) -> None:
-        """Start the gateway, the memory, and the measurement of the event loop's lag."""
+        """Start the gateway, the memory, the loop monitor and the sampler."""
         self.gateway.start()
         if not self.gateway.replays:
             note_gap(current_place())
         self._memory.start()  # sends events about the tasks of a process that was killed
         self._loop_monitor.start()
+        self._sampler.start()
 
     def shutdown(self) -> None:
         """Run the whole shutdown; blocks until all tasks and streams have ended."""

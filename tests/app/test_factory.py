@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from dependency_injector import providers
 from flask import jsonify
@@ -15,9 +17,10 @@ from tests.app.conftest import MakeApp
 
 def test_every_route(make_app: MakeApp) -> None:
     """The application has the routes of the HTTP API, and none that Flask adds."""
+    app = make_app(flask_env="testing")
     rules = {
         (rule.rule, method)
-        for rule in make_app(flask_env="testing").url_map.iter_rules()
+        for rule in app.url_map.iter_rules()
         for method in rule.methods or ()
         if method not in ("HEAD", "OPTIONS")
     }
@@ -40,8 +43,29 @@ def test_every_route(make_app: MakeApp) -> None:
         ("/healthz", "GET"),
         ("/readyz", "GET"),
         ("/metrics", "GET"),
+        ("/console", "GET"),
+        ("/console/login", "GET"),
+        ("/console/login", "POST"),
+        ("/console/logout", "POST"),
+        ("/console/api/session", "GET"),
+        ("/console/api/operations", "GET"),
+        ("/console/api/operations/watch", "POST"),
+        ("/console/static/<path:name>", "GET"),
     }
-    assert not any(path.startswith("/static") for path, _ in rules)
+    assert "static" not in app.view_functions
+
+
+def test_no_route_of_the_console_is_left_unchecked(make_app: MakeApp) -> None:
+    """In production without a password, every route below /console is closed."""
+    app = make_app(flask_env="production")
+    paths = {rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/console")}
+    assert len(paths) > 5
+    for path in paths:
+        path = re.sub("<any\\((\\w+).*?>", r"\1", path)
+        path = re.sub("<[^>]*>", "x", path)
+        answer = app.test_client().get(path)
+        assert (path, answer.status_code) == (path, 404)
+        assert "SSE_CONSOLE_PASSWORD" in answer.get_json()["error"]
 
 
 def test_the_runtime(make_app: MakeApp) -> None:

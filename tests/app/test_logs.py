@@ -34,9 +34,10 @@ def _root_as_it_was() -> Iterator[None]:
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_no_secret_in_any_part(log_format: str) -> None:
     """Secrets are masked in the message, the fields and the traceback."""
-    formatter = make_formatter(settings(log_format=log_format, sse_callback_secret="hunter2"))
+    secrets = {"sse_callback_secret": "hunter2", "sse_console_password": "correct horse"}
+    formatter = make_formatter(settings(log_format=log_format, **secrets))
     made = record(
-        "GET /x?secret=abc and hunter2",
+        "GET /x?secret=abc and hunter2, correct horse",
         url="/x?secret=abc",
         headers={"Authorization": "abc"},
         said="hunter2",
@@ -44,6 +45,7 @@ def test_no_secret_in_any_part(log_format: str) -> None:
     )
     line = formatter.format(made)
     assert ("abc" in line, "hunter2" in line, "***" in line) == (False, False, True)
+    assert "horse" not in line
 
 
 def test_make_formatter_follows_the_setting() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pydantic_settings import SettingsConfigDict
 
+from app.access.exposure import OpenAreas
 from app.config.settings.access import AccessSettings
 from app.config.settings.gateway import GatewaySettings
 from app.config.settings.log import LogSettings
@@ -53,3 +54,13 @@ class Settings(
     def replays(self) -> bool:
         """True if this process replays events to browsers; a gateway behind HTTP does not."""
         return self.sse_replay == "on" and self.sse_gateway_url is None
+
+    @property
+    def areas(self) -> OpenAreas:
+        """The parts of the API that are served at each address."""
+        return OpenAreas(
+            self.open_areas,
+            self.admin_address,
+            production=self.is_production,
+            has_password=self.sse_console_password is not None,
+        )

@@ -16,6 +16,8 @@ from gateway_shim.streams.config import Cors
 
 __all__ = ["AccessSettings"]
 
+_MIN_PASSWORD_CHARACTERS = 8
+
 
 class AccessSettings(BaseSettings):
     """The part of :class:`app.config.Settings` for access and its limits."""
@@ -46,6 +48,12 @@ class AccessSettings(BaseSettings):
         description="The areas that are open to everyone who reaches the server: `tasks`,"
         " `metrics` or both, comma-separated.",
     )
+    sse_console_password: SecretStr | None = Field(
+        None,
+        description="The password of the console at `/console`, 8 characters or more. Unset: the"
+        " console is open to this machine in development, and off in production. A new password"
+        " signs everybody out.",
+    )
     allowed_hosts: str = Field(
         "",
         description="The host names under which requests may reach the server, besides localhost:"
@@ -71,6 +79,16 @@ class AccessSettings(BaseSettings):
     @classmethod
     def _check_areas(cls, value: str) -> str:
         parse_areas(value)
+        return value
+
+    @field_validator("sse_console_password")
+    @classmethod
+    def _check_password(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().strip()) < _MIN_PASSWORD_CHARACTERS:
+            raise ValueError(
+                f"the password must have {_MIN_PASSWORD_CHARACTERS} characters or more, without"
+                " the spaces at its ends"
+            )
         return value
 
     @field_validator("allowed_hosts")

@@ -41,8 +41,8 @@ class TaskSettings(BaseSettings):
     task_max_finished_bytes: int = Field(
         32 * 1024 * 1024,
         ge=1024,
-        description="The maximum size of the results of all finished tasks, as JSON. Beyond this"
-        " limit, the oldest finished tasks are deleted.",
+        description="The maximum size of the results and params of all finished tasks, as JSON."
+        " Beyond this limit, the oldest finished tasks are deleted.",
     )
     task_max_result_bytes: int = Field(
         4 * 1024 * 1024,

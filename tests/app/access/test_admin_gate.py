@@ -85,6 +85,15 @@ def test_health_checks_everywhere(path: str) -> None:
     assert ask(path, "5000", "POST") == "404 Not Found"
 
 
+@pytest.mark.parametrize("name", ["sse-client.js", "sse-client.d.ts", "sse-stream.js"])
+def test_the_client_everywhere(name: str) -> None:
+    """The browser client is served at every address; other files are not."""
+    assert ask(f"/static/{name}", "5000") == "200 OK"
+    assert ask(f"/static/{name}", "5000", "HEAD") == "200 OK"
+    assert ask(f"/static/{name}x", "5000") == "404 Not Found"
+    assert ask(f"/console/static/{name}", "5000") == "404 Not Found"
+
+
 @pytest.mark.parametrize("path", ["/api/sse/stream", "/readyz", "/health/healthz"])
 def test_preflights_of_open_paths(path: str) -> None:
     """A preflight request for an open path is answered at every address."""

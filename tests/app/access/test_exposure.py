@@ -92,3 +92,43 @@ def test_one_word_opens_one_area() -> None:
     areas = OpenAreas(frozenset({Area.TASKS}), None, production=True)
     assert areas.is_open(Area.TASKS, "0.0.0.0", 80)
     assert not areas.is_open(Area.METRICS, "0.0.0.0", 80)
+
+
+@pytest.mark.parametrize("allowed", [NONE, BOTH])
+@pytest.mark.parametrize(
+    ("admin", "production", "has_password", "address", "port", "has_console"),
+    [
+        # Without a password, only the developer's own machine has the console.
+        (None, False, False, "127.0.0.1", 5000, True),
+        (None, False, False, "", 0, True),
+        (None, False, False, "0.0.0.0", 5000, False),
+        (None, True, False, "127.0.0.1", 5000, False),
+        (None, True, False, "", 0, False),
+        # With a password, it is everywhere.
+        (None, False, True, "0.0.0.0", 5000, True),
+        (None, True, True, "0.0.0.0", 5000, True),
+        (None, True, True, "", 0, True),
+        # An admin address moves it, and opens it to nobody.
+        (ADMIN, False, False, *ADMIN, True),
+        (ADMIN, False, False, "127.0.0.1", 5000, False),
+        (ADMIN, True, False, *ADMIN, False),
+        (ADMIN, True, True, *ADMIN, True),
+        (ADMIN, True, True, "0.0.0.0", 5000, False),
+        (ADMIN, True, True, "", 0, False),
+        (("10.0.0.1", 81), False, False, "10.0.0.1", 81, False),
+        (("10.0.0.1", 81), False, True, "10.0.0.1", 81, True),
+    ],
+)
+def test_where_the_console_is(
+    allowed: frozenset[Area],
+    admin: tuple[str, int] | None,
+    production: bool,
+    has_password: bool,
+    address: str,
+    port: int,
+    has_console: bool,
+) -> None:
+    """The console needs loopback outside production, or a password; ALLOW_OPEN changes nothing."""
+    areas = OpenAreas(allowed, admin, production=production, has_password=has_password)
+    assert areas.has_console(address, port) is has_console
+    assert areas.is_place_of_console(address, port) is (admin in (None, (address, port)))

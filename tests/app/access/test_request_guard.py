@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.access.request_guard import RequestGuard
+from app.access.request_guard import NotOwnPage, RequestGuard
 from app.config import Settings
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.refusal_counts import RefusalCounts
@@ -108,3 +108,30 @@ def test_the_log_is_short(caplog: pytest.LogCaptureFixture) -> None:
         "cross-site request refused; see CORS_ORIGINS",
     ]
     assert all(len(str(vars(record))) < 2500 for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_own"),
+    [
+        ({}, True),
+        ({"sec-fetch-site": "same-origin"}, True),
+        ({"sec-fetch-site": "none"}, True),
+        ({"origin": "http://127.0.0.1:5000"}, True),
+        ({"origin": PAGE}, False),
+        ({"origin": PAGE, "sec-fetch-site": "cross-site"}, False),
+        ({"sec-fetch-site": "same-site"}, False),
+        ({"origin": "null"}, False),
+    ],
+)
+@pytest.mark.parametrize("origins", ["", PAGE, "*"])
+def test_own_pages_only(headers: dict[str, str], is_own: bool, origins: str) -> None:
+    """The strict check accepts own pages and programs, whatever CORS_ORIGINS allows."""
+    counts = RefusalCounts()
+    check = guard(counts, cors_origins=origins).check_own_page
+    header = {**OWN, **headers}.get
+    if is_own:
+        check(header, "192.0.2.1")
+    else:
+        with pytest.raises(NotOwnPage, match="Only a page of this server"):
+            check(header, "192.0.2.1")
+    assert counts.by_reason["cross_site"] == (not is_own)

@@ -43,6 +43,7 @@ def test_listed_origin_may_read(method: str) -> None:
     assert headers["Access-Control-Allow-Origin"] == APP
     assert headers["Access-Control-Allow-Methods"] == "GET, POST, DELETE, OPTIONS"
     assert headers["Access-Control-Allow-Headers"] == HEADERS
+    assert headers["Access-Control-Expose-Headers"] == "SSE-Heartbeat-Seconds, Retry-After"
     assert headers["Access-Control-Allow-Credentials"] == "true"
     assert headers["Vary"] == "Origin"
 

@@ -14,6 +14,7 @@ from tests.app.conftest import MakeApp
 
 BASE = "http://localhost"
 HEALTH = [f"{BASE}/healthz", f"{BASE}/readyz"]
+CONSOLE = f"{BASE}/console"
 STREAM = f"{BASE}/api/sse/stream?request_id=me"
 TASKS = [f"{BASE}/api/tasks", f"{BASE}/api/tasks"]
 METRICS = f"{BASE}/metrics"
@@ -37,6 +38,7 @@ def test_the_answer_says_what_can_be_done_next(make_app: MakeApp) -> None:
     body = get(make_app()).get_json()
     assert (body["server"], body["version"]) == ("sse-monolith", application_version())
     assert [step["name"] for step in body["next"]] == [
+        "Look at it in a browser",
         "Open a stream",
         "Start a task",
         "List the tasks",
@@ -45,7 +47,7 @@ def test_the_answer_says_what_can_be_done_next(make_app: MakeApp) -> None:
         "Check that the server is alive",
         "Check that the server accepts work",
     ]
-    assert body["next"][0] == {
+    assert body["next"][1] == {
         "name": "Open a stream",
         "method": "GET",
         "url": STREAM,
@@ -67,6 +69,8 @@ def test_the_commands_work(make_app: MakeApp) -> None:
             data = words[words.index("-d") + 1]
             response = client.post(step["url"], data=data, content_type="application/json")
             assert response.status_code == 202
+        elif step["url"] == CONSOLE:
+            assert client.get(step["url"]).status_code == 303
         else:
             assert client.get(step["url"]).status_code == 200
 
@@ -74,7 +78,7 @@ def test_the_commands_work(make_app: MakeApp) -> None:
 @pytest.mark.parametrize(
     ("settings", "server", "expected"),
     [
-        ({}, "127.0.0.1", [STREAM, *TASKS, METRICS, GATEWAY, *HEALTH]),
+        ({}, "127.0.0.1", [CONSOLE, STREAM, *TASKS, METRICS, GATEWAY, *HEALTH]),
         ({}, "0.0.0.0", [STREAM, *HEALTH]),
         ({"flask_env": "production"}, "127.0.0.1", [STREAM, *HEALTH]),
         (
@@ -87,7 +91,16 @@ def test_the_commands_work(make_app: MakeApp) -> None:
             "127.0.0.1",
             [STREAM, *TASKS, METRICS, GATEWAY, *HEALTH],
         ),
-        ({"sse_gateway_url": "http://me:pw@gw:1"}, "127.0.0.1", [*TASKS, METRICS, *HEALTH]),
+        (
+            {"flask_env": "production", "sse_console_password": "correct horse"},
+            "0.0.0.0",
+            [CONSOLE, STREAM, *HEALTH],
+        ),
+        (
+            {"sse_gateway_url": "http://me:pw@gw:1"},
+            "127.0.0.1",
+            [CONSOLE, *TASKS, METRICS, *HEALTH],
+        ),
     ],
 )
 def test_the_answer_names_only_what_is_served(
@@ -98,7 +111,11 @@ def test_the_answer_names_only_what_is_served(
     response = get(app, server)
     assert urls(response) == expected
     assert "gw" not in response.text
-    page = get(app, server, headers={"Accept": "text/html"}).text
+    answer = get(app, server, headers={"Accept": "text/html"})
+    if CONSOLE in expected:
+        assert (answer.status_code, answer.location) == (303, "/console")
+        return
+    page = answer.text
     for url in {STREAM, *TASKS, METRICS, GATEWAY, *HEALTH}:
         assert (url in page) == (url in expected)
 
@@ -128,15 +145,38 @@ def test_the_public_address_beside_an_admin_address_serves_nothing_here(make_app
 )
 def test_browsers_get_a_page(make_app: MakeApp, accept: str | None, kind: str) -> None:
     """A client that prefers HTML gets a page; every other client gets JSON."""
-    response = get(make_app(), headers={"Accept": accept} if accept else {})
+    app = make_app(flask_env="production")
+    response = get(app, headers={"Accept": accept} if accept else {})
     assert response.content_type == kind
     assert response.headers["Vary"] == "Accept"
     assert response.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("text/html,application/xhtml+xml,*/*;q=0.8", 303),
+        ("*/*", 200),
+        ("application/json, text/html;q=0.9", 200),
+        (None, 200),
+    ],
+)
+def test_browsers_are_led_to_the_console(
+    make_app: MakeApp, accept: str | None, status: int
+) -> None:
+    """A browser is led to a console that is served there; every other client still gets JSON."""
+    for method in ("GET", "HEAD"):
+        headers = {"Accept": accept} if accept else {}
+        response = get(make_app(), headers=headers, method=method)
+        assert (response.status_code, "Location" in response.headers) == (status, status == 303)
+        assert response.headers["Vary"] == "Accept"
+        assert response.headers["Cache-Control"] == "no-store"
+
+
 def test_the_page_has_links_and_no_scripts(make_app: MakeApp) -> None:
     """The page links what a browser can get, and forbids everything that a page could load."""
-    response = get(make_app(), headers={"Accept": "text/html"})
+    app = make_app(flask_env="production", allow_open="tasks,metrics")
+    response = get(app, headers={"Accept": "text/html"})
     assert f'<a href="{METRICS}">' in response.text
     assert f"POST {TASKS[0]}" in response.text
     assert "<script" not in response.text
@@ -166,7 +206,10 @@ def test_a_host_is_quoted_where_every_name_is_permitted(make_app: MakeApp, host:
 def test_an_empty_host_is_replaced_by_the_listening_address(make_app: MakeApp) -> None:
     """An empty Host header is allowed, and still every URL is one that works."""
     answer = get(make_app(), server="::1", headers={"Host": ""})
-    assert urls(answer)[0] == "http://[::1]:80/api/sse/stream?request_id=me"
+    assert urls(answer)[:2] == [
+        "http://[::1]:80/console",
+        "http://[::1]:80/api/sse/stream?request_id=me",
+    ]
 
 
 def test_a_foreign_host_is_refused(make_app: MakeApp) -> None:
@@ -181,7 +224,9 @@ def test_the_url_of_a_proxy_is_used(make_app: MakeApp) -> None:
     app = make_app(allowed_hosts="app.example")
     environ = {"wsgi.url_scheme": "https", "SCRIPT_NAME": "/events"}
     response = get(app, headers={"Host": "app.example"}, environ=environ)
-    assert urls(response)[0] == "https://app.example/events/api/sse/stream?request_id=me"
+    assert urls(response)[1] == "https://app.example/events/api/sse/stream?request_id=me"
+    headers = {"Host": "app.example", "Accept": "text/html"}
+    assert get(app, headers=headers, environ=environ).location == "/events/console"
 
 
 def test_head_has_the_headers_only(make_app: MakeApp) -> None:

@@ -60,8 +60,11 @@ def test_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSE_GATEWAY_URL", "http://me:pass@gw.example/s3cret")
     assert entry("SSE_CALLBACK_SECRET").value == "***"
     assert entry("SSE_GATEWAY_URL").value == "http://***@gw.example/***"
+    monkeypatch.setenv("SSE_CONSOLE_PASSWORD", "correct horse")
+    assert entry("SSE_CONSOLE_PASSWORD").value == "***"
     for result in (run(), run("--json")):
         assert "s3cret" not in result.output
+        assert "horse" not in result.output
         assert "pass" not in result.output.replace("password", "")
 
 

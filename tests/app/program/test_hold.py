@@ -11,6 +11,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from app.program.data_files import DATA_FOLDERS, data_files
 from app.program.held_modules import HeldModules
 from app.program.hold import hold
 
@@ -65,6 +66,13 @@ def test_hold(unpacked: Path, tmp_path: Path) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     finally:
         os.close(descriptor)
+
+
+def test_pages_and_scripts_are_read(unpacked: Path) -> None:
+    """A worker that is forked later has the pages, although their files may be gone by then."""
+    data_files.cache_clear()
+    hold(SimpleNamespace(), SimpleNamespace(PyiFrozenFinder=PyiFrozenFinder), unpacked)
+    assert data_files.cache_info().currsize == len(DATA_FOLDERS)
 
 
 def test_without_certificates(unpacked: Path) -> None:

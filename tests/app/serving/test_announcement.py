@@ -35,7 +35,9 @@ def test_the_commands_to_type_next(
     capsys: pytest.CaptureFixture[str], address: tuple[Any, ...], base: str
 ) -> None:
     """The commands have an address that a client on this machine can use."""
-    assert announced(capsys, address, port=1, allow_open="tasks,metrics") == (
+    output = announced(capsys, address, port=1, sse_console_password="correct horse")
+    assert output == (
+        f"\n  Console          {base}/console"
         f"\n  Open a stream    curl -N '{base}/api/sse/stream?request_id=me'"
         f"\n  Start a task     curl {base}/api/tasks"
         ' -H "Content-Type: application/json" -d \'{"task_type":"demo_task"}\''
@@ -71,6 +73,36 @@ def test_tasks_in_production(
     """In production the line says where tasks are served, or which setting serves them."""
     secret = SecretStr("s3cret")
     assert line in announced(capsys, flask_env="production", sse_callback_secret=secret, **settings)
+
+
+PRODUCTION = {"flask_env": "production", "sse_callback_secret": "s3cret"}
+PASSWORD = {"sse_console_password": "correct horse"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "host", "console"),
+    [
+        ({}, "127.0.0.1", "http://127.0.0.1:5000/console"),
+        ({"allow_open": "tasks,metrics"}, "0.0.0.0", None),
+        ({"certfile": "c.pem"}, "127.0.0.1", "https://127.0.0.1:5000/console"),
+        ({"admin_bind": "127.0.0.1:5001"}, "127.0.0.1", "http://127.0.0.1:5001/console"),
+        (PRODUCTION, "0.0.0.0", None),
+        ({**PRODUCTION, "admin_bind": "127.0.0.1:5001"}, "0.0.0.0", None),
+        ({**PRODUCTION, **PASSWORD}, "0.0.0.0", "http://127.0.0.1:5000/console"),
+        (
+            {**PRODUCTION, **PASSWORD, "admin_bind": "127.0.0.1:5001"},
+            "0.0.0.0",
+            "http://127.0.0.1:5001/console",
+        ),
+    ],
+)
+def test_the_console(
+    capsys: pytest.CaptureFixture[str], settings: dict[str, str], host: str, console: str | None
+) -> None:
+    """The line names the address where the console is, or the setting that turns it on."""
+    lines = announced(capsys, (host, 5000), **settings).splitlines()
+    [line] = [line for line in lines if line.startswith("  Console ")]
+    assert line == f"  Console          {console or 'off: set SSE_CONSOLE_PASSWORD'}"
 
 
 @pytest.mark.parametrize("program", ["sse-monolith", "/opt/bin/sse-monolith", "./sse-monolith"])

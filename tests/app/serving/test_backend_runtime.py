@@ -17,7 +17,7 @@ from gateway_shim.server.runtime import Runtime
 
 
 class RecordedCalls:
-    """A stand-in for the gateway, the loop monitor and the memory that records its calls."""
+    """A stand-in for the gateway and the other parts that records its calls."""
 
     def __init__(self, *, replays: bool = True) -> None:
         self.replays = replays
@@ -44,6 +44,7 @@ def runtime_of(
         gateway,
         gateway.drain,
         coordinator or ShutdownCoordinator(0),
+        gateway,
         gateway,
         gateway,
         serves_streams=serves_streams,
@@ -83,10 +84,10 @@ def test_routes_without_streams(method: str) -> None:
 
 
 def test_start() -> None:
-    """The runtime starts the gateway, the memory and the loop monitor."""
+    """The runtime starts the gateway, the memory, the loop monitor and the sampler."""
     calls = RecordedCalls()
     runtime_of(calls).start()
-    assert calls.calls == [("start",), ("start",), ("start",)]
+    assert calls.calls == [("start",)] * 4
 
 
 @pytest.mark.parametrize("replays", [True, False])

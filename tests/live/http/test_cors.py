@@ -27,6 +27,7 @@ EVERYWHERE = [
 ALLOWED = {
     "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "Content-Type, Cache-Control, Last-Event-ID, Authorization",
+    "Access-Control-Expose-Headers": "SSE-Heartbeat-Seconds, Retry-After",
 }
 
 

@@ -30,6 +30,7 @@ def test_stream_opens_with_the_version(server: GunicornServer) -> None:
         assert head.get("Cache-Control") == "no-cache"
         assert head.get("Connection") == "keep-alive"
         assert head.get("X-Accel-Buffering") == "no"
+        assert head.get("SSE-Heartbeat-Seconds") == "1"  # as configured
         assert head.get("Transfer-Encoding") == "chunked"
         assert head.get("Content-Encoding") is None
 

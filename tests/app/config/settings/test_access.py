@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from app.access.exposure import Area
 from app.config import InvalidSettings, Settings, load_settings
@@ -105,3 +105,37 @@ def test_the_open_areas() -> None:
     assert Settings(_env_file=None).open_areas == frozenset()
     both = Settings(_env_file=None, allow_open="tasks, metrics").open_areas
     assert both == {Area.TASKS, Area.METRICS}
+
+
+@pytest.mark.parametrize("password", ["short", "1234567", "  1234567  ", " " * 20])
+def test_a_short_password_of_the_console(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    """A password that is easy to guess is refused, and the error does not show it."""
+    monkeypatch.setenv("SSE_CONSOLE_PASSWORD", password)
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings()
+    message = str(caught.value)
+    assert message.startswith("SSE_CONSOLE_PASSWORD: the password must have 8 characters or more")
+    assert message.endswith("(it is ***)")
+    assert password not in message
+
+
+def test_the_password_of_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The password is kept as it was set, and is not shown."""
+    monkeypatch.setenv("SSE_CONSOLE_PASSWORD", " 12345678")
+    settings = load_settings()
+    assert settings.sse_console_password is not None
+    assert settings.sse_console_password.get_secret_value() == " 12345678"
+    assert "12345678" not in f"{settings!r} {settings} {settings.model_dump()}"
+
+
+def test_where_areas_are_open() -> None:
+    """The areas follow the settings; the password opens the console in production."""
+    public = ("0.0.0.0", 5000)
+    production = Settings(_env_file=None, flask_env="production", allow_open="tasks")
+    assert production.areas.is_open(Area.TASKS, *public)
+    assert not production.areas.has_console(*public)
+    settings = production.model_copy(update={"sse_console_password": SecretStr("12345678")})
+    assert settings.areas.has_console(*public)
+    elsewhere = settings.model_copy(update={"admin_bind": "127.0.0.1:5001"})
+    assert not elsewhere.areas.has_console(*public)
+    assert elsewhere.areas.has_console("127.0.0.1", 5001)

@@ -55,6 +55,7 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
     "LOG_FORMAT": ("text", "json", "json", ["JSON", "xml"]),
     "LOG_LINES_PER_SECOND": (20, "1", 1, [*NUMBER[1:], "0", "1.5", "1000001"]),
     "SSE_CALLBACK_SECRET": (None, "s3cret", SecretStr("s3cret"), []),
+    "SSE_CONSOLE_PASSWORD": (None, "correct horse", SecretStr("correct horse"), []),
     "SSE_GATEWAY_URL": (
         None,
         "https://h:1/base",

@@ -1,0 +1,161 @@
+"""The table of streams: one row for each stream, of which a page is found, sorted and cut out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from app.services.callback_handler import request_id_of
+from app.services.connections.registered import Registered
+from gateway_shim.event_loop.turns import let_others_run_if_due
+from gateway_shim.streams.gateway import Gateway
+
+__all__ = ["PAGE_ROWS", "Page", "Row", "Sort", "local_rows", "page_of", "remote_rows"]
+
+PAGE_ROWS = 100
+"""The number of rows of a page."""
+
+
+class Row(NamedTuple):
+    """One stream. A value is None if this process does not know it.
+
+    Args:
+        token: the gateway's name for the stream.
+        request_id: the browser's name for the stream.
+        address: the client's address.
+        state: ``connecting``, ``open``, ``behind`` or ``closing``; ``registered`` if a gateway
+            elsewhere has the stream.
+        age: the seconds since the stream was registered.
+        events: the events that were sent (:class:`gateway_shim.streams.reading.listing.StreamInfo`
+            describes how exact this and the following values are).
+        bytes: the bytes of these events.
+        events_behind: the events of the log that follow the stream's place.
+        bytes_behind: the bytes that wait for the client.
+    """
+
+    token: str
+    request_id: str
+    address: str | None
+    state: str
+    age: float | None
+    events: int | None = None
+    bytes: int | None = None
+    events_behind: int | None = None
+    bytes_behind: int | None = None
+
+
+class Sort(StrEnum):
+    """The columns by which the table can be sorted."""
+
+    AGE = "age"
+    EVENTS = "events"
+    BYTES = "bytes"
+    BEHIND = "behind"
+    REQUEST_ID = "request_id"
+    ADDRESS = "address"
+
+
+_KEYS: dict[Sort, Callable[[Row], str | float | None]] = {
+    Sort.AGE: lambda row: row.age,
+    Sort.EVENTS: lambda row: row.events,
+    Sort.BYTES: lambda row: row.bytes,
+    Sort.BEHIND: lambda row: row.bytes_behind,
+    Sort.REQUEST_ID: lambda row: row.request_id,
+    Sort.ADDRESS: lambda row: row.address,
+}
+
+
+class Page(NamedTuple):
+    """One page of the table.
+
+    Args:
+        rows: the rows.
+        page: the number of the page, from 1.
+        pages: the number of pages, at least 1.
+        found: the number of streams that the search has found.
+        total: the number of all streams.
+    """
+
+    rows: list[Row]
+    page: int
+    pages: int
+    found: int
+    total: int
+
+
+def local_rows(
+    gateway: Gateway, registered: Iterable[tuple[str, Registered]], now: float
+) -> list[Row]:
+    """Return a row for each stream of the gateway in this process. Other greenlets run meanwhile.
+
+    Args:
+        gateway: the gateway.
+        registered: the request ids of all streams, and what is known of each.
+        now: the time, monotonic seconds.
+    """
+    known = {stream.token: (request_id, stream.since) for request_id, stream in registered}
+    rows = []
+    for info in gateway.list_streams():
+        # A stream is registered while its connect is handled, and until its end is handled.
+        request_id, since = known.get(info.token) or (request_id_of(info.url), None)
+        rows.append(
+            Row(
+                info.token,
+                request_id,
+                info.address or None,
+                info.condition.value,
+                None if since is None else max(now - since, 0.0),
+                info.events,
+                info.sent,
+                info.events_behind,
+                info.bytes_behind,
+            )
+        )
+        let_others_run_if_due()
+    return rows
+
+
+def remote_rows(registered: Iterable[tuple[str, Registered]], now: float) -> list[Row]:
+    """Return a row for each stream of a gateway elsewhere, with what this process knows.
+
+    Args:
+        registered: the request ids of all streams, and what is known of each.
+        now: the time, monotonic seconds.
+    """
+    return [
+        Row(stream.token, request_id, None, "registered", max(now - stream.since, 0.0))
+        for request_id, stream in registered
+    ]
+
+
+def page_of(rows: list[Row], find: str, sort: Sort, page: int, *, descending: bool) -> Page:
+    """Return one page of the table. Other greenlets run meanwhile.
+
+    Args:
+        rows: all rows.
+        find: the text that the request id, the address or the token must contain, in any case.
+        sort: the column to sort by. A row without a value comes last in either order.
+        page: the number of the page. Beyond the last page, it is the last page.
+        descending: True for the largest value first.
+    """
+    total, key = len(rows), _KEYS[sort]
+    if find:
+        rows = _matching(rows, find.casefold())
+    with_value = [row for row in rows if key(row) is not None]
+    with_value.sort(key=key, reverse=descending)  # type: ignore[arg-type]  # no None is left
+    rows = [*with_value, *(row for row in rows if key(row) is None)]
+    pages = max(math.ceil(len(rows) / PAGE_ROWS), 1)
+    page = min(page, pages)
+    shown = rows[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+    return Page(shown, page, pages, len(rows), total)
+
+
+def _matching(rows: list[Row], find: str) -> list[Row]:
+    found = []
+    for row in rows:
+        if find in f"{row.request_id}\n{row.address or ''}\n{row.token}".casefold():
+            found.append(row)
+        let_others_run_if_due()
+    return found
