@@ -13,6 +13,11 @@ ALONE := tests/bench tests/faults/canary tests/faults/floods
 BINARY_VENV := .venv-binary
 BINARY_STAMP := $(BINARY_VENV)/.installed
 LOCK := packaging/requirements.lock
+# The events and tasks of `make serve` are kept here. Each port has a directory of its own.
+STATE := .state
+# A shell function: whether a setting has no value, neither in the environment nor in .env.
+IS_UNSET := is_unset() { ! { env; cat .env; } 2>/dev/null | grep -Eiq \
+	"^[[:space:]]*(export[[:space:]]+)?$$1[[:space:]]*=[[:space:]]*[^[:space:]]"; }
 CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	echo "$(PYTHON) is not Python 3.11 or later. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
@@ -34,8 +39,13 @@ $(TESTING): $(SERVING)
 	$(BIN)/python $(PIP_INSTALL) --editable '.[test,dev,bench]'
 	@touch $@
 
+# These two defaults make the first steps better: a restart loses nothing, and digest_tree has files.
 serve: $(SERVING) ## Install what serving needs, then serve on http://127.0.0.1:5000
-	$(BIN)/sse-monolith serve
+	@$(IS_UNSET); \
+	if is_unset SSE_STATE_DIR; then \
+		mkdir -p -m 700 $(STATE); export SSE_STATE_DIR=$(STATE)/$(or $(PORT),5000); fi; \
+	if is_unset FLASK_ENV && is_unset TASK_FILES_ROOT; then export TASK_FILES_ROOT=.; fi; \
+	exec $(BIN)/sse-monolith serve
 
 test: $(TESTING) ## Install the test tools, then run every test with branch coverage
 	$(BIN)/python -m coverage erase
@@ -77,4 +87,4 @@ lock: ## Update the binary's dependencies in packaging/requirements.lock
 		packaging/requirements.in pyproject.toml
 
 clean: ## Remove everything that these commands created
-	rm -rf $(VENV) $(BINARY_VENV) build dist *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BINARY_VENV) $(STATE) build dist *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -53,6 +53,14 @@ class LateTask(BaseTask):
         return Done(pid=os.getpid())
 '''
 
+PAGES = {
+    "/static/sse-client.js": b"export function connect(",
+    "/console/tasks": b"</html>",
+    "/console/operations": b"</html>",
+    "/console/static/console.css": b"--accent:",
+}
+"""Files that the server reads from its packages, and a text in each."""
+
 FOREIGN_MODULE = """
 from pathlib import Path
 
@@ -66,6 +74,13 @@ def run_late_task(server: BinaryServer, stream: Stream) -> None:
     story = task_story(stream, start_task(server, "late_task"))
     assert story[-1]["event_type"] == "task_completed", story[-1]
     assert story[-1]["data"] == {"pid": server.worker_pid()}
+
+
+def read_pages(server: BinaryServer) -> None:
+    """Read the browser client and the console, and check that they are whole."""
+    for path, text in PAGES.items():
+        answer = request(server.port, "GET", path)
+        assert (answer.status, text in answer.body) == (200, True), path
 
 
 def answers(server: BinaryServer) -> bool:
@@ -142,6 +157,7 @@ def test_the_server_goes_on(
         with connect(server) as stream:
             stream.wait_for("version")
             run_late_task(server, stream)
+        read_pages(server)
 
         first = server.worker_pid()
         server.send_signal(signal.SIGHUP)
@@ -160,6 +176,7 @@ def test_the_server_goes_on(
         os.kill(second, signal.SIGKILL)
         wait_until(lambda: not Path(f"/proc/{second}").exists(), "the second worker to end")
         wait_until(lambda: answers(server), "another worker to answer")
+        read_pages(server)
         with connect(server) as stream:
             stream.wait_for("version")
             run_late_task(server, stream)
