@@ -15,6 +15,7 @@ README = ROOT / "README.md"
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
     *("docs/architecture.md", "docs/benchmarks.md", "docs/tasks.md"),
+    *("docs/frontend.md", "docs/events.md", "docs/operations.md"),
 )
 
 
@@ -26,11 +27,13 @@ def _section(title: str) -> str:
 
 
 def _links() -> list[tuple[str, str]]:
-    """Return each page with each of its links to another file, anchors included."""
+    """Return each page with each of its links and pictures, anchors included."""
     return [
         (page, target)
         for page in PAGES
-        for target in re.findall(r"\]\(([^):]+)\)", (ROOT / page).read_text())
+        for target in re.findall(
+            r"""(?:\]\(|src="|srcset=")([^):"]+)[)"]""", (ROOT / page).read_text()
+        )
     ]
 
 
@@ -84,7 +87,7 @@ def test_the_settings_of_the_readme_exist() -> None:
 
 @pytest.mark.parametrize(("page", "target"), _links())
 def test_links_lead_somewhere(page: str, target: str) -> None:
-    """Every link is a file of the repository, and its anchor is a heading there."""
+    """Every link or picture is a file of the repository, and its anchor is a heading there."""
     path, _, anchor = target.partition("#")
     file = (ROOT / page).parent / path if path else ROOT / page
     assert file.exists()

@@ -1,0 +1,1 @@
+"""Tests of the pages and scripts in the documentation, in a real browser."""
