@@ -2,11 +2,12 @@
 // their errors in words, and the banner of a new version.
 
 import { connect } from "../../static/sse-client.js";
+import { shortened } from "./words.js";
 
 const API = new URL("../api", import.meta.url).pathname;
 const LOGIN = new URL("../login", import.meta.url).pathname;
 const MAX_NOTICES = 3;
-const MAX_CHANGELOG = 300;
+const MAX_SHOWN = 300; // Characters of a version and of its changelog.
 
 /** The stream of the page, shared with the other tabs. */
 export const stream = connect({
@@ -167,13 +168,10 @@ stream.on("version", (data) => {
   const banner = document.querySelector("#version");
   banner.hidden = version === firstVersion;
   if (banner.hidden) return;
-  const changes = typeof data.changelog === "string" ? shortened(data.changelog) : "";
-  const text = `Version ${shortened(version)} is available${changes ? `: ${changes}` : "."}`;
+  const changes = typeof data.changelog === "string" ? shortened(data.changelog, MAX_SHOWN) : "";
+  const name = shortened(version, MAX_SHOWN);
+  const text = `Version ${name} is available${changes ? `: ${changes}` : "."}`;
   const reload = element("button", { class: "button primary", type: "button" }, "Reload");
   reload.addEventListener("click", () => location.reload());
   banner.replaceChildren(element("p", { dir: "auto" }, text), reload);
 });
-
-function shortened(text) {
-  return text.length > MAX_CHANGELOG ? `${text.slice(0, MAX_CHANGELOG)}…` : text;
-}

@@ -85,7 +85,7 @@ class ParamsSchema(NamedTuple):
 class _QuietSchema(GenerateJsonSchema):
     """A generator that leaves out what a JSON schema cannot say, without a warning."""
 
-    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
+    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - as in pydantic's class
 
 
 @functools.lru_cache(maxsize=_CACHED_TYPES)

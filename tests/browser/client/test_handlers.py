@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.browser.client.rig.site import Site, profile, serve
-from tests.browser.tabs import Browser, Context
+from tests.browser.client.rig.site import Site
+from tests.browser.tabs import Context
 
 pytestmark = pytest.mark.needs("chromium", "playwright")
 
@@ -23,21 +21,6 @@ EVENT_SOURCE_PAGE = """async source => {
     seen.push([event.type, event.data, event.lastEventId, event.origin]));
   stream.addEventListener("version", (event) => seen.push([event.type, event.data]));
 }"""
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    """Run one backend for all tests. The tabs of each test are gone at its end."""
-    with serve() as site:
-        yield site
-
-
-@pytest.fixture
-def context(chromium: Browser, site: Site) -> Iterator[Context]:
-    """Open a context, whose streams are gone at the end of the test."""
-    with profile(chromium) as context:
-        yield context
-    site.wait_for_streams(0)
 
 
 def test_an_existing_page(site: Site, context: Context) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.browser.client.rig.site import Site, profile, result_of, serve
-from tests.browser.tabs import Browser, Context, Tab
+from tests.browser.client.rig.site import Site, result_of
+from tests.browser.tabs import Context, Tab
 from tests.support.http.client import request
 from tests.support.timing import wait_until
 
@@ -21,21 +20,6 @@ FOLLOW = """async id => {
 }"""
 
 STORY = ["task_started", "progress_update", "progress_update", "task_completed"]
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    """Run one backend for all tests. The tabs of each test are gone at its end."""
-    with serve() as site:
-        yield site
-
-
-@pytest.fixture
-def context(chromium: Browser, site: Site) -> Iterator[Context]:
-    """Open a context, whose streams are gone at the end of the test."""
-    with profile(chromium) as context:
-        yield context
-    site.wait_for_streams(0)
 
 
 def kinds(events: list[dict[str, Any]]) -> list[str]:

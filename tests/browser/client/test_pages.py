@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.browser.client.rig.numbers import Numbers
-from tests.browser.client.rig.site import Site, profile, serve, wait_for_state
+from tests.browser.client.rig.site import Site, profile, wait_for_state
 from tests.browser.tabs import Browser, Tab
 from tests.support.timing import TIME_LIMIT, wait_until
 
@@ -22,13 +21,6 @@ WAYS = pytest.mark.parametrize(
     [("worker", {}), ("leader", {}), ("worker", {"share": False})],
     ids=["worker", "leader", "direct"],
 )
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    """Run one backend for all tests. The tabs of each test are gone at its end."""
-    with serve() as site:
-        yield site
 
 
 @WAYS

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser.client.rig.proxy import answer
-from tests.browser.client.rig.site import Site, profile, serve, wait_for_state
-from tests.browser.tabs import Browser, Context
+from tests.browser.client.rig.site import Site, serve, wait_for_state
+from tests.browser.tabs import Context
 from tests.support.timing import wait_until
 
 pytestmark = pytest.mark.needs("chromium", "playwright")
@@ -26,14 +26,6 @@ def site() -> Iterator[Site]:
     """Run one backend for all tests. The tabs of each test are gone at its end."""
     with serve(HEARTBEAT_INTERVAL_SECONDS="2") as site:
         yield site
-
-
-@pytest.fixture
-def context(chromium: Browser, site: Site) -> Iterator[Context]:
-    """Open a context, whose streams are gone at the end of the test."""
-    with profile(chromium) as context:
-        yield context
-    site.wait_for_streams(0)
 
 
 def test_a_broken_connection(site: Site, context: Context) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.browser.client.rig.site import Site, profile, serve, wait_for_state
+from tests.browser.client.rig.site import Site, profile, wait_for_state
 from tests.browser.client.rig.tab_faults import crash
 from tests.browser.tabs import Browser
 from tests.support.timing import wait_until
@@ -20,13 +18,6 @@ FLOOD = 20_000
 """The number of events of a flood."""
 
 BOTH = pytest.mark.parametrize("sharing", ["worker", "leader"])
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    """Run one backend for all tests. The tabs of each test are gone at its end."""
-    with serve() as site:
-        yield site
 
 
 @BOTH

@@ -10,8 +10,8 @@ from itertools import groupby
 import pytest
 
 from tests.browser.client.rig.proxy import answer
-from tests.browser.client.rig.site import Site, profile, result_of, serve, wait_for_state
-from tests.browser.tabs import Browser, Context, Tab
+from tests.browser.client.rig.site import Site, result_of, serve, wait_for_state
+from tests.browser.tabs import Context, Tab
 from tests.support.timing import TIME_LIMIT, wait_until
 
 pytestmark = pytest.mark.needs("chromium", "playwright")
@@ -44,14 +44,6 @@ def site() -> Iterator[Site]:
     """Run one backend for all tests, with a longer pause before a page comes back."""
     with serve(SSE_RETRY_MS=str(PAUSE * 1000)) as site:
         yield site
-
-
-@pytest.fixture
-def context(chromium: Browser, site: Site) -> Iterator[Context]:
-    """Open a context, whose streams are gone at the end of the test."""
-    with profile(chromium) as context:
-        yield context
-    site.wait_for_streams(0)
 
 
 def states_of(tab: Tab) -> list[str]:

@@ -247,6 +247,7 @@ def test_the_way_in_and_out(chromium: Browser, locked: ConsoleServer) -> None:
         assert tab.text("h1") == "Sign in to the console"
         other.evaluate(f"() => {{ (async () => {{{MODULE} page.request('GET', '/none'); }})(); }}")
         other.wait_for("location.pathname === '/console/login'")
+        other.wait_for("document.querySelector('[name=next]')")  # after the address
         assert other.evaluate("document.querySelector('[name=next]').value") == "/console/events"
 
 
