@@ -24,7 +24,13 @@ import gevent
 from gevent._hub_local import get_hub_if_exists
 from gevent.hub import Hub, Waiter
 
-__all__ = ["SLICE_SECONDS", "YIELD_EVERY", "let_others_run", "let_others_run_if_due"]
+__all__ = [
+    "SLICE_SECONDS",
+    "YIELD_EVERY",
+    "OrderedTurns",
+    "let_others_run",
+    "let_others_run_if_due",
+]
 
 SLICE_SECONDS = 0.003
 """Seconds of work in one round of the event loop after which long work lets others run.
@@ -66,6 +72,27 @@ def let_others_run() -> None:
     # greenlets for the next round, and a due timer does not wait for the rest of the list.
     gevent.sleep(0)
     _turns_of(hub).wait()
+
+
+class OrderedTurns:
+    """Lets others run if it is due, and keeps the order of the greenlets that come here.
+
+    :func:`let_others_run_if_due` alone does not: a greenlet that comes when a new round has just
+    begun goes on at once, although earlier ones still wait for their turn.
+    """
+
+    def __init__(self) -> None:
+        self._waiting = 0
+
+    def wait_if_due(self) -> None:
+        """Let others run if it is due, or if an earlier greenlet waits here. Not for the hub."""
+        if not self._waiting and not _turns_of(gevent.get_hub()).due:
+            return
+        self._waiting += 1
+        try:
+            let_others_run()
+        finally:
+            self._waiting -= 1
 
 
 class _Turns:

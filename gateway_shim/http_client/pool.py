@@ -142,7 +142,7 @@ class HttpPool:
                 raised as well.
         """
         url = request.url
-        connection = self._connection(url)
+        connection, closings = self._connection(url), self._closings
         fields: dict[str, str | bytes] = {"Host": url.location, **_HEADERS}
         if url.authorization is not None:
             fields["Authorization"] = url.authorization
@@ -167,7 +167,7 @@ class HttpPool:
         except BaseException:  # also the caller's gevent.Timeout
             connection.close()
             raise
-        done = functools.partial(self._done, connection, url.origin, raw, self._closings)
+        done = functools.partial(self._done, connection, url.origin, raw, closings)
         return HttpAnswer(raw, done)
 
     # ------------------------------------------------------------------ private

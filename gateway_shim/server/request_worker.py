@@ -20,7 +20,7 @@ from gunicorn.errors import AppImportError
 from gunicorn.workers.ggevent import GeventWorker
 
 from gateway_shim.errors import InvalidConfiguration
-from gateway_shim.event_loop.turns import let_others_run_if_due
+from gateway_shim.event_loop.turns import OrderedTurns
 from gateway_shim.protocol import routes
 from gateway_shim.protocol.http import Refusal
 from gateway_shim.protocol.routes import Route
@@ -65,6 +65,8 @@ class RequestWorker(GeventWorker):
     """The connections that wait for their next request."""
     _bodies: Bodies
     """Limits what the bodies of requests may cost."""
+    _turns: OrderedTurns
+    """Requests wait here while the event loop is busy."""
 
     # ------------------------------------------------------------------ start
 
@@ -89,6 +91,7 @@ class RequestWorker(GeventWorker):
         gateway = self.runtime.gateway
         self._connections = RequestConnections.of(gateway)
         self._kept = KeptConnections(self.cfg.keepalive, self._connections)
+        self._turns = OrderedTurns()
         self._bodies = Bodies(
             self.runtime.limits, gateway.refusals, gateway.limit_key, self._connections
         )
@@ -148,7 +151,9 @@ class RequestWorker(GeventWorker):
             guarded.sendall(self._own_answers.head(request, close=self._ends_after(req)))
             return self._keep_alive(req, sock)
         if routes.route(req.method, req.uri) not in (Route.HEALTH, Route.READY):
-            let_others_run_if_due()  # many requests at once must not delay streams and probes
+            # Many requests at once must not delay streams and probes. They keep their order: a send
+            # that its sender has given up must not be carried out after the stream's next send.
+            self._turns.wait_if_due()
         limit = self.runtime.body_limit(req.method, req.uri)
         with self._bodies.of(req, guarded, limit, client) as refusal:
             if refusal is not None:

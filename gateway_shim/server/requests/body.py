@@ -196,7 +196,8 @@ def _receive_plain(req: Any) -> Iterator[bytes]:
             piece = piece[:remaining]
         remaining -= len(piece)
         yield piece
-        let_others_run_if_due()
+        if remaining:  # after the last piece, requests that came later would overtake this one
+            let_others_run_if_due()
 
 
 def _receive_chunked(req: Any, limit: int) -> Iterator[bytes]:
@@ -205,7 +206,8 @@ def _receive_chunked(req: Any, limit: int) -> Iterator[bytes]:
         yield decoder.feed(req.unreader.read())
         if decoder.announced > limit:
             raise _TooLarge
-        let_others_run_if_due()
+        if not decoder.finished:
+            let_others_run_if_due()
     req.unreader.unread(decoder.rest)
     if decoder.trailers:
         req.trailers = req.parse_headers(decoder.trailers, from_trailer=True)

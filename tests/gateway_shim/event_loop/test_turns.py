@@ -8,7 +8,13 @@ import gevent
 import pytest
 from gevent import monkey
 
-from gateway_shim.event_loop.turns import SLICE_SECONDS, let_others_run, let_others_run_if_due
+from gateway_shim.event_loop import turns
+from gateway_shim.event_loop.turns import (
+    SLICE_SECONDS,
+    OrderedTurns,
+    let_others_run,
+    let_others_run_if_due,
+)
 from tests.support.timing import TIME_LIMIT
 
 block = monkey.get_original("time", "sleep")
@@ -144,6 +150,42 @@ def test_a_greenlet_killed_in_the_line_leaves_it() -> None:
     second.join()
     let_others_run()
     assert order == [2]
+
+
+@pytest.mark.parametrize("slices", ["used up", "just begun"])
+def test_ordered_turns_keep_the_order(slices: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody who comes later goes on earlier, whether or not its round has just begun."""
+    monkeypatch.setattr(turns, "SLICE_SECONDS", 0.0)
+    line = OrderedTurns()
+    order: list[int] = []
+
+    def work(name: int) -> None:
+        line.wait_if_due()
+        order.append(name)
+
+    first = [gevent.spawn(work, name) for name in range(3)]
+    gevent.sleep(0)  # they are waiting now
+    assert not order
+    if slices == "just begun":
+        monkeypatch.setattr(turns, "SLICE_SECONDS", TIME_LIMIT)
+    gevent.joinall([*first, *[gevent.spawn(work, name) for name in range(3, 6)]])
+    assert order == list(range(6))
+
+
+def test_ordered_turns_do_not_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once nobody waits, a greenlet goes on at once while the slice is not used up."""
+    monkeypatch.setattr(turns, "SLICE_SECONDS", 0.0)
+    line = OrderedTurns()
+    waiting, killed = gevent.spawn(line.wait_if_due), gevent.spawn(line.wait_if_due)
+    gevent.sleep(0)
+    killed.kill()
+    waiting.join()
+    monkeypatch.setattr(turns, "SLICE_SECONDS", TIME_LIMIT)
+    ran: list[str] = []
+    other = gevent.spawn(ran.append, "other")
+    line.wait_if_due()
+    assert not ran
+    other.join()
 
 
 def test_the_hub_cannot_let_others_run() -> None:

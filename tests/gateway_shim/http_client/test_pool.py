@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 
+import gevent
 import pytest
 
 from gateway_shim.http_client.answer import HttpAnswer
@@ -229,6 +230,24 @@ def test_close(pool: HttpPool) -> None:
         in_use = ask(pool, server)
         pool.close()
         in_use.discard()
+        assert not pool._kept
+        done.set()
+
+
+def test_close_before_the_answer(pool: HttpPool) -> None:
+    """A connection whose answer arrives after a close is not kept: it is older than the close."""
+    may_answer, done = threading.Event(), threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        may_answer.wait(TIME_LIMIT)
+        serve(1, done)(connection)
+
+    with ScriptedServer(script) as server:
+        asking = gevent.spawn(ask, pool, server)
+        wait_until(lambda: server.requests, "the request to arrive")
+        pool.close()
+        may_answer.set()
+        asking.get(timeout=TIME_LIMIT).discard()
         assert not pool._kept
         done.set()
 

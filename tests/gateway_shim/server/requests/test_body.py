@@ -9,6 +9,7 @@ import gevent
 import pytest
 from gunicorn.http import errors
 
+from gateway_shim.event_loop import turns
 from gateway_shim.protocol.http import MAX_REQUEST_BYTES, Refusal
 from gateway_shim.server.requests import body as request_body
 from gateway_shim.server.requests.body import Bodies, drop_body, read_body
@@ -16,6 +17,7 @@ from gateway_shim.server.requests.unwanted_body import SMALL_BODY_BYTES
 from gateway_shim.server.responses.transfers import TransferLimits, Transfers
 from gateway_shim.streams.refusal_counts import RefusalCounts
 from tests.gateway_shim.server.requests.body_client import CHUNKED, LENGTH, BodyClient
+from tests.gateway_shim.server.requests.parsed_request import parse
 from tests.support.timing import TIME_LIMIT, wait_until
 
 
@@ -43,6 +45,26 @@ def test_whole_body(clients: list[BodyClient], lines: list[str], sent: bytes, bo
     clients.append(client)
     assert client.read() is None
     assert client.request.body.read() == body
+
+
+@pytest.mark.parametrize(
+    ("lines", "sent"),
+    [([LENGTH.format(3)], b"abc"), ([CHUNKED], b"3\r\nabc\r\n0\r\n\r\n")],
+    ids=["length", "chunked"],
+)
+def test_nobody_runs_after_the_last_piece(
+    lines: list[str], sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a body has arrived, no later request runs before this one, however busy the loop is."""
+    monkeypatch.setattr(turns, "SLICE_SECONDS", 0.0)
+    request = parse("Host: a", *lines, body=sent, start="POST / HTTP/1.1")
+    ran: list[str] = []
+    other = gevent.spawn(ran.append, "other")
+    with socket.socket() as unused:
+        assert read_body(request, unused, MAX_REQUEST_BYTES) is None
+    assert request.body.read() == b"abc"
+    assert not ran
+    other.join()
 
 
 @pytest.mark.parametrize(
