@@ -29,7 +29,6 @@ from app.services.event_loop.loop_monitor import LoopMonitor
 from app.services.gateway_transport import GatewayTransport, InProcessTransport
 from app.services.log_broadcast import LogBroadcaster
 from app.services.metrics_service import MetricsService
-from app.services.remote_gateway.http_transport import HttpTransport
 from app.services.remote_gateway.readiness import gateway_readiness
 from app.services.version_service import VersionService
 from app.state.server_memory import ServerMemory, StatePlace
@@ -133,6 +132,9 @@ def _transport(
 ) -> GatewayTransport:
     if settings.sse_gateway_url is None:
         return InProcessTransport(gateway())
+    # Not at the top: importing the HTTP client takes 80 ms, and few servers need it.
+    from app.services.remote_gateway.http_transport import HttpTransport
+
     secret = settings.sse_callback_secret
     return HttpTransport(
         settings.sse_gateway_url,

@@ -79,6 +79,9 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
 from typing import Any
 
 import gevent.os
@@ -98,7 +101,13 @@ from gateway_shim.event_loop.native_threads import (
 )
 from gateway_shim.event_loop.shared_sockets import share_sockets
 
-__all__ = ["patch_arbiter", "patch_child_handling", "patch_process", "support_native_threads"]
+__all__ = [
+    "entry_points_read_once",
+    "patch_arbiter",
+    "patch_child_handling",
+    "patch_process",
+    "support_native_threads",
+]
 
 _PYTHON = sys.version_info[:2]
 
@@ -118,7 +127,8 @@ _CHILD_HANDLING: tuple[tuple[Any, Any], ...] = (
 
 def patch_process() -> None:
     """Patch the process for gevent, locks included. Call this before other imports."""
-    monkey.patch_all()
+    with entry_points_read_once():
+        monkey.patch_all()
     support_native_threads()
 
 
@@ -147,9 +157,26 @@ def patch_child_handling() -> None:
 
     Call it in a serving process that was forked from a patched arbiter.
     """
-    monkey.patch_os()
-    monkey.patch_signal()
-    monkey.patch_subprocess()
+    with entry_points_read_once():
+        monkey.patch_os()
+        monkey.patch_signal()
+        monkey.patch_subprocess()
+
+
+@contextmanager
+def entry_points_read_once() -> Iterator[None]:
+    """Make ``importlib.metadata.entry_points`` read the installed packages once in a context.
+
+    gevent looks for plugins at each event of its patching, and each time all packages are read: 25
+    times in ``patch_all``, which takes 60 ms with 66 packages. Plugins are found as before.
+    """
+    original: Any = metadata.entry_points
+    patched: Any = metadata
+    patched.entry_points = original().select
+    try:
+        yield
+    finally:
+        patched.entry_points = original
 
 
 def support_native_threads() -> None:

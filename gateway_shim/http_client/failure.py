@@ -6,7 +6,6 @@ import http.client
 import ssl
 from collections.abc import Iterator
 
-import requests
 import urllib3
 
 from gateway_shim.errors import AnswerTimeout, BadCertificate, RequestFailed
@@ -29,7 +28,7 @@ def request_failure(error: Exception) -> RequestFailed:
                 continue  # urllib3 derives this class from its time-out; the cause comes next
             case ssl.SSLCertVerificationError():
                 return BadCertificate(cause.strerror or str(cause))
-            case TimeoutError() | requests.Timeout() | urllib3.exceptions.TimeoutError():
+            case TimeoutError() | urllib3.exceptions.TimeoutError():
                 return AnswerTimeout("no answer in time")
             case OSError(strerror=str() as words):
                 return RequestFailed(words)

@@ -16,6 +16,7 @@ from gateway_shim.log_lines.output import drop_unwritten_output
 from gateway_shim.server.addresses import bind_text
 from gateway_shim.server.arbiter import prepare_arbiter
 from gateway_shim.server.preflight import hosts
+from gateway_shim.server.process.garbage import leave_garbage
 from gateway_shim.server.process.listeners import close_in_copies
 from gateway_shim.server.process.reload_check import ReloadCheck
 from gateway_shim.server.requests.header_rules import MAX_HEADERS
@@ -99,8 +100,8 @@ def base_options(
         ),
         "post_fork": lambda _arbiter, worker: close_in_copies(worker.sockets),
         "worker_int": lambda worker: worker.finish(),
-        "worker_exit": lambda _arbiter, _worker: drop_unwritten_output(),
-        "on_exit": lambda _arbiter: drop_unwritten_output(),
+        "worker_exit": lambda _arbiter, _worker: _end(),
+        "on_exit": lambda _arbiter: _end(),
     }
 
 
@@ -115,6 +116,12 @@ def _start(
     prepare_arbiter(arbiter, start_check, ends_at_early_hangup=ends_at_early_hangup)
     if at_start is not None:
         at_start(arbiter)
+
+
+def _end() -> None:
+    """Prepare the exit of the worker or of the arbiter."""
+    drop_unwritten_output()
+    leave_garbage()
 
 
 def _memory_folder() -> str | None:

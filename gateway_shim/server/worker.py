@@ -52,12 +52,17 @@ import gevent
 from gevent.event import Event as Signal
 
 from gateway_shim.event_loop.child_watcher import use_child_watchers
-from gateway_shim.event_loop.patching import patch_child_handling, support_native_threads
+from gateway_shim.event_loop.patching import (
+    entry_points_read_once,
+    patch_child_handling,
+    support_native_threads,
+)
 from gateway_shim.event_loop.serving_process import prepare_serving_process
 from gateway_shim.event_loop.tcp import detect_dead_peers
 from gateway_shim.log_lines.line_limit import report_left_out
 from gateway_shim.server.connections.request_server import RequestServer
 from gateway_shim.server.process.freed_memory import FreedMemory
+from gateway_shim.server.process.garbage import GarbageAtStart
 from gateway_shim.server.process.generations import Generations
 from gateway_shim.server.refused_options import refused_options
 from gateway_shim.server.request_worker import RequestWorker
@@ -105,6 +110,7 @@ class StreamWorker(RequestWorker):
 
     def init_process(self) -> None:
         """Prepare this process and serve until it must exit."""
+        self._garbage = GarbageAtStart()
         use_own_http()
         super().init_process()
 
@@ -115,8 +121,9 @@ class StreamWorker(RequestWorker):
         because a program did not patch first, everything is patched.
         """
         use_child_watchers()
-        super().patch()
-        patch_child_handling()
+        with entry_points_read_once():
+            super().patch()
+            patch_child_handling()
         support_native_threads()
         prepare_serving_process()
 
@@ -132,6 +139,7 @@ class StreamWorker(RequestWorker):
         for listener, server in zip(self.sockets, servers, strict=True):
             detect_dead_peers(listener, self.runtime.gateway.config.client_timeout)
             server.start()
+        self._garbage.end()
         self.generations.note_served(self.age)
         self.notifier.ready()
         pause = self.notifier.interval(_NOTIFY_SECONDS)

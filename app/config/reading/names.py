@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _SHORT = 8
 """The length, in characters, below which a name is short. Many words are similar to a short name:
 PORTAL and PORTS to PORT."""
 _WORTH_NAMING = 0.6
+"""The similarity from which on a name with one of our prefixes resembles a setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +61,46 @@ def find_misspelt(
         upper = name.upper().replace("-", "_").replace(".", "_")
         if name.upper() in known or (in_environment and _OF_PLATFORMS.fullmatch(upper)):
             continue
-        likeness, nearest = max((_likeness(upper, setting), setting) for setting in known)
         is_short = len(upper) < _SHORT
+        if upper.startswith(_OUR_PREFIXES):
+            found.append(Misspelt(name, _nearest(upper, known, _WORTH_NAMING)))
+            continue
         if in_environment:
-            is_near = likeness >= _LIKENESS_IN_ENVIRONMENT and not is_short
+            if is_short:
+                continue
+            least = _LIKENESS_IN_ENVIRONMENT
         else:
-            is_near = likeness >= (_LIKENESS_OF_SHORT_NAMES if is_short else _LIKENESS)
-        if is_near or upper.startswith(_OUR_PREFIXES):
-            found.append(Misspelt(name, nearest if likeness >= _WORTH_NAMING else None))
+            least = _LIKENESS_OF_SHORT_NAMES if is_short else _LIKENESS
+        if (nearest := _nearest(upper, known, least)) is not None:
+            found.append(Misspelt(name, nearest))
     return found
 
 
-def _likeness(name: str, setting: str) -> float:
-    """Return the similarity of a name and a setting, from 0 to 1.
+def _nearest(name: str, known: Collection[str], least: float) -> str | None:
+    """Return the most similar setting; None if no similarity, from 0 to 1, is ``least`` or more.
 
     A setting without its last words, such as TASK_TIMEOUT, is nearly that setting.
     """
-    words = name.count("_") + 1
-    if words >= 2 and setting.startswith(f"{name}_"):
-        return 0.9
-    return difflib.SequenceMatcher(None, name, setting, autojunk=False).ratio()
+    best: tuple[float, str] | None = None
+    characters = _characters(name)
+    for setting in known:
+        if "_" in name and setting.startswith(f"{name}_"):
+            likeness = 0.9
+        else:
+            # The characters that two names share are an upper bound of their similarity. Comparing
+            # them costs a fiftieth, and every start compares every name with each setting.
+            shared = len(characters & _characters(setting))
+            if 2.0 * shared / (len(name) + len(setting)) < least:
+                continue
+            likeness = difflib.SequenceMatcher(None, setting, name, autojunk=False).ratio()
+        if likeness >= least:
+            best = max(best or (0, ""), (likeness, setting))
+    return None if best is None else best[1]
+
+
+@functools.lru_cache(maxsize=1000)
+def _characters(name: str) -> frozenset[tuple[str, int]]:
+    """Return the characters of a name, each with the number of its earlier occurrences."""
+    return frozenset(
+        (character, name[:place].count(character)) for place, character in enumerate(name)
+    )

@@ -6,7 +6,7 @@ Each topic has a module with its settings and their defaults. This module only j
 
 from __future__ import annotations
 
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.access.exposure import OpenAreas
 from app.config.settings.access import AccessSettings
@@ -49,6 +49,21 @@ class Settings(
         frozen=True,
         allow_inf_nan=False,
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the arguments and the environment, the only sources of values.
+
+        The source that reads a file takes as long as the environment, even without a file.
+        """
+        return init_settings, env_settings
 
     @property
     def replays(self) -> bool:

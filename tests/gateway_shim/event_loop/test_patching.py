@@ -6,11 +6,12 @@ import _thread
 import logging
 import sys
 import threading
+from importlib import metadata
 
 import pytest
 
 from gateway_shim.event_loop.locks.shared_lock import SharedLock
-from gateway_shim.event_loop.patching import support_native_threads
+from gateway_shim.event_loop.patching import entry_points_read_once, support_native_threads
 from tests.gateway_shim.event_loop.python_process import run_python
 
 pytestmark = pytest.mark.slow
@@ -162,3 +163,28 @@ def test_it_is_done_once() -> None:
     support_native_threads()
     after = (logging._lock, threading._active_limbo_lock, threading._shutdown)  # type: ignore[attr-defined]
     assert before == after
+
+
+def test_the_packages_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All questions inside the context are answered from one reading, as they were before."""
+    original, groups = metadata.entry_points, ("console_scripts", "pytest11", "no.such.group")
+    expected = [list(original(group=group)) for group in groups]
+    readings = []
+
+    def read(**params: str) -> object:
+        readings.append(params)
+        return original(**params)
+
+    monkeypatch.setattr(metadata, "entry_points", read)
+    with entry_points_read_once():
+        found = [list(metadata.entry_points(group=group)) for group in groups]
+    assert (found, readings) == (expected, [{}])
+    assert expected[0] != []
+
+
+def test_the_function_is_given_back_after_an_error() -> None:
+    """An error inside the context passes, and the function of the library is in its place again."""
+    original = metadata.entry_points
+    with pytest.raises(ValueError, match="no"), entry_points_read_once():
+        raise ValueError("no")
+    assert metadata.entry_points is original
