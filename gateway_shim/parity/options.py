@@ -39,7 +39,7 @@ jobs = click.option(
     type=click.IntRange(1, 64),
     default=4,
     show_default=True,
-    help="The number of shared gateway processes. Some scenarios start their own in addition.",
+    help="The largest number of shared gateways. Some scenarios start their own in addition.",
 )
 junit = click.option(
     "--junit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import threading
 from collections import deque
@@ -23,6 +24,7 @@ __all__ = ["Fuzzer"]
 
 _MOST_FOUND = 10
 _MOST_TRIES = 150
+_CASES_WORTH_A_START = 15  # a pair of gateways needs as long to start as to play this many cases
 
 
 class Fuzzer:
@@ -31,7 +33,7 @@ class Fuzzer:
     Args:
         a: one gateway.
         b: the other gateway.
-        pairs: the number of pairs of processes that play at the same time.
+        pairs: the largest number of pairs of processes that play at the same time.
     """
 
     def __init__(self, a: Target, b: Target, pairs: int) -> None:
@@ -53,7 +55,8 @@ class Fuzzer:
             GatewayFailed: a gateway does not start, or a case has killed it.
         """
         todo = deque(cases)
-        threads = ThreadGroup([partial(self._work, todo, on_played)] * min(self._pairs, len(cases)))
+        pairs = min(self._pairs, math.ceil(len(cases) / _CASES_WORTH_A_START))
+        threads = ThreadGroup([partial(self._work, todo, on_played)] * pairs)
         try:
             threads.wait()
         finally:

@@ -19,11 +19,13 @@ cases, the answers of Node 20's HTTP server with a gateway written after the con
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from gateway_shim.parity.scenario import Scenario
@@ -66,7 +68,7 @@ def dialect_of(entries: Mapping[str, Any]) -> str:
 
 
 def load(name: str) -> Recording:
-    """Read a recording.
+    """Read a recording. The recordings that come with the kit are read once.
 
     Args:
         name: the name of a recording that comes with the kit, or a file's path.
@@ -75,25 +77,14 @@ def load(name: str) -> Recording:
         BadRecording: the recording does not exist or cannot be read.
     """
     if name in BUILT_IN.values():
-        folder = resources.files("gateway_shim.parity") / "recordings"
-        texts = [(folder / f"{name}{part}.json").read_text("utf-8") for part in _PARTS]
-    else:
-        try:
-            texts = [Path(name).read_text("utf-8")]
-        except (OSError, UnicodeDecodeError) as exc:
-            known = ", ".join(BUILT_IN.values())
-            message = f"there is no recording {name} ({exc}); choose a file, or one of: {known}"
-            raise BadRecording(message) from exc
-    entries: dict[str, Any] = {}
-    for text in texts:
-        try:
-            data = json.loads(text)
-        except ValueError as exc:
-            raise BadRecording(f"{name} is not a recording: {exc}") from exc
-        if not isinstance(data, dict):
-            raise BadRecording(f"{name} is not a recording: it must contain a JSON object")
-        entries.update(_flat(data))
-    return Recording(name, entries)
+        return _built_in(name)
+    try:
+        text = Path(name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        known = ", ".join(BUILT_IN.values())
+        message = f"there is no recording {name} ({exc}); choose a file, or one of: {known}"
+        raise BadRecording(message) from exc
+    return _parse(name, [text])
 
 
 def dump(scenarios: Iterable[Scenario], seen: Mapping[str, Any]) -> str:
@@ -107,6 +98,25 @@ def dump(scenarios: Iterable[Scenario], seen: Mapping[str, Any]) -> str:
         else:
             data[scenario.name] = seen[scenario.id]
     return json.dumps(data, indent=1) + "\n"
+
+
+@functools.cache  # the files have half a megabyte, and every judgment needs them
+def _built_in(name: str) -> Recording:
+    folder = resources.files("gateway_shim.parity") / "recordings"
+    return _parse(name, [(folder / f"{name}{part}.json").read_text("utf-8") for part in _PARTS])
+
+
+def _parse(name: str, texts: Iterable[str]) -> Recording:
+    entries: dict[str, Any] = {}
+    for text in texts:
+        try:
+            data = json.loads(text)
+        except ValueError as exc:
+            raise BadRecording(f"{name} is not a recording: {exc}") from exc
+        if not isinstance(data, dict):
+            raise BadRecording(f"{name} is not a recording: it must contain a JSON object")
+        entries.update(_flat(data))
+    return Recording(name, MappingProxyType(entries))
 
 
 def _flat(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,8 @@ class PlayContext:
         self.session: Session  # the callbacks, and the answers that they get
         self.streams: dict[str, ProbeConnection]  # by the stream's name in the scenario
         self.tokens: dict[str, str]  # by the stream's name
-        self.opened: dict[str, float]  # when each stream's head came, monotonic seconds
+        # When each stream was requested, and when its head came, monotonic seconds:
+        self.opened: dict[str, tuple[float, float]]
         self.answers: dict[str, ProbeConnection]  # answers to sends and requests, by name
         self.values: dict[str, Any]  # what steps have measured, by name
         self.process_ended: bool  # whether a step has ended the gateway

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,13 +19,16 @@ __all__ = ["Runner"]
 
 _OWN_AT_ONCE = 6
 _MOST_FAILURES = 12
+_WORTH_A_START_SECONDS = 1.0  # what another shared gateway must have to play
+_SHORT_SECONDS = 0.03  # of a scenario that waits for nothing
 
 
 class Runner:
     """Plays scenarios on a target.
 
     A scenario that needs its own gateway process gets one. The others share a few processes, each
-    of which plays one scenario at a time. Those that must be alone come last, one after the other.
+    of which plays one scenario at a time; few short scenarios share one process. Those that must be
+    alone come last, one after the other.
 
     Args:
         target: the gateways to play on.
@@ -59,9 +63,8 @@ class Runner:
         alone = deque(s for s in longest_first if s.process is not None and s.process.alone)
         if not shared:
             self._first_ready.set()
-        tasks = [partial(self._play_shared, shared)] * min(
-            self._target.players_at_once, len(shared)
-        )
+        players = min(self._target.players_at_once, len(shared), _worthwhile_gateways(shared))
+        tasks = [partial(self._play_shared, shared)] * players
         if self._target.starts_gateways:
             tasks += [partial(self._play_own, own)] * min(_OWN_AT_ONCE, len(own))
         last = [partial(self._play_own, alone)] if self._target.starts_gateways else []
@@ -147,3 +150,9 @@ class Runner:
         with self._lock:
             self._failure = self._failure or failure
         self.stop()
+
+
+def _worthwhile_gateways(scenarios: Iterable[Scenario]) -> int:
+    """Return for how many gateways there is enough to play: a start costs about half a second."""
+    seconds = sum(max(scenario.seconds, _SHORT_SECONDS) for scenario in scenarios)
+    return math.ceil(seconds / _WORTH_A_START_SECONDS)

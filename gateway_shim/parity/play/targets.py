@@ -72,7 +72,7 @@ class Command:
     Args:
         command: the command, as typed in a shell.
         environment: further environment variables.
-        players_at_once: the number of shared gateways that play at the same time.
+        players_at_once: the largest number of shared gateways that play at the same time.
         patience: how long to wait for anything that must happen, seconds.
     """
 

@@ -237,14 +237,14 @@ CONTRACT_TABLES = (
     ),
     Scenario(
         "heartbeat_from_own_opening",
-        (Open("a"), Pause(0.5), Open("b"), AwaitHeartbeats(1, "a"), AwaitHeartbeats(2, "b")),
+        (Open("a"), Pause(0.5), Open("b"), AwaitHeartbeats(1, "a"), AwaitHeartbeats(3, "b")),
         {
             "a": "$value:first_after:a",
             "b": "$value:first_after:b",
             "b_again": "$value:apart:b",
         },
         process=Process(heartbeat_seconds=1),
-        seconds=3.0,
+        seconds=4.0,
     ),
     *(
         Scenario(

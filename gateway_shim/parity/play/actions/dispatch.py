@@ -6,6 +6,7 @@ import time
 
 from gateway_shim.parity.play.actions import (
     crowd,
+    heartbeats,
     listening,
     process_signals,
     process_starts,
@@ -72,7 +73,7 @@ def run_step(context: PlayContext, step: Step) -> None:
             connection = context.streams[stream]
             connection.reset() if reset else connection.close()
         case AwaitHeartbeats():
-            streams.await_heartbeats(context, step)
+            heartbeats.await_heartbeats(context, step)
         case LeaveTogether(count):
             context.values["held"] = crowd.leave_together(context, count)
         # Sends and other requests

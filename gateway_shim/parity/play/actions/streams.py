@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from typing import Any
 
 from gateway_shim.parity.play.client import HOST_HEADER
 from gateway_shim.parity.play.context import PlayContext
@@ -12,20 +10,22 @@ from gateway_shim.parity.play.observation import as_text
 from gateway_shim.parity.play.probe import PATIENCE, request_bytes
 from gateway_shim.parity.play.session import Callback
 from gateway_shim.parity.reply import Fate
-from gateway_shim.parity.steps import AwaitHeartbeats, Fence, Gone, Open, Overflow, SendMany
+from gateway_shim.parity.steps import Fence, Gone, Open, Overflow, SendMany
 
 __all__ = [
+    "HEARTBEAT",
     "await_disconnect",
-    "await_heartbeats",
     "fence",
     "open_stream",
     "overflow",
+    "read_to_mark",
     "send_many",
     "send_until_gone",
 ]
 
-_HEARTBEAT = b": heartbeat\n\n"
-_TOLERANCE = 0.25  # of a heartbeat interval
+HEARTBEAT = b": heartbeat\n\n"
+"""A heartbeat as it is in the body of a stream."""
+
 _CALLBACK_TIME_LIMIT = 5.0
 
 
@@ -43,7 +43,7 @@ def open_stream(context: PlayContext, step: Open) -> None:
         slow = step.reply.fate is Fate.HANG or step.reply.raw is not None
         connection.read_head(PATIENCE + (_CALLBACK_TIME_LIMIT if slow else 0.0))
         context.values[f"withheld:{step.stream}"] = session.withheld
-        context.opened[step.stream] = time.monotonic()
+        context.opened[step.stream] = (started, time.monotonic())
         context.values["seconds"] = time.monotonic() - started
     else:
 
@@ -71,7 +71,7 @@ def await_disconnect(context: PlayContext, stream: str) -> None:
 def fence(context: PlayContext, step: Fence) -> None:
     """Run a :class:`Fence`: read the stream up to a mark, then keep or forget what came."""
     connection = context.streams[step.stream]
-    _read_to_mark(context, step.stream)
+    read_to_mark(context, step.stream)
     if step.keep:
         context.values[f"bytes:{step.keep}"] = as_text(connection.body)
     if step.forget or step.keep:
@@ -82,10 +82,10 @@ def send_many(context: PlayContext, step: SendMany) -> None:
     """Run a :class:`SendMany`: send numbered events and check their order."""
     for number in range(step.count):
         context.send({"token": "$T", "event": {"data": f"{number}"}}, step.stream)
-    _read_to_mark(context, step.stream)
+    read_to_mark(context, step.stream)
     wanted = "".join(f"data: {number}\n\n" for number in range(step.count)).encode()
     # On a busy machine this takes longer than a heartbeat's interval.
-    body = bytes(context.streams[step.stream].body).replace(_HEARTBEAT, b"")
+    body = bytes(context.streams[step.stream].body).replace(HEARTBEAT, b"")
     context.values[f"in_order:{step.stream}"] = body.endswith(wanted)
 
 
@@ -116,29 +116,12 @@ def overflow(context: PlayContext, step: Overflow) -> None:
     context.values[f"ended:{step.stream}"] = ended
 
 
-def await_heartbeats(context: PlayContext, step: AwaitHeartbeats) -> None:
-    """Run an :class:`AwaitHeartbeats`: measure when each heartbeat comes."""
-    connection = context.streams[step.stream]
-    interval = float(context.heartbeat_seconds)
-    times = [context.opened[step.stream]]
-    for wanted in range(1, step.count + 1):
+def read_to_mark(context: PlayContext, stream: str) -> bytes:
+    """Send a mark to a stream, read up to the mark, and remove the mark from what was read.
 
-        def enough(body: bytes, wanted: int = wanted) -> bool:
-            return body.count(_HEARTBEAT) >= wanted
-
-        def heartbeat_came(seconds: float, enough: Any = enough) -> bool:
-            return connection.read_until(enough, interval + seconds)
-
-        if not context.wait(heartbeat_came):
-            break
-        times.append(time.monotonic())
-    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-    context.values[f"first_after:{step.stream}"] = _in_intervals(gaps[:1], interval)
-    context.values[f"apart:{step.stream}"] = _in_intervals(gaps[1:], interval)
-
-
-def _read_to_mark(context: PlayContext, stream: str) -> None:
-    """Send a mark to a stream, read up to the mark, and remove the mark from what was read."""
+    Returns:
+        The body before the mark; the whole body if the stream takes no mark.
+    """
     connection = context.streams[stream]
     connection.read_head()
     context.values["fences"] = number = context.values.get("fences", 0) + 1
@@ -147,15 +130,10 @@ def _read_to_mark(context: PlayContext, stream: str) -> None:
     sent = context.send({"token": "$T", "event": {"data": text}}, stream)
     if sent.head is None or sent.head.status != 200:
         context.wait(connection.read_to_end)
-        return
+        return bytes(connection.body)
     # A gateway may write the mark wrongly; its text can still be found then.
     context.wait(lambda s: connection.read_until(lambda body: text.encode() in body, s))
     connection.read_until(lambda body: mark in body, 0.2)
+    before = bytes(connection.body).partition(text.encode())[0]
     connection.take_out(mark)
-
-
-def _in_intervals(gaps: list[float], interval: float) -> str:
-    """Return ``1 interval`` if every gap is one interval, within the tolerance; else the gaps."""
-    if gaps and all(abs(gap - interval) <= _TOLERANCE * interval for gap in gaps):
-        return "1 interval"
-    return ", ".join(f"{gap:.2f} s" for gap in gaps) or "never"
+    return before

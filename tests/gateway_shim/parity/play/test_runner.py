@@ -79,7 +79,17 @@ def test_scenarios_run_side_by_side() -> None:
     target = _Target(players_at_once=2)
     met = threading.Barrier(2, timeout=TIME_LIMIT)
     target.play = lambda scenario: met.wait() >= 0  # type: ignore[method-assign]
-    assert Runner(target).run([_scenario("a"), _scenario("b")]) == {"a": True, "b": True}
+    assert Runner(target).run([_scenario("a", 1), _scenario("b", 1)]) == {"a": True, "b": True}
+
+
+def test_few_short_scenarios_share_one_gateway() -> None:
+    """The start of another gateway takes longer than a few short scenarios, but not than many."""
+    started = []
+    for count in (1, 30, 300):
+        target = _Target(players_at_once=4)
+        assert len(Runner(target).run([_scenario(f"{n}") for n in range(count)])) == count
+        started.append(len(target.processes))
+    assert started == [1, 1, 4]
 
 
 def test_a_scenario_that_must_be_alone_is_played_last_and_alone() -> None:
@@ -96,7 +106,7 @@ def test_a_scenario_that_must_be_alone_is_played_last_and_alone() -> None:
         return True
 
     target.play = play  # type: ignore[method-assign]
-    others = [_scenario(f"{n}", 0, process) for n, process in enumerate([None, Process()] * 3)]
+    others = [_scenario(f"{n}", 1, process) for n, process in enumerate([None, Process()] * 3)]
     crowds = [_scenario(name, 9, Process(alone=True)) for name in ("x", "y")]
     Runner(target).run(crowds + others)
     assert list(beside)[-2:] == ["x", "y"]
@@ -168,7 +178,7 @@ def test_the_death_of_a_gateway_aborts_other_scenarios() -> None:
 
     target.play = play  # type: ignore[method-assign]
     with pytest.raises(GatewayFailed, match="it died"):
-        Runner(target).run([_scenario("waits"), _scenario("dies"), _scenario("never")])
+        Runner(target).run([_scenario("waits", 1), _scenario("dies", 1), _scenario("never")])
     assert target.aborted.is_set()
 
 

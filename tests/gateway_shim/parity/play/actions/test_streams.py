@@ -12,7 +12,6 @@ from gateway_shim.parity.play.targets import Command
 from gateway_shim.parity.reply import Reply
 from gateway_shim.parity.scenario import Process, Scenario
 from gateway_shim.parity.steps import (
-    AwaitHeartbeats,
     End,
     Fence,
     Open,
@@ -72,20 +71,6 @@ def test_a_slow_callback_is_measured(running_shim: Player) -> None:
     about, measured = _play(running_shim, ["$about:1", "$about:60"], *steps)
     assert about == "about 1"
     assert 0.2 <= float(measured) < 1
-
-
-def test_heartbeats_are_measured_in_intervals(shim: Command) -> None:
-    """Heartbeats are measured from the opening and from each other."""
-    process = Process(heartbeat_seconds=1)
-    scenario = Scenario(
-        "s",
-        (Open(), AwaitHeartbeats(2)),
-        ["$value:first_after:s", "$value:apart:s", "$body:s"],
-        process=process,
-    )
-    with shim.player(process) as player:
-        seen = player.play(scenario)
-    assert seen == ["1 interval", "1 interval", ": heartbeat\n\n: heartbeat\n\n"]
 
 
 def test_the_stream_of_a_client_that_does_not_read_is_ended(shim: Command) -> None:
