@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -12,6 +14,7 @@ from flask import Flask
 import app as package
 from app import create_app
 from app.config import InvalidSettings, Settings
+from gateway_shim.errors import InvalidConfiguration
 from gateway_shim.server.runtime import EXTENSION
 from tests.support.processes.server import ROOT
 
@@ -48,6 +51,27 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: object)
     monkeypatch.setenv("HEARTBEAT_INTERVAL_SECONDS", "never")
     with pytest.raises(InvalidSettings, match="HEARTBEAT_INTERVAL_SECONDS"):
         create_app()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("APP_TASKS", "nowhere:Task", "cannot be imported: ModuleNotFoundError"),
+        ("APP_TASKS", "app.config:Settings", "is not a subclass of .*BaseTask"),
+        ("APP_TASKS", "nonsense", "must look like package.module:ClassName"),
+        ("SSE_AUTHORIZE", "nowhere:hook", "cannot import 'nowhere:hook'"),
+        ("TASK_FILES_ROOT", "/nowhere/at/all", "."),
+    ],
+)
+def test_a_setting_that_only_the_worker_can_check(
+    name: str, value: str, why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The application cannot be made; the error is one line with the setting and the reason."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidConfiguration) as refused:
+        create_app()
+    assert re.fullmatch(f"{name}: .*{why}.*", str(refused.value))
 
 
 def test_the_log_is_not_touched() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,8 @@ from tests.support.processes.systemd import FakeManager, socket_activated
 from tests.support.timing import TIME_LIMIT, wait_until
 
 RESTART_DATA = {"reason": "server_shutdown"}
-START_SECONDS = 2.0
+START_RATIO = 2.0
+"""The processor time of a start from the binary, relative to a start from the source."""
 SIZE_BYTES = 40_000_000
 
 USER_TASK = '''
@@ -162,12 +165,23 @@ def test_systemd(binary: Path, tmp_path: Path) -> None:
 
 
 def test_size_and_start(binary: Path, tmp_path: Path) -> None:
-    """The binary is smaller than 40 MB, and a start and an end take under 2 s of processor time."""
+    """The binary is small, and starts and ends in about the time that the source needs.
+
+    The least processor time of two starts counts: other programs' use of the processor's caches
+    makes every start slower, by up to half.
+    """
     assert binary.stat().st_size < SIZE_BYTES
-    before = _seconds_of_children()
-    with BinaryServer([binary], cwd=tmp_path) as server, connect(server) as stream:
-        stream.wait_for("version")
-    assert 0 < _seconds_of_children() - before < START_SECONDS
+    commands: dict[str, list[str | Path]] = {
+        "binary": [binary],
+        "source": [sys.executable, "-m", "app"],
+    }
+    seconds: dict[str, float] = dict.fromkeys(commands, math.inf)
+    for name, command in 2 * list(commands.items()):
+        before = _seconds_of_children()
+        with BinaryServer(command, cwd=tmp_path) as server, connect(server) as stream:
+            stream.wait_for("version")
+        seconds[name] = min(seconds[name], _seconds_of_children() - before)
+    assert 0 < seconds["binary"] < START_RATIO * seconds["source"]
 
 
 def _seconds_of_children() -> float:

@@ -12,9 +12,10 @@ import pytest
 from gateway_shim.protocol.event_stream import Dialect
 from gateway_shim.streams.callbacks.backend_starts import ASK_SECONDS, SILENCE_SECONDS
 from tests.integration.installation import SHIM, Installation, over_http
+from tests.support.http.client import request
 from tests.support.http.message import Ended
 from tests.support.processes.server import GunicornServer
-from tests.support.timing import TIME_LIMIT
+from tests.support.timing import TIME_LIMIT, wait_until
 
 LIMIT = TIME_LIMIT + SILENCE_SECONDS + 2 * ASK_SECONDS
 
@@ -78,7 +79,12 @@ def test_a_reload_loses_nothing(behind: Installation) -> None:
         browsers[0].wait_for("task_event")
         behind.backend.send_signal(signal.SIGHUP)
         behind.backend.wait_for_log("shutdown begins")
-        # The old worker has closed the connection of the gateway, so the new worker answers.
+        # The old worker has closed the connection of the gateway, so the new worker answers. The
+        # gateway waits 5 s for it, and on a busy machine its start takes longer.
+        wait_until(
+            lambda: request(behind.backend.port, "GET", "/readyz").status == 200,
+            "the new worker to be ready",
+        )
         newcomer = stack.enter_context(behind.connect())
         newcomer.wait_for("version")
         for browser in browsers:

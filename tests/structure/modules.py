@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,18 +59,26 @@ def imports_of(path: Path, package: str, *, for_types: bool = True) -> Iterator[
         The full name of a module, and the name that is imported from it; the second is empty for
         ``import module``.
     """
-    for node in _nodes(ast.parse(path.read_text()), for_types):
+    for node in _imports_in(path.read_text(), for_types):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             parts = package.split(".")
             above = parts[: len(parts) - node.level + 1] if node.level else []
             source = ".".join([*above, *filter(None, [node.module])])
             yield from ((source, alias.name) for alias in node.names)
 
 
+@functools.cache  # a module is reached from many others
+def _imports_in(text: str, for_types: bool) -> list[ast.Import | ast.ImportFrom]:
+    nodes = _nodes(ast.parse(text), for_types)
+    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def _nodes(tree: ast.AST, for_types: bool) -> Iterator[ast.AST]:
     for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.expr):
+            continue  # an expression has no imports
         is_guard = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         if is_guard and not for_types:
             continue

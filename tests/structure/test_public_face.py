@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import subprocess
@@ -15,6 +16,7 @@ from gateway_shim import HOMES, SECOND_RING
 from tests.structure.modules import ROOT, file_of, imports_of, sources
 
 
+@functools.cache
 def imported_from_gateway(path: str) -> list[tuple[str, str]]:
     """Return what a file imports from the gateway: pairs of a module and a name."""
     found = []
@@ -25,7 +27,7 @@ def imported_from_gateway(path: str) -> list[tuple[str, str]]:
     return found
 
 
-IMPORTED = {path: imported_from_gateway(path) for path in sources("app")}
+APPLICATION = sources("app")
 
 
 def is_allowed(source: str, name: str) -> bool:
@@ -35,17 +37,17 @@ def is_allowed(source: str, name: str) -> bool:
     return source in SECOND_RING or HOMES.get(name) == source
 
 
-@pytest.mark.parametrize("path", IMPORTED)
+@pytest.mark.parametrize("path", APPLICATION)
 def test_application_imports_the_public_face_only(path: str) -> None:
     """The application imports public names and modules of the second ring only."""
-    assert [pair for pair in IMPORTED[path] if not is_allowed(*pair)] == []
+    assert [pair for pair in imported_from_gateway(path) if not is_allowed(*pair)] == []
 
 
 @pytest.mark.parametrize("module", SECOND_RING)
 def test_second_ring_is_needed(module: str) -> None:
     """Each module of the second ring exists, and the application imports from it."""
     assert file_of(module) is not None
-    assert module in {source for pairs in IMPORTED.values() for source, _ in pairs}
+    assert module in {source for path in APPLICATION for source, _ in imported_from_gateway(path)}
 
 
 @pytest.mark.parametrize("name", gateway_shim.__all__)

@@ -20,8 +20,13 @@ The limit only ends a test that hangs. So it is many times as long as a busy mac
 test compares a duration with it.
 """
 
-_PAUSE = 0.005
-"""The pause between two calls of the condition, in seconds."""
+_SHORTEST_PAUSE = 0.002
+_LONGEST_PAUSE = 0.05
+"""The pauses between two calls of the condition, in seconds.
+
+A condition often costs a request, and takes processor time from what it waits for. So each pause is
+a tenth of the time so far, within these limits: a long wait ends at most a tenth later.
+"""
 
 
 class TimeLimitPassed(AssertionError):
@@ -45,15 +50,16 @@ def wait_until(
     Raises:
         TimeLimitPassed: no result was true within ``limit`` seconds.
     """
-    deadline = time.monotonic() + limit
+    begun = time.monotonic()
     while True:
         answer = predicate()
         if answer:
             return answer
-        if time.monotonic() >= deadline:
+        waited = time.monotonic() - begun
+        if waited >= limit:
             text = what if isinstance(what, str) else what()
             raise TimeLimitPassed(f"waited {limit:.1f} s for {text}")
-        time.sleep(_PAUSE)
+        time.sleep(min(max(_SHORTEST_PAUSE, waited / 10), _LONGEST_PAUSE))
 
 
 class Stopwatch:

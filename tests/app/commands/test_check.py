@@ -1,4 +1,4 @@
-"""Tests of the command ``check``, each in a new process, because it sets up logging."""
+"""Tests of the command ``check``, in this process, and in new processes as the arbiter runs it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from app.commands.check import check_command
 from app.program.self_command import self_command
 from app.serving import gunicorn_settings as serving
 from tests.support.timing import wait_until
@@ -21,6 +23,19 @@ def _empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Run in a folder without a developer's ``.env``."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+def check() -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(check_command, prog_name="sse-monolith check")
+
+
+def assert_refused(beginning: str) -> None:
+    """Check that the command ends with status 1 and one line that has this beginning."""
+    result = check()
+    assert (result.exit_code, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"Error: {beginning}")
 
 
 def problem() -> str | None:
@@ -48,7 +63,7 @@ def test_good_settings() -> None:
 def test_bad_settings(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """A setting that would stop a worker is named in one line."""
     monkeypatch.setenv(name, value)
-    assert str(problem()).startswith(f"{name}: ")
+    assert_refused(f"{name}: ")
 
 
 def test_a_line_of_the_file_that_cannot_be_read(tmp_path: Path) -> None:
@@ -62,9 +77,9 @@ def test_a_line_of_the_file_that_cannot_be_read(tmp_path: Path) -> None:
 def test_a_misspelt_setting(tmp_path: Path) -> None:
     """A misspelt setting is a warning, and the server could start."""
     (tmp_path / ".env").write_text("ADMIN_BINDS=127.0.0.1:1\n")
-    done = subprocess.run([*self_command(), "check"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, serving.CAN_START + "\n")
-    assert done.stderr == (
+    result = check()
+    assert (result.exit_code, result.stdout) == (0, serving.CAN_START + "\n")
+    assert result.stderr == (
         "Warning: ADMIN_BINDS in .env line 1 is not a setting; did you mean ADMIN_BIND?\n"
     )
     assert problem() is None
@@ -74,9 +89,9 @@ def test_hints_for_production(monkeypatch: pytest.MonkeyPatch) -> None:
     """In production, hints name settings that are worth setting, and the server could start."""
     monkeypatch.setenv("FLASK_ENV", "production")
     monkeypatch.setenv("SSE_CALLBACK_SECRET", "s3cret")
-    done = subprocess.run([*self_command(), "check"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, serving.CAN_START + "\n")
-    hints = done.stderr.splitlines()
+    result = check()
+    assert (result.exit_code, result.stdout) == (0, serving.CAN_START + "\n")
+    hints = result.stderr.splitlines()
     assert [hint.split(" is ")[0] for hint in hints] == ["Hint: ADMIN_BIND", "Hint: HOST"]
     assert problem() is None
 
@@ -84,24 +99,24 @@ def test_hints_for_production(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_address_that_other_machines_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     """An address that other machines reach is refused with the same message as at the start."""
     monkeypatch.setenv("HOST", "0.0.0.0")
-    assert str(problem()).startswith("HOST is 0.0.0.0: other machines could start tasks")
+    assert_refused("HOST is 0.0.0.0: other machines could start tasks")
 
 
 def test_status_and_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     """A certificate that cannot be used gives exit status 1."""
     monkeypatch.setenv("CERTFILE", "no.pem")
-    done = subprocess.run([*self_command(), "check"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "Error: TLS needs both a certificate and a key\n"
+    result = check()
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: TLS needs both a certificate and a key\n"
 
 
 def test_the_state_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A state directory that a server could not use is refused; a good one is not made."""
     monkeypatch.setenv("SSE_STATE_DIR", str(tmp_path / "state"))
-    assert problem() is None
+    assert check().exit_code == 0
     assert not (tmp_path / "state").exists()
     (tmp_path / "state").touch()
-    assert problem() == (f"SSE_STATE_DIR: {tmp_path}/state is not a directory; name a directory")
+    assert_refused(f"SSE_STATE_DIR: {tmp_path}/state is not a directory; name a directory")
 
 
 def test_a_check_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import socket
 import subprocess
@@ -131,6 +132,39 @@ def test_python_m_app_is_the_same() -> None:
     assert result.stdout.startswith("Usage: sse-monolith serve ")
 
 
+# ------------------------------------------------------------------ a full disk
+
+PRINTING = (
+    "config",
+    "config --json",
+    "version",
+    "licenses --short",
+    "check",
+    "--help",
+    "--version",
+    "serve --help",
+    "parity --help",
+    "bench --help",
+)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this machine")
+@pytest.mark.parametrize("arguments", PRINTING)
+def test_output_to_a_full_disk(arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command that prints to a full disk ends with one line of error and status 1.
+
+    tests/live/commands/test_commands.py has this test with processes.
+    """
+    errors = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", errors)
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit) as ended:
+            command_group(COMMANDS).main(arguments.split(), prog_name="sse-monolith")
+        assert ended.value.code == 1
+        assert errors.getvalue() == "Error: cannot write the output: No space left on device\n"
+
+
 # ------------------------------------------------------------------ serve
 
 
@@ -168,7 +202,9 @@ def test_serve_at_an_address_that_is_not_ours(
     ("name", "value"),
     [
         ("LOG_LEVEL", "loud"),
+        ("FLASK_ENV", "live"),
         ("HEARTBEAT_INTERVAL_SECONDS", "0"),
+        ("HEARTBEAT_INTERVAL_SECONDS", "often"),
         ("SSE_GATEWAY_URL", "localhost:3000"),
         ("GRACEFUL_SHUTDOWN_TIMEOUT", "inf"),
         ("CORS_ORIGINS", "example.com"),
@@ -180,6 +216,22 @@ def test_serve_with_a_bad_setting(name: str, value: str, monkeypatch: pytest.Mon
     """An invalid setting is reported in one line with its name and value."""
     monkeypatch.setenv(name, value)
     assert_one_line(run("serve"), rf"{name}: .* \(it is '{re.escape(value)}'\)")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("HOST", "unix:/run/x.sock", "gunicorn with --bind unix:/path"),
+        ("HOST", "127.0.0.1:80", "without scheme and port"),
+        ("ADMIN_BIND", "::1:6261", r"write \[::1\]:6261"),
+    ],
+)
+def test_serve_with_a_bad_address(
+    name: str, value: str, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad address is refused with the setting, its value and advice."""
+    monkeypatch.setenv(name, value)
+    assert_one_line(run("serve"), rf"{name}: .*{advice}.*\(it is '{re.escape(value)}'\)")
 
 
 def test_serve_with_two_bad_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -173,21 +174,56 @@ def test_an_admin_address_with_a_socket(caplog: pytest.LogCaptureFixture) -> Non
 # ------------------------------------------------------------------------- gunicorn.conf.py
 
 
-def test_the_configuration_file(
+FILE = str(ROOT / "gunicorn.conf.py")
+
+
+@pytest.fixture
+def begun(
     log_set_up: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
-    """gunicorn.conf.py has these options, from the environment; a bad setting is one line."""
+) -> list[dict[str, bool]]:
+    """Return a list that gets the arguments with which the file begins to handle signals.
+
+    The signals of this process belong to the tests, so the file's call is only recorded.
+    """
+    calls: list[dict[str, bool]] = []
+    monkeypatch.setattr(START, "begin", lambda **arguments: calls.append(arguments))
     monkeypatch.chdir(tmp_path)
+    return calls
+
+
+def test_the_configuration_file(
+    begun: list[dict[str, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gunicorn.conf.py has these options, from the environment."""
     port = free_port()
     monkeypatch.setenv("PORT", str(port))
-    file = str(ROOT / "gunicorn.conf.py")
-    # The signals of this process belong to the tests, so the file's call is only recorded.
-    begun: list[dict[str, bool]] = []
-    monkeypatch.setattr(START, "begin", lambda **arguments: begun.append(arguments))
-    found = runpy.run_path(file)
+    found = runpy.run_path(FILE)
     assert begun == [{"remember_hangup": True}]
     assert found["bind"] == [f"127.0.0.1:{port}"]
     assert {name for name in options_of() if name not in found} == set()
-    monkeypatch.setenv("PORT", "x")
-    with pytest.raises(SystemExit, match=r"^sse-monolith: PORT: .*\(it is 'x'\)$"):
-        runpy.run_path(file)
+
+
+@pytest.mark.usefixtures("begun")
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("PORT", "x", ""),
+        ("HEARTBEAT_INTERVAL_SECONDS", "often", ""),
+        ("FLASK_ENV", "live", ""),
+        ("SSE_GATEWAY_URL", "localhost:3000", ""),
+        ("GRACEFUL_SHUTDOWN_TIMEOUT", "inf", ""),
+        ("CORS_ORIGINS", "example.com", ""),
+        ("HOST", "unix:/run/x.sock", "gunicorn with --bind unix:/path"),
+        ("HOST", "127.0.0.1:80", "without scheme and port"),
+        ("ADMIN_BIND", "::1:6261", r"write \[::1\]:6261"),
+    ],
+)
+def test_a_bad_setting_in_the_configuration_file(
+    name: str, value: str, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad setting ends gunicorn.conf.py with one line: its name, advice and its value."""
+    monkeypatch.setenv(name, value)
+    line = rf"sse-monolith: {name}: .*{advice}.*\(it is '{re.escape(value)}'\)"
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(FILE)
+    assert re.fullmatch(line, str(ended.value.code))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 import time
@@ -32,9 +33,13 @@ def number_of(event: SSEEvent) -> int | None:
 
     A stream also begins with a ``version`` event that has no number.
     """
-    if event.type != "version":
-        return None
-    kind, _, number = str(json.loads(event.data)["version"]).partition("-")
+    return _number_in(event.data) if event.type == "version" else None
+
+
+@functools.lru_cache(maxsize=1000)
+def _number_in(data: str) -> int | None:
+    """Return the number in the data of a version. Hundreds of clients get the same data."""
+    kind, _, number = str(json.loads(data)["version"]).partition("-")
     return int(number) if kind == "number" else None
 
 

@@ -19,7 +19,13 @@ from tests.integration.gateway_failures.registered_streams import (
 from tests.integration.installation import SECRET
 from tests.support.http.client import request
 from tests.support.processes.server import GunicornServer
-from tests.support.timing import wait_until
+from tests.support.timing import TIME_LIMIT, wait_until
+
+
+def backend_settings(gateway: HttpGateway, **more: str) -> dict[str, str]:
+    """Return the settings of a backend that sends to the fake gateway."""
+    env = {"FLASK_ENV": "testing", "SSE_CALLBACK_SECRET": SECRET, "SSE_GATEWAY_URL": gateway.url}
+    return SETTINGS | env | more
 
 
 def test_silence_costs_one_time_limit(streams: RegisteredStreams) -> None:
@@ -65,34 +71,45 @@ def test_silence_during_a_replacement(streams: RegisteredStreams) -> None:
     assert streams.installation.active == 1
 
 
-def test_a_slow_gateway_gets_everything_in_order(streams: RegisteredStreams) -> None:
+def test_a_slow_gateway_gets_everything_in_order(gateway: HttpGateway) -> None:
     """A slow gateway gets every event of every stream, in order."""
 
     def respond(send: dict[str, Any]) -> bytes:
         gevent.sleep(0.02)
         return OK
 
-    streams.connect(40)
-    streams.gateway.respond = respond
-    streams.gateway.bodies.clear()
-    streams.run_task(steps=10)
-    wait_until(
-        lambda: all(len(streams.gateway.data_of(token)) == 12 for token in streams.tokens),
-        "every stream to have every event",
-    )
-    stories = [
-        [json.loads(data)["data"].get("value") for data in streams.gateway.data_of(token)][1:-1]
-        for token in streams.tokens
-    ]
-    assert stories == [sorted(stories[0])] * 40
-    assert streams.gateway.most_at_once <= 16
+    gateway.stop()  # ends requests of the last test that hang
+    gateway.start()
+    gateway.respond = lambda send: OK
+    # A send that takes longer than the time limit is given up, which a busy machine must not cause.
+    env = backend_settings(gateway, SSE_GATEWAY_TIMEOUT_SECONDS=str(TIME_LIMIT))
+    with GunicornServer(env=env) as server:
+        streams = RegisteredStreams(gateway, server)
+        streams.connect(40)
+        gateway.respond = respond
+        gateway.bodies.clear()
+        gateway.most_at_once = 0
+        streams.run_task(steps=10)
+        wait_until(
+            lambda: all(len(gateway.data_of(token)) == 12 for token in streams.tokens),
+            "every stream to have every event",
+        )
+        stories = [
+            [json.loads(data)["data"].get("value") for data in gateway.data_of(token)][1:-1]
+            for token in streams.tokens
+        ]
+        assert stories == [sorted(stories[0])] * 40
+        assert gateway.most_at_once <= 16
+        streams.disconnect()
+        assert streams.installation.active == 0
+        assert "Traceback" not in server.log
 
 
 def test_a_shutdown_does_not_wait_for_a_silent_gateway(gateway: HttpGateway) -> None:
     """SIGTERM in the middle of a send to a silent gateway ends the backend with status 0."""
-    env = {"FLASK_ENV": "testing", "SSE_CALLBACK_SECRET": SECRET, "SSE_GATEWAY_URL": gateway.url}
     gateway.respond = lambda send: OK
-    with GunicornServer(env=SETTINGS | env | {"GRACEFUL_SHUTDOWN_TIMEOUT": "3600"}) as server:
+    env = backend_settings(gateway, GRACEFUL_SHUTDOWN_TIMEOUT="3600")
+    with GunicornServer(env=env) as server:
         streams = RegisteredStreams(gateway, server)
         streams.connect(5)
         gateway.respond = hang

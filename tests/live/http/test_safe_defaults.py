@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway_shim.parity.ports import free_port
-from tests.support.backend_client import connect, metric, start_task, task_story
+from tests.support.backend_client import active_streams, connect, metric, start_task, task_story
 from tests.support.http.client import Connection, Headers, Response, request, request_bytes
 from tests.support.http.stream import Stream
 from tests.support.processes.server import ROOT, GunicornServer, Server, ServerFailed, ServeServer
@@ -129,24 +129,42 @@ def test_allowed_hosts() -> None:
             assert connection.read_head().status == 200
 
 
-@pytest.mark.parametrize("secret", [{}, SECRET])
-def test_a_forged_callback(secret: dict[str, str]) -> None:
-    """A callback without the secret changes nothing. With the secret it replaces the stream."""
-    with GunicornServer(env=secret) as server, connect(server, "mine") as stream:
+CALLBACK = "/api/sse/callback"
+FORGED = {
+    "action": "connect",
+    "token": "T",
+    "request": {"url": "/api/sse/stream?request_id=mine", "headers": {}},
+}
+
+
+def assert_refuses_a_forged_callback(server: Server, stream: Stream) -> None:
+    """Check that a callback without the secret, or with a wrong one, does not end the stream."""
+    counter = 'requests_refused_total{reason="callback_not_allowed"}'
+    counted = metric(server, counter)
+    answer = request(server.port, "POST", CALLBACK, json_body=FORGED)
+    assert (answer.status, "X-SSE-Secret" in answer.body.decode()) == (403, True)
+    wrong = [("X-SSE-Secret", "wrong")]
+    assert request(server.port, "POST", CALLBACK, headers=wrong, json_body=FORGED).status == 403
+    task_story(stream, start_task(server, "demo_task", steps=1, delay=0))
+    assert metric(server, counter) == counted + 2
+
+
+def test_a_forged_callback(listed: GunicornServer) -> None:
+    """A callback changes nothing if the server has no secret."""
+    with connect(listed, "mine") as stream:
         stream.wait_for("version")
-        url = "/api/sse/stream?request_id=mine"
-        body = {"action": "connect", "token": "T", "request": {"url": url, "headers": {}}}
-        path = "/api/sse/callback"
-        answer = request(server.port, "POST", path, json_body=body)
-        assert (answer.status, "X-SSE-Secret" in answer.body.decode()) == (403, True)
-        wrong = [("X-SSE-Secret", "wrong")]
-        assert request(server.port, "POST", path, headers=wrong, json_body=body).status == 403
-        task_story(stream, start_task(server, "demo_task", steps=1, delay=0))
-        assert metric(server, 'requests_refused_total{reason="callback_not_allowed"}') == 2
-        if secret:
-            right = [("X-SSE-Secret", "s3cret")]
-            assert request(server.port, "POST", path, headers=right, json_body=body).status == 200
-            stream.wait_for_end()
+        assert_refuses_a_forged_callback(listed, stream)
+    wait_until(lambda: active_streams(listed) == 0, "the stream to be gone")
+
+
+def test_a_forged_callback_without_the_secret() -> None:
+    """A callback without the secret changes nothing. With the secret it replaces the stream."""
+    with GunicornServer(env=SECRET) as server, connect(server, "mine") as stream:
+        stream.wait_for("version")
+        assert_refuses_a_forged_callback(server, stream)
+        right = [("X-SSE-Secret", "s3cret")]
+        assert request(server.port, "POST", CALLBACK, headers=right, json_body=FORGED).status == 200
+        stream.wait_for_end()
 
 
 @pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["serve", "gunicorn"])

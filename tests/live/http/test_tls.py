@@ -83,18 +83,24 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "cert.pem", folder / "key.pem"
 
 
-@pytest.fixture
-def server(certificate: tuple[Path, Path], request: pytest.FixtureRequest) -> Iterator[Server]:
-    """Start a backend with TLS and small stream buffers; a parameter is the value of SSE_REPLAY."""
+def backend(certificate: tuple[Path, Path], **env: str) -> TlsServe:
+    """Return a backend with TLS and small stream buffers."""
     cert, key = map(str, certificate)
-    env = {"SSE_MAX_BUFFER_BYTES": "65536", "SSE_REPLAY": getattr(request, "param", "on")}
-    with TlsServe("--certfile", cert, "--keyfile", key, env=env) as running:
+    return TlsServe(
+        "--certfile", cert, "--keyfile", key, env={"SSE_MAX_BUFFER_BYTES": "65536"} | env
+    )
+
+
+@pytest.fixture(scope="module")
+def server(certificate: tuple[Path, Path]) -> Iterator[Server]:
+    """Start a backend that the tests of this module share if they do not stop it."""
+    with backend(certificate) as running:
         yield running
 
 
-def test_streams_over_tls(server: Server) -> None:
+def test_streams_over_tls(certificate: tuple[Path, Path]) -> None:
     """Streams over TLS get events in order, disconnects are noticed, and the end is clean."""
-    with open_stream(server, "one") as stream:
+    with backend(certificate) as server, open_stream(server, "one") as stream:
         with open_stream(server, "two"):
             assert active(server).endswith(" 2.0")
         wait_until(lambda: active(server).endswith(" 1.0"), "the second stream to be gone")
@@ -118,10 +124,13 @@ def test_replaced_over_tls(server: Server) -> None:
         assert first.wait_for_end() is Ended.CLEAN
 
 
-@pytest.mark.parametrize("server", ["off"], indirect=True)
-def test_client_that_stops_reading_over_tls(server: Server) -> None:
+def test_client_that_stops_reading_over_tls(certificate: tuple[Path, Path]) -> None:
     """Without a replay, a client that stops reading is cut off, and others get every event."""
-    with open_stream(server, "reads") as reader, open_stream(server, "stalls"):
+    with (
+        backend(certificate, SSE_REPLAY="off") as server,
+        open_stream(server, "reads") as reader,
+        open_stream(server, "stalls"),
+    ):
         body = {"task_type": "demo_task", "params": {"steps": 1000, "delay": 0}}
         for _ in range(40):
             send(server, "POST", "/api/tasks", body)
@@ -160,9 +169,7 @@ def test_plain_http_at_the_tls_port(server: Server) -> None:
 
 def test_idle_connections_over_tls(certificate: tuple[Path, Path]) -> None:
     """Idle TLS connections are kept for a while, and are closed without an error."""
-    cert, key = map(str, certificate)
-    arguments = ["--certfile", cert, "--keyfile", key]
-    with TlsServe(*arguments, env={"KEEP_ALIVE_SECONDS": "2"}) as server, dial(server) as old:
+    with backend(certificate, KEEP_ALIVE_SECONDS="2") as server, dial(server) as old:
         keep(old)
         keep(old)
         assert old.wait_closed() is Ended.EOF

@@ -31,31 +31,43 @@ def only_descendant(pid: int) -> int | None:
         The child of the child (and so on) of the process. None if the process has no child, or
         if a process of the chain has several children.
     """
-    children: dict[int, list[int]] = {}
-    for child, parent in _from_proc() if Path("/proc/self/stat").exists() else _from_ps():
-        children.setdefault(parent, []).append(child)
+    has_lists = Path(f"/proc/self/task/{os.getpid()}/children").exists()
+    children_of = _from_proc if has_lists else _from_ps
     leaf = pid
-    while len(below := children.get(leaf, [])) == 1:
+    while len(below := children_of(leaf)) == 1:
         leaf = below[0]
     return None if below or leaf == pid else leaf
 
 
-def _from_proc() -> list[tuple[int, int]]:
+def _from_proc(pid: int) -> list[int]:
+    """Return the children of a process, from the lists that the kernel keeps for each thread.
+
+    To read the entries of all processes would take 5 ms, and the callers ask again and again.
+    """
     found = []
-    # os.listdir and not Path.iterdir: an unfinished iterdir leaves its directory open.
-    for entry in map(Path("/proc").joinpath, os.listdir("/proc")):
-        if entry.name.isdigit():
-            # A process that ends while we read its entry counts as gone.
-            with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # the process has ended
+        # os.listdir and not Path.iterdir: an unfinished iterdir leaves its directory open.
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            for child in _read(f"/proc/{pid}/task/{thread}/children").split():
                 # "pid (name) state parent ..."; the name may contain any character, including ")".
-                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-                if state != "Z":
-                    found.append((int(entry.name), int(parent)))
+                state = _read(f"/proc/{child}/stat").rpartition(")")[2].split()[:1]
+                if state not in ([], ["Z"]):
+                    found.append(int(child))
     return found
 
 
-def _from_ps() -> list[tuple[int, int]]:
+def _read(path: str) -> str:
+    """Return the text of an entry in /proc; no text if its process or thread has ended."""
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def _from_ps(pid: int) -> list[int]:
+    """Return the children of a process, from the list of all processes."""
     output = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
     ).stdout
-    return [(int(pid), int(parent)) for pid, parent in map(str.split, output.splitlines())]
+    pairs = (map(int, line.split()) for line in output.splitlines())
+    return [child for child, parent in pairs if parent == pid]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,11 +31,10 @@ def shell(script: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.parametrize("source", ["_from_proc", "_from_ps"])
 def test_both_sources_agree_on_this_process(source: str) -> None:
-    """Each way to list processes has this process and its parent."""
+    """Each way to list the children of a process finds this process below its parent."""
     if source == "_from_ps":
         require(["ps"])
-    found = getattr(process_table, source)()
-    assert (os.getpid(), os.getppid()) in found
+    assert os.getpid() in getattr(process_table, source)(os.getppid())
 
 
 def test_end_of_a_chain() -> None:
@@ -43,6 +43,28 @@ def test_end_of_a_chain() -> None:
         assert process.stdout is not None
         sleeper = int(process.stdout.readline())
         assert wait_until(lambda: only_descendant(process.pid), "the sleeper") == sleeper
+
+
+def test_children_of_other_threads_count() -> None:
+    """The child of a thread that is not the main thread is a child of its process."""
+    program = (
+        "import subprocess, sys, threading, time;"
+        "start = lambda: (print(subprocess.Popen(['sleep', '1000']).pid, flush=True),"
+        " time.sleep(1000));"
+        "threading.Thread(target=start).start()"
+    )
+    with shell(f'exec {sys.executable} -S -c "{program}"') as process:
+        assert process.stdout is not None
+        sleeper = int(process.stdout.readline())
+        assert only_descendant(process.pid) == sleeper
+
+
+def test_a_child_that_has_ended() -> None:
+    """A child that has ended, and that nobody has waited for, does not count."""
+    with shell("sleep 1000 & sh -c 'echo $$' & exec sleep 1000") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        wait_until(lambda: only_descendant(process.pid), "the only child that runs")
 
 
 def test_no_children_and_several() -> None:

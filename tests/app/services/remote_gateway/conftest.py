@@ -15,7 +15,7 @@ from tests.support.timing import TIME_LIMIT, wait_until
 
 __all__ = ["EVENT", "LIMIT", "UNKNOWN", "MakeTransport", "assert_idle", "tokens"]
 
-LIMIT = 0.5
+LIMIT = 1.5
 """The time limit of a hasty transport, seconds. An answer is faster, even on a busy machine."""
 
 EVENT = Event("n", "d")
