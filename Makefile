@@ -22,6 +22,9 @@ CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' |
 	echo "$(PYTHON) is not Python 3.11 or later. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
+# With this variable, each of the hundreds of servers that tests start would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help serve test lint check soak binary lock clean
 

@@ -13,8 +13,10 @@ from gateway_shim.event_loop.serving_process import prepare_serving_process  # n
 support_native_threads()
 prepare_serving_process()
 
+import gc  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
+import sys  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -22,6 +24,7 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from tests.support.parts import require, summary  # noqa: E402
+from tests.support.schedule import mixed  # noqa: E402
 
 # A shell starts a background job with SIGINT and SIGQUIT ignored, and nohup ignores SIGHUP. The
 # processes that tests start would inherit that, and would ignore the signals that tests send.
@@ -33,7 +36,16 @@ for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
 settings.register_profile("without_deadline", settings(deadline=None))
 settings.load_profile("without_deadline")
 
-_MEASURED = (
+_MEASURED = ("app/", "bench/", "gateway_shim/", "live/")
+"""The tests that measure coverage. Beginnings of paths.
+
+Measuring doubles the processor time of code. All other tests run code that these tests run already.
+"""
+
+_NOT_MEASURED = ("gateway_shim/parity/fuzz/",)
+"""The exceptions from ``_MEASURED``: tests that run the same code thousands of times."""
+
+_CHILDREN_MEASURED = (
     "app/",
     "bench/",
     "gateway_shim/",
@@ -43,16 +55,15 @@ _MEASURED = (
 )
 """The tests that measure the coverage of their child processes, too. Beginnings of paths.
 
-Coverage doubles the time that a server needs to start. The child processes of all other tests run
-only code that these child processes, or tests in the same process, run already.
+Measuring doubles the time that a server needs to start.
 """
 
-_NOT_MEASURED = (
+_CHILDREN_NOT_MEASURED = (
     "gateway_shim/parity/",
     "live/processes/test_hangups.py",
     "live/processes/test_signals_at_start.py",
 )
-"""The exceptions from ``_MEASURED``: tests that start dozens of processes.
+"""The exceptions from ``_CHILDREN_MEASURED``: tests that start dozens of processes.
 
 Other tests run the same code."""
 
@@ -60,20 +71,47 @@ _SLOW = {"bench", "binary", "browser", "faults", "integration", "live"}
 """The folders whose tests are all marked as slow: they start servers and wait for them."""
 
 
+_LONGEST = (
+    "gateway_shim/parity/test_cli.py",
+    "faults/nothing_missed/test_processes.py",
+    "live/commands/test_commands.py",
+    "gateway_shim/parity/test_scenario_mutants.py",
+    "live/processes/test_signals_at_start.py",
+    "binary/test_commands.py",
+    "gateway_shim/streams/test_gateway_leaks.py",
+    "browser/test_eventsource.py",
+    "live/processes/test_hangups.py",
+    "binary/test_serving.py",
+    "live/http/test_keep_alive.py",
+    "live/http/test_tls.py",
+    "faults/deploys/test_deploys.py",
+)
+"""The modules that take longer than a minute on a busy machine of two processors."""
+
+
+def _is_slow(place: str) -> bool:
+    """Return whether the module at a path relative to ``tests`` is in a slow folder."""
+    return place.partition("/")[0] in _SLOW
+
+
 def _place_of(path: Path) -> str:
-    """Return the path of a test module, relative to ``tests``."""
-    return path.relative_to(Path(__file__).parent).as_posix()
+    """Return the path of a test module, relative to ``tests`` if it is there."""
+    tests = Path(__file__).parent
+    return (path.relative_to(tests) if path.is_relative_to(tests) else path).as_posix()
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _children_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Start the child processes of all other tests without coverage."""
+def _only_some_tests_are_measured(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Pause the measurement of coverage, in this process or in its children, for the others."""
     place = _place_of(Path(request.node.path))
-    measured = place.startswith(_MEASURED) and not place.startswith(_NOT_MEASURED)
+    measure = sys.gettrace()
     with pytest.MonkeyPatch.context() as patch:
-        if not measured:
+        if not place.startswith(_CHILDREN_MEASURED) or place.startswith(_CHILDREN_NOT_MEASURED):
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        if not place.startswith(_MEASURED) or place.startswith(_NOT_MEASURED):
+            sys.settrace(None)
         yield
+    sys.settrace(measure)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -91,20 +129,34 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)  # without pytest-xdist there is no such hook
 def pytest_xdist_auto_num_workers() -> int:
-    """Return the number of processes for ``--numprocesses auto``, 3 on 2 processors.
+    """Return the number of processes for ``--numprocesses auto``, 4 on 2 processors.
 
-    Tests wait for servers during a third of their time.
+    Tests wait for servers and browsers during half of their time.
     """
-    return max(1, (os.cpu_count() or 1) * 3 // 2)
+    return 2 * (os.cpu_count() or 1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the slow folders."""
-    tests = Path(__file__).parent
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Collect the tests without garbage collections, which would take a third of the time.
+
+    The modules and the tests live until the end, so later collections need not look at them.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of the slow folders. Side by side, run them at the same time as the others."""
     for item in items:
-        inside = item.path.is_relative_to(tests)  # tests/support/test_parts.py has tests elsewhere
-        if inside and _place_of(item.path).partition("/")[0] in _SLOW:
+        if _is_slow(_place_of(item.path)):
             item.add_marker(pytest.mark.slow)
+    if hasattr(config, "workerinput"):  # a worker of pytest-xdist
+        items[:] = mixed(items, lambda item: _place_of(item.path), first=_LONGEST, waits=_is_slow)
 
 
 @pytest.hookimpl(tryfirst=True)  # before fixtures, which may need the part already

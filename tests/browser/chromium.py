@@ -13,7 +13,7 @@ __all__ = ["ChromiumPage"]
 
 
 class ChromiumPage(Companion):
-    """A context manager that opens a page in Chromium, with the help of :mod:`tests.browser.page`.
+    """A context manager that starts Chromium, with the help of :mod:`tests.browser.page`.
 
     Attributes:
         origin: the origin of the page.
@@ -29,6 +29,10 @@ class ChromiumPage(Companion):
 
     def _stop(self) -> None:
         assert self.finish() == 0
+
+    def begin(self) -> None:
+        """Open the page anew. Streams end, and cookies are forgotten."""
+        self._run({"do": "begin"})
 
     def open_stream(self, url: str, *, credentials: bool = False) -> None:
         """Open an EventSource in the page, with or without cookies."""

@@ -10,11 +10,18 @@ from tests.browser.chromium import ChromiumPage
 from tests.browser.tabs import Browser
 
 
-@pytest.fixture
-def browser() -> Iterator[ChromiumPage]:
-    """Open a page in a browser."""
+@pytest.fixture(scope="module")
+def _chromium_page() -> Iterator[ChromiumPage]:
+    """Start a browser for the page of all tests of a module."""
     with ChromiumPage() as page:
         yield page
+
+
+@pytest.fixture
+def browser(_chromium_page: ChromiumPage) -> ChromiumPage:
+    """Open the page that older tests use."""
+    _chromium_page.begin()
+    return _chromium_page
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,10 @@ from typing import Any
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
-from tests.browser.page import ARGUMENTS
+from tests.browser.page import ARGUMENTS, give_up_priority
 
-_PAUSE = 20
-"""The pause between two looks at a condition, in milliseconds."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 80.0
+"""The pauses between two looks at a condition grow, in milliseconds: each look costs about 5 ms."""
 
 
 class Driver:
@@ -80,20 +80,24 @@ class Driver:
         """Evaluate an expression again and again until it is true.
 
         Playwright's own wait evaluates it inside the page, where a policy without ``unsafe-eval``
-        forbids that.
+        forbids that. A page that is just being loaded may not have an element yet, or it is left
+        for another page at this moment: both count as false.
         """
         current = self._pages[page]
         deadline = time.monotonic() + seconds
+        pause, exception = _FIRST_PAUSE, ""
         while True:
             try:
                 if current.evaluate(expression, argument):
                     return
             except PlaywrightError as error:
-                if "Execution context was destroyed" not in str(error):
-                    raise  # else the page has just been left for another one
+                exception = f"; it raised {error}"
+                if "TypeError" not in exception and "context was destroyed" not in exception:
+                    raise
             if time.monotonic() > deadline:
-                raise PlaywrightError(f"waited {seconds:.0f} s for {expression}")
-            current.wait_for_timeout(_PAUSE)
+                raise PlaywrightError(f"waited {seconds:.0f} s for {expression}{exception}")
+            current.wait_for_timeout(pause)
+            pause = min(pause * 1.3, _LONGEST_PAUSE)
 
     def do_locate(
         self, page: int, selector: str, method: str, args: list[Any], kwargs: dict[str, Any]
@@ -122,6 +126,7 @@ def _as_json(value: Any) -> str:
 
 def main(chromium: str) -> None:
     """Run the commands of standard input until it ends."""
+    give_up_priority()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         driver = Driver(browser)
