@@ -20,6 +20,8 @@
     ├── TransferEnded            a body or an answer took too long, or was ended to make room
     ├── UnknownToken             no stream has this token, or its stream has ended
     ├── LogUnavailable           the log could not be opened, or could not take an event
+    │   ├── BusRefused           the engine that orders for many servers has refused a request
+    │   └── BusUnreachable       this engine gave no usable answer; it may have done what was asked
     ├── LogDamaged               the files of the log are not what was written; an epoch must begin
     └── LoopNotRunning           the event loop has ended, so another thread's call has no result
 
@@ -40,6 +42,8 @@ __all__ = [
     "BadRedirect",
     "BadSend",
     "BadURL",
+    "BusRefused",
+    "BusUnreachable",
     "ClientGone",
     "GatewayError",
     "InvalidConfiguration",
@@ -200,6 +204,32 @@ class LoopNotRunning(GatewayError):
 
 class LogUnavailable(GatewayError):
     """The log could not be opened, or could not take an event. The message says why."""
+
+
+class BusUnreachable(LogUnavailable):
+    """An engine that gave no usable answer.
+
+    Args:
+        message: what happened.
+        was_sent: True if the engine may have done what was asked.
+    """
+
+    def __init__(self, message: str, *, was_sent: bool = True) -> None:
+        super().__init__(message)
+        self.was_sent = was_sent
+
+
+class BusRefused(LogUnavailable):
+    """An engine that has refused a request. Nothing was changed.
+
+    Args:
+        message: what happened, and what to do.
+        may_pass: True if the engine may accept the same request a moment later.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 class LogDamaged(GatewayError):

@@ -6,10 +6,13 @@ one of them, and all events that are addressed to everyone.
 
 from __future__ import annotations
 
-__all__ = ["EVERYONE", "request_audience", "topic_audience", "user_audience"]
+__all__ = ["EVERYONE", "NOTES", "request_audience", "topic_audience", "user_audience"]
 
 EVERYONE = "*"
 """The audience of all streams. No stream has to be a member of it."""
+
+NOTES = "n:"
+"""The audience of what processes tell each other. No stream is ever a member of it."""
 
 
 def request_audience(request_id: str) -> str:

@@ -1,7 +1,8 @@
 """The seam between streams and the log: what any log must do.
 
-Implementations: :mod:`gateway_shim.event_log.memory_log` for one process, and
-:mod:`gateway_shim.event_log.segments` for several processes and restarts.
+Implementations: :mod:`gateway_shim.event_log.memory_log` for one process,
+:mod:`gateway_shim.event_log.segments` for several processes and restarts, and
+:mod:`gateway_shim.event_log.brokers` for several servers.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import NamedTuple, Protocol
 
+from gateway_shim.event_log.cursor import Cursor
+from gateway_shim.event_log.parcels import Parcels
 from gateway_shim.event_log.segment import Entry, Run
 
 __all__ = ["Log", "LogListener", "LogStats"]
@@ -75,15 +78,43 @@ class Log(Protocol):
         """The position of the newest entry."""
         ...
 
+    @property
+    def process(self) -> str:
+        """The name of this process among those that share the log; empty if none can share it."""
+        ...
+
+    @property
+    def parcels(self) -> Parcels:
+        """The place for what one process sends another and what is too large for an entry."""
+        ...
+
+    def others(self) -> list[str]:
+        """Return the names of the other processes that share the log now. Cheap; never blocks.
+
+        A process is among them once it has called :meth:`completed`, and until it has ended or has
+        closed the log. So each of them reads what is appended from now on.
+        """
+        ...
+
+    def reaches(self, cursor: Cursor) -> bool:
+        """Return True if an entry exists, or existed and was trimmed.
+
+        May wait cooperatively, for a bounded time: an entry that one server has sent may be about
+        to arrive at this one. After that, the epoch may be another one.
+        """
+        ...
+
     def append(self, audience: str, event: bytes) -> int:
         """Append an event, and return its position. The entry can be read when this returns.
 
         May wait cooperatively, for a bounded time: for other writers, and while another process
-        that serves is far behind. No other greenlet runs between the append and the return.
+        that serves is far behind. Other greenlets may run, and read the entry, before this returns
+        if other servers share the log; otherwise none runs between the append and the return.
 
         Args:
             audience: to whom the event is addressed.
-            event: the event's bytes without ``id:``, as ``event_stream.encode`` returns them.
+            event: the event's bytes without ``id:``, as ``event_stream.encode`` returns them; for
+                the audience NOTES: any bytes, which are kept as they are.
 
         Raises:
             LogUnavailable: the event could not be appended; the message says why.
@@ -126,7 +157,8 @@ class Log(Protocol):
     def completed(self, position: int) -> None:
         """Note that this process has delivered all entries up to a position.
 
-        Other processes' appends wait for a process that is far behind.
+        Other processes' appends wait for a process that is far behind. The first call makes this
+        process known to the others (:meth:`others`): it must read all entries that follow.
         """
         ...
 

@@ -7,9 +7,11 @@ import secrets
 import time
 from collections.abc import Callable, Container
 
+from gateway_shim.event_log.cursor import Cursor
 from gateway_shim.event_log.limits import LogLimits
 from gateway_shim.event_log.log import LogListener, LogStats
-from gateway_shim.event_log.segment import Entry, Run, Segment, identified_frame
+from gateway_shim.event_log.parcels import NoParcels
+from gateway_shim.event_log.segment import Entry, Run, Segment, entry_bytes
 from gateway_shim.event_log.segment_list import SegmentList
 
 __all__ = ["MemoryLog", "new_epoch"]
@@ -27,6 +29,9 @@ class MemoryLog:
         limits: the bytes and seconds that are kept.
         epoch: the name of the epoch; None: a new one.
         clock: monotonic seconds.
+
+    Attributes:
+        parcels: no place: no other process would take them.
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class MemoryLog:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.epoch = epoch or new_epoch()
+        self.parcels = NoParcels()
         self._limits = limits
         self._clock = clock
         self._segments = SegmentList()
@@ -54,10 +60,23 @@ class MemoryLog:
         """The position of the newest entry."""
         return self._segments.newest
 
+    @property
+    def process(self) -> str:
+        """Empty: no other process can share the log."""
+        return ""
+
+    def others(self) -> list[str]:
+        """Return no names: there is no other process."""
+        return []
+
+    def reaches(self, cursor: Cursor) -> bool:
+        """Return True if an entry exists or existed (:meth:`Log.reaches`). Does not wait."""
+        return cursor.epoch == self.epoch and cursor.position <= self.newest
+
     def append(self, audience: str, event: bytes) -> int:
         """Append an event (:meth:`Log.append`). Does not wait."""
         position = self.newest + 1
-        frame = identified_frame(self.epoch, position, event)
+        frame = entry_bytes(self.epoch, position, audience, event)
         segment = self._segments.newest_segment
         if self._must_begin(segment, len(frame)):
             self._memory = self._begin_segment(position, len(frame))

@@ -16,10 +16,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Container
 from typing import NamedTuple
 
-from gateway_shim.event_log.audience import EVERYONE
+from gateway_shim.event_log.audience import EVERYONE, NOTES
 from gateway_shim.protocol import event_stream
 
-__all__ = ["Entry", "Run", "Segment", "identified_frame"]
+__all__ = ["Entry", "Run", "Segment", "entry_bytes", "identified_frame"]
 
 _LOOKED_AT = 1024
 """The entries for others that one call passes over at most, so that a call takes bounded time."""
@@ -36,13 +36,27 @@ def identified_frame(epoch: str, position: int, event: bytes) -> bytes:
     return event_stream.frame(b"id: %b-%d\n%b" % (epoch.encode(), position, event)).chunked
 
 
+def entry_bytes(epoch: str, position: int, audience: str, event: bytes) -> bytes:
+    """Return the bytes that the log keeps of an entry: a frame, or a note as it is.
+
+    Args:
+        epoch: the log's epoch.
+        position: the position of the entry.
+        audience: to whom it is addressed.
+        event: the bytes of the event or of the note.
+    """
+    if audience == NOTES:
+        return event
+    return identified_frame(epoch, position, event)
+
+
 class Entry(NamedTuple):
     """One entry of the log.
 
     Args:
         position: the position.
         audience: to whom it is addressed; None for an entry that is no event.
-        frame: the event as a chunk; empty for an entry that is no event.
+        frame: the event as a chunk; the bytes of a note; empty for the begin entry.
     """
 
     position: int

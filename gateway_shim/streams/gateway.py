@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import socket
 import time
-import uuid
 from collections.abc import Callable, Sequence
 
 import gevent
@@ -19,7 +18,7 @@ from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread, nat
 from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.backend_start import Boot
 from gateway_shim.protocol.buffer_budget import BufferBudget
-from gateway_shim.protocol.event_stream import Event, Frame
+from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.http import Refusal
 from gateway_shim.protocol.results import BroadcastResult, OpenResult, Published, SendStatus
 from gateway_shim.protocol.stream_request import StreamRequest
@@ -31,14 +30,17 @@ from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.drain import Farewells, end_all, end_earlier
 from gateway_shim.streams.heartbeats import Heartbeats
 from gateway_shim.streams.opening.admission import Admission
-from gateway_shim.streams.opening.limits_per_address import limit_key
+from gateway_shim.streams.opening.limits_per_address import LimitKeys
+from gateway_shim.streams.opening.new_token import new_token
 from gateway_shim.streams.opening.openings import Openings
+from gateway_shim.streams.peers.peers import Peers
 from gateway_shim.streams.reading.counters import read_counters
 from gateway_shim.streams.reading.listing import StreamInfo, list_streams
 from gateway_shim.streams.refusal_counts import RefusalCounts
 from gateway_shim.streams.registry import Streams
 from gateway_shim.streams.replay.following import Following
 from gateway_shim.streams.sending.broadcast_turn import BroadcastTurn
+from gateway_shim.streams.sending.encoded_events import EncodedEvents
 from gateway_shim.streams.sending.send_to_token import send_to_token
 from gateway_shim.streams.stats import GatewayStats
 
@@ -67,6 +69,8 @@ class Gateway:
     Attributes:
         proxies: the proxies that may name their client's address; gunicorn's option replaces them.
         starts: notes sends, for a backend that names its starts; None: the backend has no starts.
+        admission: the limits on streams; the worker tells it what other workers have.
+        peers: the other processes that share the log.
     """
 
     def __init__(
@@ -75,7 +79,7 @@ class Gateway:
         config: GatewayConfig,
         *,
         clock: Callable[[], float] = time.monotonic,
-        new_token: Callable[[], str] = lambda: str(uuid.uuid4()),
+        new_token: Callable[[], str] = new_token,
         loop_thread: LoopThread | None = None,
         refusals: RefusalCounts | None = None,
         check: Callable[[StreamRequest], Refusal | None] = lambda _: None,
@@ -86,15 +90,17 @@ class Gateway:
         self.backend = backend
         self.config = config
         self.proxies = config.proxies
+        self._limit_keys = LimitKeys()
         self.starts: BackendStarts | None = None
+        self.peers = Peers()
         self._check = check
         self._open_log = open_log
         self._following: Following | None = None
         self._clock = clock
         self._stats = GatewayStats()
-        # Reports ends to the backend.
+        self._encode = EncodedEvents(config.dialect)
         self._disconnects = Disconnects(backend, self._stats, config.max_connections)
-        admission = Admission(
+        self.admission = admission = Admission(
             config.max_connections, config.max_connections_per_address, self.limit_key
         )
         budget = BufferBudget(config.max_total_buffer_bytes)
@@ -102,12 +108,8 @@ class Gateway:
         self._streams = Streams(admission, self._disconnects, self._stats, budget)
         self._turn = BroadcastTurn()
         self._broadcasts = Broadcasts(self._streams, self._turn)
-        self._heartbeats = Heartbeats(
-            config.heartbeat_interval,
-            self._streams.beat,
-            clock,
-            None if open_log is None else self._turn,
-        )
+        turn = None if open_log is None else self._turn
+        self._heartbeats = Heartbeats(config.heartbeat_interval, self._streams.beat, clock, turn)
         self._openings = Openings(
             backend,
             config,
@@ -125,9 +127,8 @@ class Gateway:
         self.loop_thread.start()
         self._greenlets = [gevent.spawn(self._heartbeats.run), gevent.spawn(self._disconnects.run)]
         if self._open_log is not None:
-            self._following = Following(
-                self._open_log(), self._streams, self._turn, self._stats, self.config.dialect
-            )
+            parts = self._open_log(), self._streams, self._turn, self._stats
+            self._following = Following(*parts, self.config.dialect, self.peers)
             self._openings.resumption = self._following.resumption
             self._greenlets += self._following.start()
         if self.starts is not None:
@@ -143,7 +144,7 @@ class Gateway:
 
     def limit_key(self, address: str) -> str:
         """Return the key under which a client address is counted; empty: it is not counted."""
-        return limit_key(address, self.proxies)
+        return self._limit_keys.of(address, self.proxies)
 
     @property
     def active(self) -> int:
@@ -157,8 +158,7 @@ class Gateway:
     @from_any_thread
     def read_stats(self) -> GatewayStats:
         """Return a copy of the counters, with the current streams, bytes and connects."""
-        pending = self._openings.pending
-        return read_counters(self._stats, self._streams, pending, self._following)
+        return read_counters(self._stats, self._streams, self._openings.pending, self._following)
 
     @from_any_thread
     def list_streams(self) -> list[StreamInfo]:
@@ -271,9 +271,6 @@ class Gateway:
     def close(self, token: str) -> None:
         """End a stream cleanly. Raises UnknownToken if no stream has the token."""
         self.send(token, close=True)
-
-    def _encode(self, event: Event) -> Frame:
-        return event_stream.frame(event_stream.encode(event, self.config.dialect))
 
     def end_earlier(self, boot: Boot) -> None:
         """End the streams that earlier starts of the backend have accepted. Does not wait."""

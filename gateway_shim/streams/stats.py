@@ -42,6 +42,7 @@ class GatewayStats:
         slow_consumers_ended: the number of streams that were ended because too much was unread.
         heartbeats: the number of heartbeats.
         broadcasts: the number of broadcasts and published events.
+        appends_failed: the number of events and notes that the log did not take.
         callbacks_failed: the number of disconnect callbacks that did not arrive.
         resyncs: the number of streams that were told that they have missed events, by reason.
         joiners: the number of streams that are caught up and wait to become live, now.
@@ -50,6 +51,8 @@ class GatewayStats:
             :data:`FAR_BEHIND_BYTES`, now. All entries of the log count, also those for others.
         bytes_behind: the bytes of the log that follow the position of the stream that is furthest
             behind, now.
+        delivered_for_others: the number of times that a stream took an event for everyone that
+            another process has published.
         log: the extent of the log, now; None: there is no log.
     """
 
@@ -62,10 +65,12 @@ class GatewayStats:
     slow_consumers_ended: int = 0
     heartbeats: int = 0
     broadcasts: int = 0
+    appends_failed: int = 0
     callbacks_failed: int = 0
     resyncs: Counter[str] = field(default_factory=_zero_resyncs)
     joiners: int = 0
     streams_behind: int = 0
     streams_far_behind: int = 0
     bytes_behind: int = 0
+    delivered_for_others: int = 0
     log: LogStats | None = None

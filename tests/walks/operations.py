@@ -47,6 +47,7 @@ class Settings(NamedTuple):
 
 WEIGHTS = {
     "publish": 30,
+    "note": 8,
     "send": 8,
     "open": 16,
     "answer": 10,
@@ -76,12 +77,21 @@ _WEIGHTS: tuple[dict[str, int], ...] = (
     WEIGHTS,
     WEIGHTS,
     # Deliveries that are interrupted, and heartbeats in the middle of them.
-    {"publish": 30, "proceed": 30, "beat": 25, "interrupt": 12, "open": 3, "finish": 3},
+    {"publish": 30, "note": 5, "proceed": 30, "beat": 25, "interrupt": 12, "open": 3, "finish": 3},
     # Epochs that begin while streams open.
     {"publish": 12, "open": 15, "answer": 12, "begin_epoch": 8, "look": 8, "proceed": 8},
     # Clients that read slowly, and entries that are trimmed meanwhile, also during deliveries.
     {"publish": 20, "overtake": 15, "proceed": 20, "stall": 20, "allow": 15, "begin_epoch": 4},
-    {"publish": 20, "burst": 10, "stall": 20, "allow": 25, "send": 5, "open": 5, "answer": 5},
+    {
+        "publish": 20,
+        "note": 10,
+        "burst": 10,
+        "stall": 20,
+        "allow": 25,
+        "send": 5,
+        "open": 5,
+        "answer": 5,
+    },
 )
 """The frequencies of the steps: of all of them, and of those that lead to rare states."""
 

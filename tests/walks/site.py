@@ -172,8 +172,12 @@ class Site:
     def _fault(self, visit: Visit, text: str) -> None:
         self._faults.append(f"v{visit.number}: {text}")
 
-    def _check(self) -> None:
+    def _check(self, *, at_the_end: bool = False) -> None:
         """Raise WalkFailed if there was a fault."""
+        for server in self._servers:
+            fault = server.peers.fault(self._history, at_the_end=at_the_end)
+            if fault is not None:
+                self._faults.append(fault)
         for greenlet in (item for server in self._servers for item in server.publishers):
             if greenlet.dead and not isinstance(greenlet.exception, gevent.GreenletExit | None):
                 self._faults.append(f"publish raised {greenlet.exception!r}")

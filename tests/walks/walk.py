@@ -71,7 +71,7 @@ class Walk(Site):
         for visit in self._open_visits():
             if visit.check.cursor != newest:
                 self._fault(visit, f"still at {visit.check.cursor}, not at {newest}")
-        self._check()
+        self._check(at_the_end=True)
 
     # ------------------------------------------------------------------ steps: servers
 
@@ -98,6 +98,13 @@ class Walk(Site):
         self.stall(b, 1 + b // 4 % 4, c)
         for number in range(c % 12):
             self.publish(a, b + number, 2 * c + 1)
+
+    def note(self, a: int, b: int, c: int) -> None:
+        """Write a note for processes."""
+        number = next(self._events)
+        self._server(a).note(number)
+        self._loop.settle()
+        self.trace[-1] += f": note {number}"
 
     def send(self, a: int, b: int, c: int) -> None:
         """Send an event to the token of one stream."""

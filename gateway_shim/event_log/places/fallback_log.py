@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable, Container
 
 from gateway_shim.errors import LogUnavailable
+from gateway_shim.event_log.cursor import Cursor
 from gateway_shim.event_log.log import Log, LogListener, LogStats
+from gateway_shim.event_log.parcels import Parcels
 from gateway_shim.event_log.segment import Entry, Run
 
 __all__ = ["FallbackLog"]
@@ -49,6 +51,24 @@ class FallbackLog:
     def newest(self) -> int:
         """The position of the newest entry."""
         return self._log.newest
+
+    @property
+    def process(self) -> str:
+        """The name of this process (:attr:`Log.process`)."""
+        return self._log.process
+
+    @property
+    def parcels(self) -> Parcels:
+        """The place for what is too large for an entry (:attr:`Log.parcels`)."""
+        return self._log.parcels
+
+    def others(self) -> list[str]:
+        """Return the names of the other processes (:meth:`Log.others`)."""
+        return self._log.others()
+
+    def reaches(self, cursor: Cursor) -> bool:
+        """Return True if an entry exists or existed (:meth:`Log.reaches`)."""
+        return self._log.reaches(cursor)
 
     def append(self, audience: str, event: bytes) -> int:
         """Append an event (:meth:`Log.append`), if need be in memory."""

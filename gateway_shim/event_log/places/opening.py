@@ -10,7 +10,7 @@ from gateway_shim.event_log.log import Log
 from gateway_shim.event_log.memory_log import MemoryLog
 from gateway_shim.event_log.places.fallback_log import FallbackLog
 from gateway_shim.event_log.places.gaps import end_after_gap, note_gap
-from gateway_shim.event_log.places.place import current_place
+from gateway_shim.event_log.places.place import LogPlace, current_place
 from gateway_shim.event_log.segments.segment_log import SegmentLog
 
 __all__ = ["open_log"]
@@ -31,24 +31,39 @@ def open_log(limits: LogLimits, signature: str) -> Log:
 
     Returns:
         The log. If the directory of the log cannot be used, now or later, the log is in memory, and
-        this is logged.
+        this is logged. Among several workers, the log is never in memory: events would reach only
+        the browsers of one of them.
+
+    Raises:
+        LogUnavailable: one of several workers cannot use the directory; says what to do.
     """
     place = current_place()
     if place is None:
         return MemoryLog(limits)
     try:
+        files = _open_files(place, limits, signature)
+    except LogUnavailable as exc:
+        if place.workers > 1:
+            raise LogUnavailable(
+                f"{exc}; each of {place.workers} workers needs the log (one worker would serve"
+                " with a log in its memory)"
+            ) from exc
+        note_gap(place)
+        logger.warning(
+            "the event log is in the memory of this process, so a reload or a restart loses events",
+            extra={"directory": str(place.directory), "reason": str(exc)},
+        )
+        return MemoryLog(limits)
+    if place.workers > 1:
+        return files
+    return FallbackLog(files, lambda: MemoryLog(limits), lambda: note_gap(place))
+
+
+def _open_files(place: LogPlace, limits: LogLimits, signature: str) -> SegmentLog:
+    try:
         # A program that cleans folders may have removed the directory since the start.
         place.directory.mkdir(mode=0o700, exist_ok=True)
         end_after_gap(place)
-        files = SegmentLog(place.log_directory, limits, signature=signature)
-        return FallbackLog(files, lambda: MemoryLog(limits), lambda: note_gap(place))
-    except LogUnavailable as exc:
-        reason = str(exc)
+        return SegmentLog(place.log_directory, limits, signature=signature)
     except OSError as exc:
-        reason = f"cannot use {place.directory}: {exc.strerror}"
-    note_gap(place)
-    logger.warning(
-        "the event log is in the memory of this process, so a reload or a restart loses events",
-        extra={"directory": str(place.directory), "reason": reason},
-    )
-    return MemoryLog(limits)
+        raise LogUnavailable(f"cannot use {place.directory}: {exc.strerror}") from exc

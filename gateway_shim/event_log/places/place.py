@@ -6,10 +6,14 @@ and the new worker of a reload, and a worker that replaces a killed one, have th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["LOG_FOLDER", "LogPlace", "current_place", "set_place"]
+__all__ = ["LOG_FOLDER", "MAX_WORKERS", "LogPlace", "current_place", "set_place"]
+
+MAX_WORKERS = 64
+"""The largest number of workers. All of them read every event, and take turns to append one."""
 
 LOG_FOLDER = "log"
 """The folder of the log in the directory of a place."""
@@ -22,10 +26,16 @@ class LogPlace:
     Args:
         directory: the directory. Only its owner can enter it.
         survives_restart: True if the directory is still there after a restart of the server.
+        workers: the number of workers that serve at the same time. With more than one, each of
+            them needs the log: none may go on with a log of its own.
+        server: a random name of this run of the server. A server that is started again in the same
+            directory has another one.
     """
 
     directory: Path
     survives_restart: bool
+    workers: int = 1
+    server: str = field(default_factory=lambda: secrets.token_hex(8), compare=False)
 
     @property
     def log_directory(self) -> Path:

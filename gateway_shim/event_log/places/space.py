@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
-__all__ = ["free_bytes", "taken_bytes"]
+from gateway_shim.event_log.places.place import LogPlace
+
+__all__ = ["free_bytes", "problem_of_next_workers", "taken_bytes"]
+
+WORKER_BYTES = 128 * 1024
+"""The space that a worker needs at its start for its files beside the log, without the log."""
 
 
 def free_bytes(folder: Path) -> int:
@@ -28,3 +34,20 @@ def taken_bytes(folder: Path) -> int:
             return sum(entry.stat(follow_symlinks=False).st_blocks for entry in entries) * 512
     except OSError:
         return 0
+
+
+def problem_of_next_workers(place: LogPlace | None) -> str | None:
+    """Return why several workers could not start in a place now; None if they could.
+
+    One worker can always start, because its log may be in memory.
+    """
+    if place is None or place.workers == 1:
+        return None
+    try:
+        place.directory.mkdir(mode=0o700, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place.directory) as file:
+            os.posix_fallocate(file.fileno(), 0, place.workers * WORKER_BYTES)
+    except OSError as exc:
+        reason = f"{place.workers} workers need files there"
+        return f"cannot use {place.directory}: {exc.strerror}; {reason}"
+    return None

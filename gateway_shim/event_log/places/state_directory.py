@@ -20,7 +20,7 @@ from gateway_shim.event_log.segments.layout import Identity
 
 __all__ = ["check_state_directory", "open_state_directory"]
 
-_OWN_FOLDERS = frozenset({LOG_FOLDER, "backend", "processes"})
+_OWN_FOLDERS = frozenset({LOG_FOLDER, "backend", "processes", "workers"})
 """The folders that a server makes in its directory."""
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH

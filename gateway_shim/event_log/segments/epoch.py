@@ -10,7 +10,7 @@ from pathlib import Path
 from gateway_shim.errors import LogDamaged
 from gateway_shim.event_log.audience import EVERYONE
 from gateway_shim.event_log.limits import LogLimits
-from gateway_shim.event_log.segment import Segment, identified_frame
+from gateway_shim.event_log.segment import Segment, entry_bytes
 from gateway_shim.event_log.segment_list import SegmentList
 from gateway_shim.event_log.segments import files
 from gateway_shim.event_log.segments.head import Head
@@ -71,25 +71,29 @@ class Epoch:
         return epoch
 
     @classmethod
-    def begin(cls, directory: Path, identity: Identity, limits: LogLimits, now: float) -> Epoch:
-        """Begin a new epoch in the place of another one. Call it with the lock held.
+    def begin(
+        cls, directory: Path, identity: Identity, limits: LogLimits, now: float, first: int = 0
+    ) -> Epoch:
+        """Begin an epoch in the place of the one that is in use. Call it with the lock held.
 
         Args:
             directory: the log's directory.
             identity: the name of the new epoch, and what its entries depend on.
             limits: how much the log keeps.
             now: the time, seconds.
+            first: the position of the begin entry. A copy of another log begins where its entries
+                begin, or goes on after a gap, under the same name.
 
         Raises:
             OSError: the files could not be made. The other epoch is not changed.
         """
         size = max(limits.segment_bytes, SegmentFile.needed_bytes(b"", b""))
-        tail = SegmentFile.create(directory, SegmentHead(identity.epoch, 0, now, size))
-        tail.put(0, RecordKind.BEGIN, b"", b"")
+        tail = SegmentFile.create(directory, SegmentHead(identity.epoch, first, now, size))
+        tail.put(first, RecordKind.BEGIN, b"", b"")
         try:
-            head = Head.begin(directory, identity)
+            head = Head.begin(directory, identity, first)
         except OSError:
-            (directory / segment_name(identity.epoch, 0)).unlink(missing_ok=True)
+            (directory / segment_name(identity.epoch, first)).unlink(missing_ok=True)
             raise
         epoch = cls(directory, head, tail)
         epoch.follow()
@@ -148,7 +152,7 @@ class Epoch:
             OSError: there is no space for another segment.
         """
         position = self.segments.newest + 1
-        frame = identified_frame(self.name, position, event)
+        frame = entry_bytes(self.name, position, audience, event)
         if audience == EVERYONE:
             kind, text = RecordKind.EVERYONE, b""
         else:

@@ -59,10 +59,15 @@ class Head:
         self._oldest_seed = seed_of(epoch, 2)
 
     @classmethod
-    def begin(cls, directory: Path, identity: Identity) -> Head:
+    def begin(cls, directory: Path, identity: Identity, first: int = 0) -> Head:
         """Put the head of a new epoch in the place of the old one. Call it with the lock held.
 
         The segment of the begin entry must exist.
+
+        Args:
+            directory: the log's directory.
+            identity: the name of the epoch, and what its entries depend on.
+            first: the position of the begin entry.
 
         Raises:
             OSError: the file could not be made.
@@ -73,8 +78,8 @@ class Head:
         packed = pack_identity(identity)
         memory[: len(packed)] = packed
         head = cls(memory, identity.epoch, new.stat().st_ino)
-        head.oldest = 0
-        head.commit(0)
+        head.oldest = first
+        head.commit(first)
         head.change_members()
         # Processes that use the old head look at it at each append, but at its place only now and
         # then. If this process is killed here, they find an epoch that has ended, and begin one.

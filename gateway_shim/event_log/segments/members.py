@@ -2,7 +2,8 @@
 
 Each process has a mark (:mod:`gateway_shim.event_log.processes`), whose file also holds the
 position that the process has completed, and a named pipe: a byte in it wakes the process. A write
-to the pipe of a process that has ended fails, so the dead are noticed without any clock.
+to the pipe of a process that has ended fails, and the kernel reports the pipe as broken as soon as
+its process ends. So the dead are noticed at once, without any clock.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import gevent
+from gevent.monkey import get_original
 
 from gateway_shim.errors import LogDamaged, LogUnavailable
 from gateway_shim.event_log.processes import ProcessMark, is_running, remove_dead
@@ -33,6 +35,8 @@ _FOLDER = "wake"
 _PAUSE = 0.001
 _MAPPED_BYTES = 8
 
+_epoll = get_original("select", "epoll")  # gevent removes it, because its wait would block the loop
+
 
 class Members:
     """This process and the others. Make it after the fork.
@@ -43,6 +47,7 @@ class Members:
 
     Attributes:
         descriptor: this process's pipe, which can be read when another process has woken it.
+        ends: a descriptor that can be read when another process has ended (:meth:`remove_ended`).
 
     Raises:
         LogUnavailable: the mark or the pipe could not be made.
@@ -54,8 +59,11 @@ class Members:
         self._mark = ProcessMark(directory)
         self._path = self._folder / self._mark.name
         self._others: list[_Other] = []
+        # The names of those that serve; None: to be found out.
+        self._serving: list[str] | None = None
         self._seen: int | None = None
         try:
+            self._broken_pipes = _epoll()
             self._mark.reserve(_MAPPED_BYTES)
             self._completed = _map_completed(self._mark.path)
             self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -65,6 +73,7 @@ class Members:
         except OSError as error:
             self._mark.close()
             raise files.unavailable(error, self._path) from error
+        self.ends = self._broken_pipes.fileno()
         head.change_members()
         # What killed processes have left.
         self._look(head)
@@ -74,6 +83,36 @@ class Members:
     def is_in_place(self) -> bool:
         """False if another program has removed this process's files."""
         return self._path.exists() and self._mark.path.exists()
+
+    @property
+    def name(self) -> str:
+        """The name of this process's mark."""
+        return self._mark.name
+
+    def others(self, head: Head) -> list[str]:
+        """Return the names of the other processes that serve, and are not known to have ended.
+
+        A process serves once it has called :meth:`completed`: it reads all later entries.
+        """
+        if head.members != self._seen:
+            self._look(head)
+        names = self._serving
+        if names is None:
+            names = [other.name for other in self._others if other.serves]
+            if len(names) == len(self._others):
+                self._serving = names
+        return names
+
+    def remove_ended(self) -> None:
+        """Forget the processes that have ended. Allowed in the hub."""
+        broken = {descriptor for descriptor, _ in self._broken_pipes.poll(0)}
+        for other in self._others[:]:
+            if other.descriptor in broken:
+                self._remove(other)
+
+    def take_over(self, earlier: Members) -> None:
+        """Go on in the place of this process's earlier files, which another program has removed."""
+        self._completed[0] = earlier._completed[0]
 
     def completed(self, position: int) -> None:
         """Note the position that this process has completed, for the others to see."""
@@ -110,10 +149,12 @@ class Members:
             gevent.sleep(_PAUSE)
 
     def close(self, head: Head) -> None:
-        """Leave the log. A watcher of the descriptor must be closed before."""
+        """Leave the log. The watchers of the descriptors must be closed before."""
         for other in self._others:
             other.close()
         self._others.clear()
+        self._serving = []
+        self._broken_pipes.close()
         if self.descriptor >= 0:
             self._path.unlink(missing_ok=True)
             # Not close_now: the event loop may not yet have forgotten the descriptor.
@@ -124,26 +165,40 @@ class Members:
 
     def _look(self, head: Head) -> None:
         """Find out which other processes there are."""
-        self._seen = head.members
+        self._seen, self._serving = head.members, None
         known = {other.name: other for other in self._others}
         self._others.clear()
         with contextlib.suppress(OSError):
             for name in os.listdir(self._folder):
                 if name == self._mark.name:
                     continue
-                other = known.pop(name, None) or _Other.open(self._directory, name)
+                other = known.pop(name, None) or self._open(name)
                 if other is not None:
                     self._others.append(other)
                 elif not is_running(self._directory, name):
                     self._clean(name)
         for other in known.values():
-            other.close()
+            self._close(other)
+
+    def _open(self, name: str) -> _Other | None:
+        other = _Other.open(self._directory, name)
+        if other is not None:
+            self._broken_pipes.register(other.descriptor, 0)  # errors are reported without a mask
+        return other
+
+    def _close(self, other: _Other) -> None:
+        # A forked process may have a copy of the pipe, which would then be reported for ever.
+        self._broken_pipes.unregister(other.descriptor)
+        other.close()
 
     def _remove(self, other: _Other) -> None:
         self._others.remove(other)
-        other.close()
+        self._serving = None
+        self._close(other)
         if not is_running(self._directory, other.name):
             self._clean(other.name)
+        else:
+            self._seen = None  # the kernel has closed its pipe and not yet its mark: look again
 
     def _clean(self, name: str) -> None:
         with contextlib.suppress(OSError):
@@ -162,7 +217,7 @@ class _Other:
 
     def __init__(self, name: str, descriptor: int, completed: memoryview) -> None:
         self.name = name
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         self._completed = completed
         # What it had completed when it was seen to be behind, and when that was.
         self._stands_at = 0
@@ -183,10 +238,15 @@ class _Other:
             close_now(descriptor)
             return None
 
+    @property
+    def serves(self) -> bool:
+        """True if it reads the log. While it opens the log, it would miss what is told."""
+        return self._completed[0] != 0
+
     def wake(self) -> bool:
         """Wake it; return False if it has ended."""
         try:
-            os.write(self._descriptor, b"\0")
+            os.write(self.descriptor, b"\0")
         except BlockingIOError:
             pass  # the pipe is full: it will wake up
         except OSError:
@@ -213,7 +273,7 @@ class _Other:
 
     def close(self) -> None:
         """Close its pipe."""
-        close_now(self._descriptor)
+        close_now(self.descriptor)
 
 
 def _map_completed(path: Path) -> memoryview:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,11 +16,16 @@ from gateway_shim.event_log.segments.epoch import Epoch
 from gateway_shim.event_log.segments.layout import OTHER_FORM, Identity, is_segment_name
 from gateway_shim.event_log.segments.writer_lock import WriterLock
 
-__all__ = ["Opening"]
+__all__ = ["Opening", "boot_seconds"]
 
 logger = logging.getLogger(__name__)
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def boot_seconds() -> float:
+    """Return the seconds since the machine was started, by a clock that nobody can set."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Opening:
@@ -97,12 +103,24 @@ class Opening:
             return self._begin(str(error))
         return epoch
 
-    def _begin(self, reason: str | None) -> Epoch:
-        identity = self._identity(new_epoch())
+    def begin(self, epoch: str, first: int = 0) -> Epoch:
+        """Begin an epoch in the place of the one that is in use. Call it with the lock held.
+
+        Args:
+            epoch: the name of the epoch.
+            first: the position of its begin entry.
+
+        Raises:
+            LogUnavailable: the files could not be made.
+        """
+        identity = self._identity(epoch)
         try:
-            epoch = Epoch.begin(self._directory, identity, self._limits, self._clock())
+            return Epoch.begin(self._directory, identity, self._limits, self._clock(), first)
         except OSError as error:
             raise files.unavailable(error, self._directory) from error
+
+    def _begin(self, reason: str | None) -> Epoch:
+        epoch = self.begin(new_epoch())
         if reason is not None:
             logger.warning(
                 "the event log begins anew, so clients are told that they missed events",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,17 @@ from typing import Any
 from gevent.hub import get_hub
 
 from gateway_shim.errors import LogDamaged, LogUnavailable
+from gateway_shim.event_log.cursor import Cursor
 from gateway_shim.event_log.limits import LogLimits
 from gateway_shim.event_log.log import LogListener, LogStats
+from gateway_shim.event_log.parcels import FileParcels
 from gateway_shim.event_log.segment import Entry, Run
 from gateway_shim.event_log.segments import files
 from gateway_shim.event_log.segments.members import Members
-from gateway_shim.event_log.segments.opening import Opening
+from gateway_shim.event_log.segments.opening import Opening, boot_seconds
 from gateway_shim.event_log.segments.writer_lock import WriterLock
 
-__all__ = ["SegmentLog", "boot_seconds"]
+__all__ = ["SegmentLog"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +28,6 @@ _LOOK_SECONDS = 0.25
 """The time between two looks at the head: a process may be killed before it wakes the others."""
 
 _READ = 1
-
-
-def boot_seconds() -> float:
-    """Return the seconds since the machine was started, by a clock that nobody can set."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class SegmentLog:
@@ -46,6 +42,9 @@ class SegmentLog:
         signature: what the entries depend on, such as the dialect. Entries with another signature
             are not continued.
         clock: seconds, by a clock that all processes share.
+
+    Attributes:
+        parcels: the files for what is too large for an entry.
 
     Raises:
         LogUnavailable: the directory cannot be used; the message says what to do.
@@ -70,6 +69,7 @@ class SegmentLog:
         self._warned: str | None = None
         files.prepare_directory(directory)
         self._opening = Opening(directory, limits, signature, clock)
+        self.parcels = FileParcels(directory)
         self._lock = WriterLock(directory)
         try:
             self._epoch = self._opening.open(self._lock)
@@ -93,6 +93,19 @@ class SegmentLog:
         """The position of the newest entry."""
         self._follow()
         return self._epoch.segments.newest
+
+    @property
+    def process(self) -> str:
+        """The name of this process's mark in the directory of the log."""
+        return self._members.name
+
+    def others(self) -> list[str]:
+        """Return the names of the other processes (:meth:`Log.others`)."""
+        return self._members.others(self._epoch.head)
+
+    def reaches(self, cursor: Cursor) -> bool:
+        """Return True if an entry exists or existed (:meth:`Log.reaches`). Does not wait."""
+        return cursor.epoch == self.epoch and cursor.position <= self.newest
 
     def append(self, audience: str, event: bytes) -> int:
         """Append an event (:meth:`Log.append`)."""
@@ -171,6 +184,7 @@ class SegmentLog:
     def expire(self) -> None:
         """Trim what is too old (:meth:`Log.expire`)."""
         self._follow()
+        self.parcels.sweep()
         if self._must_open_again:
             self._open_again_if_possible()
         now = self._clock()
@@ -203,9 +217,11 @@ class SegmentLog:
         # ref=False: the watchers alone must not keep the loop, and so the process, alive.
         pipe = loop.io(self._members.descriptor, _READ, ref=False)
         pipe.start(self._woken)
+        ends = loop.io(self._members.ends, _READ, ref=False)
+        ends.start(self._members.remove_ended)
         timer = loop.timer(_LOOK_SECONDS, _LOOK_SECONDS, ref=False)
         timer.start(self._look_around)
-        self._watchers = [pipe, timer]
+        self._watchers = [pipe, ends, timer]
 
     def _stop_watching(self) -> None:
         for watcher in self._watchers:
@@ -274,8 +290,10 @@ class SegmentLog:
         if not self._members.is_in_place:
             watched = bool(self._watchers)
             self._stop_watching()
-            self._members.close(epoch.head)
+            earlier = self._members
+            earlier.close(epoch.head)
             self._members = Members(self._directory, epoch.head)
+            self._members.take_over(earlier)
             if watched:
                 self._watch()
         self._members.wake(epoch.head)

@@ -18,6 +18,7 @@ from gateway_shim.event_log.segment import Run
 from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.event_stream import Frame
 from gateway_shim.protocol.stream import Stream
+from gateway_shim.streams.replay.joined_runs import data_of, join, place_after
 from gateway_shim.streams.sending.tally import tally
 
 __all__ = ["SEND_BYTES", "Backlog", "BacklogLog"]
@@ -72,7 +73,7 @@ class Backlog:
         "_own",
         "_own_written",
         "_resync",
-        "_run",
+        "_runs",
         "_stream",
         "position",
         "size",
@@ -96,8 +97,8 @@ class Backlog:
         # The last resync that was put among the pieces.
         self._resync: bytes | None = None
         self._final = False  # the last bytes of the stream are among its own
-        # The run of the last head(), until advance().
-        self._run: Run | None = None
+        # The runs of the last head(), until advance().
+        self._runs: list[Run] | None = None
 
     # ------------------------------------------------------------------ what waits
 
@@ -162,7 +163,8 @@ class Backlog:
                 continue
             if self._final and not own:
                 return memoryview(b"")
-            run = self._next_run()
+            chunks = self._stream.takes_chunks
+            run = self._run_after(self.position, SEND_BYTES if chunks else 1, self.written)
             if run is None:
                 self._fall_off()
                 continue
@@ -171,11 +173,11 @@ class Backlog:
                 if own and own[0][0] <= self.position:
                     continue
                 return run.data
-            if not self._stream.takes_chunks:
+            if not chunks:
                 self._rewrite(run)
                 continue
-            self._run = run
-            return run.data
+            self._runs = join(run, self._run_after)
+            return data_of(self._runs)
 
     def advance(self, count: int) -> None:
         """Note that the kernel has taken the first bytes of the head.
@@ -183,12 +185,11 @@ class Backlog:
         Args:
             count: the number of bytes.
         """
-        run, self._run = self._run, None
-        if run is not None:
-            before_run, _ = run.place(0)
-            self.position, self.written = run.place(count)
-            self._stream.sent += complex(self.position - before_run, count)
-            if self.position > before_run:
+        runs, self._runs = self._runs, None
+        if runs is not None:
+            self.position, self.written, done = place_after(runs, count)
+            self._stream.sent += complex(done, count)
+            if done:
                 self.told = self.position
             return
         if self._own is None:
@@ -241,7 +242,7 @@ class Backlog:
         position = self._log.completed
         if self._own:
             self._own = [(position, data) for _, data in self._own]
-        self._run = None
+        self._runs = None
         if event is None:
             self.position, self.written = position, 0
         else:
@@ -249,16 +250,12 @@ class Backlog:
 
     # ------------------------------------------------------------------ private
 
-    def _next_run(self) -> Run | None:
-        limit = SEND_BYTES if self._stream.takes_chunks else 1  # one entry
-        run = self._log.run(self.position, self._stream.audiences, limit, self.written)
+    def _run_after(self, position: int, limit: int, written: int = 0) -> Run | None:
+        run = self._log.run(position, self._stream.audiences, limit, written)
         if run is None or not self._own:
             return run
         # The stream's own bytes come next, but never inside of an entry.
-        until = self._own[0][0]
-        if self.written:
-            until = max(until, self.position + 1)
-        return run.until(until)
+        return run.until(max(self._own[0][0], position + 1) if written else self._own[0][0])
 
     def _rewrite(self, run: Run) -> None:
         """Make one entry the stream's own bytes, in the form that the stream needs."""

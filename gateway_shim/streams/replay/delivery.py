@@ -6,7 +6,7 @@ Theory of operation
 Each process of a server delivers the same entries in the same order. ``completed`` is the position
 up to which this process has done so. One entry is delivered at a time, in a broadcast's turn, by
 whoever needs it first: the greenlet that has published it, or the follower, which is woken when
-another process has appended.
+another process has appended. An entry of the audience NOTES is for the process, and for no stream.
 
 A stream is *live* if it has no backlog: then it has got all of its entries up to ``completed``, and
 perhaps the one in delivery. A stream with a backlog reads the log itself, and the delivery passes
@@ -32,22 +32,25 @@ from collections.abc import Container
 import gevent
 from gevent.event import Event as Signal
 
+from gateway_shim.event_log.audience import NOTES
 from gateway_shim.event_log.cursor import Cursor
 from gateway_shim.event_log.log import Log
 from gateway_shim.event_log.segment import Run
 from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.event_stream import Dialect, Frame
-from gateway_shim.protocol.lifecycle import StreamState
 from gateway_shim.streams.connection import Connection
+from gateway_shim.streams.peers.note_reader import NoteReader
 from gateway_shim.streams.registry import Streams
 from gateway_shim.streams.replay.backlog import Backlog
 from gateway_shim.streams.replay.delivery_pass import DeliveryPass
 from gateway_shim.streams.replay.endless import repeat
 from gateway_shim.streams.replay.joiners import Joiners
+from gateway_shim.streams.replay.losses import put_behind, restart_all
 from gateway_shim.streams.replay.marks import Marks, Resync
 from gateway_shim.streams.replay.pump import Pump
 from gateway_shim.streams.sending.broadcast_turn import BroadcastTurn
+from gateway_shim.streams.sending.delivered_counts import DeliveredCounts
 from gateway_shim.streams.stats import GatewayStats
 
 __all__ = ["Delivery"]
@@ -62,11 +65,12 @@ class Delivery:
         turn: the turn of broadcasts.
         stats: counts resyncs.
         dialect: the way in which named events are written.
+        notes: gets the entries that are for this process.
 
     Attributes:
         completed: the position up to which this process has delivered all entries.
         publishers: the publishers that will deliver what they have appended.
-        counts: the entries that publishers wait for, and to how many streams they were delivered.
+        counts: to how many streams the publishers' entries were delivered.
         pump: writes to the streams that are behind.
         joiners: the streams that are caught up and wait to become live.
     """
@@ -78,6 +82,7 @@ class Delivery:
         turn: BroadcastTurn,
         stats: GatewayStats,
         dialect: Dialect,
+        notes: NoteReader,
     ) -> None:
         self.completed = log.newest
         self._epoch = log.epoch
@@ -85,6 +90,7 @@ class Delivery:
         self._streams = streams
         self._turn = turn
         self._stats = stats
+        self._notes = notes
         self._marks = Marks(dialect)
         # The position of the last entry that all live streams have got.
         self._last_for_everyone = -1
@@ -92,10 +98,11 @@ class Delivery:
         self.pump = Pump(streams.fail, self._join)
         self.joiners = Joiners(self.pump.add)
         self.publishers = 0
-        self.counts: dict[Cursor, int] = {}
+        self.counts = DeliveredCounts(stats)
         self._has_news = False  # the log has told of a change, and nobody has read it since
         self._wake = Signal()
         log.listen(self)
+        log.completed(self.completed)  # from now on, the others count on this process
         streams.log = self
 
     @property
@@ -204,7 +211,10 @@ class Delivery:
 
     def published(self) -> None:
         """Leave to the follower what is left over. Call this after other work with the log."""
-        if not self.publishers and (self._has_news or self._is_behind):
+        if self.publishers:
+            return
+        self.counts.clear()
+        if self._has_news or self._is_behind:
             self._wake.set()
 
     def trimming(self, through: int) -> None:
@@ -237,57 +247,46 @@ class Delivery:
                 return True
             if not entries:
                 return False
-            members = self._streams.audiences.members(entries[0].audience)
-            self._pass = DeliveryPass(entries[0], members)
-        self._pass.go_on(self._streams)
-        self._complete(self._pass)
-        return True
-
-    def _complete(self, current: DeliveryPass) -> None:
+            if (entry := entries[0]).audience == NOTES:
+                self._notes.noted(bytes(entry.frame))
+                self._complete(entry.position)
+                return True
+            self._pass = DeliveryPass(entry, self._streams.audiences.members(entry.audience))
+        (current := self._pass).go_on(self._streams)
         self._pass = None
-        self.completed = current.position
         current.count(self._streams.totals)
         if current.for_everyone:
             self._last_for_everyone = current.position
-        if self.cursor in self.counts:
-            self.counts[self.cursor] = current.delivered
-        self._log.completed(current.position)
+        self._complete(current.position)
+        self.counts.note(self.cursor, current, is_awaited=self.publishers > 0)
+        return True
+
+    def _complete(self, position: int) -> None:
+        self.completed = position
+        self._log.completed(position)
         if self.joiners:
-            self.joiners.settle(self.completed)
+            self.joiners.settle(position)
 
     def _skip_trimmed(self) -> None:
         """Go on at the newest entry, after entries that this process was too slow for.
 
         Each stream finds out from its own place what it has missed; one that is ahead: nothing.
         """
-        for connection in self._streams.by_token.values():
-            if connection.backlog is None and connection.stream.state is StreamState.OPEN:
-                connection.set_backlog(Backlog(self, connection.stream, self.completed))
-                self.pump.add(connection)
-        self.completed = self._log.newest
+        put_behind(self._streams, self, self.pump)
         self._last_for_everyone = -1
-        self._log.completed(self.completed)
-        self.joiners.settle(self.completed)
+        self._complete(self._log.newest)
+        self._notes.notes_missed()
 
     def _restart(self) -> None:
         """Go on at the newest entry of a new epoch, and tell all streams. In the turn only."""
         self._pass = None
         self._epoch = self._log.epoch
-        self.completed = self._log.newest
         self._last_for_everyone = -1
-        self._log.completed(self.completed)
         self.joiners.clear()
+        self._complete(self._log.newest)
         event = self._marks.resync(Resync.UNKNOWN, self.cursor)
-        for connection in self._streams.all():
-            is_open = connection.stream.state is StreamState.OPEN
-            connection.told = -1  # positions of the old epoch say nothing
-            if is_open:
-                self._stats.resyncs[Resync.UNKNOWN] += 1
-                if connection.backlog is None:
-                    connection.set_backlog(Backlog(self, connection.stream, self.completed))
-            if isinstance(connection.backlog, Backlog):
-                connection.backlog.restart(event if is_open else None)
-                self.pump.add(connection)
+        self._stats.resyncs[Resync.UNKNOWN] += restart_all(self._streams, self, self.pump, event)
+        self._notes.notes_missed()
 
     def _join(self, connection: Connection) -> None:
         """Make a stream live that is caught up, or let it wait among the joiners."""

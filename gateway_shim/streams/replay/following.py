@@ -10,6 +10,7 @@ import gevent
 from gateway_shim.event_log.log import Log
 from gateway_shim.protocol.event_stream import Dialect
 from gateway_shim.protocol.results import Published
+from gateway_shim.streams.peers.peers import Peers
 from gateway_shim.streams.registry import Streams
 from gateway_shim.streams.replay.backlog import Backlog
 from gateway_shim.streams.replay.delivery import Delivery
@@ -33,6 +34,7 @@ class Following:
         turn: the turn of broadcasts.
         stats: counts resyncs.
         dialect: the way in which named events are written.
+        peers: the other processes that share the log.
 
     Attributes:
         resumption: starts streams where their browsers stopped.
@@ -45,19 +47,26 @@ class Following:
         turn: BroadcastTurn,
         stats: GatewayStats,
         dialect: Dialect,
+        peers: Peers,
     ) -> None:
         self._log = log
         self._streams = streams
-        self._delivery = Delivery(log, streams, turn, stats, dialect)
-        self._publisher = Publisher(log, self._delivery, turn)
+        self._peers = peers
+        self._delivery = Delivery(log, streams, turn, stats, dialect, peers)
+        self._publisher = Publisher(log, self._delivery, turn, stats)
         self.resumption = Resumption(log, self._delivery)
 
     def start(self) -> list[gevent.Greenlet[..., None]]:
         """Start the background work, and return its greenlets."""
-        return [*self._delivery.start(), gevent.spawn(repeat, self._expire)]
+        return [
+            *self._delivery.start(),
+            *self._peers.follow(self._log, self._publisher.append_note),
+            gevent.spawn(repeat, self._expire),
+        ]
 
     def close(self) -> None:
         """Release the log. The greenlets and the streams must have ended."""
+        self._peers.close()
         self._log.close()
 
     @property

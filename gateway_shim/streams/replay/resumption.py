@@ -47,7 +47,12 @@ class Resumption:
             # `completed` may have been trimmed while this process did not run.
             return Start(epoch, max(completed, self._log.oldest))
         cursor, resync = wanted.cursor, None
-        if cursor is None or cursor.epoch != epoch or cursor.position > self._log.newest:
+        is_known = cursor is not None and self._log.reaches(cursor)
+        if is_known and cursor is not None and cursor.epoch != epoch:
+            # A new epoch, which another server has noticed first, has arrived meanwhile.
+            self._delivery.look_for_new_epoch()
+            epoch, completed = self._delivery.cursor
+        if cursor is None or not is_known or cursor.epoch != epoch:
             return Start(epoch, completed, Resync.UNKNOWN)
         if cursor.position < self._log.oldest:
             resync = Resync.TOO_OLD

@@ -13,8 +13,10 @@ __all__ = ["CURSOR_PARAMETER", "RequestedCursor", "Start", "requested_cursor"]
 CURSOR_PARAMETER = "last_event_id"
 """The query parameter with a cursor, for a page that has just read a state with its cursor."""
 
-_PARAMETERS = (CURSOR_PARAMETER, "lastEventId")
-"""The second one is what the packages reconnecting-eventsource and event-source-polyfill send."""
+_OTHER_PARAMETER = "lastEventId"
+"""The one that the packages reconnecting-eventsource and event-source-polyfill send."""
+
+_PARAMETERS = (CURSOR_PARAMETER, _OTHER_PARAMETER)
 
 _HEADER = "last-event-id"
 
@@ -54,7 +56,7 @@ def requested_cursor(request: StreamRequest) -> RequestedCursor:
     text = request.headers.get(_HEADER, "")
     if isinstance(text, list):
         text = text[0] if text else ""
-    if not text and any(name in request.url for name in _PARAMETERS):
+    if not text and (CURSOR_PARAMETER in request.url or _OTHER_PARAMETER in request.url):
         query = request.url.partition("#")[0].partition("?")[2]
         found = (value for name, value in parse_qsl(query) if name in _PARAMETERS)
         text = next(found, "")

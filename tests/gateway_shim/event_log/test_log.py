@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_shim.event_log.audience import EVERYONE
+from gateway_shim.event_log.audience import EVERYONE, NOTES
+from gateway_shim.event_log.cursor import Cursor
 from gateway_shim.event_log.limits import LogLimits
 from gateway_shim.event_log.log import Log
 from gateway_shim.event_log.memory_log import MemoryLog
@@ -76,6 +77,18 @@ def test_append(make: Make) -> None:
         (1, EVERYONE, identified_frame(log.epoch, 1, event(1))),
         (2, "r:a", identified_frame(log.epoch, 2, event(2))),
     ]
+
+
+def test_reaches(make: Make) -> None:
+    """A cursor is known if its entry exists or has existed."""
+    log = make()
+    for number in range(100):
+        log.append(EVERYONE, event(number, 200))
+    assert log.oldest > 1
+    for position in (0, 1, 50, 100):
+        assert log.reaches(Cursor(log.epoch, position))
+    assert not log.reaches(Cursor(log.epoch, 101))
+    assert not log.reaches(Cursor("other", 50))
 
 
 @pytest.mark.parametrize("audience", ["", "r:\ud800", "u:é\0\n", "t:" + "x" * 5000])
@@ -207,7 +220,7 @@ def test_views_outlive_the_log(make: Make) -> None:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from([EVERYONE, EVERYONE, "r:a", "u:é", "t:" + "x" * 50]),
+        st.sampled_from([EVERYONE, EVERYONE, "r:a", "u:é", NOTES, "t:" + "x" * 50]),
         st.sampled_from([0, 1, 20, 90, 300, 2000]),
         st.sampled_from([0.0, 1.0, 30.0]),
     ),
@@ -231,7 +244,9 @@ def test_model(kind: str, steps: list[tuple[str, int, float]]) -> None:
         for audience, size, pause in steps:
             clock.now += pause
             position = log.append(audience, event(len(expected), size))
-            frame = identified_frame(log.epoch, position, event(len(expected), size))
+            frame = event(len(expected), size)  # a note is kept as it is
+            if audience != NOTES:
+                frame = identified_frame(log.epoch, position, frame)
             expected.append((len(expected), audience, frame))
             found = everything(log)
             assert found == expected[log.oldest :]

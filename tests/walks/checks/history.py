@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from gateway_shim.event_log.audience import EVERYONE
+from gateway_shim.event_log.audience import EVERYONE, NOTES
 from gateway_shim.event_log.cursor import Cursor
 
 __all__ = ["History", "data_of"]
 
 
 def data_of(event: bytes) -> str:
-    """Return the data of an encoded event that has one line of data."""
-    return event.partition(b"data: ")[2].removesuffix(b"\n\n").decode()
+    """Return the data of an encoded event that has one line of data; the whole text of a note."""
+    _, field, data = event.partition(b"data: ")
+    return (data.removesuffix(b"\n\n") if field else event).decode()
 
 
 class History:
@@ -58,6 +59,16 @@ class History:
         """Return True if an entry is addressed to a browser with these audiences."""
         audience = self._entries[cursor.epoch][cursor.position][0]
         return audience == EVERYONE or audience in audiences
+
+    def notes_after(self, cursor: Cursor) -> list[str]:
+        """Return the notes of an epoch that follow a position."""
+        entries = self._entries[cursor.epoch][cursor.position + 1 :]
+        return [data for audience, data in entries if audience == NOTES]
+
+    @property
+    def notes(self) -> list[str]:
+        """All notes, oldest first."""
+        return [note for epoch in self._entries for note in self.notes_after(Cursor(epoch, 0))]
 
     def between(
         self, epoch: str, after: int, through: int, audiences: Collection[str]

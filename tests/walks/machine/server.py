@@ -14,7 +14,10 @@ from gateway_shim.protocol.callbacks import CallbackAnswer, CallbackFailure
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.gateway import Gateway
+from gateway_shim.streams.peers.note import Note, Role
+from gateway_shim.streams.peers.peers import Peers
 from tests.walks.checks.expected import FAREWELL, OWN
+from tests.walks.checks.history import History
 from tests.walks.machine.event_loop import ControlledLoop
 from tests.walks.machine.visit import Visit
 
@@ -23,6 +26,51 @@ __all__ = ["HEARTBEAT_SECONDS", "Server"]
 HEARTBEAT_SECONDS = 15.0
 _DRAIN_SECONDS = 5.0
 _URL = "/events?visit="
+
+
+def note_text(number: int) -> str:
+    """Return the text of a note."""
+    return Note("nobody", Role.TOLD, "n", number).encode().decode()
+
+
+class NotedPeers(Peers):
+    """The peers of a gateway, which keep what they read.
+
+    Args:
+        gateway: the gateway.
+
+    Attributes:
+        read: the texts of the notes, as they were handled.
+        since: all notes after this place must be read.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__()
+        self._gateway = gateway
+        self.read: list[str] = []
+        self.since = Cursor("", 0)
+        self.when_told("n", lambda sender, number: self.read.append(note_text(number)))
+
+    def notes_missed(self) -> None:
+        """Note from which place on notes must be read."""
+        cursor = Cursor.parse(self._gateway.last_event_id or "")
+        assert cursor is not None
+        self.since = cursor
+        super().notes_missed()
+
+    def fault(self, history: History, *, at_the_end: bool) -> str | None:
+        """Return what is wrong with the notes that were read; None: nothing.
+
+        Args:
+            history: what was appended.
+            at_the_end: True if nothing is left to be read.
+        """
+        places = {text: place for place, text in enumerate(history.notes)}
+        order = [places.get(text, -1) for text in self.read]
+        if order != sorted(set(order)) or -1 in order:
+            return f"notes were read in a wrong order: {self.read}"
+        missing = set(history.notes_after(self.since)) - set(self.read)
+        return f"notes were not read: {sorted(missing)}" if missing and at_the_end else None
 
 
 class Server:
@@ -40,6 +88,7 @@ class Server:
         visits: the streams that were asked for here, by number.
         publishers: the greenlets that publish.
         draining: the greenlet of the drain, once it was begun.
+        peers: what the gateway has read of the notes.
     """
 
     configured = True
@@ -59,7 +108,9 @@ class Server:
             new_token=lambda: f"t{next(tokens)}",
             open_log=lambda: log,
         )
+        self.gateway.peers = self.peers = NotedPeers(self.gateway)
         self.gateway.start()
+        self.peers.since = self.completed
 
     # ------------------------------------------------------------------ the backend
 
@@ -98,6 +149,13 @@ class Server:
         """Begin to publish an event."""
         event = Event(None, data)
         self.publishers.append(gevent.spawn(self.gateway.publish, event, audience))
+
+    def note(self, number: int) -> None:
+        """Begin to write a note. All processes read it, because none of them is its sender."""
+        following = self.gateway._following
+        assert following is not None
+        text = note_text(number).encode()
+        self.publishers.append(gevent.spawn(following._publisher.append_note, text))
 
     def send(self, visit: Visit, data: str) -> None:
         """Send an event to one stream alone."""

@@ -10,9 +10,11 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Container
 
+from gateway_shim.event_log.cursor import Cursor
 from gateway_shim.event_log.limits import LogLimits
 from gateway_shim.event_log.log import LogListener, LogStats
-from gateway_shim.event_log.segment import Entry, Run, Segment, identified_frame
+from gateway_shim.event_log.parcels import NoParcels
+from gateway_shim.event_log.segment import Entry, Run, Segment, entry_bytes
 from gateway_shim.event_log.segment_list import SegmentList
 from tests.walks.checks.history import History, data_of
 
@@ -54,7 +56,7 @@ class SharedOrder:
         """Append an event, and drop what is too old."""
         position = self._list.newest + 1
         self._history.append(audience, data_of(event), position)
-        frame = identified_frame(self.epoch, position, event)
+        frame = entry_bytes(self.epoch, position, audience, event)
         segment = self._list.newest_segment
         too_old = self.limits.is_full_of_time(self.clock() - segment.began) and segment.size > 0
         if segment.size + len(frame) > len(self._memory) or too_old:
@@ -88,6 +90,7 @@ class SharedView:
         wait: called before each append; may let others run.
 
     Attributes:
+        parcels: no place for parcels.
         epoch: the epoch that the server knows.
         has_news: True if the server has not been told of the newest change.
     """
@@ -96,6 +99,7 @@ class SharedView:
         self._order = order
         self._wait = wait
         self._listener: LogListener | None = None
+        self.parcels = NoParcels()
         self.has_news = False
         self._take_epoch()
         order.views.append(self)
@@ -110,6 +114,19 @@ class SharedView:
         """The newest position of the epoch that this view knows."""
         self._find_segments()
         return self._list.newest
+
+    @property
+    def process(self) -> str:
+        """The name of this view."""
+        return f"view-{id(self)}"
+
+    def others(self) -> list[str]:
+        """Return the names of the other views."""
+        return [view.process for view in self._order.views if view is not self]
+
+    def reaches(self, cursor: Cursor) -> bool:
+        """Return True if an entry exists or existed (:meth:`Log.reaches`)."""
+        return cursor.epoch == self.epoch and cursor.position <= self.newest
 
     def append(self, audience: str, event: bytes) -> int:
         """Append an event (:meth:`Log.append`)."""

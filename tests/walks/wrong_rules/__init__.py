@@ -6,12 +6,17 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.walks.wrong_rules import frames, gaps, streams
+from tests.walks.wrong_rules import frames, gaps, notes, streams
 
 __all__ = ["WRONG_RULES", "WrongRule"]
 
 WrongRule = Callable[[pytest.MonkeyPatch], None]
 """Breaks a rule until the patch is undone."""
 
-WRONG_RULES: tuple[WrongRule, ...] = (*streams.RULES, *frames.RULES, *gaps.RULES)
+WRONG_RULES: tuple[WrongRule, ...] = (
+    *streams.RULES,
+    *frames.RULES,
+    *gaps.RULES,
+    *notes.RULES,
+)
 """The wrong rules."""

@@ -90,7 +90,7 @@ def advances_are_counted_wrong(patch: pytest.MonkeyPatch) -> None:
     """Repeat a byte where the kernel takes a part of a range."""
     advance = Backlog.advance
     patch.setattr(
-        Backlog, "advance", lambda self, count: advance(self, count - (self._run is not None))
+        Backlog, "advance", lambda self, count: advance(self, count - (self._runs is not None))
     )
 
 

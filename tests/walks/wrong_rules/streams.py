@@ -127,7 +127,8 @@ def an_interrupted_delivery_is_dropped(patch: pytest.MonkeyPatch) -> None:
 
     def delivers(self: Delivery) -> bool:
         if self._pass is not None:
-            self._complete(self._pass)
+            self._complete(self._pass.position)
+            self._pass = None
         return deliver_next(self)
 
     patch.setattr(Delivery, "deliver_next", delivers)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,53 @@ def test_a_full_disk_later(
     assert first.epoch != before
     assert first.read_stats().in_memory
     assert open_one().epoch not in (before, first.epoch)
+
+
+@pytest.fixture(name="shared_place")
+def fixture_shared_place(place: LogPlace) -> LogPlace:
+    """Set the place of three workers."""
+    set_place(replace(place, workers=3))
+    return place
+
+
+def test_one_of_several_workers(shared_place: LogPlace, open_one: Open) -> None:
+    """Several workers share one log in files, and see each other once they serve."""
+    first, second = open_one(), open_one()
+    first.append(EVERYONE, b"data: 1\n\n")
+    assert texts(second) == ["1"]
+    assert first.others() == []
+    second.completed(1)
+    assert first.others() == [second.process]
+
+
+@pytest.mark.parametrize("broken", ["directory", "log"])
+def test_one_of_several_workers_cannot_use_the_directory(
+    shared_place: LogPlace, open_one: Open, broken: str
+) -> None:
+    """It cannot start: with a log of its own, its browsers would miss the others' events."""
+    if broken == "directory":
+        shared_place.directory.rmdir()
+        shared_place.directory.touch()
+    else:
+        shared_place.log_directory.touch()
+    with pytest.raises(LogUnavailable, match="each of 3 workers needs the log") as caught:
+        open_one()
+    assert str(shared_place.directory) in str(caught.value)
+    assert not (shared_place.directory / "log" / "gap").exists()
+
+
+def test_a_full_disk_for_one_of_several_workers(
+    shared_place: LogPlace, open_one: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An append fails, and the log goes on once there is space: nothing is lost untold."""
+    log = open_one()
+    before = log.epoch
+    with monkeypatch.context() as patch:
+        patch.setattr(SegmentLog, "append", unavailable)
+        with pytest.raises(LogUnavailable, match="no space"):
+            log.append(EVERYONE, b"data: 1\n\n")
+    assert log.append(EVERYONE, b"data: 2\n\n") == 1
+    assert (log.epoch, texts(open_one())) == (before, ["2"])
 
 
 def unavailable(*_: object, **__: object) -> None:

@@ -29,7 +29,7 @@ def test_a_forked_process_has_the_place() -> None:
 import os
 from pathlib import Path
 from gateway_shim.event_log.places.place import LogPlace, current_place, set_place
-set_place(LogPlace(Path("/somewhere"), survives_restart=True))
+set_place(LogPlace(Path("/somewhere"), survives_restart=True, server="run"))
 if os.fork() == 0:
     print(current_place(), flush=True)
     os._exit(0)
@@ -44,4 +44,11 @@ os.wait()
         timeout=TIME_LIMIT,
         check=True,
     )
-    assert done.stdout == f"{LogPlace(Path('/somewhere'), survives_restart=True)}\n"
+    assert done.stdout == f"{LogPlace(Path('/somewhere'), survives_restart=True, server='run')}\n"
+
+
+def test_each_run_of_a_server_has_a_name() -> None:
+    """Two places never have the same name, also in the same directory, and are equal otherwise."""
+    first, second = (LogPlace(Path("/somewhere"), survives_restart=True) for _ in range(2))
+    assert first.server != second.server
+    assert first == second

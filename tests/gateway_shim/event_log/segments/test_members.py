@@ -103,6 +103,82 @@ def test_close(join: Callable[[], Members], head: Head, tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "wake") == os.listdir(tmp_path / "processes") == []
 
 
+def test_others(join: Callable[[], Members], head: Head) -> None:
+    """A member knows the others once they serve, and until they leave."""
+    first, second, third = join(), join(), join()
+    assert first.others(head) == []
+    second.completed(0)
+    assert first.others(head) == [second.name]
+    third.completed(5)
+    assert sorted(first.others(head)) == sorted([second.name, third.name])
+    assert second.others(head) == [third.name]
+    second.close(head)
+    assert first.others(head) == [third.name]
+
+
+def test_take_over(join: Callable[[], Members], head: Head) -> None:
+    """A process that must make its files again stays known to the others."""
+    first, second = join(), join()
+    second.completed(7)
+    assert first.others(head) == [second.name]
+    second.close(head)
+    again = join()
+    assert first.others(head) == []
+    again.take_over(second)
+    assert first.others(head) == [again.name]
+
+
+def test_the_end_of_a_member(join: Callable[[], Members], head: Head, tmp_path: Path) -> None:
+    """The end of a process is reported at once, and only once; its files are removed."""
+    first, second, third = join(), join(), join()
+    for member in (first, second, third):
+        member.completed(0)
+    first.others(head)
+    assert not ended(first)
+    die(second)
+    assert ended(first)
+    first.remove_ended()
+    assert not ended(first)
+    assert first.others(head) == [third.name]
+    assert sorted(os.listdir(tmp_path / "wake")) == sorted([first.name, third.name])
+    third.close(head)
+    first.remove_ended()
+    assert not ended(first)
+    assert first.others(head) == []
+
+
+def test_a_member_that_is_ending(join: Callable[[], Members], head: Head, tmp_path: Path) -> None:
+    """The files of a process are removed later if the kernel closes its pipe before its mark."""
+    first, second = join(), join()
+    second.completed(0)
+    assert first.others(head) == [second.name]
+    close_now(second.descriptor)
+    second.descriptor = -1
+    first.remove_ended()
+    assert len(os.listdir(tmp_path / "wake")) == 2
+    close_now(second._mark._descriptor)
+    second._mark._descriptor = -1
+    assert first.others(head) == []
+    for folder in ("wake", "processes"):
+        assert os.listdir(tmp_path / folder) == [first.name]
+
+
+def test_the_end_of_a_member_whose_child_lives(join: Callable[[], Members], head: Head) -> None:
+    """A forked process with a copy of the pipe's other end does not report its end for ever."""
+    first, second = join(), join()
+    first.wake(head)
+    copy = os.dup(first._others[0].descriptor)
+    die(second)
+    first.remove_ended()
+    assert not ended(first)
+    os.close(copy)
+
+
+def ended(member: Members) -> bool:
+    """Return True if a member is to look which others have ended."""
+    return bool(select.select([member.ends], [], [], 0)[0])
+
+
 def test_closed_writer(join: Callable[[], Members], head: Head) -> None:
     """A member whose only waker has left is not woken without end."""
     first, second = join(), join()

@@ -18,7 +18,8 @@ from gateway_shim.event_log.segment import identified_frame
 from gateway_shim.event_log.segments import files, members
 from gateway_shim.event_log.segments import segment_log as module
 from gateway_shim.event_log.segments.layout import segment_name
-from gateway_shim.event_log.segments.segment_log import SegmentLog, boot_seconds
+from gateway_shim.event_log.segments.opening import boot_seconds
+from gateway_shim.event_log.segments.segment_log import SegmentLog
 from tests.gateway_shim.event_log.recorder import Recorder, event, everything, open_files
 from tests.support.timing import TIME_LIMIT, wait_until
 

@@ -12,9 +12,9 @@ import pytest
 from gateway_shim.event_log.limits import LogLimits
 from gateway_shim.event_log.segments.layout import segment_name
 from gateway_shim.event_log.segments.segment_log import SegmentLog
+from tests.gateway_shim.following_browser import Block, Browser, publish
 from tests.gateway_shim.hub_errors import soon
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.gateway_shim.streams.replay.browser import Block, Browser, publish
 from tests.support.timing import TIME_LIMIT
 
 SIZE = 1 << 18

@@ -111,6 +111,25 @@ def test_entries_for_others_are_passed_over() -> None:
     assert backlog.told == 3
 
 
+@pytest.mark.parametrize("step", [1, 5, 1000])
+def test_one_send_writes_events_between_others(step: int) -> None:
+    """Events between which others' entries lie take one send, and own bytes keep their place."""
+    log, one = SmallLog(), stream()
+    log.add(b"a\n\n")
+    log.add(b"x\n\n", audience="r:other")
+    log.add(b"b\n\n")
+    log.add(b"y\n\n", audience="r:other")
+    backlog = Backlog(log, one, 0)
+    backlog.put(b"own")
+    log.add(b"c\n\n")
+    assert bytes(backlog.head()) == chunk(1, b"a\n\n") + chunk(3, b"b\n\n")
+    expected = chunk(1, b"a\n\n") + chunk(3, b"b\n\n") + b"own" + chunk(5, b"c\n\n")
+    assert write_all(backlog, step) == expected
+    entries = (chunk(1, b"a\n\n"), chunk(3, b"b\n\n"), chunk(5, b"c\n\n"))
+    assert one.sent == complex(3, sum(map(len, entries)))
+    assert (backlog.told, backlog.size) == (5, 0)
+
+
 def test_one_send_is_bounded() -> None:
     """One head is at most as many bytes as one send may have, or one longer entry."""
     log = SmallLog(size=16 << 20)

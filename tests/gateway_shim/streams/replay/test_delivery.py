@@ -15,9 +15,10 @@ from gateway_shim.protocol.event_stream import Event
 from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.replay import delivery_pass
 from gateway_shim.streams.replay.delivery import Delivery
+from tests.gateway_shim.following_browser import Block, Browser, following, publish
 from tests.gateway_shim.hub_errors import soon
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.gateway_shim.streams.replay.browser import Block, Browser, following, publish
+from tests.support.timing import wait_until
 
 
 def delivery_of(running: RunningGateway) -> Delivery:
@@ -51,6 +52,10 @@ def test_entries_of_another_process() -> None:
         log.append_elsewhere("4")
         assert running.gateway.publish(Event("n", "5")).id == "e-5"
         assert browser.texts == ["1", "2", "3", "4", "5"]
+        # Those of another process are counted here, because nobody counts them there.
+        log.append_elsewhere("of another stream", audience="r:x")
+        wait_until(lambda: running.gateway.last_event_id == "e-6", "the last entry")
+        assert running.gateway.read_stats().delivered_for_others == 4
 
 
 def test_audiences() -> None:

@@ -9,9 +9,9 @@ from gateway_shim.event_log.limits import LogLimits
 from gateway_shim.event_log.memory_log import MemoryLog
 from gateway_shim.streams.replay import delivery_pass
 from gateway_shim.streams.replay.delivery_pass import DeliveryPass
+from tests.gateway_shim.following_browser import Browser, following, publish
 from tests.gateway_shim.hub_errors import soon
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.gateway_shim.streams.replay.browser import Browser, following, publish
 
 
 class Interrupted(Exception):

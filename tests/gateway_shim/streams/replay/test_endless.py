@@ -11,8 +11,8 @@ from gateway_shim.event_log.limits import LogLimits
 from gateway_shim.event_log.memory_log import MemoryLog
 from gateway_shim.event_log.segment import Entry
 from gateway_shim.streams.replay import endless
+from tests.gateway_shim.following_browser import Browser
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.gateway_shim.streams.replay.browser import Browser
 
 
 def test_work_goes_on(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

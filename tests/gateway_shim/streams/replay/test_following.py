@@ -7,9 +7,9 @@ import pytest
 from gateway_shim.event_log.limits import LogLimits
 from gateway_shim.event_log.memory_log import MemoryLog
 from gateway_shim.streams.replay import following as module
+from tests.gateway_shim.following_browser import Block, Browser, following, publish
 from tests.gateway_shim.hub_errors import soon
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.gateway_shim.streams.replay.browser import Block, Browser, following, publish
 
 
 def test_counters() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.replay.backlog import Backlog
 from gateway_shim.streams.replay.joiners import Joiners
-from tests.gateway_shim.streams.replay.browser import Browser, following, publish
+from tests.gateway_shim.following_browser import Browser, following, publish
 
 
 def test_settle() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gateway_shim.streams.replay.backlog import Backlog
 from gateway_shim.streams.replay.progress import Progress
+from tests.gateway_shim.following_browser import Browser, following, publish
 from tests.gateway_shim.hub_errors import soon
-from tests.gateway_shim.streams.replay.browser import Browser, following, publish
 
 
 def test_progress() -> None:

@@ -12,8 +12,8 @@ from gateway_shim.event_log.memory_log import MemoryLog
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.results import Published
 from gateway_shim.streams.replay import delivery_pass
+from tests.gateway_shim.following_browser import Browser, following
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.gateway_shim.streams.replay.browser import Browser, following
 from tests.support.timing import TIME_LIMIT
 
 

@@ -8,8 +8,8 @@ import pytest
 from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.replay import pump
 from gateway_shim.streams.replay.backlog import SEND_BYTES, Backlog
+from tests.gateway_shim.following_browser import Browser, following, publish
 from tests.gateway_shim.hub_errors import soon
-from tests.gateway_shim.streams.replay.browser import Browser, following, publish
 
 
 def test_turns(monkeypatch: pytest.MonkeyPatch) -> None:

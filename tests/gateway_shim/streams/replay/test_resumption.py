@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gateway_shim.protocol.event_stream import BodyFraming, Dialect, Event
+from tests.gateway_shim.following_browser import Block, Browser, following, publish
 from tests.gateway_shim.hub_errors import soon
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.gateway_shim.streams.replay.browser import Block, Browser, following, publish
 
 ONE, TWO = Block("e-1", "n", "1"), Block("e-2", "n", "2")
 

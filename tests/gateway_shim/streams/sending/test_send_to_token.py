@@ -9,8 +9,8 @@ from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.results import SendStatus
 from gateway_shim.streams.sending.send_to_token import send_to_token
+from tests.gateway_shim.following_browser import Browser, following, publish
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.gateway_shim.streams.replay.browser import Browser, following, publish
 
 
 def test_unknown_token(running: RunningGateway) -> None:

@@ -1,0 +1,1 @@
+"""Tests of what processes tell and ask each other."""
