@@ -8,14 +8,16 @@ from functools import partial
 from typing import Any
 
 from gevent.pool import Pool
-from gunicorn.sock import ssl_context
 
 from gateway_shim.protocol.routes import Route
 from gateway_shim.server.connections.request_connections import RequestConnections
 from gateway_shim.server.connections.request_server import RequestServer
+from gateway_shim.server.connections.stream_openings import StreamOpenings, may_open
 from gateway_shim.server.process.descriptors import raise_limit, requests_allowed
+from gateway_shim.server.process.tls_context import shared_context
 from gateway_shim.server.runtime import Runtime
 from gateway_shim.server.tls import TlsServer
+from gateway_shim.streams.sockets.tls_session import can_release
 
 __all__ = ["make_servers"]
 
@@ -69,12 +71,22 @@ def make_servers(
             "handle": partial(handle, listener),
         }
         if cfg.is_ssl:
-            # Over TLS a stream keeps its handler, so there must be a handler for every stream.
-            line = connections.add_line(Pool(size + streams), size)
-            context = ssl_context(cfg)
+            context = shared_context(cfg)
+            handlers = size
+            if not can_release(context):
+                logger.warning(
+                    "this version of Python or gevent keeps a handler for each TLS stream,"
+                    " which doubles the memory of a stream"
+                )
+                handlers += streams
+            line = connections.add_line(Pool(handlers), size)
             server: RequestServer = TlsServer(listener, context, connections, line, **options)
         else:
             line = connections.add_line(Pool(size), size)
+            if may_open(cfg):
+                name = listener.getsockname()
+                host = name[0] if isinstance(name, tuple) else None
+                options["openings"] = StreamOpenings(gateway, host, line.pool)
             server = RequestServer(listener, connections, line, **options)
         servers.append(server)
     return servers

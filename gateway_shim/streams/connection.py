@@ -3,7 +3,7 @@
 A :class:`~gateway_shim.protocol.stream.Stream` is the protocol's side of a stream, a
 :class:`Connection` the descriptor's side: socket, watchers, and bytes that the kernel has not taken
 yet. A connection knows its stream and reports to an *owner*, which decides. An open stream costs a
-descriptor, one watcher and these two objects. No greenlet waits for a stream, except over TLS.
+descriptor, one watcher and these two objects, and over TLS the session. No greenlet waits for it.
 
 1. *Borrowed*, while the backend is asked: the server's handler owns the socket. We only watch for
    the client's end (:class:`~gateway_shim.streams.sockets.borrowed_socket.BorrowedSocket`).
@@ -25,13 +25,13 @@ What must always hold:
 - A watcher's callback neither blocks nor logs, because it runs in the hub.
 - Watchers are stopped before the socket is closed: another stream may get the number at once.
 - A borrowed socket is not closed here, because the server's object would close the number again.
-- ``direct`` is set only while one ``send`` is all that a chunked frame needs. ``_update_direct``
-  alone decides this, by state, backlog, framing and first event.
+- ``direct`` and ``direct_session`` are set only while one call is all that a chunked frame needs,
+  and at most one of them. ``_update_direct`` alone decides this, by state, backlog, framing and
+  first event.
 """
 
 from __future__ import annotations
 
-import _socket
 import socket
 from functools import partial
 
@@ -44,7 +44,6 @@ from gateway_shim.streams.replay.backlog import Backlog
 from gateway_shim.streams.replay.progress import Progress
 from gateway_shim.streams.sending.tally import tally_of
 from gateway_shim.streams.sockets.descriptor import LINGER_SECONDS, Descriptor
-from gateway_shim.streams.sockets.tls_socket import TlsSocket
 
 __all__ = ["LINGER_SECONDS", "Connection"]
 
@@ -59,14 +58,12 @@ class Connection(Descriptor):
 
     Attributes:
         stream: the stream.
-        direct: the hot loop's shortcut: the socket, while a chunked frame may be sent to it without
-            any further check; else None.
         backlog: what the kernel has not taken yet; None if there is nothing.
         told: the position of the last entry that the stream was told other than by an event.
         heartbeat_at: the time of the next heartbeat, by the clock of ``Heartbeats``.
     """
 
-    __slots__ = ("_owner", "backlog", "direct", "heartbeat_at", "stream", "told")
+    __slots__ = ("_owner", "backlog", "heartbeat_at", "stream", "told")
 
     def __init__(
         self, stream: Stream, sock: socket.socket, owner: ConnectionOwner[Connection]
@@ -75,7 +72,6 @@ class Connection(Descriptor):
         self.stream = stream
         self.heartbeat_at = 0.0
         self.told = -1
-        self.direct: _socket.socket | TlsSocket | None = None
         self.backlog: Outbox | Backlog | None = None
         self._owner = owner
 
@@ -294,7 +290,7 @@ class Connection(Descriptor):
             self.hang_up()
 
     def _update_direct(self) -> None:
-        """Set :attr:`direct`. Called after each change of the values that it depends on."""
+        """Set the shortcut. Called after each change of the values that it depends on."""
         stream = self.stream
         direct = stream.state is StreamState.OPEN and self.backlog is None and stream.takes_chunks
-        self.direct = self._sock if direct else None
+        self._use_shortcut(direct)

@@ -1,12 +1,14 @@
 """The hot loop of the whole program: writes one event to many streams.
 
-A delivery is one ``send``, and every other step of the loop is repeated for every delivery. An
-entry of the log and an event without a log differ only where the kernel does not take all bytes.
+A delivery is one ``send``, or one ``write`` to a TLS session, and every other step of the loop is
+repeated for every delivery. An entry of the log and an event without a log differ only where the
+kernel does not take all bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from gateway_shim.errors import OutboxFull
 from gateway_shim.protocol.event_stream import Frame
@@ -14,6 +16,7 @@ from gateway_shim.protocol.lifecycle import StreamState
 from gateway_shim.protocol.results import BroadcastResult
 from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.registry import Streams
+from gateway_shim.streams.sockets.tls_session import RECORD_BYTES, WOULD_BLOCK
 
 __all__ = ["write_all"]
 
@@ -36,9 +39,10 @@ def write_all(
     """
     data, size = frame.chunked, len(frame.chunked)
     taken, ended = 0, []
+    session: Any = None
     for connection in connections:
         sock = connection.direct
-        if sock is None:
+        if sock is None and (session := connection.direct_session) is None:
             if position is not None and connection.backlog is not None:
                 taken += 1  # it is behind, and reads the log itself
                 continue
@@ -49,17 +53,22 @@ def write_all(
                 ended.append(stream.token)
             continue
         try:
-            sent = sock.send(data)
-            if sent != size:
+            if sock is not None:
+                sent = sock.send(data)
+            elif size <= RECORD_BYTES:
+                sent = session.write(data)
+            else:
+                sent = connection.send_records(data)
+            if sent != size and (sent := connection.go_on(data, sent)) != size:
                 if position is not None:
                     connection.fall_behind(position, data, sent)
                 else:
                     connection.keep(data, sent)
                     if streams.budget.exceeded:
                         streams.relieve()
-        except BlockingIOError:
+        except WOULD_BLOCK:
             if position is not None:
-                connection.fall_behind(position, data, 0)
+                connection.fall_behind(position, data, connection.go_on(data, 0))
                 taken += 1
             else:
                 taken += streams.write(connection, frame)

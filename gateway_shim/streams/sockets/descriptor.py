@@ -12,6 +12,7 @@ import gevent
 from gateway_shim.errors import ClientGone
 from gateway_shim.event_loop.tcp import has_timed_out
 from gateway_shim.streams.sockets.borrowed_socket import BorrowedSocket
+from gateway_shim.streams.sockets.tls_session import Session
 from gateway_shim.streams.sockets.tls_socket import TlsSocket, borrow
 
 __all__ = ["LINGER_SECONDS", "Descriptor"]
@@ -31,13 +32,28 @@ class Descriptor:
     Args:
         sock: the server's socket. It is non-blocking underneath, as gevent's sockets are.
         client_gone: called in the hub when the client leaves while the socket is borrowed.
+
+    Attributes:
+        direct: the hot loop's shortcut: the socket, while a chunked frame may be sent to it without
+            any further check; else None.
+        direct_session: the same for a stream over TLS, instead of ``direct``.
     """
 
-    __slots__ = ("_borrowed", "_linger_timer", "_reader", "_sock", "_writer")
+    __slots__ = (
+        "_borrowed",
+        "_linger_timer",
+        "_reader",
+        "_sock",
+        "_writer",
+        "direct",
+        "direct_session",
+    )
 
     def __init__(self, sock: socket.socket, client_gone: Callable[[], object]) -> None:
         # The server's descriptor, below gevent.
         self._sock: _socket.socket | TlsSocket = borrow(sock)
+        self.direct: _socket.socket | None = None
+        self.direct_session: Session | None = None
         # The watchers. Each is None while it is not active.
         self._reader: Any = None
         self._writer: Any = None
@@ -58,7 +74,7 @@ class Descriptor:
         self._reader.start(self._on_readable)
 
     def park(self) -> None:
-        """Wait while the server's handler must not return: over TLS, until the stream has ended."""
+        """Wait while the server's handler must not return. Only a TLS session may need that."""
         if isinstance(self._sock, TlsSocket):
             self._sock.park()
 
@@ -106,6 +122,38 @@ class Descriptor:
             return 0
         except OSError as exc:
             raise ClientGone from exc
+
+    def send_records(self, data: bytes) -> int:
+        """Write bytes that are longer than one TLS record; what the hot loop does with those.
+
+        Returns:
+            The number of bytes that count as sent.
+
+        Raises:
+            OSError: the connection is broken.
+        """
+        return self._sock.send(data)
+
+    def go_on(self, data: bytes, sent: int) -> int:
+        """Go on after the hot loop's shortcut did not take all bytes. Does nothing without TLS.
+
+        Args:
+            data: the bytes that were to be sent.
+            sent: the number of bytes that were taken; 0: the kernel is full.
+
+        Returns:
+            The number of bytes that count as sent.
+
+        Raises:
+            OSError: the connection is broken. Not if ``sent`` is 0.
+        """
+        return self._sock.go_on(data, sent) if isinstance(self._sock, TlsSocket) else sent
+
+    def _use_shortcut(self, allowed: bool) -> None:
+        if isinstance(self._sock, TlsSocket):
+            self.direct_session = self._sock.session if allowed else None
+        else:
+            self.direct = self._sock if allowed else None
 
     def _stop_writer(self) -> None:
         if self._writer is not None:

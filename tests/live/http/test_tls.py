@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import signal
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,9 +38,9 @@ class TlsServe(ServeServer):
             return False
 
 
-def dial(server: Server) -> Connection:
-    """Open a TLS connection."""
-    connection = Connection(server.port)
+def dial(server: Server, receive_buffer: int | None = None) -> Connection:
+    """Open a TLS connection, with a receive buffer of so many bytes."""
+    connection = Connection(server.port, receive_buffer=receive_buffer)
     try:
         connection.socket = CLIENT.wrap_socket(connection.socket, server_hostname="127.0.0.1")
     except OSError:
@@ -58,9 +61,9 @@ def send(server: Server, method: str, target: str, body: object = None) -> Respo
         return connection.read_response(method)
 
 
-def open_stream(server: Server, request_id: str) -> Stream:
+def open_stream(server: Server, request_id: str, receive_buffer: int | None = None) -> Stream:
     """Open a stream over TLS, and wait for its version event."""
-    connection = dial(server)
+    connection = dial(server, receive_buffer)
     connection.send(request_bytes("GET", f"/api/sse/stream?request_id={request_id}"))
     stream = Stream(connection, connection.read_head(), lone_ids=True)
     stream.wait_for("version")
@@ -118,6 +121,97 @@ def test_streams_over_tls(certificate: tuple[Path, Path]) -> None:
         assert "Traceback" not in server.log
 
 
+def resumed(server: Server, session: ssl.SSLSession | None) -> tuple[ssl.SSLSession, bool, bytes]:
+    """Send one request over a session that is resumed if the server can.
+
+    Returns:
+        The session for the next request, whether the server has resumed, and the certificate.
+    """
+    with Connection(server.port) as connection:
+        sock = CLIENT.wrap_socket(connection.socket, server_hostname="127.0.0.1", session=session)
+        connection.socket = sock
+        keep(connection)
+        assert sock.session is not None
+        return sock.session, bool(sock.session_reused), sock.getpeercert(True) or b""
+
+
+def reload(server: Server) -> None:
+    """Replace the worker, and wait until the old one has ended."""
+    before = server.worker_pid()
+    server.send_signal(signal.SIGHUP)
+    wait_until(lambda: server.worker_pid() != before, "another worker")
+
+
+def test_sessions_across_reloads(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    """A reload resumes the sessions of the worker before, and uses a renewed certificate."""
+    files = tmp_path / "cert.pem", tmp_path / "key.pem"
+    for source, target in zip(certificate, files, strict=True):
+        target.write_bytes(source.read_bytes())
+    with backend(files) as server:
+        session, was_resumed, first = resumed(server, None)
+        assert not was_resumed
+        reload(server)
+        session, was_resumed, second = resumed(server, session)
+        assert (was_resumed, second) == (True, first)
+        issued = AUTHORITY.issue_cert("127.0.0.1")
+        issued.private_key_pem.write_to_path(files[1])
+        issued.cert_chain_pems[0].write_to_path(files[0])
+        reload(server)
+        _, was_resumed, third = resumed(server, session)
+        assert (was_resumed, third != first) == (False, True)
+        assert "Traceback" not in server.log
+
+
+def test_stream_after_other_requests(server: Server) -> None:
+    """A connection that has served requests becomes a stream; bytes behind it are dropped."""
+    with dial(server) as connection:
+        keep(connection)
+        connection.send(request_bytes("GET", "/api/sse/stream"))  # no request ID
+        assert connection.read_response().status == 400
+        target = "/api/sse/stream?request_id=after"
+        connection.send(request_bytes("GET", target) + request_bytes("GET", "/healthz") * 200)
+        stream = Stream(connection, connection.read_head(), lone_ids=True)
+        stream.wait_for("version")
+        body = {"task_type": "demo_task", "params": {"steps": 1, "delay": 0}}
+        assert send(server, "POST", "/api/tasks", body).status == 202
+        stream.collect_until(lambda event: "task_completed" in event.data)
+    wait_until(lambda: active(server).endswith(" 0.0"), "the stream to be gone")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the program openssl")
+def test_key_updates(server: Server, tmp_path: Path) -> None:
+    """A client may change the keys of its session at any time, and get an answer to that."""
+    output = tmp_path / "output"
+    with (
+        output.open("wb") as file,
+        subprocess.Popen(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-tls1_3"],
+            stdin=subprocess.PIPE,
+            stdout=file,
+            stderr=file,
+        ) as client,
+    ):
+        assert client.stdin is not None
+        try:
+            client.stdin.write(request_bytes("GET", "/api/sse/stream?request_id=keys"))
+            client.stdin.flush()
+            wait_until(lambda: b"event: version" in output.read_bytes(), "the stream")
+            for number in range(3):
+                client.stdin.write(b"K\n")  # new keys of both sides
+                client.stdin.flush()
+                wait_until(
+                    lambda sent=number: output.read_bytes().count(b"KEYUPDATE") > sent, "the key"
+                )
+                body = {"task_type": "demo_task", "params": {"steps": 1, "delay": 0}}
+                assert send(server, "POST", "/api/tasks", body).status == 202
+                wait_until(
+                    lambda sent=number: output.read_bytes().count(b"task_completed") > sent,
+                    "an event",
+                )
+        finally:
+            client.kill()
+
+
 def test_replaced_over_tls(server: Server) -> None:
     """A second stream with the same request id ends the first stream cleanly."""
     with open_stream(server, "same") as first, open_stream(server, "same"):
@@ -129,7 +223,7 @@ def test_client_that_stops_reading_over_tls(certificate: tuple[Path, Path]) -> N
     with (
         backend(certificate, SSE_REPLAY="off") as server,
         open_stream(server, "reads") as reader,
-        open_stream(server, "stalls"),
+        open_stream(server, "stalls", receive_buffer=4096),
     ):
         body = {"task_type": "demo_task", "params": {"steps": 1000, "delay": 0}}
         for _ in range(40):
@@ -145,7 +239,7 @@ def test_client_that_stops_reading_over_tls(certificate: tuple[Path, Path]) -> N
 def test_bytes_that_are_not_tls(server: Server) -> None:
     """A client that sends bytes that are not TLS does not disturb the server."""
     with Connection(server.port) as connection:
-        connection.send(b"\0\1\2\3")
+        connection.send(b"\0\1\2\3\4\5")
         assert connection.wait_closed() in (Ended.EOF, Ended.RESET, Ended.CLEAN)
     assert send(server, "GET", "/healthz").status == 200
     assert "Traceback" not in server.log
