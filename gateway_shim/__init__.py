@@ -174,9 +174,15 @@ SECOND_RING = (
     # The event log: to whom an event is addressed, how much the log keeps, and in which directory.
     # The benchmark measures the two kinds of log alone.
     "gateway_shim.event_log.audience",
+    "gateway_shim.event_log.brokers.presence",
+    "gateway_shim.event_log.brokers.redis.inspection",
+    "gateway_shim.event_log.brokers.redis.keys",
+    "gateway_shim.event_log.brokers.redis.url",
+    "gateway_shim.event_log.brokers.redis_log",
     "gateway_shim.event_log.limits",
     "gateway_shim.event_log.log",
     "gateway_shim.event_log.memory_log",
+    "gateway_shim.event_log.places.bus_opening",
     "gateway_shim.event_log.places.choice",
     "gateway_shim.event_log.places.gaps",
     "gateway_shim.event_log.places.opening",
@@ -190,6 +196,7 @@ SECOND_RING = (
     "gateway_shim.http_client.final_response",
     "gateway_shim.http_client.redirects",
     # Log lines without secrets and without forged lines.
+    "gateway_shim.log_lines.frequent_line",
     "gateway_shim.log_lines.line_limit",
     "gateway_shim.log_lines.log_format",
     "gateway_shim.log_lines.output",
@@ -197,6 +204,9 @@ SECOND_RING = (
     "gateway_shim.log_lines.safe_text",
     # Limits of a gateway, for settings.
     "gateway_shim.streams.opening.pending_connects",
+    # The other processes of a server.
+    "gateway_shim.streams.peers.peers",
+    "gateway_shim.streams.peers.servers",
     # The counters of a gateway.
     "gateway_shim.streams.stats",
     # gunicorn: its settings, the start of a process, and what the machine allows.
@@ -206,8 +216,10 @@ SECOND_RING = (
     "gateway_shim.server.preflight",
     "gateway_shim.server.process.descriptors",
     "gateway_shim.server.process.freed_memory",
+    "gateway_shim.server.process.gunicorn_import",
     "gateway_shim.server.process.reload_check",
     "gateway_shim.server.process.start_signals",
+    "gateway_shim.server.process.worker_number",
     "gateway_shim.server.responses.turnstile",
     # The send endpoint, which the backend can serve, too.
     "gateway_shim.streams.send_endpoint",

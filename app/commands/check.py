@@ -12,6 +12,7 @@ import click
 from app import create_app
 from app.config import read_settings
 from app.config.combinations import safety_hints
+from app.services.bus.checking import look_at_bus
 from app.serving.gunicorn_settings import CAN_START, gunicorn_options
 from app.serving.log_place import check_log_place
 from gateway_shim.errors import InvalidConfiguration
@@ -26,6 +27,9 @@ def check_command() -> None:
     Reads the settings and the certificate, looks at the state directory, and imports the tasks and
     the hook. Does not listen. A server runs this check before it reloads. The exit status is 0 if a
     server could start; otherwise it is 1, and the output says why.
+
+    With SSE_BUS_URL, looks at Redis, too. What can lose events there is a warning. So is a Redis
+    that does not answer, because a server starts without it.
     """
     try:
         loaded = read_settings()
@@ -35,6 +39,8 @@ def check_command() -> None:
             click.echo(f"Hint: {hint}", err=True)
         gunicorn_options(loaded.settings)
         check_log_place(loaded.settings)
+        for warning in look_at_bus(loaded.settings):
+            click.echo(f"Warning: {warning}", err=True)
         create_app(loaded.settings)
     except InvalidConfiguration as exc:
         raise click.ClickException(str(exc)) from exc

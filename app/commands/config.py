@@ -45,8 +45,15 @@ def effective(loaded: LoadedSettings) -> list[Entry]:
             loaded.sources.source_of(field),
         )
         for field in Settings.model_fields
-        for value in [getattr(loaded.settings, field)]
+        for value in [_shown(loaded.settings, field)]
     ]
+
+
+def _shown(settings: Settings, field: str) -> Any:
+    """Return a setting's value; of the URL of Redis, what is no secret."""
+    if field == "sse_bus_url" and settings.bus is not None:
+        return str(settings.bus)
+    return getattr(settings, field)
 
 
 @click.command("config", short_help="Print every setting and where its value comes from.")

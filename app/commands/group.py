@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from gateway_shim.log_lines.output import guarded_output
+from gateway_shim.server.process.gunicorn_import import gunicorn_importable
 from gateway_shim.server.process.start_signals import START
 
 __all__ = ["NO_COMMAND_STATUS", "command_group", "first_steps"]
@@ -71,7 +72,8 @@ class _Commands(click.Group):
         if cmd_name not in self._places:
             return None
         module, _, name = self._places[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), name)
+        with gunicorn_importable():
+            command: click.Command = getattr(import_module(module), name)
         if cmd_name not in _SERVERS:
             START.give_back_interrupt()
         return command

@@ -7,15 +7,15 @@ reads the environment.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from app.config.combinations import combination_problem
 from app.config.reading.dotenv_file import InvalidDotenv
 from app.config.settings import InvalidSettings, Settings
 from app.config.sources import AmbiguousSetting, SettingSources, read_sources
-from gateway_shim.log_lines.redaction import Redactor
+from gateway_shim.log_lines.redaction import MASK, Redactor
 
 __all__ = ["LoadedSettings", "load_settings", "read_settings"]
 
@@ -71,7 +71,15 @@ def _problems(exc: ValidationError, sources: SettingSources) -> list[str]:
     for error in exc.errors():
         name = ".".join(str(part) for part in error["loc"])
         reason = error["msg"].removeprefix("Value error, ")
-        value = Redactor().field(name, repr(error["input"]))  # of a secret, only the mask
+        value = _shown(name, error["input"])
         place = sources.place_of(name)
         lines.append(f"{name.upper()}: {reason} (it is {value}{f', in {place}' if place else ''})")
     return lines
+
+
+def _shown(name: str, value: Any) -> str:
+    """Return the text of a value; of a secret, only the mask."""
+    field = Settings.model_fields.get(name)
+    if field is not None and SecretStr in (field.annotation, *get_args(field.annotation)):
+        return MASK
+    return str(Redactor().field(name, repr(value)))

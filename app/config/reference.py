@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from app.config.settings.access import AccessSettings
+from app.config.settings.bus import BusSettings
 from app.config.settings.gateway import GatewaySettings
 from app.config.settings.log import LogSettings
 from app.config.settings.replay import ReplaySettings
@@ -36,6 +37,7 @@ GROUPS: Mapping[str, type[BaseSettings]] = {
     "Requests": RequestSettings,
     "Log": LogSettings,
     "Tasks": TaskSettings,
+    "Several servers": BusSettings,
     "A gateway in another process": GatewaySettings,
     "Frontend version": VersionSettings,
 }
@@ -67,8 +69,9 @@ takes precedence. An empty value counts as unset. Names may be written in lower 
 - A name that looks like a misspelled setting, such as `SSE_AUTHORISE`, causes a warning in the log,
   in `sse-monolith check` and in `sse-monolith config`.
 - A reload (SIGHUP) applies new settings from `.env`. These need a restart instead: `HOST`, `PORT`,
-  `ADMIN_BIND`, `CERTFILE`, `KEYFILE`, `KEEP_ALIVE_SECONDS`, `MAX_REQUEST_CONNECTIONS`,
-  `GRACEFUL_SHUTDOWN_TIMEOUT`, `SSE_STATE_DIR`, and everything that is set in the environment.
+  `ADMIN_BIND`, `WEB_CONCURRENCY`, `CERTFILE`, `KEYFILE`, `KEEP_ALIVE_SECONDS`,
+  `MAX_REQUEST_CONNECTIONS`, `GRACEFUL_SHUTDOWN_TIMEOUT`, `SSE_STATE_DIR`, `SSE_BUS_URL`,
+  `SSE_BUS_PREFIX`, and everything that is set in the environment.
 
 ## The file .env
 
@@ -78,6 +81,9 @@ takes precedence. An empty value counts as unset. Names may be written in lower 
 - Quotes around a value are removed. In double quotes, `\\n`, `\\t`, `\\"` and `\\\\` are escapes.
 - Without quotes, ` #` begins a comment. Put a secret with `#` or spaces into single quotes.
 - A setting that is set twice stops the start.
+
+With several workers (`WEB_CONCURRENCY`), `SSE_MAX_CONNECTIONS` is the limit of all workers
+together. All other limits hold for each worker.
 
 [operations.md](operations.md) explains how the limits work together, how a client that exceeds a
 limit is answered, and how access is controlled.

@@ -14,23 +14,26 @@ from gateway_shim.server.addresses import bind_text
 __all__ = ["announce"]
 
 
-def announce(address: object, settings: Settings) -> None:
+def announce(address: object, settings: Settings, workers: int = 1) -> None:
     """Print the address of the console, and the commands for a stream, a task, watch and stop.
+
+    The number of workers is printed, too, if there are several.
 
     Args:
         address: the address of the first listening socket, from ``getsockname``. It can differ
             from HOST and PORT, because gunicorn's ``--bind`` takes precedence. Nothing is
             printed for a Unix socket, because it has no URL.
         settings: the backend's settings.
+        workers: the number of workers.
     """
     if not isinstance(address, tuple):
         return
     # A full disk behind the output must not keep the server from serving.
     with contextlib.suppress(OSError):
-        print(_announcement(address[0], address[1], settings), flush=True)  # noqa: T201 - for people
+        print(_announcement(address[0], address[1], settings, workers), flush=True)  # noqa: T201 - for people
 
 
-def _announcement(host: str, port: int, settings: Settings) -> str:
+def _announcement(host: str, port: int, settings: Settings, workers: int) -> str:
     scheme = "https" if settings.certfile else "http"
     base = f"{scheme}://{_reachable(host, port)}"
     streams, tasks = Redactor().text(settings.sse_gateway_url or base), base
@@ -50,8 +53,9 @@ def _announcement(host: str, port: int, settings: Settings) -> str:
         if serves_tasks
         else "not possible yet: set ADMIN_BIND, or ALLOW_OPEN=tasks"
     )
+    count = f"\n  Workers          {workers}" if workers > 1 else ""
     return (
-        f"\n  Console          {console}"
+        f"{count}\n  Console          {console}"
         f"\n  Open a stream    curl -N '{streams}/api/sse/stream?request_id=me'"
         f"\n  Start a task     {start}"
         f"\n  Watch            {_typed_command()} watch {streams}"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from app.console.operations.sampler import Sampler
 from app.lifecycle import LifetimeEvent, ShutdownCoordinator
 from app.services.event_loop.loop_monitor import LoopMonitor
+from app.services.metrics.server_metrics import ServerMetrics
 from app.serving.drain import DRAIN_SECONDS, FAREWELL
 from app.state.server_memory import ServerMemory
 from gateway_shim.event_log.places.gaps import note_gap
@@ -34,6 +35,7 @@ class BackendRuntime:
         loop_monitor: measures the event loop's lag while the process serves.
         memory: what the processes of the server remember together.
         sampler: takes samples of the figures for the console while the process serves.
+        server_metrics: the metrics of all workers.
         serves_streams: False if a remote gateway has the browsers' streams.
         limits: the limits on the bodies of requests and on answers.
         body_limit: returns the size of the largest body of a request, bytes; None for the limit
@@ -48,6 +50,7 @@ class BackendRuntime:
         loop_monitor: LoopMonitor,
         memory: ServerMemory,
         sampler: Sampler,
+        server_metrics: ServerMetrics,
         *,
         serves_streams: bool,
         limits: TransferLimits | None = None,
@@ -60,6 +63,7 @@ class BackendRuntime:
         self._loop_monitor = loop_monitor
         self._memory = memory
         self._sampler = sampler
+        self._server_metrics = server_metrics
         self._coordinator = shutdown_coordinator
         self._serves_streams = serves_streams
         shutdown_coordinator.register_lifetime_notification(self._on_lifetime_event)
@@ -81,6 +85,7 @@ class BackendRuntime:
         self.gateway.start()
         if not self.gateway.replays:
             note_gap(current_place())
+        self._server_metrics.start()
         self._memory.start()  # sends events about the tasks of a process that was killed
         self._loop_monitor.start()
         self._sampler.start()
@@ -97,4 +102,5 @@ class BackendRuntime:
         if event is LifetimeEvent.SHUTDOWN:
             self._drain(FAREWELL, DRAIN_SECONDS)
         elif event is LifetimeEvent.AFTER_SHUTDOWN:
+            self._server_metrics.close()
             self._memory.close()

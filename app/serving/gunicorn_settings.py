@@ -42,6 +42,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         settings.host,
         settings.port,
         drain_seconds=settings.graceful_shutdown_timeout + DRAIN_SECONDS,
+        workers=settings.web_concurrency,
         keep_alive_seconds=settings.keep_alive_seconds,
         request_connections=settings.max_request_connections,
         start_check=start_check,
@@ -70,7 +71,7 @@ def _check_and_announce(arbiter: Arbiter, *, settings: Settings) -> None:
     if not settings.is_production:
         _refuse_exposure(arbiter, settings)
     _warn_of_missing_admin_address(arbiter, settings)
-    announce(arbiter.LISTENERS[0].sock.getsockname(), settings)
+    announce(arbiter.LISTENERS[0].sock.getsockname(), settings, arbiter.cfg.workers)
 
 
 def _refuse_exposure(arbiter: Arbiter, settings: Settings) -> None:

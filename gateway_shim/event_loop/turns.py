@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import gevent
 from gevent._hub_local import get_hub_if_exists
@@ -146,8 +147,18 @@ class _Turns:
 _turns_of_hubs: WeakKeyDictionary[Hub, _Turns] = WeakKeyDictionary()
 
 
+# The hub that was asked for last, usually the only one: a weak dictionary takes a microsecond.
+_last_hub: Callable[[], Hub | None] | None = None
+_last_turns: Any = None
+
+
 def _turns_of(hub: Hub) -> _Turns:
+    global _last_hub, _last_turns
+    if _last_hub is not None and _last_hub() is hub:
+        last: _Turns = _last_turns
+        return last
     turns = _turns_of_hubs.get(hub)
     if turns is None:
         turns = _turns_of_hubs[hub] = _Turns(hub)
+    _last_hub, _last_turns = ref(hub), turns
     return turns

@@ -13,11 +13,12 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import NamedTuple
 from weakref import WeakSet
 
 from gateway_shim.log_lines.safe_text import class_name
 
-__all__ = ["LINES_PER_SECOND", "LineLimit", "report_left_out"]
+__all__ = ["LINES_PER_SECOND", "LineKind", "LineLimit", "report_left_out"]
 
 LINES_PER_SECOND = 20
 """The default limit: lines of one kind in a second."""
@@ -48,6 +49,19 @@ _NOT_LIMITED = frozenset({"gunicorn.access"})
 
 _Place = tuple[str, int, str, int]
 """The place of a log call: logger, level, file and line number."""
+
+
+class LineKind(NamedTuple):
+    """The kind of a line: lines of one kind are counted together.
+
+    Args:
+        place: the place of the log call.
+        message: the hash of the message; None for the further messages of a place.
+    """
+
+    place: _Place
+    message: int | None
+
 
 _THE_REST: _Place = ("root", logging.WARNING, "", 0)
 """The place that counts all further lines when the table of kinds is full."""
@@ -126,6 +140,26 @@ class LineLimit(logging.Filter):
         except (TypeError, AttributeError):  # an incomplete record, made by other code
             return True
 
+    def leaves_out(self, kind: LineKind) -> bool:
+        """Count a line and leave it out, if that is certain before its record is made.
+
+        Args:
+            kind: what the line's record would be counted as.
+
+        Returns:
+            False if the record must be made and filtered. Then nothing was counted.
+        """
+        now = self._clock()
+        if now - self._reported >= _WINDOW_SECONDS or self._pid != os.getpid():
+            return False
+        found = self._kinds.get(kind)
+        if found is None or found.seen < found.allowed or now - found.began >= _WINDOW_SECONDS:
+            return False
+        found.seen += 1
+        found.last = now
+        found.left_out += 1
+        return True
+
     def report(self, *, everything: bool = False) -> None:
         """Log the number of lines that were left out of each flood that has ended.
 
@@ -169,8 +203,7 @@ class LineLimit(logging.Filter):
 
     def _forget(self) -> None:
         self._pid = os.getpid()
-        # By place and hash of the message; the hash is None for the further messages of a place.
-        self._kinds: dict[tuple[_Place, int | None], _Kind] = {}
+        self._kinds: dict[LineKind, _Kind] = {}
         self._messages: Counter[_Place] = Counter()  # the number of kinds of each place
         self._reported = self._clock()  # the time of the last report
 
@@ -194,14 +227,14 @@ class LineLimit(logging.Filter):
     def _kind(self, record: logging.LogRecord, now: float) -> _Kind:
         place = (record.name, record.levelno, record.pathname, record.lineno)
         message = record.msg if type(record.msg) is str else class_name(record.msg)
-        key: tuple[_Place, int | None] = place, hash(message)
+        key = LineKind(place, hash(message))
         kind = self._kinds.get(key)
         if kind is not None:
             return kind
         if self._messages[place] >= _MESSAGES_PER_PLACE:
-            key = place, None
+            key = LineKind(place, None)
         elif len(self._kinds) >= _MAX_KINDS:
-            place, key = _THE_REST, (_THE_REST, None)
+            place, key = _THE_REST, LineKind(_THE_REST, None)
         kind = self._kinds.get(key)
         if kind is None:
             divisor = _TRACEBACK_DIVISOR if record.exc_info or record.stack_info else 1

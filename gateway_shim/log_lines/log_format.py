@@ -1,8 +1,8 @@
 """Formats log lines: as text for people or as JSON for machines, without secrets.
 
-Both formats show the fields that are given as ``extra={…}``. Every record is written, whatever
-objects it contains: a text that says so replaces a value that cannot be shown. Long values are cut.
-No text can forge a line, because control characters are escaped.
+Both formats show the fields that are given as ``extra={…}``, and then those of the process. Every
+record is written, whatever objects it contains: a text that says so replaces a value that cannot be
+shown. Long values are cut. No text can forge a line, because control characters are escaped.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 from gateway_shim.log_lines.line_handler import LineHandler
 from gateway_shim.log_lines.line_limit import LINES_PER_SECOND, LineLimit
+from gateway_shim.log_lines.process_fields import process_fields
 from gateway_shim.log_lines.redaction import MAX_CHARACTERS, Redactor, escape, short_id
 from gateway_shim.log_lines.safe_text import class_name, describe, text_of
 
@@ -92,6 +93,8 @@ class _Formatter(logging.Formatter):
             if record.args:
                 message += f" (arguments do not fit: {class_name(exc)})"
                 fields["arguments"] = self._redactor.field("arguments", record.args, longest_field)
+        for name, value in process_fields().items():
+            fields.setdefault(name, value)
         return self._redactor.text(message, longest), fields
 
     def _trace(self, record: logging.LogRecord) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway_shim.errors import InvalidConfiguration
 
@@ -29,6 +30,9 @@ DEFAULT_PROXIES = "127.0.0.1,::1,unix"
 
 MAX_HOPS = 32
 """The number of entries of ``X-Forwarded-For`` that are read, counted from its end."""
+
+_LONGEST_CACHED = 64
+"""The characters of the longest text whose address is remembered. Clients may send longer ones."""
 
 _EVERY_PEER = "*"
 _UNIX = "unix"
@@ -96,11 +100,10 @@ class TrustedProxies:
             names a client. Otherwise the peer's address. An IPv4 address that is written as IPv6
             is returned as IPv4.
         """
-        address = parse_address(peer)
-        peer_address = peer if address is None else str(address)
-        if not self.trusts(peer):
-            return peer_address
+        peer_address = _normal(peer)
         hops = [hop for value in forwarded for hop in value.rsplit(",", MAX_HOPS)]
+        if not hops or not self.trusts(peer):
+            return peer_address
         client = peer_address
         for hop in reversed(hops[-MAX_HOPS:]):
             found = parse_address(_without_port(hop.strip()))
@@ -118,7 +121,14 @@ class TrustedProxies:
 
 
 def parse_address(text: str) -> Address | None:
-    """Parse an address; return None if the text is not an address."""
+    """Parse an address; return None if the text is not an address.
+
+    The last results are remembered: each connect parses the addresses of its peer several times.
+    """
+    return _parse_again(text) if len(text) <= _LONGEST_CACHED else _parse(text)
+
+
+def _parse(text: str) -> Address | None:
     try:
         # An IPv6 address may end with a zone, such as %eth0.
         address = ipaddress.ip_address(text.partition("%")[0])
@@ -127,6 +137,16 @@ def parse_address(text: str) -> Address | None:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
+
+
+@lru_cache(1024)
+def _normal(peer: str) -> str:
+    """Return the normal form of a peer's address; other texts are returned unchanged."""
+    address = parse_address(peer)
+    return peer if address is None else str(address)
+
+
+_parse_again = lru_cache(1024)(_parse)
 
 
 def _without_port(hop: str) -> str:

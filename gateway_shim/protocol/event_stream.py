@@ -144,6 +144,8 @@ def _payload(data: str) -> str:
 
 
 def _data_lines(text: str) -> str:
+    if "\n" not in text and "\r" not in text:  # as in all JSON
+        return f"data: {text}\n"
     return "".join(f"data: {line}\n" for line in _LINE_END.split(text))
 
 

@@ -48,6 +48,9 @@ CORS_HEADERS = (
     ("Access-Control-Allow-Headers", "Content-Type, Cache-Control"),
 )
 
+# json.dumps() would make a new encoder for each call.
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 HEARTBEAT_HEADER = "SSE-Heartbeat-Seconds"
 """The header of a stream that has the seconds between two heartbeats. A client that has read
 nothing for longer knows that its stream is dead. The header is not the contract's."""
@@ -133,7 +136,7 @@ def error_body(code: str, message: str) -> bytes:
 
 def compact_json(value: object) -> bytes:
     """Encode a value as JSON without white space, as ``JSON.stringify`` does."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _COMPACT.encode(value).encode()
 
 
 def status_phrase(status: int) -> str:

@@ -35,7 +35,7 @@ def path_of(target: str) -> str:
     that always has a path, as in Node; otherwise the result is empty.
     """
     if target.startswith("/"):
-        return re.split("[?#]", target, maxsplit=1)[0]
+        return target.partition("?")[0].partition("#")[0]
     found = _ABSOLUTE.match(target)
     if found is None:
         return target

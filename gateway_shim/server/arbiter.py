@@ -1,11 +1,12 @@
-"""The arbiter: the first process. It listens, forks the worker that serves, and handles signals.
+"""The arbiter: the first process. It listens, forks the workers that serve, and handles signals.
 
 Theory of operation
 -------------------
 
-**Processes.** The arbiter opens the listening sockets and forks one worker, which inherits them.
-The arbiter itself serves no request and runs no event loop. During a reload there are two workers:
-the new one is in ``WORKERS`` and serves; the old one is in ``_replaced`` and ends.
+**Processes.** The arbiter opens the listening sockets and forks N workers, which inherit them.
+The arbiter itself serves no request and runs no event loop. Each worker has a number from 1 to N.
+During a reload there are two workers of each number: the new ones are in ``WORKERS`` and serve; the
+old ones are in ``_replaced`` and end. More than one worker needs an event log that they share.
 
 **Loop.** gunicorn's ``run`` repeats these steps, at least once a second::
 
@@ -16,27 +17,36 @@ Signal handlers only note or queue a signal (:mod:`gateway_shim.server.arbiter_s
 worker that crashes meanwhile is replaced.
 
 **Start.** :func:`prepare_arbiter` -> the application's own part, such as the directory of the event
-log -> signal handlers -> listening sockets -> first worker. A stop signal before the sockets exist
-ends the process at once.
+log -> signal handlers -> listening sockets -> first workers. A stop signal before the sockets exist
+ends the process at once. The server has started once all N workers serve at the same time; the
+worker that is the last to do so reports READY to systemd.
 
-**Reload.** SIGHUP -> a check runs as a separate program -> the next worker is forked -> the old
-worker gets SIGTERM and moves to ``_replaced`` -> the old worker ends. A reload begins only while
+**Reload.** SIGHUP -> a check runs as a separate program -> N new workers are forked -> the old
+workers get SIGTERM and move to ``_replaced`` -> the old workers end. A reload begins only while
 ``_replaced`` is empty. All SIGHUPs that arrive before that count as one. A failed check is logged,
-and the old worker stays. A SIGHUP because the terminal was closed stops the server instead.
+and the old workers stay. The number of workers cannot change: a configuration file that has another
+number is overruled, which is logged. A SIGHUP because the terminal was closed stops the server
+instead.
 
 **Stop.** SIGTERM, SIGINT and SIGQUIT overtake all other signals and end a check. The workers then
 have ``graceful_timeout`` seconds to drain; after SIGINT or SIGQUIT they do not wait for tasks. A
 second stop signal ends the wait for tasks, too, and leaves the workers two seconds. A worker that
 has not served yet has accepted nothing, so it is killed after one second.
 
-**End of a worker.** A worker that has served is replaced, whatever its exit status is. A worker
-that exits with a status for "cannot start" before it has served ends the server, because the next
-worker could not start either. Workers that crash one after the other are replaced after a pause.
+**End of a worker.** A worker that has served is replaced by one with its number, whatever its exit
+status is; the other workers are not touched. A worker that exits with a status for "cannot start"
+before it has served ends the server, because the next worker could not start either. Only if all
+workers of its generation have served before, and another one still serves, it is replaced, after a
+pause. Workers of the same number that crash one after the other are replaced after a pause, too.
+
+**The table.** The arbiter and the workers share a small memory
+(:mod:`gateway_shim.server.process.worker_table`): who serves, who ends, and how many streams each
+has. A worker reads there whether others accept in its place.
 
 **What may never happen.**
 
-- Two workers stay in ``WORKERS``: each would know only its own streams.
-- More than two workers run.
+- Two workers of the same number stay in ``WORKERS``.
+- More than 2 N workers run.
 - A stop signal is lost.
 - The arbiter waits for a worker, replaced or not, longer than the worker's deadline.
 
@@ -50,6 +60,9 @@ worker could not start either. Workers that crash one after the other are replac
 - The arbiter collects the ends of all children, so it may take the exit status of a check's
   program. Therefore the result of a check is the program's output.
 - Several children end, but only one SIGCHLD arrives: all ended children are collected each time.
+- A stop is sent to a worker that was just forked: the kernel keeps it until the worker acts on it.
+- A stop reaches one worker before another: the stop is in the table before the first signal, so no
+  worker stops accepting because others seem to go on.
 """
 
 from __future__ import annotations
@@ -63,6 +76,8 @@ from time import monotonic
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
+from gateway_shim.event_log.places.place import current_place
+from gateway_shim.event_log.places.space import problem_of_next_workers
 from gateway_shim.log_lines.line_limit import report_left_out
 from gateway_shim.server.arbiter_signals import STOPS
 from gateway_shim.server.arbiter_workers import ReplacedWorker, WorkerArbiter
@@ -87,7 +102,7 @@ imports has set its own handler.
 
 
 class StreamArbiter(WorkerArbiter):
-    """The arbiter of one worker that holds streams.
+    """The arbiter of workers that hold streams.
 
     :func:`prepare_arbiter` calls :meth:`prepare` before the arbiter handles its first signal.
     """
@@ -118,7 +133,7 @@ class StreamArbiter(WorkerArbiter):
         self._start_check = start_check
         self._program = ProgramFiles.of_this_process()
         self._notifier = Notifier.taken_from(os.environ)
-        # The worker reports the state of the service to systemd. The arbiter reports only a stop.
+        # The workers report the state of the service to systemd. The arbiter reports only a stop.
         setattr(self.worker_class, "notifier", self._notifier)  # noqa: B010 - not in its type
         self._prepare_signals(start, ends_at_early_hangup)
         self._prepare_workers()
@@ -131,6 +146,7 @@ class StreamArbiter(WorkerArbiter):
         if not self._stopping:
             self._notifier.stopping()
         self._stopping = True
+        self._table.stop()
         self._unserved_deadline = monotonic() + _UNSERVED_END_SECONDS
         if self._check is not None:
             self._check.kill()
@@ -177,29 +193,32 @@ class StreamArbiter(WorkerArbiter):
                 return
             problem = self._check.problem or self._program.change()
             self._check = None
+        # Once the old workers are told to end, no worker is left that could go on.
+        problem = problem or problem_of_next_workers(current_place())
         if problem is not None:
             logger.error("reload refused, the running worker continues: %s", problem)
             return
-        self._pauses.forget()
+        self._pauses.clear()
+        self._generation += 1
         self.reload()
 
     # ------------------------------------------------------------------ workers
 
     def manage_workers(self) -> None:
-        """Start a worker if none is left, tell replaced workers to end, and advance a reload.
+        """Tell old workers to end, start the workers that are missing, and advance a reload.
 
         The loop and gunicorn's ``reload`` call this method.
         """
         report_left_out()
         self._start.forget_old_terminal(monotonic())
-        workers = sorted(self.WORKERS.items(), key=lambda item: item[1].age)
-        for pid, worker in workers[: max(0, len(workers) - self.num_workers)]:
+        present = self._present()
+        for pid in [pid for pid in self.WORKERS if pid not in present]:
+            worker = self.WORKERS[pid]
             self.kill_worker(pid, signal.SIGTERM)
             if self.WORKERS.pop(pid, None) is not None:
                 deadline = monotonic() + self.cfg.graceful_timeout
                 self._replaced[pid] = ReplacedWorker(worker, deadline)
-        if len(self.WORKERS) < self.num_workers and self._pauses.may_start(monotonic()):
-            self.spawn_workers()
+        self._start_missing()
         self._advance_reload()
 
 

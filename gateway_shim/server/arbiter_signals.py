@@ -19,7 +19,8 @@ from gevent.monkey import get_original
 from gunicorn.arbiter import Arbiter
 
 from gateway_shim.server.process.start_signals import StartSignals
-from gateway_shim.server.refused_options import ONE_WORKER
+from gateway_shim.server.process.worker_table import WorkerTable
+from gateway_shim.server.refused_options import FIXED_NUMBER
 
 __all__ = ["STOPS", "SignalledArbiter"]
 
@@ -51,6 +52,8 @@ class SignalledArbiter(Arbiter):
     """True once the stop has begun."""
     _replaced: dict[int, Any]
     """The workers that have a successor and have not ended yet, by pid."""
+    _table: WorkerTable
+    """The memory that the arbiter and the workers share."""
 
     def _prepare_signals(self, start: StartSignals, ends_at_early_hangup: bool) -> None:
         """Set the attributes of this class. Call it before :meth:`init_signals`."""
@@ -125,15 +128,18 @@ class SignalledArbiter(Arbiter):
             raise StopIteration
         self._reload_wanted = True
         if self._replaced:
-            logger.info("the reload begins when the worker that was replaced has ended")
+            logger.info("the reload begins when the workers that were replaced have ended")
 
     def handle_ttin(self) -> None:
-        """Refuse SIGTTIN, which asks for one more worker: its streams would miss every event."""
-        logger.warning("SIGTTIN ignored: %s", ONE_WORKER)
+        """Refuse SIGTTIN, which asks for one more worker."""
+        logger.warning("SIGTTIN ignored: %s", FIXED_NUMBER)
+
+    def handle_ttou(self) -> None:
+        """Refuse SIGTTOU, which asks for one worker less."""
+        logger.warning("SIGTTOU ignored: %s", FIXED_NUMBER)
 
     def _has_served(self) -> bool:
         """Return whether any worker has served; a worker that crashed counts as one that has."""
-        workers: list[Any] = list(self.WORKERS.values())
-        if not workers:
+        if not self.WORKERS:
             return self.worker_age > 0
-        return any(worker.generations.has_served(1) for worker in workers)
+        return self._table.has_served

@@ -44,6 +44,7 @@ def base_options(
     port: int,
     *,
     drain_seconds: float,
+    workers: int = 1,
     keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
     request_connections: int = REQUEST_CONNECTIONS,
     start_check: Callable[[], ReloadCheck] | None = None,
@@ -56,6 +57,8 @@ def base_options(
         host: address to listen on.
         port: TCP port.
         drain_seconds: how long the application's shutdown may take.
+        workers: the number of workers. More than one need an event log that they share, which
+            ``at_start`` prepares.
         keep_alive_seconds: how long a connection may be idle between two requests.
         request_connections: the limit on connections that are not streams, at a time, for each
             listening address.
@@ -67,8 +70,8 @@ def base_options(
     return {
         "bind": [bind_text(name, port) for name in hosts(host)],
         "worker_class": "gateway_shim.server.worker.StreamWorker",
-        # Only the process that has a stream can send to the stream.
-        "workers": 1,
+        # Always given: gunicorn's own default is WEB_CONCURRENCY, whatever the application needs.
+        "workers": workers,
         "worker_connections": request_connections,
         "backlog": 4096,
         # Under gevent this does not limit streams: it limits how long the event loop may be

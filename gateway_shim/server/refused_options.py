@@ -6,10 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ONE_WORKER", "RefusedOption", "check_worker_class", "refused_options"]
+from gateway_shim.event_log.places.place import MAX_WORKERS, current_place
 
-ONE_WORKER = "one worker only, because a second worker would not know the streams of the first"
+__all__ = ["FIXED_NUMBER", "ONE_WORKER", "RefusedOption", "check_worker_class", "refused_options"]
+
+ONE_WORKER = (
+    "one worker only, because the workers of this server share no event log, so a second worker"
+    " would not know the streams of the first"
+)
 """The reason why a second worker is refused."""
+
+FIXED_NUMBER = (
+    "the number of workers is fixed while the server runs; set WEB_CONCURRENCY or --workers and"
+    " restart the server"
+)
+"""The reason why no worker is added to a server that runs, and none is taken away."""
 
 _STREAM_WORKER = "gateway_shim.server.worker.StreamWorker"
 
@@ -44,8 +55,14 @@ def refused_options(cfg: Any) -> Iterator[RefusedOption]:
             f"--worker-class {cfg.worker_class_str}: only the worker {_STREAM_WORKER} can hold"
             " streams; remove the option",
         )
-    if cfg.workers != 1:
-        yield RefusedOption("workers", 1, f"--workers {cfg.workers}: {ONE_WORKER}")
+    place = current_place()
+    workers = 1 if place is None else place.workers
+    if not 1 <= cfg.workers <= MAX_WORKERS:
+        reason = f"the number of workers must be from 1 to {MAX_WORKERS}"
+        yield RefusedOption("workers", workers, f"--workers {cfg.workers}: {reason}")
+    elif cfg.workers != workers:
+        reason = ONE_WORKER if place is None else FIXED_NUMBER
+        yield RefusedOption("workers", workers, f"--workers {cfg.workers}: {reason}")
     if not cfg.keepalive:
         yield RefusedOption(
             "keepalive",

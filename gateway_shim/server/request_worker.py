@@ -25,6 +25,7 @@ from gateway_shim.protocol import routes
 from gateway_shim.protocol.http import Refusal
 from gateway_shim.protocol.routes import Route
 from gateway_shim.server.connections.keep_alive import HeadTimeout, KeptConnections
+from gateway_shim.server.connections.refused_socket import refusal_of
 from gateway_shim.server.connections.request_connections import MadeRoom, RequestConnections
 from gateway_shim.server.connections.request_server import RequestServer
 from gateway_shim.server.requests.bad_request import bad_request, log_bad_request
@@ -169,7 +170,7 @@ class RequestWorker(GeventWorker):
     def _open_stream(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
         request = stream_request_of(req, addr, listener_name)
         place = self._connections.leave()  # the connection counts as a stream from here on
-        refusal = self.runtime.gateway.open(request, sock)
+        refusal = refusal_of(sock) or self.runtime.gateway.open(request, sock)
         if not isinstance(refusal, Refusal):
             raise StopIteration
         if place is not None:

@@ -9,13 +9,18 @@ Theory of operation
 
 :meth:`StreamWorker.patch` completes gevent's patching before any code of the application is
 imported. ``run`` makes the servers, starts the application's runtime, starts to accept, and only
-then notes that this worker has served and reports READY to systemd.
+then notes that this worker has served. If all workers of its generation serve by then, it reports
+READY to systemd.
 
 **Serve.** Everything runs in greenlets of one event loop. A connection has a greenlet while
 gunicorn handles its request (:mod:`gateway_shim.server.request_worker`). A stream needs none: once
-its request is read, the gateway keeps the socket. (Over TLS its greenlet stays.) The main greenlet
+its request is read, the gateway keeps the socket. The main greenlet
 wakes at least once a second and reports that the event loop runs: to the arbiter, by the time stamp
-of a file, and to systemd.
+of a file, to systemd, and to the other workers by the table that they share. If one of several
+workers is stuck, the others go on reporting to systemd, and the arbiter replaces the one.
+
+With several workers, a worker that has more connections than others pauses before it accepts
+(:mod:`gateway_shim.server.connections.accept_balance`).
 
 **Exit.** SIGTERM, or the end of the arbiter, begins the drain. SIGINT, SIGQUIT and a second
 SIGTERM do the same without waiting for running tasks. The order of the drain::
@@ -23,34 +28,41 @@ SIGTERM do the same without waiting for running tasks. The order of the drain::
     idle connections close -> runtime.shutdown: tasks end, then streams
     -> stop accepting -> the last requests are answered -> the gateway stops
 
-Requests are still served during ``runtime.shutdown``, and each answer closes its connection. A
-worker with a successor stops accepting first of all. A worker without a successor accepts until the
-shutdown is over, because an answer such as 503 is better for a client than a refused connection.
+Requests are still served during ``runtime.shutdown``, and each answer closes its connection. If
+others accept in its place, a worker stops accepting first of all: its successor after a reload, or
+the other workers if it alone got the signal. If not, it accepts until the shutdown is over, because
+an answer such as 503 is better for a client than a refused connection.
 
 **What may never happen.**
 
 - A signal handler blocks, raises or takes a lock. It only sets ``alive`` and spawns a greenlet.
 - Streams end before the tasks: the last events of the tasks would be lost.
-- Two workers report to systemd. Only the newest worker does.
+- A worker that has a successor reports to systemd.
 
 **Races.**
 
 - A signal arrives before ``run``: the worker has served no client, so it ends at once.
 - A signal arrives at any instruction of any greenlet: its work is done in a new greenlet, because
   the interrupted code may hold locks or be in the middle of a change.
-- A worker that gets SIGTERM may have a successor or not. It reads this in ``generations``, memory
-  that all workers share. The arbiter writes there before it forks, so the value is never late.
-- The arbiter is killed: :meth:`StreamWorker.notify` sees another parent process and drains.
+- A worker that gets SIGTERM may have a successor or not. It reads this in ``seat``, memory that all
+  workers share. The arbiter writes there before it forks, so the value is never late.
+- The arbiter is killed: :meth:`StreamWorker.notify` sees another parent process and drains. All
+  workers do, so none relies on the others.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
+import sys
 from typing import Any, ClassVar
 
 import gevent
 from gevent.event import Event as Signal
+from gunicorn.arbiter import Arbiter
 
+from gateway_shim.errors import LogUnavailable
 from gateway_shim.event_loop.child_watcher import use_child_watchers
 from gateway_shim.event_loop.patching import (
     entry_points_read_once,
@@ -60,16 +72,22 @@ from gateway_shim.event_loop.patching import (
 from gateway_shim.event_loop.serving_process import prepare_serving_process
 from gateway_shim.event_loop.tcp import detect_dead_peers
 from gateway_shim.log_lines.line_limit import report_left_out
+from gateway_shim.server.arbiter_signals import STOPS
+from gateway_shim.server.connections.accept_balance import AcceptBalance
 from gateway_shim.server.connections.request_server import RequestServer
 from gateway_shim.server.process.freed_memory import FreedMemory
 from gateway_shim.server.process.garbage import GarbageAtStart
-from gateway_shim.server.process.generations import Generations
+from gateway_shim.server.process.tls_context import prepare_context
+from gateway_shim.server.process.worker_number import set_worker_number
+from gateway_shim.server.process.worker_table import Seat
 from gateway_shim.server.refused_options import refused_options
 from gateway_shim.server.request_worker import RequestWorker
 from gateway_shim.server.responses.kept_response import use_own_http
 from gateway_shim.server.systemd import Notifier
 
 __all__ = ["StreamWorker"]
+
+logger = logging.getLogger(__name__)
 
 _NOTIFY_SECONDS = 1.0
 """The longest time between two signs of life for the arbiter and systemd."""
@@ -80,8 +98,8 @@ class StreamWorker(RequestWorker):
 
     notifier: ClassVar[Notifier] = Notifier()
     """Reports the state of the service to systemd. The arbiter sets this before it forks."""
-    _generations: ClassVar[Generations | None] = None
-    """The memory that all workers share; made with the first worker."""
+    seat: Seat
+    """This worker's row in the table of all workers. The arbiter sets this before it forks."""
 
     def __init__(self, age: int, *args: Any) -> None:
         """Make the worker in the arbiter, which forks next.
@@ -90,9 +108,14 @@ class StreamWorker(RequestWorker):
             age: the arbiter's count of its workers.
             args: the other arguments of gunicorn's workers.
         """
+        if not hasattr(type(self), "seat"):
+            raise SystemExit(
+                "sse-monolith: gunicorn's setting on_starting must be the one that"
+                " gateway_shim.server.options.base_options returns"
+            )
         super().__init__(age, *args)
-        self.generations = StreamWorker._generations = StreamWorker._generations or Generations()
-        self.generations.begin(age)
+        prepare_context(self.cfg)
+        self.seat = type(self).seat  # the class has the next worker's soon
         self._wake: Signal | None = None
         """Wakes the main greenlet; None until :meth:`run` serves."""
 
@@ -110,7 +133,9 @@ class StreamWorker(RequestWorker):
 
     def init_process(self) -> None:
         """Prepare this process and serve until it must exit."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)  # the arbiter has blocked them
         self._garbage = GarbageAtStart()
+        set_worker_number(self.seat.number)
         use_own_http()
         super().init_process()
 
@@ -135,13 +160,14 @@ class StreamWorker(RequestWorker):
         self._drained = Signal()
         self._freed_memory = FreedMemory()
         servers = self._make_servers()
-        self.runtime.start()
+        self._balance = [] if self.seat.is_alone else self._join_others(servers)
+        self._start_runtime()
         for listener, server in zip(self.sockets, servers, strict=True):
             detect_dead_peers(listener, self.runtime.gateway.config.client_timeout)
             server.start()
         self._garbage.end()
-        self.generations.note_served(self.age)
-        self.notifier.ready()
+        if self.seat.serve():
+            self.notifier.ready()
         pause = self.notifier.interval(_NOTIFY_SECONDS)
         while self.alive:
             self.notify()
@@ -149,15 +175,36 @@ class StreamWorker(RequestWorker):
         self._drain(servers)
         self._drained.set()
 
+    def _join_others(self, servers: list[RequestServer]) -> list[AcceptBalance]:
+        """Share limits and new connections with the other workers."""
+        gateway = self.runtime.gateway
+        gateway.admission.share_with(self.seat, gateway.config.max_connections_of_server)
+        for server in servers:
+            server.balance = AcceptBalance(self.seat, lambda: sum(each.count for each in servers))
+        return [server.balance for server in servers if server.balance is not None]
+
+    def _start_runtime(self) -> None:
+        """Start the application, or end this process with one line that says what to do.
+
+        If other workers serve, the arbiter starts another one after a pause: there may be space
+        then. If not, the server ends.
+        """
+        try:
+            self.runtime.start()
+        except LogUnavailable as exc:
+            logger.error("this worker cannot start", extra={"reason": str(exc)})
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
     def _drain(self, servers: list[RequestServer]) -> None:
         """Shut the application down while requests are still served, then stop serving."""
-        if self.generations.has_successor(self.age):
-            # The successor accepts from the same sockets. This worker would accept connections
-            # only to refuse their requests.
+        self.seat.drain()
+        if self.ppid == os.getppid() and self.seat.others_accept:
+            # They accept from the same sockets. This worker would accept connections only to
+            # refuse their requests.
             for server in servers:
                 server.close()
         # A client whose connection closes between two requests sends the next request over
-        # another connection. The successor answers it, or this worker, with Connection: close.
+        # another connection. Another worker answers it, or this one, with Connection: close.
         self._kept.close()
         shutdown = gevent.spawn(self.runtime.shutdown)
         pause = self.notifier.interval(_NOTIFY_SECONDS / 2)
@@ -177,7 +224,10 @@ class StreamWorker(RequestWorker):
         self.tmp.notify()
         report_left_out()
         self._freed_memory.give_back_if_due()
-        if not self.generations.has_successor(self.age):  # the successor reports for itself
+        self.seat.report()
+        for balance in self._balance[:1]:
+            balance.publish()
+        if not self.seat.has_successor:  # the successor reports for itself
             self.notifier.alive()
         if self.alive and self.ppid != os.getppid():
             self.log.info("Parent changed, shutting down: %s", self)

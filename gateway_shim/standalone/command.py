@@ -58,6 +58,7 @@ _DEFAULT_STREAMS_PER_ADDRESS = 1000
     help="Seconds for which a connection may be idle between two requests."
     f" [env: KEEP_ALIVE_SECONDS; default: {KEEP_ALIVE_SECONDS}]",
 )
+@click.option("--workers", hidden=True, help="Refused, unless it is 1.")
 @click.option(
     "--dialect",
     type=click.Choice(["named", "envelope"]),
@@ -70,6 +71,7 @@ def gateway_command(
     callback_url: str | None,
     heartbeat_interval: str | None,
     keep_alive: str | None,
+    workers: str | None,
     dialect: str,
 ) -> None:
     """Run the SSE gateway as a separate process, on its own port.
@@ -94,6 +96,8 @@ def gateway_command(
                                        if REQUESTS_CA_BUNDLE is not set
     """
     log_format.install(TextFormatter(), "INFO", sys.stdout)
+    _check_bus(os.environ.get("SSE_BUS_URL"))
+    _check_workers(workers or os.environ.get("WEB_CONCURRENCY"))
     number = _port(port or os.environ.get("PORT"))
     host = _host(host or os.environ.get("HOST") or "localhost")
     try:
@@ -130,6 +134,33 @@ def gateway_command(
         )
 
     GunicornApplication(load, options).run()
+
+
+def _check_bus(url: str | None) -> None:
+    """Refuse Redis: this gateway keeps no events, and gets them from its backend."""
+    if url:
+        logger.error(
+            "SSE_BUS_URL is set, but the gateway on a port gets its events from one backend, not"
+            " from Redis. Unset SSE_BUS_URL here, or serve the streams in the backend, with"
+            ' "sse-monolith serve"'
+        )
+        raise SystemExit(1)
+
+
+def _check_workers(text: str | None) -> None:
+    """Refuse more than one worker: the backend sends each event to one address.
+
+    Some platforms set WEB_CONCURRENCY by themselves. It is refused all the same, because whoever
+    relies on it would get a gateway for one core.
+    """
+    if text and _integer(text, 1) != 1:
+        logger.error(
+            "the gateway on a port has one worker, but --workers or WEB_CONCURRENCY is %r: a second"
+            " one would not know the streams of the first. Use 1, or serve the streams in the"
+            ' backend, with "sse-monolith serve --workers"',
+            text,
+        )
+        raise SystemExit(1)
 
 
 def _port(text: str | None) -> int:

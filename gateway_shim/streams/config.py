@@ -105,7 +105,9 @@ class GatewayConfig:
         max_total_buffer_bytes: the bytes that all clients together may leave unread. When it is
             exceeded, the streams with the most unread bytes are ended. Bytes that several clients
             share count once.
-        max_connections: the limit on streams at a time; None: no limit.
+        max_connections: the limit on streams of this process at a time; None: no limit.
+        max_connections_of_server: the limit on streams of all processes of the server at a time;
+            None: no limit.
         max_connections_per_address: the limit on streams at a time from one address; None: no
             limit.
         proxies: the proxies that may name their client's address; the default: none.
@@ -130,6 +132,7 @@ class GatewayConfig:
     max_buffer_bytes: int = 1024 * 1024
     max_total_buffer_bytes: int = 256 * 1024 * 1024
     max_connections: int | None = None
+    max_connections_of_server: int | None = None
     max_connections_per_address: int | None = None
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     max_pending_connects: int = DEFAULT_PENDING_CONNECTS

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from app.access.exposure import OpenAreas
 from app.config.settings.access import AccessSettings
+from app.config.settings.bus import BusSettings
 from app.config.settings.gateway import GatewaySettings
 from app.config.settings.log import LogSettings
 from app.config.settings.replay import ReplaySettings
@@ -31,6 +32,7 @@ class InvalidSettings(InvalidConfiguration):
 class Settings(
     VersionSettings,
     GatewaySettings,
+    BusSettings,
     TaskSettings,
     LogSettings,
     RequestSettings,

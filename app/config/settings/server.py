@@ -1,4 +1,4 @@
-"""The settings of the server: its environment, addresses, TLS, idle connections, shutdown."""
+"""The settings of the server: environment, addresses, workers, TLS, idle connections, shutdown."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
 from gateway_shim.errors import InvalidConfiguration
+from gateway_shim.event_log.places.place import MAX_WORKERS
 from gateway_shim.protocol.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.server.addresses import listening_host
 
@@ -29,6 +30,13 @@ class ServerSettings(BaseSettings):
         " IPv4 address of the machine, `::` every address.",
     )
     port: int = Field(5000, ge=1, le=65535, description="The TCP port to listen on.")
+    web_concurrency: int = Field(
+        1,
+        ge=1,
+        le=MAX_WORKERS,
+        description="The number of worker processes, which share the addresses and the event log."
+        " More than one needs SSE_REPLAY, and no SSE_GATEWAY_URL.",
+    )
     trusted_proxies: str = Field(
         DEFAULT_PROXIES,
         description="The proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted:"

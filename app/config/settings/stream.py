@@ -32,14 +32,15 @@ class StreamSettings(BaseSettings):
     sse_max_connections: int | None = Field(
         None,
         ge=1,
-        description="The maximum number of streams at a time. Unset: as many as the limit on file"
-        " descriptors allows. Further streams are refused with 503.",
+        description="The maximum number of streams at a time, of all workers together. Unset: as"
+        " many as the limit on file descriptors allows in each worker. Further streams are refused"
+        " with 503.",
     )
     sse_max_connections_per_address: int = Field(
         1000,
         ge=1,
-        description="The maximum number of streams at a time from one client address; an IPv6"
-        " client is counted by its /64 network. Loopback is not counted.",
+        description="The maximum number of streams at a time from one client address, in each"
+        " worker; an IPv6 client is counted by its /64 network. Loopback is not counted.",
     )
     sse_max_pending_connects: int = Field(
         DEFAULT_PENDING_CONNECTS,

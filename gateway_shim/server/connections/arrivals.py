@@ -41,6 +41,8 @@ class Arrivals:
         room: returns how many connections may wait now. A connection that exceeds this number gets
             a handler at once.
         admit: gives a connection to a handler; returns False if no handler is free.
+        open_stream: opens the stream of a connection without a handler; returns False if the
+            connection needs one.
     """
 
     def __init__(
@@ -48,10 +50,12 @@ class Arrivals:
         is_stream: Callable[[str, str], bool],
         room: Callable[[], int],
         admit: Callable[[_socket.socket, Any], bool],
+        open_stream: Callable[[_socket.socket, Any], bool] = lambda _sock, _address: False,
     ) -> None:
         self._is_stream = is_stream
         self._room = room
         self._admit = admit
+        self._open_stream = open_stream
         # The waiting connections with their peers' addresses, oldest first.
         self._waiting: deque[tuple[_socket.socket, Any]] = deque()
         # The number of connections that got a handler in this round of the event loop.
@@ -64,22 +68,22 @@ class Arrivals:
         return len(self._waiting)
 
     def take(self, sock: _socket.socket, address: Any) -> bool:
-        """Queue a new connection if it asks for a stream and must wait.
+        """Open the stream that a new connection asks for, or queue the connection if it must wait.
 
         Args:
             sock: the socket of the connection. No bytes are consumed.
             address: the peer's address, as sockets return it.
 
         Returns:
-            True if the connection waits; the queue then owns the socket. False if the caller must
-            serve the connection now.
+            True if the stream is being opened, or the connection waits; the caller no longer owns
+            the socket. False if the caller must serve the connection now.
         """
         if not self._asks_for_stream(sock):
             return False
         if not self._waiting and self._admitted < STREAMS_IN_A_ROUND:
             self._admitted += 1
             self._schedule_round(0)
-            return False
+            return self._open_stream(sock, address)
         if len(self._waiting) >= self._room():
             return False
         self._waiting.append((sock, address))
@@ -110,7 +114,7 @@ class Arrivals:
             sock, address = self._waiting.popleft()
             if _has_left(sock):
                 sock.close()
-            elif self._admit(sock, address):
+            elif self._open_stream(sock, address) or self._admit(sock, address):
                 self._admitted += 1
             else:
                 self._waiting.appendleft((sock, address))

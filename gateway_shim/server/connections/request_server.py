@@ -5,18 +5,22 @@ from __future__ import annotations
 import _socket
 import errno
 import logging
+import select
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import gevent.socket
+from gevent.monkey import get_original
 from gevent.server import StreamServer
 
+from gateway_shim.server.connections.accept_balance import AcceptBalance
 from gateway_shim.server.connections.arrivals import Arrivals
 from gateway_shim.server.connections.connection_groups import Line
 from gateway_shim.server.connections.keep_alive import HEAD_SECONDS
 from gateway_shim.server.connections.lobby import Lobby, has_begun, has_left
 from gateway_shim.server.connections.request_connections import RequestConnections
+from gateway_shim.server.connections.stream_openings import StreamOpenings
 from gateway_shim.server.requests.request import address_of
 
 __all__ = ["RequestServer"]
@@ -32,6 +36,9 @@ _LOOKED_AT_ONCE = 128
 _PAUSE_SECONDS = 0.1
 """The pause before the next accept if the process has no descriptor or memory left, seconds."""
 
+_poll = get_original("select", "poll")
+"""It never lets other greenlets run, as code in the hub must not."""
+
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -44,10 +51,15 @@ class RequestServer(StreamServer):
         line: the connections of this listener.
         is_stream: returns whether a method and a request target ask for a stream.
         free_streams: returns how many more streams may open.
+        openings: open the streams of ordinary requests; None: every connection gets a handler.
         options: as for gevent's StreamServer.
+
+    Attributes:
+        balance: decides when other workers accept first; None: there are no others.
     """
 
     max_accept = _ACCEPTS_AT_ONCE
+    balance: AcceptBalance | None = None
 
     def __init__(
         self,
@@ -57,10 +69,12 @@ class RequestServer(StreamServer):
         *,
         is_stream: Callable[[str, str], bool],
         free_streams: Callable[[], int],
+        openings: StreamOpenings | None = None,
         **options: Any,
     ) -> None:
         self._connections = connections
         self._line = line
+        self._openings = openings
         super().__init__(listener, spawn=line.pool, **options)
         self._lobby = Lobby(
             self._room,
@@ -69,7 +83,7 @@ class RequestServer(StreamServer):
             self._admit,
             connections.refusals,
         )
-        self._arrivals = Arrivals(is_stream, free_streams, self._admit)
+        self._arrivals = Arrivals(is_stream, free_streams, self._admit, self._open_stream)
 
     def init_socket(self) -> None:
         """Prepare to accept (called by gevent)."""
@@ -90,11 +104,18 @@ class RequestServer(StreamServer):
         """Accept one connection (called by gevent in the hub: must not block).
 
         Connections without a head go to the lobby while there are many. Connections that ask for a
-        stream are queued, so that others are served first. If no descriptor is left, accepting
-        pauses: gevent would write a traceback for each attempt.
+        stream are queued, so that others are served first. If other workers have less to do,
+        accepting pauses. If no descriptor is left, accepting pauses, too: gevent would write a
+        traceback for each attempt.
         """
+        run = _LOOKED_AT_ONCE
+        if self.balance is not None:
+            run = min(run, self.balance.room())
+            if not run:
+                self._pause(self.balance.pause(), self._resume)
+                return None
         try:
-            for _ in range(_LOOKED_AT_ONCE):
+            for _ in range(run):
                 descriptor, address = self.socket._accept()  # type: ignore[attr-defined]  # gevent's
                 plain = _socket.socket(self.family, _socket.SOCK_STREAM, 0, descriptor)
                 if has_left(plain):
@@ -113,15 +134,28 @@ class RequestServer(StreamServer):
         except OSError as exc:
             if exc.errno not in _EXHAUSTED:
                 raise
-            self._pause(exc)
+            self._connections.close_longest()
+            logger.error("no connection can be accepted", extra={"error": str(exc)})
+            # The listener stays readable; without the pause the loop would try again at once.
+            self._pause(_PAUSE_SECONDS, self._start_accepting_if_started)  # type: ignore[attr-defined]  # gevent's
         return None
 
+    @property
+    def count(self) -> int:
+        """The number of connections that have a handler, or wait for one."""
+        opening = 0 if self._openings is None else len(self._openings)
+        return len(self._line.pool) + opening + len(self._lobby) + len(self._arrivals)
+
     def close(self) -> None:
-        """Stop accepting permanently."""
-        super().close()
-        if "_lobby" in self.__dict__:  # gevent also calls close() if __init__ failed
+        """Stop accepting permanently. Connections that were accepted are served nevertheless."""
+        self.stop_accepting()
+        if "_arrivals" in self.__dict__:  # gevent also calls close() if __init__ failed
             self._lobby.close()
-            self._arrivals.close()
+            self._arrivals.close()  # before gevent forgets how a connection gets its handler
+        handle = self.__dict__.get("handle")
+        super().close()
+        if handle is not None:  # gevent removes it, and looks for it after a TLS handshake
+            self.handle = handle
 
     def _room(self) -> int:
         """Return how many connections may be in the lobby: the free places of the listener."""
@@ -133,14 +167,27 @@ class RequestServer(StreamServer):
         self.do_handle(_for_a_handler(plain), address)
         return True
 
-    def _pause(self, exc: OSError) -> None:
-        self._connections.close_longest()
-        logger.error("no connection can be accepted", extra={"error": str(exc)})
-        # The listener stays readable; without the pause the loop would try again at once.
+    def _open_stream(self, plain: _socket.socket, address: Any) -> bool:
+        """Open a stream without a handler, unless so many connections are there that limits act."""
+        return (
+            self._openings is not None
+            and not self._line.is_crowded
+            and not self._connections.must_send_head(self._line, address_of(address))
+            and self._openings.take(plain, address, self._handle)
+        )
+
+    def _pause(self, seconds: float, then: Callable[[], None]) -> None:
         self.stop_accepting()
-        self._timer = self.loop.timer(_PAUSE_SECONDS)
-        start_accepting = self._start_accepting_if_started  # type: ignore[attr-defined]  # gevent's
-        self._timer.start(start_accepting)
+        self._timer = self.loop.timer(seconds)
+        self._timer.start(then)
+
+    def _resume(self) -> None:
+        """Accept again after a pause for the sake of other workers."""
+        poll = _poll()
+        poll.register(self.socket, select.POLLIN)
+        assert self.balance is not None  # noqa: S101 - it has asked for the pause
+        self.balance.resume(waiting=bool(poll.poll(0)))
+        self._start_accepting_if_started()  # type: ignore[attr-defined]  # gevent's
 
 
 def _for_a_handler(plain: _socket.socket) -> Any:

@@ -13,6 +13,7 @@ import gevent
 from gevent.event import Event as Signal
 
 from gateway_shim.event_loop.turns import let_others_run_if_due
+from gateway_shim.log_lines.frequent_line import FrequentLine
 from gateway_shim.protocol import callbacks, stream_request
 from gateway_shim.protocol.callbacks import Action, Reason
 from gateway_shim.protocol.stream import Stream
@@ -22,6 +23,8 @@ from gateway_shim.streams.stats import GatewayStats
 __all__ = ["Disconnects"]
 
 logger = logging.getLogger(__name__)
+
+_ENDED = FrequentLine(logger, "stream ended")
 
 _MIN_WAITING = 10_000
 
@@ -84,15 +87,18 @@ class Disconnects:
 
     def _report(self, stream: Stream, reason: Reason) -> None:
         address, request = stream_request.unpack_request(stream.request)
-        url = stream_request.shorten_url(request["url"])
-        extra = {"token": stream.token, "url": url, "address": address}
-        logger.info("stream ended", extra=extra | {"reason": reason.value})
+
+        def fields() -> dict[str, object]:
+            url = stream_request.shorten_url(request["url"])
+            return {"token": stream.token, "url": url, "address": address}
+
+        _ENDED.write(lambda: fields() | {"reason": reason.value})
         payload = callbacks.payload(Action.DISCONNECT, stream.token, request, reason)
         try:
             self._backend.disconnect(payload, self._count_failure)
         except Exception:
             # A backend must not raise. If it does, the next callbacks must still be sent.
-            logger.exception("the disconnect callback failed", extra=extra)
+            logger.exception("the disconnect callback failed", extra=fields())
             self._count_failure()
 
     def flush(self, seconds: float) -> None:

@@ -12,10 +12,32 @@ import sys
 
 from gateway_shim.protocol.client_address import TrustedProxies, parse_address
 
-__all__ = ["limit_key"]
+__all__ = ["LimitKeys", "limit_key"]
+
+_REMEMBERED = 1024
+"""The number of addresses whose keys are remembered."""
 
 _IPV6_PREFIX_BITS = 64
 """The length of the network that one IPv6 client can choose its addresses from (RFC 6177)."""
+
+
+class LimitKeys:
+    """The keys of the addresses that were asked for last: each connect needs its key four times."""
+
+    def __init__(self) -> None:
+        self._proxies: TrustedProxies | None = None
+        self._keys: dict[str, str] = {}
+
+    def of(self, address: str, proxies: TrustedProxies) -> str:
+        """Return the key of an address (:func:`limit_key`)."""
+        if proxies is not self._proxies:
+            self._proxies, self._keys = proxies, {}
+        key = self._keys.get(address)
+        if key is None:
+            if len(self._keys) >= _REMEMBERED:
+                self._keys.clear()
+            key = self._keys[address] = limit_key(address, proxies)
+        return key
 
 
 def limit_key(address: str, proxies: TrustedProxies) -> str:

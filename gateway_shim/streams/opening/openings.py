@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable
 
 from gateway_shim.errors import ClientGone, OutboxFull
+from gateway_shim.log_lines.frequent_line import FrequentLine
 from gateway_shim.protocol import callbacks, event_stream, stream_request
 from gateway_shim.protocol.callbacks import Action, CallbackAnswer, CallbackFailure, Reason
 from gateway_shim.protocol.event_stream import Dialect
@@ -42,6 +43,11 @@ from gateway_shim.streams.stats import GatewayStats
 __all__ = ["Openings"]
 
 logger = logging.getLogger(__name__)
+
+_OPENED = FrequentLine(logger, "stream opened")
+_ABANDONED = FrequentLine(logger, "stream abandoned")
+_REFUSED = FrequentLine(logger, "stream refused")
+_REFUSED_BY_LIMIT = FrequentLine(logger, "stream refused by a limit", logging.WARNING)
 
 
 class Openings:
@@ -137,7 +143,7 @@ class Openings:
         self._streams.add(connection, request.address)
         answer = self._ask(connection, request)
         if stream.state in OVER_STATES:  # the client has left meanwhile
-            logger.info("stream abandoned", extra=_log_fields(stream, request))
+            _ABANDONED.write(lambda: _log_fields(stream, request))
             return OpenResult.ABANDONED
         refusal = callbacks.refusal(answer, self._config.dialect)
         if refusal is not None:
@@ -146,7 +152,7 @@ class Openings:
             stream.boot, stream.audiences = answer.boot, answer.audiences
         self._accept(connection, sock, self._head(request), start)
         # Log lines come last, here and below: a handler may let other greenlets run.
-        logger.info("stream opened", extra=_log_fields(stream, request))
+        _OPENED.write(lambda: _log_fields(stream, request))
         connection.park()
         return OpenResult.OPENED
 
@@ -163,9 +169,14 @@ class Openings:
         self._stats.refused += 1
         if not self._admission.closed:
             self._refusals.add(reason)
-        url = stream_request.shorten_url(request.url)
-        extra = {"url": url, "address": request.address, "answer": refusal.status}
-        logger.warning("stream refused by a limit", extra=extra)
+        status = refusal.status
+        _REFUSED_BY_LIMIT.write(
+            lambda: {
+                "url": stream_request.shorten_url(request.url),
+                "address": request.address,
+                "answer": status,
+            }
+        )
         return refusal
 
     def _connect(self, request: StreamRequest, sock: socket.socket) -> Connection:
@@ -241,8 +252,8 @@ class Openings:
             head = self._head(request)
             answer_in_stream(connection, sock, head, refusal.in_stream, self._heartbeats)
         shown_answer = answer.status if isinstance(answer, CallbackAnswer) else answer.name.lower()
-        fields = _log_fields(connection.stream, request)
-        logger.info("stream refused", extra=fields | {"answer": shown_answer})
+        stream = connection.stream
+        _REFUSED.write(lambda: _log_fields(stream, request) | {"answer": shown_answer})
         if refusal.in_stream is None:
             return refusal
         connection.park()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import calendar
+import time
 from collections.abc import Mapping
 from email.utils import formatdate
+from functools import lru_cache
 
 from gateway_shim.protocol import http
 from gateway_shim.protocol.event_stream import BodyFraming
 from gateway_shim.streams.config import GatewayConfig
 
 __all__ = ["stream_head"]
+
+_LINE_END = b"\r\n"
 
 
 def stream_head(
@@ -30,15 +35,30 @@ def stream_head(
         framing: the framing of the body. BARE also for the answer to HEAD, which has no body.
         close: True if the connection ends after this head; only for the answer to HEAD.
     """
-    headers = [
-        ("Date", formatdate(usegmt=True)),
-        *http.STREAM_HEADERS,
-        *config.cors.headers(request_headers),
+    cors = config.cors.headers(request_headers)
+    interval = config.heartbeat_interval if config.tells_heartbeat else None
+    return _date(time.gmtime()) + _without_date(cors, interval, framing, close)
+
+
+@lru_cache(1)
+def _date(now: time.struct_time) -> bytes:
+    """Return the status line, and the date of a time. Many streams open in the same second."""
+    return http.head(200, [("Date", formatdate(calendar.timegm(now), usegmt=True))])[
+        : -len(_LINE_END)
     ]
-    if config.tells_heartbeat:
-        headers.append((http.HEARTBEAT_HEADER, f"{config.heartbeat_interval:.15g}"))
+
+
+@lru_cache(64)
+def _without_date(
+    cors: tuple[tuple[str, str], ...], interval: float | None, framing: BodyFraming, close: bool
+) -> bytes:
+    """Return the headers behind the date. They differ only by the page's origin."""
+    headers = [*http.STREAM_HEADERS, *cors]
+    if interval is not None:
+        headers.append((http.HEARTBEAT_HEADER, f"{interval:.15g}"))
     if close:
         headers = [(name, "close" if name == "Connection" else value) for name, value in headers]
     if framing is BodyFraming.CHUNKED:
         headers.append(("Transfer-Encoding", "chunked"))
-    return http.head(200, headers)
+    whole = http.head(200, headers)
+    return whole[whole.index(_LINE_END) + len(_LINE_END) :]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 from app.commands.check import check_command
 from app.program.self_command import self_command
 from app.serving import gunicorn_settings as serving
+from tests.support.processes.redis_server import RedisServer
 from tests.support.timing import wait_until
 
 pytestmark = pytest.mark.slow
@@ -123,3 +125,37 @@ def test_a_check_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None
     """A check that cannot be started refuses the reload."""
     monkeypatch.setattr(serving, "self_command", lambda: ["/nowhere/at/all"])
     assert str(problem()).startswith("the check could not be started: ")
+
+
+def test_redis_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server starts without it, so this is a warning; the password is not shown."""
+    monkeypatch.setenv("SSE_BUS_URL", "redis://me:hunter2@127.0.0.1:1/0")
+    result = check()
+    assert (result.exit_code, result.stdout) == (0, serving.CAN_START + "\n")
+    assert result.stderr.startswith("Warning: SSE_BUS_URL: Redis at redis://127.0.0.1:1/0 gives")
+    assert "hunter2" not in result.stderr
+
+
+@pytest.mark.needs("redis")
+def test_redis_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong password is an error, and an unsafe setting is a warning."""
+    with RedisServer(with_port=True) as redis:
+        monkeypatch.setenv("SSE_BUS_URL", f"redis://127.0.0.1:{redis.port}")
+        result = check()
+        assert result.exit_code == 0
+        assert "Warning: SSE_BUS_URL: appendonly is off" in result.stderr
+        monkeypatch.setenv("SSE_BUS_URL", f"redis://me:hunter2@127.0.0.1:{redis.port}")
+        assert_refused("SSE_BUS_URL: Redis at ")
+
+
+def test_the_package_of_redis_is_not_imported_without_need() -> None:
+    """It takes time and memory, and it may be missing."""
+    script = (
+        "from gateway_shim.event_loop.patching import patch_process; patch_process()\n"
+        "import sys\nfrom app import create_app\ncreate_app()\n"
+        "print([name for name in sys.modules if name.partition('.')[0] == 'redis'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

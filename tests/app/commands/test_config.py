@@ -118,3 +118,12 @@ def test_a_misspelled_setting(folder: Path) -> None:
         "Warning: SSE_AUTHORISE in .env line 1 is not a setting; did you mean SSE_AUTHORIZE?\n"
     )
     assert json.loads(result.stdout)["SSE_AUTHORIZE"]["source"] == "default"
+
+
+def test_the_url_of_redis_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server is shown, and the user and the password are not."""
+    monkeypatch.setenv("SSE_BUS_URL", "redis://me:hunter2@redis.example:6380/3")
+    shown = run().output
+    assert "redis://redis.example:6380/3" in shown
+    assert "hunter2" not in shown
+    assert "hunter2" not in run("--json").output

@@ -15,7 +15,7 @@ from app.commands import serve as module
 from app.commands.group import command_group
 from gateway_shim.parity.ports import free_port
 
-NAMES = ("HOST", "PORT", "CERTFILE", "KEYFILE")
+NAMES = ("HOST", "PORT", "WEB_CONCURRENCY", "CERTFILE", "KEYFILE")
 
 
 @pytest.fixture
@@ -47,7 +47,26 @@ def test_options(served: list[Mapping[str, Any]]) -> None:
     assert (result.exit_code, result.output) == (0, "")
     options, environment = served
     assert (options["bind"], options["reload"]) == ([f"127.0.0.1:{port}"], False)
-    assert environment == {"HOST": "127.0.0.1", "PORT": str(port), "CERTFILE": "", "KEYFILE": ""}
+    assert environment == dict.fromkeys(NAMES, "") | {"HOST": "127.0.0.1", "PORT": str(port)}
+
+
+def test_workers(served: list[Mapping[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The option overrides the environment, even a text there that cannot be used."""
+    for text, option, workers in (("x", ["--workers", "2"], 2), ("3", [], 3)):
+        monkeypatch.setenv("WEB_CONCURRENCY", text)
+        command = ["serve", "--port", str(free_port()), *option]
+        result = CliRunner().invoke(command_group(COMMANDS), command)
+        assert (result.exit_code, result.output) == (0, "")
+        options, environment = served[-2:]
+        assert (options["workers"], environment["WEB_CONCURRENCY"]) == (workers, str(workers))
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "10000"])
+def test_a_bad_number_of_workers(served: list[Mapping[str, Any]], text: str) -> None:
+    """A number of workers that cannot be used is refused with the name of the option."""
+    result = CliRunner().invoke(command_group(COMMANDS), ["serve", "--workers", text])
+    assert (result.exit_code, served) == (2, [])
+    assert "Error: Invalid value for '--workers': " in result.output
 
 
 def test_reload(served: list[Mapping[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app.config import Settings
+from app.config import Settings, combinations
 from app.config.combinations import combination_problem, safety_hints
 
 PRODUCTION: dict[str, Any] = {
@@ -38,6 +38,49 @@ def test_an_address_beyond_this_machine_needs_permission(host: str, flask_env: s
     assert problem(host=host, flask_env=flask_env, allow_open="tasks") is not None
     assert problem(host=host, flask_env=flask_env, allow_open="tasks,metrics") is None
     assert problem(host=host, **PRODUCTION) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"sse_replay": "off"}, "SSE_REPLAY is off"),
+        ({"sse_gateway_url": "http://h"}, "SSE_GATEWAY_URL is set"),
+    ],
+)
+def test_several_workers_need_the_log(settings: dict[str, str], reason: str) -> None:
+    """Several workers are refused with a remote gateway and without the log; one worker is not."""
+    said = problem(web_concurrency=2, **settings)
+    assert said is not None
+    assert said.startswith(f"WEB_CONCURRENCY is 2, but {reason}: ")
+    assert "use one worker" in said
+    assert problem(web_concurrency=1, **settings) is None
+    assert problem(web_concurrency=2) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"sse_replay": "off"}, "SSE_REPLAY is off"),
+        ({"sse_gateway_url": "http://h"}, "SSE_GATEWAY_URL is set, too"),
+    ],
+)
+def test_redis_needs_the_log(settings: dict[str, str], reason: str) -> None:
+    """Redis is refused with a remote gateway and without the log, for one worker, too."""
+    said = problem(sse_bus_url="redis://h", **settings)
+    assert said is not None
+    assert said.startswith(f"SSE_BUS_URL is set, but {reason}: ")
+    assert problem(sse_bus_url="redis://h") is None
+    assert problem(sse_bus_url="redis://h", web_concurrency=3) is None
+
+
+def test_redis_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra, one line says how to install it."""
+    monkeypatch.setattr(combinations, "find_spec", lambda name: None)
+    assert problem(sse_bus_url="redis://h") == (
+        "SSE_BUS_URL is set, but the package redis is not installed; run:"
+        " pip install 'sse-monolith[redis]'"
+    )
+    assert problem() is None
 
 
 def test_the_admin_address_needs_permission_too() -> None:

@@ -94,3 +94,12 @@ def test_a_password_in_a_bad_value_is_not_shown(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(InvalidSettings, match=r"^SSE_GATEWAY_URL: .*http://\*\*\*@host") as caught:
         load_settings()
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["redis://me:hunter2@h:x", "redis://me:hunt/er2@h", "hunter2"])
+def test_no_password_of_redis_in_an_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The value of a secret is masked, also if it has an unusual form."""
+    monkeypatch.setenv("SSE_BUS_URL", url)
+    with pytest.raises(InvalidSettings, match=r"^SSE_BUS_URL: .*\(it is \*\*\*\)$") as caught:
+        load_settings()
+    assert "hunt" not in str(caught.value)

@@ -47,6 +47,7 @@ def runtime_of(
         gateway,
         gateway,
         gateway,
+        gateway,
         serves_streams=serves_streams,
     )
 
@@ -84,10 +85,10 @@ def test_routes_without_streams(method: str) -> None:
 
 
 def test_start() -> None:
-    """The runtime starts the gateway, the memory, the loop monitor and the sampler."""
+    """The runtime starts the gateway, the metrics, the memory, the loop monitor and the sampler."""
     calls = RecordedCalls()
     runtime_of(calls).start()
-    assert calls.calls == [("start",)] * 4
+    assert calls.calls == [("start",)] * 5
 
 
 @pytest.mark.parametrize("replays", [True, False])
@@ -117,7 +118,7 @@ def test_shutdown_drains_with_a_farewell() -> None:
     runtime.shutdown()
     assert (seen, gateway.calls) == (
         [0],
-        [("drain", FAREWELL, DRAIN_SECONDS), ("close",)],
+        [("drain", FAREWELL, DRAIN_SECONDS), ("close",), ("close",)],
     )
 
 
@@ -130,4 +131,4 @@ def test_stop_waiting() -> None:
     runtime.stop_waiting()
     runtime.shutdown()
     assert left == [0.0]
-    assert [call[0] for call in gateway.calls] == ["drain", "close"]
+    assert [call[0] for call in gateway.calls] == ["drain", "close", "close"]

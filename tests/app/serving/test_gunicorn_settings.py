@@ -54,6 +54,11 @@ def test_where_to_listen(settings: dict[str, Any], bind: list[str]) -> None:
     assert options_of(**settings)["bind"] == bind
 
 
+def test_the_number_of_workers() -> None:
+    """The server has as many workers as WEB_CONCURRENCY says."""
+    assert options_of(web_concurrency=3)["workers"] == 3
+
+
 def test_idle_connections() -> None:
     """An idle connection stays longer than proxies keep it, or as long as the setting says."""
     assert options_of()["keepalive"] == Settings(_env_file=None).keep_alive_seconds == 150
@@ -110,11 +115,12 @@ def test_tls_needs_both_files() -> None:
 # ------------------------------------------------------------------------- the sockets that listen
 
 
-def arbiter_at(address: object) -> Any:
+def arbiter_at(address: object, workers: int = 1) -> Any:
     """Return a stand-in for gunicorn's arbiter, with one listening socket."""
     getsockname: Callable[[], object] = lambda: address  # noqa: E731
     return SimpleNamespace(
-        LISTENERS=[SimpleNamespace(sock=SimpleNamespace(getsockname=getsockname))]
+        LISTENERS=[SimpleNamespace(sock=SimpleNamespace(getsockname=getsockname))],
+        cfg=SimpleNamespace(workers=workers),
     )
 
 
@@ -122,6 +128,8 @@ def test_the_announcement(capsys: pytest.CaptureFixture[str]) -> None:
     """The server prints what to type next, with the address of its first socket."""
     options_of(port=1)["when_ready"](arbiter_at(("127.0.0.1", 5000)))
     assert "curl -N 'http://127.0.0.1:5000/api/sse/stream" in capsys.readouterr().out
+    options_of(port=1)["when_ready"](arbiter_at(("127.0.0.1", 5000), workers=3))
+    assert capsys.readouterr().out.startswith("\n  Workers          3\n  Console   ")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,14 @@ from app.serving import log_place
 from app.serving.log_place import check_log_place, prepare_log_place
 from gateway_shim.event_log.places.place import LogPlace, current_place, set_place
 
-ARBITER: Any = SimpleNamespace(cfg=SimpleNamespace(uid=os.geteuid(), gid=os.getegid()))
+
+def arbiter_of(workers: int) -> Any:
+    """Return an arbiter's configuration."""
+    cfg = SimpleNamespace(uid=os.geteuid(), gid=os.getegid(), workers=workers)
+    return SimpleNamespace(cfg=cfg)
+
+
+ARBITER = arbiter_of(1)
 
 
 @pytest.fixture(autouse=True)
@@ -64,10 +71,40 @@ def test_the_space_that_is_asked_for(
 ) -> None:
     """Without a replay the directory holds the tasks only, and needs no space for a log."""
     asked: list[tuple[object, ...]] = []
-    monkeypatch.setattr(log_place, "make_place", lambda *given: asked.append(given))
+    monkeypatch.setattr(log_place, "make_place", lambda *given: asked.append(given) or None)
     prepare_log_place(ARBITER, settings_with(**values))
     assert asked == [(None, size, (os.geteuid(), os.getegid()))]
     assert current_place() is None
+
+
+def test_several_workers(tmp_path: Path) -> None:
+    """The place says how many workers share it, which gunicorn's option decides."""
+    settings = settings_with(sse_state_dir=str(tmp_path), web_concurrency=2)
+    prepare_log_place(arbiter_of(3), settings)
+    assert current_place() == LogPlace(tmp_path, survives_restart=True, workers=3)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"sse_replay": "off"}, "SSE_REPLAY is off: .* use one worker, or set SSE_REPLAY=on"),
+        ({"sse_gateway_url": "http://h"}, "SSE_GATEWAY_URL is set: .*, or unset SSE_GATEWAY_URL"),
+    ],
+)
+def test_several_workers_without_a_log(values: dict[str, Any], reason: str) -> None:
+    """gunicorn's option is refused as the setting is: workers without a log lose events."""
+    refusal = rf"^sse-monolith: the number of workers is 2, but {reason}$"
+    with pytest.raises(SystemExit, match=refusal):
+        prepare_log_place(arbiter_of(2), settings_with(**values))
+    assert current_place() is None
+
+
+def test_several_workers_without_a_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several workers cannot go on with a log of their own; one worker can."""
+    monkeypatch.setattr(log_place, "make_place", lambda *_: None)
+    prepare_log_place(ARBITER, settings_with())
+    with pytest.raises(SystemExit, match=r"^sse-monolith: 2 workers need a directory .*/dev/shm"):
+        prepare_log_place(arbiter_of(2), settings_with())
 
 
 def test_a_check_names_the_setting(tmp_path: Path) -> None:
@@ -77,3 +114,12 @@ def test_a_check_names_the_setting(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InvalidSettings, match=r"^SSE_STATE_DIR: there is no directory .*/a; make"):
         check_log_place(settings_with(sse_state_dir=str(tmp_path / "a" / "b")))
+
+
+def test_redis_without_a_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server among others cannot go on with a log in its memory, with one worker either."""
+    monkeypatch.setattr(log_place, "make_place", lambda *_: None)
+    refusal = r"^sse-monolith: a server with SSE_BUS_URL needs a directory .*/dev/shm"
+    with pytest.raises(SystemExit, match=refusal):
+        prepare_log_place(ARBITER, settings_with(sse_bus_url="redis://h"))
+    prepare_log_place(ARBITER, settings_with())

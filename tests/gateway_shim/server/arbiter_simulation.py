@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 from gunicorn.arbiter import Arbiter
 
+from gateway_shim.log_lines.process_fields import process_fields
 from gateway_shim.server import arbiter as arbiter_module
 from gateway_shim.server import arbiter_workers as workers_module
 from gateway_shim.server.arbiter import StreamArbiter
@@ -19,6 +20,7 @@ from gateway_shim.server.gunicorn_application import GunicornApplication
 from gateway_shim.server.options import base_options
 from gateway_shim.server.process.reload_check import ReloadCheck
 from gateway_shim.server.process.start_signals import StartSignals
+from gateway_shim.server.process.worker_table import Seat
 from tests.gateway_shim.fakes import FakeClock
 
 __all__ = ["ArbiterSimulation"]
@@ -61,28 +63,40 @@ class FakeStart(StartSignals):
 class ArbiterSimulation:
     """A real arbiter, with simulated workers, checks, signals and time.
 
-    Worker number 1 has the pid 101, number 2 the pid 102, and so on.
+    The first worker has the pid 101, the second the pid 102, and so on.
+
+    Args:
+        monkeypatch: pytest's.
+        workers: the number of workers.
+        serves: True if each worker serves as soon as it is forked.
 
     Attributes:
         arbiter: the arbiter.
         sent: the signals that were sent to workers, with their pids.
         ends: what ``waitpid`` returns next.
-        served: the numbers of the workers that have served.
+        serves: the argument of the same name.
+        seats: the rows of all workers, by pid.
+        log_fields: the fields of the log lines of each worker, in the order of the forks.
         checks: the checks that were started.
         reloads: how many reloads there were.
         start: the signals of the start.
         clock: the arbiter's clock.
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, workers: int = 1, *, serves: bool = True
+    ) -> None:
+        self.serves = serves
+        self.seats: dict[int, Seat] = {}
+        self.log_fields: list[dict[str, object]] = []
         self.sent: list[tuple[int, int]] = []
         self.ends: list[tuple[int, int]] = []
-        self.served: set[int] = set()
         self.checks: list[FakeCheck] = []
         self.reloads = 0
         self.clock = FakeClock()
         self.start = FakeStart()
-        server = GunicornApplication(lambda: None, base_options("127.0.0.1", 1, drain_seconds=5))
+        options = base_options("127.0.0.1", 1, drain_seconds=5, workers=workers)
+        server = GunicornApplication(lambda: None, options)
         arbiter: Any = StreamArbiter(server)
         arbiter.pid = os.getpid()
         arbiter.WORKERS = {}
@@ -125,6 +139,11 @@ class ArbiterSimulation:
         """The pids of the workers that have no successor."""
         return list(self.arbiter.WORKERS)
 
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of these workers."""
+        return [self.seats[pid].number for pid in self.workers]
+
     def _start_check(self) -> ReloadCheck:
         self.checks.append(FakeCheck())
         return cast(ReloadCheck, self.checks[-1])
@@ -135,14 +154,18 @@ class ArbiterSimulation:
     def _spawn(self) -> int:
         self.arbiter.worker_age += 1
         age = self.arbiter.worker_age
+        self.log_fields.append(process_fields())
         tmp = SimpleNamespace(close=lambda: None, last_update=time.monotonic)
-        generations = SimpleNamespace(has_served=lambda age: age in self.served)
-        worker = SimpleNamespace(age=age, tmp=tmp, generations=generations, aborted=False)
+        seat = cast(Any, self.arbiter.worker_class).seat
+        worker = SimpleNamespace(age=age, tmp=tmp, seat=seat, aborted=False)
         self.arbiter.WORKERS[100 + age] = cast(Any, worker)
-        self.served.add(age)
+        self.seats[100 + age] = seat
+        if self.serves:
+            seat.serve()
         return 100 + age
 
     def _reload(self) -> None:
         self.reloads += 1
-        self.arbiter.spawn_worker()
+        for _ in range(self.arbiter.cfg.workers):
+            self.arbiter.spawn_worker()
         self.arbiter.manage_workers()

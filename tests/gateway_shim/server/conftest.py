@@ -14,3 +14,20 @@ def simulation(monkeypatch: pytest.MonkeyPatch) -> ArbiterSimulation:
     simulation.turn()
     assert simulation.workers == [101]
     return simulation
+
+
+@pytest.fixture
+def pair(monkeypatch: pytest.MonkeyPatch) -> ArbiterSimulation:
+    """Return an arbiter with two workers that serve."""
+    simulation = ArbiterSimulation(monkeypatch, workers=2)
+    simulation.turn()
+    assert simulation.workers == [101, 102]
+    return simulation
+
+
+@pytest.fixture
+def starting(monkeypatch: pytest.MonkeyPatch) -> ArbiterSimulation:
+    """Return an arbiter with one worker that does not serve yet."""
+    simulation = ArbiterSimulation(monkeypatch, serves=False)
+    simulation.turn()
+    return simulation

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from gunicorn.arbiter import Arbiter
 
+from gateway_shim.event_log.places import place as places
+from gateway_shim.event_log.places.place import LogPlace
 from gateway_shim.server import arbiter as module
 from gateway_shim.server.arbiter import StreamArbiter, prepare_arbiter
 from gateway_shim.server.gunicorn_application import GunicornApplication
@@ -107,6 +110,72 @@ def test_a_crash_while_the_old_worker_ends(simulation: ArbiterSimulation) -> Non
     assert simulation.workers == [103]
 
 
+def test_a_reload_of_two(pair: ArbiterSimulation) -> None:
+    """Both workers are replaced at the same time, and the next reload waits for both."""
+    pair.arbiter._start_check = None
+    pair.send(signal.SIGHUP)
+    pair.turn()
+    assert (pair.workers, pair.numbers) == ([103, 104], [1, 2])
+    assert pair.sent == [(101, signal.SIGTERM), (102, signal.SIGTERM)]
+    assert [pair.seats[pid].has_successor for pid in (101, 102, 103, 104)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    pair.send(signal.SIGHUP)
+    pair.turn()
+    pair.end_worker(102)
+    assert (pair.reloads, pair.workers) == (1, [103, 104])
+    pair.end_worker(101)
+    pair.turn()
+    assert (pair.reloads, pair.workers, pair.numbers) == (2, [105, 106], [1, 2])
+
+
+def test_a_reload_without_space(
+    pair: ArbiterSimulation, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A reload is refused while several workers could not start in their directory."""
+    (tmp_path / "file").touch()
+    places.set_place(LogPlace(tmp_path / "file", survives_restart=True, workers=2))
+    try:
+        pair.arbiter._start_check = None
+        pair.send(signal.SIGHUP)
+        pair.turn()
+    finally:
+        places.set_place(None)
+    assert (pair.reloads, pair.sent, pair.workers) == (0, [], [101, 102])
+    assert f"reload refused, the running worker continues: cannot use {tmp_path}" in caplog.text
+
+
+def test_a_crash_while_two_old_workers_end(pair: ArbiterSimulation) -> None:
+    """A new worker that crashes is replaced under its number while the old ones still end."""
+    pair.arbiter._start_check = None
+    pair.send(signal.SIGHUP)
+    pair.turn()
+    pair.end_worker(103, signal.SIGSEGV)
+    assert (pair.workers, pair.numbers) == ([104, 105], [2, 1])
+    assert len(pair.sent) == 2
+
+
+def test_the_number_of_workers_stays(
+    pair: ArbiterSimulation, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reload keeps the number of workers, whatever the configuration says by then."""
+    place = LogPlace(Path("unused"), survives_restart=False, workers=2)
+    monkeypatch.setattr(places, "_place", place)
+    app = pair.arbiter.app
+    for number in (1, 3, 0):
+        app.cfg.set("workers", number)
+        pair.arbiter.setup(app)
+        assert (app.cfg.workers, pair.arbiter.num_workers) == (2, 2)
+    assert [record.message.split(": ")[1] for record in caplog.records] == [
+        "--workers 1",
+        "--workers 3",
+        "--workers 0",
+    ]
+
+
 def test_options_that_would_lose_events(
     simulation: ArbiterSimulation, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -131,6 +200,17 @@ def stop(simulation: ArbiterSimulation, monkeypatch: pytest.MonkeyPatch) -> list
     monkeypatch.setattr(Arbiter, "stop", lambda self, graceful: self.kill_workers(signal.SIGTERM))
     simulation.arbiter.stop()
     return simulation.arbiter.wait_for_signals(timeout=0.001)
+
+
+def test_a_stop_is_known_before_the_first_signal(
+    pair: ArbiterSimulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that gets the signal first does not think that the other one goes on."""
+    assert pair.seats[101].others_accept
+    accepting: list[bool] = []
+    monkeypatch.setattr(os, "kill", lambda *_: accepting.append(pair.seats[101].others_accept))
+    stop(pair, monkeypatch)
+    assert accepting == [False, False]
 
 
 def test_a_stop_ends_the_check(
@@ -178,9 +258,9 @@ def test_a_worker_that_has_not_served_is_not_waited_for(
 ) -> None:
     """A worker that has not served is killed after a second; a worker that has served drains."""
     simulation.arbiter._start_check = None
+    simulation.serves = False
     simulation.send(signal.SIGHUP)
     simulation.turn()
-    simulation.served.remove(2)
     stop(simulation, monkeypatch)
     simulation.sent.clear()
     simulation.clock.now += 0.9

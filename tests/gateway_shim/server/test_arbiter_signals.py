@@ -8,16 +8,22 @@ import signal
 import pytest
 from gunicorn.workers.base import Worker
 
-from gateway_shim.server.refused_options import ONE_WORKER
+from gateway_shim.server.refused_options import FIXED_NUMBER
 from tests.gateway_shim.server.arbiter_simulation import ArbiterSimulation
 
 
-def test_no_second_worker(simulation: ArbiterSimulation, caplog: pytest.LogCaptureFixture) -> None:
-    """SIGTTIN adds no worker, and the log says why."""
-    simulation.arbiter.handle_ttin()
-    simulation.turn()
-    assert simulation.workers == [101]
-    assert [record.message for record in caplog.records] == [f"SIGTTIN ignored: {ONE_WORKER}"]
+def test_the_number_of_workers_is_fixed(
+    pair: ArbiterSimulation, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SIGTTIN adds no worker, SIGTTOU ends none, and the log says what to do."""
+    pair.arbiter.handle_ttin()
+    pair.arbiter.handle_ttou()
+    pair.turn()
+    assert (pair.workers, pair.sent) == ([101, 102], [])
+    assert [record.message for record in caplog.records] == [
+        f"SIGTTIN ignored: {FIXED_NUMBER}",
+        f"SIGTTOU ignored: {FIXED_NUMBER}",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -101,20 +107,19 @@ def test_a_closed_terminal(simulation: ArbiterSimulation) -> None:
 
 
 @pytest.mark.parametrize("ends", [False, True])
-def test_a_hangup_before_a_worker_has_served(simulation: ArbiterSimulation, ends: bool) -> None:
+def test_a_hangup_before_a_worker_has_served(starting: ArbiterSimulation, ends: bool) -> None:
     """An early SIGHUP ends a gateway on a port and reloads the backend; later both reload."""
-    simulation.arbiter._ends_at_early_hangup = ends
-    simulation.served.clear()
-    simulation.send(signal.SIGHUP)
+    starting.arbiter._ends_at_early_hangup = ends
+    starting.send(signal.SIGHUP)
     if ends:
         with pytest.raises(StopIteration):
-            simulation.turn()
+            starting.turn()
     else:
-        simulation.turn()
-    simulation.served.add(1)
-    simulation.send(signal.SIGHUP)
-    simulation.turn()
-    assert len(simulation.checks) == 1
+        starting.turn()
+    starting.seats[101].serve()
+    starting.send(signal.SIGHUP)
+    starting.turn()
+    assert len(starting.checks) == 1
 
 
 def test_a_hangup_between_two_workers(simulation: ArbiterSimulation) -> None:

@@ -4,13 +4,56 @@ from __future__ import annotations
 
 import os
 import signal
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
+from gateway_shim.log_lines.process_fields import process_fields
+from gateway_shim.server import worker as worker_module
+from gateway_shim.server.arbiter_signals import STOPS
+from gateway_shim.server.request_worker import RequestWorker
+from gateway_shim.server.worker import StreamWorker
 from tests.gateway_shim.server.arbiter_simulation import ArbiterSimulation
 
 pytestmark = pytest.mark.slow
+
+
+def blocked() -> set[int]:
+    """Return the stop signals that the kernel keeps from this thread."""
+    return signal.pthread_sigmask(signal.SIG_BLOCK, ()) & set(STOPS)
+
+
+def test_a_stop_during_a_fork_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python forgets the signals of a process that was just forked, so the kernel keeps a stop.
+
+    The worker gets it as soon as it can act on it.
+    """
+    seen = []
+    server = ArbiterSimulation(monkeypatch)
+    fork = Arbiter.spawn_worker
+
+    def spawn_worker(arbiter: Arbiter) -> int:
+        seen.append(blocked())
+        return cast(int, fork(arbiter))
+
+    monkeypatch.setattr(Arbiter, "spawn_worker", spawn_worker)
+    server.turn()
+    assert (seen, blocked()) == ([set(STOPS)], set())
+
+    for name in ("GarbageAtStart", "set_worker_number", "use_own_http"):
+        monkeypatch.setattr(worker_module, name, lambda *_: None)
+    monkeypatch.setattr(RequestWorker, "init_process", lambda _: seen.append(blocked()))
+    worker: Any = object.__new__(StreamWorker)
+    worker.seat = SimpleNamespace(number=1)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        worker.init_process()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+    assert seen[1:] == [set()]
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 4, 255])
@@ -21,12 +64,87 @@ def test_a_worker_that_has_served_is_replaced(simulation: ArbiterSimulation, cod
 
 
 @pytest.mark.parametrize(("code", "reason"), [(3, "Worker failed to boot."), (4, "App failed")])
-def test_a_worker_that_cannot_start(simulation: ArbiterSimulation, code: int, reason: str) -> None:
+def test_a_worker_that_cannot_start(starting: ArbiterSimulation, code: int, reason: str) -> None:
     """A worker that cannot start ends the server with the same exit status."""
-    simulation.served.clear()
     with pytest.raises(HaltServer, match=reason) as caught:
-        simulation.end_worker(101, code << 8)
+        starting.end_worker(101, code << 8)
     assert caught.value.exit_status == code
+
+
+def test_one_of_two_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the start and at a reload, one worker that cannot start ends the server."""
+    pair = ArbiterSimulation(monkeypatch, workers=2, serves=False)
+    pair.turn()
+    pair.seats[101].serve()
+    with pytest.raises(HaltServer):
+        pair.end_worker(102, 3 << 8)
+
+
+def test_one_of_two_cannot_start_at_a_reload(pair: ArbiterSimulation) -> None:
+    """Once a reload has begun, the old workers end, so the server cannot go on with half."""
+    pair.arbiter._start_check, pair.serves = None, False
+    pair.send(signal.SIGHUP)
+    pair.turn()
+    pair.seats[103].serve()
+    with pytest.raises(HaltServer):
+        pair.end_worker(104, 4 << 8)
+
+
+def test_log_lines_name_the_worker(pair: ArbiterSimulation) -> None:
+    """Each of several workers is forked with its number for log lines; the arbiter has none."""
+    pair.end_worker(102, signal.SIGKILL)
+    assert pair.log_fields == [{"worker": 1}, {"worker": 2}, {"worker": 2}]
+    assert process_fields() == {}
+
+
+def test_log_lines_of_one_worker(simulation: ArbiterSimulation) -> None:
+    """A worker that is alone has no number in its log lines."""
+    simulation.end_worker(101)
+    assert simulation.log_fields == [{}, {}]
+
+
+def test_a_replacement_that_cannot_start(pair: ArbiterSimulation) -> None:
+    """A replacement that cannot start is tried again after a pause while another worker serves."""
+    pair.serves = False
+    pair.end_worker(101, signal.SIGKILL)
+    assert (pair.workers, pair.numbers) == ([102, 103], [2, 1])
+    pair.end_worker(103, 3 << 8)
+    assert pair.workers == [102]
+    pair.clock.now += 1
+    pair.turn()
+    assert (pair.workers, pair.numbers) == ([102, 104], [2, 1])
+    pair.end_worker(102, signal.SIGKILL)  # its replacement, 105, is forked at once
+    with pytest.raises(HaltServer):
+        pair.end_worker(104, 3 << 8)
+
+
+def test_all_workers_are_killed_at_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Workers that are killed together are all replaced at once: a pause is for one number."""
+    server = ArbiterSimulation(monkeypatch, workers=8)
+    server.turn()
+    server.ends = [(pid, signal.SIGKILL) for pid in range(101, 108)]
+    server.end_worker(108, signal.SIGKILL)
+    assert server.numbers == [1, 2, 3, 4, 5, 6, 7, 8]
+    server.end_worker(111, signal.SIGKILL)
+    assert server.numbers == [1, 2, 4, 5, 6, 7, 8]
+    server.end_worker(112, signal.SIGKILL)
+    assert server.numbers == [1, 2, 5, 6, 7, 8]
+    server.clock.now += 1
+    server.turn()
+    assert server.numbers == [1, 2, 5, 6, 7, 8, 3, 4]
+
+
+def test_the_row_of_a_worker_is_free_after_its_end(pair: ArbiterSimulation) -> None:
+    """The streams of a dead worker count no longer, and its row is used again and again."""
+    seat = pair.seats[102]
+    seat.count_streams(7)
+    assert [other.streams for other in pair.seats[101].others()] == [7]
+    for _ in range(20):
+        pair.clock.now += 100
+        pair.end_worker(pair.workers[-1], signal.SIGKILL)
+        assert [other.load for other in pair.seats[101].others()] == [0]
 
 
 def test_a_replaced_worker_may_end_with_any_status(simulation: ArbiterSimulation) -> None:
@@ -35,7 +153,7 @@ def test_a_replaced_worker_may_end_with_any_status(simulation: ArbiterSimulation
     simulation.send(signal.SIGHUP)
     simulation.turn()
     simulation.end_worker(101, 3 << 8)
-    assert (simulation.workers, simulation.arbiter._pauses.may_start(0.0)) == ([102], True)
+    assert (simulation.workers, simulation.arbiter._pauses[1].may_start(0.0)) == ([102], True)
 
 
 def test_a_replaced_worker_that_does_not_end(simulation: ArbiterSimulation) -> None:

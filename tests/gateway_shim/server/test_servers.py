@@ -80,8 +80,9 @@ def test_tls(
     listeners: list[socket.socket],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path_factory: pytest.TempPathFactory,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Over TLS streams keep their handlers, so there are additional handlers for them."""
+    """TLS streams have no handlers, except where Python or gevent is of an unknown version."""
     monkeypatch.setattr(servers, "raise_limit", lambda: 100_000)
     folder = tmp_path_factory.mktemp("tls")
     certificate = trustme.CA().issue_cert("127.0.0.1")
@@ -91,7 +92,12 @@ def test_tls(
     cfg.set("worker_connections", 100)
     cfg.set("certfile", str(folder / "cert"))
     cfg.set("keyfile", str(folder / "key"))
-    assert sizes(listeners, cfg, 500) == [(600, 100)] * 2
+    assert sizes(listeners, cfg, 500) == [(100, 100)] * 2
+    assert not caplog.text
+    with monkeypatch.context() as unknown:
+        unknown.setattr(servers, "can_release", lambda context: False)
+        assert sizes(listeners, cfg, 500) == [(600, 100)] * 2
+    assert "keeps a handler for each TLS stream" in caplog.text
     connections = RequestConnections(10, lambda address: address, RefusalCounts())
     runtime = Front(Gateway(NoBackend(), GatewayConfig()))
     (server, _) = make_servers(listeners, lambda *_: None, connections, cfg, runtime)

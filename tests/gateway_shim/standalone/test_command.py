@@ -183,3 +183,11 @@ def test_python_m(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     limits = ("SSE_MAX_CONNECTIONS_PER_ADDRESS", "SSE_MAX_PENDING_CONNECTS", "TRUSTED_PROXIES")
     lines = [line.split()[0].strip(",") for line in shown.splitlines() if line.startswith("    ")]
     assert {*limits, *VARIABLES} - {*lines, "SSL_CERT_DIR"} == set()
+
+
+def test_redis_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """The gateway on a port gets its events from its backend."""
+    result = run(SSE_BUS_URL="redis://me:hunter2@h", HOST="127.0.0.1", PORT=str(free_port()))
+    assert result.exit_code == 1
+    assert "gets its events from one backend" in result.output + caplog.text
+    assert "hunter2" not in result.output + caplog.text

@@ -108,6 +108,27 @@ def test_bad_host(text: str, caplog: pytest.LogCaptureFixture) -> None:
     assert message.endswith(f", but it is {text!r}")
 
 
+@pytest.mark.parametrize(
+    ("options", "environment"),
+    [(["--workers", "2"], "1"), ([], "4"), ([], "x"), (["--workers", "0"], "")],
+)
+def test_several_workers(
+    caplog: pytest.LogCaptureFixture, options: list[str], environment: str
+) -> None:
+    """More than one worker is refused with the reason, also if a platform asks for it."""
+    result = run(*options, PORT=str(free_port()), WEB_CONCURRENCY=environment)
+    assert (result.exit_code, STARTED) == (1, [])
+    (message,) = errors(caplog)
+    assert message.startswith("the gateway on a port has one worker, but --workers or WEB_")
+    assert "would not know the streams of the first" in message
+
+
+def test_one_worker() -> None:
+    """One worker is what the gateway has, so it may be asked for."""
+    options, _ = started(run("--workers", "1", PORT=str(free_port()), WEB_CONCURRENCY="8"))
+    assert options["workers"] == 1
+
+
 def test_bad_keep_alive(caplog: pytest.LogCaptureFixture) -> None:
     """An idle time that is not an integer of at least 1 is logged; 150 is used."""
     options, _ = started(run(PORT=str(free_port()), HOST="127.0.0.1", KEEP_ALIVE_SECONDS="0"))

@@ -100,6 +100,7 @@ def test_defaults() -> None:
         "max_buffer_bytes": 1024 * 1024,
         "max_total_buffer_bytes": 256 * 1024 * 1024,
         "max_connections": None,
+        "max_connections_of_server": None,
         "max_connections_per_address": None,
         "proxies": {"networks": (), "unix": False, "every_peer": False},
         "max_request_connections_per_address": 500,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gateway_shim.streams.connection import Connection
 from gateway_shim.streams.connection_owner import ConnectionOwner
+from tests.gateway_shim.following_browser import following
 from tests.gateway_shim.running_gateway import RunningGateway
-from tests.gateway_shim.streams.replay.browser import following
 
 
 def test_without_a_log(running: RunningGateway) -> None:

@@ -21,6 +21,8 @@ def test_all_zero() -> None:
         "slow_consumers_ended": 0,
         "heartbeats": 0,
         "broadcasts": 0,
+        "delivered_for_others": 0,
+        "appends_failed": 0,
         "callbacks_failed": 0,
         "resyncs": {"too_old": 0, "unknown": 0, "lagging": 0},
         "joiners": 0,

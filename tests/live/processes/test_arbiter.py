@@ -15,15 +15,17 @@ from tests.support.timing import wait_until
 
 
 @pytest.mark.parametrize(
-    ("argument", "reason"),
+    ("argument", "env", "reason"),
     [
-        (["--workers", "2"], "one worker only"),
-        (["--max-requests", "10"], "leave it at 0"),
+        (["--workers", "2"], {"SSE_REPLAY": "off"}, "the number of workers is 2, but SSE_REPLAY"),
+        (["--max-requests", "10"], {}, "leave it at 0"),
     ],
 )
-def test_settings_that_lose_events_are_refused(argument: list[str], reason: str) -> None:
-    """A second worker or a limit of requests is refused at the start with one line."""
-    with pytest.raises(ServerFailed, match=reason) as failed, GunicornServer(*argument):
+def test_settings_that_lose_events_are_refused(
+    argument: list[str], env: dict[str, str], reason: str
+) -> None:
+    """Workers without a log, or a limit of requests, are refused at the start with one line."""
+    with pytest.raises(ServerFailed, match=reason) as failed, GunicornServer(*argument, env=env):
         pass
     assert "Traceback" not in str(failed.value)
 

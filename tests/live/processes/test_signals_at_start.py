@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -15,12 +17,21 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes.server import GunicornServer, Server, ServeServer
+from tests.support.timing import TIME_LIMIT, TimeLimitPassed
 
 SERVE = [sys.executable, "-m", "app", "serve"]
 GATEWAY = [sys.executable, "-m", "gateway_shim"]
 SERVERS = pytest.mark.parametrize("command", [SERVE, GATEWAY], ids=["serve", "gateway"])
 
-INSTANTS = 50
+INSTANTS = 25
+"""The number of moments that are spread over the start."""
+
+AT_PORT = 10
+"""The number of starts that are stopped when the port opens.
+
+The first worker is forked then. A stop at this moment is lost most easily.
+"""
+
 SECONDS_TO_END = 2.0
 """The limit of an end during the start, in seconds. A slow machine has a higher limit."""
 
@@ -43,24 +54,40 @@ class ServerEnd:
     """A server that was sent a signal while it started.
 
     Args:
-        instant: the time of the signal, in seconds after the start.
+        instant: the time of the signal, in seconds after the start; None: when the port opened.
         seconds: the duration of the end, in seconds.
         status: the exit status.
         left: True if a process of its group was still running.
         output: the output of the server.
     """
 
-    instant: float
+    instant: float | None
     seconds: float
     status: int
     left: bool
     output: str
 
 
-def start_and_signal(command: Sequence[str], sig: signal.Signals, instant: float) -> ServerEnd:
-    """Start a server, send a signal after ``instant`` seconds, and wait for the end."""
+def wait_for_port(server: Server) -> None:
+    """Wait until the port of a server is open, and return within a millisecond or two."""
+    deadline = time.monotonic() + TIME_LIMIT
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", server.port)).close()
+            return
+        time.sleep(0.001)
+    raise TimeLimitPassed(f"port {server.port} is not open")
+
+
+def start_and_signal(
+    command: Sequence[str], sig: signal.Signals, instant: float | None
+) -> ServerEnd:
+    """Start a server, send a signal at an instant of :class:`ServerEnd`, and wait for the end."""
     with Server(command, ready_path=None) as server:
-        time.sleep(instant)
+        if instant is None:
+            wait_for_port(server)
+        else:
+            time.sleep(instant)
         started = time.monotonic()
         server.send_signal(sig)
         status = server.wait()
@@ -83,15 +110,18 @@ def seconds_to_start(command: Sequence[str]) -> float:
 
 @SERVERS
 def test_sigterm_at_any_instant(command: Sequence[str]) -> None:
-    """SIGTERM at fifty moments of the start, and after it, ends the server quickly."""
+    """SIGTERM at many moments of the start, and after it, ends the server quickly."""
     seed = random.randrange(10**6)
     print(f"seed {seed}")  # pytest shows it if the test fails
     start = seconds_to_start(command)
     limit = max(SECONDS_TO_END, SECONDS_TO_END * start)
-    # One moment in each fiftieth of the time, because random moments alone leave gaps.
+    # One moment in each part of the time, because random moments alone leave gaps.
     chosen = random.Random(seed)
     width = max(1.0, 1.3 * start) / INSTANTS
-    instants = [(number + chosen.random()) * width for number in range(INSTANTS)]
+    instants: list[float | None] = [
+        (number + chosen.random()) * width for number in range(INSTANTS)
+    ]
+    instants += [None] * AT_PORT
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         ends = list(pool.map(lambda at: start_and_signal(command, signal.SIGTERM, at), instants))
     assert [end for end in ends if end.status not in (0, -signal.SIGTERM)] == []

@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-__all__ = ["descriptors", "only_descendant", "parent_of"]
+__all__ = ["descriptors", "first_siblings", "only_descendant", "parent_of"]
 
 
 def descriptors(pid: int) -> int:
@@ -31,12 +31,30 @@ def only_descendant(pid: int) -> int | None:
         The child of the child (and so on) of the process. None if the process has no child, or
         if a process of the chain has several children.
     """
-    has_lists = Path(f"/proc/self/task/{os.getpid()}/children").exists()
-    children_of = _from_proc if has_lists else _from_ps
     leaf = pid
-    while len(below := children_of(leaf)) == 1:
+    while len(below := _children(leaf)) == 1:
         leaf = below[0]
     return None if below or leaf == pid else leaf
+
+
+def first_siblings(pid: int) -> list[int]:
+    """Return the children of the first process of a chain that has several, oldest first.
+
+    Args:
+        pid: the process at which the chain begins.
+
+    Returns:
+        The process ids; none if the chain ends without a process that has several children.
+    """
+    below = _children(pid)
+    while len(below) == 1:
+        below = _children(below[0])
+    return sorted(below)
+
+
+def _children(pid: int) -> list[int]:
+    has_lists = Path(f"/proc/self/task/{os.getpid()}/children").exists()
+    return _from_proc(pid) if has_lists else _from_ps(pid)
 
 
 def _from_proc(pid: int) -> list[int]:

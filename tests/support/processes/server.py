@@ -23,7 +23,7 @@ from app.config import Settings
 from gateway_shim.parity.ports import free_port
 from tests.support.http.client import BrokenHTTP, request
 from tests.support.processes.child import ROOT, ChildProcess
-from tests.support.processes.process_table import only_descendant
+from tests.support.processes.process_table import first_siblings, only_descendant
 from tests.support.timing import TIME_LIMIT, TimeLimitPassed, wait_until
 
 __all__ = [
@@ -67,7 +67,10 @@ class Server(ChildProcess):
 
     Attributes:
         port: the port on 127.0.0.1 where the server listens.
+        workers: the number of workers; 1 unless a subclass starts more.
     """
+
+    workers = 1
 
     def __init__(
         self,
@@ -112,6 +115,21 @@ class Server(ChildProcess):
         """
         # A worker that is being replaced has a sibling for a moment, so this has to wait.
         return wait_until(lambda: only_descendant(self.pid), lambda: f"one worker below {self.pid}")
+
+    def worker_pids(self) -> list[int]:
+        """Return the process ids of the workers, oldest first, once there are as many as wanted.
+
+        Raises:
+            TimeLimitPassed: there were more or fewer. A reload has twice as many for a moment.
+        """
+        if self.workers == 1:
+            return [self.worker_pid()]
+
+        def found() -> list[int] | None:
+            pids = first_siblings(self.pid)
+            return pids if len(pids) == self.workers else None
+
+        return wait_until(found, lambda: f"{self.workers} workers below {self.pid}")
 
     @property
     def log(self) -> str:
@@ -222,7 +240,8 @@ class GunicornServer(Server):
         env: the backend's settings.
         application: the application that gunicorn loads.
         config: gunicorn's configuration file, relative to the repository.
-        ready_path: as for :class:`Server`.
+        ready_path: as for :class:`Server`. With several workers, one of them answers.
+        workers: the number of workers. :meth:`worker_pids` has them all.
     """
 
     def __init__(
@@ -232,8 +251,12 @@ class GunicornServer(Server):
         application: str = "app:create_app()",
         config: str = "gunicorn.conf.py",
         ready_path: str | None = "/healthz",
+        workers: int = 1,
     ) -> None:
         gunicorn = [sys.executable, "-m", "gunicorn", "-c", config, "--bind", "127.0.0.1:{port}"]
+        if workers != 1:
+            gunicorn += ["--workers", str(workers)]
+        self.workers = workers
         super().__init__([*gunicorn, *arguments, application], env=env, ready_path=ready_path)
 
 
@@ -244,7 +267,8 @@ class ServeServer(Server):
         *arguments: additional arguments of ``serve``.
         env: the backend's settings.
         cwd: the working directory.
-        ready_path: as for :class:`Server`.
+        ready_path: as for :class:`Server`. With several workers, one of them answers.
+        workers: the number of workers. :meth:`worker_pids` has them all.
     """
 
     def __init__(
@@ -253,8 +277,12 @@ class ServeServer(Server):
         env: Mapping[str, str] | None = None,
         cwd: Path = ROOT,
         ready_path: str | None = "/healthz",
+        workers: int = 1,
     ) -> None:
         command = [sys.executable, "-m", "app", "serve", "--port", "{port}", *arguments]
+        if workers != 1:
+            command += ["--workers", str(workers)]
+        self.workers = workers
         super().__init__(command, env=env, cwd=cwd, ready_path=ready_path)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.parts import require
 from tests.support.processes import process_table
-from tests.support.processes.process_table import only_descendant
+from tests.support.processes.process_table import first_siblings, only_descendant
 from tests.support.timing import wait_until
 
 
@@ -65,6 +65,15 @@ def test_a_child_that_has_ended() -> None:
         assert process.stdout is not None
         process.stdout.readline()
         wait_until(lambda: only_descendant(process.pid), "the only child that runs")
+
+
+def test_siblings() -> None:
+    """The children of the first process that has several are found, however deep it is."""
+    with shell("sh -c 'sleep 1000 & echo $!; sleep 1000 & echo $!; wait'; :") as process:
+        assert process.stdout is not None
+        sleepers = sorted(int(process.stdout.readline()) for _ in range(2))
+        assert wait_until(lambda: first_siblings(process.pid), "the sleepers") == sleepers
+        assert first_siblings(sleepers[0]) == []
 
 
 def test_no_children_and_several() -> None:

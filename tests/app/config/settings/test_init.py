@@ -39,6 +39,7 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
         ["unix:/run/x.sock", "/run/x.sock", "127.0.0.1:80", "[::1]:80", "http://h", "a b", "[::1"],
     ),
     "PORT": (5000, "65535", 65535, [*NUMBER[1:], "0", "65536", "-1", "80.5"]),
+    "WEB_CONCURRENCY": (1, "64", 64, [*NUMBER[1:], "0", "-1", "65", "10000", "1.5"]),
     "KEEP_ALIVE_SECONDS": (150, "86400", 86400, [*NUMBER[1:], "0", "1.5", "86401"]),
     "MAX_REQUEST_CONNECTIONS": (2000, "10", 10, [*NUMBER[1:], "9", "65537"]),
     "MAX_REQUEST_CONNECTIONS_PER_ADDRESS": (500, "1", 1, [*NUMBER[1:], "0"]),
@@ -64,6 +65,14 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
     ),
     "SSE_GATEWAY_TIMEOUT_SECONDS": (5.0, "0.25", 0.25, [*FINITE, "0", "-1"]),
     "SSE_GATEWAY_CONCURRENCY": (16, "1", 1, [*NUMBER[1:], "0", "1025"]),
+    "SSE_BUS_URL": (
+        None,
+        "redis://:pw@h:1/2",
+        SecretStr("redis://:pw@h:1/2"),
+        ["h:6379", "amqp://h", "redis://", "redis://h:x", "redis://h:0", "redis://h/x", "redis:"],
+    ),
+    "SSE_BUS_PREFIX": ("sse", "a.B_c:1-2", "a.B_c:1-2", ["a b", "{a}", "a*", "a" * 65]),
+    "SSE_BUS_TIMEOUT_SECONDS": (5.0, "1", 1.0, [*FINITE, "0.9", "60.1"]),
     "SSE_INTERNAL_SEND": ("off", "on", "on", ["yes", "true"]),
     "SSE_DIALECT": ("named", "envelope", "envelope", ["Named"]),
     "HEARTBEAT_INTERVAL_SECONDS": (15, "1", 1, [*NUMBER[1:], "0", "1.5"]),
@@ -130,6 +139,8 @@ FIELDS: dict[str, tuple[Any, str, Any, list[str]]] = {
     "GRACEFUL_SHUTDOWN_TIMEOUT": (25.0, "0", 0.0, [*FINITE, "-0.1"]),
 }
 
+SECRETS = [name for name, row in FIELDS.items() if isinstance(row[2], SecretStr)]
+
 
 @pytest.fixture(autouse=True)
 def _only_what_a_test_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -171,13 +182,13 @@ def test_the_name_in_the_environment(name: str, monkeypatch: pytest.MonkeyPatch)
 def test_a_bad_value_is_one_clear_line(
     name: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error is one line that names the setting, says what is wrong, and shows the value."""
+    """The error is one line that names the setting, and shows the value, but no secret."""
     monkeypatch.setenv(name, text)
     with pytest.raises(InvalidSettings) as raised:
         load_settings()
     message = str(raised.value)
     assert message.startswith(f"{name}: ")
-    assert message.endswith(f" (it is {text!r})")
+    assert message.endswith(f" (it is {'***' if name in SECRETS else repr(text)})")
     assert len(message.splitlines()) == 1
     assert "Value error" not in message
 

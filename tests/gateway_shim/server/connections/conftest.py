@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
+from tests.gateway_shim.hub_errors import HubErrors
+from tests.gateway_shim.server.connections.greeting_server import GreetingServer
 from tests.gateway_shim.server.connections.worker_connections import WorkerConnections
 
 
@@ -21,3 +24,21 @@ def worker() -> Iterator[WorkerConnections]:
     assert not worker.connections._addresses
     for line in worker.connections._lines:
         assert (line.count, line.waiting, line.receiving, line.idle) == (0, {}, {}, {})
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """Provide a stack that closes the clients of a test at its end."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def greeting_server(stack: ExitStack) -> Iterator[GreetingServer]:
+    """Provide a server for twenty connections."""
+    greeting_server = GreetingServer(20)
+    with HubErrors():
+        greeting_server.server.start()
+        yield greeting_server
+        greeting_server.server.stop(timeout=0)
+    assert len(greeting_server.connections) == 0

@@ -23,13 +23,17 @@ class Door:
         admitted: the addresses that got a handler, in order.
         is_open: whether there is one.
         room: how many may wait.
+        opened: the addresses whose streams were opened without a handler, in order.
+        opens: whether streams are opened without a handler.
     """
 
     def __init__(self) -> None:
         self.admitted: list[Any] = []
         self.is_open = True
         self.room = 100
-        self.arrivals = Arrivals(self._is_stream, lambda: self.room, self._admit)
+        self.opened: list[Any] = []
+        self.opens = False
+        self.arrivals = Arrivals(self._is_stream, lambda: self.room, self._admit, self._open)
         self._sockets: list[Any] = []
 
     def _is_stream(self, method: str, target: str) -> bool:
@@ -40,6 +44,12 @@ class Door:
             self.admitted.append(address)
             sock.close()
         return self.is_open
+
+    def _open(self, sock: _socket.socket, address: Any) -> bool:
+        if self.opens:
+            self.opened.append(address)
+            sock.close()
+        return self.opens
 
     def come(self, numbers: Iterable[int], data: bytes = STREAM) -> list[bool]:
         """Connect clients in one round of the loop; return which of them wait."""
@@ -130,6 +140,18 @@ def test_who_has_left_gets_no_handler(door: Door) -> None:
     door.hang_up(STREAMS_IN_A_ROUND + 1)
     wait_until(lambda: not len(door.arrivals), "all to be admitted")
     assert door.admitted == [STREAMS_IN_A_ROUND, STREAMS_IN_A_ROUND + 2]
+
+
+def test_streams_without_a_handler(door: Door) -> None:
+    """Streams that open without a handler count in each round, too, and are served in order."""
+    door.opens = True
+    assert door.come(range(3 * STREAMS_IN_A_ROUND)) == [True] * 3 * STREAMS_IN_A_ROUND
+    assert door.opened == list(range(STREAMS_IN_A_ROUND))
+    door.arrivals._begin_round()
+    assert door.opened == list(range(2 * STREAMS_IN_A_ROUND))
+    door.opens = False
+    wait_until(lambda: not len(door.arrivals), "the others to be admitted")
+    assert door.admitted == list(range(2 * STREAMS_IN_A_ROUND, 3 * STREAMS_IN_A_ROUND))
 
 
 @pytest.mark.parametrize("is_open", [True, False])

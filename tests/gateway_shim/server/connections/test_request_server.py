@@ -5,80 +5,22 @@ from __future__ import annotations
 import _socket
 import errno
 import socket
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import gevent
 import pytest
-from gevent.pool import Pool
 
 from gateway_shim.server.connections import request_server
 from gateway_shim.server.connections.arrivals import STREAMS_IN_A_ROUND
-from gateway_shim.server.connections.request_connections import RequestConnections
-from gateway_shim.server.connections.request_server import RequestServer
-from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
-from tests.gateway_shim.hub_errors import HubErrors
+from gateway_shim.streams.refusal_counts import RefusalReason
+from tests.gateway_shim.server.connections.greeting_server import (
+    REQUEST,
+    STREAMS,
+    GreetingServer,
+    ask,
+)
 from tests.support.timing import TIME_LIMIT, wait_until
-
-REQUEST = b"GET / HTTP/1.1\r\n\r\n"
-STREAMS = 15
-
-
-class GreetingServer:
-    """A server that reads a request and answers ``hello``.
-
-    Args:
-        size: how many connections it may have.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.refusals = RefusalCounts()
-        self.connections = RequestConnections(100, lambda address: "", self.refusals)
-        self.line = self.connections.add_line(Pool(size), size)
-        self.server = RequestServer(
-            ("127.0.0.1", 0),
-            self.connections,
-            self.line,
-            is_stream=lambda method, target: (method, target) == ("GET", "/stream"),
-            free_streams=lambda: STREAMS,
-            handle=self._handle,
-        )
-
-    def _handle(self, sock: Any, address: Any) -> None:
-        assert gevent.getcurrent() in self.connections
-        if sock.recv(100):
-            self.connections.work()
-            sock.sendall(b"hello")
-
-    def connect(self, stack: ExitStack) -> socket.socket:
-        """Connect one more client."""
-        client = socket.create_connection(("127.0.0.1", self.server.server_port), TIME_LIMIT)
-        return stack.enter_context(client)
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    """Provide a stack that closes the clients of a test at its end."""
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-def greeting_server(stack: ExitStack) -> Iterator[GreetingServer]:
-    """Provide a server for twenty connections."""
-    greeting_server = GreetingServer(20)
-    with HubErrors():
-        greeting_server.server.start()
-        yield greeting_server
-        greeting_server.server.stop(timeout=0)
-    assert len(greeting_server.connections) == 0
-
-
-def ask(client: socket.socket) -> None:
-    """Send a request, and return the answer."""
-    client.sendall(REQUEST)
-    assert client.recv(100) == b"hello"
 
 
 def test_a_flood_stays_in_the_lobby(greeting_server: GreetingServer, stack: ExitStack) -> None:
@@ -202,3 +144,70 @@ def test_others_overtake_requests_for_streams(
         client.sendall(b"GET " + target + b" HTTP/1.1\r\n\r\n")
     wait_until(lambda: len(order) == len(targets), "all to have handlers")
     assert order.index(b"/") == STREAMS_IN_A_ROUND
+
+
+class ScriptedBalance:
+    """A balance whose answers the test decides.
+
+    Attributes:
+        rooms: the answers of ``room``; the last one is repeated.
+        resumed: for each pause, whether a connection waited at its end.
+    """
+
+    def __init__(self, *rooms: int) -> None:
+        self.rooms = list(rooms)
+        self.resumed: list[bool] = []
+
+    def room(self) -> int:
+        """Return the next answer."""
+        return self.rooms.pop(0) if len(self.rooms) > 1 else self.rooms[0]
+
+    def pause(self) -> float:
+        """Return the length of a pause, seconds."""
+        return 0.001
+
+    def resume(self, *, waiting: bool) -> None:
+        """Note the end of a pause."""
+        self.resumed.append(waiting)
+
+
+def test_a_pause_for_other_workers(greeting_server: GreetingServer, stack: ExitStack) -> None:
+    """A worker that must pause leaves a connection to others, and takes it if nobody does."""
+    balance: Any = ScriptedBalance(0, 0, 5)
+    greeting_server.server.balance = balance
+    client = greeting_server.connect(stack)
+    wait_until(lambda: greeting_server.server.count == 1, "the connection to be accepted")
+    assert balance.resumed == [True, True]
+    ask(client)
+
+
+def test_a_pause_after_which_nothing_waits(
+    greeting_server: GreetingServer, stack: ExitStack
+) -> None:
+    """A connection that another worker takes during the pause does not wait at its end."""
+    listener: Any = greeting_server.server.socket
+
+    class TakenMeanwhile(ScriptedBalance):
+        def pause(self) -> float:
+            descriptor, _ = listener._accept()
+            socket.socket(fileno=descriptor).close()
+            return super().pause()
+
+    balance: Any = TakenMeanwhile(0)
+    greeting_server.server.balance = balance
+    greeting_server.connect(stack)
+    wait_until(lambda: balance.resumed, "the end of the pause")
+    assert balance.resumed == [False]
+
+
+def test_a_stop_during_a_pause(greeting_server: GreetingServer, stack: ExitStack) -> None:
+    """A server that stops during a pause accepts nothing afterwards."""
+    balance: Any = ScriptedBalance(0)
+    greeting_server.server.balance = balance
+    greeting_server.connect(stack)
+    wait_until(lambda: balance.resumed, "the end of a pause")
+    greeting_server.server.close()
+    gevent.sleep(0.01)
+    ends = len(balance.resumed)
+    gevent.sleep(0.01)
+    assert len(balance.resumed) == ends

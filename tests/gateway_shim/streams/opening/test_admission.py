@@ -77,3 +77,46 @@ def test_closed(limits: tuple[int | None, int | None]) -> None:
     admission.close()
     assert admission.closed is True
     assert admission.refuse(0, "a") == unavailable("SHUTTING_DOWN", "Server is shutting down")
+
+
+class OtherProcesses:
+    """Other processes with some streams.
+
+    Attributes:
+        streams_of_others: how many streams they have.
+        told: the numbers of streams that they were told.
+    """
+
+    def __init__(self) -> None:
+        self.streams_of_others = 0
+        self.told: list[int] = []
+
+    def count_streams(self, streams: int) -> None:
+        """Note what was told."""
+        self.told.append(streams)
+
+
+def test_the_limit_of_the_server() -> None:
+    """The streams of all processes count for the server's limit; each keeps its own limit, too."""
+    admission, others = Admission(4, None), OtherProcesses()
+    full = unavailable("TOO_MANY_CONNECTIONS", "Too many connections")
+    admission.share_with(others, 6)
+    others.streams_of_others = 3
+    assert admission.refuse(2, "a") is None
+    assert admission.refuse(3, "a") == full
+    others.streams_of_others = 0
+    assert admission.refuse(3, "a") is None
+    assert admission.refuse(4, "a") == full
+    admission.share_with(others, None)
+    others.streams_of_others = 10**6
+    assert admission.refuse(3, "a") is None
+
+
+def test_other_processes_are_told() -> None:
+    """The other processes know the number of streams as soon as it changes."""
+    admission, others = Admission(None, None), OtherProcesses()
+    admission.share_with(others, None)
+    key = admission.enter("a")
+    admission.enter("b")
+    admission.leave(key)
+    assert others.told == [1, 2, 1]

@@ -9,9 +9,9 @@ from gateway_shim.protocol.callbacks import CallbackAnswer
 from gateway_shim.protocol.event_stream import BodyFraming, Event
 from gateway_shim.streams.reading.listing import Condition, StreamInfo
 from gateway_shim.streams.replay import delivery_pass
+from tests.gateway_shim.following_browser import Browser, following, publish
 from tests.gateway_shim.hub_errors import soon
 from tests.gateway_shim.running_gateway import BIG, RunningGateway
-from tests.gateway_shim.streams.replay.browser import Browser, following, publish
 
 
 def info_of(running: RunningGateway, token: str) -> StreamInfo:
