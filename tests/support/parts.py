@@ -56,6 +56,11 @@ PARTS = {
     "npm": Part("npm", lambda: shutil.which("npm") is not None, "apt-get install npm"),
     "playwright": Part("Playwright", lambda: _has_module("playwright"), "pip install -e '.[test]'"),
     "ps": Part("the command ps", lambda: shutil.which("ps") is not None, "apt-get install procps"),
+    "redis": Part(
+        "redis-server",
+        lambda: shutil.which("redis-server") is not None,
+        "apt-get install redis-server",
+    ),
     "root": Part("root", lambda: os.geteuid() == 0, "sudo"),
     "systemd-analyze": Part(
         "systemd-analyze",

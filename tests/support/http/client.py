@@ -61,6 +61,9 @@ class Connection:
             if receive_buffer is not None:
                 # Set before connecting, because the handshake fixes the scale of the window.
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+                # The kernel gives the server a send buffer for twenty segments, and those of
+                # loopback have 64 KiB.
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
             self.socket.settimeout(TIME_LIMIT)
             self.socket.connect((host, port))
         except BaseException:  # also GreenletExit, if this greenlet is killed

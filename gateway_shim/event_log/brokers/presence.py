@@ -1,0 +1,212 @@
+"""The processes of all servers, and what each process knows of Redis's state."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gevent.event import Event as Signal
+from gevent.lock import Semaphore
+
+from gateway_shim.errors import LogUnavailable
+from gateway_shim.event_log.brokers.redis.stream import Pulse, RedisStream
+from gateway_shim.event_log.cursor import Cursor
+
+__all__ = ["PRESENT_SECONDS", "PULSE_SECONDS", "BusState", "Presence"]
+
+PULSE_SECONDS = 2.0
+"""The time between two signs of life of a process."""
+
+PRESENT_SECONDS = 8.0
+"""The time for which a process counts as running after a sign of life."""
+
+READY_LAG = 1000
+"""The entries that a server may lack and still be ready: some are always on their way."""
+
+ASK_SECONDS = 1.0
+"""The longest wait for the answers to others before a question is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class BusState:
+    """The state of the connection to Redis, as one process knows it.
+
+    Args:
+        is_connected: True if Redis has answered the last sign of life.
+        since: when that changed, monotonic seconds.
+        problem: the last error, also of an append or of copying; None: all is well.
+        lag: the entries that were in Redis at the last sign of life but one, and are not yet here;
+            None if another epoch is in use there than here.
+        waiting: the appends of this process that wait for Redis.
+        carries: True if this process copies for its server.
+        reconnects: how often Redis has answered again after it was away.
+        new_epochs: how often this process has begun the copy anew, after events were lost.
+    """
+
+    is_connected: bool
+    since: float
+    problem: str | None
+    lag: int | None
+    waiting: int = 0
+    carries: bool = False
+    reconnects: int = 0
+    new_epochs: int = 0
+
+    @property
+    def is_ready(self) -> bool:
+        """True if events can be published, and those of other servers arrive."""
+        is_near = self.lag is not None and self.lag <= READY_LAG
+        return self.is_connected and self.problem is None and is_near
+
+
+class Presence:
+    """This process among those of all servers. Make it after the fork.
+
+    Until :meth:`serve`, the others do not know this process.
+
+    Args:
+        stream: the stream in Redis, over a connection of its own.
+        process: the name of this process.
+        server: the name of this server, which its processes' names end with.
+        local: returns the epoch and the newest position of this server's log.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        stream: RedisStream,
+        process: str,
+        server: str,
+        local: Callable[[], tuple[str, int]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream = stream
+        self._process = process
+        self._suffix = f"@{server}"
+        self._local = local
+        self._clock = clock
+        self._turn = Semaphore()
+        self._serves = self._was_known = False
+        self._wake = Signal()
+        # Stands for the names that Redis has named last.
+        self._digest = ""
+        # The processes of other servers, and until when those count that Redis names no more.
+        self._remote: dict[str, float | None] = {}
+        self._returned = -PRESENT_SECONDS
+        # What Redis had at the last two signs of life.
+        self._seen = self._seen_before = Cursor("", -1)
+        self.is_connected = False
+        self.reconnects = -1  # the first connection is none
+        self.since = time.monotonic()
+        self.problem: str | None = "Redis was not asked yet"
+
+    def run(self) -> None:
+        """Give signs of life without end."""
+        while True:
+            self._wake.clear()
+            self.beat()
+            self._wake.wait(PULSE_SECONDS)
+
+    def serve(self) -> None:
+        """Let the others know this process: from now on it reads all entries."""
+        if not self._serves:
+            self._serves = True
+            self._wake.set()
+
+    def heard_of(self, name: str) -> None:
+        """Note that a process runs: it has appended an entry.
+
+        So a process that asks as soon as it has started is known before its question is handled.
+        """
+        if name not in self._remote and not name.endswith(self._suffix):
+            self._remote[name] = self._clock() + PRESENT_SECONDS
+            self._digest = ""
+
+    def others(self) -> list[str]:
+        """Return the names of the processes of other servers."""
+        return list(self._remote)
+
+    @property
+    def is_caught_up(self) -> bool:
+        """True if this server has all entries that Redis had at the last sign of life."""
+        epoch, newest = self._local()
+        return self.is_connected and self._seen.epoch == epoch and self._seen.position <= newest
+
+    def lag(self) -> int | None:
+        """Return how many entries are not yet here (:class:`BusState`)."""
+        epoch, newest = self._local()
+        if self._seen_before.epoch != epoch:
+            return 0 if self._seen.epoch == epoch else None
+        return max(self._seen_before.position - newest, 0)
+
+    def beat(self) -> None:
+        """Give one sign of life, and note what Redis answers."""
+        now = self._clock()
+        try:
+            with self._turn:
+                answer = self._ask()
+        except LogUnavailable as exc:
+            self._fail(exc)
+            return
+        if answer.is_new and self._was_known:
+            # Redis has forgotten this process, or was away: so it is with the others.
+            self._returned = now
+        self._was_known = self._serves
+        self._change(True)
+        self.problem = None
+        self._seen_before, self._seen = self._seen, Cursor(answer.epoch, answer.newest)
+        self._learn(answer, now)
+
+    def knows(self, cursor: Cursor) -> bool:
+        """Return True if Redis has an entry, False if not, and if Redis gives no answer."""
+        if not self._turn.acquire(timeout=ASK_SECONDS):
+            return False
+        try:
+            # Those who have waited together need one question, or one failure.
+            if not self._has_seen(cursor) and self.is_connected:
+                answer = self._ask()
+                self._seen = Cursor(answer.epoch, answer.newest)
+                self._learn(answer, self._clock())
+        except LogUnavailable as exc:
+            self._fail(exc)
+        finally:
+            self._turn.release()
+        return self._has_seen(cursor)
+
+    def close(self) -> None:
+        """Tell the others that this process has ended. The greenlet must have ended."""
+        if self.is_connected:
+            with contextlib.suppress(LogUnavailable):  # then they notice it after a time
+                self._stream.pulse(self._process, 0, "")
+        self._stream.close()
+
+    def _ask(self) -> Pulse:
+        seconds = PRESENT_SECONDS if self._serves else 0.0
+        return self._stream.pulse(self._process, seconds, self._digest)
+
+    def _learn(self, answer: Pulse, now: float) -> None:
+        if answer.digest != self._digest:
+            self._digest = answer.digest
+            names = {name for name in answer.names if not name.endswith(self._suffix)}
+            for name in self._remote.keys() - names:
+                # After Redis was away, nobody's time has been prolonged: wait for the next sign.
+                self._remote[name] = self._remote[name] or self._returned + PRESENT_SECONDS
+            self._remote |= dict.fromkeys(names)
+        gone = [name for name, until in self._remote.items() if until is not None and until <= now]
+        for name in gone:
+            del self._remote[name]
+
+    def _has_seen(self, cursor: Cursor) -> bool:
+        return self._seen.epoch == cursor.epoch and self._seen.position >= cursor.position
+
+    def _fail(self, exc: LogUnavailable) -> None:
+        self._change(False)
+        self.problem = str(exc)
+
+    def _change(self, is_connected: bool) -> None:
+        if is_connected != self.is_connected:
+            self.is_connected = is_connected
+            self.reconnects += is_connected
+            self.since = time.monotonic()

@@ -1,0 +1,1 @@
+"""Redis itself: its address, a connection, and what is asked of it."""

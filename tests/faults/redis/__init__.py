@@ -1,0 +1,1 @@
+"""Redis, and the way to it, fail."""

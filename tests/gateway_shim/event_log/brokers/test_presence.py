@@ -1,0 +1,206 @@
+"""Tests of the processes of all servers, without Redis."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+
+from gateway_shim.event_log.brokers.presence import PRESENT_SECONDS, BusState, Presence
+from gateway_shim.event_log.brokers.redis.stream import Pulse
+from gateway_shim.event_log.cursor import Cursor
+from tests.gateway_shim.event_log.brokers.fake_stream import AWAY, FakeStream
+from tests.support.timing import TIME_LIMIT
+
+ME = "p-1-000000000001@here"
+NEXT = "p-2-000000000002@here"
+OTHER = "p-3-000000000003@there"
+
+
+class Known:
+    """A process among others, and Redis as the test wants it."""
+
+    def __init__(self) -> None:
+        self.stream = FakeStream()
+        self.local = ("e", 10)
+        self.now = 1000.0
+        self.presence = Presence(self.stream, ME, "here", lambda: self.local, lambda: self.now)
+
+    def beat(
+        self, *names: str, epoch: str = "e", newest: int = 10, is_new: bool = False
+    ) -> list[str]:
+        """Give a sign of life that Redis answers so, and return the other servers' processes."""
+        answer = Pulse(epoch, newest, is_new, " ".join(names), list(names))
+        self.stream.pulses = [answer]
+        self.presence.beat()
+        return self.presence.others()
+
+    def fail(self) -> None:
+        """Give a sign of life that Redis does not answer."""
+        self.stream.pulses = [AWAY]
+        self.presence.beat()
+
+
+@pytest.fixture(name="known")
+def fixture_known() -> Known:
+    """Return a process that serves."""
+    known = Known()
+    known.presence.serve()
+    return known
+
+
+def test_processes_of_other_servers(known: Known) -> None:
+    """Those of this server are known better by its own log."""
+    assert known.beat(ME, NEXT, is_new=True) == []
+    assert known.beat(ME, NEXT, OTHER) == [OTHER]
+    assert known.beat(ME, NEXT) == []
+    assert known.stream.seconds == [PRESENT_SECONDS] * 3
+
+
+def test_a_process_that_does_not_serve_yet() -> None:
+    """It learns of the others, and they do not learn of it: it would not read what they tell."""
+    known = Known()
+    assert known.beat(OTHER) == [OTHER]
+    assert known.stream.seconds == [0.0]
+
+
+def test_redis_was_away(known: Known) -> None:
+    """Nobody has given a sign of life meanwhile: the others are waited for."""
+    known.beat(ME, OTHER)
+    known.fail()
+    assert known.presence.others() == [OTHER]
+    known.now += 60
+    assert known.beat(ME, is_new=True) == [OTHER]
+    known.now += PRESENT_SECONDS - 0.1
+    assert known.beat(ME) == [OTHER]
+    known.now += 0.2
+    assert known.beat(ME) == []
+
+
+def test_a_process_that_comes_back_in_time(known: Known) -> None:
+    """It was there all the time."""
+    known.beat(ME, OTHER)
+    known.beat(ME, is_new=True)
+    known.now += 1
+    known.beat(ME, OTHER)
+    known.now += PRESENT_SECONDS
+    assert known.beat(ME, OTHER) == [OTHER]
+
+
+def test_a_process_that_was_heard_of(known: Known) -> None:
+    """It counts at once, and stays if it gives a sign of life itself."""
+    known.beat(ME)
+    known.presence.heard_of(OTHER)
+    known.presence.heard_of(NEXT)
+    assert known.presence.others() == [OTHER]
+    assert known.beat(ME) == [OTHER]
+    known.now += PRESENT_SECONDS + 1
+    assert known.beat(ME) == []
+    known.presence.heard_of(OTHER)
+    known.beat(ME, OTHER)
+    known.now += PRESENT_SECONDS + 1
+    assert known.beat(ME, OTHER) == [OTHER]
+
+
+def test_the_connection(known: Known) -> None:
+    """A process is connected once Redis has answered, and until it does not."""
+    presence = known.presence
+    assert (presence.is_connected, presence.problem) == (False, "Redis was not asked yet")
+    known.beat(ME)
+    assert (presence.is_connected, presence.problem) == (True, None)
+    since = presence.since
+    known.fail()
+    assert (presence.is_connected, presence.problem) == (False, str(AWAY))
+    assert presence.since >= since
+
+
+def test_lag(known: Known) -> None:
+    """Entries count that were in Redis one sign of life ago, and are not here."""
+    known.beat(ME, newest=10)
+    assert known.presence.is_caught_up
+    assert known.presence.lag() == 0
+    known.beat(ME, newest=25)
+    assert not known.presence.is_caught_up
+    assert known.presence.lag() == 0
+    known.beat(ME, newest=30)
+    assert known.presence.lag() == 15
+    known.local = ("e", 30)
+    assert known.presence.lag() == 0
+    known.beat(ME, epoch="f")
+    known.beat(ME, epoch="f")
+    assert known.presence.lag() is None
+
+
+@pytest.mark.parametrize(
+    ("connected", "problem", "lag", "expected"),
+    [
+        (True, None, 0, True),
+        (True, None, 999, True),
+        (True, None, 100_000, False),
+        (True, None, None, False),
+        (True, "no rights", 0, False),
+        (False, None, 0, False),
+    ],
+)
+def test_readiness(connected: bool, problem: str | None, lag: int | None, expected: bool) -> None:
+    """A server is ready if events come and go. Some entries are always on their way."""
+    assert BusState(connected, 0.0, problem, lag).is_ready is expected
+
+
+def test_a_cursor_of_another_server(known: Known) -> None:
+    """Redis is asked if it is not known that the entry exists; many who wait ask once."""
+    known.beat(ME, newest=20)
+    asked = len(known.stream.seconds)
+    assert known.presence.knows(Cursor("e", 20))
+    assert len(known.stream.seconds) == asked
+    known.stream.pulses = [Pulse("e", 30, False, ME, [])]
+    greenlets = [gevent.spawn(known.presence.knows, Cursor("e", 30)) for _ in range(20)]
+    gevent.joinall(greenlets, raise_error=True)
+    assert all(greenlet.value for greenlet in greenlets)
+    assert len(known.stream.seconds) == asked + 1
+    assert not known.presence.knows(Cursor("e", 31))
+    assert not known.presence.knows(Cursor("f", 1))
+
+
+def test_a_cursor_while_redis_is_away(known: Known) -> None:
+    """The first one who asks finds it out; the others do not wait."""
+    known.beat(ME)
+    known.stream.pulses = [AWAY]
+    asked = len(known.stream.seconds)
+    assert not any(known.presence.knows(Cursor("e", 30)) for _ in range(20))
+    assert len(known.stream.seconds) == asked + 1
+    assert not known.presence.is_connected
+
+
+def test_the_end(known: Known) -> None:
+    """The others are told; if Redis is away, they find it out by the time."""
+    known.beat(ME)
+    known.presence.close()
+    assert known.stream.seconds[-1] == 0.0
+    known.stream.pulses = [AWAY]
+    known.presence.close()
+
+
+def test_a_process_that_begins_to_serve_is_known_at_once() -> None:
+    """It does not wait for its next sign of life."""
+    known = Known()
+    known.stream.pulses = [Pulse("e", 1, False, "", [])]
+    running = gevent.spawn(known.presence.run)
+    gevent.sleep(0)
+    known.presence.serve()
+    known.presence.serve()
+    with gevent.Timeout(TIME_LIMIT):
+        while PRESENT_SECONDS not in known.stream.seconds:
+            gevent.sleep(0)
+    assert len(known.stream.seconds) <= 2
+    running.kill()
+
+
+def test_reconnects_are_counted(known: Known) -> None:
+    """The first connection is none."""
+    for _ in range(2):
+        known.beat(ME)
+    assert known.presence.reconnects == 0
+    known.fail()
+    known.fail()
+    known.beat(ME)
+    assert known.presence.reconnects == 1
