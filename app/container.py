@@ -6,7 +6,6 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -14,6 +13,7 @@ from dependency_injector import containers, providers
 
 from app.access.request_guard import RequestGuard
 from app.config import Settings
+from app.console.all_streams.asking import AllStreams
 from app.console.attempts import Attempts
 from app.console.operations.feed import OperationsFeed
 from app.console.operations.wiring import make_sampler
@@ -22,24 +22,27 @@ from app.console.stream_access import admit_console
 from app.lifecycle import ShutdownCoordinator
 from app.logs import make_formatter
 from app.services.authorization import load_authorizer
+from app.services.bus.bus import make_bus
+from app.services.bus.opening import log_opener
 from app.services.callback_handler import CallbackHandler
 from app.services.connection_manager import ConnectionManager
 from app.services.connections.publisher import GatewayPublisher
 from app.services.event_loop.loop_monitor import LoopMonitor
 from app.services.gateway_transport import GatewayTransport, InProcessTransport
 from app.services.log_broadcast import LogBroadcaster
+from app.services.metrics.gateway_states import GatewayStates
+from app.services.metrics.server_metrics import ServerMetrics
 from app.services.metrics_service import MetricsService
 from app.services.remote_gateway.readiness import gateway_readiness
 from app.services.version_service import VersionService
-from app.state.server_memory import ServerMemory, StatePlace
+from app.state.place import StatePlace
+from app.state.server_memory import ServerMemory
+from app.state.workers_folder import WorkersFolder
 from app.tasks.registry import TaskRegistry
 from app.tasks.run.line import LineLimits
 from app.tasks.run.outcome import ResultLimits
 from app.tasks.run.store import StoreLimits
 from app.tasks.service import TaskService
-from gateway_shim.event_log.limits import LogLimits
-from gateway_shim.event_log.log import Log
-from gateway_shim.event_log.places.opening import open_log
 from gateway_shim.event_log.places.place import current_place
 from gateway_shim.event_loop.loop_thread import LoopThread
 from gateway_shim.protocol.backend_start import Boot
@@ -72,6 +75,7 @@ def _gateway_config(settings: Settings) -> GatewayConfig:
         max_buffer_bytes=settings.sse_max_buffer_bytes,
         max_total_buffer_bytes=settings.sse_max_total_buffer_bytes,
         max_connections=_max_connections(settings),
+        max_connections_of_server=settings.sse_max_connections,
         max_connections_per_address=settings.sse_max_connections_per_address,
         proxies=TrustedProxies.parse(settings.trusted_proxies),
         max_request_connections_per_address=settings.max_request_connections_per_address,
@@ -90,28 +94,24 @@ def _max_connections(settings: Settings) -> int:
     # Each listening address has this number of connections for itself.
     listeners = len(hosts(settings.host)) + (settings.admin_bind is not None)
     allowed = streams_allowed(raise_limit(), listeners * settings.max_request_connections)
-    if configured is not None and configured > allowed:
+    place = current_place()
+    of_all = allowed * (1 if place is None else place.workers)  # each worker has the limit
+    if configured is not None and configured > of_all:
         logger.warning(
             "SSE_MAX_CONNECTIONS is %d, but the descriptor limit allows %d streams; using %d."
             " Raise it with ulimit -n",
             configured,
-            allowed,
-            allowed,
+            of_all,
+            of_all,
         )
     return allowed if configured is None else min(configured, allowed)
 
 
-def _open_log(settings: Settings) -> Callable[[], Log] | None:
-    """Return the function that opens the log of this server's events; None if none is kept."""
-    if not settings.replays:
-        return None
-    limits = LogLimits(settings.sse_replay_bytes, settings.sse_replay_seconds)
-    return partial(open_log, limits, settings.sse_dialect)
-
-
 def _state_place() -> StatePlace | None:
     place = current_place()
-    return None if place is None else StatePlace(place.directory, durable=place.survives_restart)
+    if place is None:
+        return None
+    return StatePlace(place.directory, durable=place.survives_restart, workers=place.workers)
 
 
 def _backend(
@@ -120,7 +120,7 @@ def _backend(
     # The gateway calls the handler, and the handler's ConnectionManager calls the gateway. Both are
     # looked up at each callback, because they cannot exist before the gateway.
     def handle(payload: Mapping[str, Any]) -> CallbackAnswer:
-        answer = callback_handler().handle(payload)
+        answer = callback_handler().handle_own(payload)
         audiences = connections().audiences_of(payload["token"]) if answer.status == 200 else ()
         return CallbackAnswer(answer.status, answer.phrase, audiences=audiences)
 
@@ -189,7 +189,6 @@ class ServiceContainer(containers.DeclarativeContainer):
 
     boot = providers.Singleton(_new_boot)
     console_sessions = providers.Singleton(Sessions, settings.provided.sse_console_password)
-    console_attempts = providers.Singleton(Attempts)
     authorizer = providers.Singleton(
         admit_console,
         providers.Callable(load_authorizer, settings.provided.sse_authorize),
@@ -201,16 +200,19 @@ class ServiceContainer(containers.DeclarativeContainer):
         refusals=refusals,
         max_details=settings.provided.max_error_details,
     )
+    bus = providers.Singleton(make_bus, settings)
     gateway = providers.Singleton(
         Gateway,
         config=providers.Callable(_gateway_config, settings),
         loop_thread=loop_thread,
         refusals=refusals,
         check=request_guard.provided.refuse_stream,
-        open_log=providers.Callable(_open_log, settings),
+        open_log=providers.Callable(log_opener, settings, bus),
     )
+    peers = gateway.provided.peers
+    console_attempts = providers.Singleton(Attempts, peers=peers)
     limit_key = providers.Singleton(attrgetter("limit_key"), gateway)
-    gateway_readiness = providers.Singleton(gateway_readiness, settings)
+    gateway_readiness = providers.Singleton(gateway_readiness, settings, bus)
     gateway_transport = providers.Singleton(_transport, settings, gateway.provider, loop_thread)
     connection_manager = providers.Singleton(
         ConnectionManager,
@@ -219,6 +221,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         loop_thread=loop_thread,
         holds=providers.Callable(_holds, settings, gateway.provider),
         publisher=providers.Callable(_publisher, settings, gateway.provider),
+        peers=peers,
     )
     gateway.add_kwargs(
         backend=providers.Callable(_backend, callback_handler.provider, connection_manager.provider)
@@ -232,6 +235,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         shutdown_coordinator,
         settings,
         memory=server_memory,
+        peers=peers,
         loop_thread=loop_thread,
     )
     task_registry = providers.Singleton(TaskRegistry, settings)
@@ -261,9 +265,16 @@ class ServiceContainer(containers.DeclarativeContainer):
             kept_bytes=settings.provided.task_max_result_bytes,
         ),
         memory=server_memory,
+        peers=peers,
         loop_thread=loop_thread,
     )
-    operations_feed = providers.Singleton(OperationsFeed, connection_manager)
+    # What is known of all workers.
+    workers_folder = providers.Singleton(WorkersFolder)
+    _shared = (peers, workers_folder)
+    server_metrics = providers.Singleton(ServerMetrics, metrics_service, *_shared)
+    gateway_states = providers.Singleton(GatewayStates, gateway.provider, refusals, *_shared)
+    all_streams = providers.Singleton(AllStreams, gateway.provider, connection_manager, peers)
+    operations_feed = providers.Singleton(OperationsFeed, connection_manager, peers=peers)
     operations_sampler = providers.Singleton(
         make_sampler,
         settings,
@@ -273,4 +284,5 @@ class ServiceContainer(containers.DeclarativeContainer):
         gateway_readiness,
         operations_feed,
         shutdown_coordinator,
+        folder=workers_folder,
     )

@@ -24,6 +24,7 @@ from app.console.access import register_access
 from app.console.operations import api as console_operations
 from app.container import ServiceContainer
 from app.frontend import client_files
+from app.services.bus.collector import BusCollector
 from app.serving.backend_runtime import BackendRuntime
 from app.serving.user_modules import make_importable
 from gateway_shim.event_loop.patching import support_native_threads
@@ -87,6 +88,8 @@ def build(settings: Settings | None = None) -> Flask:
     container.metrics_service().watch_refusals(lambda: refusals.by_reason)
     if serves_streams:
         container.metrics_service().watch_gateway(lambda: container.gateway().read_stats())
+    if settings.sse_bus_url is not None:
+        container.metrics_service().watch(BusCollector(container.bus().read_state))
     # Made now and not at their first use, because these services register themselves with others.
     # A task or a hook that cannot be imported must be an error before the first request.
     container.boot()
@@ -95,6 +98,10 @@ def build(settings: Settings | None = None) -> Flask:
     container.version_service()
     container.task_service()
     container.log_broadcaster()
+    # These answer the other workers.
+    container.gateway_states()
+    container.all_streams()
+    container.console_attempts()
     # Made last, because the shutdown runs in the order of registration: the streams must end after
     # everything that sends to them.
     app.extensions[EXTENSION] = BackendRuntime(
@@ -104,6 +111,7 @@ def build(settings: Settings | None = None) -> Flask:
         container.loop_monitor(),
         container.server_memory(),
         container.operations_sampler(),
+        container.server_metrics(),
         serves_streams=serves_streams,
         limits=_transfer_limits(settings),
         body_limit=BodyLimits(

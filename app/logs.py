@@ -19,7 +19,11 @@ logger = logging.getLogger(__name__)
 def make_redactor(settings: Settings) -> Redactor:
     """Return a redactor that masks the secrets of the settings."""
     secrets = (settings.sse_callback_secret, settings.sse_console_password)
-    return Redactor(secret.get_secret_value() for secret in secrets if secret is not None)
+    values = [secret.get_secret_value() for secret in secrets if secret is not None]
+    bus = settings.bus
+    if bus is not None:  # not the whole URL: log lines name the server
+        values += [bus.password, bus.sentinel_password]
+    return Redactor(values)
 
 
 def make_formatter(settings: Settings) -> logging.Formatter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def _exclude(address: str, other: str) -> bool:
     )
 
 
+@lru_cache(256)
 def is_loopback(address: str) -> bool:
     """Return whether only this machine can reach a server that listens on an address.
 

@@ -39,7 +39,7 @@ def readyz(
     """Answer 200 if requests should be sent here, else 503.
 
     It is 503 from the beginning of the shutdown, and while the gateway at ``SSE_GATEWAY_URL`` is
-    not ready.
+    not ready, and while Redis (``SSE_BUS_URL``) is away or this server does not have its events.
     """
     problem = gateway.problem() if not coordinator.is_shutting_down() else None
     # Checked again, because the shutdown may have begun while the gateway was asked.

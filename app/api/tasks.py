@@ -93,7 +93,11 @@ def list_tasks(
     cursor, page = reader.list_tasks(_limit(), request.args.get("before"))
     return _json(
         TaskListResponse(
-            tasks=page.tasks, next=page.next, task_types=registry.names, last_event_id=cursor
+            tasks=page.tasks,
+            next=page.next,
+            task_types=registry.names,
+            last_event_id=cursor,
+            incomplete=not page.is_complete,
         )
     )
 

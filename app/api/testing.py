@@ -70,6 +70,8 @@ def announce_version(
     outcome = service.announce(body.request_id, body.version, body.changelog)
     if outcome is Announcement.REFUSED:
         raise InvalidOperationException("The server is shutting down; no version is announced")
+    if outcome is Announcement.LOST:
+        raise Unavailable("The version was not published: the event log did not take it")
     response = DeploymentVersionResponse(
         request_id=body.request_id,
         delivered=outcome is Announcement.DELIVERED,
@@ -119,7 +121,7 @@ def stream_logs(
     settings: Settings = Provide[ServiceContainer.settings],
     broadcaster: LogBroadcaster = Provide[ServiceContainer.log_broadcaster],
 ) -> Response:
-    """Stream the application's log lines that are written from now on."""
+    """Stream the log lines that this worker writes from now on. Other workers have their own."""
     subscription = broadcaster.subscribe()
     response = Response(
         _events(subscription, settings.heartbeat_interval_seconds),

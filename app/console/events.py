@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.api.injection import inject
 from app.api.json_body import read_json
+from app.console.all_streams.asking import AllStreams
 from app.console.operations.feed import EVENT_NAME
 from app.container import ServiceContainer
 from app.errors import BadRequest, Unavailable
@@ -54,12 +55,14 @@ class PublishRequest(BaseModel):
 @inject
 def publish(
     connections: ConnectionManager = Provide[ServiceContainer.connection_manager],
+    streams: AllStreams = Provide[ServiceContainer.all_streams],
 ) -> ResponseReturnValue:
     """Publish an event.
 
     The answer has the event's ``id`` (empty: it is not in a log), whether it is ``kept`` for
     browsers that come back, the number of streams that took it, ``delivered``, and the number of
-    all ``streams``.
+    all ``streams``. If other workers deliver it, too, ``delivered`` are the streams of this worker,
+    and ``elsewhere`` is true.
     """
     body = PublishRequest.model_validate(read_json())
     try:
@@ -69,14 +72,16 @@ def publish(
     report = connections.send(body.request_id, event, ServiceType.CONSOLE)
     if report.outcome is SendOutcome.ERROR:
         raise Unavailable("The event was not sent; the server's log has the reason")
+    elsewhere = {"elsewhere": True} if streams.are_elsewhere else {}
     return jsonify(
         {
             "id": report.id,
             "kept": bool(report.id),
             "delivered": report.delivered,
-            "streams": len(connections.registered()),
+            "streams": streams.count(),
             "request_id": body.request_id,
         }
+        | elsewhere
     )
 
 

@@ -5,14 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from app.services.callback_handler import request_id_of
 from app.services.connections.registered import Registered
 from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.streams.gateway import Gateway
 
-__all__ = ["PAGE_ROWS", "Page", "Row", "Sort", "local_rows", "page_of", "remote_rows"]
+__all__ = [
+    "PAGE_ROWS",
+    "Page",
+    "Row",
+    "Sort",
+    "in_order",
+    "local_rows",
+    "matching",
+    "page_of",
+    "remote_rows",
+    "sort_key",
+]
+
+T = TypeVar("T")
 
 PAGE_ROWS = 100
 """The number of rows of a page."""
@@ -33,6 +46,8 @@ class Row(NamedTuple):
         bytes: the bytes of these events.
         events_behind: the events of the log that follow the stream's place.
         bytes_behind: the bytes that wait for the client.
+        worker: the number of the worker that has the stream; None if there are no others.
+        server: the name of the worker's server; None if there are no other servers.
     """
 
     token: str
@@ -44,6 +59,16 @@ class Row(NamedTuple):
     bytes: int | None = None
     events_behind: int | None = None
     bytes_behind: int | None = None
+    worker: int | None = None
+    server: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row as the page gets it."""
+        values = self._asdict()
+        for name in ("worker", "server"):
+            if values[name] is None:
+                del values[name]
+        return values
 
 
 class Sort(StrEnum):
@@ -86,7 +111,11 @@ class Page(NamedTuple):
 
 
 def local_rows(
-    gateway: Gateway, registered: Iterable[tuple[str, Registered]], now: float
+    gateway: Gateway,
+    registered: Iterable[tuple[str, Registered]],
+    now: float,
+    worker: int | None = None,
+    server: str | None = None,
 ) -> list[Row]:
     """Return a row for each stream of the gateway in this process. Other greenlets run meanwhile.
 
@@ -94,6 +123,8 @@ def local_rows(
         gateway: the gateway.
         registered: the request ids of all streams, and what is known of each.
         now: the time, monotonic seconds.
+        worker: the number of this worker; None if there are no others.
+        server: the name of this server; None if there are no others.
     """
     known = {stream.token: (request_id, stream.since) for request_id, stream in registered}
     rows = []
@@ -111,6 +142,8 @@ def local_rows(
                 info.sent,
                 info.events_behind,
                 info.bytes_behind,
+                worker,
+                server,
             )
         )
         let_others_run_if_due()
@@ -140,22 +173,47 @@ def page_of(rows: list[Row], find: str, sort: Sort, page: int, *, descending: bo
         page: the number of the page. Beyond the last page, it is the last page.
         descending: True for the largest value first.
     """
-    total, key = len(rows), _KEYS[sort]
-    if find:
-        rows = _matching(rows, find.casefold())
-    with_value = [row for row in rows if key(row) is not None]
-    with_value.sort(key=key, reverse=descending)  # type: ignore[arg-type]  # no None is left
-    rows = [*with_value, *(row for row in rows if key(row) is None)]
+    total = len(rows)
+    rows = in_order(matching(rows, find), _KEYS[sort], descending=descending)
     pages = max(math.ceil(len(rows) / PAGE_ROWS), 1)
     page = min(page, pages)
     shown = rows[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
     return Page(shown, page, pages, len(rows), total)
 
 
-def _matching(rows: list[Row], find: str) -> list[Row]:
-    found = []
+def sort_key(sort: Sort) -> Callable[[Row], str | float | None]:
+    """Return the function that reads the value of a column."""
+    return _KEYS[sort]
+
+
+def in_order(
+    items: Iterable[T], key: Callable[[T], str | float | None], *, descending: bool
+) -> list[T]:
+    """Sort rows, or what stands for rows. Rows with the same value keep their order.
+
+    Args:
+        items: the rows.
+        key: returns the value to sort by. A row without a value comes last in either order.
+        descending: True for the largest value first.
+    """
+    with_value: list[T] = []
+    without: list[T] = []
+    for item in items:
+        (without if key(item) is None else with_value).append(item)
+    with_value.sort(key=key, reverse=descending)  # type: ignore[arg-type]  # no None is left
+    return with_value + without
+
+
+def matching(rows: list[Row], find: str) -> list[Row]:
+    """Return the rows whose request id, address or token contains a text, in any case.
+
+    Other greenlets run meanwhile.
+    """
+    if not find:
+        return rows
+    found, text = [], find.casefold()
     for row in rows:
-        if find in f"{row.request_id}\n{row.address or ''}\n{row.token}".casefold():
+        if text in f"{row.request_id}\n{row.address or ''}\n{row.token}".casefold():
             found.append(row)
         let_others_run_if_due()
     return found

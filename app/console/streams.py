@@ -12,7 +12,8 @@ from flask.typing import ResponseReturnValue
 from app.api.costly import costly
 from app.api.injection import inject
 from app.config import Settings
-from app.console.stream_table import Sort, local_rows, page_of, remote_rows
+from app.console.all_streams.asking import AllStreams
+from app.console.stream_table import Sort, page_of, remote_rows
 from app.container import ServiceContainer
 from app.errors import BadRequest, NotFound, Unavailable, shortened
 from app.services.connection_manager import ConnectionManager
@@ -34,17 +35,20 @@ def list_streams(
     settings: Settings = Provide[ServiceContainer.settings],
     connections: ConnectionManager = Provide[ServiceContainer.connection_manager],
     gateway: Gateway = Provide[ServiceContainer.gateway],
+    streams: AllStreams = Provide[ServiceContainer.all_streams],
 ) -> ResponseReturnValue:
     """List one page of the streams."""
     sort = _choice("sort", tuple(Sort), Sort.AGE)
     order = _choice("order", _ORDERS, "asc")
     find, number = _find(), _page()
     is_remote = settings.sse_gateway_url is not None
-    registered, now = connections.registered(), time.monotonic()
-    rows = remote_rows(registered, now) if is_remote else local_rows(gateway, registered, now)
-    page = page_of(rows, find, Sort(sort), number, descending=order == "desc")
+    if is_remote:
+        rows = remote_rows(connections.registered(), time.monotonic())
+        page = page_of(rows, find, Sort(sort), number, descending=order == "desc")
+    else:
+        page = streams.page(find, Sort(sort), number, descending=order == "desc")
     answer = page._asdict()
-    answer["streams"] = [row._asdict() for row in answer.pop("rows")]
+    answer["streams"] = [row.as_json() for row in answer.pop("rows")]
     return jsonify(answer | {"remote": is_remote, "replays": not is_remote and gateway.replays})
 
 
@@ -56,6 +60,7 @@ def close_stream(
     connections: ConnectionManager = Provide[ServiceContainer.connection_manager],
     gateway: Gateway = Provide[ServiceContainer.gateway],
     transport: GatewayTransport = Provide[ServiceContainer.gateway_transport],
+    streams: AllStreams = Provide[ServiceContainer.all_streams],
 ) -> ResponseReturnValue:
     """End one stream cleanly: 204, or 202 if a gateway elsewhere was asked to end it.
 
@@ -66,6 +71,8 @@ def close_stream(
         is_known = any(stream.token == token for _, stream in connections.registered())
     else:
         is_known = gateway.holds(token)
+    if not is_known and not is_remote and streams.close_elsewhere(token):
+        return "", 204
     if not is_known:
         raise NotFound("This stream has already ended; refresh the list")
     try:

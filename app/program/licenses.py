@@ -56,6 +56,10 @@ def dump(listed: list[Component]) -> str:
     return json.dumps([asdict(component) for component in listed], ensure_ascii=False)
 
 
+_EXTRAS = frozenset({"redis"})
+"""The extras for serving. The binary has them; what is not installed is not listed."""
+
+
 def installed(root: str = DISTRIBUTION) -> list[Component]:
     """Return an installed distribution and all of its dependencies, sorted by name.
 
@@ -68,7 +72,7 @@ def installed(root: str = DISTRIBUTION) -> list[Component]:
 
 def _closure(root: str) -> dict[str, Distribution]:
     found: dict[str, Distribution] = {}
-    todo = [(root, frozenset[str]())]
+    todo = [(root, _EXTRAS)]
     seen = set(todo)
     while todo:
         name, extras = todo.pop()

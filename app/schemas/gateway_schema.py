@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-__all__ = ["GatewayStateResponse", "LogState"]
+__all__ = ["GatewayState", "GatewayStateResponse", "LogState", "WorkerState"]
 
 
 class LogState(BaseModel):
@@ -37,8 +37,8 @@ class LogState(BaseModel):
     behind_bytes: int
 
 
-class GatewayStateResponse(BaseModel):
-    """The gateway of this process. The numbers from ``opened`` on are totals since its start.
+class GatewayState(BaseModel):
+    """The gateway of a process. The numbers from ``opened`` on are totals since its start.
 
     Args:
         streams: the number of streams that are connecting or open now.
@@ -65,3 +65,25 @@ class GatewayStateResponse(BaseModel):
     callbacks_failed: int
     requests_refused: dict[str, int]
     log: LogState | None
+
+
+class WorkerState(GatewayState):
+    """The gateway of one of several workers.
+
+    Args:
+        worker: the number of the worker, from 1.
+        pid: its process id.
+    """
+
+    worker: int
+    pid: int
+
+
+class GatewayStateResponse(GatewayState):
+    """The gateways of all workers together: the sums, and the log that they share.
+
+    Args:
+        workers: each worker; None if the server has one.
+    """
+
+    workers: list[WorkerState] | None = None

@@ -139,9 +139,12 @@ class TaskListResponse(BaseModel):
         task_types: the names of the tasks that can be started.
         last_event_id: the id of the last event before the tasks were read. A stream that is opened
             with it gets every later event; null if events are not replayed.
+        incomplete: true if a server of several has not answered in time, so that its tasks are
+            missing.
     """
 
     tasks: list[TaskSummary]
     next: str | None = None
     task_types: list[str]
     last_event_id: str | None = None
+    incomplete: bool = False

@@ -18,11 +18,14 @@ from app.schemas.sse_gateway_schema import (
 )
 from app.services.authorization import Authorize, Denied, allow_all
 from app.services.connection_manager import HeldByAnotherUser
+from gateway_shim.log_lines.frequent_line import FrequentLine
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 
 __all__ = ["CallbackHandler", "CallbackResponse", "request_id_of"]
 
 logger = logging.getLogger(__name__)
+
+_DENIED = FrequentLine(logger, "a stream was denied")
 
 
 class CallbackResponse(NamedTuple):
@@ -58,6 +61,8 @@ class _StreamRegistry(Protocol):
 
     def token_of(self, request_id: str) -> str | None: ...
 
+    def is_held_elsewhere(self, request_id: str, token: str) -> bool: ...
+
 
 def _hold_nothing(_: str) -> bool:
     """Return False: there is no gateway in this process."""
@@ -71,7 +76,8 @@ class CallbackHandler:
         connection_manager: is notified of connects and disconnects.
         authorize: decides who may open a stream.
         refusals: counts the connects and disconnects that are refused; None: a private counter.
-        holds: returns whether a token belongs to a stream of the gateway in this process.
+        holds: returns whether a token belongs to a stream of the gateway in this process. The
+            connection manager says it of other processes of the server.
         max_details: the number of faults that the response to a bad callback, and its log line,
             describe.
     """
@@ -96,7 +102,8 @@ class CallbackHandler:
         Args:
             body: the parsed JSON body.
             trusted: whether the caller is the gateway in this process or has sent the secret.
-                Other callers cannot replace or end a stream of the gateway in this process.
+                Other callers cannot replace or end a stream of this server's gateway, in this
+                process or another.
 
         Returns:
             200 and ``{}``, or 400 or 403 and an ``error`` that says what was wrong.
@@ -117,6 +124,19 @@ class CallbackHandler:
             details = limit_details(validation_details(exc), self._max_details)
             return _refuse("Invalid payload", details=details)
         return _refuse(f"Unknown action: {_printable_action(action)}")
+
+    def handle_own(self, payload: Mapping[str, Any]) -> CallbackResponse:
+        """Handle a callback of the gateway in this process. Its form needs no check.
+
+        Args:
+            payload: as :func:`gateway_shim.protocol.callbacks.payload` makes it.
+        """
+        token: str = payload["token"]
+        if payload["action"] == "disconnect":
+            return self.handle_disconnect(token, payload["reason"])
+        request = payload["request"]
+        # A copy, because a hook may change what it gets.
+        return self.handle_connect(request["url"], token, dict(request["headers"]))
 
     def handle_connect(
         self,
@@ -143,13 +163,17 @@ class CallbackHandler:
             verdict = self._authorize(request_id, request_url, headers)
             user = verdict if isinstance(verdict, str) else None
             # Checked after the hook, because the hook may let other greenlets run. No other
-            # greenlet runs between this check and the change.
-            if not trusted and self._would_end_a_stream(request_id, token):
+            # greenlet runs between the check of this process's streams and the change, unless
+            # another process must be asked about the user.
+            if not trusted and (
+                self._connections.is_held_elsewhere(request_id, token)
+                or self._would_end_a_stream(request_id, token)
+            ):
                 return self._refuse_untrusted(token)
             self._connections.on_connect(request_id, token, request_url, user)
         except Denied as denied:
             extra = {"request_id": request_id, "status": denied.status, "reason": denied.reason}
-            logger.info("a stream was denied", extra=extra)
+            _DENIED.write(lambda: extra)
             return CallbackResponse(denied.status, {"error": denied.reason}, denied.reason)
         except HeldByAnotherUser:
             extra = {"request_id": request_id, "token": token}
@@ -171,7 +195,7 @@ class CallbackHandler:
             reason: why the stream ended.
             trusted: as for :meth:`handle`.
         """
-        if not trusted and self._holds(token):
+        if not trusted and (self._holds(token) or self._connections.is_held_elsewhere("", token)):
             return self._refuse_untrusted(token)
         logger.debug("a stream has ended", extra={"token": token, "reason": reason})
         self._connections.on_disconnect(token)

@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from app.services.connections.broadcasting import broadcast_event
-from app.services.connections.endings import close_replaced_stream, end_late_stream
+from app.services.connections.endings import (
+    close_denied_stream,
+    close_replaced_stream,
+    end_late_stream,
+)
 from app.services.connections.event_json import event_json
 from app.services.connections.observers import (
     ConnectObserver,
     ObservedConnects,
     call_observer,
 )
-from app.services.connections.owners import FormerOwners, stream_audiences
+from app.services.connections.owners import HeldByAnotherUser
 from app.services.connections.publisher import EventPublisher
 from app.services.connections.publishing import Publishing
 from app.services.connections.registered import Registered
+from app.services.connections.registry import StreamRegistry
 from app.services.connections.send_outcome import SendOutcome, SendReport
 from app.services.connections.sending import send_to_stream
 from app.services.connections.service_type import ServiceType
+from app.services.elsewhere.streams import StreamsElsewhere
 from app.services.gateway_transport import GatewayTransport
 from app.services.metrics_service import MetricsServiceProtocol
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread
 from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.protocol.stream_request import shorten_url
+from gateway_shim.streams.peers.peers import Peers
 
 __all__ = ["ConnectionManager", "HeldByAnotherUser", "ServiceType"]
-
-
-class HeldByAnotherUser(Exception):
-    """The request id belongs to another user's stream. Nothing was changed."""
 
 
 class ConnectionManager:
     """The registry of connected streams. Sends events to one stream or to all.
 
     The code is the same for every gateway: in this process, or behind HTTP. Any thread may call it.
+    If several processes share a log, a request id has one stream in all of them together, and every
+    process can send to it (:mod:`app.services.elsewhere.streams`).
 
     Args:
         transport: the way to the gateway.
@@ -51,6 +54,7 @@ class ConnectionManager:
             connects. None: every registered stream counts as open.
         publisher: the log of the gateway, through which events are sent; None: it has none, and
             each event is sent to the streams that are registered now.
+        peers: the other processes that share the log; None: there are none.
         clock: monotonic seconds.
     """
 
@@ -61,35 +65,27 @@ class ConnectionManager:
         loop_thread: LoopThread | None = None,
         holds: Callable[[str], bool] | None = None,
         publisher: EventPublisher | None = None,
+        peers: Peers | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.loop_thread = loop_thread or LoopThread()
         self._transport = transport
         self._metrics = metrics
-        self._holds = holds
-        self._clock = clock
         self._observed = ObservedConnects()
+        # Everything that follows from a change of it (closing, notifying, sending) happens after
+        # the change.
+        self._registry = StreamRegistry(holds, clock)
+        self._elsewhere = StreamsElsewhere(
+            peers or Peers(), self._registry, self._end_here, self._send_here, clock
+        )
         # Sends events through the log; None: there is no log.
         self._publishing = None
         if publisher is not None:
-            self._publishing = Publishing(publisher, metrics, self._owner_of, self._observed)
-        # Guards everything below. The maps change together while it is held. Everything that
-        # follows from a change (closing, notifying, sending) happens after it is released.
-        self._lock = threading.Lock()
-        self._connections: dict[str, Registered] = {}  # by request id
-        # Token → request id: the same streams.
-        self._token_to_request_id: dict[str, str] = {}
-        # Request id → user, for streams whose user the SSE_AUTHORIZE hook has named.
-        self._users: dict[str, str] = {}
-        # The same for streams that have ended: the audience of later events names the user.
-        self._former_owners = FormerOwners()
-        # All tokens, made at a broadcast; None after a stream has come or gone.
-        self._tokens: tuple[str, ...] | None = None
+            self._publishing = Publishing(
+                publisher, metrics, self._owner_of, self._observed, self._may_be_elsewhere
+            )
         # Called on every connect, in this order.
         self._observers: list[ConnectObserver] = []
-        # The last event of every stream, once the drain has begun. A stream that connects after
-        # that gets it too.
-        self._farewell: Event | None = None
 
     # ---------------------------------------------------------------- public: connects
 
@@ -107,56 +103,38 @@ class ConnectionManager:
         Raises:
             HeldByAnotherUser: the earlier stream belongs to another user and is still open.
         """
-        with self._lock:
-            earlier = self._connections.get(request_id)
-            # Checked under the lock: of two users who connect at once, only one may get the id.
-            if earlier is not None and self._belongs_to_another(request_id, earlier.token, user):
-                raise HeldByAnotherUser
-            self._tokens = None
-            if earlier is not None:
-                del self._token_to_request_id[earlier.token]
-            other = self._token_to_request_id.get(token)
-            if other is not None:  # the gateway has used a token twice: the later stream keeps it
-                del self._connections[other]
-                self._users.pop(other, None)
-            self._users.pop(request_id, None)
-            self._former_owners.remove(request_id)
-            if user is not None:
-                self._users[request_id] = sys.intern(str(user))  # one user often has many streams
-            self._connections[request_id] = Registered(token, shorten_url(url), self._clock())
-            self._token_to_request_id[token] = request_id
-            active = len(self._connections)
-            observers = list(self._observers)
-            farewell = self._farewell
+        is_shared = self._elsewhere.are_possible
+        if is_shared:
+            self._elsewhere.check_user(request_id, user)
+        added = self._registry.add(request_id, token, shorten_url(url), user)
         self._metrics.connection_opened()
-        self._metrics.set_active_connections(active)
-        if earlier is not None and earlier.token != token:
-            close_replaced_stream(self._transport, request_id, earlier.token)
+        self._metrics.set_active_connections(added.active)
+        if added.earlier is not None and added.earlier.token != token:
+            close_replaced_stream(self._transport, request_id, added.earlier.token)
+        # During a drain, this stream must not replace the one in the process that goes on.
+        if is_shared and added.farewell is None:
+            try:
+                self._elsewhere.tell_connect(request_id, token, user)
+            except HeldByAnotherUser:
+                self.on_disconnect(token)
+                raise
         with self._observed.run(request_id):
-            for observer in observers:
-                if not self._has_ended(token):
+            for observer in tuple(self._observers):
+                if not self._registry.has_ended(token):
                     call_observer(observer, request_id)
-        if self._has_ended(token):
+        if self._registry.has_ended(token):
             # The gateway does not report this end, and a flood can cause many of them.
             self.on_disconnect(token)
-        elif farewell is not None:
-            end_late_stream(self._transport, request_id, token, farewell)
+        elif added.farewell is not None:
+            end_late_stream(self._transport, request_id, token, added.farewell)
 
     @from_any_thread
     def on_disconnect(self, token: str) -> None:
         """Remove a stream. A token that is stale or unknown is ignored."""
-        with self._lock:
-            request_id = self._token_to_request_id.pop(token, None)
-            if request_id is None:
-                return
-            self._tokens = None
-            del self._connections[request_id]
-            user = self._users.pop(request_id, None)
-            if user is not None:
-                self._former_owners.add(request_id, user)
-            active = len(self._connections)
-        self._metrics.connection_closed()
-        self._metrics.set_active_connections(active)
+        active = self._registry.remove(token)
+        if active is not None:
+            self._metrics.connection_closed()
+            self._metrics.set_active_connections(active)
 
     @from_any_thread
     def register_on_connect(self, callback: ConnectObserver) -> None:
@@ -165,27 +143,39 @@ class ConnectionManager:
         Args:
             callback: the function. It is called after those that were registered before it.
         """
-        with self._lock:
-            self._observers.append(callback)
+        self._observers.append(callback)
 
     @from_any_thread
     def has_connection(self, request_id: str) -> bool:
-        """Return whether the request id has a stream."""
-        with self._lock:
-            return request_id in self._connections
+        """Return whether the request id has a stream, in this process or another one.
+
+        If it has none here, and there are other processes, this waits for their answers.
+        """
+        return self._registry.get(request_id) is not None or self._elsewhere.has(request_id)
+
+    @from_any_thread
+    def age_here(self, request_id: str) -> float | None:
+        """Return how old the request id's stream in this process is, seconds; None: it has none."""
+        return self._registry.age_of(request_id)
 
     @from_any_thread
     def token_of(self, request_id: str) -> str | None:
-        """Return the token of the request id's stream; None if it has none."""
-        with self._lock:
-            current = self._connections.get(request_id)
+        """Return the token of the request id's stream in this process; None if it has none."""
+        current = self._registry.get(request_id)
         return None if current is None else current.token
 
     @from_any_thread
+    def is_held_elsewhere(self, request_id: str, token: str) -> bool:
+        """Return whether another process has the stream of a request id, or of a token. Waits."""
+        return self._elsewhere.has(request_id, token)
+
+    @from_any_thread
     def registered(self) -> list[tuple[str, Registered]]:
-        """Return the request ids of all streams, and what is known of each, oldest first."""
-        with self._lock:
-            return list(self._connections.items())
+        """Return the request ids of this process's streams, and what is known of each.
+
+        The oldest stream comes first.
+        """
+        return self._registry.all()
 
     @from_any_thread
     def audiences_of(self, token: str) -> tuple[str, ...]:
@@ -194,11 +184,7 @@ class ConnectionManager:
         Args:
             token: the token of the stream. A stream that was replaced meanwhile has no audiences.
         """
-        with self._lock:
-            request_id = self._token_to_request_id.get(token)
-            if request_id is None:
-                return ()
-            return stream_audiences(request_id, self._users.get(request_id))
+        return self._registry.audiences_of(token)
 
     # ---------------------------------------------------------------- public: events
 
@@ -223,7 +209,8 @@ class ConnectionManager:
 
         Returns:
             Whether at least one stream took the event. Without any stream: False, also if the
-            event was kept.
+            event was kept. If the event is in the log and other processes read it, True means that
+            a stream of this process took it, or that it may reach a stream of another process.
 
         Raises:
             ValueError: the service type is unknown, or the data cannot be written as JSON.
@@ -259,24 +246,38 @@ class ConnectionManager:
             farewell: the last event.
             seconds: the time limit for all streams together.
         """
-        with self._lock:
-            tokens = tuple(self._token_to_request_id)
-            self._farewell = farewell
-        self._transport.drain(tokens, farewell, seconds)
+        self._transport.drain(self._registry.begin_drain(farewell), farewell, seconds)
 
     # ---------------------------------------------------------------- private
 
-    def _has_ended(self, token: str) -> bool:
-        return self._holds is not None and not self._holds(token)
-
     def _owner_of(self, request_id: str) -> str | None:
-        with self._lock:
-            return self._users.get(request_id) or self._former_owners.get(request_id)
+        """Return the digest of the user to whom a request id belongs; None: to nobody."""
+        return (
+            self._registry.digest_of(request_id)
+            or self._elsewhere.digest_of(request_id)
+            or self._registry.former_digest_of(request_id)
+        )
 
-    def _belongs_to_another(self, request_id: str, token: str, user: str | None) -> bool:
-        return self._users.get(request_id) not in (None, user) and not self._has_ended(token)
+    def _may_be_elsewhere(self, request_id: str | None) -> bool:
+        """Return whether another process may have a stream that gets an event from the log."""
+        return self._elsewhere.are_possible and (
+            request_id is None or self._registry.get(request_id) is None
+        )
+
+    def _end_here(self, request_id: str, token: str, is_denied: bool) -> None:
+        """End a stream because of a stream of its request id in another process."""
+        self.on_disconnect(token)
+        close = close_denied_stream if is_denied else close_replaced_stream
+        close(self._transport, request_id, token)
 
     def _send_to(self, request_id: str, event: Event, service_type: ServiceType) -> SendReport:
+        report = self._send_here(request_id, event, service_type)
+        # What an observer sends is for the stream that has connected here.
+        if report.outcome is SendOutcome.NO_STREAM and not self._observed.is_observing(request_id):
+            return self._elsewhere.send(request_id, event, service_type)
+        return report
+
+    def _send_here(self, request_id: str, event: Event, service_type: ServiceType) -> SendReport:
         token = self.token_of(request_id)
         if token is None:
             return SendReport(SendOutcome.NO_STREAM)
@@ -287,10 +288,7 @@ class ConnectionManager:
         return report
 
     def _broadcast(self, event: Event, service_type: ServiceType) -> SendReport:
-        with self._lock:
-            if self._tokens is None:
-                self._tokens = tuple(self._token_to_request_id)
-            tokens = self._tokens
+        tokens = self._registry.tokens()
         if not tokens:
             return SendReport(SendOutcome.NO_STREAM)
         return broadcast_event(

@@ -76,6 +76,11 @@ class GatewayCounters(Protocol):
         ...
 
     @property
+    def delivered_for_others(self) -> int:
+        """The times that a stream took an event for everyone that another process has published."""
+        ...
+
+    @property
     def log(self) -> LogStats | None:
         """The extent of the log; None if there is no log."""
         ...

@@ -1,4 +1,7 @@
-"""The log as a stream: a logging handler that copies each line to bounded subscriptions."""
+"""The log as a stream: a logging handler that copies each line to bounded subscriptions.
+
+A subscription has the lines of its own process. Of several workers, each has its own lines.
+"""
 
 from __future__ import annotations
 

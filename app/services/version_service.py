@@ -11,18 +11,25 @@ from gevent.pool import Pool
 
 from app.config import Settings
 from app.lifecycle import ShutdownCoordinator
+from app.services.connections.event_json import event_json
 from app.services.connections.observers import ConnectObserver
+from app.services.connections.send_outcome import SendOutcome, SendReport
 from app.services.connections.service_type import ServiceType
 from app.services.frontend_version.pending import PendingVersions
 from app.services.frontend_version.source import VersionSource, version_source
 from app.state.server_memory import ServerMemory
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread
+from gateway_shim.protocol.event_stream import Event
+from gateway_shim.streams.peers.peers import Peers
 
 __all__ = ["Announcement", "VersionService"]
 
 logger = logging.getLogger(__name__)
 
 EVENT_NAME = "version"
+
+RECENT_SECONDS = 5.0
+"""The age of a stream up to which it may have missed a version that was kept as it connected."""
 
 
 class Announcement(StrEnum):
@@ -33,6 +40,8 @@ class Announcement(StrEnum):
     QUEUED = "queued"
     """The version was broadcast, and its request id gets it with its next connect: at present the
     request id has no stream, or nothing could be sent."""
+    LOST = "lost"
+    """The log did not take the version, so only its request id gets it, with its next connect."""
     REFUSED = "refused"
     """The version was neither sent nor kept, because the shutdown has begun."""
 
@@ -41,6 +50,8 @@ class _VersionConnections(Protocol):
     """The part of ConnectionManager that this service uses."""
 
     def has_connection(self, request_id: str) -> bool: ...
+
+    def age_here(self, request_id: str) -> float | None: ...
 
     def register_on_connect(self, callback: ConnectObserver) -> None: ...
 
@@ -51,6 +62,10 @@ class _VersionConnections(Protocol):
         event_name: str,
         service_type: ServiceType,
     ) -> bool: ...
+
+    def send(
+        self, request_id: str | None, event: Event, service_type: ServiceType
+    ) -> SendReport: ...
 
 
 class VersionService:
@@ -66,6 +81,7 @@ class VersionService:
         settings: name the source of the current version, unless ``source`` is given.
         source: the source of the current version.
         memory: where pending versions are saved, so that they outlive this process; None: nowhere.
+        peers: the other processes of the server; None: there are none.
         loop_thread: runs the calls of other threads in the event loop's thread.
     """
 
@@ -77,13 +93,17 @@ class VersionService:
         *,
         source: VersionSource | None = None,
         memory: ServerMemory | None = None,
+        peers: Peers | None = None,
         loop_thread: LoopThread | None = None,
     ) -> None:
         self.loop_thread = loop_thread or LoopThread()
         self._connections = connection_manager
         self._coordinator = shutdown_coordinator
         self._source = source or version_source(settings, self.loop_thread)
-        self._pending = PendingVersions(memory or ServerMemory())
+        self._pending = PendingVersions(
+            memory or ServerMemory(), peers or Peers(), self._send_if_recent
+        )
+        self._replays = settings.replays
         # The request ids that wait for a fetch, in order. Only the loop's thread uses it.
         self._waiting: dict[str, None] = {}
         # Bounded, because a gateway behind HTTP gets one POST for each stream that has waited.
@@ -127,7 +147,7 @@ class VersionService:
 
         Returns:
             Whether the version was accepted. Once the shutdown has begun: False, and nothing is
-            sent or kept.
+            sent or kept. True does not mean that it was sent; see :meth:`announce`.
         """
         return self.announce(request_id, version, changelog) is not Announcement.REFUSED
 
@@ -153,9 +173,12 @@ class VersionService:
         # Kept before it is sent: a stream that connects in between gets the version twice. In the
         # other order it would not get the version at all.
         self._pending.keep(request_id, event)
-        is_sent = self._send(None, event)
+        outcome = self._broadcast(event)
+        if outcome is SendOutcome.ERROR and self._replays:
+            return Announcement.LOST
         # Asked after the send: a stream that the gateway no longer knew is unregistered by now,
         # and a stream that has connected meanwhile got the version when it connected.
+        is_sent = outcome is SendOutcome.SUCCESS
         is_reached = is_sent and self._connections.has_connection(request_id)
         return Announcement.DELIVERED if is_reached else Announcement.QUEUED
 
@@ -170,16 +193,36 @@ class VersionService:
 
     def _send_late(self, request_id: str, current: dict[str, Any]) -> None:
         """Send a version to a stream that has waited for it, unless the stream has ended."""
-        if self._coordinator.is_shutting_down() or not self._connections.has_connection(request_id):
-            return
-        self._send_version(request_id, current)
+        # A stream that has moved to another process gets its version there.
+        is_here = self._connections.age_here(request_id) is not None
+        if is_here and not self._coordinator.is_shutting_down():
+            self._send_version(request_id, current)
+
+    def _send_if_recent(self, request_id: str, event: dict[str, Any]) -> None:
+        """Send a version that another process keeps, if the stream may have just missed it.
+
+        A stream that connects here at this moment may have asked for its pending version too early,
+        and have joined too late for the broadcast. A few get the version twice.
+        """
+        age = self._connections.age_here(request_id)
+        if age is not None and age < RECENT_SECONDS and not self._coordinator.is_shutting_down():
+            self._send(request_id, event)
 
     def _send_version(self, request_id: str, current: dict[str, Any]) -> None:
         # A version that was queued during the fetch is newer. This stream has it already, and
         # must not get the older one after it.
         self._send(request_id, self._pending.get(request_id) or current)
 
-    def _send(self, request_id: str | None, event: dict[str, Any]) -> bool:
+    def _broadcast(self, event: dict[str, Any]) -> SendOutcome:
+        try:
+            sent = Event(EVENT_NAME, event_json(event))
+            return self._connections.send(None, sent, ServiceType.VERSION).outcome
+        except Exception:
+            extra = {"version": event.get("version")}
+            logger.exception("sending the version event failed", extra=extra)
+            return SendOutcome.NO_STREAM  # the log may have taken it
+
+    def _send(self, request_id: str, event: dict[str, Any]) -> bool:
         # Whatever goes wrong here, the pending version is kept: the next connect sends it.
         extra = {"request_id": request_id, "version": event.get("version")}
         try:
@@ -189,6 +232,6 @@ class VersionService:
         except Exception:
             logger.exception("sending the version event failed", extra=extra)
             return False
-        if not is_sent and request_id is not None:  # a broadcast without streams is not a failure
+        if not is_sent:
             logger.error("the version event was not sent", extra=extra)
         return is_sent

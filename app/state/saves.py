@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import sqlite3
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 
 import gevent
 
@@ -80,6 +80,10 @@ class SaveLine:
             self._try_again(LAZY_SECONDS, is_lazy=True)
         elif self._timer is None or self._is_lazy:
             self.flush()
+
+    def has(self, keys: Iterable[Hashable]) -> bool:
+        """Return whether a save waits under one of some keys."""
+        return any(key in self._waiting for key in keys)
 
     def discard(self, *keys: Hashable) -> None:
         """Drop saves that still wait."""

@@ -25,7 +25,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import gevent
 
@@ -38,11 +38,12 @@ from app.state.database import (
     StateUnavailable,
 )
 from app.state.files import StateFiles
+from app.state.place import StatePlace
 from app.state.saves import BUSY_SECONDS, Save, SaveLine
 from gateway_shim.errors import LogUnavailable
 from gateway_shim.event_log.processes import ProcessMark, is_running, remove_dead
 
-__all__ = ["ServerMemory", "StatePlace"]
+__all__ = ["ServerMemory"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,19 +56,7 @@ CHANGE_SECONDS = 5.0
 """The longest wait of a change for other processes that write, or for the file to open."""
 
 LAST_SECONDS = 1.0
-"""The longest wait for the last saves at the end of the process."""
-
-
-class StatePlace(NamedTuple):
-    """The directory that all processes of a server share.
-
-    Args:
-        directory: the directory; only the server's user may enter it.
-        durable: whether it survives a restart of the server, so the machine may lose its power.
-    """
-
-    directory: Path
-    durable: bool
+"""The longest wait for saves that wait: the last ones of a process, and those others look for."""
 
 
 class ServerMemory:
@@ -88,6 +77,7 @@ class ServerMemory:
         self._is_failing = False  # the last transaction failed, and this was logged
         self._when_open: list[Callable[[], None]] = []  # called at the start
         self.is_durable = False  # whether the place survives a restart
+        self.workers = 1  # the number of processes that serve at the same time
 
     # ---------------------------------------------------------------- the life of the memory
 
@@ -106,7 +96,7 @@ class ServerMemory:
         """
         if (place := self._place()) is None:
             return
-        self._directory, self.is_durable = place.directory, place.durable
+        self._directory, self.is_durable, self.workers = place
         try:
             # A program that cleans folders may have removed what the arbiter has made.
             self._directory.mkdir(mode=0o700, exist_ok=True)
@@ -187,6 +177,15 @@ class ServerMemory:
         """
         if self.is_open:
             self._line.add(key, save, soon=soon)
+
+    def wait_until_saved(self, *keys: Hashable) -> None:
+        """Wait while saves have to wait for other processes, so that these find what was saved.
+
+        Returns at once in most cases, and does not wait for a file that cannot be written.
+        """
+        deadline = time.monotonic() + LAST_SECONDS
+        while self._line.has(keys) and not self._is_failing and time.monotonic() < deadline:
+            gevent.sleep(BUSY_SECONDS)
 
     def discard(self, *keys: Hashable) -> None:
         """Drop saves that still wait."""

@@ -1,6 +1,6 @@
 """The conductor of tasks: it gives each task a slot, sends its events in order, and ends it once.
 
-:mod:`app.tasks.service` explains how the parts work together. Here is the part of the conductor:
+:mod:`app.tasks` explains how the parts work together. Here is the part of the conductor:
 
 Each running task has a greenlet of the conductor, which sends all events of the task, one after the
 other. This greenlet is never killed, so no broadcast is cut off and the order is kept. The task
@@ -35,6 +35,7 @@ from app.tasks.run.native import NativeRunner
 from app.tasks.run.outcome import ResultLimits, TaskOutcome, run_task
 from app.tasks.run.record import TaskRecord
 from app.tasks.run.store import TaskStore
+from app.tasks.servers.notes import TaskNotes
 from gateway_shim.event_loop.turns import let_others_run_if_due
 
 __all__ = ["TaskConductor"]
@@ -48,6 +49,7 @@ class TaskConductor:
     Args:
         events: sends the events of tasks.
         store: remembers the tasks.
+        notes: tells other servers which tasks are unfinished.
         metrics: counts the tasks.
         line_limits: the limits of running and waiting tasks.
         result_limits: the limits of a result.
@@ -60,6 +62,7 @@ class TaskConductor:
         self,
         events: TaskEvents,
         store: TaskStore,
+        notes: TaskNotes,
         metrics: MetricsServiceProtocol,
         line_limits: LineLimits,
         result_limits: ResultLimits,
@@ -70,6 +73,7 @@ class TaskConductor:
     ) -> None:
         self._events = events
         self._store = store
+        self._notes = notes
         self._metrics = metrics
         self._result_limits = result_limits
         self._timeout_seconds = timeout_seconds
@@ -96,6 +100,7 @@ class TaskConductor:
             begun = self._line.join(record)
             self._idle.clear()
         self._store.add(record)
+        self._notes.opened(record)
         self._conduct_all(begun)
 
     def close_line(self) -> list[TaskRecord]:
@@ -149,7 +154,23 @@ class TaskConductor:
         if record.outcome is not None and record.outcome.step is TaskStep.LOSE:
             self._log_end(record, None)
             self._metrics.task_finished(record.task.name, record.status.value, record.seconds)
-        self._tell_end(record)
+        self._tell_end(record, taken_over=True)
+
+    def tell_gone(self, task_id: str, had_begun: bool) -> None:
+        """Send the terminal event of a task whose server is gone. May switch greenlets.
+
+        Args:
+            task_id: the ID of the task.
+            had_begun: whether the task was running, and not waiting.
+        """
+        self._events.ended(task_id, TaskOutcome.lost(had_begun=had_begun))
+
+    def end_quietly(self, task_id: str) -> None:
+        """End a task of this process that others have told as failed, unless it is over."""
+        record = self._store.find_own(task_id)
+        if record is not None and not record.is_over:
+            record.was_told = True
+            self.settle(record, TaskOutcome.lost(had_begun=record.had_slot))
 
     # ---------------------------------------------------------------- the greenlet of each task
 
@@ -160,10 +181,13 @@ class TaskConductor:
 
     def _conduct(self, record: TaskRecord) -> None:
         try:
+            # A browser that gets the event may ask another process about the task.
+            self._store.wait_until_saved(record.task_id)
             self._events.started(record.task_id, record.task.name)
             if (body := self._begin_body(record)) is not None:
                 for progress in body.updates():
                     record.progress = progress
+                    self._store.progressed(record)
                     self._events.progress(record.task_id, progress)
                     let_others_run_if_due()
         except Exception as exc:  # noqa: BLE001 - the task must be ended
@@ -200,14 +224,17 @@ class TaskConductor:
                 self._idle.set()
         for next_record in begun:
             self._store.began(next_record)
+            self._notes.opened(next_record)
         self._conduct_all(begun)
 
-    def _tell_end(self, record: TaskRecord) -> None:
+    def _tell_end(self, record: TaskRecord, *, taken_over: bool = False) -> None:
         if record.outcome is not None:
             # Saved before it is sent. In the other order the event would be sent twice if this
             # process were killed during the broadcast, which takes much longer than the save.
             self._store.telling(record)
-            self._events.ended(record.task_id, record.outcome)
+            self._notes.ending(record.task_id, taken_over=taken_over)
+            if not record.was_told:
+                self._events.ended(record.task_id, record.outcome)
             # The data of the event is not needed any more, and it may be large.
             record.outcome = dataclasses.replace(record.outcome, event_data=None)
 

@@ -1,47 +1,6 @@
 """The task service: it starts tasks, broadcasts their progress, and remembers their results.
 
-Theory of operation
--------------------
-The life of a task is one enum and one table of transitions (:mod:`app.tasks.run.lifecycle`).
-
-The order of events:
-
-1. The line (:mod:`app.tasks.run.line`) accepts a task or refuses it. If a slot is free, the task
-   is RUNNING at once. The store (:mod:`app.tasks.run.store`) remembers the task.
-2. The conductor (:mod:`app.tasks.conductor`) has a greenlet for each task with a slot. It sends
-   ``task_started``, and only then starts the body (:mod:`app.tasks.run.body`).
-3. The body runs the task. Each update goes through a bounded mailbox to the conductor's greenlet,
-   which broadcasts it. The task waits while the mailbox is full.
-4. The task returns or raises, its time limit passes, or a caller cancels it. The first of these
-   settles the task: its status becomes terminal, and its body is stopped.
-5. The greenlet sends the updates that are left (only after RETURN or RAISE), then the terminal
-   event. Only then is the slot free, and the next task of the line begins.
-
-If the process ends before the task, another process notices it
-(:mod:`app.tasks.memory.takeover`): the task takes the step LOSE, and its one terminal event is sent
-by the process that was first.
-
-At PREPARE_SHUTDOWN the line closes, and waiting tasks, which have done no work, are cancelled. At
-SHUTDOWN all other tasks are cancelled, and their terminal events are sent before that notification
-returns. So construct this service before the component that ends the streams at SHUTDOWN.
-
-What never happens:
-
-* Two terminal events of one task, or any event after the terminal event.
-* A broadcast that is cut off: only the body is ever killed, and it sends no events.
-* A lock that is held while something is sent, killed, logged or waited for.
-* A slot that is never freed: an exception in the conductor itself fails the task, too.
-
-Where the races are:
-
-* A task is ended twice in the same turn of the loop: only the first ``settle()`` has an effect.
-* A cancel arrives while ``task_started`` is sent: there is no body yet, and none is started.
-* A status is terminal before the terminal event is sent: a client may read it early.
-* A native thread outlives its task: its updates are refused, and its result is ignored.
-* Another service is notified of the shutdown first: ``start_task`` asks the coordinator itself.
-
-All methods may be called from any thread; they run in the thread of the event loop
-(:mod:`gateway_shim.event_loop.loop_thread`).
+The theory of operation is in :mod:`app.tasks`.
 """
 
 from __future__ import annotations
@@ -53,14 +12,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from app.errors import InvalidOperationException, NotServing
+from app.errors import NotServing
 from app.lifecycle import LifetimeEvent, ShutdownCoordinator
 from app.schemas.task_schema import TaskStartResponse, TaskStatusResponse
 from app.services.metrics_service import MetricsServiceProtocol
 from app.state.server_memory import ServerMemory
 from app.tasks.base import BaseTask
 from app.tasks.conductor import TaskConductor
+from app.tasks.memory.elsewhere import TasksElsewhere
 from app.tasks.memory.numbers import TaskNumbers
+from app.tasks.memory.rows import RowReader
 from app.tasks.memory.table import TaskTable
 from app.tasks.memory.takeover import TaskTakeover
 from app.tasks.page import MAX_PAGE, TaskPage
@@ -70,8 +31,10 @@ from app.tasks.run.line import LineLimits, TaskRefused
 from app.tasks.run.outcome import ResultLimits, TaskOutcome
 from app.tasks.run.record import TaskOrigin, TaskRecord
 from app.tasks.run.store import StoreLimits, TaskStore
+from app.tasks.servers.other_servers import OtherServers
 from gateway_shim.event_loop.loop_thread import LoopThread, from_any_thread
 from gateway_shim.event_loop.turns import let_others_run_if_due
+from gateway_shim.streams.peers.peers import Peers
 from gateway_shim.streams.refusal_counts import RefusalCounts
 
 __all__ = ["MAX_PAGE", "TaskPage", "TaskService"]
@@ -83,7 +46,7 @@ LAST_EVENTS_SECONDS = 2.0
 
 
 class TaskService:
-    """The public interface of all tasks; see the head of this module.
+    """The public interface of all tasks (:mod:`app.tasks`).
 
     Args:
         connection_manager: sends the events.
@@ -95,6 +58,7 @@ class TaskService:
         refusals: counts the refused tasks; a new counter if None.
         result_limits: the limits of a result.
         memory: where tasks are saved, so that they outlive this process; None: nowhere.
+        peers: the other processes, of this server and of others; None: there are none.
         clock: returns monotonic seconds.
         now: returns the time of day, UTC.
         new_id: makes the ID of a task.
@@ -113,6 +77,7 @@ class TaskService:
         refusals: RefusalCounts | None = None,
         result_limits: ResultLimits | None = None,
         memory: ServerMemory | None = None,
+        peers: Peers | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
@@ -124,13 +89,18 @@ class TaskService:
         self._now = now
         self._new_id = new_id
         self._numbers = TaskNumbers()
-        result_limits = result_limits or ResultLimits()
-        memory = memory or ServerMemory()
+        self._result_limits = result_limits = result_limits or ResultLimits()
+        memory, peers = memory or ServerMemory(), peers or Peers()
         table = TaskTable(memory, result_limits, clock=clock, now=now)
-        self._store = TaskStore(store_limits or StoreLimits(), clock, table)
+        self._store = TaskStore(
+            store_limits or StoreLimits(), clock, table, lambda: peers.are_there
+        )
+        reader = RowReader(result_limits, clock, now)
+        self._servers = servers = OtherServers(peers, self._store, reader, clock)
         self._conductor = TaskConductor(
             TaskEvents(connection_manager, now),
             self._store,
+            servers.notes,
             metrics,
             line_limits or LineLimits(),
             result_limits,
@@ -138,9 +108,11 @@ class TaskService:
             clock=clock,
             now=now,
         )
-        self._takeover = TaskTakeover(
-            memory, table, self._store, self._numbers, self._conductor.tell_lost
-        )
+        conductor = self._conductor
+        servers.lost.act_with(conductor.tell_gone, conductor.end_quietly)
+        tell = (conductor.tell_lost, servers.lost.told_by_others)
+        self._takeover = TaskTakeover(memory, table, self._store, self._numbers, *tell)
+        self._elsewhere = TasksElsewhere(peers, self._store, self._conductor.settle)
         shutdown_coordinator.register_lifetime_notification(self._on_lifetime_event)
         shutdown_coordinator.register_shutdown_waiter("tasks", self.wait_for_tasks)
 
@@ -190,7 +162,9 @@ class TaskService:
         except TaskRefused as exc:
             self._refusals.add(exc.reason)
             raise
-        return TaskStartResponse(task_id=record.task_id, status=record.status)
+        response = TaskStartResponse(task_id=record.task_id, status=record.status)
+        self._store.wait_until_saved(record.task_id)
+        return response
 
     @from_any_thread
     def cancel_task(self, task_id: str) -> TaskStartResponse:
@@ -204,15 +178,20 @@ class TaskService:
 
         Raises:
             NotFound: there is no such task.
-            InvalidOperationException: the task is over already, or another process runs it.
+            InvalidOperationException: the task is over already, or another process runs it that
+                cannot be asked.
+            Unavailable: another process runs the task, and does not answer.
         """
-        record = self._store.find_here(task_id)
-        if not self._conductor.settle(record, TaskOutcome.cancelled()):
-            raise InvalidOperationException(
-                f"Task {task_id} is {record.status} already; only a pending or running task"
-                " can be cancelled"
-            )
-        return TaskStartResponse(task_id=task_id, status=record.status)
+        record = self._servers.lookup.find(task_id)
+        if not record.is_over and self._elsewhere.may_have(record):
+            status = self._elsewhere.cancel(record)
+            if status is not None:
+                return TaskStartResponse(task_id=task_id, status=status)
+            self._takeover.look()  # the process of the task has ended
+        if not record.is_over:
+            record = self._store.find_here(task_id)
+        status = self._elsewhere.cancel_here(record)
+        return TaskStartResponse(task_id=task_id, status=status)
 
     @from_any_thread
     def get_task_status(self, task_id: str) -> TaskStatusResponse:
@@ -220,8 +199,11 @@ class TaskService:
 
         Raises:
             NotFound: there is no such task, or it was forgotten.
+            Unavailable: another process has the result, and does not answer.
         """
-        return self._store.find(task_id).full()
+        record = self._servers.lookup.find(task_id)
+        body = self._elsewhere.status_json(record)
+        return record.full() if body is None else TaskStatusResponse.model_validate_json(body)
 
     @from_any_thread
     def get_task_status_json(self, task_id: str) -> bytes:
@@ -229,17 +211,24 @@ class TaskService:
 
         Raises:
             NotFound: there is no such task, or it was forgotten.
+            Unavailable: another process has the result, and does not answer.
         """
-        return self._store.find(task_id).full_json()
+        record = self._servers.lookup.find(task_id)
+        return self._elsewhere.status_json(record) or record.full_json()
 
     @from_any_thread
     def result_bytes(self, task_id: str) -> int:
         """Return the size of a task's result as JSON, bytes; 0 if there is no result.
 
+        If only another process has the result, this is the size of the largest one that is kept.
+
         Raises:
             NotFound: there is no such task, or it was forgotten.
         """
-        return self._store.find(task_id).result_bytes
+        record = self._servers.lookup.find(task_id)
+        if record.lacks_result and self._elsewhere.may_have(record):
+            return self._result_limits.kept_bytes
+        return record.result_bytes
 
     @from_any_thread
     def get_start(self, task_id: str) -> tuple[str, RememberedParams | None]:
@@ -248,12 +237,12 @@ class TaskService:
         Raises:
             NotFound: there is no such task, or it was forgotten.
         """
-        record = self._store.find(task_id)
+        record = self._servers.lookup.find(task_id)
         return record.task.name, record.origin.params
 
     @from_any_thread
     def list_tasks(self, limit: int = MAX_PAGE, before: str | None = None) -> TaskPage:
-        """Return one page of all known tasks, newest first, without their results.
+        """Return one page of the tasks of all servers, newest first, without their results.
 
         Args:
             limit: the largest number of tasks in the page, 1 to :data:`MAX_PAGE`.
@@ -262,7 +251,7 @@ class TaskService:
         Raises:
             BadRequest: ``limit`` or ``before`` is invalid.
         """
-        return TaskPage.read(self._store, limit, before)
+        return TaskPage.read(self._store, self._servers.list, limit, before)
 
     @from_any_thread
     def remove_completed_task(self, task_id: str) -> None:
@@ -271,7 +260,13 @@ class TaskService:
         Raises:
             NotFound: there is no such task.
             InvalidOperationException: the task is pending or running; cancel it first.
+            Unavailable: another process remembers the task, and does not answer.
         """
+        record = self._servers.lookup.find(task_id)
+        if self._elsewhere.may_have(record):
+            if self._elsewhere.remove(record):
+                return
+            self._takeover.look()  # the process of the task has ended
         self._store.remove(task_id)
 
     @from_any_thread
@@ -292,6 +287,7 @@ class TaskService:
             if not self.wait_for_tasks(LAST_EVENTS_SECONDS):
                 logger.warning("the last events of some tasks were not sent in time")
             self._takeover.stop()
+            self._servers.stop()
             self._store.close()
 
     def _cancel_all(self, records: list[TaskRecord]) -> None:

@@ -10,7 +10,6 @@ import gevent
 import pytest
 from dependency_injector import errors, providers
 
-from app import container as container_module
 from app.config import Settings
 from app.container import ServiceContainer
 from app.services.authorization import allow_all
@@ -53,6 +52,7 @@ def test_the_services() -> None:
         "callback_handler",
         "connection_manager",
         "gateway",
+        "bus",
         "gateway_readiness",
         "gateway_transport",
         "log_broadcaster",
@@ -271,25 +271,24 @@ def test_the_settings_of_the_tasks() -> None:
 
 
 def test_the_log_of_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The gateway opens a log with the limits of the settings, and with the form of the events."""
-    opened: list[tuple[LogLimits, str]] = []
+    """The gateway opens the log at its start, and not before."""
+    opened: list[LogLimits] = []
 
-    def open_log(limits: LogLimits, signature: str) -> MemoryLog:
-        opened.append((limits, signature))
+    def open_log(limits: LogLimits, _: str) -> MemoryLog:
+        opened.append(limits)
         return MemoryLog(limits)
 
-    monkeypatch.setattr(container_module, "open_log", open_log)
-    made = container_of(
-        sse_replay_bytes=1024 * 1024, sse_replay_seconds=60, sse_dialect="envelope"
-    ).gateway()
+    monkeypatch.setattr("app.services.bus.bus.open_log", open_log)
+    made = container_of(sse_replay_bytes=1024 * 1024).gateway()
     assert made.replays
     assert opened == []
     made.start()
-    assert opened == [(LogLimits(1024 * 1024, 60.0), "envelope")]
+    assert opened == [LogLimits(1024 * 1024)]
     made.stop()
 
 
-@pytest.mark.parametrize("settings", [{"sse_replay": "off"}, {"sse_gateway_url": "http://h"}])
-def test_no_log(settings: dict[str, Any]) -> None:
-    """Without a replay, and for streams of another process, the gateway has no log."""
-    assert not container_of(**settings).gateway().replays
+def test_redis_decides_about_the_readiness() -> None:
+    """With SSE_BUS_URL, the server is not ready before the log is open."""
+    container = container_of(sse_bus_url="redis://h")
+    assert container.gateway_readiness() is container.bus()
+    assert container.gateway_readiness().problem() is not None

@@ -134,7 +134,7 @@ def test_a_thread_connects_and_disconnects(services: Any) -> None:
             lambda request_id: seen.append((request_id, loop_thread.here))
         )
     )
-    connections._holds = lambda token: token == "t"  # as if the gateway had the stream
+    connections._registry._holds = lambda token: token == "t"  # as if the gateway had the stream
     run_native(lambda: connections.on_connect("me", "t", "/?request_id=me"))
     assert seen == [("me", True)]
     run_native(lambda: connections.on_disconnect("t"))

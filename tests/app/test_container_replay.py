@@ -20,11 +20,13 @@ from gateway_shim.event_log.memory_log import MemoryLog
 from gateway_shim.protocol.event_stream import BodyFraming
 from gateway_shim.protocol.results import OpenResult
 from gateway_shim.protocol.stream_request import StreamRequest
+from gateway_shim.streams.peers.peers import Answer
 from tests.gateway_shim.hub_errors import soon
 from tests.gateway_shim.sockets import SocketClient
 from tests.support.http.message import Ended
 from tests.support.http.stream import Stream
 from tests.support.native_threads import run_native
+from tests.support.peers import PeerGroup
 from tests.support.timing import TIME_LIMIT
 
 Event = tuple[str, str]
@@ -255,3 +257,17 @@ def test_events_of_native_threads(backend: Backend) -> None:
     for name in "ab":
         expected = [f'{{"d":"{name}{number}"}}' for number in range(20)]
         assert [each for each in data if f'"{name}' in each] == expected
+
+
+def test_each_service_knows_the_other_processes() -> None:
+    """They answer for the streams and tasks of this process, and get the versions of others."""
+    group, services = PeerGroup(), ServiceContainer(settings=Settings(_env_file=None))
+    services.gateway().peers = group.join("here")
+    there = group.join()
+    for service in (services.connection_manager, services.version_service, services.task_service):
+        service()
+    stream = there.ask("stream", {"request_id": "me", "token": ""})
+    assert stream == [Answer("here", {"holds": False, "user": None})]
+    assert there.ask("task_cancel", "t") == [Answer("here", {"has": False})]
+    there.tell("pending_version", {"request_id": "me", "event": {"version": "2"}})
+    assert services.version_service()._pending.get("me") == {"version": "2"}

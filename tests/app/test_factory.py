@@ -126,7 +126,7 @@ def test_the_version_is_observed_from_the_start(make_app: MakeApp) -> None:
     manager = make_app().extensions["container"].connection_manager()
     sent: list[str | None] = []
     manager.send_event = lambda request_id, *_: sent.append(request_id) or True
-    manager._holds = lambda token: token == "T"  # as if the gateway had the stream
+    manager._registry._holds = lambda token: token == "T"  # as if the gateway had the stream
     manager.on_connect("me", "T", "/")
     assert sent == ["me"]
 

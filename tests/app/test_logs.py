@@ -104,3 +104,11 @@ def test_warnings(caplog: pytest.LogCaptureFixture) -> None:
         "X is not 100 % right",
         "Y neither",
     ]
+
+
+def test_the_passwords_of_redis() -> None:
+    """The passwords are masked wherever they are, and the name of the server is not."""
+    url = "redis+sentinel://me:hun%2Fter2@one:1/main?sentinel_password=sesame"
+    redactor = make_redactor(settings(sse_bus_url=url))
+    assert redactor.text("hun/ter2 hun%2Fter2 sesame one:1") == "*** *** *** one:1"
+    assert url not in redactor.text(f"cannot use {url}")

@@ -15,5 +15,7 @@
   words. Its rules are pure functions of the samples.
 - :mod:`~app.console.operations.api` is what the page's script calls.
 
-Each process of the server has samples of its own: after a reload they begin anew.
+- :mod:`~app.console.operations.workers` makes one sample of those of several workers.
+
+Without several workers, each process has samples of its own: after a reload they begin anew.
 """

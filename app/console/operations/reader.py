@@ -38,8 +38,8 @@ class SampleReader:
         take_totals: returns the counts of the metrics.
         take_longest_lag: returns the longest round of the event loop since the last call, seconds.
         gateway: the gateway of this process; None: another process serves the streams.
-        gateway_problem: returns why the gateway is not ready; None if it is. It may block
-            cooperatively for a limited time.
+        gateway_problem: returns why the gateway, or Redis, is not ready; None if it is. It may
+            block cooperatively for a limited time.
         memory_bytes: returns the memory that the process uses; None if it is unknown.
         clock: monotonic seconds.
         now: seconds since 1970.
@@ -69,6 +69,8 @@ class SampleReader:
     def begin(self) -> None:
         """Begin the first interval now. What happened before belongs to no interval."""
         self._before, self._before_at = self._take_totals(), self._clock()
+        if self._gateway is not None:
+            self._before.deliveries += self._gateway.read_stats().delivered_for_others
         self._take_longest_lag()
 
     def read(self) -> Sample:
@@ -76,6 +78,8 @@ class SampleReader:
         problem = self._gateway_problem()
         stats = None if self._gateway is None else self._gateway.read_stats()
         totals, at = self._take_totals(), self._clock()
+        if stats is not None:
+            totals.deliveries += stats.delivered_for_others
         before, seconds = self._before, max(at - self._before_at, 1e-3)
         self._before, self._before_at = totals, at
         broadcasts = totals.broadcasts - before.broadcasts

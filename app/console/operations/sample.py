@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["GatewaySample", "LogSample", "Sample"]
+__all__ = ["GatewaySample", "LogSample", "Sample", "WorkerSample"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,26 @@ class GatewaySample:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerSample:
+    """One of several workers.
+
+    Args:
+        worker: its number, from 1.
+        streams: its streams that are open or connecting.
+        loop_lag_ms: the longest time for which its event loop served nobody, milliseconds.
+        memory_bytes: the memory that it uses; None: this system does not tell.
+        silent_seconds: the time for which it should have taken samples and has not; the other
+            values are older then.
+    """
+
+    worker: int
+    streams: int
+    loop_lag_ms: float
+    memory_bytes: int | None
+    silent_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """The figures of one moment, and of the interval before it.
 
@@ -78,7 +98,10 @@ class Sample:
         tasks_waiting: the tasks that wait for a slot.
         appends_failed: the events that the log did not take, in total.
         gateway: the gateway of this process; None: another process serves the streams.
-        gateway_problem: why that other gateway is not ready, in one sentence; None: it is ready.
+        gateway_problem: why that other gateway, or Redis, is not ready, in one sentence; None: it
+            is ready, or there is none.
+        workers: each worker, if the server has several. The other values are then the sums over the
+            workers; of durations, the longest; of ``broadcast_ms``, the average.
     """
 
     time: int
@@ -96,7 +119,24 @@ class Sample:
     appends_failed: int
     gateway: GatewaySample | None
     gateway_problem: str | None
+    workers: tuple[WorkerSample, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return the sample as the page gets it."""
-        return asdict(self)
+        """Return the sample as the page gets it. A server with one worker mentions no workers."""
+        values = asdict(self)
+        if not self.workers:
+            del values["workers"]
+        return values
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Sample:
+        """Return the sample of one process from what :meth:`as_json` has returned.
+
+        Raises:
+            TypeError: it was written by another version of this program.
+        """
+        gateway = values["gateway"]
+        if gateway is not None:
+            log = gateway["log"]
+            gateway = GatewaySample(**gateway | {"log": None if log is None else LogSample(**log)})
+        return cls(**values | {"gateway": gateway})

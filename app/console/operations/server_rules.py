@@ -19,6 +19,10 @@ __all__ = ["SERVER_RULES"]
 
 BLOCKED_MS = 250
 """The length of a block of the event loop from which people notice it, milliseconds."""
+SILENT_SECONDS = 15
+"""The time without a sample of a worker from which it counts as stuck, and not as slow."""
+MISSING_SECONDS = 30
+"""A worker that is not there for this time is not about to be replaced."""
 SHORT_LOG_SECONDS = 120
 """A log that reaches back less far does not cover a phone that changes its network."""
 MEMORY_MINUTES = 9
@@ -30,13 +34,43 @@ process doubles at its first work, and a large one keeps what a burst has left."
 
 
 def _blocked_loop(history: History, _: OperationsLimits) -> Iterator[Advice]:
-    longest = max(sample.loop_lag_ms for sample in history.last(RECENT_SECONDS))
-    if longest >= BLOCKED_MS:
+    worst = max(history.last(RECENT_SECONDS), key=lambda sample: sample.loop_lag_ms)
+    if worst.loop_lag_ms >= BLOCKED_MS:
+        loop, stream = "The event loop", "no stream"
+        if worst.workers:
+            slowest = max(worst.workers, key=lambda worker: worker.loop_lag_ms)
+            loop, stream = f"{loop} of worker {slowest.worker}", "none of its streams"
         yield Advice(
             "loop_lag",
             Level.WARNING,
-            f"The event loop was blocked for {longest / 1000:.1f} s in the last minute; no stream"
+            f"{loop} was blocked for {worst.loop_lag_ms / 1000:.1f} s in the last minute; {stream}"
             " was served meanwhile. If one function did it, the server's log names it.",
+        )
+
+
+def _silent_workers(history: History, limits: OperationsLimits) -> Iterator[Advice]:
+    workers = history.newest.workers
+    silent = [worker for worker in workers if worker.silent_seconds >= SILENT_SECONDS]
+    if silent:
+        streams = sum(worker.streams for worker in silent)
+        names = " and ".join(f"worker {worker.worker}" for worker in silent)
+        longest = max(worker.silent_seconds for worker in silent)
+        yield Advice(
+            "silent_workers",
+            Level.BAD,
+            f"{names.capitalize()} {is_or_are(len(silent))} stuck for {span(longest)}:"
+            f" {count(streams, 'stream')} {is_or_are(streams)} not served. If it does not end by"
+            " itself, the server replaces a stuck worker. Its log says why.",
+        )
+    # In a reload, and while a worker is replaced, there are others for a moment.
+    recent = history.last(MISSING_SECONDS)
+    missing = limits.workers - max(len(sample.workers) for sample in recent)
+    if workers and missing > 0:
+        yield Advice(
+            "missing_workers",
+            Level.WARNING,
+            f"{count(missing, 'worker')} of {limits.workers} {is_or_are(missing)} not running. The"
+            " server's log says why it cannot start.",
         )
 
 
@@ -127,6 +161,7 @@ def _memory(sample: Sample) -> int:
 
 SERVER_RULES: tuple[Callable[[History, OperationsLimits], Iterator[Advice]], ...] = (
     _blocked_loop,
+    _silent_workers,
     _short_log,
     _grown_memory,
     _waiting_tasks,

@@ -23,9 +23,20 @@ __all__ = ["STREAM_RULES"]
 
 def _unreachable_gateway(history: History, _: OperationsLimits) -> Iterator[Advice]:
     problem = history.newest.gateway_problem
-    if problem is not None:
+    if problem is not None and history.newest.gateway is None:
         text = f"{problem}. Until it is ready, events do not reach the browsers."
         yield Advice("gateway_problem", Level.BAD, text)
+
+
+def _unreachable_bus(history: History, _: OperationsLimits) -> Iterator[Advice]:
+    problem = history.newest.gateway_problem
+    if problem is not None and history.newest.gateway is not None:
+        yield Advice(
+            "bus_problem",
+            Level.BAD,
+            f"{problem}. Until it is ready, new events fail, and those of other servers do not"
+            " arrive; streams stay open. The server's log has the reason.",
+        )
 
 
 def _failed_appends(history: History, _: OperationsLimits) -> Iterator[Advice]:
@@ -112,6 +123,7 @@ def _failed_callbacks(history: History, _: OperationsLimits) -> Iterator[Advice]
 
 STREAM_RULES: tuple[Callable[[History, OperationsLimits], Iterator[Advice]], ...] = (
     _unreachable_gateway,
+    _unreachable_bus,
     _failed_appends,
     _nearly_all_streams,
     _resyncs,

@@ -11,6 +11,7 @@ from app.lifecycle import ShutdownCoordinator
 from app.services.event_loop.loop_monitor import LoopMonitor
 from app.services.metrics_service import MetricsService
 from app.services.remote_gateway.readiness import GatewayReadiness
+from app.state.workers_folder import WorkersFolder
 from gateway_shim.event_log.places.place import current_place
 from gateway_shim.streams.gateway import Gateway
 
@@ -27,6 +28,7 @@ def make_sampler(
     shutdown_coordinator: ShutdownCoordinator,
     *,
     interval: float = INTERVAL_SECONDS,
+    folder: WorkersFolder | None = None,
 ) -> Sampler:
     """Make the sampler of an application.
 
@@ -39,6 +41,7 @@ def make_sampler(
         feed: sends the samples to consoles.
         shutdown_coordinator: stops the sampler.
         interval: seconds from one sample to the next.
+        folder: the folder of the workers; None: there is one worker.
     """
     reader = SampleReader(
         metrics.totals.take,
@@ -51,7 +54,12 @@ def make_sampler(
         place = current_place()  # not known when the application is made
         survives = place is not None and place.survives_restart
         return OperationsLimits.of(
-            settings, gateway.config.max_connections, survives_restart=survives
+            settings,
+            gateway.config.max_connections,
+            survives_restart=survives,
+            workers=1 if place is None else place.workers,
         )
 
-    return Sampler(reader, read_limits, feed, shutdown_coordinator, interval=interval)
+    return Sampler(
+        reader, read_limits, feed, shutdown_coordinator, interval=interval, folder=folder
+    )

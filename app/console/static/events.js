@@ -161,9 +161,14 @@ function showFaults(error) {
 }
 
 /** Return who took a published event, in words. */
-function reportOf({ id, kept, delivered, streams, request_id: name }) {
+function reportOf({ id, kept, delivered, streams, elsewhere, request_id: name }) {
   const where = kept ? ` It is kept as ${id}` : "";
   const end = kept ? `${where}.` : "";
+  if (elsewhere && (name == null || delivered === 0)) {
+    // Other workers deliver it to their streams, and do not say to how many.
+    const to = name == null ? counted(streams, "open stream") : `the request id ${name}`;
+    return `The event was sent to ${to} of all workers.${end}`;
+  }
   if (delivered === 0 && !kept) {
     const nobody = name == null ? "No stream is open." : `No stream has the request id ${name}.`;
     return `${nobody} The server keeps no events, so this one is lost.`;

@@ -6,7 +6,8 @@ import { counted, number, size } from "./words.js";
 const NOT_HERE = "not known here, because another gateway serves the streams";
 
 /**
- * The present figures: each a term, and a function that puts a sample into words.
+ * The present figures: each a term, and a function that puts a sample into words. An empty text:
+ * the server has no such figure.
  *
  * @type {[string, (sample: any, limits: any) => string][]}
  */
@@ -19,12 +20,14 @@ export const FIGURES = [
   ["Event log", log],
   ["Slow clients", slowClients],
   ["Tasks", tasks],
+  ["Workers", workers],
 ];
 
-function streams({ streams: open, opened, closed, gateway }, { max_streams }) {
+function streams({ streams: open, opened, closed, gateway, workers = [] }, { max_streams }) {
   const most = max_streams === null ? "" : ` of at most ${number(max_streams)}`;
   const waiting = gateway === null ? "" : `, ${counted(gateway.pending_connects, "connect")} waiting`;
-  const ended = `${number(opened)} opened and ${number(closed)} ended since the start`;
+  const start = workers.length ? "the start of the workers" : "the start";
+  const ended = `${number(opened)} opened and ${number(closed)} ended since ${start}`;
   return `${number(open)} open${most}${waiting}; ${ended}`;
 }
 
@@ -63,6 +66,18 @@ function tasks({ tasks_running, tasks_waiting }, { max_tasks_running }) {
   return `${running}, ${number(tasks_waiting)} waiting`;
 }
 
+/** Say what each worker does. A server with one worker does not mention it. */
+function workers({ workers: all = [] }) {
+  return all.map(workerText).join("; ");
+}
+
+function workerText({ worker, streams: open, loop_lag_ms, memory_bytes, silent_seconds }) {
+  const memory = memory_bytes === null ? "" : `, ${size(memory_bytes)}`;
+  const silent = silent_seconds > 0 ? `no figures for ${span(silent_seconds)}` : "";
+  const state = silent || `busy for at most ${milliseconds(loop_lag_ms)} at a time`;
+  return `${worker}: ${counted(open, "stream")}, ${state}${memory}`;
+}
+
 /**
  * The charts. Each has one or two lines; a line reads its value from a sample, null: no value.
  * `words` writes a value. A chart begins at 0, unless `fromLowest` is true.
@@ -91,6 +106,7 @@ export const CHARTS = [
   },
   {
     title: "Event loop lag",
+    // Of several workers, that of the slowest.
     lines: [{ name: "longest", read: (sample) => sample.loop_lag_ms }],
     words: milliseconds,
   },

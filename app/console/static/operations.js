@@ -87,7 +87,9 @@ function draw() {
   const gaps = gapsOf(samples);
   const seconds = settings.interval_seconds * settings.kept_samples;
   for (const [term, words] of FIGURES) {
-    figures.get(term).textContent = words(samples.at(-1), settings.limits);
+    const text = words(samples.at(-1), settings.limits);
+    figures.get(term).textContent = text;
+    figures.get(term).parentElement.hidden = text === "";
   }
   for (const chart of charts) chart.draw(samples, gaps, seconds);
   if (page.table.open) drawTable();

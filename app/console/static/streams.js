@@ -152,7 +152,9 @@ class Row {
     setText(cells.name, values.request_id || "(no request id yet)");
     setText(cells.closes, ` the stream ${values.request_id}`);
     setText(cells.own, values.request_id === stream.requestId ? "this console" : "");
-    cells.name.title = `Token ${this.#token}`;
+    const of = values.worker === undefined ? "" : `, worker ${values.worker}`;
+    const at = values.server === undefined ? "" : ` of the server ${values.server}`;
+    cells.name.title = `Token ${this.#token}${of}${at}`;
     setText(cells.address, values.address ?? UNKNOWN);
     this.#since = values.age === null ? null : performance.now() - values.age * 1_000;
     this.showAge();

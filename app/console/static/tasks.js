@@ -16,6 +16,7 @@ const own = new Set(); // The tasks that this page has started: only their ends 
 
 // ------------------------------------------------------------------ the list and the stream
 
+let isIncomplete = false; // A server of several did not answer, so its tasks are missing.
 let next = null; // The server's place of the next page of the list.
 let isLoading = false;
 let isStale = false; // A further load is needed after the present one.
@@ -57,6 +58,7 @@ async function readList(isOpen) {
   const mark = model.mark;
   const first = await readPage(null);
   const tasks = first.tasks;
+  isIncomplete = first.incomplete;
   let place = first.next;
   while (place !== null && tasks.length < view.room) {
     const page = await readPage(place);
@@ -193,7 +195,8 @@ view.onDraw = (shown, matching) => {
   const all = counted(known, "task");
   const words = matching === known ? all : `${matching} of ${all} match`;
   const part = shown < matching ? `, ${shown} are shown` : "";
-  find("list-count").textContent = `${words}${part}.${more}`;
+  const missing = isIncomplete ? " A server does not answer; its tasks are missing." : "";
+  find("list-count").textContent = `${words}${part}.${more}${missing}`;
   find("more").hidden = (shown === matching && next === null) || view.isFull;
   find("list-limit").hidden = !(view.isFull && shown < matching) && !model.isTrimmed;
   find("list-empty").hidden = shown > 0;

@@ -1,15 +1,18 @@
-"""Ends streams that must not stay open: replaced streams, and streams that connect too late."""
+"""Ends streams that must not stay open: replaced, denied, or connected too late."""
 
 from __future__ import annotations
 
 import logging
 
 from app.services.gateway_transport import GatewayTransport, TransportError
+from gateway_shim.log_lines.frequent_line import FrequentLine
 from gateway_shim.protocol.event_stream import Event
 
-__all__ = ["close_replaced_stream", "end_late_stream"]
+__all__ = ["close_denied_stream", "close_replaced_stream", "end_late_stream"]
 
 logger = logging.getLogger(__name__)
+
+_REPLACED = FrequentLine(logger, "stream replaced")
 
 
 def close_replaced_stream(transport: GatewayTransport, request_id: str, token: str) -> None:
@@ -23,12 +26,23 @@ def close_replaced_stream(transport: GatewayTransport, request_id: str, token: s
         request_id: the request id of both streams.
         token: the token of the old stream.
     """
+    _REPLACED.write(lambda: {"request_id": request_id, "token": token})
+    _close(transport, request_id, token, "replaced")
+
+
+def close_denied_stream(transport: GatewayTransport, request_id: str, token: str) -> None:
+    """Close a stream whose request id belongs to another user in another process.
+
+    Both have connected at the same time, or else this stream would have been refused.
+
+    Args:
+        transport: the way to the gateway.
+        request_id: the request id of both streams.
+        token: the token of the stream that ends.
+    """
     extra = {"request_id": request_id, "token": token}
-    logger.info("stream replaced", extra=extra)
-    try:
-        transport.close(token)
-    except Exception as exc:  # noqa: BLE001 - must not end the stream that has connected
-        logger.warning("the replaced stream could not be closed: %s", exc, extra=extra)
+    logger.warning("a stream was ended: its request id belongs to another user", extra=extra)
+    _close(transport, request_id, token, "denied")
 
 
 def end_late_stream(
@@ -50,6 +64,18 @@ def end_late_stream(
     except TransportError as exc:
         logger.warning(
             "a stream that connected during the shutdown could not be ended: %s",
+            exc,
+            extra={"request_id": request_id, "token": token},
+        )
+
+
+def _close(transport: GatewayTransport, request_id: str, token: str, reason: str) -> None:
+    try:
+        transport.close(token)
+    except Exception as exc:  # noqa: BLE001 - must not end the stream that stays
+        logger.warning(
+            "the %s stream could not be closed: %s",
+            reason,
             exc,
             extra={"request_id": request_id, "token": token},
         )

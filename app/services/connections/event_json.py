@@ -6,6 +6,9 @@ import json
 
 __all__ = ["event_json"]
 
+# json.dumps() would make a new encoder for each call.
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def event_json(data: object) -> str:
     """Write the data of an event as compact JSON.
@@ -19,6 +22,6 @@ def event_json(data: object) -> str:
         TypeError: the data contains an object that JSON cannot represent.
     """
     try:
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        return _COMPACT.encode(data)
     except RecursionError as exc:
         raise ValueError("the event's data is nested too deeply to be written as JSON") from exc

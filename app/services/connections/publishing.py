@@ -29,8 +29,10 @@ class Publishing:
     Args:
         publisher: the way to the log.
         metrics: counts broadcasts, and events that the log did not take.
-        owner_of: returns the user to whom a request id belongs; None: to nobody.
+        owner_of: returns the digest of the user to whom a request id belongs; None: to nobody.
         observed: the connects whose observers run now.
+        may_be_elsewhere: returns whether another process may have the stream of a request id, or
+            any stream if it is None.
     """
 
     def __init__(
@@ -39,8 +41,10 @@ class Publishing:
         metrics: MetricsServiceProtocol,
         owner_of: Callable[[str], str | None],
         observed: ObservedConnects,
+        may_be_elsewhere: Callable[[str | None], bool] = lambda _: False,
     ) -> None:
         self._observed = observed
+        self._may_be_elsewhere = may_be_elsewhere
         self._publisher = publisher
         self._metrics = metrics
         self._owner_of = owner_of
@@ -69,7 +73,8 @@ class Publishing:
             service_type: the service that sends.
 
         Returns:
-            The outcome is SUCCESS if a stream of this process took the event.
+            The outcome is SUCCESS if a stream of this process took the event, or if a stream of
+            another process may take it.
         """
         audience = EVERYONE
         if request_id is not None:
@@ -93,5 +98,6 @@ class Publishing:
             self._metrics.broadcast_finished(delivered, seconds)
         extra |= {"streams": delivered, "seconds": round(seconds, 6)}
         logger.debug("event published", extra=extra)
-        outcome = SendOutcome.SUCCESS if delivered else SendOutcome.NO_STREAM
+        is_success = delivered or self._may_be_elsewhere(request_id)
+        outcome = SendOutcome.SUCCESS if is_success else SendOutcome.NO_STREAM
         return SendReport(outcome, delivered, published.id)

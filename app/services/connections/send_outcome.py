@@ -12,7 +12,7 @@ class SendOutcome(StrEnum):
     """The outcome of sending an event: the ``status`` label of the metrics."""
 
     SUCCESS = "success"
-    """At least one stream took the event."""
+    """At least one stream took the event, or a stream of another process may take it."""
     NO_STREAM = "no_stream"
     """There is no such stream, or there are no streams at all."""
     ERROR = "error"
@@ -25,7 +25,8 @@ class SendReport:
 
     Args:
         outcome: the outcome.
-        delivered: the number of streams that have taken the event, or read it from the log.
+        delivered: the number of streams of this process that have taken the event, or read it from
+            the log.
         id: the event's id in the log; empty if the event is not in a log.
     """
 

@@ -6,10 +6,13 @@ import json
 import sqlite3
 import threading
 import zlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from typing import Any
 
+from app.services.frontend_version.sharing import VersionSharing
 from app.state.server_memory import ServerMemory
+from gateway_shim.streams.peers.peers import Peers
 
 __all__ = ["MAX_PENDING", "PendingVersions"]
 
@@ -17,6 +20,12 @@ MAX_PENDING = 10_000
 """The number of pending versions that are kept. Beyond that, the version that was neither queued
 nor delivered for the longest time is dropped. Its browser then gets the current version, like
 any other browser."""
+
+NOTE = "pending_version"
+
+LARGEST_TOLD = 32 * 1024
+"""The largest version, bytes as JSON, that a note has. A note of a larger one has no version, and
+other processes ask for it."""
 
 ROWS_AT_ONCE = 500
 """The largest number of rows that are read at once while the process serves: about 3 ms."""
@@ -45,20 +54,40 @@ class PendingVersions:
     """The pending versions by request id; the one used longest ago comes first.
 
     They are saved in the memory of the server. What other processes save there is found at the next
-    call. Call the methods in the hub's thread, or in any thread if nothing is saved.
+    call. Other processes are also told, because a save may have to wait, and because other servers
+    have memories of their own. Each process saves what it is told in the order of the log, its own
+    notes included, so the last version for a request id is the same everywhere in the end. A server
+    that starts asks another one (:mod:`app.services.frontend_version.sharing`).
+
+    Call the methods in the hub's thread, or in any thread if nothing is saved.
 
     Args:
         memory: the memory of the server.
+        peers: the other processes that share the gateway's log.
+        told: called with the request id and the version that another process keeps now.
     """
 
-    def __init__(self, memory: ServerMemory) -> None:
+    def __init__(
+        self,
+        memory: ServerMemory,
+        peers: Peers | None = None,
+        told: Callable[[str, dict[str, Any]], None] = lambda *_: None,
+    ) -> None:
         self._memory = memory
+        self._peers = peers or Peers()
+        self._told = told
         self._lock = threading.Lock()
         self._events: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._unsaved: set[str] = set()  # the request ids whose versions wait to be saved
+        # The request ids whose last versions this process has told, and has not read yet: what it
+        # reads meanwhile is older. The number of such notes.
+        self._unread: Counter[str] = Counter()
         self._seen = 0  # the largest "used" that was read
         self._has_news = False  # there may be more rows to read
         memory.when_open(self._load)
+        self._peers.when_told(NOTE, self._kept, own=True)
+        self._peers.when_joined(self._unread.clear)  # a note that was lost is never read
+        self._sharing = VersionSharing(self._peers, self.snapshot, self._take)
 
     def __len__(self) -> int:
         """Return the number of pending versions."""
@@ -74,6 +103,59 @@ class PendingVersions:
         with self._lock:
             self._read_news()
             self._put(request_id, event)
+        size = self._save(request_id, event)
+        if self._peers.are_there:
+            note: dict[str, Any] = {"request_id": request_id, "event": event}
+            if size > LARGEST_TOLD:
+                note["event"] = None  # those who are told ask for it
+                self._memory.wait_until_saved(("version", request_id))
+            self._unread[request_id] += 1
+            if not self._peers.tell(NOTE, note):
+                self._has_read(request_id)
+
+    def snapshot(self) -> dict[str, dict[str, Any]]:
+        """Return all pending versions by request id; the one used longest ago comes first."""
+        with self._lock:
+            self._read_news()
+            return dict(self._events)
+
+    def _kept(self, sender: str, note: dict[str, Any]) -> None:
+        """Keep a version that a process has told, in the order of the log."""
+        request_id, event = note["request_id"], note["event"]
+        is_own = sender == self._peers.process
+        if is_own:
+            self._has_read(request_id)
+        if request_id in self._unread:
+            return
+        if event is None and not is_own:
+            event = self._sharing.ask_for(request_id, sender)
+        self._sharing.told(request_id)
+        with self._lock:
+            self._read_news()  # what was saved before must not replace this version later
+            event = event or self._events.get(request_id)
+            if event is None:
+                return  # the process of a large version has ended, and nobody knows it
+            self._put(request_id, event)
+        self._save(request_id, event)
+        if not is_own:
+            self._told(request_id, event)
+
+    def _has_read(self, request_id: str) -> None:
+        self._unread[request_id] -= 1
+        if self._unread[request_id] <= 0:
+            del self._unread[request_id]
+
+    def _take(self, request_id: str, event: dict[str, Any], replaces: bool) -> None:
+        """Keep a version that another server has kept before this process read the log."""
+        with self._lock:
+            known = self._events.get(request_id)
+            if known == event or (known is not None and not replaces):
+                return
+            self._put(request_id, event)
+        self._save(request_id, event)
+
+    def _save(self, request_id: str, event: dict[str, Any]) -> int:
+        """Save a version, in place of one that still waits, and return its bytes as JSON."""
         key, data = _key(request_id), json.dumps(event).encode()
 
         def save(connection: sqlite3.Connection) -> None:
@@ -83,6 +165,7 @@ class PendingVersions:
         if self._memory.is_open:
             self._unsaved.add(request_id)
             self._memory.save(("version", request_id), save)
+        return len(data)
 
     def get(self, request_id: str) -> dict[str, Any] | None:
         """Return the version that is pending for a request id, and note that it was used."""
@@ -136,8 +219,8 @@ class PendingVersions:
                 is_whole = checksum == _checksum(key, data) and isinstance(event, dict)
             except (ValueError, TypeError, AttributeError):
                 continue  # a damaged row
-            # An own version that is not saved yet is newer than any that was saved.
-            if is_whole and request_id not in self._unsaved:
+            # An own version that is not saved or read yet is newer than any that was saved.
+            if is_whole and request_id not in self._unsaved and request_id not in self._unread:
                 self._put(request_id, event)
         return len(rows)
 

@@ -1,4 +1,4 @@
-"""The readiness of the gateway that serves the streams."""
+"""The readiness of the gateway that serves the streams, and of Redis behind it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 from app.config import Settings
 
-__all__ = ["GatewayReadiness", "OwnGateway", "gateway_readiness"]
+__all__ = ["GatewayReadiness", "gateway_readiness"]
 
 
 class GatewayReadiness(Protocol):
@@ -17,19 +17,16 @@ class GatewayReadiness(Protocol):
         ...
 
 
-def gateway_readiness(settings: Settings) -> GatewayReadiness:
-    """Return the readiness of the gateway that the settings name."""
+def gateway_readiness(settings: Settings, bus: GatewayReadiness) -> GatewayReadiness:
+    """Return the readiness of the gateway that the settings name.
+
+    Args:
+        settings: the settings.
+        bus: the readiness of the gateway in this process, which depends on Redis if there is one.
+    """
     if settings.sse_gateway_url is None:
-        return OwnGateway()
+        return bus
     # Not at the top: importing the HTTP client takes 80 ms, and few servers need it.
     from app.services.remote_gateway.remote_readiness import RemoteGateway
 
     return RemoteGateway(settings.sse_gateway_url)
-
-
-class OwnGateway:
-    """The readiness of the gateway in this process, which is always ready."""
-
-    def problem(self) -> str | None:
-        """Return None (:class:`GatewayReadiness`)."""
-        return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import secrets
 from datetime import datetime
 
 __all__ = ["TaskNumbers"]
@@ -33,12 +33,14 @@ class TaskNumbers:
         self._last = microsecond * _PER_MICROSECOND + self._own
         return self._last
 
-    def go_on_after(self, number: int, process: str) -> None:
+    def go_on_after(self, number: int, place: int | None) -> None:
         """Give out larger numbers than one that was given out before.
 
         Args:
             number: the largest number that is known.
-            process: the name of this process among those that run at the same time.
+            place: a number that no other process has that runs at the same time; None: none could
+                be had, and one is drawn.
         """
         self._last = max(self._last, number)
-        self._own = zlib.crc32(process.encode()) % _PER_MICROSECOND
+        own = secrets.randbelow(_PER_MICROSECOND) if place is None else place
+        self._own = own % _PER_MICROSECOND

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from app.schemas.task_schema import TaskSummary
+from app.schemas.task_schema import TaskStatus, TaskSummary
 from app.tasks.base import BaseTask, TaskProgressHandle
 from app.tasks.params.remembered import RememberedParams
 from app.tasks.run.outcome import ResultLimits, TaskOutcome
@@ -116,6 +116,7 @@ class RowReader:
             record.outcome = TaskOutcome.remembered(
                 summary.status, result, dropped, summary.error, self._limits
             )
+            record.lacks_result = summary.status is TaskStatus.COMPLETED and result is None
             record.finished_at = summary.finished_at
             record.finished_clock = self._clock() - self._age(summary.finished_at)
         return record

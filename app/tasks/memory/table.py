@@ -20,8 +20,11 @@ __all__ = ["TakenOver", "TaskTable"]
 logger = logging.getLogger(__name__)
 
 RESULTS_BYTES_IN_RAM = 16 * 1024 * 1024
-"""The largest size of all saved results of a process if the directory is in the machine's memory,
-of which containers often have 64 MB."""
+"""The largest size of all saved results of all workers together if the directory is in the
+machine's memory, of which containers often have 64 MB. Each worker has the same part."""
+
+_PLACES = 1000
+"""The number of places for processes in the numbers of tasks."""
 
 ROWS_AT_ONCE = 32
 """The largest number of tasks that are taken over in one transaction."""
@@ -106,15 +109,26 @@ class TaskTable:
 
     # ---------------------------------------------------------------- the tasks of this process
 
-    def save(self, record: TaskRecord) -> None:
-        """Save a task with its present status. Neither waits nor switches greenlets."""
+    def save(self, record: TaskRecord, *, soon: bool = True) -> None:
+        """Save a task with its present status. Neither waits nor switches greenlets.
+
+        Args:
+            record: the task.
+            soon: False if it is enough to save it within a second.
+        """
         if not self._memory.is_open:
             return
         if record.is_over and self._has_room(record):
             self._count_result(record)
         self._memory.save(
-            ("task", record.task_id), lambda connection: self._write(connection, record)
+            ("task", record.task_id),
+            lambda connection: self._write(connection, record),
+            soon=soon,
         )
+
+    def wait_until_saved(self, task_id: str) -> None:
+        """Wait until other processes can find what was saved of a task, or until it is late."""
+        self._memory.wait_until_saved(("task", task_id), ("told", task_id), ("gone", task_id))
 
     def told(self, record: TaskRecord) -> None:
         """Note that the terminal event of a task is being sent, so that nobody sends it again.
@@ -150,6 +164,13 @@ class TaskTable:
         """Return the largest number that a task ever had; 0 if none is known."""
         rows = self._memory.read("SELECT value FROM numbers WHERE name = 'task'")
         return next((value for (value,) in rows if isinstance(value, int)), 0)
+
+    def claim_place(self) -> int | None:
+        """Return a number that no other running process has; None if none can be had.
+
+        May switch greenlets.
+        """
+        return self._memory.change(self._claim_place)
 
     def find(self, task_id: str) -> TaskRecord | None:
         """Return the task of another process with this ID, if there is one."""
@@ -190,6 +211,20 @@ class TaskTable:
         return self._memory.change(lambda connection: self._take(connection, process)) or []
 
     # ---------------------------------------------------------------- private
+
+    def _claim_place(self, connection: sqlite3.Connection) -> int | None:
+        rows = connection.execute(
+            "SELECT substr(name, 7), value FROM numbers WHERE name LIKE 'place:%'"
+        ).fetchall()
+        ended = set(self._memory.ended(process for process, _ in rows))
+        for process in ended:
+            connection.execute("DELETE FROM numbers WHERE name = ?", (f"place:{process}",))
+        used = {place for process, place in rows if process not in ended}
+        place = next((place for place in range(_PLACES) if place not in used), None)
+        if place is not None:
+            name = f"place:{self._memory.process}"
+            connection.execute("INSERT OR REPLACE INTO numbers VALUES (?, ?)", (name, place))
+        return place
 
     def _take(self, connection: sqlite3.Connection, process: str) -> list[TakenOver]:
         taken: list[TakenOver] = []
@@ -235,7 +270,8 @@ class TaskTable:
     def _has_room(self, record: TaskRecord) -> bool:
         return (
             self._memory.is_durable
-            or self._saved_bytes + record.result_bytes <= RESULTS_BYTES_IN_RAM
+            or self._saved_bytes + record.result_bytes
+            <= RESULTS_BYTES_IN_RAM // self._memory.workers
         )
 
     def _count_result(self, record: TaskRecord) -> None:

@@ -10,7 +10,7 @@ It does not matter which process looks first: the tasks change hands in one tran
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import gevent
 from gevent.event import Event as Signal
@@ -39,6 +39,8 @@ class TaskTakeover:
         store: gets the tasks.
         numbers: go on after the largest number in the table.
         tell: sends the terminal event of a task.
+        told_by_others: returns which of some tasks another server has told, because it took this
+            server for gone.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class TaskTakeover:
         store: TaskStore,
         numbers: TaskNumbers,
         tell: Callable[[TaskRecord], None],
+        told_by_others: Callable[[Iterable[str]], set[str]] = lambda _: set(),
     ) -> None:
         self._memory = memory
         self._table = table
         self._store = store
         self._numbers = numbers
         self._tell = tell
+        self._told_by_others = told_by_others
         self._stopped = Signal()
         memory.when_open(self._start)
 
@@ -67,7 +71,7 @@ class TaskTakeover:
         self._stopped.set()
 
     def _start(self) -> None:
-        self._numbers.go_on_after(self._table.last_number(), self._memory.process)
+        self._numbers.go_on_after(self._table.last_number(), self._table.claim_place())
         # Taken before the first request is served, so that no list of tasks is incomplete.
         untold = self._take_all()
         gevent.spawn(self._watch, untold)
@@ -91,6 +95,8 @@ class TaskTakeover:
         return untold
 
     def _tell_all(self, untold: list[TaskRecord]) -> None:
+        told = self._told_by_others([record.task_id for record in untold])
         for record in untold:
+            record.was_told = record.task_id in told
             self._tell(record)
             let_others_run_if_due()

@@ -71,6 +71,12 @@ class TaskRecord:
     body: TaskBody | None = None
     # True for a copy of a task that belongs to another process, which runs.
     is_elsewhere: bool = False
+    # The process that has the task, if this copy came from it; empty: the memory does not say.
+    process: str = ""
+    # True if another server has sent the terminal event, because it took this server for gone.
+    was_told: bool = False
+    # True for a copy whose result was not saved: at most the process that ran it has the result.
+    lacks_result: bool = False
 
     @property
     def is_over(self) -> bool:

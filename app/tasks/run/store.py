@@ -46,17 +46,23 @@ class TaskStore:
     there are no calls. The timer runs only while there are finished tasks.
 
     Each change is saved in the table of the server, in which the tasks of other processes are
-    found, too. No call waits for it.
+    found, too. Calls wait for it only if they say so.
 
     Args:
-        limits: the limits of remembered finished tasks.
+        limits: the limits of remembered finished tasks; each process remembers as many.
         clock: returns monotonic seconds.
         table: the table of the server; None: nothing is saved.
+        is_shared: returns whether other processes serve, which show the progress of tasks, too.
     """
 
     def __init__(
-        self, limits: StoreLimits, clock: Callable[[], float], table: TaskTable | None = None
+        self,
+        limits: StoreLimits,
+        clock: Callable[[], float],
+        table: TaskTable | None = None,
+        is_shared: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._is_shared = is_shared
         self._limits = limits
         self._table = table or TaskTable()
         self._keep_seconds = limits.seconds
@@ -85,9 +91,23 @@ class TaskStore:
             self._count(record)
             self._trim()
 
+    def progressed(self, record: TaskRecord) -> None:
+        """Save the progress of a task within a second, if other processes may show it."""
+        if self._is_shared():
+            self._table.save(record, soon=False)
+
     def telling(self, record: TaskRecord) -> None:
-        """Save that the terminal event of a task is being sent."""
+        """Save that the terminal event of a task is being sent.
+
+        Waits, so that the event is not sent again if this process is killed, and so that a browser
+        which gets it finds the task ended in every process.
+        """
         self._table.told(record)
+        self._table.wait_until_saved(record.task_id)
+
+    def wait_until_saved(self, task_id: str) -> None:
+        """Wait until other processes find what was changed of a task."""
+        self._table.wait_until_saved(task_id)
 
     def adopt(self, records: list[TaskRecord]) -> None:
         """Remember finished tasks of processes that have ended. They are saved already."""
@@ -118,6 +138,12 @@ class TaskStore:
                 f" {self._keep_seconds:g} s, or sooner if there are many"
             )
         return record
+
+    def find_own(self, task_id: str) -> TaskRecord | None:
+        """Return the task of this process with this ID, if there is one."""
+        with self._lock:
+            self._forget_expired()
+            return self._records.get(task_id)
 
     def find_here(self, task_id: str) -> TaskRecord:
         """Return the task with this ID, in order to end it.
@@ -156,7 +182,7 @@ class TaskStore:
         return sorted(found, key=lambda record: record.number, reverse=True)[:count]
 
     def remove(self, task_id: str) -> None:
-        """Forget a finished task now.
+        """Forget a finished task now, in all processes. Waits until they cannot find it.
 
         Raises:
             NotFound: there is no such task.
@@ -164,11 +190,13 @@ class TaskStore:
         """
         record = self.find_here(task_id)
         with self._lock:
-            if task_id in self._finished:
-                self._forget(task_id)
-                return
-        if record.is_elsewhere:
-            self._table.forget(task_id, soon=True)
+            is_own = task_id in self._finished
+            if is_own:
+                self._forget(task_id, soon=True)
+        if is_own or record.is_elsewhere:
+            if not is_own:
+                self._table.forget(task_id, soon=True)
+            self._table.wait_until_saved(task_id)
             return
         raise InvalidOperationException(
             f"Task {task_id} is {record.status}; cancel it before you remove it"
@@ -205,10 +233,10 @@ class TaskStore:
     def _forget_first(self) -> None:
         self._forget(self._first().task_id)
 
-    def _forget(self, task_id: str) -> None:
+    def _forget(self, task_id: str, *, soon: bool = False) -> None:
         self._finished_bytes -= self._finished.pop(task_id).kept_bytes
         del self._records[task_id]
-        self._table.forget(task_id)
+        self._table.forget(task_id, soon=soon)
 
     def _arm_sweeper(self) -> None:
         if self._sweeper is None and self._finished and not self._closed:

@@ -99,3 +99,15 @@ def test_a_shutdown_does_not_wait_for_the_gateway(make_app: MakeApp) -> None:
         "error": "The server is shutting down",
     }
     assert asked == []
+
+
+def test_not_ready_before_the_log_of_redis_is_open(make_app: MakeApp) -> None:
+    """The server is alive, and not ready before it knows of Redis."""
+    client = make_app(sse_bus_url="redis://127.0.0.1:1").test_client()
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json) == (
+        503,
+        {"status": "not_ready", "error": "The log of events is not open yet"},
+    )
+    assert client.get("/healthz").status_code == 200
+    assert b"sse_bus" not in client.get("/metrics").data

@@ -40,6 +40,10 @@ class RecordingConnections:
         """Return None: there is no earlier stream."""
         return None
 
+    def is_held_elsewhere(self, request_id: str, token: str) -> bool:
+        """Return False: there are no other processes."""
+        return False
+
 
 def post(app: Flask, json: object = CONNECT, path: str = PATH, **kwargs: Any) -> tuple[int, Any]:
     """Post JSON, and return the status and the JSON body of the answer."""

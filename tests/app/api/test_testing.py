@@ -86,6 +86,16 @@ def test_no_version_during_shutdown(app: Flask) -> None:
     )
 
 
+def test_a_version_that_the_log_did_not_take(app: Flask) -> None:
+    """No browser gets the version, so it is no success."""
+    app.extensions["container"].version_service.override(RecordingVersionService(Announcement.LOST))
+    answer = app.test_client().post(VERSION, json={"request_id": "me", "version": "2"})
+    assert (answer.status_code, answer.json) == (
+        503,
+        {"error": "The version was not published: the event log did not take it"},
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "body", "error", "loc"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.console.attempts import MAX_ADDRESSES, MAX_WRONG, WINDOW_SECONDS, Attempts
+from tests.support.peers import PeerGroup
 
 
 class Clock:
@@ -42,3 +43,15 @@ def test_the_memory_is_bounded() -> None:
     assert all(len(times) == MAX_WRONG for times in attempts._times.values())
     assert attempts.seconds_to_wait("address 0") == 0
     assert attempts.seconds_to_wait(f"address {MAX_ADDRESSES}") > 0
+
+
+def test_all_workers_count_together() -> None:
+    """The limit is one for the server: another worker gives an address no further guesses."""
+    group, clock = PeerGroup(), Clock()
+    one, two = (Attempts(clock, group.join()) for _ in range(2))
+    for number in range(MAX_WRONG):
+        assert two.seconds_to_wait("a") == 0
+        (one, two)[number % 2].note_wrong("a")
+    assert one.seconds_to_wait("a") == two.seconds_to_wait("a") == WINDOW_SECONDS
+    group.join().tell("console_wrong_password", {"of": "another version"})
+    assert one.seconds_to_wait("b") == 0

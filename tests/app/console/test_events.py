@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.console.all_streams.asking import AllStreams
 from app.console.events import PublishRequest
 from app.services.connection_manager import ConnectionManager, ServiceType
 from app.services.connections.send_outcome import SendOutcome, SendReport
@@ -129,3 +130,11 @@ def test_the_real_way(make_app: MakeApp) -> None:
     body = {"name": "n", "data": 1, "request_id": "me"}
     answer = make_app().test_client().post(API, json=body).json
     assert (answer["delivered"], answer["streams"], answer["kept"]) == (0, 0, False)
+
+
+def test_several_workers(make_app: MakeApp, sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The streams of all workers are counted, and the answer says that others deliver it, too."""
+    monkeypatch.setattr(AllStreams, "are_elsewhere", True)
+    monkeypatch.setattr(AllStreams, "count", lambda _: 8)
+    answer = make_app().test_client().post(API, json={"name": "n", "data": 1}).json
+    assert (answer["delivered"], answer["streams"], answer["elsewhere"]) == (2, 8, True)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.console.all_streams.asking import AllStreams
 from app.services.connection_manager import ConnectionManager
 from app.services.connections.registered import Registered
 from app.services.gateway_transport import InProcessTransport, TransportError
@@ -138,3 +139,13 @@ def test_a_close_that_fails(local: Flask, monkeypatch: pytest.MonkeyPatch) -> No
         503,
         "The stream was not closed: T1 is stuck",
     )
+
+
+def test_closing_a_stream_of_another_worker(local: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker that has the stream closes it."""
+    asked = []
+    monkeypatch.setattr(AllStreams, "close_elsewhere", lambda _, token: asked.append(token) or True)
+    assert local.test_client().post(f"{API}/T9/close").status_code == 204
+    assert asked == ["T9"]
+    monkeypatch.setattr(AllStreams, "close_elsewhere", lambda *_: False)
+    assert local.test_client().post(f"{API}/T9/close").status_code == 404

@@ -28,13 +28,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_all_that_it_needs(site: Path) -> None:
-    """Dependencies are found recursively, with the requested extras only."""
+    """Dependencies are found recursively, with the requested extras only, and those for serving."""
     install(
         site,
         "zz-root",
         "License-Expression: MIT\n"
         "Requires-Dist: zz-b[fast]\n"
         "Requires-Dist: zz-dev; extra == 'dev'\n"
+        "Requires-Dist: zz-redis; extra == 'redis'\n"
         "Requires-Dist: zz-old; python_version < '3'\n"
         "Requires-Dist: zz-absent\n",
     )
@@ -42,6 +43,8 @@ def test_all_that_it_needs(site: Path) -> None:
     for name in ("zz-fast", "zz-dev", "zz-old"):
         install(site, name, "")
     assert [c.name for c in installed("zz-root")] == ["zz-b", "zz-fast", "zz-root"]
+    install(site, "zz-redis", "")
+    assert [c.name for c in installed("zz-root")] == ["zz-b", "zz-fast", "zz-redis", "zz-root"]
 
 
 def test_a_root_that_is_not_installed() -> None:

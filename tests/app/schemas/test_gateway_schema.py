@@ -27,7 +27,7 @@ def test_a_gateway_without_a_log() -> None:
     """The log is null, and not left out."""
     numbers = dict.fromkeys(GatewayStateResponse.model_fields, 0)
     answer = GatewayStateResponse.model_validate(
-        {**numbers, "closed": {}, "requests_refused": {}, "log": None}
+        {**numbers, "closed": {}, "requests_refused": {}, "log": None, "workers": None}
     )
     assert answer.model_dump(mode="json")["log"] is None
 

@@ -112,6 +112,7 @@ def test_a_list_shows_no_results() -> None:
         "next": None,
         "task_types": ["x"],
         "last_event_id": None,
+        "incomplete": False,
     }
     assert TaskStatusResponse(**common, result=[1]).model_dump(mode="json") == {
         **shown,

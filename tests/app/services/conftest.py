@@ -168,7 +168,7 @@ def logged(
 def maps(manager: ConnectionManager) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
     """Return copies of a manager's two maps."""
     connections = {name: (known.token, known.url) for name, known in manager.registered()}
-    return connections, dict(manager._token_to_request_id)
+    return connections, dict(manager._registry._token_to_request_id)
 
 
 def assert_consistent(manager: ConnectionManager) -> None:
@@ -176,9 +176,10 @@ def assert_consistent(manager: ConnectionManager) -> None:
     connections, tokens = maps(manager)
     assert tokens == {token: request_id for request_id, (token, _) in connections.items()}
     assert len(tokens) == len(connections)
-    assert manager._users.keys() <= connections.keys()
-    assert manager._tokens in (None, tuple(tokens))
-    assert not manager._lock.locked()
+    registry = manager._registry
+    assert registry._users.keys() <= connections.keys()
+    assert registry._tokens in (None, tuple(tokens))
+    assert not registry._lock.locked()
 
 
 def send(manager: ConnectionManager, request_id: str | None, **data: Any) -> bool:

@@ -18,11 +18,13 @@ class RecordingConnections:
     Attributes:
         calls: each connect with its user, and each disconnect.
         tokens: the token of each request id's stream, for ``token_of``.
+        elsewhere: the request ids and tokens of streams in other processes.
     """
 
     def __init__(self) -> None:
         self.calls: list[tuple[str | None, ...]] = []
         self.tokens: dict[str, str] = {}
+        self.elsewhere: set[str] = set()
 
     def on_connect(self, request_id: str, token: str, url: str, user: str | None = None) -> None:
         """Record a connect."""
@@ -35,6 +37,10 @@ class RecordingConnections:
     def token_of(self, request_id: str) -> str | None:
         """Return the token that a test has set."""
         return self.tokens.get(request_id)
+
+    def is_held_elsewhere(self, request_id: str, token: str) -> bool:
+        """Return what a test has set."""
+        return bool(self.elsewhere & {request_id, token})
 
 
 @pytest.fixture

@@ -49,6 +49,28 @@ def test_untrusted_callers_cannot_end_a_stream_of_this_process(
 
 @pytest.mark.parametrize(
     "body",
+    [
+        connect("/api/sse/stream?request_id=theirs", token="new"),
+        connect("/api/sse/stream?request_id=other", token="held"),
+        disconnect(token="held"),
+    ],
+)
+def test_untrusted_callers_cannot_end_a_stream_of_another_process(
+    connections: RecordingConnections, body: dict[str, Any]
+) -> None:
+    """The streams of all processes of the server are protected, and a refusal is counted."""
+    connections.elsewhere = {"theirs", "held"}
+    counts = RefusalCounts()
+    handler = CallbackHandler(connections, refusals=counts)
+    answer = handler.handle(body, trusted=False)
+    assert (answer.status, answer.body["error"].startswith(HELD)) == (403, True)
+    assert connections.calls == []
+    assert counts.by_reason["callback_not_allowed"] == 1
+    assert handler.handle(body, trusted=True).status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
     [connect(token="new"), connect("/x?request_id=other"), disconnect(), disconnect(token="old")],
 )
 def test_untrusted_callers_can_end_streams_of_another_gateway(

@@ -72,4 +72,4 @@ def test_many_streams_of_one_user(manager: ConnectionManager) -> None:
     """The name of a user is stored once, however many streams the user has."""
     for number in range(3):
         manager.on_connect(f"r{number}", f"T{number}", URL, "".join(["a", "nn", str(7)]))
-    assert len({id(user) for user in manager._users.values()}) == 1
+    assert len({id(user) for user in manager._registry._users.values()}) == 1

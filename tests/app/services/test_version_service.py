@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +13,10 @@ from gevent.event import Event as Signal
 from app.config import Settings
 from app.lifecycle import ShutdownCoordinator
 from app.services.connection_manager import ServiceType
+from app.services.connections.send_outcome import SendOutcome, SendReport
 from app.services.version_service import Announcement, VersionService
 from gateway_shim.event_loop.loop_thread import LoopThread
+from gateway_shim.protocol.event_stream import Event
 from tests.support.timing import TIME_LIMIT, wait_until
 
 CURRENT = {"version": "current"}
@@ -28,7 +31,9 @@ class RecordingConnections:
         self.observers: list[Callable[[str], None]] = []
         self.sent: list[Sent] = []
         self.outcome: bool | Exception = True
+        self.failure = SendOutcome.NO_STREAM
         self.connected: set[str] = set()
+        self.age = 0.0
 
     def register_on_connect(self, callback: Callable[[str], None]) -> None:
         """Record an observer."""
@@ -47,9 +52,18 @@ class RecordingConnections:
             raise self.outcome
         return self.outcome
 
+    def send(self, request_id: str | None, event: Event, service_type: ServiceType) -> SendReport:
+        """Record an event, and report or raise what the test has set."""
+        is_sent = self.send_event(request_id, json.loads(event.data), event.name, service_type)
+        return SendReport(SendOutcome.SUCCESS if is_sent else self.failure)
+
     def has_connection(self, request_id: str) -> bool:
         """Return what the test has set."""
         return request_id in self.connected
+
+    def age_here(self, request_id: str) -> float | None:
+        """Return what the test has set."""
+        return self.age if request_id in self.connected else None
 
     def connect(self, request_id: str) -> list[tuple[str | None, dict[str, Any]]]:
         """Connect a stream, and return what is sent because of it."""

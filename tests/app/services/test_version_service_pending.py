@@ -7,16 +7,21 @@ from typing import Any
 
 import pytest
 
+from app.config import Settings
+from app.lifecycle import ShutdownCoordinator
+from app.services.connections.send_outcome import SendOutcome
 from app.services.frontend_version import pending
-from app.services.version_service import VersionService
+from app.services.version_service import RECENT_SECONDS, Announcement, VersionService
 from tests.app.services.test_version_service import (
     CURRENT,
+    FakeSource,
     RecordingConnections,
     connections,
     coordinator,
     service,
     source,
 )
+from tests.support.peers import PeerGroup
 
 __all__ = ["connections", "coordinator", "service", "source"]
 
@@ -95,6 +100,16 @@ def test_a_failed_send_is_an_error_and_loses_nothing(
     assert connections.connect("me") == [("me", {"version": "2"})]
 
 
+def test_a_version_that_the_log_did_not_take(
+    service: VersionService, connections: RecordingConnections
+) -> None:
+    """The caller learns that no browser gets the version, except one that connects with its id."""
+    connections.outcome, connections.failure = False, SendOutcome.ERROR
+    assert service.announce("me", "2") is Announcement.LOST
+    connections.outcome = True
+    assert connections.connect("me") == [("me", {"version": "2"})]
+
+
 def test_a_failed_broadcast_is_still_queued(
     service: VersionService, connections: RecordingConnections, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -104,3 +119,25 @@ def test_a_failed_broadcast_is_still_queued(
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     connections.outcome = True
     assert connections.connect("me") == [("me", {"version": "2"})]
+
+
+def test_a_version_that_another_process_keeps(
+    connections: RecordingConnections, coordinator: ShutdownCoordinator, source: FakeSource
+) -> None:
+    """Each later connect gets it. A stream that is just connecting is sent it at once."""
+    group = PeerGroup()
+    settings = Settings(_env_file=None)
+    VersionService(connections, coordinator, settings, source=source, peers=group.join())
+    there = VersionService(
+        RecordingConnections(), ShutdownCoordinator(0), settings, source=source, peers=group.join()
+    )
+    there.queue_version_event("me", "2")
+    assert connections.sent == []
+    assert connections.connect("me") == [("me", {"version": "2"})]
+    connections.connected = {"me"}
+    there.queue_version_event("me", "3")
+    assert connections.sent[-1][:2] == ("me", {"version": "3"})
+    connections.age = RECENT_SECONDS
+    there.queue_version_event("me", "4")  # this stream has got the broadcast
+    assert connections.sent[-1][:2] == ("me", {"version": "3"})
+    assert connections.connect("me") == [("me", {"version": "4"})]

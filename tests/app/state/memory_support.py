@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.state.server_memory import ServerMemory, StatePlace
+from app.state.place import StatePlace
+from app.state.server_memory import ServerMemory
 
 __all__ = ["Server", "log_messages", "server", "write_version"]
 

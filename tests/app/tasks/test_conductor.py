@@ -16,6 +16,8 @@ from app.tasks.run.line import LineLimits
 from app.tasks.run.outcome import ResultLimits, TaskOutcome
 from app.tasks.run.record import TaskRecord
 from app.tasks.run.store import StoreLimits, TaskStore
+from app.tasks.servers.notes import TaskNotes
+from gateway_shim.streams.peers.peers import Peers
 from tests.app.tasks.task_support import (
     Call,
     Done,
@@ -39,6 +41,7 @@ class ConductedTasks:
         self.conductor = TaskConductor(
             TaskEvents(self.sender, now),
             self.store,
+            TaskNotes(Peers(), self.store.all),
             self.metrics,
             LineLimits(running=1),
             ResultLimits(),

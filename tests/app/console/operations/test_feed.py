@@ -14,6 +14,7 @@ from app.services.connection_manager import ConnectionManager
 from app.services.connections.service_type import ServiceType
 from app.services.metrics_service import NullMetrics
 from tests.app.services.conftest import URL, RecordingPublisher, RecordingTransport
+from tests.support.peers import PeerGroup
 from tests.support.timing import wait_until
 
 
@@ -27,9 +28,9 @@ class Streams:
         self.gate = Signal()  # cleared: sends wait
         self.gate.set()
 
-    def has_connection(self, request_id: str) -> bool:
-        """Return whether a stream is connected."""
-        return request_id in self.connected
+    def token_of(self, request_id: str) -> str | None:
+        """Return the token of a stream that is connected."""
+        return f"token of {request_id}" if request_id in self.connected else None
 
     def send_event(
         self,
@@ -74,7 +75,10 @@ def test_each_sample_is_sent_to_those_that_watch() -> None:
 
 
 def test_a_stream_that_is_gone_is_forgotten_after_a_minute() -> None:
-    """A stream that comes back within a minute gets the samples again; then it is forgotten."""
+    """A stream that comes back within a minute gets the samples again; then it is forgotten.
+
+    While it is gone it gets none, because another process may have it.
+    """
     streams = Streams("a")
     feed = Feed(streams)
     feed.feed.watch("a")
@@ -89,7 +93,7 @@ def test_a_stream_that_is_gone_is_forgotten_after_a_minute() -> None:
     feed.now += FORGET_SECONDS + 1
     feed.offer(3)
     assert len(feed.feed) == 0
-    assert [data["time"] for _, data in streams.sent] == [1, 2]
+    assert [data["time"] for _, data in streams.sent] == [2]
 
 
 def test_a_stream_of_another_process() -> None:
@@ -155,3 +159,31 @@ def test_samples_do_not_go_through_the_log() -> None:
     gevent.sleep(0)
     assert [(token, event.name) for token, event in transport.sent] == [("T1", "operations_sample")]
     assert publisher.entries == []
+
+
+def test_a_stream_of_another_worker() -> None:
+    """The worker that has the stream sends to it, whichever worker was asked to."""
+    group = PeerGroup()
+    here, there = Streams("a"), Streams("b")
+    one = OperationsFeed(here, peers=group.join())
+    two = OperationsFeed(there, peers=group.join())
+    assert one.watch("b") is True
+    assert (len(one), len(two)) == (0, 1)
+    one.offer({"time": 1})
+    two.offer({"time": 1})
+    gevent.sleep(0)
+    assert (here.sent, there.sent) == ([], [("b", {"time": 1})])
+    assert one.watch("gone") is False
+    assert (len(one), len(two)) == (1, 1)  # it may connect here soon
+
+
+def test_another_worker_that_is_full() -> None:
+    """The refusal of the worker that has the stream is that of the server."""
+    group = PeerGroup()
+    there = Streams(*map(str, range(MAX_WATCHERS + 1)))
+    one = OperationsFeed(Streams(), peers=group.join())
+    two = OperationsFeed(there, peers=group.join())
+    for number in range(MAX_WATCHERS):
+        two.watch(str(number))
+    with pytest.raises(TooBusy, match="close the console in one"):
+        one.watch(str(MAX_WATCHERS))

@@ -28,6 +28,7 @@ def test_own_gateway() -> None:
         "max_buffer_bytes": 256 << 20,
         "max_tasks_running": 4,
         "max_tasks_waiting": 1000,
+        "workers": 1,
     }
     assert limits(sse_replay="off").replays is False
 
@@ -36,3 +37,17 @@ def test_other_gateway() -> None:
     """The limits of another process's gateway are not known."""
     made = limits(sse_gateway_url="http://gateway.test:3000")
     assert (made.has_gateway, made.max_streams, made.replays) == (False, None, False)
+
+
+def test_several_workers() -> None:
+    """The limits are those of all workers together. SSE_MAX_CONNECTIONS is one of the server."""
+    made = Settings(_env_file=None, sse_max_connections=1200)
+    several = OperationsLimits.of(made, 500, survives_restart=True, workers=3)
+    assert (several.max_streams, several.max_tasks_running, several.max_tasks_waiting) == (
+        1200,
+        12,
+        3000,
+    )
+    assert several.max_buffer_bytes == 3 * (256 << 20)
+    unlimited = Settings(_env_file=None)
+    assert OperationsLimits.of(unlimited, 500, survives_restart=True, workers=3).max_streams == 1500

@@ -165,3 +165,14 @@ def test_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     del ballast
     monkeypatch.setattr(module, "_STATM", tmp_path / "none")
     assert read_memory_bytes() is None
+
+
+def test_events_of_other_processes() -> None:
+    """Streams that take an event of another worker count as deliveries, too."""
+    server = Server()
+    server.stats.delivered_for_others = 1000
+    server.reader.begin()
+    server.stats.delivered_for_others += 20
+    server.totals.deliveries += 5
+    assert server.read()["deliveries_per_second"] == 5.0
+    assert server.read()["deliveries_per_second"] == 0.0

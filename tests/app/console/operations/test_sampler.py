@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -10,7 +13,10 @@ import pytest
 from app.console.operations.feed import OperationsFeed
 from app.console.operations.sample import Sample
 from app.console.operations.sampler import KEPT_SAMPLES, Sampler
+from app.console.operations.workers.sample_files import SampleFiles
 from app.lifecycle import ShutdownCoordinator
+from app.state.workers_folder import WorkersFolder
+from gateway_shim.event_log.places.place import LogPlace
 from tests.app.console.operations.samples import LIMITS, sample
 from tests.app.console.operations.test_feed import Streams
 from tests.support.timing import TIME_LIMIT, wait_until
@@ -126,3 +132,47 @@ def test_a_slow_sample_does_not_delay_the_later_ones(monkeypatch: pytest.MonkeyP
     with pytest.raises(Enough):
         sampling.sampler._run()
     assert slept == [5.0, 4.0, 0.0, 5.0, 5.0]
+
+
+def test_several_workers_make_one_sample(tmp_path: Path) -> None:
+    """Each worker sends the figures of all to its own consoles, and keeps the same history."""
+    place = LogPlace(tmp_path, survives_restart=True, workers=2)
+    folders = [WorkersFolder(lambda: place) for _ in range(2)]
+    for folder in folders:
+        folder.open()
+    workers = [Sampling(folder=folder, interval=0.05) for folder in folders]
+
+    def read() -> Sample:
+        return replace(sample(streams=950), time=round(datetime.now(UTC).timestamp() * 1000))
+
+    for worker in workers:
+        worker.source.read = read  # type: ignore[method-assign]
+        worker.sampler.start()
+    wait_until(lambda: all(len(worker.streams.sent) > 2 for worker in workers), "samples")
+    for worker in workers:
+        worker.sampler.stop()
+    for worker in workers:
+        _, newest = worker.streams.sent[-1]
+        assert newest["streams"] % 950 == 0
+        assert newest["time"] % 50 == 0
+        assert newest["workers"]
+    states = [worker.sampler.state()["samples"] for worker in workers]
+    assert states[0] == states[1]
+    for folder in folders:
+        folder.close()
+
+
+def test_nothing_is_read_for_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker whose consoles are closed writes its sample and reads no others."""
+    folder = WorkersFolder(lambda: LogPlace(tmp_path, survives_restart=True, workers=2))
+    folder.open()
+    read = []
+    monkeypatch.setattr(SampleFiles, "read", lambda _: read.append(1) or {})
+    feed, coordinator = OperationsFeed(Streams()), ShutdownCoordinator(0.0)
+    sampler = Sampler(Source(), lambda: LIMITS, feed, coordinator, interval=0.01, folder=folder)
+    sampler.take()
+    assert read == []
+    assert len(list(folder.directory.glob("samples-*"))) == 1
+    sampler.state()
+    assert read == [1]
+    folder.close()

@@ -9,7 +9,7 @@ import pytest
 
 from app.console.operations.advising import advise
 from app.console.operations.limits import OperationsLimits
-from app.console.operations.sample import Sample
+from app.console.operations.sample import Sample, WorkerSample
 from tests.app.console.operations.samples import LIMITS, sample
 
 MIB = 1 << 20
@@ -133,3 +133,42 @@ def test_waiting_tasks() -> None:
 def test_what_a_restart_loses(changes: dict[str, Any], limits: dict[str, Any], text: str) -> None:
     """The page tells what is lost at a restart, and why."""
     assert texts([sample(**changes)], replace(LIMITS, **limits)) == [text]
+
+
+def workers_of(*silent: float, lag: float = 1.0) -> tuple[WorkerSample, ...]:
+    """Return workers with 10 streams each; the last one has a lag."""
+    return tuple(
+        WorkerSample(number, 10, lag if number == len(silent) else 2.0, MIB, seconds)
+        for number, seconds in enumerate(silent, 1)
+    )
+
+
+def test_a_blocked_loop_of_one_worker() -> None:
+    """The worker is named, because the others go on."""
+    blocked = sample(loop_lag_ms=800.0, workers=workers_of(0, 0, lag=800.0))
+    assert texts([blocked], replace(LIMITS, workers=2)) == [
+        "warning: The event loop of worker 2 was blocked for 0.8 s in the last minute; none of its"
+        " streams was served meanwhile. If one function did it, the server's log names it."
+    ]
+
+
+def test_a_stuck_worker() -> None:
+    """A worker that takes no samples for 15 seconds is stuck; a slower one is late."""
+    limits = replace(LIMITS, workers=3)
+    assert texts([sample(workers=workers_of(0, 10, 0))], limits) == []
+    assert texts([sample(workers=workers_of(0, 15, 20))], limits) == [
+        "bad: Worker 2 and worker 3 are stuck for 20 s: 20 streams are not served. If it does not"
+        " end by itself, the server replaces a stuck worker. Its log says why."
+    ]
+
+
+def test_a_missing_worker() -> None:
+    """A worker that is replaced at once is not missing; one that cannot start is."""
+    limits = replace(LIMITS, workers=2)
+    two, one = workers_of(0, 0), workers_of(0)
+    replaced = [sample(0, workers=two), *(sample(at, workers=one) for at in range(5, 30, 5))]
+    assert texts(replaced, limits) == []
+    assert texts([*replaced, sample(30, workers=one)], limits) == [
+        "warning: 1 worker of 2 is not running. The server's log says why it cannot start."
+    ]
+    assert texts([sample(0)], LIMITS) == []

@@ -21,9 +21,14 @@ def texts(limits: OperationsLimits = LIMITS, /, **changes: Any) -> list[str]:
     ("changes", "text"),
     [
         (
-            {"gateway_problem": "The gateway cannot be reached"},
+            {"gateway_problem": "The gateway cannot be reached", "gateway": None},
             "bad: The gateway cannot be reached. Until it is ready, events do not reach the"
             " browsers.",
+        ),
+        (
+            {"gateway_problem": "Redis does not answer"},
+            "bad: Redis does not answer. Until it is ready, new events fail, and those of other"
+            " servers do not arrive; streams stay open. The server's log has the reason.",
         ),
         (
             {"appends_failed": 1},

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from app.services.connections.owners import FormerOwners, owned_audience, stream_audiences
+from app.services.connections.owners import (
+    Owner,
+    Owners,
+    owned_audience,
+    stream_audiences,
+    user_digest,
+)
 
 
 def test_audiences_without_a_user() -> None:
@@ -16,7 +22,11 @@ def test_audiences_with_a_user() -> None:
 
     The request id alone is there because another process may not know the user.
     """
-    assert stream_audiences("me", "ann") == ("r:me", owned_audience("me", "ann"), "u:ann")
+    assert stream_audiences("me", "ann") == (
+        "r:me",
+        owned_audience("me", user_digest("ann")),
+        "u:ann",
+    )
 
 
 def test_nobody_elses_audience() -> None:
@@ -24,25 +34,33 @@ def test_nobody_elses_audience() -> None:
     texts = ["a", "b", "a:b", "r:a", "", "\ud800", "x" * 200]
     request_ids = ["a", "b", "ab", "x" * 200]
     pairs = [(request_id, user) for request_id in request_ids for user in [None, *texts]]
-    audiences = {owned_audience(*pair) for pair in pairs}
+    audiences = {
+        owned_audience(request_id, None if user is None else user_digest(user))
+        for request_id, user in pairs
+    }
     assert len(audiences) == len(pairs)
     assert all(audience.isascii() and len(audience) <= 240 for audience in audiences)
 
 
-def test_former_owners_are_bounded() -> None:
-    """Beyond the limit, the request id whose stream ended first is forgotten."""
-    owners = FormerOwners(limit=2)
-    owners.add("a", "ann")
-    owners.add("b", "bob")
-    owners.add("a", "ann")  # ended again, later than b
-    owners.add("c", "cat")
-    assert [owners.get(request_id) for request_id in "abc"] == ["ann", None, "cat"]
+def test_owners_are_bounded() -> None:
+    """Beyond the limit, the request id that was added first is forgotten."""
+    owners = Owners(limit=2)
+    owners.add("a", Owner("ann"))
+    owners.add("b", Owner("bob"))
+    owners.add("a", Owner("ann", "p2"))  # added again, later than b
+    owners.add("c", Owner("cat"))
+    assert [owners.get(request_id) for request_id in "abc"] == [
+        Owner("ann", "p2"),
+        None,
+        Owner("cat"),
+    ]
 
 
-def test_a_former_owner_is_forgotten() -> None:
-    """A request id that has a stream again has no former owner; others are not affected."""
-    owners = FormerOwners()
-    owners.add("a", "ann")
+def test_an_owner_is_forgotten() -> None:
+    """A request id that is removed has no owner; others are not affected."""
+    owners = Owners()
+    owners.add("a", Owner("ann"))
     owners.remove("a")
     owners.remove("b")
     assert owners.get("a") is None
+    assert "a" not in owners

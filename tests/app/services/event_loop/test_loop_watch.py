@@ -46,6 +46,11 @@ def reports(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in caplog.records if "event loop is blocked" in record.message]
 
 
+def reports_of_block(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """Return the reports of :func:`block`. A busy machine may block the loop elsewhere, too."""
+    return [report for report in reports(caplog) if "in block\n" in (report.stack_info or "")]
+
+
 @pytest.mark.parametrize("where", ["a greenlet", "a callback of the hub"])
 def test_a_block_is_logged_once_with_its_stack(
     watch: LoopWatch, caplog: pytest.LogCaptureFixture, where: str
@@ -59,12 +64,10 @@ def test_a_block_is_logged_once_with_its_stack(
         timer.start(lambda: (block(3 * LIMIT_SECONDS), done.set()))
         done.wait()
         timer.close()
-    wait_until(lambda: reports(caplog), "the report")
+    wait_until(lambda: reports_of_block(caplog), "the report")
     gevent.sleep(0.1)
-    (report,) = reports(caplog)
+    (report,) = reports_of_block(caplog)
     assert report.levelno == logging.WARNING
-    assert report.stack_info is not None
-    assert "in block\n" in report.stack_info
     assert LIMIT_SECONDS - 0.02 <= report.__dict__["seconds"] < 3 * LIMIT_SECONDS + 0.1
 
 
@@ -72,9 +75,9 @@ def test_each_block_is_logged(watch: LoopWatch, caplog: pytest.LogCaptureFixture
     """Each of two blocks is logged, and each end has the whole length."""
     for count in (1, 2):
         gevent.spawn(block, 4 * LIMIT_SECONDS).join()
-        wait_until(lambda count=count: len(ends(caplog)) == count, "the end")  # type: ignore[misc]
-        assert len(reports(caplog)) == count
-    assert min(ends(caplog)) >= 4 * LIMIT_SECONDS
+        wait_until(lambda count=count: len(ends(caplog)) >= count, "the end")  # type: ignore[misc]
+        assert len(reports_of_block(caplog)) == count
+    assert len([length for length in ends(caplog) if length >= 4 * LIMIT_SECONDS]) >= 2
 
 
 class ManualClock:
@@ -89,9 +92,13 @@ class ManualClock:
 
 
 @pytest.mark.parametrize(("blocked", "logged"), [(0.05, 0), (0.079, 0), (0.081, 1), (60.0, 1)])
-def test_the_limit(caplog: pytest.LogCaptureFixture, blocked: float, logged: int) -> None:
+def test_the_limit(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, blocked: float, logged: int
+) -> None:
     """A block of the limit, less one beat, is logged; a shorter block is not."""
     clock = ManualClock()
+    # Only this test looks: two threads that look at the same time would both report the block.
+    monkeypatch.setattr(LoopWatch, "_watch", lambda self, stop: None)
     watch = LoopWatch(clock=clock)
     watch.start()
     clock.now += blocked  # nothing yields after this line, so the loop cannot beat

@@ -10,6 +10,7 @@ from app.services.frontend_version import pending as pending_module
 from app.services.frontend_version.pending import PendingVersions
 from app.state.server_memory import ServerMemory
 from tests.app.state.memory_support import Server, server
+from tests.support.peers import PeerGroup
 from tests.support.timing import wait_until
 
 __all__ = ["server"]
@@ -130,3 +131,56 @@ def test_a_damaged_row_is_ignored(server: Server) -> None:
     connection.close()
     versions = started(server)
     assert [versions.get(request_id) for request_id in "abc"] == [None, None, v("c")]
+
+
+def test_other_processes_are_told(server: Server) -> None:
+    """A version is known elsewhere although its save waits; an older one does not replace it."""
+    group = PeerGroup()
+    told: list[tuple[str, str]] = []
+
+    def process() -> PendingVersions:
+        memory = server.memory()
+        versions = PendingVersions(
+            memory, group.join(), lambda who, event: told.append((who, event["version"]))
+        )
+        memory.start()
+        return versions
+
+    first, second = process(), process()
+    first.keep("a", v("1"))
+    with server.writing():
+        second.keep("a", v("2"))
+        second.keep("b", v("2"))
+        first.keep("b", v("3"))
+        assert [first.get("a"), first.get("b"), second.get("b")] == [v("2"), v("3"), v("3")]
+    assert told == [("a", "1"), ("a", "2"), ("b", "2"), ("b", "3")]
+    for memory in server.memories:
+        memory.wait_until_saved(("version", "a"), ("version", "b"))
+    assert [versions.get("a") for versions in (first, second)] == [v("2")] * 2
+    assert [versions.get("b") for versions in (first, second)] == [v("3")] * 2
+    later = restart(server)
+    assert (later.get("a"), later.get("b")) == (v("2"), v("3"))
+
+
+def test_a_large_version_is_not_in_the_note(server: Server) -> None:
+    """It would push events out of the log; other processes read it where it is saved."""
+    group, told = PeerGroup(), list[dict[str, str]]()
+    peers = group.join()
+    memory = server.memory()
+    versions = PendingVersions(memory, peers)
+    other_memory = server.memory()
+    other = PendingVersions(other_memory, group.join(), lambda _, event: told.append(event))
+    for started_memory in (memory, other_memory):
+        started_memory.start()
+    large = {"version": "1", "changelog": "x" * pending_module.LARGEST_TOLD}
+    versions.keep("a", large)
+    assert len(str(peers.told)) < 200
+    assert (other.get("a"), told) == (large, [large])
+
+
+def test_a_process_alone_tells_nobody() -> None:
+    """Without other processes, nothing is told."""
+    group = PeerGroup()
+    peers = group.join()
+    PendingVersions(ServerMemory(), peers).keep("a", v("1"))
+    assert peers.told == []

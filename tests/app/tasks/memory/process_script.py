@@ -22,7 +22,8 @@ from gevent.fileobject import FileObject  # noqa: E402
 
 from app.lifecycle import ShutdownCoordinator  # noqa: E402
 from app.services.metrics_service import NullMetrics  # noqa: E402
-from app.state.server_memory import ServerMemory, StatePlace  # noqa: E402
+from app.state.place import StatePlace  # noqa: E402
+from app.state.server_memory import ServerMemory  # noqa: E402
 from app.tasks.run.line import LineLimits  # noqa: E402
 from app.tasks.service import TaskService  # noqa: E402
 from tests.app.tasks.task_support import Call, Done, Gate  # noqa: E402

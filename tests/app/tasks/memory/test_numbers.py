@@ -22,15 +22,15 @@ def test_numbers_go_on_after_those_of_an_earlier_process() -> None:
     """After a restart with the clock set back, numbers are larger than all before."""
     earlier, later = TaskNumbers(), TaskNumbers()
     last = earlier.next(NOW)
-    later.go_on_after(last, "p-2")
+    later.go_on_after(last, None)
     assert last < later.next(NOW - timedelta(days=1)) < later.next(NOW - timedelta(days=2))
 
 
 def test_two_processes_do_not_give_out_the_same_number() -> None:
     """Not even in the same microsecond, and not after the clock was set back."""
     first, second = TaskNumbers(), TaskNumbers()
-    for name, numbers in (("p-1-a", first), ("p-2-b", second)):
-        numbers.go_on_after(first.next(NOW), name)
+    for place, numbers in enumerate((first, second)):
+        numbers.go_on_after(first.next(NOW), place)
     given = [
         numbers.next(NOW - timedelta(days=1)) for _ in range(50) for numbers in (first, second)
     ]

@@ -250,3 +250,19 @@ def test_without_a_memory_nothing_is_kept() -> None:
     table.forget("t1")
     assert (table.find("t1"), table.newest(9, None), table.last_number()) == (None, [], 0)
     assert (table.ended_processes(), table.take_over("p")) == ([], [])
+
+
+def test_the_workers_share_the_room_for_results(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With two workers, each saves half as much; a copy without its result says so."""
+    monkeypatch.setattr(table_module, "RESULTS_BYTES_IN_RAM", 30)
+    here, there = Process(server, durable=False), Process(server, durable=False)
+    here.memory.workers = 2
+    found = []
+    for record in (completed(1, b'{"a":"123456"}'), completed(2, b'{"a":"123456"}')):
+        here.table.save(record)
+        copy = there.table.find(record.task_id)
+        assert copy is not None
+        found.append((copy.result_bytes, copy.lacks_result))
+    assert found == [(14, False), (2, True)]

@@ -56,19 +56,20 @@ def are_all_told(file: Path) -> bool:
 
 
 def test_the_tasks_of_a_killed_process_are_failed_once(tmp_path: Path) -> None:
-    """SIGKILL in the middle of tasks: two processes look, and one of them tells each failure."""
+    """SIGKILL in the middle of tasks: three processes look, and one of them tells each failure."""
     file = tmp_path / "backend" / "state-1.sqlite3"
     begun = {"completed": 1, "running": HELD + 1, "pending": 1}
-    with Process(tmp_path, 0) as first, Process(tmp_path, 0) as second:
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context(Process(tmp_path, 0)) for _ in range(3)]
         with Process(tmp_path, HELD) as victim:
             # A save waits while another process writes, and a kill meanwhile would lose it.
             wait_until(lambda: saved_statuses(file) == begun, "the tasks in the file")
             victim.process.send_signal(signal.SIGKILL)
             victim.process.wait(TIME_LIMIT)
         wait_until(lambda: are_all_told(file), "the failures")
-        (told_first, listed_first), (told_second, listed_second) = first.finish(), second.finish()
-    told = told_first + told_second
+        ends = [other.finish() for other in others]
+    told = [line for lines, _ in ends for line in lines]
     assert len(told) == len(set(told))
     errors = Counter(line.split("\t")[1] for line in told)
     assert errors == {LOST_RUNNING: HELD + 1, LOST_PENDING: 1}
-    assert listed_first == listed_second == {"completed": 1, "failed": HELD + 2}
+    assert [listed for _, listed in ends] == [{"completed": 1, "failed": HELD + 2}] * 3
