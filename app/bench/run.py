@@ -21,6 +21,7 @@ from app.bench.results.plot import check_plot, draw
 from app.bench.results.table import render
 from app.bench.sections import (
     appending,
+    bus,
     connecting,
     fan_out,
     http_path,
@@ -30,6 +31,7 @@ from app.bench.sections import (
     stalled,
     stalled_cost,
     tls,
+    workers,
 )
 from gateway_shim.server.process.descriptors import raise_limit
 
@@ -46,6 +48,8 @@ SECTIONS: dict[str, Callable[[BenchContext], None]] = {
     "resume": resuming.measure,
     "append": appending.measure,
     "tls": tls.measure,
+    "workers": workers.measure,
+    "redis": bus.measure,
 }
 """The function of each section."""
 

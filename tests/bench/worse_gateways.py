@@ -10,6 +10,7 @@ import gevent
 from app.services.connection_manager import ConnectionManager
 from gateway_shim.protocol.event_stream import Event
 from gateway_shim.streams.gateway import BroadcastResult, Gateway
+from gateway_shim.streams.sending.encoded_events import EncodedEvents
 
 
 class LogsEachStream(Gateway):
@@ -26,8 +27,9 @@ class EncodesForEachStream(Gateway):
     """A gateway that encodes the event for each stream."""
 
     def broadcast(self, tokens: Sequence[str], event: Event) -> BroadcastResult:
-        """Broadcast to one stream after the other."""
+        """Broadcast to one stream after the other, and remember no encoded event."""
         for token in tokens:
+            self._encode = EncodedEvents(self.config.dialect)
             super().broadcast([token], event)
         return BroadcastResult(len(tokens), ())
 
@@ -90,6 +92,6 @@ class CountsEachStream(ConnectionManager):
 
     def send_event(self, *args: object) -> bool:
         """Report each delivery, then send."""
-        for _ in self._token_to_request_id:
+        for _ in self._registry.tokens():
             self._metrics.event_sent("task", "success", 0.0)
         return super().send_event(*args)  # type: ignore[arg-type]

@@ -23,23 +23,32 @@ class TlsCrowd:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._sockets: dict[int, ssl.SSLSocket] = {}
+        # The sessions of the streams, for those that come back.
+        self._sessions: list[ssl.SSLSession | None] = []
+        # Any certificate is accepted, because this is our own server on loopback.
+        self._context = ssl.create_default_context()
+        self._context.check_hostname = False
+        self._context.verify_mode = ssl.CERT_NONE
 
-    def open(self, port: int, count: int, seconds: float) -> dict[str, Any]:
+    def open(self, port: int, count: int, seconds: float, resume: bool = False) -> dict[str, Any]:
         """Open streams one after the other, and wait for the version event of each.
 
         Args:
             port: the port of the backend.
             count: the number of streams.
             seconds: the time limit of each step.
+            resume: whether each client offers the session of its stream before.
+
+        Returns:
+            The seconds that this took, and the number of sessions that the backend resumed.
         """
-        # Any certificate is accepted, because this is our own server on loopback.
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+        sessions = self._sessions if resume else [None] * count
+        self._sessions, resumed = [], 0
         started = time.monotonic()
         for number in range(count):
             plain = socket.create_connection(("127.0.0.1", port), seconds)
-            sock = context.wrap_socket(plain)
+            sock = self._context.wrap_socket(plain, session=sessions[number])
+            resumed += bool(sock.session_reused)
             sock.sendall(stream_request(port, number))
             answer = b""
             while b"\n\n" not in answer:
@@ -47,24 +56,33 @@ class TlsCrowd:
                 answer += data
                 if not data or not answer.startswith(b"HTTP/1.1 200 "):
                     raise BenchFailed(f"a stream was refused: {answer[:200]!r}")
+            self._sessions.append(sock.session)
             sock.setblocking(False)
             self._sockets[sock.fileno()] = sock
             self._epoll.register(sock.fileno(), select.EPOLLIN)
-        return {"seconds": time.monotonic() - started}
+        return {"seconds": time.monotonic() - started, "resumed": resumed}
 
-    def read(self, frames: int, seconds: float) -> dict[str, Any]:
+    def close(self) -> dict[str, Any]:
+        """Close all connections."""
+        for sock in self._sockets.values():
+            sock.close()  # this also removes the socket from the epoll set
+        self._sockets.clear()
+        return {}
+
+    def read(self, frames: int, seconds: float, rest: float = 0.0) -> dict[str, Any]:
         """Read until a number of events have arrived, counted over all streams.
 
         Args:
             frames: the number of events.
             seconds: the time limit.
+            rest: the pause after each poll, seconds; see :meth:`ClientCrowd.read`.
         """
         deadline, count = time.monotonic() + seconds, 0
         first_ns = last_ns = time.monotonic_ns()
         cpu = time.process_time()
         tails: dict[int, bytes] = {}
         while count < frames:
-            ready = self._epoll.poll(max(deadline - time.monotonic(), 0.0))
+            ready = self._epoll.poll(max(deadline - time.monotonic(), 0.0), 4096)
             if not ready:
                 raise BenchFailed(f"{count} of {frames} events had arrived after {seconds:g} s")
             for fd, _ in ready:
@@ -72,6 +90,7 @@ class TlsCrowd:
                 count += data.count(b"\n\n")
                 tails[fd] = data[-1:] if data.endswith(b"\n") and data[-2:] != b"\n\n" else b""
             last_ns = time.monotonic_ns()
+            time.sleep(rest)
         return {
             "first_ns": first_ns,
             "last_ns": last_ns,
@@ -97,7 +116,7 @@ def _decrypted(sock: ssl.SSLSocket) -> bytes:
 
 def _main() -> None:
     crowd = TlsCrowd()
-    serve({"open": crowd.open, "read": crowd.read})
+    serve({"open": crowd.open, "read": crowd.read, "close": crowd.close})
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ class MeasuredBackend(MeasuredServer):
             # Clients that all reconnect at once must be accepted and not refused.
             "SSE_MAX_PENDING_CONNECTS": str(MAX_PENDING_CONNECTS),
         }
-        super().__init__([*self_command(), "serve"], port, own | settings)
+        # With a gateway on a port, the backend is ready only once that gateway runs.
+        ready_path = "/healthz" if "SSE_GATEWAY_URL" in settings else "/readyz"
+        super().__init__([*self_command(), "serve"], port, own | settings, ready_path)
 
     def start_burst(self, events: int, *, pause: float = 0.0, result_bytes: int = 0) -> str:
         """Start the task that broadcasts.

@@ -8,9 +8,9 @@ from pathlib import Path
 from gateway_shim.server.process.freed_memory import resident_bytes
 
 __all__ = [
+    "children",
     "cpu_nanoseconds",
     "kib_each",
-    "only_child",
     "private_bytes",
     "resident_bytes",
 ]
@@ -46,7 +46,7 @@ def kib_each(size: int, count: int) -> float:
     return max(size, 0) / count / 1024
 
 
-def only_child(pid: int) -> int | None:
-    """Return the PID of a process's only child; None if there is no child, or several."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(children[0]) if len(children) == 1 else None
+def children(pid: int) -> list[int]:
+    """Return the PIDs of a process's children, oldest first."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]

@@ -15,7 +15,7 @@ from typing import Self
 
 from app.bench.environment import child_environment, kill
 from app.bench.errors import BenchFailed
-from app.bench.measured.process_figures import only_child
+from app.bench.measured.process_figures import children
 from gateway_shim.http_client.final_response import FinalResponse
 
 __all__ = ["NO_LIMIT", "POLL_SECONDS", "MeasuredServer"]
@@ -95,14 +95,31 @@ class MeasuredServer:
         self._clean_up()
 
     @property
+    def pid(self) -> int:
+        """The PID of the process that was started."""
+        return self._process.pid
+
+    @property
     def worker(self) -> int:
         """The PID of the serving process: gunicorn's worker, or the process that was started.
+
+        Raises:
+            BenchFailed: the process has ended, or there are several workers.
+        """
+        workers = self.workers
+        if len(workers) > 1:
+            raise self._failure(f"has {len(workers)} workers")
+        return workers[0] if workers else self._process.pid
+
+    @property
+    def workers(self) -> list[int]:
+        """The PIDs of gunicorn's workers, oldest first; empty for a server without workers.
 
         Raises:
             BenchFailed: the process has ended.
         """
         try:
-            return only_child(self._process.pid) or self._process.pid
+            return children(self._process.pid)
         except OSError as exc:
             raise self._failure("has ended") from exc
 
@@ -139,12 +156,16 @@ class MeasuredServer:
             if self._process.poll() is not None:
                 raise self._failure(f"ended with status {self._process.returncode}")
             try:
-                if self.request("GET", self._ready_path)[0] == 200:
+                if self._is_ready():
                     return
             except (OSError, http.client.HTTPException):
                 pass  # the server does not listen yet, or does not speak HTTP
             time.sleep(POLL_SECONDS)
         raise self._failure(f"does not answer {self._ready_path} on port {self.port}")
+
+    def _is_ready(self) -> bool:
+        """Return True if the server answers as it does once it is ready; may raise OSError."""
+        return self.request("GET", self._ready_path)[0] == 200
 
     def _failure(self, problem: str) -> BenchFailed:
         self._log.seek(0)

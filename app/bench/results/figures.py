@@ -37,6 +37,7 @@ GOALS: dict[Key, Goal] = {
     "fan_out_to_http": Goal(50, at_least=True),
     "memory_per_stream_kib": Goal(2, at_least=False),
     "connects_per_second": Goal(2000, at_least=True),
+    "connects_of_floor": Goal(0.18, at_least=True),
     "single_p50_ms": Goal(0.3, at_least=False),
     "single_p99_ms": Goal(1, at_least=False),
     "idle_cpu_percent": Goal(2, at_least=False),
@@ -47,6 +48,12 @@ GOALS: dict[Key, Goal] = {
     "resume_to_connect": Goal(1.5, at_least=False),
     "append_memory_us": Goal(10, at_least=False),
     "append_files_us": Goal(10, at_least=False),
+    "tls_of_plain": Goal(0.75, at_least=True),
+    "tls_memory_kib": Goal(20, at_least=False),
+    "workers_connects_ratio": Goal(1.6, at_least=True),
+    "workers_deliveries_ratio": Goal(1.35, at_least=True),
+    "redis_added_p50_ms": Goal(1, at_least=False),
+    "redis_resume_to_connect": Goal(1.5, at_least=False),
     "cost_many_to_few": Goal(1.2, at_least=False),
 }
 

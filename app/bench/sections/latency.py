@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from app.bench.bursts import SECONDS, WITHOUT_LOG, backend_with_clients, open_streams
-from app.bench.clients.helper import Helper
+from app.bench.bursts import WITHOUT_LOG, backend_with_clients, latencies_ms, open_streams
 from app.bench.context import BenchContext
-from app.bench.measured.backend import MeasuredBackend
 from app.bench.results.figures import quantile
 
 __all__ = ["measure"]
 
-_PAUSE_SECONDS = 0.005
 _ROUNDS = 4
 
 
@@ -30,8 +27,8 @@ def measure(context: BenchContext) -> None:
         open_streams(plain_crowd, plain_server.port, 1)
         for number in range(_ROUNDS):
             context.tell(f"latency: {events} events to one stream, {number + 1} of {_ROUNDS}")
-            found += _latencies_ms(server, crowd, events)
-            without += _latencies_ms(plain_server, plain_crowd, events)
+            found += latencies_ms(server, crowd, events)
+            without += latencies_ms(plain_server, plain_crowd, events)
     text = "one event, one stream, write to read, "
     context.results.add("single_p50_ms", text + "p50", quantile(found, 0.5), "ms")
     context.results.add("single_p99_ms", text + "p99", quantile(found, 0.99), "ms")
@@ -39,9 +36,3 @@ def measure(context: BenchContext) -> None:
     context.results.add(
         "single_off_p50_ms", "the same without the event log, p50", quantile(without, 0.5), "ms"
     )
-
-
-def _latencies_ms(server: MeasuredBackend, crowd: Helper, events: int) -> list[float]:
-    crowd.begin("read", frames=events + 2, seconds=SECONDS, sample=True)
-    server.start_burst(events, pause=_PAUSE_SECONDS)
-    return [nanoseconds / 1e6 for nanoseconds in crowd.finish()["latencies_ns"]]

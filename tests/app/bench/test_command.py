@@ -14,6 +14,12 @@ from app.bench.errors import BenchFailed
 from app.bench.results.figures import Results
 
 
+@pytest.fixture(autouse=True)
+def _redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this machine have all that Redis needs."""
+    monkeypatch.setattr(command, "redis_problem", lambda: None)
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """Replace the run by one that only notes its arguments and misses one goal."""
@@ -49,6 +55,17 @@ def test_certificate(asked: list[tuple[Any, ...]]) -> None:
         result = bench(half, "c.pem")
         assert (result.exit_code, len(asked)) == (2, 1)
         assert "must be used together" in result.output
+
+
+def test_without_redis(asked: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without redis-server, one line says that Redis is not measured; who wants it, gets it."""
+    monkeypatch.setattr(command, "redis_problem", lambda: "there is no redis-server")
+    result = bench()
+    assert result.exit_code == 0
+    assert result.stderr == "Redis is not measured: there is no redis-server\n"
+    assert asked[0][1] == [name for name in command.SECTION_NAMES if name not in ("tls", "redis")]
+    assert bench("--only", "redis").stderr == ""  # the section itself says it
+    assert asked[1][1] == ["redis"]
 
 
 def test_options(asked: list[tuple[Any, ...]]) -> None:

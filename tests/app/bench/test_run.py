@@ -82,4 +82,4 @@ def test_sigterm() -> None:
 
 def test_sections() -> None:
     """Each section has its own function."""
-    assert len(set(SECTIONS.values())) == len(SECTIONS) == 10
+    assert len(set(SECTIONS.values())) == len(SECTIONS) == 12

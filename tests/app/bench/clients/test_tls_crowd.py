@@ -89,6 +89,15 @@ def test_counts_events(crowd: Helper, port: int, script: Script) -> None:
     assert seen["last_ns"] > seen["first_ns"]
 
 
+def test_resumes(crowd: Helper, port: int) -> None:
+    """A stream that is opened again offers the session that its client had."""
+    opened = crowd.call("open", port=port, count=2, seconds=TIME_LIMIT)
+    assert opened["resumed"] == 0
+    crowd.call("close")
+    opened = crowd.call("open", port=port, count=2, seconds=TIME_LIMIT, resume=True)
+    assert opened["resumed"] == 2
+
+
 def test_refused(crowd: Helper, port: int, script: Script) -> None:
     """A refused stream is an error with the answer."""
     script.first = b"HTTP/1.1 503 No\r\n\r\n"

@@ -10,9 +10,9 @@ import time
 import pytest
 
 from app.bench.measured.process_figures import (
+    children,
     cpu_nanoseconds,
     kib_each,
-    only_child,
     private_bytes,
     resident_bytes,
 )
@@ -54,17 +54,17 @@ def test_cpu_nanoseconds() -> None:
     assert 0.02 <= (cpu_nanoseconds(os.getpid()) - before) / 1e9 < 5
 
 
-def test_only_child() -> None:
-    """A process with one child has its PID, and a process without a child has None."""
+def test_children() -> None:
+    """A process with one child has its PID, and a process without a child has none."""
     shell = subprocess.Popen(["sh", "-c", "echo; sleep 60; true"], stdout=subprocess.PIPE)
     try:
         assert shell.stdout is not None
         shell.stdout.readline()
         deadline = time.monotonic() + TIME_LIMIT
-        while (child := only_child(shell.pid)) is None and time.monotonic() < deadline:
+        while not (found := children(shell.pid)) and time.monotonic() < deadline:
             time.sleep(0.005)
-        assert child is not None
-        assert only_child(child) is None
+        (child,) = found
+        assert children(child) == []
         os.kill(child, 9)
     finally:
         shell.kill()
