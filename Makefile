@@ -86,7 +86,7 @@ lock: ## Update the binary's dependencies in packaging/requirements.lock
 	build/lock/bin/python $(PIP_INSTALL) pip-tools
 	CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile --quiet --upgrade \
 		--generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
-		--no-emit-find-links --no-emit-trusted-host --output-file $(LOCK) \
+		--no-emit-find-links --no-emit-trusted-host --extra redis --output-file $(LOCK) \
 		packaging/requirements.in pyproject.toml
 
 clean: ## Remove everything that these commands created

@@ -67,10 +67,17 @@ def test_licenses(binary: Path) -> None:
     assert "It comes without a license text" not in ran.stdout
 
 
-def test_parity_with_itself(binary: Path, tmp_path: Path) -> None:
-    """The binary contains the contract kit with its recordings, and passes it."""
+@pytest.mark.parametrize("pattern", ["[!cd]*", "c[!a]*", "callback_[!u]*"])
+def test_parity_with_itself(binary: Path, pattern: str, tmp_path: Path) -> None:
+    """The binary contains the contract kit with its recordings, and passes it.
+
+    Signals and TLS, which a binary could get wrong, are among the scenarios. Spellings of the
+    callback URL and the divergences are not: most of them start a gateway of their own, and what
+    they ask is the same for the binary and its sources, which have to pass all of the kit.
+    """
     env = {"TMPDIR": str(tmp_path)}
-    ran = run([binary, "parity", "run", "--command", f"{binary} gateway"], env=env, cwd=tmp_path)
+    command = [binary, "parity", "run", "--command", f"{binary} gateway", "--only", pattern]
+    ran = run(command, env=env, cwd=tmp_path)
     assert ran.returncode == 0, ran.stdout
     assert re.search(r"^\d+ scenarios: .* 0 different;", ran.stdout, re.MULTILINE)
 

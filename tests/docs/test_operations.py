@@ -11,7 +11,11 @@ import pytest
 import yaml
 
 from app.config import Settings
+from app.services.bus.collector import BusCollector
+from app.services.metrics.adding import message_counts, per_worker, worker_counts
+from app.services.metrics.families import text_of
 from app.services.metrics_service import MetricsService
+from gateway_shim.event_log.brokers.presence import BusState
 from gateway_shim.event_log.log import LogStats
 from gateway_shim.http_client.certificates import VARIABLES
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
@@ -41,11 +45,17 @@ def exposed() -> tuple[set[str], set[str]]:
     log = LogStats(0, 0, 0, 0.0, in_memory=True)
     service.watch_gateway(lambda: GatewayStats(log=log))
     service.watch_refusals(lambda: RefusalCounts().by_reason)
+    state = BusState(is_connected=True, since=0.0, problem=None, lag=0)
+    service.watch(BusCollector(lambda: state))
     service.event_sent("task", "success", 0.1)
     service.broadcast_finished(1, 0.1)
     service.task_finished("t", "completed", 0.1)
     service.connection_opened()
     text = service.render().decode()
+    # A server with several workers shows these, too.
+    several = per_worker(service.families(), 1) | worker_counts(expected=2, running=2, silent=0)
+    several |= message_counts({"told": 1})
+    text += text_of(several).decode()
     families = set(re.findall(r"^# TYPE (\S+) ", text, re.M))
     samples = set(re.findall(r"^([a-z_]+)[{ ]", text, re.M))
     return {name for name in families if not name.endswith("_created")}, samples
@@ -73,7 +83,7 @@ def test_every_limit_and_every_reason_has_a_row() -> None:
 def test_alerts_are_about_metrics_that_exist() -> None:
     """Every name in an expression is a sample, a label, or a function of Prometheus."""
     samples = exposed()[1] | {"up"}
-    known = {"rate", "sum", "by", "and", "offset", "histogram_quantile"}
+    known = {"rate", "sum", "by", "and", "or", "unless", "on", "offset", "histogram_quantile"}
     labels = {"status", "instance", "task_type", "job", "reason"}
     for rule in RULES:
         expression = re.sub(r'"[^"]*"', "", rule["expr"])
@@ -84,7 +94,7 @@ def test_alerts_are_about_metrics_that_exist() -> None:
 
 def test_alerts_are_whole() -> None:
     """Each alert has its own name, a severity, and a sentence with an action."""
-    assert len({rule["alert"] for rule in RULES}) == len(RULES) == 16
+    assert len({rule["alert"] for rule in RULES}) == len(RULES) == 21
     for rule in RULES:
         assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}
         assert rule["labels"]["severity"] in ("page", "ticket")
@@ -100,7 +110,7 @@ def test_log_messages_exist() -> None:
         for path in (ROOT / package).rglob("*.py")
     )
     messages = re.findall(r"^\| `([^`]+)` \|", section("Logs"), re.M)
-    assert len(messages) == 31
+    assert len(messages) == 36
     assert [message for message in messages if f'"{message}' not in source] == []
 
 

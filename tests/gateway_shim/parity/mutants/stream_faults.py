@@ -47,7 +47,8 @@ def lost_newline() -> None:
 @FAULTS.add
 def splits_at_unicode_line_ends() -> None:
     """Split data at the line ends of ``str.splitlines``."""
-    event_stream._LINE_END = re.compile("\r\n|[\r\n\u2028\x85\v]")
+    ends = re.compile("\r\n|[\r\n\u2028\x85\v]")
+    event_stream._data_lines = lambda text: "".join(f"data: {line}\n" for line in ends.split(text))
 
 
 @FAULTS.add
