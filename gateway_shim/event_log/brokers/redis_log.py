@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +24,10 @@ from gateway_shim.event_log.brokers.redis.stream import RedisStream
 from gateway_shim.event_log.brokers.redis.url import RedisURL
 from gateway_shim.event_log.brokers.server_name import server_name
 from gateway_shim.event_log.cursor import Cursor
+from gateway_shim.event_log.delegating_log import DelegatingLog
 from gateway_shim.event_log.limits import LogLimits
-from gateway_shim.event_log.log import LogListener, LogStats
-from gateway_shim.event_log.segment import Entry, Run
+from gateway_shim.event_log.log import LogListener
+from gateway_shim.event_log.segment import Entry
 
 __all__ = ["BusOptions", "RedisLog"]
 
@@ -65,7 +66,7 @@ class BusOptions:
     size: int = 32 * 1024 * 1024
 
 
-class RedisLog:
+class RedisLog(DelegatingLog):
     """The log (:class:`~gateway_shim.event_log.log.Log`). Make it after the fork, in each process.
 
     It opens whether Redis answers or not: what is on this server can be replayed.
@@ -203,21 +204,6 @@ class RedisLog:
 
     # ------------------------------------------------------------------------- read here
 
-    @property
-    def epoch(self) -> str:
-        """The name of the epoch that this server follows."""
-        return self._log.epoch
-
-    @property
-    def oldest(self) -> int:
-        """The position of the oldest entry here."""
-        return self._log.oldest
-
-    @property
-    def newest(self) -> int:
-        """The position of the newest entry here."""
-        return self._log.newest
-
     def read(self, after: int, limit: int) -> list[Entry] | None:
         """Return entries (:meth:`Log.read`). Learns who has written the notes among them."""
         entries = self._log.read(after, limit)
@@ -228,16 +214,6 @@ class RedisLog:
                     self._presence.heard_of(found[1].decode())
         return entries
 
-    def run(
-        self, after: int, audiences: Container[str], limit: int, written: int = 0
-    ) -> Run | None:
-        """Return bytes of entries (:meth:`Log.run`)."""
-        return self._log.run(after, audiences, limit, written)
-
-    def bytes_after(self, position: int) -> int:
-        """Return the bytes of later entries (:meth:`Log.bytes_after`)."""
-        return self._log.bytes_after(position)
-
     def listen(self, listener: LogListener) -> None:
         """Set the object that is told of changes."""
         self._listener = listener
@@ -246,14 +222,6 @@ class RedisLog:
         """Note what this process has delivered (:meth:`Log.completed`)."""
         self._log.completed(position)
         self._presence.serve()
-
-    def expire(self) -> None:
-        """Trim what is too old here (:meth:`Log.expire`)."""
-        self._log.expire()
-
-    def read_stats(self) -> LogStats:
-        """Return the extent of the log of this server."""
-        return self._log.read_stats()
 
     def _here(self) -> tuple[str, int]:
         return self._log.epoch, self._log.newest

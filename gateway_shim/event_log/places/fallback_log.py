@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable
 
 from gateway_shim.errors import LogUnavailable
 from gateway_shim.event_log.cursor import Cursor
-from gateway_shim.event_log.log import Log, LogListener, LogStats
+from gateway_shim.event_log.delegating_log import DelegatingLog
+from gateway_shim.event_log.log import Log, LogListener
 from gateway_shim.event_log.parcels import Parcels
-from gateway_shim.event_log.segment import Entry, Run
 
 __all__ = ["FallbackLog"]
 
 logger = logging.getLogger(__name__)
 
 
-class FallbackLog:
+class FallbackLog(DelegatingLog):
     """A log that goes on in memory when its files take no more events.
 
     Without it, a full disk would keep events from browsers that are connected. The log in memory is
@@ -36,21 +36,6 @@ class FallbackLog:
         self._memory: Callable[[], Log] | None = memory
         self._fell_back = fell_back
         self._listener: LogListener | None = None
-
-    @property
-    def epoch(self) -> str:
-        """The name of the epoch."""
-        return self._log.epoch
-
-    @property
-    def oldest(self) -> int:
-        """The position of the oldest entry."""
-        return self._log.oldest
-
-    @property
-    def newest(self) -> int:
-        """The position of the newest entry."""
-        return self._log.newest
 
     @property
     def process(self) -> str:
@@ -82,36 +67,10 @@ class FallbackLog:
                 self._go_on_with(self._memory(), str(exc))
         return self._log.append(audience, event)
 
-    def read(self, after: int, limit: int) -> list[Entry] | None:
-        """Return entries (:meth:`Log.read`)."""
-        return self._log.read(after, limit)
-
-    def run(
-        self, after: int, audiences: Container[str], limit: int, written: int = 0
-    ) -> Run | None:
-        """Return bytes of entries (:meth:`Log.run`)."""
-        return self._log.run(after, audiences, limit, written)
-
-    def bytes_after(self, position: int) -> int:
-        """Return the bytes of later entries (:meth:`Log.bytes_after`)."""
-        return self._log.bytes_after(position)
-
     def listen(self, listener: LogListener) -> None:
         """Set the object that is told of changes."""
         self._listener = listener
         self._log.listen(listener)
-
-    def completed(self, position: int) -> None:
-        """Note what this process has delivered (:meth:`Log.completed`)."""
-        self._log.completed(position)
-
-    def expire(self) -> None:
-        """Trim what is too old (:meth:`Log.expire`)."""
-        self._log.expire()
-
-    def read_stats(self) -> LogStats:
-        """Return the extent of the log."""
-        return self._log.read_stats()
 
     def close(self) -> None:
         """Release the log."""
