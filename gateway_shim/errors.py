@@ -23,6 +23,7 @@
     │   ├── BusRefused           the engine that orders for many servers has refused a request
     │   └── BusUnreachable       this engine gave no usable answer; it may have done what was asked
     ├── LogDamaged               the files of the log are not what was written; an epoch must begin
+    │   └── LogMoved             the copy of another log is not where its copier believes
     └── LoopNotRunning           the event loop has ended, so another thread's call has no result
 
 Some errors are defined beside the code that raises them, because a library must recognize their
@@ -49,6 +50,7 @@ __all__ = [
     "InvalidConfiguration",
     "InvalidTransition",
     "LogDamaged",
+    "LogMoved",
     "LogUnavailable",
     "LoopNotRunning",
     "Misuse",
@@ -234,3 +236,7 @@ class BusRefused(LogUnavailable):
 
 class LogDamaged(GatewayError):
     """Files of the log that cannot be continued. The message is the reason. The log handles it."""
+
+
+class LogMoved(LogDamaged):
+    """A copy that another process has continued or begun anew. The copier must look at it again."""

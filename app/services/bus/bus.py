@@ -116,6 +116,6 @@ class RedisBus:
             return None
         if not state.is_connected:
             return "Redis does not answer, or refuses this server"
-        if state.problem is not None:
+        if state.problem is not None or state.is_stalled:
             return "Redis refuses events, or they cannot be copied from it"
         return "This server does not have all events of Redis yet"

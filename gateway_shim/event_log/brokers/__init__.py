@@ -26,9 +26,12 @@ state: after a restart without its file, a failover, an eviction, FLUSHALL. Then
 adopt it. The old stream gets an end entry, which wakes all who wait for its next entry. Every
 browser is told once.
 
-**The carrier** is one process of each server (a lock, which the kernel passes on). It copies with
-the same epoch and the same positions. If Redis has trimmed entries that this server has not copied,
-the epoch goes on for the others; here it goes on after a gap, and the streams here are told.
+**The carrier** is one process of each server (a lock, which the kernel passes on, and which another
+process takes away from a carrier that hangs). It copies with the same epoch and the same positions.
+A carrier that goes on later cannot harm the copy: each step is made only where it was seen.
+
+If Redis has trimmed entries that this server has not copied, the epoch goes on for the others; here
+it goes on after a gap, and the streams here are told.
 
 The rights that an ACL user needs: ``~{prefix}:*``, and the commands ``evalsha eval xread xadd
 xrange xtrim hget hmget hset hdel hincrby hgetall exists del expire time zadd zrem zrange

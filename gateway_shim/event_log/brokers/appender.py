@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import gevent
 from gevent.event import Event as Signal
@@ -92,13 +93,20 @@ class Appender:
         is_recent = self._clock() - self._failed_at < _PROBLEM_SECONDS
         return self.problem if is_recent else None
 
-    def append(self, audience: str, event: bytes, seconds: float | None = None) -> Cursor:
+    def append(
+        self,
+        audience: str,
+        event: bytes,
+        seconds: float | None = None,
+        away_seconds: float | None = None,
+    ) -> Cursor:
         """Append an event, and return where it is in Redis. Other greenlets run meanwhile.
 
         Args:
             audience: to whom it is addressed.
             event: the bytes of the event.
             seconds: how long it may wait; None: as long as all.
+            away_seconds: how long it may wait if requests fail; None: no less.
 
         Raises:
             LogUnavailable: the event was not appended, or it is unknown; the message says which.
@@ -110,7 +118,8 @@ class Appender:
                 f" {self.problem or 'it is too slow'}"
             )
         seconds = self._seconds if seconds is None else seconds
-        one = _Append(packed, self._clock() + seconds)
+        now, patience = self._clock(), seconds if away_seconds is None else away_seconds
+        one = _Append(packed, now + seconds, now + patience)
         self._waiting.append(one)
         self._waiting_bytes += len(packed)
         self._wake.set()
@@ -154,7 +163,7 @@ class Appender:
         size = 0
         while self._waiting and len(batch) < _BATCH_ENTRIES:
             packed = self._waiting[0].packed
-            if packed is not None:
+            if packed is not None and not self._waiting[0].done.is_set():
                 size += len(packed)
                 if batch and size > _BATCH_BYTES:
                     break
@@ -185,6 +194,7 @@ class Appender:
                     for one in batch:
                         one.fail(str(exc))
                     return
+                self._give_up(batch, str(exc))
             else:
                 self._note_success()
                 for place, one in enumerate(batch):
@@ -197,6 +207,13 @@ class Appender:
                 self._sending = batch = [one for one in batch if not one.is_over]
                 if not batch:
                     return
+
+    def _give_up(self, batch: list[_Append], problem: str) -> None:
+        """Let those fail that must not wait for longer, after a failure; also before their turn."""
+        now = self._clock()
+        for one in (*batch, *self._waiting):
+            if one.away_until <= now:
+                one.fail(problem)
 
     def _try(self, batch: list[_Append]) -> Cursor:
         """Append a batch once; begin a new epoch if Redis has lost the old one.
@@ -253,25 +270,25 @@ class Appender:
         self.problem = problem
 
 
+@dataclass(slots=True, eq=False)
 class _Append:
     """One event that is being appended.
 
     Args:
         packed: the event with its audience; None once nobody waits for it any more.
         until: when its time is over.
+        away_until: when its time is over if requests fail.
     """
 
-    __slots__ = ("cursor", "done", "is_over", "packed", "problem", "until", "was_sent", "was_taken")
-
-    def __init__(self, packed: bytes, until: float) -> None:
-        self.packed: bytes | None = packed
-        self.until = until
-        self.done = Signal()
-        self.cursor: Cursor | None = None
-        self.problem: str | None = None
-        self.was_taken = False
-        self.is_over = False  # nobody waits for it any more
-        self.was_sent = False
+    packed: bytes | None
+    until: float
+    away_until: float
+    done: Signal = field(default_factory=Signal)
+    cursor: Cursor | None = None
+    problem: str | None = None
+    was_taken: bool = False
+    is_over: bool = False  # nobody waits for it any more
+    was_sent: bool = False
 
     def succeed(self, cursor: Cursor) -> None:
         self.cursor = cursor

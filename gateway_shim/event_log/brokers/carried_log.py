@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import gevent
 from gevent.hub import get_hub
 
-from gateway_shim.errors import LogDamaged
+from gateway_shim.errors import LogMoved
 from gateway_shim.event_log.segments import files
 from gateway_shim.event_log.segments.members import LAG_ENTRIES, STUCK_SECONDS
 from gateway_shim.event_log.segments.segment_log import SegmentLog
@@ -27,6 +27,10 @@ class CarriedLog(SegmentLog):
 
     All processes of the server read it. Only the carrier calls :meth:`begin` and :meth:`copy`, and
     nobody calls :meth:`append`. Until the first :meth:`begin`, the log has an epoch without events.
+
+    For a moment there can be two carriers: one that was stopped, and the one that has taken its
+    place. So both methods look under the lock of the log whether the copy is still where their
+    caller has seen it. What one of the two has decided before the other one copied is not done.
     """
 
     _delivered: int | None = None
@@ -43,20 +47,24 @@ class CarriedLog(SegmentLog):
         self._delivered, self._delivered_at = position, time.monotonic()
         super().completed(position)
 
-    def begin(self, epoch: str, first: int) -> None:
+    def begin(self, epoch: str, first: int, here: tuple[str, int] | None = None) -> None:
         """Begin an epoch of the other log, or go on with the same one after a gap.
 
         Args:
             epoch: the name of the epoch.
             first: the position before the first entry that will be copied. After a gap it must be
                 larger by two at least than the newest one here, or streams would not notice.
+            here: the epoch and the newest position that the copy must have; None: any.
 
         Raises:
+            LogMoved: the copy is somewhere else. Nothing was begun.
             LogUnavailable: the files could not be made, or another process keeps the lock.
         """
         self._lock.reopen()
         self._lock.acquire()
         try:
+            if here is not None:
+                self._check_place(here)
             self._opening.begin(epoch, first)
             self._open_again()
         finally:
@@ -75,7 +83,7 @@ class CarriedLog(SegmentLog):
             events: the audience and the bytes of each, as for :meth:`Log.append`.
 
         Raises:
-            LogDamaged: the log is not where the caller believes. Nothing was appended.
+            LogMoved: the log is not where the caller believes. Nothing was appended.
             LogUnavailable: not all entries could be appended; see :attr:`newest`.
         """
         self._wait_for_own_streams()
@@ -84,11 +92,7 @@ class CarriedLog(SegmentLog):
             self._lock.reopen()
         self._lock.acquire()
         try:
-            self._follow()
-            if self._must_open_again:
-                self._open_again()
-            if (self._epoch.name, self._epoch.segments.newest) != (epoch, after):
-                raise LogDamaged("the log on this server has been begun anew")
+            self._check_place((epoch, after))
             now = self._clock()
             for audience, event in events:
                 self._epoch.append(audience, event, self._limits, now, self._trimming)
@@ -102,6 +106,18 @@ class CarriedLog(SegmentLog):
             self._members.wake(self._epoch.head)
             self._tell_soon()
         self._drop_trimmed()
+
+    def _check_place(self, expected: tuple[str, int]) -> None:
+        """Check where the copy is. Call it with the lock held.
+
+        Raises:
+            LogMoved: it is somewhere else.
+        """
+        self._follow()
+        if self._must_open_again:
+            self._open_again()
+        if (self._epoch.name, self._epoch.segments.newest) != expected:
+            raise LogMoved("the log on this server was continued or begun anew by another process")
 
     def _wait_for_own_streams(self) -> None:
         """Wait while this process is far behind with its own streams, and goes on."""

@@ -2,20 +2,31 @@
 
 One process of a server is the carrier, for as long as it has the lock. It copies from the newest
 entry here, in batches, and looks at least every few seconds whether Redis still has that entry.
+
+A carrier that hangs loses the lock: another process sees that Redis has entries that do not arrive
+(:class:`~gateway_shim.event_log.brokers.hang_watch.HangWatch`). The first one does not know that,
+and may go on anywhere in this module, with what it knew before. It cannot harm the copy:
+
+- entries are appended, and a copy is begun, only at the place that was seen before (CarriedLog);
+- what a look at Redis means is decided only if the copy has not moved since (_settle);
+- an epoch in Redis is ended only if it is still the one in use there (RedisStream.begin);
+- a mark of an older entry is not used (CarriedMark).
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import gevent
 
-from gateway_shim.errors import BusRefused, LogDamaged, LogUnavailable
+from gateway_shim.errors import BusRefused, LogDamaged, LogMoved, LogUnavailable
 from gateway_shim.event_log.brokers.carried_log import CarriedLog
 from gateway_shim.event_log.brokers.carried_mark import Carried, CarriedMark
 from gateway_shim.event_log.brokers.carrier_lock import CarrierLock
+from gateway_shim.event_log.brokers.hang_watch import HangWatch
 from gateway_shim.event_log.brokers.redis.stream import RedisStream, StoredEntry, View
 from gateway_shim.event_log.brokers.settlement import Next, Place, settle
 from gateway_shim.event_log.segment import entry_bytes
@@ -53,6 +64,8 @@ class Carrier:
         directory: the directory of the log.
         server: the name of this server.
         signature: what the bytes of the entries depend on.
+        misses_entries: returns True if Redis answers, and had entries some time ago that are not
+            in the log of this server.
 
     Attributes:
         problem: the reason why this process could not copy when it last had the lock; None: it
@@ -61,12 +74,19 @@ class Carrier:
     """
 
     def __init__(
-        self, stream: RedisStream, log: CarriedLog, directory: Path, server: str, signature: str
+        self,
+        stream: RedisStream,
+        log: CarriedLog,
+        directory: Path,
+        server: str,
+        signature: str,
+        misses_entries: Callable[[], bool] = lambda: False,
     ) -> None:
         self._stream = stream
         self._log = log
         self._server = server
         self._signature = signature
+        self._misses_entries = misses_entries
         self._lock = CarrierLock(directory)
         self._mark = CarriedMark(directory)
         self._tag = ""
@@ -83,7 +103,7 @@ class Carrier:
 
     def run(self) -> None:
         """Copy without end, whenever this process has the lock."""
-        pause, waited = _FIRST_PAUSE, 0
+        pause, waited, watch = _FIRST_PAUSE, 0, HangWatch()
         while True:
             self._was_settled = False
             try:
@@ -91,15 +111,21 @@ class Carrier:
                     waited += 1
                     if waited == _LOCK_LOOKS:
                         self.problem = None  # the other process can copy
+                    if watch.look(self._lock.file, self._place(), self._misses_entries()):
+                        logger.warning("the process that copied events hangs; this process copies")
+                        self._lock.take_away()
+                        continue
                     gevent.sleep(_LOCK_PAUSE)
                     continue
                 self._mark.open()
                 self._carry()
+            except LogMoved:
+                pass  # another process has copied, or has begun the log anew and has logged why
             except (LogUnavailable, LogDamaged, OSError) as exc:
                 self._note(str(exc))
             # Perhaps another process of this server can do it.
             self.close()
-            waited, pause = 0, _FIRST_PAUSE if self._was_settled else pause
+            waited, watch, pause = 0, HangWatch(), _FIRST_PAUSE if self._was_settled else pause
             gevent.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -114,6 +140,7 @@ class Carrier:
 
         Raises:
             LogUnavailable: Redis or the log of this server cannot be used.
+            LogMoved: the log of this server was continued or begun anew by another process.
             LogDamaged: the log of this server must be looked at again.
         """
         while self._lock.is_held:
@@ -121,8 +148,11 @@ class Carrier:
             until, is_fresh = time.monotonic() + BLOCK_SECONDS, True
             while (left := until - time.monotonic()) > 0:
                 entries = self._stream.read(epoch, position, self._batch, max(left, 0.01))
+                if not self._lock.is_held:
+                    break
                 copied = self._copy(epoch, position, entries)
-                if is_fresh and entries and not copied and not entries[0].is_end:
+                is_wrong = is_fresh and entries and not copied and not entries[0].is_end
+                if is_wrong and not self._was_trimmed(epoch, position):
                     # Redis has the entry before, so looking again would find nothing new.
                     self._end(epoch, epoch, "an event in Redis does not follow the one before it")
                 if not copied or copied < len(entries):
@@ -150,14 +180,20 @@ class Carrier:
     # ------------------------------------------------------------------------- looking
 
     def _settle(self) -> tuple[str, int]:
-        """Find out how the copy goes on, and return the epoch and the position to copy after."""
+        """Find out how the copy goes on, and return the epoch and the position to copy after.
+
+        Raises:
+            LogMoved: another process has changed the copy meanwhile.
+        """
         while True:
             here = self._here()
             view = self._look(here)
             same_bytes = here.tag is None and self._has_bytes_of(view)
             found = settle(here, view, self._signature, same_bytes=same_bytes)
+            if self._place() != (here.epoch, here.position):
+                raise LogMoved("another process has copied since the look at Redis")
             if found.next is Next.REFUSE:
-                self._take_over(view, here)
+                self._take_over(view)
             elif found.next is Next.END:
                 self._end(view.epoch, here.epoch, found.reason)
             else:
@@ -167,9 +203,11 @@ class Carrier:
                 self._warn(found.reason)
             logger.info("this server copies events from Redis", extra={"epoch": view.epoch})
             self.new_epochs += self._mark.last is not None
-            self._log.begin(view.epoch, found.first)
+            self._log.begin(view.epoch, found.first, (here.epoch, here.position))
         self._tag = found.tag
-        place = Carried(view.epoch, self._log.newest, found.tag)
+        # Not the newest position now: another process may have copied, and the tag is not of it.
+        position = found.first if found.next is Next.COPY else here.position
+        place = Carried(view.epoch, position, found.tag)
         if self._mark.last != place:
             self._mark.write(place)
         self._was_settled = True
@@ -179,9 +217,12 @@ class Carrier:
         self._sweep()
         return place.epoch, place.position
 
-    def _here(self) -> Place:
+    def _place(self) -> tuple[str, int]:
         self._log.read(self._log.newest, 0)  # a read finds a new epoch
-        epoch, position = self._log.epoch, self._log.newest
+        return self._log.epoch, self._log.newest
+
+    def _here(self) -> Place:
+        epoch, position = self._place()
         last = self._mark.last
         known = last is not None and (last.epoch, last.position) == (epoch, position)
         return Place(epoch, position, last.tag if last is not None and known else None)
@@ -195,17 +236,25 @@ class Carrier:
             view = self._stream.look(epoch, here.position)
         return view
 
+    def _was_trimmed(self, epoch: str, position: int) -> bool:
+        """Return True if the next entry was trimmed since the last look: a loss of this server."""
+        view = self._stream.look(epoch, position)
+        is_later = view.oldest is not None and view.oldest.position > position + 1
+        return is_later and view.newest > position
+
     def _has_bytes_of(self, view: View) -> bool:
         entry = view.entry
         if entry is None or view.epoch != self._log.epoch:
             return False
         here = self._log.read(entry.position - 1, 1)
+        if here and here[0].audience is None:
+            return True  # the copy was begun here, and nothing was copied since
         if not here or here[0].audience != entry.audience:
             return False
         frame = entry_bytes(view.epoch, entry.position, entry.audience, entry.event)
         return bytes(here[0].frame) == frame
 
-    def _take_over(self, view: View, here: Place) -> None:
+    def _take_over(self, view: View) -> None:
         """Begin an epoch with the form of this server's events, if no other server runs.
 
         Raises:
@@ -218,7 +267,8 @@ class Carrier:
                 " another prefix",
                 may_pass=True,
             )
-        self._stream.begin(view.epoch, here.epoch)
+        # Not the epoch here, which is not that of Redis: the old entries would stay there for ever.
+        self._stream.begin(view.epoch, view.epoch)
 
     def _sweep(self) -> None:
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""The lock of the carrier: one process of a server copies, and another one when that one ends."""
+"""The lock of the carrier: one process copies, and another one when that one ends or hangs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ _NAME = "carrier"
 class CarrierLock:
     """The lock, for one process. Make it after the fork.
 
-    The kernel releases the lock when its process ends, however it ends.
+    The kernel releases the lock when its process ends, however it ends. A process that is stopped
+    keeps it, so another one can make it worthless (:meth:`take_away`). The stopped process finds
+    that out when it goes on; until then it may believe that it has the lock.
 
     Args:
         directory: the directory of the log.
@@ -61,6 +63,18 @@ class CarrierLock:
             raise LogUnavailable(f"cannot lock {self._path}: {error.strerror}") from error
         self._descriptor = descriptor
         return self.is_held
+
+    @property
+    def file(self) -> int:
+        """The number of the file that the lock is on; 0 if there is none."""
+        try:
+            return os.stat(self._path).st_ino
+        except OSError:
+            return 0
+
+    def take_away(self) -> None:
+        """Remove the file, so that whoever has the lock has it no more. Then try to acquire it."""
+        self._path.unlink(missing_ok=True)
 
     def release(self) -> None:
         """Release the lock, so that another process of the server copies."""

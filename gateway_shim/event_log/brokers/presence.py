@@ -14,7 +14,7 @@ from gateway_shim.errors import LogUnavailable
 from gateway_shim.event_log.brokers.redis.stream import Pulse, RedisStream
 from gateway_shim.event_log.cursor import Cursor
 
-__all__ = ["PRESENT_SECONDS", "PULSE_SECONDS", "BusState", "Presence"]
+__all__ = ["PRESENT_SECONDS", "PULSE_SECONDS", "STALL_SECONDS", "BusState", "Presence"]
 
 PULSE_SECONDS = 2.0
 """The time between two signs of life of a process."""
@@ -24,6 +24,10 @@ PRESENT_SECONDS = 8.0
 
 READY_LAG = 1000
 """The entries that a server may lack and still be ready: some are always on their way."""
+
+STALL_SECONDS = 4.0
+"""The time in which a server that lacks entries must get one at least, or it is not ready. Another
+process begins to copy earlier than that if the carrier hangs."""
 
 ASK_SECONDS = 1.0
 """The longest wait for the answers to others before a question is given up."""
@@ -43,6 +47,8 @@ class BusState:
         carries: True if this process copies for its server.
         reconnects: how often Redis has answered again after it was away.
         new_epochs: how often this process has begun the copy anew, after events were lost.
+        is_stalled: True if entries of Redis have not arrived here for some seconds. All processes
+            of the server find the same, whichever of them should copy.
     """
 
     is_connected: bool
@@ -53,12 +59,14 @@ class BusState:
     carries: bool = False
     reconnects: int = 0
     new_epochs: int = 0
+    is_stalled: bool = False
 
     @property
     def is_ready(self) -> bool:
         """True if events can be published, and those of other servers arrive."""
         is_near = self.lag is not None and self.lag <= READY_LAG
-        return self.is_connected and self.problem is None and is_near
+        is_well = self.is_connected and self.problem is None
+        return is_well and is_near and not self.is_stalled
 
 
 class Presence:
@@ -88,6 +96,8 @@ class Presence:
         self._local = local
         self._clock = clock
         self._turn = Semaphore()
+        # The number of questions to Redis, and the last one of them that was answered.
+        self._asked = self._answered = 0
         self._serves = self._was_known = False
         self._wake = Signal()
         # Stands for the names that Redis has named last.
@@ -97,6 +107,8 @@ class Presence:
         self._returned = -PRESENT_SECONDS
         # What Redis had at the last two signs of life.
         self._seen = self._seen_before = Cursor("", -1)
+        # Where the log of this server was when something was missing, and since when.
+        self._place, self._stands_since = ("", -1), clock()
         self.is_connected = False
         self.reconnects = -1  # the first connection is none
         self.since = time.monotonic()
@@ -134,12 +146,23 @@ class Presence:
         epoch, newest = self._local()
         return self.is_connected and self._seen.epoch == epoch and self._seen.position <= newest
 
+    @property
+    def misses_entries(self) -> bool:
+        """True if Redis answers, and had entries at the last sign of life that are not here."""
+        return self.is_connected and not self.is_caught_up
+
     def lag(self) -> int | None:
         """Return how many entries are not yet here (:class:`BusState`)."""
         epoch, newest = self._local()
         if self._seen_before.epoch != epoch:
             return 0 if self._seen.epoch == epoch else None
         return max(self._seen_before.position - newest, 0)
+
+    @property
+    def is_stalled(self) -> bool:
+        """True if entries are missing, and none has arrived for some time (:class:`BusState`)."""
+        is_late = self._clock() - self._stands_since >= STALL_SECONDS
+        return is_late and bool(self.lag()) and self._local() == self._place
 
     def beat(self) -> None:
         """Give one sign of life, and note what Redis answers."""
@@ -150,25 +173,25 @@ class Presence:
         except LogUnavailable as exc:
             self._fail(exc)
             return
-        if answer.is_new and self._was_known:
-            # Redis has forgotten this process, or was away: so it is with the others.
-            self._returned = now
-        self._was_known = self._serves
         self._change(True)
         self.problem = None
-        self._seen_before, self._seen = self._seen, Cursor(answer.epoch, answer.newest)
+        self._seen_before = self._seen
         self._learn(answer, now)
+        place = self._local()
+        if not self.lag() or place != self._place:
+            self._place, self._stands_since = place, now
 
     def knows(self, cursor: Cursor) -> bool:
         """Return True if Redis has an entry, False if not, and if Redis gives no answer."""
+        before = self._asked
         if not self._turn.acquire(timeout=ASK_SECONDS):
             return False
         try:
             # Those who have waited together need one question, or one failure.
-            if not self._has_seen(cursor) and self.is_connected:
-                answer = self._ask()
-                self._seen = Cursor(answer.epoch, answer.newest)
-                self._learn(answer, self._clock())
+            is_answered = self._has_seen(cursor) or self._answered > before
+            if not is_answered and self.is_connected:
+                now = self._clock()
+                self._learn(self._ask(), now)
         except LogUnavailable as exc:
             self._fail(exc)
         finally:
@@ -176,17 +199,35 @@ class Presence:
         return self._has_seen(cursor)
 
     def close(self) -> None:
-        """Tell the others that this process has ended. The greenlet must have ended."""
-        if self.is_connected:
-            with contextlib.suppress(LogUnavailable):  # then they notice it after a time
-                self._stream.pulse(self._process, 0, "")
-        self._stream.close()
+        """Tell the others that this process has ended. The greenlet must have ended.
+
+        Waits for a question that is on its way, because the connection has one user at a time.
+        """
+        has_turn = self._turn.acquire(timeout=ASK_SECONDS)
+        try:
+            if has_turn and self.is_connected:
+                with contextlib.suppress(LogUnavailable):  # then they notice it after a time
+                    self._stream.pulse(self._process, 0, "")
+            # A later question would count as a sign of life.
+            self._change(False)
+            self._stream.close()
+        finally:
+            if has_turn:
+                self._turn.release()
 
     def _ask(self) -> Pulse:
         seconds = PRESENT_SECONDS if self._serves else 0.0
-        return self._stream.pulse(self._process, seconds, self._digest)
+        self._asked += 1
+        answer = self._stream.pulse(self._process, seconds, self._digest)
+        self._answered = self._asked
+        return answer
 
     def _learn(self, answer: Pulse, now: float) -> None:
+        if answer.is_new and self._was_known:
+            # Redis has forgotten this process, or was away: so it is with the others.
+            self._returned = now
+        self._was_known = self._serves
+        self._seen = Cursor(answer.epoch, answer.newest)
         if answer.digest != self._digest:
             self._digest = answer.digest
             names = {name for name in answer.names if not name.endswith(self._suffix)}

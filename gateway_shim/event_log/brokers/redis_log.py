@@ -112,8 +112,15 @@ class RedisLog(DelegatingLog):
             options.append_seconds,
             self._here,
         )
-        self._carrier = Carrier(stream(SOCKET_SECONDS), self._log, directory, server, signature)
         self._presence = Presence(stream(ANSWER_SECONDS), self.process, server, self._here)
+        self._carrier = Carrier(
+            stream(SOCKET_SECONDS),
+            self._log,
+            directory,
+            server,
+            signature,
+            lambda: self._presence.misses_entries,
+        )
         self.parcels = RedisParcels(RedisClient(options.url, ANSWER_SECONDS), keys)
         work = (self._appender.run, self._carrier.run, self._presence.run)
         self._greenlets = [gevent.spawn(_repeat, function) for function in work]
@@ -147,6 +154,7 @@ class RedisLog(DelegatingLog):
             carries=carrier.carries,
             reconnects=max(presence.reconnects, 0),
             new_epochs=carrier.new_epochs,
+            is_stalled=presence.is_stalled,
         )
 
     def append(self, audience: str, event: bytes) -> int:
@@ -158,9 +166,10 @@ class RedisLog(DelegatingLog):
         away: a browser that connects may wait for it.
         """
         begun, seconds = time.monotonic(), self._options.append_seconds
-        if audience == NOTES and not self._presence.is_connected:
-            seconds = min(seconds, _NOTE_SECONDS)
-        cursor = self._appender.append(audience, event, seconds)
+        away_seconds = min(seconds, _NOTE_SECONDS) if audience == NOTES else seconds
+        if not self._presence.is_connected:
+            seconds = away_seconds
+        cursor = self._appender.append(audience, event, seconds, away_seconds)
         left = seconds - (time.monotonic() - begun)
         self._arrivals.wait(cursor, max(left, 0.0))
         return cursor.position if self._log.epoch == cursor.epoch else self._log.newest

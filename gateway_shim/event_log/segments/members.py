@@ -72,7 +72,8 @@ class Members:
             self.descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             self._mark.close()
-            raise files.unavailable(error, self._path) from error
+            # Not the path, which is another one each time: a problem is logged once.
+            raise files.unavailable(error, self._folder) from error
         self.ends = self._broken_pipes.fileno()
         head.change_members()
         # What killed processes have left.
@@ -164,7 +165,9 @@ class Members:
         head.change_members()
 
     def _look(self, head: Head) -> None:
-        """Find out which other processes there are."""
+        """Find out which other processes there are; none after :meth:`close`."""
+        if self.descriptor < 0:  # an append that has waited meanwhile
+            return
         self._seen, self._serving = head.members, None
         known = {other.name: other for other in self._others}
         self._others.clear()

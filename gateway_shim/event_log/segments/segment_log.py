@@ -284,16 +284,16 @@ class SegmentLog:
     def _open_again(self) -> None:
         """Continue the epoch that is in use now, or begin one. Call it with the lock held."""
         epoch = self._opening.open_locked(self._trouble or "the file head is damaged")
+        earlier = self._members
+        if not earlier.is_in_place:  # first of all: if it fails, all of this is tried again
+            self._members = Members(self._directory, epoch.head)
         self._trimming(self._epoch.segments.newest)
-        self._trouble = None
-        self._epoch = epoch
-        if not self._members.is_in_place:
+        self._trouble, self._epoch = None, epoch
+        if earlier is not self._members:
+            self._members.take_over(earlier)
             watched = bool(self._watchers)
             self._stop_watching()
-            earlier = self._members
             earlier.close(epoch.head)
-            self._members = Members(self._directory, epoch.head)
-            self._members.take_over(earlier)
             if watched:
                 self._watch()
         self._members.wake(epoch.head)

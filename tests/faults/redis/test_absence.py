@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.faults.conftest import Tally
 from tests.faults.nothing_missed.publisher import Publisher, number_of
 from tests.faults.redis.test_servers import env_of, is_ready
-from tests.support.backend_client import metric
+from tests.support.backend_client import connect, metric
 from tests.support.http.client import request
 from tests.support.processes.redis_server import RedisServer
 from tests.support.processes.server import GunicornServer
@@ -126,3 +128,21 @@ def test_redis_is_away_full_and_empty(tally: Tally) -> None:
         "nothing; after FLUSHALL each stream got one `resync`",
     )
     assert arrived == len(clients) * len(publisher.acknowledged)
+
+
+def test_browsers_of_users_connect_while_redis_is_away(tmp_path: Path) -> None:
+    """They do not wait for Redis one after the other, however long an event may wait for it."""
+    (tmp_path / "users.py").write_text("def authorize(request_id, url, headers): return 'ann'\n")
+    hook = {"SSE_AUTHORIZE": "users:authorize", "APP_TASKS_PATH": str(tmp_path)}
+    with ExitStack() as stack:
+        redis = stack.enter_context(RedisServer())
+        settings = env_of(redis) | hook | {"SSE_BUS_TIMEOUT_SECONDS": "60"}
+        server = stack.enter_context(GunicornServer(env=settings, workers=2))
+        wait_until(lambda: metric(server, "sse_workers") == 2, "both workers")
+        first = stack.enter_context(connect(server, "first"))
+        first.wait_for("version")
+        redis.kill()
+        for number in range(4):
+            stream = stack.enter_context(connect(server, f"r{number}"))
+            stream.wait_for("version")
+        assert first.poll().ended is None

@@ -17,6 +17,8 @@ from tests.support.timing import wait_until
 
 pytestmark = pytest.mark.needs("redis")
 
+CONSOLE = {"FLASK_ENV": "development"}
+
 ENOUGH = 6
 """The number of requests after which each of two workers has answered, most likely."""
 
@@ -78,6 +80,53 @@ def test_the_state_of_two_servers() -> None:
             stream.wait_for_end()
         with connect(here, "other") as other:
             assert json.loads(other.wait_for("version").data)["version"] == "1.2.3"
+
+
+def test_a_version_that_was_announced_while_redis_was_away() -> None:
+    """Once Redis is back, the other server tells it to the browser that is there."""
+    with (
+        RedisServer() as redis,
+        GunicornServer(env=env_of(redis) | {"SSE_BUS_TIMEOUT_SECONDS": "1"}) as here,
+        GunicornServer(env=env_of(redis)) as there,
+        connect(there, "browser") as stream,
+    ):
+        stream.wait_for("version")
+        redis.kill()
+        version = {"request_id": "browser", "version": "1.2.3"}
+        call(here, "POST", "/api/testing/deployments/version", version)
+        redis.start()
+        stream.wait_for(lambda event: event.type == "version" and "1.2.3" in event.data)
+
+
+def console(server: Server, method: str, path: str, body: Any = None) -> Any:
+    """Send a request to the console, and return the JSON."""
+    headers = [("Sec-Fetch-Site", "same-origin")]
+    answer = request(server.port, method, f"/console/api/{path}", headers=headers, json_body=body)
+    assert answer.status in (200, 204), answer
+    return json.loads(answer.body) if answer.body else None
+
+
+def test_the_console_shows_two_servers() -> None:
+    """Each lists the streams of both, ends a stream of the other one, and sends to another."""
+    with (
+        RedisServer() as redis,
+        GunicornServer(env=env_of(redis) | CONSOLE) as here,
+        GunicornServer(env=env_of(redis) | CONSOLE) as there,
+        connect(here, "a") as of_here,
+        connect(there, "b") as of_there,
+    ):
+        of_here.wait_for("version")
+        of_there.wait_for("version")
+        for server in (here, there):
+            page = console(server, "GET", "streams?sort=request_id")
+            rows = {row["request_id"]: row for row in page["streams"]}
+            assert (page["total"], list(rows)) == (2, ["a", "b"])
+            assert len({row["server"] for row in rows.values()}) == 2
+        console(here, "POST", f"streams/{rows['b']['token']}/close", {})
+        of_there.wait_for_end()
+        wait_until(lambda: console(there, "GET", "streams")["total"] == 1, "its end")
+        console(there, "POST", "events", {"name": "from-there", "data": 1, "request_id": "a"})
+        of_here.wait_for("from-there")
 
 
 @pytest.mark.parametrize("comes_back", [True, False])

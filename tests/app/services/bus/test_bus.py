@@ -70,6 +70,10 @@ def test_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
         ({}, None),
         ({"is_connected": False, "problem": "no"}, "Redis does not answer, or refuses this server"),
         ({"problem": "OOM"}, "Redis refuses events, or they cannot be copied from it"),
+        (
+            {"lag": 1, "is_stalled": True},
+            "Redis refuses events, or they cannot be copied from it",
+        ),
         ({"lag": 3}, None),
         ({"lag": 1001}, "This server does not have all events of Redis yet"),
         ({"lag": None}, "This server does not have all events of Redis yet"),

@@ -28,7 +28,7 @@ class FakeStream(RedisStream):
         begun: the epochs that were to be ended, each with the one that the caller knew.
         pulses: what the next signs of life return or raise, in order; then the last one again.
         seconds: what the signs of life said.
-        pause: how long each append takes, seconds.
+        pause: how long each append and each sign of life takes, seconds.
     """
 
     def __init__(self) -> None:
@@ -69,6 +69,7 @@ class FakeStream(RedisStream):
     def pulse(self, process: str, seconds: float, digest: str) -> Pulse:
         """Answer as the test says."""
         self.seconds.append(seconds)
+        gevent.sleep(self.pause)
         answer = self.pulses.pop(0) if len(self.pulses) > 1 else self.pulses[0]
         return _or_raise(answer)
 

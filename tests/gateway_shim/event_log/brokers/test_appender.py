@@ -13,6 +13,7 @@ from gateway_shim.event_log.brokers.appender import Appender
 from gateway_shim.event_log.brokers.redis.stream import Appended
 from gateway_shim.event_log.cursor import Cursor
 from tests.gateway_shim.event_log.brokers.fake_stream import AWAY, FakeStream
+from tests.gateway_shim.hub_errors import soon
 from tests.support.timing import TIME_LIMIT
 
 FOUND = Appended("epoch", text="e")
@@ -87,6 +88,33 @@ def test_a_lost_answer_is_asked_for_again(appending: Appending) -> None:
     appending.append(b"b")
     assert [number for _, number, _ in appending.stream.appended] == [1, 2]
     assert appending.appender.problem is None
+
+
+def test_what_must_not_wait_for_redis(appending: Appending) -> None:
+    """Ends at the first failure, also if its turn has not come; all other events wait on."""
+    failures = [BusUnreachable("cut")] * 4
+    appending.stream.answers = [FOUND, *failures]
+    waiting = gevent.spawn(appending.append, b"a")
+    soon(lambda: appending.appender._sending, "the request")
+    for _ in range(2):  # the second one comes after the failure
+        with pytest.raises(LogUnavailable, match="cut; the event was not appended"):
+            appending.appender.append("n:", b"note", away_seconds=0)
+    assert appending.stream.answers
+    assert waiting.get() == Cursor("e", 1)
+    assert appending.append(b"b") == Cursor("e", 2)
+    assert [packed for _, _, packed in appending.stream.appended] == [[b"1:*a"], [b"1:*b"]]
+    assert appending.appender.waiting == 0
+
+
+def test_what_must_not_wait_for_redis_and_was_sent() -> None:
+    """It is unknown whether Redis has it, so it is repeated with the others of its request."""
+    appending = Appending()
+    appending.stream.answers = [FOUND, BusUnreachable("cut")]
+    with pytest.raises(LogUnavailable, match="cut; it is unknown"):
+        appending.appender.append("n:", b"note", away_seconds=0)
+    assert appending.append(b"a") == Cursor("e", 2)
+    assert [number for _, number, _ in appending.stream.appended] == [1, 2]
+    appending.greenlet.kill()
 
 
 @pytest.mark.parametrize("code", ["READONLY", "LOADING"])

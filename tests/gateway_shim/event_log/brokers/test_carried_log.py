@@ -8,7 +8,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from gateway_shim.errors import LogDamaged, LogUnavailable
+from gateway_shim.errors import LogMoved, LogUnavailable
 from gateway_shim.event_log.audience import EVERYONE
 from gateway_shim.event_log.brokers import carried_log
 from gateway_shim.event_log.brokers.carried_log import CarriedLog
@@ -78,9 +78,23 @@ def test_a_copy_that_is_somewhere_else(open_copy: Open) -> None:
     log.begin("e", 0)
     copy(log, 1)
     for epoch, after in (("e", 0), ("e", 2), ("f", 1)):
-        with pytest.raises(LogDamaged, match="begun anew"):
+        with pytest.raises(LogMoved, match="begun anew"):
             log.copy(epoch, after, [(EVERYONE, event(9))])
     assert log.newest == 1
+
+
+@pytest.mark.parametrize("seen", [("e", 0), ("e", 2), ("f", 1)])
+def test_a_copy_is_not_begun_somewhere_else(open_copy: Open, seen: tuple[str, int]) -> None:
+    """Another process has copied, or has begun it, since the caller has seen it."""
+    stopped, other = open_copy(), open_copy()
+    other.begin("e", 0, (stopped.epoch, 0))
+    copy(other, 1)
+    with pytest.raises(LogMoved):
+        stopped.begin("e", 0, seen)
+    assert (stopped.epoch, stopped.newest) == ("e", 1)
+    assert not other.is_ending
+    stopped.begin("g", 0, ("e", 1))
+    assert other.is_ending
 
 
 def test_the_listener_is_called_in_the_hub(open_copy: Open) -> None:
@@ -161,7 +175,7 @@ def test_files_that_were_removed(open_copy: Open, tmp_path: Path) -> None:
     log.begin("e", 0)
     (tmp_path / "log" / "head").unlink()
     log._look_around()
-    with pytest.raises(LogDamaged):
+    with pytest.raises(LogMoved):
         log.copy("e", 0, [(EVERYONE, event(1))])
     log.begin("e", 0)
     copy(log, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gevent
@@ -124,6 +124,38 @@ def test_a_carrier_that_was_killed_between_copy_and_mark(
     carried.until_has(1, 2, 3)
 
 
+def test_a_carrier_that_was_killed_before_it_copied(carried: Carried) -> None:
+    """The copy was begun, and its mark was not written. The epoch goes on."""
+    carried.stop()
+    (carried.directory / "carried").unlink()
+    carried.log.begin(carried.epoch, 0)
+    carried.append(3)
+    carried.start()
+    carried.until_has(1, 2, 3)
+    assert carried.stream.look("", 0).epoch == carried.epoch
+
+
+def test_another_process_copies_meanwhile(
+    carried: Carried, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken for one that hangs, and has gone on. That is no problem of this process."""
+    original, moved = carried.log.copy, [True]
+
+    def copy(epoch: str, after: int, events: Sequence[tuple[str, bytes]]) -> None:
+        if moved:
+            moved.clear()
+            original(epoch, after, events)
+        original(epoch, after, events)
+
+    monkeypatch.setattr(carried.log, "copy", copy)
+    carried.append(3)
+    carried.until_has(1, 2, 3)
+    carried.append(4)
+    carried.until_has(1, 2, 3, 4)
+    assert carried.carrier.problem is None
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize("with_mark", [True, False])
 def test_redis_has_another_history(
     carried: Carried, redis_server: RedisServer, prefix: str, with_mark: bool
@@ -164,6 +196,25 @@ def test_an_entry_that_does_not_follow(
         lambda: gevent.sleep(0) or carried.stream.look("", 0).epoch != carried.epoch, "a new epoch"
     )
     assert copied == []
+
+
+def test_entries_that_are_trimmed_between_the_look_and_the_read(
+    carried: Carried, redis_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only this server has missed them, so the epoch goes on for all others."""
+    carried.stop()
+    carried.append(3, 4, 5, 6)
+    stream = Keys(prefix).stream(carried.epoch)
+    original = RedisStream.read
+
+    def read(self: RedisStream, *arguments: object) -> list[StoredEntry]:
+        redis_server.do("XTRIM", stream, "MINID", "5-1")
+        return original(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RedisStream, "read", read)
+    carried.start()
+    carried.until_has(5, 6)
+    assert carried.stream.look("", 0).epoch == carried.epoch
 
 
 def test_the_files_of_the_copy_are_removed(carried: Carried) -> None:

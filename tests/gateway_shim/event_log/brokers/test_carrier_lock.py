@@ -57,6 +57,23 @@ def test_a_file_that_was_removed(tmp_path: Path) -> None:
     lock.release()
 
 
+def test_a_lock_that_is_taken_away(tmp_path: Path) -> None:
+    """Another process gets one on another file, and the first one finds out that it has none."""
+    stopped, other = CarrierLock(tmp_path), CarrierLock(tmp_path)
+    assert other.file == 0
+    assert stopped.try_to_acquire()
+    before = other.file
+    assert not other.try_to_acquire()
+    other.take_away()
+    assert other.try_to_acquire()
+    assert (stopped.is_held, other.is_held) == (False, True)
+    assert not stopped.try_to_acquire()
+    assert other.file == stopped.file != before
+    other.release()
+    assert stopped.try_to_acquire()
+    stopped.release()
+
+
 def test_a_file_that_cannot_be_made(tmp_path: Path) -> None:
     """The error says what to do."""
     with pytest.raises(LogUnavailable, match="cannot use"):

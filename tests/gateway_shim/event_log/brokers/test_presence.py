@@ -5,7 +5,12 @@ from __future__ import annotations
 import gevent
 import pytest
 
-from gateway_shim.event_log.brokers.presence import PRESENT_SECONDS, BusState, Presence
+from gateway_shim.event_log.brokers.presence import (
+    PRESENT_SECONDS,
+    STALL_SECONDS,
+    BusState,
+    Presence,
+)
 from gateway_shim.event_log.brokers.redis.stream import Pulse
 from gateway_shim.event_log.cursor import Cursor
 from tests.gateway_shim.event_log.brokers.fake_stream import AWAY, FakeStream
@@ -101,6 +106,21 @@ def test_a_process_that_was_heard_of(known: Known) -> None:
     assert known.beat(ME, OTHER) == [OTHER]
 
 
+def test_entries_that_are_missing(known: Known) -> None:
+    """Those that Redis had at the last sign of life, if it still answers."""
+    assert not known.presence.misses_entries
+    known.beat(ME)
+    assert not known.presence.misses_entries
+    known.beat(ME, newest=11)
+    assert known.presence.misses_entries
+    known.local = ("e", 11)
+    assert not known.presence.misses_entries
+    known.beat(ME, epoch="f", newest=0)
+    assert known.presence.misses_entries
+    known.fail()
+    assert not known.presence.misses_entries
+
+
 def test_the_connection(known: Known) -> None:
     """A process is connected once Redis has answered, and until it does not."""
     presence = known.presence
@@ -130,6 +150,24 @@ def test_lag(known: Known) -> None:
     assert known.presence.lag() is None
 
 
+def test_a_copy_that_stands_still(known: Known) -> None:
+    """Entries are missing, and for some seconds none arrives. One that arrives is enough."""
+    known.beat(ME)
+    for local, expected in ((10, False), (10, True), (11, False), (11, True), (12, False)):
+        known.local = ("e", local)
+        known.beat(ME, newest=30)
+        assert known.presence.is_stalled is expected
+        known.now += STALL_SECONDS
+    assert known.presence.is_stalled
+    known.local = ("e", 13)
+    assert not known.presence.is_stalled
+    known.local = ("e", 30)
+    for _ in range(3):
+        known.beat(ME, newest=30)
+        known.now += STALL_SECONDS
+        assert not known.presence.is_stalled
+
+
 @pytest.mark.parametrize(
     ("connected", "problem", "lag", "expected"),
     [
@@ -144,6 +182,7 @@ def test_lag(known: Known) -> None:
 def test_readiness(connected: bool, problem: str | None, lag: int | None, expected: bool) -> None:
     """A server is ready if events come and go. Some entries are always on their way."""
     assert BusState(connected, 0.0, problem, lag).is_ready is expected
+    assert not BusState(connected, 0.0, problem, lag, is_stalled=True).is_ready
 
 
 def test_a_cursor_of_another_server(known: Known) -> None:
@@ -159,6 +198,28 @@ def test_a_cursor_of_another_server(known: Known) -> None:
     assert len(known.stream.seconds) == asked + 1
     assert not known.presence.knows(Cursor("e", 31))
     assert not known.presence.knows(Cursor("f", 1))
+
+
+def test_cursors_that_redis_does_not_have(known: Known) -> None:
+    """After a new epoch, thousands of browsers come with the old one: those who wait ask once."""
+    known.beat(ME, newest=20)
+    asked = len(known.stream.seconds)
+    known.stream.pulses = [Pulse("e", 20, False, ME, [])]
+    known.stream.pause = 0.001
+    greenlets = [gevent.spawn(known.presence.knows, Cursor("old", 30)) for _ in range(20)]
+    gevent.joinall(greenlets, raise_error=True)
+    assert not any(greenlet.value for greenlet in greenlets)
+    assert len(known.stream.seconds) == asked + 2  # one came first, the others meanwhile
+
+
+def test_a_cursor_after_redis_has_forgotten_the_processes(known: Known) -> None:
+    """The question for a cursor may be the first one after that: the others are waited for."""
+    known.beat(ME, OTHER)
+    known.stream.pulses = [Pulse("e", 10, True, "x", [ME])]
+    assert not known.presence.knows(Cursor("e", 30))
+    assert known.presence.others() == [OTHER]
+    known.now += PRESENT_SECONDS + 1
+    assert known.beat(ME) == []
 
 
 def test_a_cursor_while_redis_is_away(known: Known) -> None:
@@ -178,6 +239,31 @@ def test_the_end(known: Known) -> None:
     assert known.stream.seconds[-1] == 0.0
     known.stream.pulses = [AWAY]
     known.presence.close()
+
+
+def test_the_end_while_redis_is_asked(known: Known) -> None:
+    """The connection has one user at a time, and nobody hears of the process after its end."""
+    known.beat(ME)
+    begun, ended = [], []
+    pulse = known.stream.pulse
+
+    def one_at_a_time(process: str, seconds: float, digest: str) -> Pulse:
+        assert len(begun) == len(ended)
+        begun.append(seconds)
+        try:
+            return pulse(process, seconds, digest)
+        finally:
+            ended.append(seconds)
+
+    known.stream.pulse = one_at_a_time  # type: ignore[method-assign]
+    known.stream.pause = 0.001
+    opening = gevent.spawn(known.presence.knows, Cursor("e", 30))
+    gevent.sleep(0)
+    known.presence.close()
+    assert begun == [PRESENT_SECONDS, 0.0]
+    assert not known.presence.knows(Cursor("e", 31))
+    assert begun == ended == [PRESENT_SECONDS, 0.0]
+    opening.get()
 
 
 def test_a_process_that_begins_to_serve_is_known_at_once() -> None:

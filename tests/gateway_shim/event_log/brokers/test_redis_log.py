@@ -11,6 +11,7 @@ import pytest
 from gateway_shim.errors import LogUnavailable
 from gateway_shim.event_log.audience import EVERYONE, NOTES
 from gateway_shim.event_log.brokers import presence, redis_log
+from gateway_shim.event_log.brokers.redis.keys import Keys
 from gateway_shim.event_log.brokers.redis_log import RedisLog
 from gateway_shim.event_log.cursor import Cursor
 from tests.gateway_shim.event_log.brokers.sites import Sites, numbers, publish, until_same
@@ -149,7 +150,7 @@ def test_two_environments_in_one_redis(redis_server: RedisServer, sites: Sites) 
     assert here.others() == there.others() == []
 
 
-def test_another_form_of_events(redis_server: RedisServer, sites: Sites) -> None:
+def test_another_form_of_events(redis_server: RedisServer, sites: Sites, prefix: str) -> None:
     """A server with another dialect neither gets nor ends the events of servers that run."""
     here = sites.open("here", redis_server.url)
     there = sites.open("there", redis_server.url, signature="envelope", current=False)
@@ -158,9 +159,12 @@ def test_another_form_of_events(redis_server: RedisServer, sites: Sites) -> None
     wait_until(lambda: gevent.sleep(0) or there.read_state().problem, "the problem")
     assert not there.read_state().is_ready
     assert publish(here, 1, 1) == [1]
+    before = here.epoch
     sites.close(here)
     # Nobody uses the events any more.
     wait_until(lambda: publish(there, 2, 1), "an event in the new form")
+    # Redis need not keep the old events for ever.
+    assert 0 < redis_server.do("TTL", Keys(prefix).stream(before)) <= 60
     assert numbers(there) == [2]
 
 
@@ -211,16 +215,21 @@ def test_parcels_go_from_server_to_server(redis_server: RedisServer, sites: Site
     assert there.parcels.take(name) is None
 
 
-def test_a_note_does_not_wait_long_while_redis_is_away(sites: Sites) -> None:
-    """A browser that connects waits for it, and everybody connects again at such times."""
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_note_does_not_wait_long_while_redis_is_away(sites: Sites, is_known: bool) -> None:
+    """A browser that connects waits for it, and everybody connects again at such times.
+
+    So does the first one after Redis went away, which nobody knows yet.
+    """
     log = sites.open("a", "unix:///nothing", current=False)
     wait_until(lambda: gevent.sleep(0) or "no answer" in str(log.read_state().problem), "it")
     event = gevent.spawn(log.append, EVERYONE, b"data: 1\n\n")
+    log._presence.is_connected = not is_known
     with pytest.raises(LogUnavailable):  # else the time limit of the test ends it
         log.append(NOTES, b"note")
     assert not event.ready()
     state = log.read_state()
-    assert (state.waiting, state.carries, state.reconnects) == (1, False, 0)
+    assert (state.waiting, state.carries) == (1, False)
     event.kill()
 
 
@@ -237,3 +246,32 @@ def test_one_process_carries(redis_server: RedisServer, sites: Sites, prefix: st
     wait_until(lambda: gevent.sleep(0) or first.epoch != before, "the next epoch")
     assert first.read_state().new_epochs == 1
     assert second.read_state().new_epochs == 0
+
+
+def test_all_processes_of_a_server_that_cannot_copy_are_not_ready(
+    redis_server: RedisServer, sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of them tries to copy. They are ready again when copying goes on."""
+    monkeypatch.setattr(presence, "PULSE_SECONDS", 0.1)
+    monkeypatch.setattr(presence, "STALL_SECONDS", 0.3)
+    there = sites.open("there", redis_server.url)
+    here = [sites.open("here", redis_server.url) for _ in range(3)]
+
+    def copy(*_: object) -> None:
+        raise LogUnavailable("no space left on the disk")
+
+    with monkeypatch.context() as patch:
+        for log in here:
+            patch.setattr(log._log, "copy", copy)
+        publish(there, 1, 1)
+        wait_until(
+            lambda: gevent.sleep(0) or all(log.read_state().is_stalled for log in here),
+            lambda: f"no copy: {[log.read_state() for log in here]}",
+        )
+        assert not any(log.read_state().is_ready for log in here)
+        assert there.read_state().is_ready
+    wait_until(
+        lambda: gevent.sleep(0) or all(log.read_state().is_ready for log in here),
+        lambda: f"all ready: {[log.read_state() for log in here]}",
+    )
+    until_same(there, *here)

@@ -278,3 +278,17 @@ def test_no_pipe(tmp_path: Path, head: Head) -> None:
     with pytest.raises(LogUnavailable, match=r"cannot use .*/wake"):
         Members(tmp_path, head)
     assert os.listdir(tmp_path / "processes") == []
+
+
+def test_a_member_that_leaves_while_it_waits(join: Callable[[], Members], head: Head) -> None:
+    """Its append may still wait for another member, and ends without an error."""
+    first, second = join(), join()
+    second.completed(0)
+    newest = LAG_ENTRIES + 10
+    waiting = gevent.spawn(first.wait_for_slow, head, lambda: newest)
+    gevent.sleep(0)
+    assert not waiting.ready()
+    first.close(head)
+    waiting.get(timeout=TIME_LIMIT)
+    first.wake(head)
+    assert first.others(head) == []

@@ -17,7 +17,7 @@ from gateway_shim.event_log.limits import LogLimits
 from gateway_shim.event_log.segments import writer_lock
 from gateway_shim.event_log.segments.segment_log import SegmentLog
 from gateway_shim.event_log.segments.writer_lock import WriterLock
-from tests.gateway_shim.event_log.recorder import event, everything
+from tests.gateway_shim.event_log.recorder import Recorder, event, everything
 
 Open = Callable[..., SegmentLog]
 
@@ -31,6 +31,36 @@ def test_removed_with_the_directory_around_it(tmp_path: Path) -> None:
     assert log.append(EVERYONE, event(1)) == 1
     assert (tmp_path / "place").stat().st_mode & 0o777 == 0o700
     log.close()
+
+
+def test_removed_while_there_is_no_space(
+    open_log: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process that cannot join again at once tries it again, and is not left alone for ever."""
+    first, second = open_log(), open_log()
+    for log in (first, second):
+        log.listen(Recorder(log))
+        log.completed(log.newest)
+    shutil.rmtree(first._directory)
+
+    def no_space(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "mkfifo", no_space)
+        first._look_around()
+        for _ in range(3):
+            assert first.read(first.newest, 0) == []
+        with pytest.raises(LogUnavailable, match="free some space"):
+            first.append(EVERYONE, event(1))
+        assert caplog.messages.count("the event log cannot be continued") == 1
+    assert first.append(EVERYONE, event(1)) == 1
+    second._look_around()
+    assert second.append(EVERYONE, event(2)) == 2
+    first.completed(1)
+    second.completed(2)
+    assert (first.others(), second.others()) == ([second.process], [first.process])
+    assert len(first._watchers) == len(second._watchers) == 3
 
 
 def test_stopped_lock_holder(open_log: Open, monkeypatch: pytest.MonkeyPatch) -> None:
