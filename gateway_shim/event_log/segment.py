@@ -4,8 +4,9 @@ The bytes of an event are its frame: one chunk of a chunked body with the event'
 a stream that is behind is sent many entries by one call of the kernel, straight from the segment.
 
 A segment knows its entries by where they start. Only entries that are not for everyone are listed
-with their audience. So finding what one stream gets next costs three binary searches, however many
-entries it has missed.
+with their audience, and neighbors with the same one only once. So finding what one stream gets next
+costs three binary searches, however many entries it has missed, and however many notes lie between
+them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from gateway_shim.protocol import event_stream
 __all__ = ["Entry", "Run", "Segment", "entry_bytes", "identified_frame"]
 
 _LOOKED_AT = 1024
-"""The entries for others that one call passes over at most, so that a call takes bounded time."""
+"""The stretches for others that one call passes over at most, so that it takes bounded time."""
 
 
 def identified_frame(epoch: str, position: int, event: bytes) -> bytes:
@@ -116,7 +117,17 @@ class Segment:
         began: when the segment was begun.
     """
 
-    __slots__ = ("_audiences", "_data", "_special", "_starts", "_sums", "began", "first", "size")
+    __slots__ = (
+        "_audiences",
+        "_data",
+        "_ends",
+        "_special",
+        "_starts",
+        "_sums",
+        "began",
+        "first",
+        "size",
+    )
 
     def __init__(
         self, first: int, data: memoryview, began: float, *, is_shared: bool = False
@@ -129,8 +140,10 @@ class Segment:
         self._starts = array("L")
         # The checksum of all bytes before each entry, and of all bytes.
         self._sums = array("I", [0]) if is_shared else None
-        # The entries, counted from 0, that are not for everyone, and their audiences.
+        # The stretches of entries, counted from 0, that are not for everyone: the first entry of
+        # each, the one after its last, and the audience.
         self._special: list[int] = []
+        self._ends = array("L")
         self._audiences: list[str | None] = []
 
     @property
@@ -152,18 +165,22 @@ class Segment:
         """
         if self._sums is not None:
             self._sums.append(crc32(self._data[self.size : self.size + length], self._sums[-1]))
+        index = len(self._starts)
         if audience != EVERYONE:
-            self._special.append(len(self._starts))
-            self._audiences.append(audience)
+            if self._ends and self._ends[-1] == index and self._audiences[-1] == audience:
+                self._ends[-1] = index + 1
+            else:
+                self._special.append(index)
+                self._ends.append(index + 1)
+                self._audiences.append(audience)
         self._starts.append(self.size)
         self.size += length
 
     def entry(self, position: int) -> Entry:
         """Return an entry of this segment."""
         index = position - self.first
-        at = bisect_left(self._special, index)
-        is_special = at < len(self._special) and self._special[at] == index
-        audience = self._audiences[at] if is_special else EVERYONE
+        at = bisect_right(self._special, index) - 1
+        audience = self._audiences[at] if at >= 0 and index < self._ends[at] else EVERYONE
         return Entry(position, audience, self._data[self._starts[index] : self._stop(index)])
 
     def run(self, after: int, audiences: Container[str], limit: int, written: int) -> Run:
@@ -177,10 +194,12 @@ class Segment:
         """
         special, count = self._special, len(self._starts)
         index = after + 1 - self.first
-        at = bisect_left(special, index)
+        at = bisect_right(special, index) - 1
+        if at < 0 or self._ends[at] <= index:
+            at += 1
         last_look = at + _LOOKED_AT
-        while at < len(special) and special[at] == index and self._audiences[at] not in audiences:
-            index, at = index + 1, at + 1
+        while at < len(special) and special[at] <= index and self._audiences[at] not in audiences:
+            index, at = self._ends[at], at + 1
             if at == last_look:
                 return Run(self._data[:0], self.first + index - 1)
         if index == count:

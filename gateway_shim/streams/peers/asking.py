@@ -31,18 +31,45 @@ class OpenQuestion:
     Args:
         name: the name of the question.
         missing: the names of the processes that have not answered yet.
+        unpack: returns the answer in the data of a note; None: there is none.
+        ends: gets each answer once, and returns True if no further one is needed.
 
     Attributes:
         answers: the data of the answers that have arrived, by process.
         may_be_lost: True if answers may have arrived unseen.
     """
 
-    def __init__(self, name: str, missing: Iterable[str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        missing: Iterable[str],
+        unpack: Callable[[Any], Any],
+        ends: Callable[[Any], bool] | None,
+    ) -> None:
         self.name = name
         self.missing = set(missing)
+        self._unpack = unpack
+        self._ends = ends
+        self._unpacked: dict[str, Any] = {}
+        self._is_enough = False
         self.answers: dict[str, Any] = {}
         self.may_be_lost = False
         self.changed = Signal()
+
+    def has_enough(self) -> bool:
+        """Return True if no further answer is needed. May read files."""
+        if self._ends is not None:
+            self.read()
+        return self._is_enough
+
+    def read(self) -> dict[str, Any]:
+        """Return the answers that have arrived, unpacked, by process. May read files."""
+        for process, data in list(self.answers.items()):
+            if process not in self._unpacked:
+                answer = self._unpacked[process] = self._unpack(data)
+                if self._ends is not None and answer is not None and self._ends(answer):
+                    self._is_enough = True
+        return self._unpacked
 
 
 class Asking:
@@ -62,9 +89,20 @@ class Asking:
         # The processes that did not answer the last question, and were not heard of since.
         self._silent: set[str] = set()
 
-    def begin(self, processes: Iterable[str]) -> OpenQuestion:
-        """Begin a question, which must be sent next. End it with :meth:`end`."""
-        question = OpenQuestion(secrets.token_hex(8), processes)
+    def begin(
+        self,
+        processes: Iterable[str],
+        unpack: Callable[[Any], Any] = lambda data: data,
+        ends: Callable[[Any], bool] | None = None,
+    ) -> OpenQuestion:
+        """Begin a question, which must be sent next. End it with :meth:`end`.
+
+        Args:
+            processes: the names of the processes that are asked.
+            unpack: as for :class:`OpenQuestion`.
+            ends: as for :class:`OpenQuestion`; None: all answers are needed.
+        """
+        question = OpenQuestion(secrets.token_hex(8), processes, unpack, ends)
         self._open[question.name] = question
         return question
 
@@ -90,7 +128,7 @@ class Asking:
             question.may_be_lost = True
 
     def wait(self, question: OpenQuestion, seconds: float, others: Callable[[], list[str]]) -> None:
-        """Wait until all processes have answered or have ended, or for the time limit.
+        """Wait for enough answers, until all processes have answered or have ended, or the limit.
 
         Args:
             question: the question, which was sent.
@@ -104,7 +142,7 @@ class Asking:
             question.missing -= ended.difference(running)
             ended = question.missing.difference(running)
             self._silent.intersection_update(running)
-            if not question.missing:
+            if not question.missing or question.has_enough():
                 return
             limit = seconds
             if question.missing <= self._silent:

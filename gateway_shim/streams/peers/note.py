@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -52,6 +53,12 @@ class Note(NamedTuple):
         """
         return json.dumps((_FORM, *self), separators=(",", ":")).encode()
 
+    def parts(self) -> Iterable[Note]:
+        """Return the notes that this one consists of: one, or many that are told together."""
+        if self.role != Role.TOLD_TOGETHER:
+            return (self,)
+        return [Note(self.sender, Role.TOLD, kind, data) for kind, data in self.data]
+
     @staticmethod
     def begins(sender: str) -> bytes:
         """Return the first bytes of all notes of a sender."""
@@ -70,7 +77,7 @@ class Note(NamedTuple):
                     content,
                     str() | None as to,
                     str(question),
-                ] if form == _FORM and role in _ROLES:
+                ] if form == _FORM and role in _ROLES and _fits(role, content):
                     return cls(sender, role, kind, content, to, question)
         except (ValueError, RecursionError):
             pass
@@ -78,3 +85,12 @@ class Note(NamedTuple):
 
 
 _ROLES = frozenset(Role)
+
+
+def _fits(role: str, content: Any) -> bool:
+    """Return whether the data is as the role says."""
+    if role != Role.TOLD_TOGETHER:
+        return True
+    return isinstance(content, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in content
+    )

@@ -168,7 +168,13 @@ class Peers:
             self._writing.add(kind, data, failed)
 
     def ask(
-        self, kind: str, data: Any = None, *, to: str | None = None, seconds: float = ASK_SECONDS
+        self,
+        kind: str,
+        data: Any = None,
+        *,
+        to: str | None = None,
+        seconds: float = ASK_SECONDS,
+        ends: Callable[[Any], bool] | None = None,
     ) -> list[Answer]:
         """Ask the other processes, and wait for their answers.
 
@@ -181,6 +187,7 @@ class Peers:
             to: the name of the one process to ask; None: all others. A process that has ended
                 gives no answer, at once.
             seconds: the time limit.
+            ends: gets the data of each answer once, and returns True if no further one is needed.
 
         Returns:
             The answers that are not None.
@@ -189,7 +196,8 @@ class Peers:
         others = [] if log is None else [name for name in log.others() if to in (None, name)]
         if log is None or not others:
             return []
-        question = self._asking.begin(others)
+        parcels = log.parcels
+        question = self._asking.begin(others, lambda content: unpack(content, parcels), ends)
         self.stats.asked += 1
         try:
             note = Note(self._name(), Role.QUESTION, kind, data, to, question.name)
@@ -197,11 +205,8 @@ class Peers:
                 self._asking.wait(question, seconds, log.others)
         finally:
             self._asking.end(question)
-        found = [
-            Answer(process, unpack(content, log.parcels))
-            for process, content in question.answers.items()
-        ]
-        return [answer for answer in found if answer.data is not None]
+        found = question.read().items()
+        return [Answer(process, answer) for process, answer in found if answer is not None]
 
     # ------------------------------------------------------------------ for the gateway
 
@@ -283,13 +288,8 @@ class Peers:
     def _handle(self, note: Note) -> None:
         if note.role == Role.QUESTION:
             self._answering.answer(note)
-        elif note.role == Role.TOLD:
+        elif note.kind in (self._own_kinds if note.sender == self.process else self._handlers):
             self._handlers[note.kind](note.sender, note.data)
-        else:
-            kinds = self._own_kinds if note.sender == self.process else self._handlers
-            for kind, data in note.data:
-                if kind in kinds:
-                    self._handle(note._replace(role=Role.TOLD, kind=kind, data=data))
 
     def _reply(self, question: Note, answer: Any) -> None:
         log = self._log

@@ -36,6 +36,10 @@ class Writing:
     process more than the connect itself costs, and would push events out of the log. So small notes
     wait for each other, and are written as one; all other notes come after those before them.
 
+    While the log is away, each append waits for it. If an append fails, the notes that have
+    waited for it fail, too. Otherwise their waits would add up, and so would those
+    of the browsers that connect meanwhile.
+
     Args:
         stats: counts the notes.
         name: returns the name of this process, for small notes.
@@ -48,7 +52,12 @@ class Writing:
         # Only one greenlet appends, because an append may wait, and a later one must not overtake.
         self._lock = RLock()
         self._small: list[tuple[str, Any, Callable[[], object]]] = []
+        # Begins to write the small notes, unless a greenlet is about to do it.
         self._timer: Any = None
+        self._is_flushing = False
+        # The number of appends, and the last one of them that the log did not take; why not.
+        self._appends = self._failed = 0
+        self._problem = ""
 
     def begin(self, append: Callable[[bytes], object]) -> None:
         """Begin to write.
@@ -73,7 +82,7 @@ class Writing:
             failed: called if the note could not be written.
         """
         self._small.append((kind, data, failed))
-        if self._timer is None:
+        if self._timer is None and not self._is_flushing:
             self._timer = get_hub().loop.timer(SOON_SECONDS)
             self._timer.start(self._begin)
 
@@ -83,15 +92,17 @@ class Writing:
         Returns:
             False if it could not be written, which is logged.
         """
+        before = self._appends
         with self._lock:
-            self._write_small()
-            return self._write(note)
+            self._write_small(before)
+            return self._write(note, before)
 
     # ------------------------------------------------------------------ private
 
     def _begin(self) -> None:
         # Called in the hub, which must not wait for the log.
         self._stop_timer()
+        self._is_flushing = True
         gevent.spawn(self._flush)
 
     def _stop_timer(self) -> None:
@@ -100,10 +111,14 @@ class Writing:
             self._timer = None
 
     def _flush(self) -> None:
-        with self._lock:
-            self._write_small()
+        before = self._appends
+        try:
+            with self._lock:
+                self._write_small(before)
+        finally:
+            self._is_flushing = False
 
-    def _write_small(self) -> None:
+    def _write_small(self, before: int) -> None:
         while self._small:
             items, self._small = self._small[:MAX_TOGETHER], self._small[MAX_TOGETHER:]
             if len(items) == 1:
@@ -111,16 +126,24 @@ class Writing:
             else:
                 pairs = [item[:2] for item in items]
                 note = Note(self._name(), Role.TOLD_TOGETHER, "", pairs)
-            if not self._write(note):
+            if not self._write(note, before):
                 for *_, failed in items:
                     failed()
 
-    def _write(self, note: Note) -> bool:
+    def _write(self, note: Note, before: int) -> bool:
+        """Write a note, unless the log did not take one for which this note has waited.
+
+        Args:
+            note: the note.
+            before: the number of appends when the note began to wait.
+        """
         try:
             data = note.encode()
             if len(data) > MAX_NOTE_BYTES:
                 raise ValueError(f"{len(data)} bytes are more than {MAX_NOTE_BYTES}")
-            self._append(data)
+            if self._failed > before:
+                raise LogUnavailable(self._problem)
+            self._append_to_log(data)
         except (LogUnavailable, TypeError, ValueError, RecursionError) as exc:
             self._stats.failed += 1
             logger.error(
@@ -130,6 +153,14 @@ class Writing:
             return False
         self._stats.told += 1
         return True
+
+    def _append_to_log(self, data: bytes) -> None:
+        self._appends += 1
+        try:
+            self._append(data)
+        except LogUnavailable as exc:
+            self._failed, self._problem = self._appends, str(exc)
+            raise
 
 
 def _refuse(_: bytes) -> None:

@@ -40,7 +40,7 @@ from gateway_shim.event_loop.turns import let_others_run_if_due
 from gateway_shim.protocol import event_stream
 from gateway_shim.protocol.event_stream import Dialect, Frame
 from gateway_shim.streams.connection import Connection
-from gateway_shim.streams.peers.note_reader import NoteReader
+from gateway_shim.streams.peers.note_reader import NoteReader, read_notes
 from gateway_shim.streams.registry import Streams
 from gateway_shim.streams.replay.backlog import Backlog
 from gateway_shim.streams.replay.delivery_pass import DeliveryPass
@@ -229,7 +229,7 @@ class Delivery:
         return self._log.newest > self.completed or self._log.epoch != self._epoch
 
     def deliver_next(self) -> bool:
-        """Deliver one entry, or go on with one whose delivery was interrupted. In the turn only.
+        """Deliver one event or some notes, or go on with what was interrupted. In the turn only.
 
         Returns:
             False if there was nothing to deliver.
@@ -248,8 +248,7 @@ class Delivery:
             if not entries:
                 return False
             if (entry := entries[0]).audience == NOTES:
-                self._notes.noted(bytes(entry.frame))
-                self._complete(entry.position)
+                read_notes(self._log, self.completed, self._notes, self._complete)
                 return True
             self._pass = DeliveryPass(entry, self._streams.audiences.members(entry.audience))
         (current := self._pass).go_on(self._streams)

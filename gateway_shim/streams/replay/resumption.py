@@ -103,13 +103,16 @@ class Resumption:
 
         Most browsers have missed little: so they cost one write instead of several, and no backlog.
         """
-        runs, room = [], _FIRST_BYTES
+        runs, room, completed = [], _FIRST_BYTES, self._delivery.completed
         for _ in range(_FIRST_RUNS):
+            if position == completed:
+                break
             run = self._delivery.run(position, connection.stream.audiences, room, 0)
             if run is None or run.end == position or len(run.data) > room:
                 break
             before_run, _ = run.place(0)
-            position = run.end
+            # Entries for others are no reason to be ahead, and to wait for the delivery.
+            position = run.end if run.data else min(run.end, max(completed, position))
             if run.data:
                 connection.stream.sent += complex(position - before_run, len(run.data))
                 runs.append(run.data)

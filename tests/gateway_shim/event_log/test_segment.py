@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway_shim.event_log import segment as module
-from gateway_shim.event_log.audience import EVERYONE
+from gateway_shim.event_log.audience import EVERYONE, NOTES
 from gateway_shim.event_log.segment import Entry, Run, Segment, identified_frame
 
 FIRST = 5
@@ -63,15 +63,30 @@ def test_run() -> None:
 
 
 def test_run_passes_over_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One call passes over a bounded number of entries for others; the next call goes on."""
+    """One call passes over a bounded number of stretches for others; the next call goes on."""
     monkeypatch.setattr(module, "_LOOKED_AT", 10)
-    made = segment_of([("r:x", b"x")] * 25 + [(EVERYONE, b"y")])
+    made = segment_of([("r:x", b"x"), ("r:z", b"z")] * 12 + [("r:x", b"x"), (EVERYONE, b"y")])
     ends, after = [], FIRST - 1
     while after < made.newest:
         found = run(made, after, set(), 100)
         after = found.end
         ends.append((after, bytes(found.data)))
     assert ends == [(14, b""), (24, b""), (30, b"y")]
+
+
+def test_a_stretch_is_passed_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many notes between two events cost a stream one step, from wherever it begins."""
+    monkeypatch.setattr(module, "_LOOKED_AT", 2)
+    made = segment_of([(EVERYONE, b"x"), *[(NOTES, b"n")] * 50, (EVERYONE, b"y")])
+    for after in range(FIRST, made.newest):
+        found = run(made, after, set(), 100)
+        assert (bytes(found.data), found.end) == (b"y", made.newest)
+    assert [made.entry(position).audience for position in (5, 6, 55, 56)] == [
+        EVERYONE,
+        NOTES,
+        NOTES,
+        EVERYONE,
+    ]
 
 
 def test_place() -> None:

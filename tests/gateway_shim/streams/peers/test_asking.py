@@ -49,6 +49,28 @@ def test_all_have_answered() -> None:
     assert question.answers == {"a": 1, "b": 3}
 
 
+def test_an_answer_that_is_enough() -> None:
+    """The others are not waited for, and do not count as silent. Each answer is read once."""
+    stats, read = PeerStats(), []
+    asking = Asking(stats, Clock())
+
+    def unpack(data: object) -> object:
+        read.append(data)
+        return None if data == 0 else data
+
+    question = asking.begin(["a", "b", "c", "d"], unpack, lambda data: data == 2)
+    waiting = gevent.spawn(asking.wait, question, 1.0, lambda: ["a", "b", "c", "d"])
+    for sender, data in (("a", 0), ("b", 1)):
+        asking.answered(answer(question, sender, data))
+        gevent.sleep(0)
+        assert not waiting.ready()
+    asking.answered(answer(question, "c", 2))
+    waiting.get(timeout=TIME_LIMIT)
+    assert question.read() == {"a": None, "b": 1, "c": 2}
+    assert read == [0, 1, 2]
+    assert stats.silent == 0
+
+
 def test_questions_have_different_names() -> None:
     """An answer to one question is no answer to another one."""
     asking = Asking(PeerStats(), Clock())

@@ -54,6 +54,20 @@ def test_order(start: Start) -> None:
     soon(lambda: handled[-1] == 3, "a later note")
 
 
+def test_many_in_one(start: Start) -> None:
+    """If the handler of one of many notes fails, those after it are handled nevertheless."""
+    handled: list[int] = []
+
+    def handle(one: Note) -> None:
+        handled.append(one.data)
+        assert one.data != 1, "a handler that fails"
+
+    inbox = start(handle, lambda: None)
+    inbox.put(Note("p", Role.TOLD_TOGETHER, "", [["k", number] for number in range(3)]), 10)
+    soon(lambda: len(handled) == 3, "the notes")
+    assert handled == [0, 1, 2]
+
+
 @pytest.mark.parametrize("limit", ["MAX_NOTES", "MAX_BYTES"])
 def test_overflow(
     start: Start,

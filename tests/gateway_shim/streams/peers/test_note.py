@@ -15,6 +15,7 @@ from gateway_shim.streams.peers.note import Note, Role
         Note("p-1", Role.TOLD, "connect", {"id": "é\u2028\ud800"}),
         Note("p-1", Role.QUESTION, "list", None, "p-2", "7"),
         Note("p-1", Role.ANSWER, "list", [[1, 2.5]], "p-2", "7"),
+        Note("p-1", Role.TOLD_TOGETHER, "", [["a", 1], ["b", None]]),
     ],
 )
 def test_there_and_back(note: Note) -> None:
@@ -44,6 +45,9 @@ def test_there_and_back(note: Note) -> None:
         b'[1,"p","t","k",1,null,null]',
         b'[1,"p","t","k",1,null,"",0]',
         b'[1,"p","t","k",1,null,""',
+        b'[1,"p","m","",1,null,""]',
+        b'[1,"p","m","",[["k",1],["k"]],null,""]',
+        b'[1,"p","m","",[[["k"],1]],null,""]',
         b"[" * 100_000,
         b"id: e-1\ndata: 1\n\n",
     ],
@@ -51,6 +55,14 @@ def test_there_and_back(note: Note) -> None:
 def test_damaged(data: bytes) -> None:
     """Bytes that are not a note of this version are none, and never an error."""
     assert Note.decode(data) is None
+
+
+def test_parts() -> None:
+    """Many notes in one are notes of the same sender."""
+    one = Note("p", Role.QUESTION, "k", 1)
+    assert list(one.parts()) == [one]
+    many = Note("p", Role.TOLD_TOGETHER, "", [["a", 1], ["b", 2]])
+    assert list(many.parts()) == [Note("p", Role.TOLD, "a", 1), Note("p", Role.TOLD, "b", 2)]
 
 
 def test_the_form_is_fixed() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
 from gateway_shim.event_log.audience import NOTES
 from gateway_shim.event_log.limits import LogLimits
 from gateway_shim.event_log.memory_log import MemoryLog
-from gateway_shim.protocol.event_stream import Event
+from gateway_shim.protocol.event_stream import BodyFraming, Event
+from gateway_shim.protocol.results import OpenResult
+from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.streams.peers.peers import Peers
 from tests.gateway_shim.following_browser import Block, Browser, publish
 from tests.gateway_shim.hub_errors import soon
@@ -71,6 +75,28 @@ def test_nobody_publishes() -> None:
         assert reader.read == [(b"1", "e-0")]
         assert Browser(running).blocks[0].id == "e-1"
         assert browser.texts == []
+
+
+def test_notes_while_a_stream_opens() -> None:
+    """Notes that nobody has read yet are no reason to be behind. Storms are full of them."""
+    gateway, reader, log = reading()
+
+    def during(_: str) -> None:
+        publish(running, "1")
+        log.append(NOTES, b"2")
+        soon(lambda: len(reader.read) == 1, "the first note")
+        log.append(NOTES, b"3")
+
+    client, server = socket.socketpair()
+    with client, server, gateway as running:
+        running.backend.during = during
+        request = StreamRequest("/events", {}, BodyFraming.CHUNKED, "192.0.2.1")
+        assert running.gateway.open(request, server) is OpenResult.OPENED
+        assert running.gateway.last_event_id == "e-2"
+        assert running.stats.streams_behind == 0
+        publish(running, "4")
+        received = client.recv(65536)
+        assert [received.count(b"id: e-%d\n" % number) for number in range(5)] == [1, 1, 0, 0, 1]
 
 
 def test_heartbeats_pass_notes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import gevent
@@ -21,10 +22,12 @@ class Appended:
     def __init__(self) -> None:
         self.notes: list[tuple[str, Any]] = []
         self.wait = 0
+        self.attempts = 0
         self.is_full = False
 
     def append(self, data: bytes) -> None:
         """Append a note; lets others run first, as a log that waits for its lock does."""
+        self.attempts += 1
         for _ in range(self.wait):
             gevent.sleep(0)
         if self.is_full:
@@ -92,6 +95,52 @@ def test_no_space(log: Appended, writing: Writing, caplog: pytest.LogCaptureFixt
     log.is_full = False
     assert writing.write(Note("p-1", Role.TOLD, "k", 3))
     assert (log.notes, writing._stats.failed, writing._stats.told) == ([("k", 3)], 2, 1)
+
+
+def test_a_log_that_is_away_is_tried_twice(log: Appended, writing: Writing) -> None:
+    """Not once for each browser that connects meanwhile, or the waits would add up."""
+    log.is_full, log.wait = True, 3
+    failed: list[int] = []
+    for number in range(5 * MAX_TOGETHER):
+        writing.add("small", number, partial(failed.append, number))
+    notes = [Note("p-1", Role.TOLD, "k", number) for number in range(50)]
+    written = [gevent.spawn(writing.write, note) for note in notes]
+    gevent.joinall(written)
+    assert not any(greenlet.value for greenlet in written)
+    assert failed == list(range(5 * MAX_TOGETHER))
+    assert log.attempts == 2  # the first one, and one for those that came meanwhile
+    assert writing._stats.failed == 5 + 50
+    log.is_full = False
+    assert writing.write(notes[0])
+
+
+def test_a_note_that_comes_during_a_failure_is_tried(log: Appended, writing: Writing) -> None:
+    """It has not waited for as long as the others, and the log may be there again."""
+    log.is_full, log.wait = True, 3
+    first = gevent.spawn(writing.write, Note("p-1", Role.TOLD, "k", 1))
+    gevent.sleep(0)
+    assert log.attempts == 1
+    second = gevent.spawn(writing.write, Note("p-1", Role.TOLD, "k", 2))
+    first.join()
+    log.is_full = False
+    gevent.joinall([second])
+    assert (first.value, second.value) == (False, True)
+
+
+def test_small_notes_need_one_greenlet(
+    log: Appended, writing: Writing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that come while the log makes another note wait are only kept in the list."""
+    spawned: list[Any] = []
+    monkeypatch.setattr(gevent, "spawn", spawned.append)
+    writing.add("k", 0, int)
+    soon(lambda: writing._flush in spawned, "the greenlet")
+    writing.add("k", 1, int)
+    assert writing._timer is None
+    writing._flush()
+    assert log.notes == [("together", [["k", 0], ["k", 1]])]
+    writing.add("k", 2, int)
+    soon(lambda: spawned.count(writing._flush) == 2, "the next greenlet")
 
 
 def test_the_end(log: Appended, writing: Writing) -> None:
