@@ -237,6 +237,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         memory=server_memory,
         peers=peers,
         loop_thread=loop_thread,
+        bus_problem=bus.provided.problem,
     )
     task_registry = providers.Singleton(TaskRegistry, settings)
     task_service = providers.Singleton(

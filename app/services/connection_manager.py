@@ -120,7 +120,7 @@ class ConnectionManager:
                 raise
         with self._observed.run(request_id):
             for observer in tuple(self._observers):
-                if not self._registry.has_ended(token):
+                if self._registry.has(request_id, token):
                     call_observer(observer, request_id)
         if self._registry.has_ended(token):
             # The gateway does not report this end, and a flood can cause many of them.
@@ -235,7 +235,10 @@ class ConnectionManager:
             report = self._send_to(request_id, event, service_type)
         seconds = time.perf_counter() - started
         self._metrics.event_sent(service_type.value, report.outcome.value, seconds)
-        let_others_run_if_due()  # a caller that sends without a pause must not block the others
+        # A caller that sends without a pause must not block the others. But connects that wait for
+        # their turn would count against the limit on pending connects, and be refused in a storm.
+        if request_id is None or not self._observed.is_observing(request_id):
+            let_others_run_if_due()
         return report
 
     @from_any_thread

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -55,14 +56,6 @@ class _VersionConnections(Protocol):
 
     def register_on_connect(self, callback: ConnectObserver) -> None: ...
 
-    def send_event(
-        self,
-        request_id: str | None,
-        event_data: dict[str, Any],
-        event_name: str,
-        service_type: ServiceType,
-    ) -> bool: ...
-
     def send(
         self, request_id: str | None, event: Event, service_type: ServiceType
     ) -> SendReport: ...
@@ -83,6 +76,7 @@ class VersionService:
         memory: where pending versions are saved, so that they outlive this process; None: nowhere.
         peers: the other processes of the server; None: there are none.
         loop_thread: runs the calls of other threads in the event loop's thread.
+        bus_problem: returns why other servers cannot be told now; None if they can.
     """
 
     def __init__(
@@ -95,13 +89,17 @@ class VersionService:
         memory: ServerMemory | None = None,
         peers: Peers | None = None,
         loop_thread: LoopThread | None = None,
+        bus_problem: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.loop_thread = loop_thread or LoopThread()
         self._connections = connection_manager
         self._coordinator = shutdown_coordinator
         self._source = source or version_source(settings, self.loop_thread)
         self._pending = PendingVersions(
-            memory or ServerMemory(), peers or Peers(), self._send_if_recent
+            memory or ServerMemory(),
+            peers or Peers(),
+            self._send_if_recent,
+            lambda: bus_problem() is None,
         )
         self._replays = settings.replays
         # The request ids that wait for a fetch, in order. Only the loop's thread uses it.
@@ -222,16 +220,15 @@ class VersionService:
             logger.exception("sending the version event failed", extra=extra)
             return SendOutcome.NO_STREAM  # the log may have taken it
 
-    def _send(self, request_id: str, event: dict[str, Any]) -> bool:
+    def _send(self, request_id: str, event: dict[str, Any]) -> None:
         # Whatever goes wrong here, the pending version is kept: the next connect sends it.
         extra = {"request_id": request_id, "version": event.get("version")}
         try:
-            is_sent = self._connections.send_event(
-                request_id, event, EVENT_NAME, ServiceType.VERSION
-            )
+            sent = Event(EVENT_NAME, event_json(event))
+            outcome = self._connections.send(request_id, sent, ServiceType.VERSION).outcome
         except Exception:
             logger.exception("sending the version event failed", extra=extra)
-            return False
-        if not is_sent:
+            return
+        # Without a stream, the browser has left or has connected again, which is no error.
+        if outcome is SendOutcome.ERROR:
             logger.error("the version event was not sent", extra=extra)
-        return is_sent

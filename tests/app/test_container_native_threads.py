@@ -22,6 +22,7 @@ from gateway_shim.protocol.results import OpenResult
 from gateway_shim.protocol.stream_request import StreamRequest
 from gateway_shim.server.runtime import EXTENSION
 from tests.app.conftest import MakeApp
+from tests.app.services.conftest import RecordingTransport
 from tests.gateway_shim.sockets import SocketClient
 from tests.support.http.stream import Stream
 from tests.support.native_threads import run_native
@@ -134,7 +135,9 @@ def test_a_thread_connects_and_disconnects(services: Any) -> None:
             lambda request_id: seen.append((request_id, loop_thread.here))
         )
     )
-    connections._registry._holds = lambda token: token == "t"  # as if the gateway had the stream
+    # As if the gateway had the stream.
+    connections._registry._holds = lambda token: token == "t"
+    connections._transport = RecordingTransport()
     run_native(lambda: connections.on_connect("me", "t", "/?request_id=me"))
     assert seen == [("me", True)]
     run_native(lambda: connections.on_disconnect("t"))

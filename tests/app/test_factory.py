@@ -10,6 +10,7 @@ from flask import jsonify
 
 from app.config import InvalidSettings
 from app.lifecycle import LifetimeEvent
+from app.services.connections.send_outcome import SendOutcome, SendReport
 from app.serving.backend_runtime import STREAM_PATH, BackendRuntime
 from gateway_shim.server.runtime import EXTENSION, runtime_of
 from tests.app.conftest import MakeApp
@@ -125,7 +126,8 @@ def test_the_version_is_observed_from_the_start(make_app: MakeApp) -> None:
     """A stream gets its version before any view has used the version service."""
     manager = make_app().extensions["container"].connection_manager()
     sent: list[str | None] = []
-    manager.send_event = lambda request_id, *_: sent.append(request_id) or True
+    report = SendReport(SendOutcome.SUCCESS)
+    manager.send = lambda request_id, *_: sent.append(request_id) or report
     manager._registry._holds = lambda token: token == "T"  # as if the gateway had the stream
     manager.on_connect("me", "T", "/")
     assert sent == ["me"]

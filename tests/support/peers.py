@@ -63,6 +63,7 @@ class FakePeers(Peers):
         self._read = len(group.notes)
         self.told: list[tuple[str, Any]] = []
         self.asked: list[str] = []
+        self.waits = 0  # how many questions have waited for a process that is silent
         self.is_failing = False
 
     @property
@@ -139,18 +140,28 @@ class FakePeers(Peers):
             failed()
 
     def ask(
-        self, kind: str, data: Any = None, *, to: str | None = None, seconds: float = 2.0
+        self,
+        kind: str,
+        data: Any = None,
+        *,
+        to: str | None = None,
+        seconds: float = 2.0,
+        ends: Callable[[Any], bool] | None = None,
     ) -> list[Answer]:
         """Call the handlers of the other processes."""
         self.asked.append(kind)
         answers = []
+        is_silent = is_over = False
         for other in self._others():
             if other.process in self._group.silent:
+                is_silent |= to in (None, other._name)
                 continue
             if kind in other._questions and to in (None, other._name):
                 answer = other._questions[kind](json.loads(json.dumps(data)))
                 if answer is not None:
                     answers.append(Answer(other._name, json.loads(json.dumps(answer))))
+                    is_over |= ends is not None and ends(answers[-1].data)
+        self.waits += is_silent and not is_over
         return answers
 
     def _others(self) -> list[FakePeers]:

@@ -135,6 +135,15 @@ class StreamRegistry:
         """Return whether a registered stream is known to have ended."""
         return self._holds is not None and not self._holds(token)
 
+    def has(self, request_id: str, token: str) -> bool:
+        """Return whether this is the stream of a request id, and is not known to have ended.
+
+        A stream that is replaced while it connects has not ended: the gateway opens it, and only
+        then closes it.
+        """
+        current = self.get(request_id)
+        return current is not None and current.token == token and not self.has_ended(token)
+
     def get(self, request_id: str) -> Registered | None:
         """Return the stream of a request id; None if it has none."""
         with self._lock:

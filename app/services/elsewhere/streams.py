@@ -51,7 +51,8 @@ UNREAD_SECONDS = 5.0
 place of a connect may never be read."""
 
 PLACE_SECONDS = 0.5
-"""The longest wait of a connect until its place in the log was read, if this process is busy."""
+"""The longest wait of a connect until its place in the log was read: if this process is busy, or if
+the log is away."""
 
 MAX_UNREAD = 10_000
 """The largest number of connects that wait for their places in the log."""
@@ -144,27 +145,31 @@ class StreamsElsewhere:
         self._unread[token] = self._clock()
         digest = None if user is None else user_digest(user)
         note = {"request_id": request_id, "token": token, "user": digest}
-        if not has_users:
-            self._peers.tell_soon(CONNECT, note, partial(self._unread.pop, token, None))
+        place = Signal()
+        if has_users and self._peers.are_there:
+            self._waiting[token] = place
+        # Not one by one: a thousand users may connect within a second.
+        self._peers.tell_soon(CONNECT, note, partial(self._has_place, token))
+        if token not in self._waiting:
             return
-        self._waiting[token] = Signal()
         try:
-            if self._peers.tell(CONNECT, note):
-                self._waiting[token].wait(PLACE_SECONDS)
-            else:
-                self._unread.pop(token, None)
+            place.wait(PLACE_SECONDS)
             if token in self._refused:
                 raise HeldByAnotherUser
         finally:
             self._waiting.pop(token, None)
             self._refused.discard(token)
 
+    def _has_place(self, token: str) -> None:
+        """Note that a connect has its place in the log, or gets none."""
+        self._unread.pop(token, None)
+        if token in self._waiting:
+            self._waiting[token].set()
+
     def _connected(self, sender: str, note: dict[str, Any]) -> None:
         request_id, token, digest = note["request_id"], note["token"], note["user"]
         if sender == self._peers.process:
-            self._unread.pop(token, None)
-            if token in self._waiting:
-                self._waiting[token].set()
+            self._has_place(token)
             return
         own = self._registry.get(request_id)
         if own is not None:

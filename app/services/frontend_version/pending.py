@@ -11,8 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from app.services.frontend_version.sharing import VersionSharing
+from app.services.frontend_version.untold import UntoldVersions
 from app.state.server_memory import ServerMemory
 from gateway_shim.streams.peers.peers import Peers
+from gateway_shim.streams.peers.servers import server_of
 
 __all__ = ["MAX_PENDING", "PendingVersions"]
 
@@ -57,7 +59,8 @@ class PendingVersions:
     call. Other processes are also told, because a save may have to wait, and because other servers
     have memories of their own. Each process saves what it is told in the order of the log, its own
     notes included, so the last version for a request id is the same everywhere in the end. A server
-    that starts asks another one (:mod:`app.services.frontend_version.sharing`).
+    that starts asks another one (:mod:`app.services.frontend_version.sharing`). What could not be
+    told is told later (:mod:`app.services.frontend_version.untold`).
 
     Call the methods in the hub's thread, or in any thread if nothing is saved.
 
@@ -65,6 +68,7 @@ class PendingVersions:
         memory: the memory of the server.
         peers: the other processes that share the gateway's log.
         told: called with the request id and the version that another process keeps now.
+        can_tell: returns whether the log takes notes, as far as is known.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class PendingVersions:
         memory: ServerMemory,
         peers: Peers | None = None,
         told: Callable[[str, dict[str, Any]], None] = lambda *_: None,
+        can_tell: Callable[[], bool] = lambda: True,
     ) -> None:
         self._memory = memory
         self._peers = peers or Peers()
@@ -88,6 +93,7 @@ class PendingVersions:
         self._peers.when_told(NOTE, self._kept, own=True)
         self._peers.when_joined(self._unread.clear)  # a note that was lost is never read
         self._sharing = VersionSharing(self._peers, self.snapshot, self._take)
+        self._untold = UntoldVersions(self._tell_again, can_tell, MAX_PENDING)
 
     def __len__(self) -> int:
         """Return the number of pending versions."""
@@ -103,21 +109,46 @@ class PendingVersions:
         with self._lock:
             self._read_news()
             self._put(request_id, event)
-        size = self._save(request_id, event)
-        if self._peers.are_there:
-            note: dict[str, Any] = {"request_id": request_id, "event": event}
-            if size > LARGEST_TOLD:
-                note["event"] = None  # those who are told ask for it
-                self._memory.wait_until_saved(("version", request_id))
-            self._unread[request_id] += 1
-            if not self._peers.tell(NOTE, note):
-                self._has_read(request_id)
+        is_large = self._save(request_id, event) > LARGEST_TOLD
+        if is_large and self._peers.are_there:
+            self._memory.wait_until_saved(("version", request_id))  # other processes may end
+        if self._tell(request_id, None if is_large else event):
+            self._untold.discard(request_id)
+        else:
+            self._untold.add(request_id)
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """Return all pending versions by request id; the one used longest ago comes first."""
         with self._lock:
             self._read_news()
             return dict(self._events)
+
+    def _tell(self, request_id: str, event: dict[str, Any] | None) -> bool:
+        """Tell the other processes of a version; return False if it could not be written.
+
+        Args:
+            request_id: the request id.
+            event: the version; None: it is large, so those who are told ask for it.
+        """
+        # Other servers may be cut off, and read it later.
+        has_servers = bool(server_of(self._peers.process))
+        if not (has_servers or self._peers.are_there):
+            return True
+        self._unread[request_id] += 1
+        note = {"request_id": request_id, "event": event}
+        is_told = self._peers.tell(NOTE, note, always=has_servers)
+        if not is_told:
+            self._has_read(request_id)
+        return is_told
+
+    def _tell_again(self, request_id: str) -> bool:
+        with self._lock:
+            self._read_news()
+            event = self._events.get(request_id)
+        if event is None:
+            return True  # it was dropped
+        is_large = len(json.dumps(event).encode()) > LARGEST_TOLD
+        return self._tell(request_id, None if is_large else event)
 
     def _kept(self, sender: str, note: dict[str, Any]) -> None:
         """Keep a version that a process has told, in the order of the log."""
@@ -127,6 +158,8 @@ class PendingVersions:
             self._has_read(request_id)
         if request_id in self._unread:
             return
+        if not is_own:
+            self._untold.discard(request_id)  # this one is the last for all
         if event is None and not is_own:
             event = self._sharing.ask_for(request_id, sender)
         self._sharing.told(request_id)

@@ -111,7 +111,8 @@ class TasksElsewhere:
     def _ask(self, kind: str, record: TaskRecord) -> Answer | None:
         """Return the answer of the process that has a task; None if no process has it."""
         task_id = record.task_id
-        answers = ask_others(self._peers, kind, task_id, to=record.process or None)
+        to = record.process or None
+        answers = ask_others(self._peers, kind, task_id, to=to, ends=lambda answer: answer["has"])
         found: Answer | None = next((answer for answer in answers.data if answer["has"]), None)
         if found is None and not answers.are_complete:
             raise Unavailable(

@@ -95,8 +95,19 @@ class TaskTakeover:
         return untold
 
     def _tell_all(self, untold: list[TaskRecord]) -> None:
-        told = self._told_by_others([record.task_id for record in untold])
+        """Send the events that are missing. What fails is logged, and the rest goes on."""
+        told: set[str] = set()
+        try:
+            told = self._told_by_others([record.task_id for record in untold])
+        except Exception:  # an event that comes twice is better than none
+            logger.exception("the other servers could not be asked which ends they have told")
         for record in untold:
             record.was_told = record.task_id in told
-            self._tell(record)
+            try:
+                self._tell(record)
+            except Exception:
+                logger.exception(
+                    "the end of a task of an ended process could not be told",
+                    extra={"task_id": record.task_id},
+                )
             let_others_run_if_due()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from itertools import chain
 from typing import Any
 
 import gevent
@@ -102,11 +101,15 @@ class TaskLookup:
 
     def _ask(self, batch: dict[str, AsyncResult[TaskRecord | None]]) -> None:
         found: dict[str, TaskRecord] = {}
-        try:
-            answers = ask_others(self._peers, FIND, list(batch))
-            for row in chain.from_iterable(answers.data):
+
+        def are_all_found(rows: list[dict[str, Any]]) -> bool:
+            for row in rows:
                 if (record := self._copy(row)) is not None:
                     found[record.task_id] = record
+            return batch.keys() <= found.keys()
+
+        try:
+            answers = ask_others(self._peers, FIND, list(batch), ends=are_all_found)
             missing = None
             if not answers.are_complete:
                 missing = Unavailable(

@@ -81,7 +81,8 @@ class LostServers:
         self._tasks: OrderedDict[str, _Unfinished] = OrderedDict()
         self._told: OrderedDict[str, None] = OrderedDict()
         self._loaded: set[str] = set()  # the processes whose tasks this one has asked for
-        self._over_meanwhile: set[str] = set()  # the tasks that have ended while they are asked
+        # The tasks that have ended while a process is asked for its tasks; None: none is asked.
+        self._over_meanwhile: set[str] | None = None
         self._gone_since: dict[str, float] = {}  # servers
         self._stopped = Signal()
         self._watcher: gevent.Greenlet[..., None] | None = None
@@ -111,8 +112,12 @@ class LostServers:
             return set()
         told: set[str] = set()
         for start in range(0, len(ids), IDS_AT_ONCE):
-            for answer in self._peers.ask(TOLD, ids[start : start + IDS_AT_ONCE]):
-                told.update(answer.data)
+            asked = ids[start : start + IDS_AT_ONCE]
+            for answer in self._peers.ask(TOLD, asked):
+                if isinstance(answer.data, list):
+                    told.update(id_ for id_ in asked if id_ in answer.data)
+                else:  # of another version of this program, in a rolling restart
+                    logger.warning("the answer of another server about its tasks cannot be read")
         return told
 
     def stop(self) -> None:
@@ -159,13 +164,18 @@ class LostServers:
 
     def _load(self, process: str) -> None:
         before = [id_ for id_, task in self._tasks.items() if task.process == process]
-        self._over_meanwhile.clear()
-        for answer in self._peers.ask(UNFINISHED, to=process):
+        over: set[str] = set()
+        self._over_meanwhile = over
+        try:
+            answers = self._peers.ask(UNFINISHED, to=process)
+        finally:
+            self._over_meanwhile = None
+        for answer in answers:
             for task_id in before:  # the note of its end was missed
                 if task_id not in answer.data:
                     self._tasks.pop(task_id, None)
             for task_id, had_begun in answer.data.items():
-                if task_id not in self._over_meanwhile:
+                if task_id not in over:
                     self._add(task_id, _Unfinished(process, had_begun))
             self._loaded.add(process)
 
@@ -173,7 +183,8 @@ class LostServers:
         for task_id in note["over"]:
             # Also by another process of its server, which has taken it over.
             self._tasks.pop(task_id, None)
-            self._over_meanwhile.add(task_id)
+            if self._over_meanwhile is not None:
+                self._over_meanwhile.add(task_id)
         if not is_on_this_server(self._peers, sender):
             for task_id, had_begun in note["open"].items():
                 self._add(task_id, _Unfinished(sender, had_begun))

@@ -262,3 +262,22 @@ def test_sending_without_a_pause_lets_others_run(request_id: str | None) -> None
         count = len(transport.sent) + len(transport.broadcasts)
         gevent.killall(senders)
     assert count < 20
+
+
+def test_a_connect_does_not_wait_for_its_turn() -> None:
+    """In a storm, each connect sends. If it waited then, all would be pending, and be refused."""
+    transport = RecordingTransport()
+    transport.meanwhile = lambda: native_sleep(SLICE_SECONDS * 2)
+    manager = ConnectionManager(transport, NullMetrics())
+    manager.register_on_connect(
+        lambda request_id: manager.send_event(request_id, {}, "version", ServiceType.VERSION)
+    )
+    steps = []
+
+    def connect() -> None:
+        steps.append("begun")
+        manager.on_connect("me", "T", URL)
+        steps.append("connected")
+
+    gevent.joinall([gevent.spawn(connect) for _ in range(3)], timeout=TIME_LIMIT)
+    assert steps == ["begun", "connected"] * 3

@@ -92,10 +92,22 @@ def test_a_failed_send_is_an_error_and_loses_nothing(
 ) -> None:
     """A failed send is logged with its request id; the next connect gets the version."""
     service.queue_version_event("me", "2")
-    connections.outcome = outcome
+    connections.outcome, connections.failure = outcome, SendOutcome.ERROR
     connections.connect("me")
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert [vars(record)["request_id"] for record in errors] == ["me"]
+    connections.outcome = True
+    assert connections.connect("me") == [("me", {"version": "2"})]
+
+
+def test_a_stream_that_has_ended_meanwhile_is_no_error(
+    service: VersionService, connections: RecordingConnections, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A browser that has left, or has connected again, gets the version at its next connect."""
+    service.queue_version_event("me", "2")
+    connections.outcome, connections.failure = False, SendOutcome.NO_STREAM
+    connections.connect("me")
+    assert caplog.records == []
     connections.outcome = True
     assert connections.connect("me") == [("me", {"version": "2"})]
 

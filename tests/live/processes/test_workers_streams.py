@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +91,28 @@ def test_versions_of_the_other_worker(server: Server, workers: EachWorker) -> No
                 assert versions(later) == ["v2"]
         # A stream that has just connected may get a version twice, which does no harm.
         assert list(dict.fromkeys(versions(here)[1:])) == ["v1", "v2"]
+
+
+def test_a_request_id_belongs_to_a_user_in_every_worker(tmp_path: Path) -> None:
+    """Another user cannot take it over from the other worker; its user can."""
+    (tmp_path / "users.py").write_text(
+        "def authorize(request_id, url, headers):\n    return headers.get('x-user')\n"
+    )
+    env = {
+        "FLASK_ENV": "testing",
+        "KEEP_ALIVE_SECONDS": "60",
+        "SSE_AUTHORIZE": "users:authorize",
+        "APP_TASKS_PATH": str(tmp_path),
+    }
+    with ServeServer(workers=2, env=env) as server:
+        workers = EachWorker(server)
+        first, second = server.worker_pids()
+        with workers.stream(first, "one", [("X-User", "ann")]) as old:
+            for intruder in ([("X-User", "bob")], []):
+                target = "/api/sse/stream?request_id=one"
+                assert workers.ask(second, "GET", target, headers=intruder).status == 403
+            assert old.poll().ended is None
+            with workers.stream(second, "one", [("X-User", "ann")]):
+                assert old.wait_for_end() is Ended.CLEAN
+        workers.close()
+    assert "ERROR" not in server.log

@@ -56,13 +56,21 @@ class EachWorker:
         self._server = server
         self._idle: defaultdict[int, list[Connection]] = defaultdict(list)
 
-    def ask(self, pid: int, method: str, target: str, json_body: Any = None) -> Response:
+    def ask(
+        self,
+        pid: int,
+        method: str,
+        target: str,
+        json_body: Any = None,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> Response:
         """Send a request to a worker, and read the whole response."""
         body = b"" if json_body is None else json.dumps(json_body).encode()
-        headers = [("Content-Type", "application/json")] if body else []
+        lines = [*headers, ("Content-Type", "application/json")] if body else list(headers)
         connection = self._take(pid)
         self._idle[pid].append(connection)
-        connection.send(request_bytes(method, target, headers, body))
+        connection.send(request_bytes(method, target, lines, body))
         return connection.read_response(method)
 
     def stream(self, pid: int, request_id: str, headers: Sequence[tuple[str, str]] = ()) -> Stream:

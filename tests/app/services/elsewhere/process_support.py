@@ -21,6 +21,8 @@ class Process:
     Attributes:
         open: the tokens of the streams that the gateway has. A stream that is closed is not among
             them.
+        is_opening: True while the gateway still has streams that it was told to close, because it
+            opens them first.
         now: the time, seconds; a test may change it.
     """
 
@@ -31,6 +33,7 @@ class Process:
         self.publisher = RecordingPublisher()
         self.publisher.streams = 0
         self.open: set[str] = set()
+        self.is_opening = False
         self.now = 0.0
         self.manager = ConnectionManager(
             self.transport,
@@ -43,7 +46,7 @@ class Process:
 
     def holds(self, token: str) -> bool:
         """Return whether the gateway has a stream."""
-        return token in self.open and token not in self.transport.closed
+        return token in self.open and (self.is_opening or token not in self.transport.closed)
 
     def connect(self, request_id: str, token: str, user: str | None = None) -> None:
         """Open a stream in this process."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import gevent
 import pytest
 
@@ -85,6 +88,45 @@ def test_a_connect_that_was_not_read_yet(group: PeerGroup) -> None:
     assert (a.streams, set(b.streams)) == ({}, {"his", "you", "me"})
     assert not b.manager._elsewhere._waiting
     assert not b.manager._elsewhere._refused
+
+
+def test_a_stream_that_is_replaced_before_its_place_is_not_read_yet(group: PeerGroup) -> None:
+    """The same user has connected elsewhere meanwhile: the observers are not called."""
+    group.is_paused = True
+    a, b = pair(group)
+    observed: list[str] = []
+    a.manager.register_on_connect(observed.append)
+    a.is_opening = True
+    connecting = [gevent.spawn(a.connect, "me", "A1", "ann")]
+    gevent.sleep(0)
+    connecting.append(gevent.spawn(b.connect, "me", "B1", "ann"))
+    gevent.sleep(0)
+    a.peers.read()
+    b.peers.read()
+    gevent.joinall(connecting, timeout=TIME_LIMIT, raise_error=True)
+    assert (a.streams, b.streams, observed) == ({}, {"me": "B1"}, [])
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_log_that_is_away(
+    group: PeerGroup, monkeypatch: pytest.MonkeyPatch, is_told: bool
+) -> None:
+    """The stream opens after a short time, before it is known whether the log takes its note."""
+    a, b = pair(group)
+    waiting: list[tuple[str, Any, Callable[[], object]]] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(a.peers, "tell", lambda *_, **__: pytest.fail("it waits for the log"))
+        patch.setattr(a.peers, "tell_soon", lambda *note: waiting.append(note))
+        a.connect("me", "A1", "ann")
+    assert a.streams == {"me": "A1"}
+    ((kind, note, failed),) = waiting
+    if is_told:
+        a.peers.tell(kind, note)
+    else:
+        failed()
+    assert not a.manager._elsewhere._unread
+    b.connect("me", "B1", "ann")
+    assert (a.streams, b.streams) == ({}, {"me": "B1"})
 
 
 def test_a_user_that_is_not_known_any_more(

@@ -184,3 +184,18 @@ def test_a_process_alone_tells_nobody() -> None:
     peers = group.join()
     PendingVersions(ServerMemory(), peers).keep("a", v("1"))
     assert peers.told == []
+
+
+def test_the_others_end_while_a_large_version_is_saved(
+    monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    """No note is written then, so none is waited for: what others tell later counts."""
+    group = PeerGroup()
+    peers, other = group.join(), group.join()
+    memory = server.memory()
+    versions = PendingVersions(memory, peers)
+    memory.start()
+    monkeypatch.setattr(memory, "wait_until_saved", lambda *_: other.leave())
+    versions.keep("a", {"version": "1", "changelog": "x" * pending_module.LARGEST_TOLD})
+    PendingVersions(ServerMemory(), group.join()).keep("a", v("2"))
+    assert versions.get("a") == v("2")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from app.services.frontend_version import pending
-from app.services.frontend_version.pending import MAX_PENDING, PendingVersions
+from app.services.frontend_version import pending, untold
+from app.services.frontend_version.pending import LARGEST_TOLD, MAX_PENDING, PendingVersions
 from app.services.frontend_version.sharing import ASKED_AT_ONCE
 from tests.app.state.memory_support import Server
 from tests.support.peers import FakePeers, PeerGroup
+from tests.support.timing import wait_until
 
 
 class Process:
@@ -98,6 +99,36 @@ def test_own_versions_do_not_go_back(machines: tuple[Server, Server]) -> None:
     there.versions.keep("r", {"version": "4"})
     here.peers.read()
     assert here.version("r") == "4"
+
+
+def test_a_version_that_could_not_be_told(
+    machines: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other server is told when the log takes notes again, unless it has told a later one."""
+    monkeypatch.setattr(untold, "PAUSE_SECONDS", 0.001)
+    group = PeerGroup()
+    here, there = Process(group, "a@x", machines[0]), Process(group, "b@y", machines[1])
+    here.peers.is_failing = True
+    for name in ("r", "r", "s", "large"):
+        here.versions.keep(name, {"version": f"{len(here.peers.told)}"})
+    here.versions.keep("large", {"version": "9", "changelog": "x" * LARGEST_TOLD})
+    there.versions.keep("s", {"version": "later"})
+    assert there.version("r") is None
+    here.peers.is_failing = False
+    wait_until(lambda: there.version("large") == "9", "the last note")
+    assert (there.version("r"), there.version("s")) == ("1", "later")
+    assert (here.version("r"), here.version("s")) == ("1", "later")
+
+
+def test_a_server_that_is_cut_off_alone(machines: tuple[Server, Server]) -> None:
+    """A version is told also while nobody is known: another server reads it when it is back."""
+    group = PeerGroup()
+    here, there = Process(group, "a@x", machines[0]), Process(group, "b@y", machines[1])
+    group.members.remove(there.peers)
+    here.versions.keep("r", {"version": "1"})
+    group.members.append(there.peers)
+    there.peers.read()
+    assert there.version("r") == "1"
 
 
 def test_a_server_that_starts_asks(machines: tuple[Server, Server]) -> None:

@@ -75,7 +75,9 @@ def test_a_silent_process_may_have_the_task() -> None:
     group.silent.add(silent.peers.process)
     with pytest.raises(Unavailable, match=r"^Task t2 may be in a process .* try again"):
         here.elsewhere.cancel(copy_of("t2"))
+    assert here.peers.waits == 1
     assert here.elsewhere.cancel(copy_of("t1")) is TaskStatus.CANCELLED
+    assert here.peers.waits == 1  # the answer of the process that has the task is enough
     silent.peers.leave()
     assert here.elsewhere.cancel(copy_of("t2")) is None
     assert there.elsewhere.cancel(copy_of("t2")) is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import gevent
 import pytest
@@ -26,15 +28,22 @@ class Heir:
 
     Args:
         memory: its memory, not yet started.
+        told_by_others: returns which tasks other servers have told.
     """
 
-    def __init__(self, memory: ServerMemory) -> None:
+    def __init__(
+        self,
+        memory: ServerMemory,
+        told_by_others: Callable[[Iterable[str]], set[Any]] = lambda _: set(),
+    ) -> None:
         self.memory = memory
         self.table = TaskTable(memory, now=lambda: NOW)
         self.store = TaskStore(StoreLimits(), self.table_clock, self.table)
         self.numbers = TaskNumbers()
         self.told: list[str] = []
-        self.takeover = TaskTakeover(memory, self.table, self.store, self.numbers, self.tell)
+        self.takeover = TaskTakeover(
+            memory, self.table, self.store, self.numbers, self.tell, told_by_others
+        )
 
     def table_clock(self) -> float:
         """Return monotonic seconds."""
@@ -139,6 +148,36 @@ def test_a_look_that_fails_is_not_the_last(
     monkeypatch.undo()
     leave(server, running(1)).close()
     wait_until(lambda: heir.told == ["t1"], "the end")
+
+
+def test_the_others_cannot_say_what_they_have_told(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The ends are told nevertheless, those at the start and those of later looks."""
+    leave(server, running(1)).close()
+    heir = Heir(server.memory(), lambda _: {1 / 0})
+    heir.memory.start()
+    wait_until(lambda: heir.told == ["t1"], "the end at the start")
+    leave(server, running(2)).close()
+    wait_until(lambda: heir.told == ["t1", "t2"], "the end of a later look")
+    assert "the other servers could not be asked which ends they have told" in caplog.text
+
+
+def test_an_end_that_cannot_be_told(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, and the ends of other tasks are told."""
+
+    class Failing(Heir):
+        def tell(self, record: TaskRecord) -> None:
+            assert record.task_id != "t1"
+            super().tell(record)
+
+    leave(server, running(1), running(2)).close()
+    heir = Failing(server.memory())
+    heir.memory.start()
+    wait_until(lambda: heir.told == ["t2"], "the end of the other task")
+    leave(server, running(3)).close()
+    wait_until(lambda: heir.told == ["t2", "t3"], "the end of a later look")
+    assert "the end of a task of an ended process could not be told" in caplog.text
 
 
 def test_nobody_looks_after_the_stop(server: Server) -> None:

@@ -62,6 +62,15 @@ def test_tasks_that_do_not_exist_cost_few_questions() -> None:
     assert here.peers.asked == [FIND] * 3
 
 
+def test_a_silent_process() -> None:
+    """It is waited for only if no other process has the task."""
+    group = PeerGroup()
+    here, _ = Process(group.join("p1@a")), Process(group.join("p1@b"), running(1))
+    group.silent.add(group.join("p1@c").process)
+    assert (here.found("t1"), here.peers.waits) == ("p1@b", 0)
+    assert (here.found("t2"), here.peers.waits) == ("Unavailable", 1)
+
+
 def test_an_id_that_no_task_has() -> None:
     """A long text is not sent to other servers."""
     group = PeerGroup()

@@ -41,6 +41,12 @@ def knows(process: ServerProcess, *task_ids: str) -> None:
     wait_until(lambda: list(process.service._servers.lost._tasks) == list(task_ids), "the tasks")
 
 
+def remembered(process: ServerProcess) -> dict[str, int]:
+    """Return how many items each collection has in which a process remembers tasks of others."""
+    attributes = vars(process.service._servers.lost)
+    return {name: len(each) for name, each in attributes.items() if isinstance(each, dict | set)}
+
+
 def pass_seconds(clock: Clock, seconds: float, *processes: ServerProcess) -> None:
     """Let processes look, then let time pass, then let them look again."""
     for process in processes:
@@ -148,6 +154,22 @@ def test_a_server_that_comes_back(servers: Servers, clock: Clock, seconds: float
         assert process.listed == {"b1": "failed"}
 
 
+def test_an_answer_of_another_version(
+    servers: Servers, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that comes back leaves out an answer that it cannot read, and takes the others."""
+    here, gone = (servers.process(*name, clock=clock) for name in ("ax", "by"))
+    gone.service.start_task(Gate())
+    knows(here, "b1")
+    gone.kill()
+    pass_seconds(clock, 100, here)
+    servers.group.join("0@z").when_asked(lost.TOLD, lambda _: 5)
+    back = servers.process("c", "y", clock=clock)
+    wait_until(lambda: servers.rows("y", "SELECT told FROM tasks") == [(1,)], "the look")
+    assert (failures(here), failures(back)) == ([("b1", LOST_RUNNING)], [])
+    assert "the answer of another server about its tasks cannot be read" in caplog.text
+
+
 def test_a_server_that_was_cut_off(servers: Servers, clock: Clock) -> None:
     """It learns that its tasks were told as failed: it ends them, and tells nothing."""
     here, there = (servers.process(*name, clock=clock) for name in ("ax", "by"))
@@ -226,3 +248,17 @@ def test_the_memory_is_bounded(
     there.kill()
     pass_seconds(clock, GONE_SECONDS, here)
     wait_until(lambda: len(failures(here)) == 2, "the events")
+
+
+def test_a_finished_task_leaves_nothing(servers: Servers, clock: Clock) -> None:
+    """Tasks that end while nobody is asked for tasks take no memory."""
+    here, there = (servers.process(*name, clock=clock) for name in ("ax", "by"))
+    look(here)
+    before = remembered(here)
+    for number in (1, 2, 3):
+        there.service.start_task(Gate())
+        knows(here, f"b{number}")
+        there.service.cancel_task(f"b{number}")
+        there.sent("task_cancelled", f"b{number}")
+        knows(here)
+    assert remembered(here) == before
