@@ -101,6 +101,7 @@ class Page(NamedTuple):
         pages: the number of pages, at least 1.
         found: the number of streams that the search has found.
         total: the number of all streams.
+        is_complete: False if a process has not answered, so that its streams are missing.
     """
 
     rows: list[Row]
@@ -108,6 +109,7 @@ class Page(NamedTuple):
     pages: int
     found: int
     total: int
+    is_complete: bool = True
 
 
 def local_rows(

@@ -48,6 +48,7 @@ def list_streams(
     else:
         page = streams.page(find, Sort(sort), number, descending=order == "desc")
     answer = page._asdict()
+    answer["incomplete"] = not answer.pop("is_complete")
     answer["streams"] = [row.as_json() for row in answer.pop("rows")]
     return jsonify(answer | {"remote": is_remote, "replays": not is_remote and gateway.replays})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -88,13 +88,15 @@ class AllStreams:
         """
         if not self._peers.are_there:
             return page_of(self._rows(None), find, sort, number, descending=descending)
+        asked = set(self._peers.others())
         rows, total = self._found(find, sort, descending)
         question = {"find": find, "sort": sort.value, "descending": descending}
         me = self._peers.process
         if number == 1:
             parts = self._ask(_PARTS, question)
             parts[me] = _part(rows, total, (0, PAGE_ROWS))
-            return merged_page(1, parts, sort, descending=descending)
+            page = merged_page(1, parts, sort, descending=descending)
+            return self._with_completeness(page, asked, parts)
         tables = self._ask(_POSTS, question | {"posts": True})
         tables[me] = posts_of(rows, total, sort)
         while True:
@@ -108,7 +110,8 @@ class AllStreams:
             for name in missing:  # it has ended since the first question, or is stuck
                 del tables[name]
         skipped = sum(start for start, _ in ranges.values())
-        return merged_page(number, parts, sort, descending=descending, skipped=skipped)
+        page = merged_page(number, parts, sort, descending=descending, skipped=skipped)
+        return self._with_completeness(page, asked, parts)
 
     def count(self) -> int:
         """Return the number of all streams. Waits for the other processes for a limited time."""
@@ -150,6 +153,11 @@ class AllStreams:
             except ValidationError:  # of another version of this program, in a reload
                 logger.warning("the list of another process's streams cannot be read")
         return found
+
+    def _with_completeness(self, page: Page, asked: set[str], answered: Iterable[str]) -> Page:
+        # A process that has ended meanwhile has no streams any more.
+        missing = asked.intersection(self._peers.others()).difference(answered)
+        return page._replace(is_complete=not missing)
 
     def _answer_list(self, question: dict[str, Any]) -> Any:
         if question.get("count"):

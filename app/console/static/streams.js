@@ -65,18 +65,22 @@ function show(answer) {
   shown = answer;
   table.setAttribute("aria-busy", "false");
   document.querySelector("#remote").hidden = !answer.remote;
-  const { total, found } = answer;
+  const { total, found, incomplete } = answer;
   const all = counted(total, "stream");
-  setText(document.querySelector("#summary"), found === total ? all : `${number(found)} of ${all}`);
+  const words = found === total ? all : `${number(found)} of ${all}`;
+  const missing = incomplete ? ". A process does not answer; its streams are missing." : "";
+  setText(document.querySelector("#summary"), words + missing);
   const empty = document.querySelector("#empty");
   empty.hidden = answer.streams.length > 0;
-  empty.textContent = answer.total === 0 ? "No stream is open." : "No stream matches the search.";
+  const none = incomplete ? "The processes that answer have no streams." : "No stream is open.";
+  empty.textContent = total === 0 ? none : "No stream matches the search.";
   document.querySelector("#pages").hidden = answer.pages === 1;
   setText(document.querySelector("#page"), `Page ${number(answer.page)} of ${number(answer.pages)}`);
   document.querySelector("#previous").disabled = answer.page === 1;
   document.querySelector("#next").disabled = answer.page === answer.pages;
   showOrder();
   showRows(answer);
+  if (incomplete) loadSoon(); // Nothing tells the page that the process answers again.
 }
 
 function showOrder() {

@@ -16,7 +16,10 @@ const own = new Set(); // The tasks that this page has started: only their ends 
 
 // ------------------------------------------------------------------ the list and the stream
 
+const AGAIN = 5_000; // Milliseconds until a list is read again that lacks the tasks of a server.
+
 let isIncomplete = false; // A server of several did not answer, so its tasks are missing.
+let again = 0; // Nothing tells the page that the server answers again.
 let next = null; // The server's place of the next page of the list.
 let isLoading = false;
 let isStale = false; // A further load is needed after the present one.
@@ -39,11 +42,13 @@ async function load() {
   isStale = true;
   if (isLoading) return;
   isLoading = true;
+  clearTimeout(again);
   try {
     while (isStale) {
       isStale = false;
       await readList(stream.state === "open");
     }
+    if (isIncomplete) again = setTimeout(load, AGAIN);
     find("list-problem").hidden = true;
     find("task-list").removeAttribute("aria-busy");
   } catch (error) {
@@ -200,8 +205,10 @@ view.onDraw = (shown, matching) => {
   find("more").hidden = (shown === matching && next === null) || view.isFull;
   find("list-limit").hidden = !(view.isFull && shown < matching) && !model.isTrimmed;
   find("list-empty").hidden = shown > 0;
-  find("list-empty").textContent =
-    known > 0 ? "No task matches the filter." : "There are no tasks. Start one with the form.";
+  const none = isIncomplete
+    ? "The servers that answer have no tasks."
+    : "There are no tasks. Start one with the form.";
+  find("list-empty").textContent = known > 0 ? "No task matches the filter." : none;
   offerSeenTypes();
 };
 

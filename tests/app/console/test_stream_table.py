@@ -93,4 +93,4 @@ def test_pages() -> None:
     assert second.rows[0].request_id == f"{PAGE_ROWS:04}"
     found = page_of(rows, "0001", Sort.REQUEST_ID, 1, descending=False)
     assert (found.pages, found.found, found.total) == (1, 1, 205)
-    assert page_of([], "", Sort.AGE, 1, descending=True) == ([], 1, 1, 0, 0)
+    assert page_of([], "", Sort.AGE, 1, descending=True) == ([], 1, 1, 0, 0, True)

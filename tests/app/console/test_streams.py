@@ -62,6 +62,7 @@ def test_the_list(local: Flask) -> None:
         "pages": 1,
         "found": 2,
         "total": 2,
+        "incomplete": False,
         "remote": False,
         "replays": True,
     }

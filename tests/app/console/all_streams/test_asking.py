@@ -109,6 +109,25 @@ def test_closing_a_stream_of_a_silent_process() -> None:
     assert one.streams.close_elsewhere("3-0") is True
 
 
+def test_a_list_without_a_silent_process() -> None:
+    """The page says that streams are missing, but not for a process that has ended."""
+    group = PeerGroup()
+    one, two, three = (Process(group, number, 150) for number in (1, 2, 3))
+    assert [one.page(number).is_complete for number in (1, 2)] == [True, True]
+    group.silent.add(two.peers.process)
+    pages = [one.page(number) for number in (1, 2)]
+    assert [(page.is_complete, page.total) for page in pages] == [(False, 300)] * 2
+    two.peers.leave()
+    assert one.page().is_complete
+    answer = three.streams._answer_list
+
+    def end_instead(question: dict[str, Any]) -> Any:
+        return three.peers.leave() if "ranges" in question else answer(question)
+
+    three.peers.when_asked("console_streams", end_instead)
+    assert one.page(2).is_complete
+
+
 def test_streams_of_several_servers() -> None:
     """Workers of two servers have the same number, so each row names the server, too."""
     group = PeerGroup()
@@ -123,7 +142,8 @@ def test_an_answer_of_another_version(caplog: pytest.LogCaptureFixture) -> None:
     group = PeerGroup()
     one = Process(group, 1, 150)
     group.join().when_asked("console_streams", lambda _: {"rows": 5})
-    assert len(one.page().rows) == PAGE_ROWS
+    page = one.page()
+    assert (len(page.rows), page.is_complete) == (PAGE_ROWS, False)
     assert len(one.page(2).rows) == 50
     assert "cannot be read" in caplog.text
 
