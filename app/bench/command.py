@@ -82,7 +82,7 @@ def bench_command(
 ) -> None:
     """Compare the speed of the event streams with the limit of this machine's kernel.
 
-    The command starts and stops all servers and clients itself, on loopback. It takes about nine
+    The command starts and stops all servers and clients itself, on loopback. It takes about ten
     minutes, or one minute with --quick. Run nothing else on the machine meanwhile.
     """
     wanted = plan.quick(streams, events) if quick else plan.full(streams or _STREAMS, events)

@@ -72,7 +72,7 @@ class Plan:
 
 
 def full(streams: int, events: int | None) -> Plan:
-    """Make the plan of a full run, which takes about nine minutes.
+    """Make the plan of a full run, which takes about ten minutes.
 
     Args:
         streams: the number of streams; the goals are for 5,000.

@@ -19,11 +19,12 @@ from app.bench.errors import BenchFailed
 from app.bench.measured.process_figures import cpu_nanoseconds
 from app.bench.results.figures import quantile
 
-__all__ = ["Storm", "measure_storms", "run_storm"]
+__all__ = ["STORM_AT_ONCE", "Storm", "measure_storms", "run_storm"]
 
-_AT_ONCE = 1000
-"""The connects that wait at a time. On a busy machine, the server closes some of many more: those
-whose requests have not arrived yet (``MAX_REQUEST_CONNECTIONS``)."""
+STORM_AT_ONCE = 1000
+"""The connects that wait at a time. Of many more, a server that accepts fast closes some: those
+whose requests have not arrived yet (``MAX_REQUEST_CONNECTIONS``). Real clients send them at once,
+but here one process connects for all."""
 
 _LIVE_EVENTS = 24
 """The events while all clients come back. All of them get these events, too, so there are few."""
@@ -120,7 +121,12 @@ def run_storm(
     server.start_burst(_LIVE_EVENTS, pause=pause)
     before = cpu_nanoseconds(server.worker)
     opened = crowd.call(
-        "open", port=server.port, count=plan.many, at_once=_AT_ONCE, seconds=SECONDS, resume=resume
+        "open",
+        port=server.port,
+        count=plan.many,
+        at_once=STORM_AT_ONCE,
+        seconds=SECONDS,
+        resume=resume,
     )
     used = cpu_nanoseconds(server.worker) - before
     seen = live.finish()

@@ -73,6 +73,7 @@ FIGURES = {
         "tls_per_second",
         "tls_of_plain",
         "tls_cpu_of_plain",
+        "tls_bare_of_plain",
         "tls_memory_kib",
         "tls_connects_per_second",
         "tls_connect_cpu_ms",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,8 @@ from app.bench.clients.helper import serve
 from app.bench.clients.payload import sample_frame
 
 __all__ = ["BareSender"]
+
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantWriteError)
 
 
 class BareSender:
@@ -27,10 +30,24 @@ class BareSender:
         port: int = self._listener.getsockname()[1]
         return port
 
-    def accept(self, count: int) -> dict[str, Any]:
-        """Accept this number of connections."""
+    def accept(
+        self, count: int, certfile: str | None = None, keyfile: str | None = None
+    ) -> dict[str, Any]:
+        """Accept this number of connections.
+
+        Args:
+            count: the number.
+            certfile: the certificate chain, PEM, for TLS; None: plain connections.
+            keyfile: the private key, PEM.
+        """
+        context = None
+        if certfile is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(certfile, keyfile)
         for _ in range(count):
             sock = self._listener.accept()[0]
+            if context is not None:
+                sock = context.wrap_socket(sock, server_side=True)
             sock.setblocking(False)
             # gunicorn sets this option, too. Without it, the kernel puts several events into one
             # segment, and an event waits for the acknowledgment of the event before it.
@@ -46,12 +63,12 @@ class BareSender:
             pause: the pause before each event, seconds.
 
         Returns:
-            The time of the beginning, and the seconds of sending without the pauses.
+            The time of the beginning, the seconds of sending without the pauses, and the CPU time.
         """
         data = sample_frame().chunked
         size = len(data)
-        sends = [(sock.send, sock) for sock in self._sockets]
-        started_ns, paused = time.monotonic_ns(), 0.0
+        sends = [(_send_of(sock), sock) for sock in self._sockets]
+        started_ns, paused, cpu = time.monotonic_ns(), 0.0, time.process_time()
         for _ in range(events):
             if pause:
                 before = time.monotonic()
@@ -60,19 +77,31 @@ class BareSender:
             for send, sock in sends:
                 try:
                     sent = send(data)
-                except BlockingIOError:  # a try block costs nothing if there is no exception
+                except _WOULD_BLOCK:  # a try block costs nothing if there is no exception
                     sent = 0
                 if sent < size:
                     _send_rest(sock, data[sent:])
         seconds = (time.monotonic_ns() - started_ns) / 1e9 - paused
-        return {"started_ns": started_ns, "seconds": seconds}
+        return {
+            "started_ns": started_ns,
+            "seconds": seconds,
+            "cpu_seconds": time.process_time() - cpu,
+        }
+
+
+def _send_of(sock: socket.socket) -> Callable[[bytes], int]:
+    """Return what sends on a connection: over TLS the session, without the layers above it."""
+    if isinstance(sock, ssl.SSLSocket):
+        write: Callable[[bytes], int] = sock._sslobj.write  # type: ignore[attr-defined]
+        return write
+    return sock.send
 
 
 def _send_rest(sock: socket.socket, rest: bytes) -> None:
     """Send bytes to a client that reads slowly. Its kernel may take a part of them at a time."""
     while rest:
         select.select([], [sock], [])
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(*_WOULD_BLOCK):
             rest = rest[sock.send(rest) :]
 
 

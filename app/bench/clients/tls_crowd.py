@@ -57,10 +57,20 @@ class TlsCrowd:
                 if not data or not answer.startswith(b"HTTP/1.1 200 "):
                     raise BenchFailed(f"a stream was refused: {answer[:200]!r}")
             self._sessions.append(sock.session)
-            sock.setblocking(False)
-            self._sockets[sock.fileno()] = sock
-            self._epoll.register(sock.fileno(), select.EPOLLIN)
+            self._register(sock)
         return {"seconds": time.monotonic() - started, "resumed": resumed}
+
+    def attach(self, port: int, count: int, seconds: float) -> dict[str, Any]:
+        """Open connections without a request, one after the other; arguments as for open."""
+        for _ in range(count):
+            plain = socket.create_connection(("127.0.0.1", port), seconds)
+            self._register(self._context.wrap_socket(plain))
+        return {}
+
+    def _register(self, sock: ssl.SSLSocket) -> None:
+        sock.setblocking(False)
+        self._sockets[sock.fileno()] = sock
+        self._epoll.register(sock.fileno(), select.EPOLLIN)
 
     def close(self) -> dict[str, Any]:
         """Close all connections."""
@@ -116,7 +126,14 @@ def _decrypted(sock: ssl.SSLSocket) -> bytes:
 
 def _main() -> None:
     crowd = TlsCrowd()
-    serve({"open": crowd.open, "read": crowd.read, "close": crowd.close})
+    serve(
+        {
+            "open": crowd.open,
+            "attach": crowd.attach,
+            "read": crowd.read,
+            "close": crowd.close,
+        }
+    )
 
 
 if __name__ == "__main__":

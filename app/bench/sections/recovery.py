@@ -6,6 +6,7 @@ from app.bench.bursts import CROWD, SECONDS, open_streams
 from app.bench.clients.helper import Helper
 from app.bench.context import BenchContext
 from app.bench.measured.backend import MeasuredBackend
+from app.bench.storms import STORM_AT_ONCE
 
 __all__ = ["measure"]
 
@@ -24,7 +25,7 @@ def measure(context: BenchContext) -> None:
             context.tell(f"recovery: {repetition + 1} of {context.plan.repetitions}")
             crowd.call("cut")
             answer = crowd.call(
-                "open", port=server.port, count=streams, at_once=streams, seconds=SECONDS
+                "open", port=server.port, count=streams, at_once=STORM_AT_ONCE, seconds=SECONDS
             )
             seconds.append(answer["seconds"])
         crowd.call("cut")

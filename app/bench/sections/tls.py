@@ -1,10 +1,22 @@
-"""The section tls: the cost of streams over TLS without a proxy, compared with plain streams."""
+"""The section tls: the cost of streams over TLS without a proxy, compared with plain streams.
+
+Beside it, in the same run, the limit: a bare loop that writes the same event to sessions of
+:mod:`ssl`, compared with one that sends it on plain sockets.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from app.bench.bursts import CROWD, REST_SECONDS, SECONDS, open_streams, run_burst, timed
+from app.bench.bursts import (
+    BARE_SENDER,
+    CROWD,
+    REST_SECONDS,
+    SECONDS,
+    open_streams,
+    run_burst,
+    timed,
+)
 from app.bench.clients.helper import Helper
 from app.bench.context import BenchContext
 from app.bench.errors import BenchFailed
@@ -47,6 +59,9 @@ def measure(context: BenchContext) -> None:
             cpu[False] += cpu_nanoseconds(plain_server.worker) - used[1]
         crowd.call("close")
         resumed = _connect(server, crowd, streams, resume=True)
+        crowd.call("close")
+        plain_crowd.call("cut")
+        limits = _bare_ratios(context, crowd, plain_crowd, certfile, keyfile)
     if resumed["resumed"] != streams:
         raise BenchFailed(f"{resumed['resumed']} of {streams} TLS sessions were resumed")
     add = context.results.add
@@ -55,6 +70,7 @@ def measure(context: BenchContext) -> None:
     add("tls_of_plain", "TLS, rate relative to plain streams", ratios, "x")
     ratio = cpu[False] / max(cpu[True], 1)
     add("tls_cpu_of_plain", "the same by the CPU of the server alone", ratio, "x")
+    add("tls_bare_of_plain", "a bare loop over TLS sessions, relative to plain sends", limits, "x")
     add("tls_memory_kib", "TLS, memory per stream", memory, "KiB")
     for key, name, done in (
         ("tls", "TLS, connects one after the other", full),
@@ -63,6 +79,32 @@ def measure(context: BenchContext) -> None:
         add(f"{key}_connects_per_second", name, streams / done["seconds"], "/s")
         cpu_ms = done["cpu_ns"] / streams / 1e6
         add(f"{key}_connect_cpu_ms", "CPU of the server per such connect", cpu_ms, "ms")
+
+
+def _bare_ratios(
+    context: BenchContext, crowd: Helper, plain_crowd: Helper, certfile: str, keyfile: str
+) -> list[float]:
+    """Return the CPU time of a bare loop of plain sends, relative to one over TLS, in turn."""
+    streams = context.plan.tls_streams
+    events = max(context.plan.deliveries // streams // 4, 4)
+    context.tell("TLS: the limit of a bare loop")
+    with Helper(BARE_SENDER) as encrypted, Helper(BARE_SENDER) as plain:
+        crowd.begin("attach", port=encrypted.call("port"), count=streams, seconds=SECONDS)
+        encrypted.call("accept", count=streams, certfile=certfile, keyfile=keyfile)
+        crowd.finish()
+        plain_crowd.begin("attach", port=plain.call("port"), count=streams)
+        plain.call("accept", count=streams)
+        plain_crowd.finish()
+        ratios = []
+        for _ in range(context.plan.repetitions):
+            cpu = []
+            for sender, readers in ((plain, plain_crowd), (encrypted, crowd)):
+                frames = streams * events
+                readers.begin("read", frames=frames, seconds=SECONDS, rest=REST_SECONDS)
+                cpu.append(sender.call("send", events=events)["cpu_seconds"])
+                readers.finish()
+            ratios.append(cpu[0] / cpu[1])
+    return ratios
 
 
 def _connect(
