@@ -110,7 +110,7 @@ def test_log_messages_exist() -> None:
         for path in (ROOT / package).rglob("*.py")
     )
     messages = re.findall(r"^\| `([^`]+)` \|", section("Logs"), re.M)
-    assert len(messages) == 36
+    assert len(messages) == 37
     assert [message for message in messages if f'"{message}' not in source] == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shlex
 import subprocess
@@ -24,7 +23,7 @@ from tests.faults.nothing_missed.publisher import (
     wait_for_ids,
 )
 from tests.support.http.client import request
-from tests.support.parts import NGINX
+from tests.support.processes.nginx import nginx_with
 from tests.support.processes.redis_server import RedisServer
 from tests.support.processes.server import ROOT, Server
 from tests.support.resuming_client import ResumingClients
@@ -36,24 +35,6 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 TEXT = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 RECIPE = TEXT.partition("\n## Several servers with Redis\n")[2].partition("\n## ")[0]
 CLIENTS = 40
-
-AROUND = """
-daemon off;
-{user}
-pid {folder}/pid;
-error_log stderr error;
-worker_processes 1;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/a;
-    proxy_temp_path {folder}/b;
-    fastcgi_temp_path {folder}/c;
-    uwsgi_temp_path {folder}/d;
-    scgi_temp_path {folder}/e;
-    {site}
-}}
-"""
 
 
 def blocks(language: str, text: str = RECIPE) -> list[str]:
@@ -165,7 +146,6 @@ class Service:
 @contextmanager
 def nginx(folder: Path, backends: list[int]) -> Iterator[int]:
     """Run nginx with the configuration of both pages, without TLS, and return its port."""
-    assert NGINX is not None
     (site,) = blocks("nginx", OPERATIONS)
     upstream, location = blocks("nginx")
     site, count = re.subn(r"^upstream .*?^}\n", lambda _: upstream, site, flags=re.M | re.S)
@@ -183,20 +163,8 @@ def nginx(folder: Path, backends: list[int]) -> Iterator[int]:
     ]:
         site, count = re.subn(pattern, new, site)
         assert count == 1, pattern
-    user = "user root;" if os.geteuid() == 0 else ""
-    (folder / "conf").write_text(AROUND.format(folder=folder, site=site, user=user))
-    command = [NGINX, "-p", str(folder), "-c", str(folder / "conf")]
-    with Server(command, ready_path=None) as process:
-
-        def answers() -> bool:
-            try:
-                return request(port, "GET", "/healthz").status == 200
-            except OSError:
-                return False
-
-        wait_until(answers, lambda: f"nginx to answer:\n{process.log}")
+    with nginx_with(folder, site, lambda: request(port, "GET", "/healthz").status):
         yield port
-        assert process.terminate() == 0, process.log
 
 
 def test_the_rights_suffice() -> None:

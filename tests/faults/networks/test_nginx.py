@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import ssl
@@ -22,8 +21,8 @@ from tests.support.backend_client import active_streams, connect, start_task, ta
 from tests.support.http.client import Connection, request_bytes
 from tests.support.http.message import Response
 from tests.support.http.stream import Stream
-from tests.support.parts import NGINX
-from tests.support.processes.server import ROOT, GunicornServer, Server
+from tests.support.processes.nginx import nginx_with
+from tests.support.processes.server import ROOT, GunicornServer
 from tests.support.timing import TIME_LIMIT, wait_until
 
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -33,25 +32,6 @@ pytestmark = pytest.mark.needs("nginx")
 AUTHORITY = trustme.CA()
 CLIENT = ssl.create_default_context()
 AUTHORITY.configure_trust(CLIENT)
-
-AROUND = """
-daemon off;
-{user}
-pid {folder}/pid;
-error_log stderr warn;
-worker_processes 1;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/a;
-    proxy_temp_path {folder}/b;
-    fastcgi_temp_path {folder}/c;
-    uwsgi_temp_path {folder}/d;
-    scgi_temp_path {folder}/e;
-    {site}
-}}
-"""
-
 
 BEHIND = {"ALLOWED_HOSTS": "app.example"}
 """The settings that the page recommends behind nginx on the same machine."""
@@ -104,7 +84,6 @@ def nginx(folder: Path, backend: int, idle: str = "") -> Iterator[Proxy]:
         backend: the port of the backend.
         idle: how long nginx keeps an idle connection to the backend, if not 60 s as on the page.
     """
-    assert NGINX is not None
     port = free_port()
     certificate = AUTHORITY.issue_cert("app.example")
     certificate.private_key_pem.write_to_path(folder / "key")
@@ -122,22 +101,9 @@ def nginx(folder: Path, backend: int, idle: str = "") -> Iterator[Proxy]:
     if idle:
         assert site.count("keepalive_timeout 60s;") == 1
         site = site.replace("keepalive_timeout 60s;", f"keepalive_timeout {idle};")
-    user = "user root;" if os.geteuid() == 0 else ""
-    (folder / "conf").write_text(AROUND.format(folder=folder, site=site, user=user))
-    command = [NGINX, "-p", str(folder), "-c", str(folder / "conf")]
-    with Server(command, ready_path=None) as process:
-        proxy = Proxy(port)
-        wait_until(lambda: answers(proxy), lambda: f"nginx to answer:\n{process.log}")
+    proxy = Proxy(port)
+    with nginx_with(folder, site, lambda: proxy.request("GET", "/healthz").status):
         yield proxy
-        assert process.terminate() == 0, process.log
-
-
-def answers(proxy: Proxy) -> bool:
-    """Return True if nginx answers."""
-    try:
-        return proxy.request("GET", "/healthz").status == 200
-    except OSError:
-        return False
 
 
 def test_streams_through_nginx(tmp_path: Path, tally: Tally) -> None:

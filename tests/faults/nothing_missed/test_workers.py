@@ -10,15 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Tally
-from tests.faults.nothing_missed.bad_network import bad_network
-from tests.faults.nothing_missed.publisher import (
-    Publisher,
-    assert_nothing_missed,
-    number_of,
-    wait_for_ids,
-)
+from tests.faults.nothing_missed.worker_faults import events_through
 from tests.support.processes.server import GunicornServer
-from tests.support.resuming_client import ResumingClients
 from tests.support.timing import wait_until
 
 CLIENTS = 200
@@ -94,19 +87,8 @@ def test_reloads_and_crashes(
 ) -> None:
     """No client misses an event, whichever worker it comes back to, and gets none twice."""
     share = -(-EVENTS // len(TWO))
-    with (
-        GunicornServer("--timeout", str(TIMEOUT), env=ENV, workers=workers) as server,
-        Publisher(server.port) as publisher,
-        ResumingClients(server.port, clients_wanted, number_of) as clients,
-    ):
-        wait_for_ids(clients)
-        with bad_network(clients):
-            for fault in faults:
-                with publisher.publishing(share):
-                    fault(server)
-        publisher.publish(1)
-        count = clients_wanted * assert_nothing_missed(clients, publisher)
-    assert count >= clients_wanted * share * len(faults)
+    with GunicornServer("--timeout", str(TIMEOUT), env=ENV, workers=workers) as server:
+        count = events_through(server, faults, clients_wanted, share)
     names = [fault.__name__.replace("_", " ") for fault in dict.fromkeys(faults)]
     tally(
         f"{workers} workers: {', '.join(names)}, {clients_wanted} streams in a bad network",

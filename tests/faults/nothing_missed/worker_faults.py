@@ -1,17 +1,27 @@
-"""The faults of a worker and of a whole server, each as one function."""
+"""The faults of a worker and of a whole server, each as one function, and events through them."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from tests.faults.nothing_missed.bad_network import bad_network
+from tests.faults.nothing_missed.publisher import (
+    Publisher,
+    assert_nothing_missed,
+    number_of,
+    wait_for_ids,
+)
 from tests.support.processes.server import Server
+from tests.support.resuming_client import ResumingClients
 from tests.support.timing import TIME_LIMIT, wait_until
 
 __all__ = [
+    "events_through",
     "hang_worker",
     "kill_all",
     "kill_arbiter",
@@ -20,6 +30,8 @@ __all__ = [
     "serving",
     "terminate",
 ]
+
+_S = TypeVar("_S", bound=Server)
 
 
 def newest_worker(server: Server) -> int:
@@ -76,3 +88,32 @@ def kill_arbiter(server: Server) -> None:
     os.kill(server.pid, signal.SIGKILL)
     server.process.wait(TIME_LIMIT)
     wait_until(lambda: not Path(f"/proc/{worker}").exists(), "the end of the worker")
+
+
+def events_through(
+    server: _S, faults: Sequence[Callable[[_S], None]], clients_wanted: int, share: int
+) -> int:
+    """Publish to clients in a bad network while faults happen, and check that they miss nothing.
+
+    Args:
+        server: the server.
+        faults: the faults, one after the other.
+        clients_wanted: the number of clients.
+        share: the smallest number of events during each fault.
+
+    Returns:
+        The number of events that the clients got, all together.
+    """
+    with (
+        Publisher(server.port) as publisher,
+        ResumingClients(server.port, clients_wanted, number_of) as clients,
+    ):
+        wait_for_ids(clients)
+        with bad_network(clients):
+            for fault in faults:
+                with publisher.publishing(share):
+                    fault(server)
+        publisher.publish(1)
+        count = clients_wanted * assert_nothing_missed(clients, publisher)
+    assert count >= clients_wanted * share * len(faults)
+    return count
