@@ -36,6 +36,7 @@ def share_children() -> None:
         return bool(_get_native_ident() == loop_thread)
 
     # gevent closes a descriptor in the loop's next round; a native thread's loop may never run.
+    # By setattr, as below: an assignment to a function of a module is an error for mypy.
     setattr(os, "close", _by_thread(here, gevent.os.close, get_original("os", "close")))  # noqa: B010
     for name in ("posix_spawn", "posix_spawnp"):  # gevent's versions watch the child
         if hasattr(os, name):

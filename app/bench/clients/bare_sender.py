@@ -92,6 +92,7 @@ class BareSender:
 def _send_of(sock: socket.socket) -> Callable[[bytes], int]:
     """Return what sends on a connection: over TLS the session, without the layers above it."""
     if isinstance(sock, ssl.SSLSocket):
+        # No public name leads to the session.
         write: Callable[[bytes], int] = sock._sslobj.write  # type: ignore[attr-defined]
         return write
     return sock.send

@@ -206,6 +206,7 @@ class ServerRequest(Request):
         if name in RFC9110_5_3_SINGLETON_FIELDS and name in seen:
             return (name, value) if name == "HOST" else None
         try:
+            # The types of gunicorn are of a version without this method.
             kept: tuple[str, str] | None = super()._apply_header_policy(  # type: ignore[misc]
                 name, value, scheme_state, seen, scheme_headers, forwarder_headers, from_trailer
             )

@@ -87,6 +87,7 @@ def close_answered(sock: Any) -> None:
     Unread bytes would reset the connection, and the client could lose the answer. gunicorn reads
     such bytes in pieces of 4 KB and never yields: a thousand bodies of a megabyte took seconds.
     """
+    # The types of gevent do not know False: the block ends without an exception.
     with contextlib.suppress(OSError), gevent.Timeout(_LINGER_SECONDS, False):  # type: ignore[arg-type]
         sock.settimeout(_QUIET_SECONDS)
         sock.shutdown(socket.SHUT_WR)
