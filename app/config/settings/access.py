@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 from app.access.exposure import Area, parse_areas
 from app.access.host_names import HostNames
 from app.access.listening_addresses import resolve_host
-from gateway_shim.errors import InvalidConfiguration
+from app.config.reading.value_error import as_value_error
 from gateway_shim.server.addresses import split_bind
 from gateway_shim.streams.config import Cors
 
@@ -69,10 +69,8 @@ class AccessSettings(BaseSettings):
     @field_validator("cors_origins")
     @classmethod
     def _check_origins(cls, value: str) -> str:
-        try:
+        with as_value_error():
             Cors.parse(value)
-        except InvalidConfiguration as exc:
-            raise ValueError(str(exc)) from exc
         return value
 
     @field_validator("allow_open")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
-from gateway_shim.errors import InvalidConfiguration
+from app.config.reading.value_error import as_value_error
 from gateway_shim.event_log.brokers.redis.keys import Keys
 from gateway_shim.event_log.brokers.redis.url import RedisURL
 
@@ -49,19 +49,15 @@ class BusSettings(BaseSettings):
                     f"only Redis can order the events of several servers, and {scheme}:// is the"
                     " URL of another kind of server; use redis://host:6379/0"
                 )
-            try:
+            with as_value_error():
                 RedisURL.parse(text)
-            except InvalidConfiguration as exc:
-                raise ValueError(str(exc)) from exc
         return value
 
     @field_validator("sse_bus_prefix")
     @classmethod
     def _check_bus_prefix(cls, value: str) -> str:
-        try:
+        with as_value_error():
             Keys(value)
-        except InvalidConfiguration as exc:
-            raise ValueError(str(exc)) from exc
         return value
 
     @property

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
-from gateway_shim.errors import InvalidConfiguration
+from app.config.reading.value_error import as_value_error
 from gateway_shim.event_log.places.place import MAX_WORKERS
 from gateway_shim.protocol.client_address import DEFAULT_PROXIES, TrustedProxies
 from gateway_shim.server.addresses import listening_host
@@ -70,10 +70,8 @@ class ServerSettings(BaseSettings):
     @field_validator("trusted_proxies")
     @classmethod
     def _check_proxies(cls, value: str) -> str:
-        try:
+        with as_value_error():
             TrustedProxies.parse(value)
-        except InvalidConfiguration as exc:
-            raise ValueError(str(exc)) from exc
         return value
 
     @property
