@@ -26,6 +26,10 @@ def browser(_chromium_page: ChromiumPage) -> ChromiumPage:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Start a browser for all tests of a process. Each test opens a context of its own."""
+    """Start a browser for all tests of a process. Each test opens a context of its own.
+
+    A page that stayed open would ask whichever server gets the port of its server next.
+    """
     with Browser() as browser:
         yield browser
+        assert not browser.contexts, "a test has left pages open"

@@ -24,11 +24,16 @@ class BrowserError(AssertionError):
 
 
 class Browser(Companion):
-    """A context manager that starts Chromium. All tests of a process share it."""
+    """A context manager that starts Chromium. All tests of a process share it.
+
+    Attributes:
+        contexts: the open contexts.
+    """
 
     def __init__(self) -> None:
         assert CHROMIUM is not None
         super().__init__("tests.browser.driver", [CHROMIUM])
+        self.contexts: set[Context] = set()
 
     def context(self, **options: Any) -> Context:
         """Make a context.
@@ -36,7 +41,9 @@ class Browser(Companion):
         Args:
             options: the options of Playwright's ``new_context``, such as ``color_scheme="dark"``.
         """
-        return Context(self, self.run(do="context", options=options))
+        context = Context(self, self.run(do="context", options=options))
+        self.contexts.add(context)
+        return context
 
     def run(self, **command: Any) -> Any:
         """Run a command in the driver, and return its result.
@@ -88,6 +95,7 @@ class Context:
     def close(self) -> None:
         """Close the context and its tabs."""
         self._browser.run(do="close_context", context=self._number)
+        self._browser.contexts.discard(self)
 
     def __enter__(self) -> Self:
         """Return the context."""

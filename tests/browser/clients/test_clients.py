@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 
 import pytest
 
@@ -25,12 +26,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def tabs(chromium: Browser) -> Mapping[str, Tab]:
-    """Open a tab for each client, by the name of its page.
+def tabs(chromium: Browser, site: Site) -> Iterator[Mapping[str, Tab]]:
+    """Open a tab for each client, by the name of its page, and close them before the site.
 
-    Each has a context of its own, because a browser opens at most six connections to a host.
+    Each has a context of its own, because a browser opens at most six connections to a host. A page
+    that outlived its site would ask whichever server gets the site's port next.
     """
-    return {client.page: chromium.context().tab() for client in CLIENTS}
+    del site  # needed for its order only
+    with ExitStack() as stack:
+        yield {client.page: stack.enter_context(chromium.context()).tab() for client in CLIENTS}
 
 
 @pytest.fixture(scope="module", params=FAULTS)

@@ -20,7 +20,7 @@ from tests.app.services.remote_gateway.conftest import (
     tokens,
 )
 from tests.app.services.remote_gateway.http_gateway import OK, HttpGateway
-from tests.support.timing import TIME_LIMIT, Stopwatch
+from tests.support.timing import TIME_LIMIT, Stopwatch, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +74,10 @@ def test_drain_at_a_hung_gateway(
 def test_a_hung_gateway_costs_a_broadcast_one_time_limit(
     gateway: HttpGateway, hasty: HttpTransport
 ) -> None:
-    """A broadcast to hundreds of streams costs one time limit; the next one succeeds."""
+    """A broadcast to hundreds of streams costs one time limit; the next one succeeds.
+
+    Where the machine itself stands still for the time limit, one after that does.
+    """
     go = Signal()
     gateway.respond = lambda send: go.wait() and OK  # type: ignore[return-value]
     with Stopwatch() as watch:
@@ -83,7 +86,8 @@ def test_a_hung_gateway_costs_a_broadcast_one_time_limit(
     assert watch.seconds < 5 * LIMIT  # 500 sends, sixteen at a time, take 32 limits
     assert_idle(hasty)
     go.set()
-    assert hasty.broadcast(tokens(50), EVENT) == BroadcastResult(50, ())
+    everyone = BroadcastResult(50, ())
+    wait_until(lambda: hasty.broadcast(tokens(50), EVENT) == everyone, "a broadcast to everyone")
 
 
 def test_broadcasts_at_a_hung_gateway_do_not_wait_for_each_other(
