@@ -35,7 +35,8 @@ class BusSettings(BaseSettings):
         ge=1,
         le=60,
         description="The longest time for which an event waits for Redis. After it, publishing"
-        " fails, and the event counts in `sse_log_appends_failed_total`.",
+        " fails, and the event counts in `sse_log_appends_failed_total`. A browser that comes from"
+        " a server which was faster than this one waits as long for the events that it has.",
     )
 
     @field_validator("sse_bus_url")

@@ -29,8 +29,8 @@ STALL_SECONDS = 4.0
 """The time in which a server that lacks entries must get one at least, or it is not ready. Another
 process begins to copy earlier than that if the carrier hangs."""
 
-ASK_SECONDS = 1.0
-"""The longest wait for the answers to others before a question is given up."""
+CLOSE_SECONDS = 1.0
+"""The longest wait of the end for an answer that is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ class Presence:
         self._asked = self._answered = 0
         self._serves = self._was_known = False
         self._wake = Signal()
+        self._back = Signal()  # set while Redis answers
         # Stands for the names that Redis has named last.
         self._digest = ""
         # The processes of other servers, and until when those count that Redis names no more.
@@ -181,21 +182,20 @@ class Presence:
         if not self.lag() or place != self._place:
             self._place, self._stands_since = place, now
 
-    def knows(self, cursor: Cursor) -> bool:
-        """Return True if Redis has an entry, False if not, and if Redis gives no answer."""
-        before = self._asked
-        if not self._turn.acquire(timeout=ASK_SECONDS):
-            return False
-        try:
-            # Those who have waited together need one question, or one failure.
-            is_answered = self._has_seen(cursor) or self._answered > before
-            if not is_answered and self.is_connected:
-                now = self._clock()
-                self._learn(self._ask(), now)
-        except LogUnavailable as exc:
-            self._fail(exc)
-        finally:
-            self._turn.release()
+    def knows(self, cursor: Cursor, away_seconds: float) -> bool:
+        """Return True if Redis has an entry.
+
+        Args:
+            cursor: the entry.
+            away_seconds: how long to wait for Redis while it is away. After it, this is False.
+        """
+        before, until = self._asked, time.monotonic() + away_seconds
+        # Those who have waited together need one question, or one failure.
+        while not self._has_seen(cursor) and self._answered <= before:
+            if self.is_connected:
+                self._ask_unless_answered(cursor, before)
+            elif not self._back.wait(max(until - time.monotonic(), 0.0)):
+                break
         return self._has_seen(cursor)
 
     def close(self) -> None:
@@ -203,7 +203,7 @@ class Presence:
 
         Waits for a question that is on its way, because the connection has one user at a time.
         """
-        has_turn = self._turn.acquire(timeout=ASK_SECONDS)
+        has_turn = self._turn.acquire(timeout=CLOSE_SECONDS)
         try:
             if has_turn and self.is_connected:
                 with contextlib.suppress(LogUnavailable):  # then they notice it after a time
@@ -214,6 +214,17 @@ class Presence:
         finally:
             if has_turn:
                 self._turn.release()
+
+    def _ask_unless_answered(self, cursor: Cursor, before: int) -> None:
+        """Ask Redis if it has an entry, unless others have asked while this waited for its turn."""
+        try:
+            with self._turn:
+                is_answered = self._has_seen(cursor) or self._answered > before
+                if not is_answered and self.is_connected:
+                    now = self._clock()
+                    self._learn(self._ask(), now)
+        except LogUnavailable as exc:
+            self._fail(exc)
 
     def _ask(self) -> Pulse:
         seconds = PRESENT_SECONDS if self._serves else 0.0
@@ -251,3 +262,7 @@ class Presence:
             self.is_connected = is_connected
             self.reconnects += is_connected
             self.since = time.monotonic()
+            if is_connected:
+                self._back.set()
+            else:
+                self._back.clear()

@@ -33,8 +33,9 @@ __all__ = ["BusOptions", "RedisLog"]
 
 logger = logging.getLogger(__name__)
 
-_ARRIVAL_SECONDS = 2.0
-"""The longest wait for an entry that a browser has got from another server."""
+_MOST_WAITING = 256
+"""The number of browsers that wait at a time for what another server has sent them. Each keeps a
+handler, so that more of them would delay all other requests."""
 
 _NOTE_SECONDS = 1.0
 """The longest wait for the append of a note while Redis is away."""
@@ -92,6 +93,7 @@ class RedisLog(DelegatingLog):
         keys = Keys(options.prefix)
         self._options = options
         self._listener: LogListener | None = None
+        self._waiting = 0  # the browsers that wait in `reaches`
         # Not the log of a server without an engine: its epochs are its own.
         self._log = CarriedLog(directory, limits, signature=f"{signature} {keys.meta}")
         try:
@@ -175,10 +177,25 @@ class RedisLog(DelegatingLog):
         return cursor.position if self._log.epoch == cursor.epoch else self._log.newest
 
     def reaches(self, cursor: Cursor) -> bool:
-        """Return True if an entry is here, or arrives in a moment (:meth:`Log.reaches`)."""
+        """Return True if an entry is here, or arrives in time (:meth:`Log.reaches`).
+
+        A browser may come from a server that was faster than this one. It may wait for Redis as
+        long as an event may: what it waits for, no other browser of this server gets earlier.
+        """
         if self._log.reaches(cursor):
             return True
-        return self._presence.knows(cursor) and self._arrivals.wait(cursor, _ARRIVAL_SECONDS)
+        if self._waiting >= _MOST_WAITING:
+            return False
+        seconds = self._options.append_seconds
+        # Who names an epoch that is not known here would most likely wait in vain.
+        away_seconds = seconds if cursor.epoch == self._log.epoch else 0.0
+        self._waiting += 1
+        try:
+            return self._presence.knows(cursor, away_seconds) and self._arrivals.wait(
+                cursor, seconds
+            )
+        finally:
+            self._waiting -= 1
 
     def others(self) -> list[str]:
         """Return the names of the other processes of all servers (:meth:`Log.others`)."""

@@ -9,48 +9,12 @@ from gateway_shim.event_log.brokers.presence import (
     PRESENT_SECONDS,
     STALL_SECONDS,
     BusState,
-    Presence,
 )
 from gateway_shim.event_log.brokers.redis.stream import Pulse
 from gateway_shim.event_log.cursor import Cursor
-from tests.gateway_shim.event_log.brokers.fake_stream import AWAY, FakeStream
+from tests.gateway_shim.event_log.brokers.conftest import ME, NEXT, OTHER, Known
+from tests.gateway_shim.event_log.brokers.fake_stream import AWAY
 from tests.support.timing import TIME_LIMIT
-
-ME = "p-1-000000000001@here"
-NEXT = "p-2-000000000002@here"
-OTHER = "p-3-000000000003@there"
-
-
-class Known:
-    """A process among others, and Redis as the test wants it."""
-
-    def __init__(self) -> None:
-        self.stream = FakeStream()
-        self.local = ("e", 10)
-        self.now = 1000.0
-        self.presence = Presence(self.stream, ME, "here", lambda: self.local, lambda: self.now)
-
-    def beat(
-        self, *names: str, epoch: str = "e", newest: int = 10, is_new: bool = False
-    ) -> list[str]:
-        """Give a sign of life that Redis answers so, and return the other servers' processes."""
-        answer = Pulse(epoch, newest, is_new, " ".join(names), list(names))
-        self.stream.pulses = [answer]
-        self.presence.beat()
-        return self.presence.others()
-
-    def fail(self) -> None:
-        """Give a sign of life that Redis does not answer."""
-        self.stream.pulses = [AWAY]
-        self.presence.beat()
-
-
-@pytest.fixture(name="known")
-def fixture_known() -> Known:
-    """Return a process that serves."""
-    known = Known()
-    known.presence.serve()
-    return known
 
 
 def test_processes_of_other_servers(known: Known) -> None:
@@ -185,53 +149,6 @@ def test_readiness(connected: bool, problem: str | None, lag: int | None, expect
     assert not BusState(connected, 0.0, problem, lag, is_stalled=True).is_ready
 
 
-def test_a_cursor_of_another_server(known: Known) -> None:
-    """Redis is asked if it is not known that the entry exists; many who wait ask once."""
-    known.beat(ME, newest=20)
-    asked = len(known.stream.seconds)
-    assert known.presence.knows(Cursor("e", 20))
-    assert len(known.stream.seconds) == asked
-    known.stream.pulses = [Pulse("e", 30, False, ME, [])]
-    greenlets = [gevent.spawn(known.presence.knows, Cursor("e", 30)) for _ in range(20)]
-    gevent.joinall(greenlets, raise_error=True)
-    assert all(greenlet.value for greenlet in greenlets)
-    assert len(known.stream.seconds) == asked + 1
-    assert not known.presence.knows(Cursor("e", 31))
-    assert not known.presence.knows(Cursor("f", 1))
-
-
-def test_cursors_that_redis_does_not_have(known: Known) -> None:
-    """After a new epoch, thousands of browsers come with the old one: those who wait ask once."""
-    known.beat(ME, newest=20)
-    asked = len(known.stream.seconds)
-    known.stream.pulses = [Pulse("e", 20, False, ME, [])]
-    known.stream.pause = 0.001
-    greenlets = [gevent.spawn(known.presence.knows, Cursor("old", 30)) for _ in range(20)]
-    gevent.joinall(greenlets, raise_error=True)
-    assert not any(greenlet.value for greenlet in greenlets)
-    assert len(known.stream.seconds) == asked + 2  # one came first, the others meanwhile
-
-
-def test_a_cursor_after_redis_has_forgotten_the_processes(known: Known) -> None:
-    """The question for a cursor may be the first one after that: the others are waited for."""
-    known.beat(ME, OTHER)
-    known.stream.pulses = [Pulse("e", 10, True, "x", [ME])]
-    assert not known.presence.knows(Cursor("e", 30))
-    assert known.presence.others() == [OTHER]
-    known.now += PRESENT_SECONDS + 1
-    assert known.beat(ME) == []
-
-
-def test_a_cursor_while_redis_is_away(known: Known) -> None:
-    """The first one who asks finds it out; the others do not wait."""
-    known.beat(ME)
-    known.stream.pulses = [AWAY]
-    asked = len(known.stream.seconds)
-    assert not any(known.presence.knows(Cursor("e", 30)) for _ in range(20))
-    assert len(known.stream.seconds) == asked + 1
-    assert not known.presence.is_connected
-
-
 def test_the_end(known: Known) -> None:
     """The others are told; if Redis is away, they find it out by the time."""
     known.beat(ME)
@@ -257,11 +174,11 @@ def test_the_end_while_redis_is_asked(known: Known) -> None:
 
     known.stream.pulse = one_at_a_time  # type: ignore[method-assign]
     known.stream.pause = 0.001
-    opening = gevent.spawn(known.presence.knows, Cursor("e", 30))
+    opening = gevent.spawn(known.presence.knows, Cursor("e", 30), 0.0)
     gevent.sleep(0)
     known.presence.close()
     assert begun == [PRESENT_SECONDS, 0.0]
-    assert not known.presence.knows(Cursor("e", 31))
+    assert not known.presence.knows(Cursor("e", 31), 0.0)
     assert begun == ended == [PRESENT_SECONDS, 0.0]
     opening.get()
 

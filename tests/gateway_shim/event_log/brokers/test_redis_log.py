@@ -10,14 +10,14 @@ import pytest
 
 from gateway_shim.errors import LogUnavailable
 from gateway_shim.event_log.audience import EVERYONE, NOTES
-from gateway_shim.event_log.brokers import presence, redis_log
+from gateway_shim.event_log.brokers import presence
 from gateway_shim.event_log.brokers.redis.keys import Keys
 from gateway_shim.event_log.brokers.redis_log import RedisLog
 from gateway_shim.event_log.cursor import Cursor
 from tests.gateway_shim.event_log.brokers.sites import Sites, numbers, publish, until_same
 from tests.gateway_shim.event_log.recorder import everything
 from tests.support.processes.redis_server import RedisServer
-from tests.support.timing import TIME_LIMIT, wait_until
+from tests.support.timing import wait_until
 
 pytestmark = pytest.mark.needs("redis")
 
@@ -83,25 +83,6 @@ def test_a_server_that_comes_later_has_what_redis_keeps(
     assert there.reaches(Cursor(here.epoch, 20))
     assert not there.reaches(Cursor(here.epoch, 21))
     assert not there.reaches(Cursor("other", 1))
-
-
-def test_a_cursor_of_an_entry_that_is_on_its_way(
-    redis_server: RedisServer, sites: Sites, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A browser that comes from a faster server waits until the entry is here."""
-    monkeypatch.setattr(redis_log, "_ARRIVAL_SECONDS", TIME_LIMIT)
-    here = sites.open("here", redis_server.url)
-    there = sites.open("there", redis_server.url)
-    copying = there._greenlets[1]
-    copying.kill()
-    publish(here, 1, 1)
-    waiting = gevent.spawn(there.reaches, Cursor(here.epoch, 1))
-    gevent.sleep(0.01)
-    assert there.newest == 0
-    there._carrier.close()
-    there._greenlets[1] = gevent.spawn(there._carrier.run)
-    assert waiting.get(timeout=TIME_LIMIT)
-    assert there.newest == 1
 
 
 def test_a_server_goes_on_after_a_restart(redis_server: RedisServer, sites: Sites) -> None:
