@@ -106,14 +106,17 @@ class RequestConnections:
         place = self._places.get(gevent.getcurrent())
         return place is not None and place.line.is_crowded
 
-    def must_send_head(self, line: Line, address: str) -> bool:
+    def must_send_head(self, line: Line, address: str, more: int = 0) -> bool:
         """Return whether a new connection must send its head before it gets a handler.
 
         Args:
             line: the connections of the listener.
             address: the address of the peer.
+            more: the number of connections that the listener has beside these.
         """
-        return line.count >= line.lobby_from or self._has_reached_limit(self._limit_key(address))
+        if line.count + more >= line.lobby_from:
+            return True
+        return self._has_reached_limit(self._limit_key(address))
 
     # ------------------------------------------------------------------ called by a handler
 

@@ -18,6 +18,7 @@ from gateway_shim.server.connections.accept_balance import AcceptBalance
 from gateway_shim.server.connections.arrivals import Arrivals
 from gateway_shim.server.connections.connection_groups import Line
 from gateway_shim.server.connections.keep_alive import HEAD_SECONDS
+from gateway_shim.server.connections.late_heads import LateHeads
 from gateway_shim.server.connections.lobby import Lobby, has_begun, has_left
 from gateway_shim.server.connections.request_connections import RequestConnections
 from gateway_shim.server.connections.stream_openings import StreamOpenings
@@ -80,10 +81,11 @@ class RequestServer(StreamServer):
             self._room,
             HEAD_SECONDS,
             partial(has_begun, tls=self.ssl_enabled),
-            self._admit,
+            self._begin,
             connections.refusals,
         )
         self._arrivals = Arrivals(is_stream, free_streams, self._admit, self._open_stream)
+        self._late = LateHeads(self._serve_late)
 
     def init_socket(self) -> None:
         """Prepare to accept (called by gevent)."""
@@ -103,10 +105,10 @@ class RequestServer(StreamServer):
     def do_read(self) -> Any:
         """Accept one connection (called by gevent in the hub: must not block).
 
-        Connections without a head go to the lobby while there are many. Connections that ask for a
-        stream are queued, so that others are served first. If other workers have less to do,
-        accepting pauses. If no descriptor is left, accepting pauses, too: gevent would write a
-        traceback for each attempt.
+        A connection that has sent nothing is watched for a moment, or goes to the lobby while there
+        are many. Connections that ask for a stream are queued, so that others are served first. If
+        other workers have less to do, accepting pauses. If no descriptor is left, accepting pauses,
+        too: gevent would write a traceback for each attempt.
         """
         run = _LOOKED_AT_ONCE
         if self.balance is not None:
@@ -123,12 +125,16 @@ class RequestServer(StreamServer):
                     continue
                 if not self.ssl_enabled and self._arrivals.take(plain, address):
                     continue
-                if not self._connections.must_send_head(
-                    self._line, address_of(address)
-                ) or has_begun(plain, tls=self.ssl_enabled):
-                    self._lobby.make_room()
-                    return _for_a_handler(plain), address
-                self._lobby.add(plain, address)
+                if self._connections.must_send_head(
+                    self._line, address_of(address), len(self._late)
+                ):
+                    if not has_begun(plain, tls=self.ssl_enabled):
+                        self._lobby.add(plain, address)
+                        continue
+                elif not self.ssl_enabled and self._late.take(plain, address):
+                    continue
+                self._lobby.make_room()
+                return _for_a_handler(plain), address
         except BlockingIOError:
             return None
         except OSError as exc:
@@ -144,14 +150,18 @@ class RequestServer(StreamServer):
     def count(self) -> int:
         """The number of connections that have a handler, or wait for one."""
         opening = 0 if self._openings is None else len(self._openings)
-        return len(self._line.pool) + opening + len(self._lobby) + len(self._arrivals)
+        early = len(self._lobby) + len(self._arrivals) + len(self._late)
+        return len(self._line.pool) + opening + early
 
     def close(self) -> None:
         """Stop accepting permanently. Connections that were accepted are served nevertheless."""
         self.stop_accepting()
         if "_arrivals" in self.__dict__:  # gevent also calls close() if __init__ failed
+            self._late.close()
             self._lobby.close()
             self._arrivals.close()  # before gevent forgets how a connection gets its handler
+            if self._openings is not None:
+                self._openings.close()
         handle = self.__dict__.get("handle")
         super().close()
         if handle is not None:  # gevent removes it, and looks for it after a TLS handshake
@@ -159,7 +169,20 @@ class RequestServer(StreamServer):
 
     def _room(self) -> int:
         """Return how many connections may be in the lobby: the free places of the listener."""
-        return max(self._line.size - self._line.count, 0)
+        return max(self._line.size - self._line.count - len(self._late), 0)
+
+    def _serve_late(self, plain: _socket.socket, address: Any) -> None:
+        """Serve a connection that had sent nothing when it was accepted."""
+        if has_left(plain):
+            plain.close()
+        elif not self._begin(plain, address):
+            self._lobby.add(plain, address)
+
+    def _begin(self, plain: _socket.socket, address: Any) -> bool:
+        """Serve a connection that has waited without a handler; return False if none is free."""
+        if not self.ssl_enabled and self._arrivals.take(plain, address):
+            return True
+        return self._admit(plain, address)
 
     def _admit(self, plain: _socket.socket, address: Any) -> bool:
         if self.full():

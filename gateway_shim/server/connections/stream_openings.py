@@ -9,8 +9,8 @@ connection whose stream is refused: the handler answers, and serves the connecti
 
 Even a greenlet costs a twentieth of a connect, because Python maps 16 KB of memory for its frames.
 So one greenlet opens all streams of a round, one after the other, until one of them has to wait.
-Then the next greenlet goes on with the others. Each connect has its own copy of the context
-variables.
+Then the next greenlet goes on with the others. When nothing is left to do, one greenlet stays for
+the next round. Each connect has its own copy of the context variables.
 
 The bytes of the head are read before the backend is asked. If they were still unread, the end of
 the connection would be hidden behind them (:mod:`gateway_shim.streams.sockets.borrowed_socket`).
@@ -27,6 +27,7 @@ from contextvars import copy_context
 from typing import Any, NamedTuple, cast
 
 import gevent
+from gevent.hub import Waiter
 from gevent.pool import Pool
 
 from gateway_shim.protocol.http import Refusal
@@ -82,6 +83,18 @@ class _Connect(NamedTuple):
     handle: Handle
 
 
+class _Resting(NamedTuple):
+    """A greenlet that has nothing to do.
+
+    Args:
+        greenlet: the greenlet.
+        waiter: wakes it.
+    """
+
+    greenlet: gevent.Greenlet[..., object]
+    waiter: Waiter[None]
+
+
 class StreamOpenings:
     """Opens streams for new connections of one listener.
 
@@ -100,6 +113,9 @@ class StreamOpenings:
         self._waiting: deque[_Connect] = deque()
         # True from the start of a greenlet until it had its first turn, or while none is free.
         self._is_starting = False
+        # The greenlet that stays for the next round, which is no handler meanwhile.
+        self._resting: _Resting | None = None
+        self._is_closed = False
         # The next attempt if no handler is free; None: there was a free one.
         self._timer: Any = None
 
@@ -140,10 +156,24 @@ class StreamOpenings:
             self._start()
         return True
 
+    def close(self) -> None:
+        """Let no greenlet stay for the next round. Streams that are asked for are opened."""
+        self._is_closed = True
+        if self._resting is not None:
+            self._wake(self._resting)
+
     def _start(self) -> None:
         self._is_starting = True
-        self._handlers.spawn(self._run)
+        if self._resting is not None:
+            self._handlers.add(self._resting.greenlet)  # does not block: it is not full
+            self._wake(self._resting)
+        else:
+            self._handlers.spawn(self._run)
         gevent.get_hub().loop.run_callback(self._go_on)  # after the greenlet's first turn
+
+    def _wake(self, resting: _Resting) -> None:
+        self._resting = None
+        gevent.get_hub().loop.run_callback(resting.waiter.switch, None)
 
     def _go_on(self) -> None:
         """Start one more greenlet if the last one has to wait. Called in the hub."""
@@ -161,14 +191,26 @@ class StreamOpenings:
         self._timer.start(self._go_on)
 
     def _run(self) -> None:
-        """Open streams until no connect is left, in a new greenlet."""
+        """Open streams until no connect is left, and stay if no other greenlet does."""
         try:
-            while self._waiting:
-                copy_context().run(self._open, self._waiting.popleft())
+            while True:
+                while self._waiting:
+                    copy_context().run(self._open, self._waiting.popleft())
+                if self._is_closed or self._resting is not None:
+                    return
+                self._rest()
         except BaseException:  # the greenlet was killed: the server ends
             while self._waiting:
                 self._waiting.popleft().sock.close()
             raise
+
+    def _rest(self) -> None:
+        """Leave the handlers until the next round."""
+        greenlet = cast("gevent.Greenlet[..., object]", gevent.getcurrent())
+        resting = _Resting(greenlet, Waiter())
+        self._handlers.discard(greenlet)
+        self._resting = resting
+        resting.waiter.get()
 
     def _open(self, connect: _Connect) -> None:
         """Ask the gateway. If there is no stream, serve the connection as a handler."""

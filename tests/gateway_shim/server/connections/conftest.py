@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,6 +12,30 @@ import pytest
 from tests.gateway_shim.hub_errors import HubErrors
 from tests.gateway_shim.server.connections.greeting_server import GreetingServer
 from tests.gateway_shim.server.connections.worker_connections import WorkerConnections
+
+__all__ = ["Pair"]
+
+
+class Pair:
+    """A client and the server's end of its connection."""
+
+    def __init__(self) -> None:
+        self.client, server = _socket.socketpair()
+        self.server: _socket.socket = server
+
+    def close(self) -> None:
+        """Close both ends."""
+        self.client.close()
+        self.server.close()
+
+
+@pytest.fixture
+def pairs() -> Iterator[list[Pair]]:
+    """Four connections that are closed at the end of the test."""
+    made = [Pair() for _ in range(4)]
+    yield made
+    for pair in made:
+        pair.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import _socket
 import socket
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,31 +13,10 @@ from gateway_shim.server.connections import lobby
 from gateway_shim.server.connections.lobby import Lobby, has_begun, has_left
 from gateway_shim.streams.refusal_counts import RefusalCounts, RefusalReason
 from tests.gateway_shim.fakes import FakeClock
+from tests.gateway_shim.server.connections.conftest import Pair
 from tests.support.timing import wait_until
 
 HELLO = b"\x16\x03\x01\x00\x05hello"
-
-
-class Pair:
-    """A client and the server's end of its connection."""
-
-    def __init__(self) -> None:
-        self.client, server = _socket.socketpair()
-        self.server: _socket.socket = server
-
-    def close(self) -> None:
-        """Close both ends."""
-        self.client.close()
-        self.server.close()
-
-
-@pytest.fixture
-def pairs() -> Iterator[list[Pair]]:
-    """Four connections that are closed at the end of the test."""
-    made = [Pair() for _ in range(4)]
-    yield made
-    for pair in made:
-        pair.close()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _socket
 import socket
 
+import gevent.socket
 import pytest
 
 from gateway_shim.protocol.http import Refusal
@@ -50,3 +51,8 @@ def test_error_of_the_first_request() -> None:
         with pytest.raises(RuntimeError, match="a mistake"):
             refusal_of(server)
         assert refusal_of(server) is None
+
+
+def test_handlers_know_refused_sockets() -> None:
+    """The handler's socket is one of gevent's, with which gunicorn works."""
+    assert issubclass(RefusedSocket, gevent.socket.socket)

@@ -28,10 +28,84 @@ def test_a_flood_stays_in_the_lobby(greeting_server: GreetingServer, stack: Exit
     flood = [greeting_server.connect(stack) for _ in range(40)]
     ask(greeting_server.connect(stack))
     wait_until(lambda: len(greeting_server.server._lobby) == 15, "the lobby to be full")
-    assert greeting_server.line.count == 5
+    wait_until(lambda: greeting_server.line.count == 5, "the others to have handlers")
     assert greeting_server.refusals.by_reason[RefusalReason.CONNECTIONS] == 40 - 5 - 15
     ask(flood[0])  # it has a handler
     ask(flood[-1])  # it waits in the lobby
+
+
+def test_requests_that_come_late(
+    greeting_server: GreetingServer, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection has no handler until its request is there, or takes too long."""
+    late = greeting_server.server._late
+    monkeypatch.setattr(late, "_clock", lambda: 0.0)  # no time passes
+    started: list[int] = []
+    handle = greeting_server.server._handle
+    monkeypatch.setattr(
+        greeting_server.server, "_handle", lambda *args: started.append(1) or handle(*args)
+    )
+    clients = [greeting_server.connect(stack) for _ in range(4)]
+    wait_until(lambda: len(late) == 4, "them to be accepted")
+    assert (started, greeting_server.server.count) == ([], 4)
+    ask(clients[1])
+    clients[2].close()
+    wait_until(lambda: len(late) == 2, "the end of one to be noticed")
+    assert len(started) == 1
+    monkeypatch.setattr(late, "_clock", lambda: 1.0)
+    wait_until(lambda: len(started) == 3, "the others to have handlers")
+
+
+def test_a_late_request_for_a_stream(
+    greeting_server: GreetingServer, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes its turn among the requests for streams."""
+    monkeypatch.setattr(greeting_server.server._late, "_clock", lambda: 0.0)  # no time passes
+    client = greeting_server.connect(stack)
+    wait_until(lambda: greeting_server.server.count == 1, "it to be accepted")
+    taken: list[bytes] = []
+    arrivals = greeting_server.server._arrivals
+    take = arrivals.take
+
+    def note(sock: _socket.socket, address: Any) -> bool:
+        taken.append(sock.recv(100, socket.MSG_PEEK))
+        return take(sock, address)
+
+    monkeypatch.setattr(arrivals, "take", note)
+    request = b"GET /stream HTTP/1.1\r\n\r\n"
+    client.sendall(request)
+    assert client.recv(100) == b"hello"
+    assert taken == [request]
+
+
+def test_streams_open_beside_many_that_have_sent_nothing(stack: ExitStack) -> None:
+    """A stream needs no handler, so connections that are only watched are no reason for one."""
+    opened: list[bytes] = []
+
+    class Openings:
+        def take(self, sock: _socket.socket, *_: Any) -> bool:
+            opened.append(sock.recv(100))
+            sock.close()
+            return True
+
+        def close(self) -> None:
+            """Do nothing."""
+
+        def __len__(self) -> int:
+            return 0
+
+    greeting_server = GreetingServer(20, openings=Openings())
+    greeting_server.server.start()
+    stack.callback(greeting_server.server.stop, timeout=0)
+    late = greeting_server.server._late
+    late._clock = lambda: 0.0  # no time passes
+    clients = [greeting_server.connect(stack) for _ in range(6)]
+    wait_until(lambda: (len(late), len(greeting_server.server._lobby)) == (5, 1), "all to wait")
+    for client in (clients[5], greeting_server.connect(stack), clients[0]):
+        client.sendall(b"GET /stream HTTP/1.1\r\n\r\n")
+        assert client.recv(1) == b""
+    assert len(opened) == 3
+    assert greeting_server.line.count == 0
 
 
 def test_the_lobby_ends_with_the_server(greeting_server: GreetingServer, stack: ExitStack) -> None:
@@ -46,6 +120,7 @@ def test_a_full_server_lets_nobody_in(greeting_server: GreetingServer, stack: Ex
     """A connection waits in the lobby until a handler is free."""
     flood = [greeting_server.connect(stack) for _ in range(8)]
     wait_until(lambda: len(greeting_server.server._lobby) == 3, "some to be in the lobby")
+    wait_until(lambda: greeting_server.line.count == 5, "the others to have handlers")
     busy = [greeting_server.line.pool.spawn(gevent.sleep, TIME_LIMIT) for _ in range(15)]
     flood[-1].sendall(REQUEST)
     greeting_server.server._lobby.look()

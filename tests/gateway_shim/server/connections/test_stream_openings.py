@@ -16,7 +16,7 @@ from gevent.pool import Pool
 from gunicorn.config import Config
 
 from gateway_shim.protocol.callbacks import CallbackAnswer
-from gateway_shim.server.connections.refused_socket import RefusedSocket, refusal_of
+from gateway_shim.server.connections.refused_socket import refusal_of
 from gateway_shim.server.connections.stream_openings import StreamOpenings, may_open
 from gateway_shim.streams.config import GatewayConfig
 from gateway_shim.streams.gateway import Gateway
@@ -36,13 +36,12 @@ class Entrance:
     """A gateway whose streams open from plain sockets.
 
     Attributes:
-        handled: the sockets that got a handler, with what the handler has read from each.
+        handled: the refusals that got a handler, with what it has read from each socket.
     """
 
     def __init__(self, handlers: int = 10) -> None:
         self.backend = FakeBackend()
-        config = GatewayConfig(proxies=GatewayConfig().proxies)
-        self.gateway = Gateway(self.backend, config)
+        self.gateway = Gateway(self.backend, GatewayConfig())
         self.pool = Pool(handlers)
         self.openings = StreamOpenings(self.gateway, "127.0.0.1", self.pool)
         self.handled: list[tuple[Any, bytes]] = []
@@ -51,7 +50,6 @@ class Entrance:
 
     def come(self, *heads: bytes) -> list[bool]:
         """Connect clients that have sent some bytes; return which of their streams are opened."""
-        come = []
         for data in heads:
             client, server = tcp_pair()
             client.settimeout(TIME_LIMIT)
@@ -59,15 +57,19 @@ class Entrance:
             plain = _socket.socket(server.family, server.type, 0, server.detach())
             self.clients.append(client)
             self.servers.append(plain)
-            come.append(plain)
         # No other greenlet runs between these, as in the hub.
+        come = self.servers[-len(heads) :]
         return [self.openings.take(plain, PEER, self._handle) for plain in come]
 
     def _handle(self, sock: Any, address: Any) -> None:
         assert address == PEER
-        refused = refusal_of(sock)
-        self.handled.append((refused, sock.recv(1000)))
+        self.handled.append((refusal_of(sock), sock.recv(1000)))
         sock.sendall(b"refused")
+
+    def close(self) -> None:
+        """Close all open sockets."""
+        for each in (*self.clients, *self.servers):
+            each.close()
 
     @property
     def urls(self) -> list[str]:
@@ -83,8 +85,7 @@ def entrance() -> Iterator[Entrance]:
     with HubErrors():
         yield entrance
     entrance.gateway.stop()
-    for each in (*entrance.clients, *entrance.servers):
-        each.close()
+    entrance.close()
 
 
 def test_opens(entrance: Entrance) -> None:
@@ -123,8 +124,7 @@ def test_no_free_handler() -> None:
     entrance.pool.spawn(gevent.sleep, TIME_LIMIT)
     assert entrance.come(REQUEST % 1) == [False]
     entrance.pool.kill()
-    for each in (*entrance.clients, *entrance.servers):
-        each.close()
+    entrance.close()
 
 
 def test_a_refusal_is_answered_by_a_handler(entrance: Entrance) -> None:
@@ -191,11 +191,11 @@ def test_a_slow_backend_does_not_delay_others(entrance: Entrance) -> None:
     release.set()
     for number in (0, 2):
         assert entrance.clients[number].recv(1000).startswith(b"HTTP/1.1 200")
-    wait_until(lambda: not len(entrance.pool), "the greenlets to end")
+    wait_until(lambda: not len(entrance.pool), "the handlers to be free")
 
 
 def test_one_greenlet_opens_many(entrance: Entrance) -> None:
-    """Connects that come together share a greenlet, but not their context variables."""
+    """Connects share a greenlet, together and in turn, but not their context variables."""
     greenlets, users = [], []
 
     def look(token: str) -> None:
@@ -206,9 +206,24 @@ def test_one_greenlet_opens_many(entrance: Entrance) -> None:
     entrance.backend.during = look
     assert all(entrance.come(*(REQUEST % number for number in range(8))))
     wait_until(lambda: entrance.gateway.active == 8, "all streams to open")
+    assert entrance.come(REQUEST % 8) == [True]
+    wait_until(lambda: entrance.gateway.active == 9, "one more stream to open")
     assert len(set(greenlets)) == 1
-    assert users == ["nobody"] * 8
+    assert users == ["nobody"] * 9
     assert user.get() == "nobody"
+
+
+def test_the_end(entrance: Entrance) -> None:
+    """No greenlet stays, and all streams that were asked for are opened."""
+    entrance.come(REQUEST % 1)
+    wait_until(lambda: entrance.openings._resting, "a greenlet to stay")
+    assert entrance.openings._resting is not None
+    greenlet = entrance.openings._resting.greenlet
+    assert len(entrance.pool) == 0
+    entrance.openings.close()
+    assert entrance.come(REQUEST % 2) == [True]
+    wait_until(lambda: entrance.gateway.active == 2, "all streams to open")
+    wait_until(lambda: not len(entrance.pool) and greenlet.dead, "the greenlets to end")
 
 
 def test_waits_until_a_handler_is_free() -> None:
@@ -226,11 +241,10 @@ def test_waits_until_a_handler_is_free() -> None:
         assert entrance.clients[1].recv(1000).startswith(b"HTTP/1.1 200")
         release.set()
         assert entrance.clients[0].recv(1000).startswith(b"HTTP/1.1 200")
-        wait_until(lambda: not len(entrance.pool), "the greenlets to end")
+        wait_until(lambda: not len(entrance.pool), "the handlers to be free")
         assert entrance.openings._timer is None
         entrance.gateway.stop()
-    for each in (*entrance.clients, *entrance.servers):
-        each.close()
+    entrance.close()
 
 
 def test_killed(entrance: Entrance) -> None:
@@ -275,8 +289,3 @@ def test_options_that_need_the_parser(name: str, value: Any, allowed: bool) -> N
     assert may_open(cfg)
     cfg.settings[name].value = value
     assert may_open(cfg) is allowed
-
-
-def test_handlers_know_refused_sockets() -> None:
-    """The handler's socket is one of gevent's, with which gunicorn works."""
-    assert issubclass(RefusedSocket, gevent.socket.socket)
