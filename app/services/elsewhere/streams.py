@@ -93,6 +93,7 @@ class StreamsElsewhere:
         self._send = send
         self._clock = clock
         self._owners = Owners(MAX_OWNERS_ELSEWHERE)
+        self._has_users = False  # True once a stream of any process has had a user
         # Token → time: connects of this process that have no place in the log yet, as far as this
         # process has read it. What others tell meanwhile is earlier.
         self._unread: dict[str, float] = {}
@@ -133,12 +134,12 @@ class StreamsElsewhere:
     def tell_connect(self, request_id: str, token: str, user: str | None) -> None:
         """Tell the other processes of a connect. Call it once the stream is registered here.
 
-        Waits for a bounded time if streams have users.
+        Waits for a bounded time if there are streams of users.
 
         Raises:
             HeldByAnotherUser: another user has connected earlier to another process.
         """
-        has_users = user is not None or bool(self._owners)
+        self._has_users = self._has_users or user is not None
         self._owners.remove(request_id)
         if len(self._unread) >= MAX_UNREAD:  # this process does not read the log at the moment
             self._unread.clear()
@@ -146,7 +147,7 @@ class StreamsElsewhere:
         digest = None if user is None else user_digest(user)
         note = {"request_id": request_id, "token": token, "user": digest}
         place = Signal()
-        if has_users and self._peers.are_there:
+        if self._has_users and self._peers.are_there:
             self._waiting[token] = place
         # Not one by one: a thousand users may connect within a second.
         self._peers.tell_soon(CONNECT, note, partial(self._has_place, token))
@@ -171,13 +172,17 @@ class StreamsElsewhere:
         if sender == self._peers.process:
             self._has_place(token)
             return
+        self._has_users = self._has_users or digest is not None
         own = self._registry.get(request_id)
         if own is not None:
             if self._is_unread(own.token):
                 # The own connect is later in the log. The other process ends its stream, or else
                 # it objects, and this connect need not wait for that.
-                if digest not in (None, self._registry.digest_of(request_id)):
-                    self._refuse(own.token)
+                is_others = digest not in (None, self._registry.digest_of(request_id))
+                if is_others and own.token in self._waiting:
+                    self._refused.add(own.token)
+                    self._waiting[own.token].set()
+                    self._owners.add(request_id, Owner(digest, sender))
                 return
             holder = self._registry.digest_of(request_id)
             if holder not in (None, digest) and not self._registry.has_ended(own.token):
@@ -186,12 +191,6 @@ class StreamsElsewhere:
                 return
             self._end(request_id, own.token, False)
         self._remember(request_id, digest, sender)
-
-    def _refuse(self, token: str) -> None:
-        """Refuse a connect that still waits for its place in the log."""
-        if token in self._waiting:
-            self._refused.add(token)
-            self._waiting[token].set()
 
     def _objected(self, sender: str, note: dict[str, Any]) -> None:
         request_id, token = note["request_id"], note["token"]
@@ -234,6 +233,7 @@ class StreamsElsewhere:
             while is_full:
                 pages = ask_others(self._peers, OWNERS, start, to=process).data
                 page = pages[0] if pages else []
+                self._has_users = self._has_users or bool(page)
                 for request_id, digest in page:
                     # What was told meanwhile is newer.
                     if request_id not in self._owners and self._registry.get(request_id) is None:

@@ -74,7 +74,8 @@ def test_a_request_id_moves_between_workers(server: Server, workers: EachWorker)
                 assert new.wait_for_end() is Ended.CLEAN
                 assert send(workers, second, "one", 4) == 200
                 back.wait_for(lambda event: "n4" in event.data)
-                assert numbers(back) == ["n4"]
+                # What the first worker has not read yet when the stream opens comes, too.
+                assert numbers(back) in (["n4"], ["n3", "n4"])
     wait_until(lambda: {send(workers, each, "one", 5) for each in both} == {400}, "no stream")
 
 

@@ -80,6 +80,8 @@ def test_a_connect_that_was_not_read_yet(group: PeerGroup) -> None:
         if (request_id, user) == ("me", "bob"):
             with pytest.raises(HeldByAnotherUser):
                 connecting.get(timeout=TIME_LIMIT)
+            with pytest.raises(HeldByAnotherUser):
+                b.connect("me", "B", None)  # it is known by now
             assert b.streams == {"his": "B0"}
         else:
             connecting.get(timeout=TIME_LIMIT)
@@ -88,6 +90,22 @@ def test_a_connect_that_was_not_read_yet(group: PeerGroup) -> None:
     assert (a.streams, set(b.streams)) == ({}, {"his", "you", "me"})
     assert not b.manager._elsewhere._waiting
     assert not b.manager._elsewhere._refused
+
+
+def test_a_connect_without_a_user_that_was_not_read_yet(group: PeerGroup) -> None:
+    """It waits for its place, too, if there are streams of users."""
+    group.is_paused = True
+    a, b = pair(group)
+    b.connect("his", "B0", "bob")
+    b.leave("B0")
+    a.connect("me", "A1", "ann")
+    connecting = gevent.spawn(b.connect, "me", "B1")
+    gevent.sleep(0)
+    assert not connecting.ready()
+    b.peers.read()
+    with pytest.raises(HeldByAnotherUser):
+        connecting.get(timeout=TIME_LIMIT)
+    assert b.streams == {}
 
 
 def test_a_stream_that_is_replaced_before_its_place_is_not_read_yet(group: PeerGroup) -> None:
