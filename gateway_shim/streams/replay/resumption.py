@@ -13,8 +13,9 @@ from gateway_shim.streams.sending.tally import tally
 
 __all__ = ["Resumption"]
 
-_FIRST_BYTES = 16 * 1024
-"""The bytes of missed events that are written together with the head, at most."""
+_FIRST_BYTES = 32 * 1024
+"""The bytes of missed events that are written together with the head, at most: a hundred usual
+events. A stream that has missed more costs a quarter more, because it must catch up afterwards."""
 
 _FIRST_RUNS = 64
 """The runs of missed events among these bytes, at most. Entries for others lie between them."""
@@ -103,7 +104,9 @@ class Resumption:
 
         Most browsers have missed little: so they cost one write instead of several, and no backlog.
         """
-        runs, room, completed = [], _FIRST_BYTES, self._delivery.completed
+        runs, completed = [], self._delivery.completed
+        # What the kernel does not take counts against the limit of the stream.
+        room = min(_FIRST_BYTES, connection.stream.limit // 2)
         for _ in range(_FIRST_RUNS):
             if position == completed:
                 break

@@ -134,6 +134,16 @@ def test_much_was_missed() -> None:
         assert browser.texts == texts
 
 
+def test_much_was_missed_by_a_slow_client_with_a_small_limit() -> None:
+    """The bytes that the kernel does not take at once count against the limit, so they are few."""
+    with following(max_buffer_bytes=2048) as running:
+        texts = [f"{number} {'x' * 500}" for number in range(60)]
+        publish(running, *texts)
+        browser = Browser(running, "e-0", send_buffer=2048)
+        soon(lambda: len(browser.texts) == 60, "all events")
+        assert browser.texts == texts
+
+
 def test_without_a_log_nothing_changes() -> None:
     """A gateway without a log writes no ids, whatever the browser asks for."""
     with RunningGateway() as running:
