@@ -14,7 +14,7 @@ import pytest
 
 from gateway_shim.event_log.brokers import carrier as module
 from gateway_shim.event_log.brokers.carrier_lock import CarrierLock
-from tests.faults.redis.one_server import OneServer, Shared
+from tests.faults.redis.one_server import OneProcess, OneServer, Shared
 from tests.faults.redis.server_workers import until_all_go_on, worker
 from tests.gateway_shim.event_log.brokers.sites import Sites, numbers
 from tests.support.processes.redis_server import RedisServer
@@ -49,6 +49,18 @@ def fixture_here(
 def all_until(newest: int, first: int = 1) -> list[tuple[int, int]]:
     """Return the positions and the numbers of events."""
     return [(number, number) for number in range(first, newest + 1)]
+
+
+def go_on_beside_another(here: OneServer, stopped: OneProcess) -> None:
+    """Let a stopped carrier go on while another one copies. It begins no copy and no epoch."""
+    head = here.shared.head()
+    stopped.go_on()
+    for _ in range(3):
+        here.shared.append(3)
+        stopped.until_has_all()
+    here.until_read()
+    assert here.shared.head() == head
+    assert here.shared.epoch_in_use() == here.shared.epoch
 
 
 def let_others_run(times: int) -> None:
@@ -121,16 +133,9 @@ def test_a_carrier_is_stopped_at_each_step(
     other.start()
     other.until_has_all()
     assert other.carrier.carries
-    head = here.shared.head()
-    stopped.go_on()
-    for _ in range(3):
-        here.shared.append(3)
-        stopped.until_has_all()
-    here.until_read()
+    go_on_beside_another(here, stopped)
     assert here.read == all_until(here.shared.newest)
-    assert here.shared.head() == head
     assert here.resyncs <= 1  # the epoch of Redis
-    assert here.shared.epoch_in_use() == here.shared.epoch
 
 
 @pytest.mark.parametrize(
@@ -162,16 +167,9 @@ def test_a_carrier_is_stopped_and_another_one_begins_after_a_gap(
     other.until_has_all()
     here.until_read()
     resyncs = here.resyncs
-    head = here.shared.head()
-    stopped.go_on()
-    for _ in range(3):
-        here.shared.append(3)
-        stopped.until_has_all()
-    here.until_read()
+    go_on_beside_another(here, stopped)
     assert here.read == all_until(2) + all_until(here.shared.newest, 6)
-    assert here.shared.head() == head
     assert here.resyncs == resyncs
-    assert here.shared.epoch_in_use() == here.shared.epoch
 
 
 def test_a_carrier_is_stopped_while_it_ends_an_epoch(here: OneServer) -> None:
